@@ -1,0 +1,1 @@
+//! Selvedge: what server and browser must agree on.
