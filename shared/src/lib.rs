@@ -1,1 +1,2 @@
 //! Selvedge: what server and browser must agree on.
+pub mod api;
