@@ -159,7 +159,7 @@ pub struct Health {
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum ProblemCode {
-    /// A body was needed and none came.
+    /// A body was needed, or a file in it, and it came empty.
     EmptyBody,
     /// The bytes are no picture of a known format.
     NotAnImage,
@@ -189,6 +189,8 @@ pub enum ProblemCode {
     NotFound,
     /// There is something at that path, but it does not take this method.
     MethodNotAllowed,
+    /// The request's body did not arrive in time.
+    Timeout,
     /// Too much to do right now; try again after `Retry-After` seconds.
     Overloaded,
     /// The server is starting or ending; another will answer.
