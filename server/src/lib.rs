@@ -8,3 +8,4 @@ pub mod data;
 pub mod device;
 pub mod evaluate;
 pub mod train;
+pub mod render;
