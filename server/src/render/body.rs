@@ -31,9 +31,9 @@ impl Arm {
     pub(crate) fn posed(out: f32, fore: (f32, f32)) -> Self {
         let shoulder = (17.0, 7.5);
         let down = (1.0 - out * out).max(0.0).sqrt();
-        let elbow = (shoulder.0 + 28.0 * out, shoulder.1 + 28.0 * down);
+        let elbow = (shoulder.0 + 29.5 * out, shoulder.1 + 29.5 * down);
         let len = (fore.0 * fore.0 + fore.1 * fore.1).sqrt().max(1e-3);
-        let wrist = (elbow.0 + 25.0 * fore.0 / len, elbow.1 + 25.0 * fore.1 / len);
+        let wrist = (elbow.0 + 26.5 * fore.0 / len, elbow.1 + 26.5 * fore.1 / len);
         Self { shoulder, elbow, wrist }
     }
 }
@@ -61,8 +61,8 @@ pub(crate) const ANKLE_Y: f32 = 150.0;
 impl Body {
     /// The shop's mannequin: arms a little away from the body.
     pub(crate) fn mannequin(dice: &mut Dice) -> Self {
-        let out = dice.range(0.20, 0.30);
-        let arm = Arm::posed(out, (out * 0.55, 1.0));
+        let out = dice.range(0.27, 0.40);
+        let arm = Arm::posed(out, (out * 0.75, 1.0));
         Self { shoulder: 19.0, bust: 16.6, waist: 13.4, hip: 17.6, arms: [arm, arm], stance: 8.0 }
     }
 

@@ -140,7 +140,7 @@ impl Shot {
         let tint = dice.bell() * 0.03;
         let cast = [exposure * (1.0 + warm), exposure * (1.0 + tint), exposure * (1.0 - warm)];
         let vignette = dice.range(0.0, 0.35);
-        let haze = dice.range(0.0, 0.04);
+        let haze = dice.range(0.0, 0.02);
         let (gx, gy) = (dice.range(-0.25, 0.25), dice.range(-0.25, 0.25));
         for (i, p) in self.rgb.iter_mut().enumerate() {
             let (x, y) = ((i % size) as f32 / size as f32 - 0.5, (i / size) as f32 / size as f32 - 0.5);

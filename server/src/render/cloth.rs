@@ -2,7 +2,7 @@
 
 use super::attributes::{Fabric, Pattern};
 use super::canvas::Texel;
-use super::noise::{blend, lattice, scale, value, wave};
+use super::noise::{blend, cloud, lattice, scale, value, wave};
 use super::palette::luma;
 use super::pattern::{Print, print};
 use super::random::Dice;
@@ -61,6 +61,12 @@ impl Cloth {
             variant: dice.below(4),
             seed: dice.word() as u32,
         };
+        // Where the print brings its own ground, plain parts take it too.
+        match spec.pattern {
+            Pattern::Leopard => print.ground = blend([0.50, 0.31, 0.13], print.ground, 0.15),
+            Pattern::Camo => print.ground = blend([0.16, 0.18, 0.09], print.ground, 0.2),
+            _ => {}
+        }
         // No two dye lots are quite alike.
         let lot = [dice.range(0.92, 1.08), dice.range(0.94, 1.06), dice.range(0.92, 1.08)];
         for c in [&mut print.ground, &mut print.second, &mut print.third] {
@@ -149,7 +155,7 @@ impl Cloth {
                 rgb = scale(rgb, shade + 0.05 * grain);
             }
             Fabric::Denim => {
-                let fade = value(u / 6.0, v / 9.0, self.seed);
+                let fade = cloud(u / 7.0, v / 11.0, self.seed);
                 let twill = wave((u + v) / 0.42);
                 let white = (0.10 + 0.22 * fade * fade + 0.07 * twill + 0.10 * grain) * (1.0 - 0.5 * bright);
                 rgb = blend(rgb, [0.70, 0.76, 0.82], white.clamp(0.0, 0.6));

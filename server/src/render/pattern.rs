@@ -59,7 +59,7 @@ pub(crate) fn print(pattern: Pattern, p: &Print, u: f32, v: f32) -> ([f32; 3], f
             let (x, y) = (u / (7.0 * p.size), v / (5.0 * p.size));
             let a = cloud(x, y, p.seed);
             let b = cloud(x + 31.0, y, p.seed ^ 9);
-            let base = blend(p.ground, [0.20, 0.21, 0.11], 0.75);
+            let base = p.ground;
             solid(if a > 0.58 {
                 [0.045, 0.05, 0.04]
             } else if b > 0.55 {
@@ -187,7 +187,7 @@ fn leopard(p: &Print, u: f32, v: f32) -> [f32; 3] {
     }
     let r = nearest.0.sqrt();
     let gap = wave(pseudo_angle(nearest.1, nearest.2) * 2.0 + nearest.3) > 0.55;
-    let coat = blend([0.52, 0.33, 0.14], p.ground, 0.15);
+    let coat = p.ground;
     if r < 0.20 {
         scale(coat, 0.55)
     } else if r < 0.38 && !gap {

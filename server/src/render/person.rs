@@ -207,6 +207,21 @@ impl Person {
         }
     }
 
+    /// A small bag worn across the garment, which it partly hides.
+    pub(crate) fn cross_bag(&self, canvas: &mut Canvas, dice: &mut Dice) {
+        let rgb = linear(dice.pick(&[0x2A2522, 0x7B5436, 0xCDBFA8, 0x5A2A2E, 0x46584E]));
+        let side = if dice.chance(0.5) { 1.0f32 } else { -1.0 };
+        let low = dice.range(50.0, 66.0);
+        let own = plain(Fabric::Leather, rgb, self.seed);
+        let frame = Frame::straight(0.0);
+        let texel = |x: f32, y: f32, s: (f32, f32)| own.texel(&frame, x, y, s);
+        let strap = Outline::tube(&[(-11.0 * side, 0.5, 1.0), (-4.0 * side, 18.0, 1.1), (6.0 * side, 38.0, 1.1), (15.0 * side, low, 1.0)]);
+        canvas.paint(&strap, &Paint::new(Class::Person, &texel).round(0.6, 0.9).shadow(0.5, 0.9));
+        let (x0, x1) = (15.0 * side - 10.0, 15.0 * side + 10.0);
+        canvas.paint(&Outline::rounded(x0, low - 2.0, x1, low + 13.0, 3.0), &Paint::new(Class::Person, &texel).round(2.0, 2.4).shadow(0.5, 1.2));
+        canvas.seam(&[(x0 + 1.0, low + 4.5), (15.0 * side, low + 7.0), (x1 - 1.0, low + 4.5)], 1.0);
+    }
+
     /// Bare arms with hands. Those of long sleeves show only the hands.
     pub(crate) fn arms(&self, canvas: &mut Canvas) {
         for (side, arm) in [(1.0f32, self.body.arms[0]), (-1.0, self.body.arms[1])] {

@@ -29,7 +29,7 @@ pub(crate) fn shop(spec: &ItemSpec, size: usize) -> Shot {
         "shoes" => {
             let pair = dice.chance(0.6);
             let heel = tall(spec);
-            let mut canvas = Canvas::new(side, if pair { 40.0 } else { 35.0 }, if pair { (15.5, -heel * 0.5 - 2.0) } else { (13.6, -heel * 0.5) }, light);
+            let mut canvas = Canvas::new(side, (if pair { 40.0f32 } else { 34.0 }).max(heel * 1.75), if pair { (15.6, -heel * 0.5 - 2.4) } else { (13.8, -heel * 0.5 + 0.5) }, light);
             if pair { draw_pair(&mut canvas, spec, &cloth, (4.2, -5.6)) } else { draw_shoe(&mut canvas, spec, &cloth, &|x, y| (x, y)) }
             canvas
         }
@@ -67,7 +67,7 @@ pub(crate) fn user(spec: &ItemSpec, k: usize, size: usize) -> Shot {
     let (canvas, background, person) = match (spec.garment.category(), worn) {
         ("shoes", true) => worn_shoes(spec, &cloth, size, light, &mut dice),
         ("shoes", false) => {
-            let (span, background) = (dice.range(38.0, 52.0), scene::surface(size, &mut dice));
+            let (span, background) = (dice.range(40.0, 52.0).max(tall(spec) * 1.8), scene::surface(size, &mut dice));
             let mut canvas = Canvas::new(size * 2, span, (15.0, -tall(spec) * 0.5 - 2.0), light);
             let gap = (dice.range(1.0, 7.0), dice.range(-9.0, -5.0));
             draw_pair(&mut canvas, spec, &cloth, gap);
@@ -106,8 +106,8 @@ pub(crate) fn user(spec: &ItemSpec, k: usize, size: usize) -> Shot {
 /// Height of a shoe, for framing.
 fn tall(spec: &ItemSpec) -> f32 {
     match spec.garment {
-        Garment::Boot => 24.0,
-        Garment::Sneaker => 12.0,
+        Garment::Boot => 25.0,
+        Garment::Sneaker => 11.0,
         _ => 13.0,
     }
 }
@@ -127,7 +127,7 @@ fn bag_frame(spec: &ItemSpec, loose: f32) -> (f32, f32) {
 fn top_frame(spec: &ItemSpec, cut: &Cut, loose: f32) -> (f32, f32) {
     let top = if spec.neck == Neck::Hood { -24.0 } else { -6.0 };
     let reach = cut.sleeves.iter().map(|s| s.axis[2]).fold((cut.hem, cut.hem_y), |m, p| (m.0.max(p.0.abs() + 6.0), m.1.max(p.1 + 3.0)));
-    let span = (reach.1 - top).max(reach.0 * 2.0) * 1.10 * loose;
+    let span = (reach.1 - top).max(reach.0 * 2.0) * 1.05 * loose;
     (span, (reach.1 + top) * 0.5)
 }
 
@@ -154,8 +154,8 @@ fn worn_top(spec: &ItemSpec, cloth: &Cloth, drape: u64, size: usize, light: Ligh
     let mut canvas = Canvas::new(size * 2, span, (dice.range(-6.0, 6.0), mid), light);
     canvas.bend(dice.range(-0.05, 0.05), dice.range(-3.0, 3.0));
     person.behind(&mut canvas);
-    person.legs(&mut canvas);
     person.torso(&mut canvas);
+    person.legs(&mut canvas);
     person.arms(&mut canvas);
     if matches!(spec.neck, Neck::Lapel) {
         person.undershirt(&mut canvas, false);
@@ -164,6 +164,9 @@ fn worn_top(spec: &ItemSpec, cloth: &Cloth, drape: u64, size: usize, light: Ligh
         person.torso_neck(&mut canvas);
     }
     draw_front(&mut canvas, spec, &cut, cloth, drape);
+    if dice.chance(0.14) {
+        person.cross_bag(&mut canvas, dice);
+    }
     person.head(&mut canvas);
     (canvas, background, Some(person))
 }
@@ -176,8 +179,8 @@ fn worn_bag(spec: &ItemSpec, cloth: &Cloth, drape: u64, size: usize, light: Ligh
     let background = outside(size, dice, horizon);
     let mut canvas = Canvas::new(size * 2, span, (dice.range(-4.0, 8.0), mid), light);
     person.behind(&mut canvas);
-    person.legs(&mut canvas);
     person.torso(&mut canvas);
+    person.legs(&mut canvas);
     person.arms(&mut canvas);
     person.undershirt(&mut canvas, true);
     person.head(&mut canvas);
@@ -242,7 +245,7 @@ fn occlude(shot: &mut Shot, person: Option<&Person>, size: usize, light: Light, 
     let mut owner = 0u8;
     let skin = person.map_or_else(|| linear(dice.pick(&[0xE8BE9E, 0xC99470, 0x8E5D3D])), Person::skin);
     let hair = person.map_or([0.02, 0.015, 0.01], Person::hair);
-    match dice.below(4) {
+    match dice.below(3) {
         0 => {
             // An arm that reaches in.
             owner = 2;
@@ -254,20 +257,13 @@ fn occlude(shot: &mut Shot, person: Option<&Person>, size: usize, light: Light, 
             canvas.paint(&o, &Paint::new(Class::Person, &texel).round(2.6, 4.0));
         }
         1 if person.is_some() => {
+            // A few loose hairs at one side of the picture.
             owner = 2;
-            let rgb = linear(dice.pick(&[0x2A2522, 0x7B5436, 0xCDBFA8, 0x5A2A2E]));
-            let x = dice.range(30.0, 70.0);
-            let lean = dice.range(-45.0, 45.0);
-            let texel = |_: f32, _: f32, _: (f32, f32)| Texel { gloss: 0.15, ..Texel::flat(rgb) };
-            let o = Outline::tube(&[(x, -5.0, 1.6), (x + lean * 0.5, 50.0, 1.7), (x + lean, 105.0, 1.7)]);
-            canvas.paint(&o, &Paint::new(Class::Person, &texel).round(0.8, 1.2));
-        }
-        2 if person.is_some() => {
-            owner = 2;
-            for _ in 0..dice.below(5) + 3 {
-                let x = dice.range(30.0, 70.0);
+            let side = if dice.chance(0.5) { dice.range(8.0, 30.0) } else { dice.range(70.0, 92.0) };
+            for _ in 0..dice.below(7) + 5 {
+                let x = side + dice.bell() * 4.0;
                 let drift = dice.range(-8.0, 8.0);
-                let o = Outline::tube(&[(x, -4.0, 0.8), (x + drift * 0.3, 20.0, 1.0), (x + drift, dice.range(34.0, 60.0), 0.3)]);
+                let o = Outline::tube(&[(x, -4.0, 0.9), (x + drift * 0.3, 20.0, 0.9), (x + drift, dice.range(34.0, 60.0), 0.15)]);
                 let shade = scale(hair, dice.range(0.7, 1.3));
                 let texel = |_: f32, _: f32, _: (f32, f32)| Texel { gloss: 0.12, ..Texel::flat(shade) };
                 canvas.paint(&o, &Paint::new(Class::Person, &texel).round(0.5, 1.0));

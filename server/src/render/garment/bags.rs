@@ -79,7 +79,7 @@ impl Bag<'_> {
                 let (foot, high) = if spec.garment == Garment::Tote { (w * 0.45, 21.0) } else { (w * 0.48, 11.0) };
                 for (dx, dy, k) in [(0.6f32, -0.9f32, 0.6f32), (0.0, 0.0, 1.0)] {
                     let own = leather.plain(scale(leather.print.ground, k));
-                    self.handle(canvas, &own, foot + dx, high - dy, if spec.garment == Garment::Tote { 1.2 } else { 0.9 });
+                    self.handle(canvas, &own, foot + dx, high - dy, if spec.garment == Garment::Tote { 1.1 } else { 0.75 });
                 }
                 if spec.garment == Garment::Handbag && hang > 0.0 {
                     self.loop_strap(canvas, &leather, w * 0.9, hang);

@@ -85,6 +85,7 @@ impl Cut {
         let armpit = (body.bust + ease * 0.9 + 0.4, armpit_y);
         let nip = match spec.waist {
             Waist::Straight => 0.75,
+            Waist::Nipped if matches!(spec.garment, Knit | Tee | Shirt | Hoodie) => 0.42,
             Waist::Nipped => 0.25,
             Waist::Belted => 0.32,
         };
@@ -181,7 +182,7 @@ fn sleeve(spec: &ItemSpec, arm: Arm, side: f32, tip: (f32, f32), armpit: (f32, f
         Sleeve::Puff => dice.range(0.28, 0.46),
         Sleeve::ThreeQuarter => dice.range(0.64, 0.74),
         Sleeve::Kimono => dice.range(0.72, 0.84),
-        _ => dice.range(0.93, 1.0),
+        _ => dice.range(0.97, 1.04),
     };
     let bell = if spec.garment == Garment::Blouse && dice.chance(0.4) { 3.5 } else { 0.0 };
     // Half widths at four fractions of the length.

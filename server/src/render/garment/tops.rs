@@ -26,8 +26,8 @@ pub(crate) fn draw_front(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth:
     let frame = Frame::straight(cut.armpit.0 + 1.0);
     let texel = |x: f32, y: f32, s: (f32, f32)| cloth.texel(&frame, x, y, s);
     let sleeve_outlines: Vec<&Outline> = cut.sleeves.iter().map(|s| &s.outline).collect();
-    let round = if spec.garment == Garment::Dress { 5.0 } else { 5.5 };
-    let paint = Paint::new(Class::Garment, &texel).round(4.2, round).drape(&folds).shadow(0.45, 1.2).join(&sleeve_outlines);
+    let round = 4.6;
+    let paint = Paint::new(Class::Garment, &texel).round(2.5, round).drape(&folds).shadow(0.45, 1.2).join(&sleeve_outlines);
     canvas.paint(&cut.body, &paint);
     trims::panels(canvas, spec, cut, cloth);
     for sleeve in &cut.sleeves {
@@ -158,7 +158,7 @@ fn draw_sleeve(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, sleeve: &SleeveC
     let own = if raglan { cloth.plain(cloth.print.second) } else { cloth.clone() };
     let texel = |x: f32, y: f32, s: (f32, f32)| own.texel(&frame, x, y, s);
     let joined = [&cut.body];
-    let paint = Paint::new(Class::Garment, &texel).round(3.4, 4.0).drape(&folds).shadow(0.42, 1.6).join(&joined);
+    let paint = Paint::new(Class::Garment, &texel).round(2.0, 3.4).drape(&folds).shadow(0.42, 1.6).join(&joined);
     canvas.paint(&sleeve.outline, &paint);
     canvas.seam(&sleeve.armhole, if luma(cloth.print.ground) < 0.05 { 1.0 } else { 0.75 });
     trims::sleeve(canvas, spec, sleeve, &own);

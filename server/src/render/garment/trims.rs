@@ -107,7 +107,7 @@ pub(crate) fn details(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &C
             beads(canvas, &neckline(out), 1.5, 0.62, linear(0xF6F0E6));
             if spec.garment != Garment::Tee {
                 let w = cut.waist * 0.9;
-                if spec.waist == Waist::Nipped && !matches!(spec.garment, Garment::Hoodie | Garment::Jacket) {
+                if spec.waist == Waist::Nipped && spec.garment == Garment::Dress {
                     beads(canvas, &[(-w, cut.waist_y - 1.6), (0.0, cut.waist_y - 0.6), (w, cut.waist_y - 1.6)], 1.8, 0.55, linear(0xF6F0E6));
                 }
             }
