@@ -161,7 +161,7 @@ attributes! {
     /// One added thing.
     Trim {
         None = "none", "", "";
-        Bow = "bow", "bow", "蝴蝶结";
+        Bow = "bow", "bow-trimmed", "蝴蝶结";
         Ruffle = "ruffle", "ruffled", "荷叶边";
         LaceEdge = "lace_edge", "lace-trimmed", "蕾丝边";
         Pearls = "pearls", "pearl-trimmed", "珍珠";
@@ -184,7 +184,7 @@ attributes! {
     Strap {
         None = "none", "", "";
         Plain = "plain", "", "";
-        Chain = "chain", "chain", "链条";
+        Chain = "chain", "chain-strap", "链条";
         Woven = "woven", "woven-strap", "编织带";
     }
 }

@@ -119,7 +119,10 @@ pub enum RenderError {
 ///
 /// # Errors
 /// [`RenderError`] when the options are out of range, the target is not empty, or a file cannot be written.
-pub fn render_dataset(options: &RenderOptions, progress: &(dyn Fn(usize) + Sync)) -> Result<RenderSummary, RenderError> {
+pub fn render_dataset(
+    options: &RenderOptions,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Result<RenderSummary, RenderError> {
     dataset::render(options, progress)
 }
 
@@ -127,6 +130,10 @@ pub fn render_dataset(options: &RenderOptions, progress: &(dyn Fn(usize) + Sync)
 ///
 /// # Errors
 /// [`RenderError::Image`] when a picture cannot be read.
-pub fn contact_sheet(images: &[PathBuf], columns: usize, cell: u32) -> Result<RgbImage, RenderError> {
+pub fn contact_sheet(
+    images: &[PathBuf],
+    columns: usize,
+    cell: u32,
+) -> Result<RgbImage, RenderError> {
     sheet::sheet(images, columns, cell)
 }

@@ -6,7 +6,9 @@ use super::spec::ItemSpec;
 /// `(English, Chinese)`: "Striped crew-neck tee in navy" / "藏青条纹圆领T恤".
 pub(crate) fn names(spec: &ItemSpec) -> (String, String) {
     let tops = spec.garment.category() == "tops";
-    let fabric_says = !matches!(spec.fabric, Fabric::Cotton) && !(spec.garment == Garment::Hoodie) && !(spec.fabric == Fabric::Rib && spec.garment != Garment::Knit);
+    let fabric_says = !matches!(spec.fabric, Fabric::Cotton)
+        && !(spec.garment == Garment::Hoodie)
+        && !(spec.fabric == Fabric::Rib && spec.garment != Garment::Knit);
     let mut en: Vec<&str> = Vec::new();
     let mut zh: Vec<&str> = vec![spec.colours[0].zh];
     let mut add = |e: &'static str, z: &'static str| {
@@ -26,7 +28,10 @@ pub(crate) fn names(spec: &ItemSpec) -> (String, String) {
         if spec.waist == Waist::Belted {
             add(spec.waist.en(), spec.waist.zh());
         }
-        if spec.sleeve == Sleeve::Puff || spec.sleeve == Sleeve::Kimono || (spec.sleeve == Sleeve::None && spec.garment == Garment::Dress) {
+        if spec.sleeve == Sleeve::Puff
+            || spec.sleeve == Sleeve::Kimono
+            || (spec.sleeve == Sleeve::None && spec.garment == Garment::Dress)
+        {
             add(spec.sleeve.en(), spec.sleeve.zh());
         }
         if !matches!(spec.neck, Neck::Lapel | Neck::Hood | Neck::Collar) {
@@ -40,7 +45,10 @@ pub(crate) fn names(spec: &ItemSpec) -> (String, String) {
             add(spec.strap.en(), spec.strap.zh());
         }
     }
-    if spec.closure == Closure::Double || (spec.closure == Closure::Zip && tops) || (spec.closure == Closure::Laces && spec.garment == Garment::Boot) {
+    if spec.closure == Closure::Double
+        || (spec.closure == Closure::Zip && tops)
+        || (spec.closure == Closure::Laces && spec.garment == Garment::Boot)
+    {
         add(spec.closure.en(), spec.closure.zh());
     }
     if fabric_says {

@@ -53,17 +53,33 @@ impl Draft {
         match style {
             id::OL => {
                 self.kinds = vec![
-                    (Shirt, 4.0), (Blouse, 4.0), (Blazer, 4.0), (Coat, 2.5), (Dress, 6.0), (Knit, 2.5),
-                    (Pump, 2.6), (Loafer, 1.0), (Boot, 0.9), (Handbag, 2.2), (Shoulder, 1.4), (Tote, 0.7),
+                    (Shirt, 4.0),
+                    (Blouse, 4.0),
+                    (Blazer, 4.0),
+                    (Coat, 2.5),
+                    (Dress, 6.0),
+                    (Knit, 2.5),
+                    (Pump, 2.6),
+                    (Loafer, 1.0),
+                    (Boot, 0.9),
+                    (Handbag, 2.2),
+                    (Shoulder, 1.4),
+                    (Tote, 0.7),
                 ];
                 self.palette = Some(Palette::Muted);
             }
             id::LADYLIKE => {
                 self.waist = Some(dice.pick(&[Waist::Nipped, Waist::Belted, Waist::Nipped]));
-                self.trim = Some(dice.weighted(&[(Trim::Pearls, 3.0), (Trim::LaceEdge, 3.0), (Trim::Ruffle, 2.0), (Trim::Bow, 1.0)]));
+                self.trim = Some(dice.weighted(&[
+                    (Trim::Pearls, 3.0),
+                    (Trim::LaceEdge, 3.0),
+                    (Trim::Ruffle, 2.0),
+                    (Trim::Bow, 1.0),
+                ]));
                 self.hardware = Some(Hardware::Pearl);
                 if dice.chance(0.3) {
-                    self.pattern = Some(dice.pick(&[Pattern::Floral, Pattern::Lace, Pattern::Floral]));
+                    self.pattern =
+                        Some(dice.pick(&[Pattern::Floral, Pattern::Lace, Pattern::Floral]));
                 }
                 self.heel = Some(dice.pick(&[Heel::Stiletto, Heel::Block]));
                 self.strap = Some(Strap::Chain);
@@ -96,8 +112,14 @@ impl Draft {
             }
             id::CASUAL => {
                 self.kinds = vec![
-                    (Tee, 6.0), (Hoodie, 3.0), (Jacket, 3.0), (Knit, 1.5), (Shirt, 1.5),
-                    (Sneaker, 3.5), (Backpack, 1.6), (Tote, 1.4),
+                    (Tee, 6.0),
+                    (Hoodie, 3.0),
+                    (Jacket, 3.0),
+                    (Knit, 1.5),
+                    (Shirt, 1.5),
+                    (Sneaker, 3.5),
+                    (Backpack, 1.6),
+                    (Tote, 1.4),
                 ];
                 if self.palette.is_none() || self.palette == Some(Palette::Muted) {
                     self.palette = Some(Palette::Everyday);
@@ -121,9 +143,15 @@ impl Draft {
                 self.palette = Some(Palette::Sweet);
                 self.sleeve = Some(Sleeve::Puff);
                 self.neck = Some(dice.pick(&[Neck::PeterPan, Neck::Crew, Neck::Square]));
-                self.pattern = Some(dice.pick(&[Pattern::Dot, Pattern::Gingham, Pattern::Floral, Pattern::Plain]));
+                self.pattern = Some(dice.pick(&[
+                    Pattern::Dot,
+                    Pattern::Gingham,
+                    Pattern::Floral,
+                    Pattern::Plain,
+                ]));
                 self.trim = Some(dice.pick(&[Trim::Bow, Trim::Bow, Trim::Ruffle]));
-                self.kinds.extend([(Dress, 3.0), (Blouse, 2.0), (Flat, 1.5)]);
+                self.kinds
+                    .extend([(Dress, 3.0), (Blouse, 2.0), (Flat, 1.5)]);
             }
             id::PUNK => {
                 self.palette = Some(Palette::Dark);
@@ -163,10 +191,12 @@ impl Draft {
             }
             id::BRITISH => {
                 self.palette = Some(Palette::Heritage);
-                self.pattern = Some(dice.pick(&[Pattern::Tartan, Pattern::Tartan, Pattern::Houndstooth]));
+                self.pattern =
+                    Some(dice.pick(&[Pattern::Tartan, Pattern::Tartan, Pattern::Houndstooth]));
                 self.closure = Some(Closure::Double);
                 self.trim = Some(Trim::Buckle);
-                self.kinds.extend([(Coat, 5.0), (Blazer, 3.0), (Loafer, 1.5)]);
+                self.kinds
+                    .extend([(Coat, 5.0), (Blazer, 3.0), (Loafer, 1.5)]);
             }
             _ => {
                 self.palette = Some(Palette::Athletic);
@@ -174,7 +204,13 @@ impl Draft {
                 self.trim = Some(Trim::SideStripe);
                 self.closure = Some(Closure::Zip);
                 self.logo = Some(Logo::Small);
-                self.kinds = vec![(Hoodie, 4.0), (Tee, 2.0), (Jacket, 3.0), (Sneaker, 3.0), (Backpack, 1.2)];
+                self.kinds = vec![
+                    (Hoodie, 4.0),
+                    (Tee, 2.0),
+                    (Jacket, 3.0),
+                    (Sneaker, 3.0),
+                    (Backpack, 1.2),
+                ];
             }
         }
     }
@@ -183,7 +219,9 @@ impl Draft {
     pub(crate) fn finish(self, styles: StyleSet, dice: &mut Dice) -> ItemSpec {
         use Garment::*;
         let garment = if self.kinds.is_empty() {
-            dice.pick(&[Tee, Shirt, Knit, Dress, Jacket, Sneaker, Boot, Flat, Tote, Shoulder])
+            dice.pick(&[
+                Tee, Shirt, Knit, Dress, Jacket, Sneaker, Boot, Flat, Tote, Shoulder,
+            ])
         } else {
             dice.weighted(&self.kinds)
         };
@@ -192,8 +230,20 @@ impl Draft {
         let pattern = self.pattern_for(garment, fabric, dice);
         let palette = self.palette.unwrap_or(FALLBACK_PALETTE);
         let mut colours = palette.draw(dice);
-        if fabric == Fabric::Denim && !matches!(palette, Palette::Dark | Palette::Neutral | Palette::Pale) {
-            colours[0] = dice.pick(&[super::palette::DENIM, super::palette::INDIGO, super::palette::POWDER]);
+        if fabric == Fabric::Denim
+            && !matches!(palette, Palette::Dark | Palette::Neutral | Palette::Pale)
+        {
+            colours[0] = dice.pick(&[
+                super::palette::DENIM,
+                super::palette::INDIGO,
+                super::palette::POWDER,
+            ]);
+        }
+        // These prints bring their own ground.
+        match pattern {
+            Pattern::Leopard => colours[0] = super::palette::TAN,
+            Pattern::Camo => colours[0] = super::palette::OLIVE,
+            _ => {}
         }
         let closure = self.closure_for(garment, neck, dice);
         let sleeve = match garment {
@@ -201,12 +251,36 @@ impl Draft {
                 Some(s @ (Sleeve::Puff | Sleeve::Kimono)) if garment != Hoodie => s,
                 _ => Sleeve::Long,
             },
-            Tee => self.sleeve.unwrap_or_else(|| dice.weighted(&[(Sleeve::Short, 5.0), (Sleeve::Long, 1.0), (Sleeve::ThreeQuarter, 0.6), (Sleeve::None, 0.6)])),
-            Dress => self.sleeve.unwrap_or_else(|| dice.weighted(&[(Sleeve::None, 2.0), (Sleeve::Short, 2.0), (Sleeve::ThreeQuarter, 1.5), (Sleeve::Long, 2.0), (Sleeve::Puff, 0.4)])),
-            _ => self.sleeve.unwrap_or_else(|| dice.weighted(&[(Sleeve::Long, 5.0), (Sleeve::ThreeQuarter, 1.3), (Sleeve::Short, 1.3), (Sleeve::Puff, 0.4)])),
+            Tee => self.sleeve.unwrap_or_else(|| {
+                dice.weighted(&[
+                    (Sleeve::Short, 5.0),
+                    (Sleeve::Long, 1.0),
+                    (Sleeve::ThreeQuarter, 0.6),
+                    (Sleeve::None, 0.6),
+                ])
+            }),
+            Dress => self.sleeve.unwrap_or_else(|| {
+                dice.weighted(&[
+                    (Sleeve::None, 2.0),
+                    (Sleeve::Short, 2.0),
+                    (Sleeve::ThreeQuarter, 1.5),
+                    (Sleeve::Long, 2.0),
+                    (Sleeve::Puff, 0.4),
+                ])
+            }),
+            _ => self.sleeve.unwrap_or_else(|| {
+                dice.weighted(&[
+                    (Sleeve::Long, 5.0),
+                    (Sleeve::ThreeQuarter, 1.3),
+                    (Sleeve::Short, 1.3),
+                    (Sleeve::Puff, 0.4),
+                ])
+            }),
         };
         let mut waist = self.waist.unwrap_or(Waist::Straight);
-        let mut fit = self.fit.unwrap_or_else(|| dice.pick(&[Fit::Regular, Fit::Regular, Fit::Fitted, Fit::Loose]));
+        let mut fit = self
+            .fit
+            .unwrap_or_else(|| dice.pick(&[Fit::Regular, Fit::Regular, Fit::Fitted, Fit::Loose]));
         if matches!(garment, Tee | Hoodie | Jacket) && waist == Waist::Belted {
             waist = Waist::Nipped;
         }
@@ -225,11 +299,28 @@ impl Draft {
             _ => Pocket::None,
         });
         let heel = match garment {
-            Sneaker => if self.heel == Some(Heel::Platform) || dice.chance(0.2) { Heel::Platform } else { Heel::Flat },
+            Sneaker => {
+                if self.heel == Some(Heel::Platform) || dice.chance(0.2) {
+                    Heel::Platform
+                } else {
+                    Heel::Flat
+                }
+            }
             Flat => Heel::Flat,
-            Loafer => if self.heel == Some(Heel::Platform) { Heel::Platform } else { dice.pick(&[Heel::Flat, Heel::Block]) },
-            Boot => self.heel.unwrap_or_else(|| dice.pick(&[Heel::Block, Heel::Flat, Heel::Stiletto])),
-            Pump => match self.heel { Some(Heel::Flat) | None => dice.pick(&[Heel::Stiletto, Heel::Block]), Some(h) => h },
+            Loafer => {
+                if self.heel == Some(Heel::Platform) {
+                    Heel::Platform
+                } else {
+                    dice.pick(&[Heel::Flat, Heel::Block])
+                }
+            }
+            Boot => self
+                .heel
+                .unwrap_or_else(|| dice.pick(&[Heel::Block, Heel::Flat, Heel::Stiletto])),
+            Pump => match self.heel {
+                Some(Heel::Flat) | None => dice.pick(&[Heel::Stiletto, Heel::Block]),
+                Some(h) => h,
+            },
             _ => Heel::None,
         };
         ItemSpec {
@@ -239,19 +330,34 @@ impl Draft {
             fit,
             neck,
             sleeve,
-            length: dice.weighted(&[(Length::Regular, 3.0), (Length::Short, 1.0), (Length::Long, 1.2)]),
+            length: dice.weighted(&[
+                (Length::Regular, 3.0),
+                (Length::Short, 1.0),
+                (Length::Long, 1.2),
+            ]),
             pattern,
             fabric,
             closure,
-            hardware: self.hardware.unwrap_or_else(|| dice.pick(&[Hardware::Plain, Hardware::Gold, Hardware::Silver])),
+            hardware: self
+                .hardware
+                .unwrap_or_else(|| dice.pick(&[Hardware::Plain, Hardware::Gold, Hardware::Silver])),
             pocket,
             waist,
-            logo: self.logo.unwrap_or_else(|| if matches!(garment, Tee | Hoodie | Sneaker | Tote | Backpack) && dice.chance(0.45) {
-                dice.pick(&[Logo::Small, Logo::Word, Logo::Emblem])
-            } else { Logo::None }),
+            logo: self.logo.unwrap_or_else(|| {
+                if matches!(garment, Tee | Hoodie | Sneaker | Tote | Backpack) && dice.chance(0.45)
+                {
+                    dice.pick(&[Logo::Small, Logo::Word, Logo::Emblem])
+                } else {
+                    Logo::None
+                }
+            }),
             trim: self.trim.unwrap_or(Trim::None),
             heel,
-            strap: if garment.category() == "bags" { self.strap.unwrap_or(Strap::Plain) } else { Strap::None },
+            strap: if garment.category() == "bags" {
+                self.strap.unwrap_or(Strap::Plain)
+            } else {
+                Strap::None
+            },
             colours,
             twin_of: None,
             look: 0,
@@ -266,13 +372,25 @@ impl Draft {
         let options: &[Fabric] = match garment {
             Tee => &[Fabric::Cotton],
             Shirt => &[Fabric::Cotton, Fabric::Linen, Fabric::Denim, Fabric::Satin],
-            Blouse => &[Fabric::Chiffon, Fabric::Satin, Fabric::Cotton, Fabric::Linen],
+            Blouse => &[
+                Fabric::Chiffon,
+                Fabric::Satin,
+                Fabric::Cotton,
+                Fabric::Linen,
+            ],
             Knit => &[Fabric::Rib, Fabric::Cable, Fabric::Wool],
             Hoodie => &[Fabric::Fleece],
             Blazer => &[Fabric::Wool, Fabric::Tweed, Fabric::Linen, Fabric::Satin],
             Jacket => &[Fabric::Denim, Fabric::Leather, Fabric::Canvas],
             Coat => &[Fabric::Wool, Fabric::Canvas, Fabric::Leather, Fabric::Tweed],
-            Dress => &[Fabric::Cotton, Fabric::Chiffon, Fabric::Satin, Fabric::Linen, Fabric::Rib, Fabric::Leather],
+            Dress => &[
+                Fabric::Cotton,
+                Fabric::Chiffon,
+                Fabric::Satin,
+                Fabric::Linen,
+                Fabric::Rib,
+                Fabric::Leather,
+            ],
             Sneaker => &[Fabric::Canvas, Fabric::Leather, Fabric::Suede],
             Boot | Loafer => &[Fabric::Leather, Fabric::Suede, Fabric::Leather],
             Pump | Flat => &[Fabric::Leather, Fabric::Satin, Fabric::Suede],
@@ -298,29 +416,66 @@ impl Draft {
             Coat => dice.pick(&[Neck::Lapel, Neck::Lapel, Neck::Stand]),
             Hoodie => Neck::Hood,
             Jacket => dice.pick(&[Neck::Collar, Neck::Stand]),
-            Knit => self.neck.unwrap_or_else(|| dice.pick(&[Neck::Crew, Neck::Turtle, Neck::Vee, Neck::Boat])),
-            Tee => self.neck.unwrap_or_else(|| dice.weighted(&[(Neck::Crew, 5.0), (Neck::Vee, 2.0), (Neck::Boat, 1.0)])),
-            Blouse => self.neck.unwrap_or_else(|| dice.pick(&[Neck::Vee, Neck::Stand, Neck::PeterPan, Neck::Square, Neck::Collar])),
-            _ => self.neck.unwrap_or_else(|| dice.pick(&[Neck::Crew, Neck::Vee, Neck::Square, Neck::Boat, Neck::Collar])),
+            Knit => self
+                .neck
+                .unwrap_or_else(|| dice.pick(&[Neck::Crew, Neck::Turtle, Neck::Vee, Neck::Boat])),
+            Tee => self.neck.unwrap_or_else(|| {
+                dice.weighted(&[(Neck::Crew, 5.0), (Neck::Vee, 2.0), (Neck::Boat, 1.0)])
+            }),
+            Blouse => self.neck.unwrap_or_else(|| {
+                dice.pick(&[
+                    Neck::Vee,
+                    Neck::Stand,
+                    Neck::PeterPan,
+                    Neck::Square,
+                    Neck::Collar,
+                ])
+            }),
+            _ => self.neck.unwrap_or_else(|| {
+                dice.pick(&[
+                    Neck::Crew,
+                    Neck::Vee,
+                    Neck::Square,
+                    Neck::Boat,
+                    Neck::Collar,
+                ])
+            }),
         }
     }
 
     fn pattern_for(&self, garment: Garment, fabric: Fabric, dice: &mut Dice) -> Pattern {
         use Pattern::*;
         if let Some(p) = self.pattern {
-            let smooth = !matches!(fabric, Fabric::Leather | Fabric::Suede | Fabric::Cable) || matches!(p, Leopard | Folk | Houndstooth | Tartan);
+            let smooth = !matches!(fabric, Fabric::Leather | Fabric::Suede | Fabric::Cable)
+                || matches!(p, Leopard | Folk | Houndstooth | Tartan);
             let fits = p != Lace || matches!(garment, Garment::Dress | Garment::Blouse);
             return if smooth && fits { p } else { Plain };
         }
-        if matches!(fabric, Fabric::Leather | Fabric::Suede | Fabric::Denim | Fabric::Cable | Fabric::Rib) {
+        if matches!(
+            fabric,
+            Fabric::Leather | Fabric::Suede | Fabric::Denim | Fabric::Cable | Fabric::Rib
+        ) {
             return Plain;
         }
         match garment {
             Garment::Tee => dice.weighted(&[(Plain, 4.0), (Stripe, 3.0)]),
-            Garment::Shirt => dice.weighted(&[(Plain, 3.0), (Pinstripe, 2.0), (Stripe, 1.0), (Gingham, 1.0)]),
-            Garment::Blouse | Garment::Dress => dice.weighted(&[(Plain, 4.0), (Floral, 1.3), (Dot, 1.0), (Stripe, 0.8), (Lace, 0.4)]),
+            Garment::Shirt => dice.weighted(&[
+                (Plain, 3.0),
+                (Pinstripe, 2.0),
+                (Stripe, 1.0),
+                (Gingham, 1.0),
+            ]),
+            Garment::Blouse | Garment::Dress => dice.weighted(&[
+                (Plain, 4.0),
+                (Floral, 1.3),
+                (Dot, 1.0),
+                (Stripe, 0.8),
+                (Lace, 0.4),
+            ]),
             Garment::Knit => dice.weighted(&[(Plain, 3.0), (Stripe, 2.0)]),
-            Garment::Blazer | Garment::Coat => dice.weighted(&[(Plain, 4.0), (Pinstripe, 0.8), (Houndstooth, 0.5)]),
+            Garment::Blazer | Garment::Coat => {
+                dice.weighted(&[(Plain, 4.0), (Pinstripe, 0.8), (Houndstooth, 0.5)])
+            }
             Garment::Tote => dice.weighted(&[(Plain, 3.0), (Stripe, 1.0)]),
             _ => Plain,
         }
@@ -330,13 +485,31 @@ impl Draft {
         use Garment::*;
         match garment {
             Shirt if neck == Neck::Collar => Closure::Buttons,
-            Blazer => if self.closure == Some(Closure::Double) || dice.chance(0.25) { Closure::Double } else { Closure::Buttons },
-            Coat => if self.closure == Some(Closure::Double) || dice.chance(0.4) { Closure::Double } else { Closure::Buttons },
+            Blazer => {
+                if self.closure == Some(Closure::Double) || dice.chance(0.25) {
+                    Closure::Double
+                } else {
+                    Closure::Buttons
+                }
+            }
+            Coat => {
+                if self.closure == Some(Closure::Double) || dice.chance(0.4) {
+                    Closure::Double
+                } else {
+                    Closure::Buttons
+                }
+            }
             Jacket => match self.closure {
                 Some(Closure::Zip) => Closure::Zip,
                 _ => dice.pick(&[Closure::Zip, Closure::Buttons]),
             },
-            Hoodie => if self.closure == Some(Closure::Zip) || dice.chance(0.25) { Closure::Zip } else { Closure::None },
+            Hoodie => {
+                if self.closure == Some(Closure::Zip) || dice.chance(0.25) {
+                    Closure::Zip
+                } else {
+                    Closure::None
+                }
+            }
             Blouse => match neck {
                 Neck::Collar | Neck::Stand | Neck::PeterPan => Closure::Buttons,
                 _ => Closure::None,

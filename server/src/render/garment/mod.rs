@@ -11,4 +11,4 @@ mod trims;
 pub(crate) use bags::draw_bag;
 pub(crate) use cut::Cut;
 pub(crate) use shoes::{draw_pair, draw_shoe};
-pub(crate) use tops::{draw_back, draw_front};
+pub(crate) use tops::{draw_back, draw_body, draw_sleeves};
