@@ -27,7 +27,7 @@ impl Arm {
         let soft = 0.08;
         let (a, b) = (point((t - soft).max(-0.2)), point((t + soft).min(1.2)));
         let mid = point(t);
-        let near = ((upper - t).abs() < soft).then_some(0.35).unwrap_or(0.0);
+        let near = if (upper - t).abs() < soft { 0.35 } else { 0.0 };
         let centre = lerp(mid, lerp(a, b, 0.5), near);
         let (dx, dy) = (b.0 - a.0, b.1 - a.1);
         let len = (dx * dx + dy * dy).sqrt().max(1e-3);

@@ -199,7 +199,7 @@ impl Canvas {
         let y0 = (bounds.top() - margin).floor().max(0.0);
         let x1 = (bounds.right() + margin).ceil().min(self.width as f32);
         let y1 = (bounds.bottom() + margin).ceil().min(self.height as f32);
-        (x1 - x0 >= 2.0 && y1 - y0 >= 2.0).then(|| Window {
+        (x1 - x0 >= 2.0 && y1 - y0 >= 2.0).then_some(Window {
             x: x0 as usize,
             y: y0 as usize,
             w: (x1 - x0) as usize,

@@ -24,12 +24,14 @@ mod palette;
 mod pattern;
 mod person;
 mod photo;
+mod priors;
 mod random;
 mod scene;
 mod sheet;
 mod signature;
 mod spec;
 mod styles;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 

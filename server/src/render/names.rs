@@ -6,9 +6,9 @@ use super::spec::ItemSpec;
 /// `(English, Chinese)`: "Striped crew-neck tee in navy" / "藏青条纹圆领T恤".
 pub(crate) fn names(spec: &ItemSpec) -> (String, String) {
     let tops = spec.garment.category() == "tops";
-    let fabric_says = !matches!(spec.fabric, Fabric::Cotton)
-        && !(spec.garment == Garment::Hoodie)
-        && !(spec.fabric == Fabric::Rib && spec.garment != Garment::Knit);
+    let fabric_says = spec.fabric != Fabric::Cotton
+        && spec.garment != Garment::Hoodie
+        && (spec.fabric != Fabric::Rib || spec.garment == Garment::Knit);
     let mut en: Vec<&str> = Vec::new();
     let mut zh: Vec<&str> = vec![spec.colours[0].zh];
     let mut add = |e: &'static str, z: &'static str| {

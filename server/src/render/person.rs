@@ -580,7 +580,7 @@ impl Person {
                 .via(-6.8, -26.0)
         };
         self.strands(canvas, &cap, 2.0, 1.0);
-        if self.hair_length > 10.0 && self.seed % 3 == 0 {
+        if self.hair_length > 10.0 && self.seed.is_multiple_of(3) {
             let l = self.hair_length;
             for side in [1.0f32, -1.0] {
                 let lock = Outline::new()

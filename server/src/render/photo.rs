@@ -16,6 +16,7 @@ use super::person::Person;
 use super::random::Dice;
 use super::scene;
 use super::spec::ItemSpec;
+use super::surroundings;
 
 /// The shop's own photo of an item.
 pub(crate) fn shop(spec: &ItemSpec, size: usize) -> Shot {
@@ -176,9 +177,9 @@ type Staged = (Canvas, scene::Picture, Option<Person>);
 
 fn outside(size: usize, dice: &mut Dice, horizon: f32) -> scene::Picture {
     if dice.chance(0.58) {
-        scene::room(size, dice, horizon)
+        surroundings::room(size, dice, horizon)
     } else {
-        scene::street(size, dice, horizon)
+        surroundings::street(size, dice, horizon)
     }
 }
 
@@ -282,7 +283,7 @@ fn worn_shoes(
     let background = if dice.chance(0.5) {
         scene::surface(size, dice)
     } else {
-        outside(size, dice, dice_horizon(span))
+        outside(size, dice, 14.0 + span * 0.4)
     };
     let skin = person.skin();
     let bare = dice.chance(0.45);
@@ -335,7 +336,7 @@ fn worn_shoes(
                 (4.6 + dx, hem + dy, 7.4),
             ]);
             let mut folds = super::folds::Folds::new(-12.0 + dx, -60.0 + dy, 24.0 + dx, 4.0 + dy);
-            folds.rumple(drape_seed(dice), 5.0, 12.0, 0.2, 1.2);
+            folds.rumple(dice.word() as u32, 5.0, 12.0, 0.2, 1.2);
             canvas.paint(
                 &leg,
                 &Paint::new(Class::Person, &texel)
@@ -346,14 +347,6 @@ fn worn_shoes(
         }
     }
     (canvas, background, Some(person))
-}
-
-fn drape_seed(dice: &mut Dice) -> u32 {
-    dice.word() as u32
-}
-
-fn dice_horizon(span: f32) -> f32 {
-    14.0 + span * 0.4
 }
 
 /// Puts something in front: an arm, a strap, hair, a leaf or a bag at the edge.

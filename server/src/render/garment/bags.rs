@@ -10,7 +10,7 @@ use crate::render::palette::{linear, luma};
 use crate::render::random::Dice;
 use crate::render::spec::ItemSpec;
 
-use super::{emblem, trims};
+use super::{emblem, sewn};
 
 /// Draws a bag. `drape` seeds this photo's creases, `hang` is how high the strap is drawn (centimetres; 0 leaves it
 /// lying low).
@@ -262,7 +262,7 @@ impl Bag<'_> {
                     }
                 }
                 smooth.push(points[points.len() - 1]);
-                trims::along(&smooth, 1.25, |x, y, i| {
+                sewn::along(&smooth, 1.25, |x, y, i| {
                     let (rx, ry) = if i % 2 == 0 { (0.85, 0.6) } else { (0.5, 0.8) };
                     canvas.paint(
                         &Outline::ellipse(x, y, rx, ry),
@@ -531,9 +531,9 @@ impl Bag<'_> {
             (w - 1.6, 5.0),
         ];
         match spec.trim {
-            Trim::Bow => trims::bow(canvas, cloth, (w * 0.5, 2.4), 0.85, cloth.print.second),
-            Trim::Pearls => trims::beads(canvas, &border, 1.9, 0.62, linear(0xF6F0E6)),
-            Trim::Studs => trims::beads(canvas, &border, 1.6, 0.58, linear(0xC9CCD2)),
+            Trim::Bow => sewn::bow(canvas, cloth, (w * 0.5, 2.4), 0.85, cloth.print.second),
+            Trim::Pearls => sewn::beads(canvas, &border, 1.9, 0.62, linear(0xF6F0E6)),
+            Trim::Studs => sewn::beads(canvas, &border, 1.6, 0.58, linear(0xC9CCD2)),
             Trim::Piping => canvas.line(
                 &Outline::line(&border),
                 0.7,

@@ -148,7 +148,7 @@ fn band(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
 fn leaves(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth, round: bool) {
     let (n, y, d) = (cut.neck, cut.neck_y, cut.depth);
     let big = matches!(spec.garment, Garment::Jacket | Garment::Coat);
-    let white = round && spec.look % 2 == 0;
+    let white = round && spec.look.is_multiple_of(2);
     let rgb = if white {
         linear(0xF4F1EC)
     } else if spec.trim == Trim::Piping && round {
@@ -397,7 +397,7 @@ fn sailor(canvas: &mut Canvas, cut: &Cut, cloth: &Cloth) {
             canvas.line(&line, 0.45, Some(tape), 0.95, None);
         }
     }
-    super::trims::bow(canvas, cloth, (0.0, d + 3.0), 1.25, linear(0xA3232F));
+    super::sewn::bow(canvas, cloth, (0.0, d + 3.0), 1.25, linear(0xA3232F));
 }
 
 fn wrap(canvas: &mut Canvas, cut: &Cut, cloth: &Cloth) {

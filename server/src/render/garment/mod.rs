@@ -4,6 +4,8 @@ mod bags;
 mod collars;
 mod cut;
 mod emblem;
+mod fastenings;
+mod sewn;
 mod shoes;
 mod tops;
 mod trims;

@@ -10,7 +10,7 @@ use crate::render::palette::{linear, luma};
 use crate::render::random::Dice;
 use crate::render::spec::ItemSpec;
 
-use super::{emblem, trims};
+use super::{emblem, sewn};
 
 type At<'a> = &'a dyn Fn(f32, f32) -> (f32, f32);
 
@@ -236,8 +236,8 @@ impl Shoe<'_> {
     fn draw_sole(&self, canvas: &mut Canvas) {
         let spec = self.spec;
         let b = |x: f32| self.bed(x);
-        let light =
-            spec.garment == Garment::Sneaker || (spec.heel == Heel::Platform && spec.look % 2 == 0);
+        let light = spec.garment == Garment::Sneaker
+            || (spec.heel == Heel::Platform && spec.look.is_multiple_of(2));
         let rgb = if light {
             linear(0xEDEBE4)
         } else if spec.garment == Garment::Pump {
@@ -304,7 +304,7 @@ impl Shoe<'_> {
                 0.28,
                 None,
             );
-            if spec.garment == Garment::Sneaker && spec.look % 3 == 0 {
+            if spec.garment == Garment::Sneaker && spec.look.is_multiple_of(3) {
                 canvas.line(
                     &self.line(&[
                         (-0.2, y - 0.8),
@@ -325,7 +325,7 @@ impl Shoe<'_> {
         let b = |x: f32| self.bed(x);
         let own = self.cloth;
         let tone = |k: f32| own.plain(scale(own.print.ground, k));
-        let contrast = if self.spec.look % 2 == 0 {
+        let contrast = if self.spec.look.is_multiple_of(2) {
             own.plain(own.print.second)
         } else {
             tone(0.8)
@@ -439,7 +439,7 @@ impl Shoe<'_> {
                     let l = self.line(&[(x - 0.9, y + 0.7), (x + 1.1, y - 0.3)]);
                     canvas.line(&l, 0.5, Some(linear(0x1B1A1A)), 0.9, None);
                     let c = (self.at)(x - 1.1, y + 0.8);
-                    trims::beads(canvas, &[c, (c.0 + 0.5, c.1)], 0.6, 0.3, metal);
+                    sewn::beads(canvas, &[c, (c.0 + 0.5, c.1)], 0.6, 0.3, metal);
                 }
             }
             Closure::Zip => {
@@ -503,7 +503,7 @@ impl Shoe<'_> {
                 (self.at)(13.2, b(13.0) - 5.2),
                 (self.at)(15.8, b(15.0) - 5.0),
             ];
-            trims::beads(canvas, &c, 0.6, 0.5, bit);
+            sewn::beads(canvas, &c, 0.6, 0.5, bit);
         }
     }
 
@@ -526,7 +526,7 @@ impl Shoe<'_> {
                 .to(-2.0, b(0.0) - to)
         };
         match self.spec.trim {
-            Trim::Bow => trims::bow(
+            Trim::Bow => sewn::bow(
                 canvas,
                 own,
                 (self.at)(front.0, front.1),
@@ -547,13 +547,13 @@ impl Shoe<'_> {
                         )
                     })
                     .collect();
-                trims::beads(canvas, &row, 1.2, 0.42, linear(0xF6F0E6));
+                sewn::beads(canvas, &row, 1.2, 0.42, linear(0xF6F0E6));
             }
             Trim::Studs => {
                 let row: Vec<_> = (0..8)
                     .map(|i| (self.at)(1.0 + i as f32 * 3.2, b(1.0 + i as f32 * 3.2) - 1.2))
                     .collect();
-                trims::beads(canvas, &row, 1.25, 0.42, linear(0xC9CCD2));
+                sewn::beads(canvas, &row, 1.25, 0.42, linear(0xC9CCD2));
             }
             Trim::Band => {
                 let strip = if self.spec.garment == Garment::Boot {

@@ -231,7 +231,7 @@ fn draw_sleeve(
         }
     }
     let frame = Frame::along(top, if long { mid } else { end }, sleeve.half);
-    let raglan = spec.trim == Trim::SideStripe && spec.look % 3 == 0;
+    let raglan = spec.trim == Trim::SideStripe && spec.look.is_multiple_of(3);
     let own = if raglan {
         cloth.plain(cloth.print.second)
     } else {
