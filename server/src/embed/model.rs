@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use burn::tensor::{Device, Tensor, TensorData};
-use shared::bundle::{self, Manifest, Task};
-use shared::model::RetrievalNet;
+use shared::bundle::{self, MANIFEST_FILE, Manifest};
+use shared::model::{Architecture, RetrievalNet};
 
 use super::EmbedError;
 
@@ -24,10 +24,10 @@ impl RetrievalModel {
     /// When it is missing, damaged or not a retrieval bundle's.
     pub fn read_manifest(dir: &Path) -> Result<Manifest, EmbedError> {
         let refuse = |message: String| EmbedError::Bundle { path: dir.to_owned(), message };
-        let manifest = Manifest::from_json(&read(&dir.join("bundle.json"))?).map_err(|error| refuse(error.to_string()))?;
-        match manifest.task {
-            Task::Retrieval => Ok(manifest),
-            Task::Style => Err(refuse("it recognises styles; name the folder of a retrieval bundle".into())),
+        let manifest = Manifest::from_json(&read(&dir.join(MANIFEST_FILE))?).map_err(|error| refuse(error.to_string()))?;
+        match manifest.architecture {
+            Architecture::Retrieval(_) => Ok(manifest),
+            Architecture::Style(_) => Err(refuse("it recognises styles; name the folder of a retrieval bundle".into())),
         }
     }
 

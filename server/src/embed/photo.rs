@@ -129,3 +129,68 @@ fn refusal(error: ImageError) -> PhotoError {
         ImageError::Unsupported(_) => PhotoError::NotAnImage,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use image::{ImageEncoder, Rgb, RgbImage, codecs::jpeg::JpegEncoder};
+
+    use super::*;
+
+    /// Left half red, right half blue.
+    fn picture() -> RgbImage {
+        RgbImage::from_fn(32, 16, |x, _| if x < 16 { Rgb([250, 0, 0]) } else { Rgb([0, 0, 250]) })
+    }
+
+    fn encode(format: ImageFormat) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        picture().write_to(&mut bytes, format).expect("encodes");
+        bytes.into_inner()
+    }
+
+    /// A JPEG that asks to be turned by a quarter, clockwise.
+    fn turned() -> Vec<u8> {
+        let exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0".to_vec();
+        let mut bytes = Vec::new();
+        let mut encoder = JpegEncoder::new_with_quality(&mut bytes, 95);
+        encoder.set_exif_metadata(exif).expect("supported");
+        encoder.encode_image(&picture()).expect("encodes");
+        bytes
+    }
+
+    #[test]
+    fn decodes_every_format_upright() {
+        let formats =
+            [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Bmp].map(encode);
+        for bytes in formats {
+            let photo = Photo::decode(&bytes).expect("decodes");
+            assert_eq!((photo.width(), photo.height()), (32, 16));
+        }
+        let photo = Photo::decode(&turned()).expect("decodes");
+        assert_eq!((photo.width(), photo.height()), (16, 32));
+        let (top, bottom) = (&photo.pixels[..3], &photo.pixels[photo.pixels.len() - 3..]);
+        assert!(top[0] > 200 && bottom[2] > 200, "red is on top: {top:?} {bottom:?}");
+    }
+
+    #[test]
+    fn every_cut_is_refused() {
+        for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Bmp] {
+            let bytes = encode(format);
+            for cut in 0..bytes.len() - 12 {
+                assert!(Photo::decode(&bytes[..cut]).is_err(), "{format:?} cut after {cut} of {} bytes", bytes.len());
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_bombs_by_their_size_alone() {
+        // A bitmap says its size in plain bytes.
+        for (width, height) in [(65_000u32, 65_000u32), (12_001, 1), (1, 12_001), (8_000, 8_000)] {
+            let mut bytes = encode(ImageFormat::Bmp);
+            bytes[18..22].copy_from_slice(&width.to_le_bytes());
+            bytes[22..26].copy_from_slice(&height.to_le_bytes());
+            assert_eq!(Photo::decode(&bytes).err(), Some(PhotoError::TooLarge { width, height }));
+        }
+        assert_eq!(Photo::decode(b"").err(), Some(PhotoError::Empty));
+        assert_eq!(Photo::decode(b"<svg/>").err(), Some(PhotoError::NotAnImage));
+    }
+}

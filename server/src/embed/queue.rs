@@ -255,3 +255,6 @@ fn guarded<T>(work: impl FnOnce() -> anyhow::Result<T>) -> Result<T, String> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;
