@@ -66,7 +66,7 @@ impl RetrievalModel {
         let images = Tensor::<4>::from_data(data, &self.device); // [batch, 3, height, width]
         let embeddings = self.net.forward(images); // [batch, dim]
         let [rows, dim] = embeddings.dims();
-        let flat = embeddings.into_data().convert::<f32>().into_vec::<f32>();
+        let flat = embeddings.into_data().convert::<f32>().try_into_vec::<f32>();
         let flat = flat.map_err(|error| anyhow::anyhow!("{error:?}")).context("cannot read the embeddings back")?;
         anyhow::ensure!(rows == batch && flat.len() == rows * dim, "the model gave {rows} embeddings for {batch} inputs");
         Ok(flat.chunks_exact(dim).map(<[f32]>::to_vec).collect())
