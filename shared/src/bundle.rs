@@ -1,0 +1,223 @@
+//! A trained model as shops exchange it: a folder of `bundle.json`, the manifest, and the weights it names.
+//!
+//! **Invariant:** a network is only ever built from weights whose size and SHA-256 are the manifest's.
+
+use crate::input::InputSpec;
+use crate::model::retrieval::RetrievalConfigError;
+use crate::model::{Architecture, RetrievalNet, StyleNet, UnknownBackbone};
+use crate::weights::{Precision, Scope, WeightsError, load};
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// The manifest's name within a bundle.
+pub const MANIFEST_FILE: &str = "bundle.json";
+/// The usual name of the weights within a bundle.
+pub const WEIGHTS_FILE: &str = "weights.safetensors";
+/// The format that this version reads and writes.
+pub const FORMAT: u32 = 1;
+
+/// Why a bundle cannot be used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BundleError {
+    /// The manifest is not what this version reads.
+    #[error("{MANIFEST_FILE} cannot be read: {0}")]
+    Manifest(String),
+    /// The manifest contradicts itself.
+    #[error("{MANIFEST_FILE} is inconsistent: {0}")]
+    Inconsistent(String),
+    /// The weights are other bytes than the manifest describes.
+    #[error("the weights are not those of the manifest (expected sha256 {expected}, got {actual}); fetch or export the bundle again")]
+    Checksum {
+        /// In the manifest.
+        expected: String,
+        /// Of the bytes.
+        actual: String,
+    },
+    /// A bundle for another task.
+    #[error("this is a {actual} bundle, and a {expected} bundle is needed")]
+    Task {
+        /// Needed.
+        expected: &'static str,
+        /// Found.
+        actual: &'static str,
+    },
+    /// The architecture names an unknown backbone.
+    #[error(transparent)]
+    Backbone(#[from] UnknownBackbone),
+    /// The retrieval network cannot be built.
+    #[error(transparent)]
+    Retrieval(#[from] RetrievalConfigError),
+    /// The weights do not fit the architecture.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+}
+
+/// The weights file of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeightsInfo {
+    /// Name within the bundle.
+    pub file: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256, lower-case hexadecimal.
+    pub sha256: String,
+    /// `f32` or `f16`.
+    pub dtype: String,
+    /// Whether batch norms are folded into the layers before them.
+    pub folded: bool,
+}
+
+/// What is known of the training, so that it can be repeated.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Training {
+    /// The command that made the model.
+    pub command: String,
+    /// The recipe's name.
+    pub recipe: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Commit of the program, if known.
+    pub commit: String,
+    /// The dataset in words.
+    pub data: String,
+    /// SHA-256 of the dataset's manifest.
+    pub data_sha256: String,
+}
+
+/// Everything about a model but its numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Name for people and logs.
+    pub id: String,
+    /// Which network.
+    pub architecture: Architecture,
+    /// What it expects.
+    pub input: InputSpec,
+    /// Label identifiers in the order of the logits; empty for retrieval.
+    pub labels: Vec<String>,
+    /// One threshold a label, 0–1.
+    pub thresholds: Vec<f32>,
+    /// Length of the embedding; 0 for classification.
+    pub embedding_dim: usize,
+    /// The file beside the manifest.
+    pub weights: WeightsInfo,
+    /// How it was trained.
+    pub training: Training,
+    /// Figures by name, measured on the split that the name says.
+    pub metrics: BTreeMap<String, f64>,
+    /// Licence of the weights.
+    pub licence: String,
+}
+
+impl Manifest {
+    /// Reads and checks a manifest.
+    ///
+    /// # Errors
+    /// [`BundleError::Manifest`] or [`BundleError::Inconsistent`].
+    pub fn from_json(json: &[u8]) -> Result<Self, BundleError> {
+        let manifest: Self =
+            serde_json::from_slice(json).map_err(|error| BundleError::Manifest(error.to_string()))?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> Result<(), BundleError> {
+        let expect = |good: bool, what: &str| {
+            if good { Ok(()) } else { Err(BundleError::Inconsistent(what.to_owned())) }
+        };
+        expect(self.format == FORMAT, "it is of another format; use a matching version of selvedge")?;
+        expect(!self.input.is_empty(), "the input has no pixels")?;
+        expect(self.input.width <= 4096 && self.input.height <= 4096, "the input is larger than 4096 pixels")?;
+        expect(self.labels.len() == self.thresholds.len(), "labels and thresholds differ in number")?;
+        expect(self.thresholds.iter().all(|t| (0.0..=1.0).contains(t)), "a threshold is not between 0 and 1")?;
+        let plain = |name: &str| !name.is_empty() && !name.contains(['/', '\\']) && !name.starts_with('.');
+        expect(plain(&self.weights.file), "the weights file is not a plain file name")?;
+        match &self.architecture {
+            Architecture::Style(style) => {
+                expect(style.n_labels > 0, "there are no labels")?;
+                expect(style.n_labels == self.labels.len(), "the architecture has another number of labels")
+            }
+            Architecture::Retrieval(retrieval) => {
+                expect(retrieval.embedding_dim() == self.embedding_dim, "the architecture has another embedding length")
+            }
+        }
+    }
+
+    /// Names the model and its exact weights: `id@` and the first 12 digits of their SHA-256.
+    pub fn model_id(&self) -> String {
+        format!("{}@{}", self.id, self.weights.sha256.get(..12).unwrap_or(&self.weights.sha256))
+    }
+
+    /// Checks size and SHA-256.
+    ///
+    /// # Errors
+    /// [`BundleError::Checksum`].
+    pub fn check_weights(&self, bytes: &[u8]) -> Result<(), BundleError> {
+        let actual = sha256_hex(bytes);
+        if actual == self.weights.sha256 && bytes.len() as u64 == self.weights.bytes {
+            Ok(())
+        } else {
+            Err(BundleError::Checksum { expected: self.weights.sha256.clone(), actual })
+        }
+    }
+
+    fn task(&self) -> &'static str {
+        match self.architecture {
+            Architecture::Style(_) => "style",
+            Architecture::Retrieval(_) => "retrieval",
+        }
+    }
+}
+
+/// Describes weights about to be written as [`WEIGHTS_FILE`].
+pub fn describe_weights(bytes: &[u8], precision: Precision, folded: bool) -> WeightsInfo {
+    WeightsInfo {
+        file: WEIGHTS_FILE.to_owned(),
+        bytes: bytes.len() as u64,
+        sha256: sha256_hex(bytes),
+        dtype: precision.name().to_owned(),
+        folded,
+    }
+}
+
+/// SHA-256 in lower-case hexadecimal.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// The style network of a bundle, for inference on `device`.
+///
+/// # Errors
+/// [`BundleError`] if it is no style bundle or its weights are not right.
+pub fn load_style(manifest: &Manifest, weights: &[u8], device: &Device) -> Result<StyleNet, BundleError> {
+    let Architecture::Style(config) = &manifest.architecture else {
+        return Err(BundleError::Task { expected: "style", actual: manifest.task() });
+    };
+    manifest.check_weights(weights)?;
+    let net = config.init(device)?;
+    let net = if manifest.weights.folded { net.folded_form() } else { net };
+    Ok(load(net, weights, Scope::Whole)?)
+}
+
+/// The retrieval network of a bundle, for inference on `device`.
+///
+/// # Errors
+/// [`BundleError`] if it is no retrieval bundle or its weights are not right.
+pub fn load_retrieval(manifest: &Manifest, weights: &[u8], device: &Device) -> Result<RetrievalNet, BundleError> {
+    let Architecture::Retrieval(config) = &manifest.architecture else {
+        return Err(BundleError::Task { expected: "retrieval", actual: manifest.task() });
+    };
+    manifest.check_weights(weights)?;
+    let net = config.init(device)?;
+    let net = if manifest.weights.folded { net.folded_form() } else { net };
+    Ok(load(net, weights, Scope::Whole)?)
+}

@@ -1,0 +1,371 @@
+//! Decoded pixels → model input: the only crop, resize and normalisation in the project.
+//!
+//! **Invariant:** the same pixels give the same bits on every machine, wasm included. Everything here is IEEE
+//! addition, multiplication and division in a fixed order; there is no call into a maths library.
+
+use serde::{Deserialize, Serialize};
+
+/// ImageNet's channel means, the convention of torchvision's weights.
+pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+/// ImageNet's channel standard deviations.
+pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
+
+/// Why pixels could not become a model input.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InputError {
+    /// Width, height or channel count does not fit the number of bytes.
+    #[error("{width}×{height} pixels of {channels} channels need {expected} bytes, got {actual}")]
+    Size {
+        /// Declared width in pixels.
+        width: usize,
+        /// Declared height in pixels.
+        height: usize,
+        /// Declared channels, 3 or 4.
+        channels: usize,
+        /// Bytes that the declared size needs.
+        expected: usize,
+        /// Bytes given.
+        actual: usize,
+    },
+    /// The crop box is empty or leaves the picture.
+    #[error("the crop box {crop:?} is empty or not inside the {width}×{height} picture")]
+    Crop {
+        /// The box asked for.
+        crop: CropBox,
+        /// Picture width in pixels.
+        width: usize,
+        /// Picture height in pixels.
+        height: usize,
+    },
+}
+
+/// A rectangle in pixels, origin at the top left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CropBox {
+    /// Left edge.
+    pub x: u32,
+    /// Top edge.
+    pub y: u32,
+    /// Width, at least 1.
+    pub width: u32,
+    /// Height, at least 1.
+    pub height: u32,
+}
+
+/// Borrowed 8-bit pixels, row by row, RGB or RGBA. Transparent pixels count as seen on white.
+#[derive(Debug, Clone, Copy)]
+pub struct Pixels<'a> {
+    data: &'a [u8],
+    width: usize,
+    height: usize,
+    channels: usize,
+}
+
+impl<'a> Pixels<'a> {
+    /// Wraps `data`, `width × height × channels` bytes.
+    ///
+    /// # Errors
+    /// [`InputError::Size`] if a side is zero, `channels` is neither 3 nor 4, or the byte count differs.
+    pub fn new(data: &'a [u8], width: usize, height: usize, channels: usize) -> Result<Self, InputError> {
+        let expected = width.saturating_mul(height).saturating_mul(channels);
+        if width == 0 || height == 0 || !(3..=4).contains(&channels) || expected != data.len() {
+            return Err(InputError::Size { width, height, channels, expected, actual: data.len() });
+        }
+        Ok(Self { data, width, height, channels })
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    fn rgb(&self, x: usize, y: usize) -> [f32; 3] {
+        let at = (y * self.width + x) * self.channels;
+        let pixel = &self.data[at..at + self.channels];
+        let opaque = [f32::from(pixel[0]), f32::from(pixel[1]), f32::from(pixel[2])];
+        match pixel.get(3) {
+            None | Some(255) => opaque,
+            Some(&alpha) => {
+                let alpha = f32::from(alpha) / 255.0;
+                opaque.map(|value| value * alpha + 255.0 * (1.0 - alpha))
+            }
+        }
+    }
+}
+
+/// How a picture of another shape fills the model's rectangle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fit {
+    /// Each side is scaled on its own; shapes distort, nothing is lost.
+    Stretch,
+    /// The largest centred part of the right shape; edges are lost.
+    Cover,
+    /// The whole picture, centred; the rest is the mean colour (zero after normalisation).
+    #[default]
+    Pad,
+}
+
+/// What a model expects: size, fit and normalisation. Stored in every bundle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputSpec {
+    /// Width in pixels.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// How other shapes are made to fit.
+    #[serde(default)]
+    pub fit: Fit,
+    /// Channel means, in units of full brightness (0–1).
+    #[serde(default = "imagenet_mean")]
+    pub mean: [f32; 3],
+    /// Channel standard deviations, likewise.
+    #[serde(default = "imagenet_std")]
+    pub std: [f32; 3],
+}
+
+fn imagenet_mean() -> [f32; 3] {
+    IMAGENET_MEAN
+}
+
+fn imagenet_std() -> [f32; 3] {
+    IMAGENET_STD
+}
+
+impl InputSpec {
+    /// A specification with ImageNet's normalisation.
+    pub fn new(width: usize, height: usize, fit: Fit) -> Self {
+        Self { width, height, fit, mean: IMAGENET_MEAN, std: IMAGENET_STD }
+    }
+
+    /// Number of values of one input, `3 × height × width`.
+    pub fn len(&self) -> usize {
+        3 * self.width * self.height
+    }
+
+    /// Whether the specification holds no pixel at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Crops, resizes (antialiased triangle filter) and normalises; the whole picture if `crop` is `None`.
+    ///
+    /// Returns `[3, height, width]` in row-major order, RGB.
+    ///
+    /// # Errors
+    /// [`InputError::Crop`] if the box is empty or not inside the picture.
+    pub fn to_chw(&self, pixels: Pixels<'_>, crop: Option<CropBox>) -> Result<Vec<f32>, InputError> {
+        let window = Window::of(pixels, crop)?;
+        let Placement { source, left, top, width, height } = self.place(&window);
+        let resized = resize(pixels, &window, &source, width, height);
+
+        let mut chw = vec![0.0; self.len()];
+        let plane = self.width * self.height;
+        for y in 0..height {
+            for x in 0..width {
+                let rgb = resized[y * width + x];
+                let at = (top + y) * self.width + left + x;
+                for c in 0..3 {
+                    chw[c * plane + at] = (rgb[c] / 255.0 - self.mean[c]) / self.std[c];
+                }
+            }
+        }
+        Ok(chw)
+    }
+
+    /// Which part of the window fills which part of the output.
+    fn place(&self, window: &Window) -> Placement {
+        let (w, h) = (window.width as f64, window.height as f64);
+        let (out_w, out_h) = (self.width as f64, self.height as f64);
+        let whole = [0.0, 0.0, w, h];
+        let full = |source| Placement { source, left: 0, top: 0, width: self.width, height: self.height };
+        match self.fit {
+            Fit::Stretch => full(whole),
+            Fit::Cover => {
+                let scale = (out_w / w).max(out_h / h);
+                let (sw, sh) = ((out_w / scale).min(w), (out_h / scale).min(h));
+                let (x, y) = ((w - sw) / 2.0, (h - sh) / 2.0);
+                full([x, y, x + sw, y + sh])
+            }
+            Fit::Pad => {
+                let scale = (out_w / w).min(out_h / h);
+                let side = |source: f64, limit: usize| ((source * scale + 0.5) as usize).clamp(1, limit);
+                let (width, height) = (side(w, self.width), side(h, self.height));
+                Placement {
+                    source: whole,
+                    left: (self.width - width) / 2,
+                    top: (self.height - height) / 2,
+                    width,
+                    height,
+                }
+            }
+        }
+    }
+}
+
+/// The part of the picture that may be read, in whole pixels.
+struct Window {
+    x: usize,
+    y: usize,
+    width: usize,
+    height: usize,
+}
+
+impl Window {
+    fn of(pixels: Pixels<'_>, crop: Option<CropBox>) -> Result<Self, InputError> {
+        let (width, height) = (pixels.width, pixels.height);
+        let Some(crop) = crop else {
+            return Ok(Self { x: 0, y: 0, width, height });
+        };
+        let fits = |start: u32, length: u32, limit: usize| {
+            length > 0 && (start as usize).checked_add(length as usize).is_some_and(|end| end <= limit)
+        };
+        if !fits(crop.x, crop.width, width) || !fits(crop.y, crop.height, height) {
+            return Err(InputError::Crop { crop, width, height });
+        }
+        Ok(Self {
+            x: crop.x as usize,
+            y: crop.y as usize,
+            width: crop.width as usize,
+            height: crop.height as usize,
+        })
+    }
+}
+
+/// `source` is `[x0, y0, x1, y1]` within the window; the rest is where it lands in the output.
+struct Placement {
+    source: [f64; 4],
+    left: usize,
+    top: usize,
+    width: usize,
+    height: usize,
+}
+
+/// One output position's first source index and weights, which sum to one.
+struct Taps {
+    first: usize,
+    weights: Vec<f32>,
+}
+
+/// Triangle filter over `[from, to)` of `length` source pixels, widened when shrinking (as Pillow's bilinear resize).
+fn taps(length: usize, from: f64, to: f64, outputs: usize) -> Vec<Taps> {
+    let scale = (to - from) / outputs as f64;
+    let support = scale.max(1.0);
+    (0..outputs)
+        .map(|i| {
+            let centre = from + (i as f64 + 0.5) * scale;
+            let first = (centre - support + 0.5).max(0.0) as usize;
+            let last = ((centre + support + 0.5) as usize).min(length);
+            let raw: Vec<f64> = (first..last)
+                .map(|x| (1.0 - ((x as f64 + 0.5 - centre) / support).abs()).max(0.0))
+                .collect();
+            let total: f64 = raw.iter().sum();
+            Taps { first, weights: raw.into_iter().map(|weight| (weight / total) as f32).collect() }
+        })
+        .collect()
+}
+
+/// Separable resize of `source` within `window` to `width × height`; rows first, in full precision.
+fn resize(pixels: Pixels<'_>, window: &Window, source: &[f64; 4], width: usize, height: usize) -> Vec<[f32; 3]> {
+    let [x0, y0, x1, y1] = *source;
+    let across = taps(window.width, x0, x1, width);
+    let down = taps(window.height, y0, y1, height);
+    let first_row = down.first().map_or(0, |taps| taps.first);
+    let last_row = down.last().map_or(0, |taps| taps.first + taps.weights.len());
+
+    let mut line = vec![[0.0f32; 3]; window.width];
+    let mut rows = Vec::with_capacity((last_row - first_row) * width);
+    for y in first_row..last_row {
+        for (x, value) in line.iter_mut().enumerate() {
+            *value = pixels.rgb(window.x + x, window.y + y);
+        }
+        rows.extend(across.iter().map(|taps| weigh(taps, |i| line[i])));
+    }
+    down.iter()
+        .flat_map(|taps| {
+            let rows = &rows;
+            (0..width).map(move |x| weigh(taps, |y| rows[(y - first_row) * width + x]))
+        })
+        .collect()
+}
+
+fn weigh(taps: &Taps, value: impl Fn(usize) -> [f32; 3]) -> [f32; 3] {
+    let mut sum = [0.0f32; 3];
+    for (offset, weight) in taps.weights.iter().enumerate() {
+        let rgb = value(taps.first + offset);
+        for c in 0..3 {
+            sum[c] += weight * rgb[c];
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn refuses_what_does_not_fit() {
+        assert!(Pixels::new(&[0; 12], 2, 2, 3).is_ok());
+        for (len, w, h, c) in [(11, 2, 2, 3), (0, 0, 2, 3), (8, 2, 2, 2), (12, usize::MAX, 2, 3)] {
+            assert!(Pixels::new(&vec![0; len], w, h, c).is_err(), "{len} {w} {h} {c}");
+        }
+        let pixels = [0; 48];
+        let pixels = Pixels::new(&pixels, 4, 4, 3).expect("valid");
+        let spec = InputSpec::new(2, 2, Fit::Stretch);
+        for (x, y, width, height) in [(0, 0, 0, 1), (3, 0, 2, 1), (0, 4, 1, 1), (u32::MAX, 0, u32::MAX, 1)] {
+            assert!(spec.to_chw(pixels, Some(CropBox { x, y, width, height })).is_err());
+        }
+    }
+
+    #[test]
+    fn padding_is_the_mean_colour() {
+        let white = [255; 2 * 8 * 3];
+        let chw = InputSpec::new(8, 8, Fit::Pad)
+            .to_chw(Pixels::new(&white, 2, 8, 3).expect("valid"), None)
+            .expect("fits");
+        assert_eq!(chw[0], 0.0);
+        assert!((chw[3] - (1.0 - IMAGENET_MEAN[0]) / IMAGENET_STD[0]).abs() < 1e-5);
+    }
+
+    proptest! {
+        /// One colour stays that colour whatever the sizes, and the crop of a picture equals the cropped picture.
+        #[test]
+        fn flat_colour_survives(w in 1usize..40, h in 1usize..40, ow in 1usize..20, oh in 1usize..20, v: u8,
+                                fit in prop_oneof![Just(Fit::Stretch), Just(Fit::Cover)]) {
+            let data = vec![v; w * h * 3];
+            let pixels = Pixels::new(&data, w, h, 3).expect("valid");
+            let spec = InputSpec { mean: [0.0; 3], std: [1.0; 3], ..InputSpec::new(ow, oh, fit) };
+            for value in spec.to_chw(pixels, None).expect("fits") {
+                prop_assert!((value - f32::from(v) / 255.0).abs() < 1e-5);
+            }
+        }
+
+        #[test]
+        fn crop_equals_cropped_picture(data in proptest::collection::vec(any::<u8>(), 10 * 8 * 3),
+                                       x in 0u32..6, y in 0u32..5, width in 1u32..5, height in 1u32..4) {
+            let whole = Pixels::new(&data, 10, 8, 3).expect("valid");
+            let part: Vec<u8> = (y..y + height)
+                .flat_map(|row| {
+                    let at = ((row * 10 + x) * 3) as usize;
+                    data[at..at + width as usize * 3].to_vec()
+                })
+                .collect();
+            let part = Pixels::new(&part, width as usize, height as usize, 3).expect("valid");
+            for fit in [Fit::Stretch, Fit::Cover, Fit::Pad] {
+                let spec = InputSpec::new(7, 5, fit);
+                let crop = CropBox { x, y, width, height };
+                prop_assert_eq!(spec.to_chw(whole, Some(crop)).expect("fits"), spec.to_chw(part, None).expect("fits"));
+            }
+        }
+    }
+}

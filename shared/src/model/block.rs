@@ -1,0 +1,140 @@
+//! The layers that all networks are built from: convolution + batch norm, with the norm foldable into the convolution.
+
+use burn::module::{Module, Param};
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
+use burn::tensor::{Device, Tensor};
+
+/// Shape of a [`ConvBn`].
+#[derive(Debug, Clone, Copy)]
+pub struct ConvBnConfig {
+    /// Input channels.
+    pub input: usize,
+    /// Output channels.
+    pub output: usize,
+    /// Side of the square kernel; the padding keeps the size at stride 1.
+    pub kernel: usize,
+    /// Stride in both directions.
+    pub stride: usize,
+    /// Channel groups; `input` for a depthwise convolution.
+    pub groups: usize,
+    /// Epsilon of the batch norm.
+    pub epsilon: f64,
+    /// Momentum of the batch norm.
+    pub momentum: f64,
+}
+
+impl ConvBnConfig {
+    /// A dense convolution with torchvision's default batch norm.
+    pub fn new(input: usize, output: usize, kernel: usize, stride: usize) -> Self {
+        Self { input, output, kernel, stride, groups: 1, epsilon: 1e-5, momentum: 0.1 }
+    }
+
+    /// Random weights (He et al. 2015, fan-out, as torchvision starts its networks).
+    pub fn init(&self, device: &Device) -> ConvBn {
+        let pad = self.kernel / 2;
+        let conv = Conv2dConfig::new([self.input, self.output], [self.kernel; 2])
+            .with_stride([self.stride; 2])
+            .with_groups(self.groups)
+            .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
+            .with_initializer(Initializer::KaimingNormal { gain: std::f64::consts::SQRT_2, fan_out_only: true })
+            .with_bias(false)
+            .init(device);
+        let bn =
+            BatchNormConfig::new(self.output).with_epsilon(self.epsilon).with_momentum(self.momentum).init(device);
+        ConvBn { conv, bn: Some(bn) }
+    }
+}
+
+/// Convolution followed by batch norm; after [`fold`](ConvBn::fold) a convolution with bias.
+#[derive(Module, Debug)]
+pub struct ConvBn {
+    /// The convolution; has a bias only when folded.
+    pub conv: Conv2d,
+    /// The norm, absent when folded.
+    pub bn: Option<BatchNorm>,
+}
+
+impl ConvBn {
+    /// `[batch, input, h, w]` → `[batch, output, h / stride, w / stride]`, sizes rounded up.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let x = self.conv.forward(x);
+        match &self.bn {
+            Some(bn) => bn.forward(x),
+            None => x,
+        }
+    }
+
+    /// The same function in evaluation mode as one convolution with bias (Jacob et al. 2018, §3.2).
+    pub fn fold(mut self) -> Self {
+        let Some(bn) = self.bn.take() else { return self };
+        let channels = bn.gamma.dims()[0];
+        let scale = bn.gamma.val() / (bn.running_var.value() + bn.epsilon).sqrt();
+        let bias = bn.beta.val() - bn.running_mean.value() * scale.clone();
+        let bias = match self.conv.bias.take() {
+            Some(before) => bias + before.val() * scale.clone(),
+            None => bias,
+        };
+        self.conv.weight = self.conv.weight.map(|weight| weight * scale.reshape([channels, 1, 1, 1]));
+        self.conv.bias = Some(Param::from_tensor(bias));
+        self
+    }
+
+    /// Replaces the norm by a bias without touching the weights: the form into which folded weights are loaded.
+    pub(crate) fn without_norm(mut self) -> Self {
+        if let Some(bn) = self.bn.take() {
+            self.conv.bias = Some(bn.beta);
+        }
+        self
+    }
+}
+
+/// How a network's norms are turned into biases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fold {
+    /// Keep the function (of a trained network).
+    Exact,
+    /// Only change the form (of a network about to be loaded).
+    Form,
+}
+
+impl Fold {
+    pub(crate) fn apply(self, layer: ConvBn) -> ConvBn {
+        match self {
+            Self::Exact => layer.fold(),
+            Self::Form => layer.without_norm(),
+        }
+    }
+}
+
+/// `[batch, channels, h, w]` → `[batch, channels]`, the mean over all positions.
+pub fn global_average(x: Tensor<4>) -> Tensor<2> {
+    let [batch, channels, height, width] = x.dims();
+    x.reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Distribution, Tolerance};
+
+    #[test]
+    fn folding_keeps_the_function() {
+        let device = Device::flex();
+        let mut layer = ConvBnConfig::new(4, 6, 3, 2).init(&device);
+        if let Some(bn) = &mut layer.bn {
+            let random = |low, high| Tensor::<1>::random([6], Distribution::Uniform(low, high), &device);
+            bn.gamma = Param::from_tensor(random(-2.0, 2.0));
+            bn.beta = Param::from_tensor(random(-1.0, 1.0));
+            bn.running_mean.update(random(-1.0, 1.0));
+            bn.running_var.update(random(0.1, 3.0));
+            bn.running_mean.value_sync();
+            bn.running_var.value_sync();
+        }
+        let x = Tensor::<4>::random([2, 4, 9, 7], Distribution::Normal(0.0, 1.0), &device);
+        let before = layer.forward(x.clone());
+        let folded = layer.fold();
+        assert!(folded.bn.is_none());
+        folded.forward(x).into_data().assert_approx_eq::<f32>(&before.into_data(), Tolerance::absolute(1e-4));
+    }
+}

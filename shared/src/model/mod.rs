@@ -1,0 +1,28 @@
+//! Every model, defined once: backbones by name, the style network and the retrieval network over any of them.
+//!
+//! Tensors are `[batch, channels, height, width]`. Parameters carry torchvision's names on disk (see
+//! [`weights`](crate::weights)), so pretrained weights of the same layout can be read.
+
+pub mod backbone;
+pub mod block;
+pub mod mobilenet;
+pub mod pooling;
+pub mod resnet;
+pub mod retrieval;
+pub mod style;
+
+pub use backbone::{Backbone, BackboneConfig, UnknownBackbone};
+pub use retrieval::{RetrievalConfig, RetrievalNet};
+pub use style::{HeadConfig, StyleConfig, StyleNet};
+
+use serde::{Deserialize, Serialize};
+
+/// A configuration that names a whole network, as recipes and bundles store it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "task", rename_all = "lowercase")]
+pub enum Architecture {
+    /// Multi-label classification.
+    Style(StyleConfig),
+    /// Embeddings for search.
+    Retrieval(RetrievalConfig),
+}

@@ -1,0 +1,155 @@
+//! Part pooling of the multi-granularity network: stripes (Wang et al. 2018, <https://arxiv.org/abs/1804.01438>) and
+//! concentric square rings (champion of the JD AI Fashion Challenge 2018).
+//!
+//! **Invariant:** ring pooling of a feature map turned by quarter turns or mirrored equals ring pooling of the map.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// How the positions of a part become one vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    /// Mean.
+    Average,
+    /// Maximum.
+    Maximum,
+    /// Sum of both, as published.
+    #[default]
+    Both,
+}
+
+/// Along which direction a map is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cut {
+    /// Stripes above each other.
+    Horizontal,
+    /// Stripes beside each other.
+    Vertical,
+    /// Concentric square rings, from the border inwards.
+    Ring,
+}
+
+impl Cut {
+    /// The positions (row-major) of each of `parts` parts of a `height × width` map.
+    ///
+    /// Sizes that do not divide are shared as in adaptive pooling: part `i` of `n` covers rows ⌊i·h/n⌋ to ⌈(i+1)·h/n⌉, so
+    /// neighbours may overlap by one row and no part is ever empty.
+    pub fn positions(self, parts: usize, height: usize, width: usize) -> Vec<Vec<usize>> {
+        let layers = match self {
+            Self::Horizontal => height,
+            Self::Vertical => width,
+            Self::Ring => height.min(width).div_ceil(2),
+        };
+        let layer = |y: usize, x: usize| match self {
+            Self::Horizontal => y,
+            Self::Vertical => x,
+            Self::Ring => y.min(x).min(height - 1 - y).min(width - 1 - x),
+        };
+        (0..parts)
+            .map(|part| {
+                let range = share(layers, part, parts);
+                (0..height * width).filter(|at| range.contains(&layer(at / width, at % width))).collect()
+            })
+            .collect()
+    }
+}
+
+fn share(length: usize, part: usize, parts: usize) -> Range<usize> {
+    part * length / parts..((part + 1) * length).div_ceil(parts)
+}
+
+impl Pooling {
+    /// `[batch, channels, h, w]` → `[batch, channels]` over the given positions of the map, or all of it.
+    pub fn pool(self, x: Tensor<4>, positions: Option<&[usize]>) -> Tensor<2> {
+        let [batch, channels, height, width] = x.dims();
+        let flat = x.reshape([batch, channels, height * width]);
+        let part = match positions {
+            Some(positions) => {
+                let index = index_tensor(positions, &flat.device());
+                flat.select(2, index)
+            }
+            None => flat,
+        };
+        let average = |x: Tensor<3>| x.mean_dim(2).reshape([batch, channels]);
+        let maximum = |x: Tensor<3>| x.max_dim(2).reshape([batch, channels]);
+        match self {
+            Self::Average => average(part),
+            Self::Maximum => maximum(part),
+            Self::Both => average(part.clone()) + maximum(part),
+        }
+    }
+}
+
+fn index_tensor(positions: &[usize], device: &Device) -> Tensor<1, Int> {
+    let index: Vec<i32> = positions.iter().map(|at| *at as i32).collect();
+    let length = index.len();
+    Tensor::from_data(TensorData::new(index, [length]), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZES: [(usize, usize); 8] = [(12, 12), (7, 7), (4, 4), (6, 8), (5, 4), (3, 7), (2, 2), (1, 1)];
+
+    #[test]
+    fn parts_cover_the_map_and_none_is_empty() {
+        for cut in [Cut::Horizontal, Cut::Vertical, Cut::Ring] {
+            for parts in 1..=3 {
+                for (height, width) in SIZES {
+                    let positions = cut.positions(parts, height, width);
+                    assert!(positions.iter().all(|part| !part.is_empty()), "{cut:?} {parts} {height}×{width}");
+                    let mut seen = vec![false; height * width];
+                    positions.iter().flatten().for_each(|at| seen[*at] = true);
+                    assert!(seen.iter().all(|seen| *seen));
+                }
+            }
+        }
+        // Where the layers divide, parts are disjoint.
+        let lengths = |cut: Cut, n| cut.positions(n, 12, 12).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(lengths(Cut::Horizontal, 3), [48, 48, 48]);
+        assert_eq!(lengths(Cut::Ring, 3), [80, 48, 16]);
+    }
+
+    /// Whole numbers add up exactly in any order, so the comparison can demand the same bits.
+    fn map(height: usize, width: usize, at: impl Fn(usize, usize) -> (usize, usize), source_width: usize) -> Tensor<4> {
+        let value = |c: usize, y: usize, x: usize| {
+            let (y, x) = at(y, x);
+            ((c * 977 + y * source_width * 31 + x * 17 + y * x * 7) % 251) as f32
+        };
+        let data: Vec<f32> = (0..3 * height * width)
+            .map(|i| value(i / (height * width), i / width % height, i % width))
+            .collect();
+        Tensor::from_data(TensorData::new(data, [1, 3, height, width]), &Device::flex())
+    }
+
+    fn pooled(cut: Cut, parts: usize, x: &Tensor<4>) -> Vec<f32> {
+        let [_, _, height, width] = x.dims();
+        cut.positions(parts, height, width)
+            .iter()
+            .flat_map(|part| Pooling::Both.pool(x.clone(), Some(part)).into_data().iter::<f32>().collect::<Vec<_>>())
+            .collect()
+    }
+
+    #[test]
+    fn rings_do_not_see_quarter_turns_and_stripes_do() {
+        for (height, width) in SIZES {
+            let upright = map(height, width, |y, x| (y, x), width);
+            let quarter = map(width, height, |y, x| (height - 1 - x, y), width);
+            let half = map(height, width, |y, x| (height - 1 - y, width - 1 - x), width);
+            let three = map(width, height, |y, x| (x, width - 1 - y), width);
+            let mirror = map(height, width, |y, x| (y, width - 1 - x), width);
+            for parts in 1..=3 {
+                let expected = pooled(Cut::Ring, parts, &upright);
+                for turned in [&quarter, &half, &three, &mirror] {
+                    assert_eq!(pooled(Cut::Ring, parts, turned), expected, "{parts} rings of {height}×{width}");
+                }
+            }
+            if height * width > 1 {
+                assert_ne!(pooled(Cut::Horizontal, 2, &half), pooled(Cut::Horizontal, 2, &upright));
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Residual networks (He et al. 2016, <https://arxiv.org/abs/1512.03385>) in torchvision's layout: stride in the 3×3
+//! convolution of a bottleneck, 7×7 stem. Narrower stems make smaller networks of the same layout.
+
+use super::block::{ConvBn, ConvBnConfig, Fold};
+use burn::module::Module;
+use burn::nn::PaddingConfig2d;
+use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+
+/// Which residual network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResNetConfig {
+    /// Blocks in each of the four stages.
+    pub blocks: [usize; 4],
+    /// Bottleneck blocks (1×1, 3×3, 1×1) instead of basic ones (3×3, 3×3).
+    pub bottleneck: bool,
+    /// Channels of the stem, 64 in the paper; every stage scales with it.
+    pub width: usize,
+}
+
+impl ResNetConfig {
+    /// Channels after stage `stage` (0–3).
+    pub fn channels(&self, stage: usize) -> usize {
+        (self.width << stage) * if self.bottleneck { 4 } else { 1 }
+    }
+
+    /// The network with random weights.
+    pub fn init(&self, device: &Device) -> ResNet {
+        ResNet {
+            stem: ConvBnConfig::new(3, self.width, 7, 2).init(device),
+            pool: MaxPool2dConfig::new([3, 3])
+                .with_strides([2, 2])
+                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+                .init(),
+            layer1: self.stage(0, 1, device),
+            layer2: self.stage(1, 2, device),
+            layer3: self.stage(2, 2, device),
+            layer4: self.stage(3, 2, device),
+        }
+    }
+
+    /// Stage `index` (0–3) on its own, its first block with the given stride.
+    pub fn stage(&self, index: usize, stride: usize, device: &Device) -> Vec<Block> {
+        let inner = self.width << index;
+        let output = self.channels(index);
+        (0..self.blocks[index])
+            .map(|i| {
+                let (input, stride) = match (i, index) {
+                    (0, 0) => (self.width, stride),
+                    (0, _) => (self.channels(index - 1), stride),
+                    _ => (output, 1),
+                };
+                let conv = |input, output, kernel, stride| {
+                    ConvBnConfig::new(input, output, kernel, stride).init(device)
+                };
+                let (conv1, conv2, conv3) = if self.bottleneck {
+                    (conv(input, inner, 1, 1), conv(inner, inner, 3, stride), Some(conv(inner, output, 1, 1)))
+                } else {
+                    (conv(input, inner, 3, stride), conv(inner, output, 3, 1), None)
+                };
+                let downsample = (stride != 1 || input != output).then(|| conv(input, output, 1, stride));
+                Block { conv1, conv2, conv3, downsample }
+            })
+            .collect()
+    }
+}
+
+/// One residual block, basic (`conv3` absent) or bottleneck.
+#[derive(Module, Debug)]
+pub struct Block {
+    conv1: ConvBn,
+    conv2: ConvBn,
+    conv3: Option<ConvBn>,
+    downsample: Option<ConvBn>,
+}
+
+impl Block {
+    /// `[batch, c, h, w]` → `[batch, c', h / stride, w / stride]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let skip = match &self.downsample {
+            Some(downsample) => downsample.forward(x.clone()),
+            None => x.clone(),
+        };
+        let y = relu(self.conv1.forward(x));
+        let y = self.conv2.forward(y);
+        let y = match &self.conv3 {
+            Some(conv3) => conv3.forward(relu(y)),
+            None => y,
+        };
+        relu(y + skip)
+    }
+
+    fn fold(self, fold: Fold) -> Self {
+        Self {
+            conv1: fold.apply(self.conv1),
+            conv2: fold.apply(self.conv2),
+            conv3: self.conv3.map(|layer| fold.apply(layer)),
+            downsample: self.downsample.map(|layer| fold.apply(layer)),
+        }
+    }
+}
+
+/// A residual network without its classifier.
+#[derive(Module, Debug)]
+pub struct ResNet {
+    stem: ConvBn,
+    pool: MaxPool2d,
+    layer1: Vec<Block>,
+    layer2: Vec<Block>,
+    layer3: Vec<Block>,
+    /// The last stage; the retrieval network takes it out and puts its branches' copies in its place.
+    pub layer4: Vec<Block>,
+}
+
+impl ResNet {
+    /// `[batch, 3, h, w]` → `[batch, channels(2), h / 16, w / 16]`: everything before the last stage.
+    pub fn forward_trunk(&self, x: Tensor<4>) -> Tensor<4> {
+        let x = self.pool.forward(relu(self.stem.forward(x)));
+        let x = forward_stage(&self.layer1, x);
+        let x = forward_stage(&self.layer2, x);
+        forward_stage(&self.layer3, x)
+    }
+
+    /// `[batch, 3, h, w]` → `[batch, channels(3), h / 32, w / 32]`.
+    pub fn forward_features(&self, x: Tensor<4>) -> Tensor<4> {
+        forward_stage(&self.layer4, self.forward_trunk(x))
+    }
+
+    pub(crate) fn fold(self, fold: Fold) -> Self {
+        Self {
+            stem: fold.apply(self.stem),
+            pool: self.pool,
+            layer1: fold_stage(self.layer1, fold),
+            layer2: fold_stage(self.layer2, fold),
+            layer3: fold_stage(self.layer3, fold),
+            layer4: fold_stage(self.layer4, fold),
+        }
+    }
+}
+
+/// Runs the blocks of one stage.
+pub fn forward_stage(stage: &[Block], x: Tensor<4>) -> Tensor<4> {
+    stage.iter().fold(x, |x, block| block.forward(x))
+}
+
+pub(crate) fn fold_stage(stage: Vec<Block>, fold: Fold) -> Vec<Block> {
+    stage.into_iter().map(|block| block.fold(fold)).collect()
+}

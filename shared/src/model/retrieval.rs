@@ -1,0 +1,278 @@
+//! The multi-granularity network: a residual network whose last stage exists once a branch (global, horizontal stripes,
+//! vertical stripes, square rings), each part pooled, projected (1×1 convolution + batch norm) and trained on its own
+//! identity softmax; the embedding is the concatenation, unit norm.
+//!
+//! After Wang et al. 2018 (<https://arxiv.org/abs/1804.01438>) and the champion of the JD AI Fashion Challenge 2018.
+
+use super::backbone::{BackboneConfig, UnknownBackbone};
+use super::block::{ConvBn, ConvBnConfig, Fold};
+use super::pooling::{Cut, Pooling};
+use super::resnet::{Block, ResNet, ResNetConfig, fold_stage, forward_stage};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// Why a retrieval network cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RetrievalConfigError {
+    /// No such backbone.
+    #[error(transparent)]
+    Backbone(#[from] UnknownBackbone),
+    /// Not a residual network.
+    #[error("the retrieval network needs a residual network as its backbone, and '{0}' is none; use resnet18, resnet50, …")]
+    Family(String),
+    /// All branches are off.
+    #[error("the retrieval network has no branch; switch on `global`, or name part counts for `horizontal`, `vertical` or `ring`")]
+    NoBranch,
+}
+
+/// A retrieval network's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetrievalConfig {
+    /// Name of a residual network in the registry of backbones.
+    pub backbone: String,
+    /// The branch that sees the whole map.
+    #[serde(default = "yes")]
+    pub global: bool,
+    /// Part counts of the horizontal branch; empty switches it off.
+    #[serde(default = "two_and_three")]
+    pub horizontal: Vec<usize>,
+    /// Part counts of the vertical branch.
+    #[serde(default = "two_and_three")]
+    pub vertical: Vec<usize>,
+    /// Part counts of the ring branch.
+    #[serde(default = "two_and_three")]
+    pub ring: Vec<usize>,
+    /// Values of each part's projection.
+    #[serde(default = "default_part_dim")]
+    pub part_dim: usize,
+    /// How a part is pooled.
+    #[serde(default)]
+    pub pooling: Pooling,
+    /// One last stage for all branches instead of a copy each: a quarter of the size, less accurate.
+    #[serde(default)]
+    pub shared_last_stage: bool,
+    /// Stride of the last stage; 1 keeps a finer map to cut.
+    #[serde(default = "default_last_stride")]
+    pub last_stride: usize,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn two_and_three() -> Vec<usize> {
+    vec![2, 3]
+}
+
+fn default_part_dim() -> usize {
+    256
+}
+
+fn default_last_stride() -> usize {
+    1
+}
+
+impl RetrievalConfig {
+    /// The published network over this backbone: 16 parts of 256 values.
+    pub fn published(backbone: impl Into<String>) -> Self {
+        Self {
+            backbone: backbone.into(),
+            global: true,
+            horizontal: two_and_three(),
+            vertical: two_and_three(),
+            ring: two_and_three(),
+            part_dim: default_part_dim(),
+            pooling: Pooling::default(),
+            shared_last_stage: false,
+            last_stride: default_last_stride(),
+        }
+    }
+
+    /// The branches: how each cuts its map (`None` for the whole) and into how many parts.
+    fn branches(&self) -> Vec<(Option<Cut>, &[usize])> {
+        let cuts = [(Cut::Horizontal, &self.horizontal), (Cut::Vertical, &self.vertical), (Cut::Ring, &self.ring)];
+        let global: &[usize] = &[1];
+        let parts = cuts.into_iter().filter(|(_, parts)| !parts.is_empty()).map(|(cut, parts)| (Some(cut), &parts[..]));
+        self.global.then_some((None, global)).into_iter().chain(parts).collect()
+    }
+
+    /// Number of parts over all branches.
+    pub fn n_parts(&self) -> usize {
+        self.branches().iter().flat_map(|(_, parts)| parts.iter()).sum()
+    }
+
+    /// Length of the embedding.
+    pub fn embedding_dim(&self) -> usize {
+        self.n_parts() * self.part_dim
+    }
+
+    fn resnet(&self) -> Result<ResNetConfig, RetrievalConfigError> {
+        match BackboneConfig::named(&self.backbone)? {
+            BackboneConfig::ResNet(config) => Ok(config),
+            BackboneConfig::MobileNetV3(_) => Err(RetrievalConfigError::Family(self.backbone.clone())),
+        }
+    }
+
+    /// The network with random weights.
+    ///
+    /// # Errors
+    /// If the backbone is unknown or no residual network, or every branch is off.
+    pub fn init(&self, device: &Device) -> Result<RetrievalNet, RetrievalConfigError> {
+        let config = self.resnet()?;
+        let cuts: Vec<Cuts> = self
+            .branches()
+            .into_iter()
+            .map(|(cut, parts)| Cuts { cut, parts: parts.to_vec() })
+            .collect();
+        if self.n_parts() == 0 {
+            return Err(RetrievalConfigError::NoBranch);
+        }
+        let mut trunk = config.init(device);
+        trunk.layer4.clear();
+        let copies = if self.shared_last_stage { 1 } else { cuts.len() };
+        Ok(RetrievalNet {
+            trunk,
+            // Each copy is built on its own: clones would share parameter identities, and so gradients.
+            branches: (0..copies).map(|_| config.stage(3, self.last_stride, device)).collect(),
+            parts: (0..self.n_parts())
+                .map(|_| ConvBnConfig::new(config.channels(3), self.part_dim, 1, 1).init(device))
+                .collect(),
+            cuts,
+            pooling: self.pooling,
+        })
+    }
+}
+
+/// One branch's way of cutting its map.
+#[derive(Debug, Clone)]
+struct Cuts {
+    cut: Option<Cut>,
+    parts: Vec<usize>,
+}
+
+/// The multi-granularity network.
+#[derive(Module, Debug)]
+pub struct RetrievalNet {
+    trunk: ResNet,
+    branches: Vec<Vec<Block>>,
+    parts: Vec<ConvBn>,
+    #[module(skip)]
+    cuts: Vec<Cuts>,
+    #[module(skip)]
+    pooling: Pooling,
+}
+
+impl RetrievalNet {
+    /// `[batch, 3, h, w]` → every part's projection, each `[batch, part_dim]`: what the identity softmaxes see.
+    pub fn forward_parts(&self, x: Tensor<4>) -> Vec<Tensor<2>> {
+        let trunk = self.trunk.forward_trunk(x);
+        let maps: Vec<Tensor<4>> =
+            self.branches.iter().map(|branch| forward_stage(branch, trunk.clone())).collect();
+        let pooled = self.cuts.iter().enumerate().flat_map(|(branch, cuts)| {
+            // A shared last stage has one map for all branches.
+            let map = maps[branch.min(maps.len() - 1)].clone();
+            self.pool(map, cuts)
+        });
+        pooled
+            .zip(&self.parts)
+            .map(|(x, part)| {
+                let [batch, channels] = x.dims();
+                let y = part.forward(x.reshape([batch, channels, 1, 1]));
+                let [batch, dim, _, _] = y.dims();
+                y.reshape([batch, dim])
+            })
+            .collect()
+    }
+
+    /// `[batch, 3, h, w]` → embeddings `[batch, embedding_dim]`, unit norm.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+        unit_norm(Tensor::cat(self.forward_parts(x), 1))
+    }
+
+    fn pool(&self, map: Tensor<4>, cuts: &Cuts) -> Vec<Tensor<2>> {
+        let [_, _, height, width] = map.dims();
+        let Some(cut) = cuts.cut else {
+            return vec![self.pooling.pool(map, None)];
+        };
+        cuts.parts
+            .iter()
+            .flat_map(|parts| cut.positions(*parts, height, width))
+            .map(|positions| self.pooling.pool(map.clone(), Some(&positions)))
+            .collect()
+    }
+
+    /// The same function with all batch norms folded into the convolutions, for export.
+    pub fn fold_batch_norm(self) -> Self {
+        self.fold(Fold::Exact)
+    }
+
+    pub(crate) fn folded_form(self) -> Self {
+        self.fold(Fold::Form)
+    }
+
+    fn fold(self, fold: Fold) -> Self {
+        Self {
+            trunk: self.trunk.fold(fold),
+            branches: self.branches.into_iter().map(|branch| fold_stage(branch, fold)).collect(),
+            parts: self.parts.into_iter().map(|part| fold.apply(part)).collect(),
+            ..self
+        }
+    }
+}
+
+/// Scales every row of `[batch, dim]` to unit length.
+pub fn unit_norm(x: Tensor<2>) -> Tensor<2> {
+    let norm = x.clone().square().sum_dim(1).sqrt().clamp_min(1e-12);
+    x / norm
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Distribution, Tolerance};
+
+    #[test]
+    fn every_branch_is_a_switch() {
+        let device = Device::flex();
+        let off = RetrievalConfig {
+            global: false,
+            horizontal: vec![],
+            vertical: vec![],
+            ring: vec![],
+            part_dim: 8,
+            ..RetrievalConfig::published("resnet10_w16")
+        };
+        assert_eq!(off.init(&device).err(), Some(RetrievalConfigError::NoBranch));
+        let cases = [
+            (RetrievalConfig { global: true, ..off.clone() }, 1, 1),
+            (RetrievalConfig { horizontal: vec![2, 3], ..off.clone() }, 5, 1),
+            (RetrievalConfig { vertical: vec![2], global: true, ..off.clone() }, 3, 2),
+            (RetrievalConfig { part_dim: 8, ..RetrievalConfig::published("resnet10_w16") }, 16, 4),
+            (
+                RetrievalConfig { part_dim: 8, shared_last_stage: true, ..RetrievalConfig::published("resnet10_w16") },
+                16,
+                1,
+            ),
+        ];
+        for (config, parts, stages) in cases {
+            let net = config.init(&device).expect("valid");
+            assert_eq!((config.n_parts(), net.branches.len()), (parts, stages), "{config:?}");
+            let x = Tensor::<4>::random([2, 3, 64, 48], Distribution::Normal(0.0, 1.0), &device);
+            let embedding = net.forward(x.clone());
+            assert_eq!(embedding.dims(), [2, parts * 8]);
+            let norms = embedding.clone().square().sum_dim(1).into_data();
+            norms.assert_approx_eq::<f32>(&[[1.0f32], [1.0]].into(), Tolerance::absolute(1e-5));
+            let folded = net.fold_batch_norm().forward(x).into_data();
+            folded.assert_approx_eq::<f32>(&embedding.into_data(), Tolerance::absolute(1e-4));
+        }
+    }
+
+    #[test]
+    fn published_embedding_has_4096_values() {
+        assert_eq!(RetrievalConfig::published("resnet101").embedding_dim(), 4096);
+        let mobile = RetrievalConfig::published("mobilenet_v3_small").init(&Device::flex());
+        assert!(matches!(mobile, Err(RetrievalConfigError::Family(_))));
+    }
+}

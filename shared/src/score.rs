@@ -1,0 +1,90 @@
+//! Logits and similarities → what a person is shown: probabilities, tags above their thresholds, best matches.
+//!
+//! **Invariant:** a NaN never wins and never panics; it ranks below every number.
+
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+
+/// The logistic function, `1 / (1 + e^-x)`; exact at both ends, NaN for NaN.
+pub fn sigmoid(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
+}
+
+/// One label of a picture with its probability and the threshold it was held against.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tag {
+    /// Label identifier.
+    pub id: String,
+    /// Probability, 0–1.
+    pub prob: f32,
+    /// Threshold of this label, 0–1.
+    pub threshold: f32,
+    /// Whether the probability reaches the threshold.
+    pub on: bool,
+}
+
+/// Every label as a tag, the most probable first.
+///
+/// `labels`, `logits` and `thresholds` have the same length.
+pub fn tags(labels: &[String], logits: &[f32], thresholds: &[f32]) -> Vec<Tag> {
+    debug_assert!(labels.len() == logits.len() && logits.len() == thresholds.len());
+    let probs: Vec<f32> = logits.iter().copied().map(sigmoid).collect();
+    top_k(&probs, probs.len())
+        .into_iter()
+        .map(|(i, prob)| Tag { id: labels[i].clone(), prob, threshold: thresholds[i], on: prob >= thresholds[i] })
+        .collect()
+}
+
+/// The `k` largest scores with their indices, best first; equal scores in index order, NaN last.
+pub fn top_k(scores: &[f32], k: usize) -> Vec<(usize, f32)> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    let better = |a: &usize, b: &usize| descending(scores[*a], scores[*b]).then(a.cmp(b));
+    if k < order.len() {
+        order.select_nth_unstable_by(k, better);
+        order.truncate(k);
+    }
+    order.sort_unstable_by(better);
+    order.into_iter().map(|i| (i, scores[i])).collect()
+}
+
+/// Orders scores from best to worst with NaN at the end.
+pub fn descending(a: f32, b: f32) -> Ordering {
+    match (a.is_nan(), b.is_nan()) {
+        (false, false) => b.partial_cmp(&a).unwrap_or(Ordering::Equal),
+        (a, b) => a.cmp(&b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn sigmoid_has_no_overflow() {
+        for (logit, prob) in [(0.0, 0.5), (200.0, 1.0), (-200.0, 0.0), (f32::INFINITY, 1.0), (f32::NEG_INFINITY, 0.0)] {
+            assert_eq!(sigmoid(logit), prob);
+        }
+        assert!(sigmoid(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn tags_are_sorted_and_held_against_their_own_threshold() {
+        let labels = ["a", "b", "c"].map(String::from);
+        let tags = tags(&labels, &[0.0, 2.0, f32::NAN], &[0.5, 0.9, 0.0]);
+        let shown: Vec<_> = tags.iter().map(|tag| (tag.id.as_str(), tag.on)).collect();
+        assert_eq!(shown, [("b", false), ("a", true), ("c", false)]);
+    }
+
+    proptest! {
+        #[test]
+        fn top_k_equals_a_full_sort(scores in proptest::collection::vec(
+            prop_oneof![5 => (-3i8..3).prop_map(f32::from), 1 => Just(f32::NAN)], 0..40), k in 0usize..50) {
+            let mut expected: Vec<usize> = (0..scores.len()).collect();
+            expected.sort_by(|a, b| descending(scores[*a], scores[*b]));
+            expected.truncate(k);
+            let found: Vec<usize> = top_k(&scores, k).into_iter().map(|(i, _)| i).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

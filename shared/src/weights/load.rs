@@ -1,0 +1,171 @@
+//! Reading a network's parameters from safetensors, strictly.
+
+use super::{Path, TorchKeys, entries, file_shape, to_file_layout, walk};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Tensor, TensorData};
+use half::{bf16, f16};
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use std::collections::{BTreeSet, HashMap};
+
+/// Why weights do not fit a network.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WeightsError {
+    /// Not a safetensors file, or a truncated one.
+    #[error("the weights are not a readable safetensors file: {0}")]
+    Format(String),
+    /// Keys of the network that the file lacks, or keys of the file that the network lacks.
+    #[error("the weights belong to another network: missing {}, unexpected {}", list(.missing), list(.unexpected))]
+    Keys {
+        /// In the network, not in the file.
+        missing: Vec<String>,
+        /// In the file, not in the network.
+        unexpected: Vec<String>,
+    },
+    /// A tensor of another shape.
+    #[error("'{key}' has shape {actual:?} in the file and {expected:?} in the network")]
+    Shape {
+        /// The parameter.
+        key: String,
+        /// Shape in the network.
+        expected: Vec<usize>,
+        /// Shape in the file.
+        actual: Vec<usize>,
+    },
+    /// Neither f32, f16 nor bf16.
+    #[error("'{key}' is stored as {dtype}; convert the file to f32 or f16")]
+    Dtype {
+        /// The parameter.
+        key: String,
+        /// Its type in the file.
+        dtype: String,
+    },
+    /// NaN or infinite.
+    #[error("'{key}' holds a value that is not finite; the file is damaged or the training diverged")]
+    NotFinite {
+        /// The parameter.
+        key: String,
+    },
+}
+
+fn list(keys: &[String]) -> String {
+    match keys {
+        [] => "nothing".to_owned(),
+        keys => {
+            let shown: Vec<_> = keys.iter().take(6).map(|key| format!("'{key}'")).collect();
+            let rest = keys.len() - shown.len();
+            let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+            format!("{}{more}", shown.join(", "))
+        }
+    }
+}
+
+/// Which of a network's parameters a file must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them, and no others: files written by [`save`](super::save).
+    Whole,
+    /// Those of the backbone: pretrained torchvision files, whose own classifier is ignored.
+    Pretrained,
+}
+
+/// `net` with its parameters replaced by those of the file.
+///
+/// # Errors
+/// [`WeightsError`], before anything of `net` has changed.
+pub fn load<M: Module + TorchKeys>(net: M, bytes: &[u8], scope: Scope) -> Result<M, WeightsError> {
+    let file = SafeTensors::deserialize(bytes).map_err(|error| WeightsError::Format(error.to_string()))?;
+    let wanted = wanted(&net, scope);
+    check_keys(&wanted, &file, scope)?;
+
+    let mut values = HashMap::new();
+    for (path, (key, shape)) in wanted {
+        let tensor = file.tensor(&key).map_err(|error| WeightsError::Format(error.to_string()))?;
+        if tensor.shape() != shape {
+            return Err(WeightsError::Shape { key, expected: shape, actual: tensor.shape().to_vec() });
+        }
+        values.insert(path, TensorData::new(numbers(&key, &tensor)?, shape));
+    }
+    Ok(net.map(&mut Replace { path: Path::default(), values }))
+}
+
+/// Path of fields → key and shape in the file.
+fn wanted<M: Module + TorchKeys>(net: &M, scope: Scope) -> HashMap<String, (String, Vec<usize>)> {
+    let mut wanted = HashMap::new();
+    walk(net, |fields, shape, _| {
+        let key = match scope {
+            Scope::Whole => Some(net.torch_key(fields)),
+            Scope::Pretrained => net.pretrained_key(fields),
+        };
+        if let Some(key) = key {
+            wanted.insert(fields.join("."), (key, shape));
+        }
+    });
+    wanted
+}
+
+fn check_keys(
+    wanted: &HashMap<String, (String, Vec<usize>)>,
+    file: &SafeTensors<'_>,
+    scope: Scope,
+) -> Result<(), WeightsError> {
+    let wanted: BTreeSet<&str> = wanted.values().map(|(key, _)| key.as_str()).collect();
+    let present: BTreeSet<&str> =
+        file.names().into_iter().filter(|name| !name.ends_with("num_batches_tracked")).collect();
+    let owned = |keys: Vec<&&str>| keys.into_iter().map(|key| (*key).to_owned()).collect();
+    let ignored = |key: &str| {
+        scope == Scope::Pretrained && ["fc.", "classifier.", "head."].iter().any(|head| key.starts_with(head))
+    };
+    let missing: Vec<_> = wanted.difference(&present).collect();
+    let unexpected: Vec<_> = present.difference(&wanted).filter(|key| !ignored(key)).collect();
+    if missing.is_empty() && unexpected.is_empty() {
+        return Ok(());
+    }
+    Err(WeightsError::Keys { missing: owned(missing), unexpected: owned(unexpected) })
+}
+
+fn numbers(key: &str, tensor: &TensorView<'_>) -> Result<Vec<f32>, WeightsError> {
+    let data = tensor.data();
+    let values: Vec<f32> = match tensor.dtype() {
+        Dtype::F32 => data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+        Dtype::F16 => data.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+        Dtype::BF16 => data.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+        other => return Err(WeightsError::Dtype { key: key.to_owned(), dtype: format!("{other:?}") }),
+    };
+    if values.iter().all(|value| value.is_finite()) {
+        Ok(values)
+    } else {
+        Err(WeightsError::NotFinite { key: key.to_owned() })
+    }
+}
+
+struct Replace {
+    path: Path,
+    values: HashMap<String, TensorData>,
+}
+
+impl ModuleMapper for Replace {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(data) = self.values.remove(&self.path.fields().join(".")) else {
+            return param;
+        };
+        debug_assert_eq!(file_shape(param.lazy_shape().to_vec()), data.shape.to_vec());
+        // Made on the device without autodiff context first; `transform_for_load` restores the parameter's own.
+        let tensor = to_file_layout(Tensor::<D>::from_data(data, &param.lazy_device()));
+        let id = param.id;
+        param.transform_for_load(tensor, id)
+    }
+
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+}
+
+/// Keys and shapes that a file for `net` has, in the network's order.
+pub fn layout<M: Module + TorchKeys>(net: &M) -> Vec<(String, Vec<usize>)> {
+    entries(net).into_iter().map(|entry| (entry.key, entry.shape)).collect()
+}
