@@ -22,11 +22,8 @@ pub(crate) enum WebError {
     #[cfg_attr(not(feature = "webgpu"), expect(dead_code, reason = "the small module opens no GPU"))]
     Device(String),
     /// The manifest or the weights are damaged, or one does not belong to the other.
-    #[error("{0}; fetch the bundle again")]
+    #[error("the bundle cannot be used: {0}")]
     Bundle(#[from] BundleError),
-    /// The bundle belongs to another task.
-    #[error("the bundle is not a style classifier; fetch it from /api/v1/tagger")]
-    NotAStyleBundle,
     /// The pixels do not fit the size they came with.
     #[error(transparent)]
     Input(#[from] InputError),
@@ -45,7 +42,7 @@ impl WebError {
             Self::BackendUnknown(_) => "backend_unknown",
             Self::BackendMissing => "backend_missing",
             Self::Device(_) => "device_failed",
-            Self::Bundle(_) | Self::NotAStyleBundle => "bundle_invalid",
+            Self::Bundle(_) => "bundle_invalid",
             Self::Input(_) => "input_invalid",
             Self::Inference(_) | Self::Json(_) => "inference_failed",
         }

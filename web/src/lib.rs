@@ -38,14 +38,15 @@ impl StyleTagger {
         Ok(Self(tagger))
     }
 
-    /// Tags one photo: `rgba` holds `height × width × 4` bytes, rows from the top, alpha ignored.
+    /// Tags one photo: `rgba` holds `height × width × 4` bytes, rows from the top.
+    /// Transparent pixels count as seen on white.
     ///
     /// Resolves to an array over all labels, most probable first: `{id, prob, threshold, on}`, `prob` and `threshold` in
     /// 0..=1, `on` where `prob` reaches the threshold.
     ///
     /// # Errors
     /// An `Error` whose `name` is `input_invalid` (the pixels do not fit the size) or `inference_failed`.
-    pub async fn tag(&self, rgba: Vec<u8>, width: u32, height: u32) -> Result<JsValue, JsValue> {
+    pub async fn tag(&self, rgba: Vec<u8>, width: usize, height: usize) -> Result<JsValue, JsValue> {
         let tags = self.0.tag(&rgba, width, height).await?;
         let json = serde_json::to_string(&tags).map_err(error::WebError::from)?;
         js_sys::JSON::parse(&json)

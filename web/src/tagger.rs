@@ -1,30 +1,16 @@
 //! Manifest + weights + pixels → tags.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use serde::Serialize;
-use shared::bundle::{self, Manifest, Task};
+use shared::bundle::{self, Manifest};
 use shared::input::Pixels;
 use shared::model::StyleNet;
-use shared::score::sigmoid;
+use shared::score::{self, Tag};
 
 use crate::device::Backend;
 use crate::error::WebError;
 
 /// Bytes a pixel: canvases hand out RGBA.
 const CHANNELS: usize = 4;
-
-/// One label's answer.
-#[derive(Debug, Serialize)]
-pub(crate) struct Tag {
-    /// The label's stable id.
-    pub(crate) id: String,
-    /// Its probability, 0..=1.
-    pub(crate) prob: f32,
-    /// The probability from which the tag is shown, 0..=1.
-    pub(crate) threshold: f32,
-    /// Whether `prob` reaches `threshold`.
-    pub(crate) on: bool,
-}
 
 /// A style classifier on one device.
 pub(crate) struct Tagger {
@@ -42,10 +28,6 @@ impl Tagger {
     pub(crate) async fn load(manifest_json: &str, weights: &[u8], backend: &str) -> Result<Self, WebError> {
         let backend = Backend::parse(backend)?;
         let manifest = Manifest::from_json(manifest_json.as_bytes())?;
-        if manifest.task != Task::Style {
-            return Err(WebError::NotAStyleBundle);
-        }
-        manifest.check_weights(weights)?;
         let device = backend.open().await?;
         let net = bundle::load_style(&manifest, weights, &device)?;
         Ok(Self { manifest, net, device, backend })
@@ -56,16 +38,19 @@ impl Tagger {
     /// # Errors
     /// [`WebError::Input`] where the bytes do not fit the size, [`WebError::Inference`] where the device fails or
     /// answers with something that is not a number.
-    pub(crate) async fn tag(&self, rgba: &[u8], width: u32, height: u32) -> Result<Vec<Tag>, WebError> {
-        let spec = &self.manifest.input;
-        let chw = spec.to_chw(Pixels::new(rgba, width, height, CHANNELS)?, None)?;
-        let shape = [1, 3, spec.height as usize, spec.width as usize];
-        let x = Tensor::<4>::from_data(TensorData::new(chw, shape), &self.device); // [1, 3, h, w]
+    pub(crate) async fn tag(&self, rgba: &[u8], width: usize, height: usize) -> Result<Vec<Tag>, WebError> {
+        let Manifest { input, labels, thresholds, .. } = &self.manifest;
+        let chw = input.to_chw(Pixels::new(rgba, width, height, CHANNELS)?, None)?;
+        let data = TensorData::new(chw, [1, 3, input.height, input.width]);
+        let x = Tensor::<4>::from_data(data, &self.device); // [1, 3, h, w]
         let logits = self.net.forward(x); // [1, labels]
         // Only the asynchronous read works in a browser: the GPU can't be waited for on a thread that may not block.
         let data = logits.into_data_async().await.map_err(|error| WebError::Inference(error.to_string()))?;
         let logits: Vec<f32> = data.try_to_vec().map_err(|error| WebError::Inference(error.to_string()))?;
-        self.answer(&logits)
+        if logits.len() != labels.len() || logits.iter().any(|logit| !logit.is_finite()) {
+            return Err(WebError::Inference("the answer is not one number a label".to_owned()));
+        }
+        Ok(score::tags(labels, &logits, thresholds))
     }
 
     /// The backend's name.
@@ -76,23 +61,5 @@ impl Tagger {
     /// The model's identity.
     pub(crate) fn model_id(&self) -> String {
         self.manifest.model_id()
-    }
-
-    fn answer(&self, logits: &[f32]) -> Result<Vec<Tag>, WebError> {
-        let Manifest { labels, thresholds, .. } = &self.manifest;
-        if logits.len() != labels.len() || logits.iter().any(|logit| !logit.is_finite()) {
-            return Err(WebError::Inference("the answer is not one number a label".to_string()));
-        }
-        let mut tags: Vec<Tag> = labels
-            .iter()
-            .zip(thresholds)
-            .zip(logits)
-            .map(|((id, &threshold), &logit)| {
-                let prob = sigmoid(logit);
-                Tag { id: id.clone(), prob, threshold, on: prob >= threshold }
-            })
-            .collect();
-        tags.sort_by(|a, b| b.prob.total_cmp(&a.prob));
-        Ok(tags)
     }
 }

@@ -50,19 +50,18 @@ export const pick = (names) => names?.[language] ?? names?.en ?? '';
 
 /** A price in minor units, written as the language does. */
 export function price({ amount, currency }) {
-  const format = new Intl.NumberFormat(LANGUAGES[language], { style: 'currency', currency });
-  const digits = format.resolvedOptions().maximumFractionDigits;
-  const value = amount / 10 ** digits;
+  const style = { style: 'currency', currency, currencyDisplay: 'narrowSymbol' };
+  const format = new Intl.NumberFormat(LANGUAGES[language], style);
+  const value = amount / 10 ** format.resolvedOptions().maximumFractionDigits;
   if (!Number.isInteger(value)) return format.format(value);
-  const whole = { style: 'currency', currency, minimumFractionDigits: 0, maximumFractionDigits: 0 };
-  return new Intl.NumberFormat(LANGUAGES[language], whole).format(value);
+  return new Intl.NumberFormat(LANGUAGES[language], { ...style, minimumFractionDigits: 0, maximumFractionDigits: 0 }).format(value);
 }
 
 /** A share of one as a whole percentage. */
 export const percent = (share) => new Intl.NumberFormat(LANGUAGES[language], { style: 'percent' }).format(share);
 
-/** A list in words: “a, b and c”. */
-export const list = (items) => new Intl.ListFormat(LANGUAGES[language], { type: 'conjunction' }).format(items);
+/** Items in a row, as the language separates them. */
+export const list = (items) => items.join(t('comma'));
 
 // Storage may be forbidden; then the choice lasts as long as the page.
 function read() {

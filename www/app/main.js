@@ -87,6 +87,7 @@ function showPhoto(opened) {
   frame.style.setProperty('--ratio', photo.width / photo.height);
   frame.replaceChildren(photo.canvas, crop.element);
   byId('picker').hidden = true;
+  byId('bench').classList.add('has-photo');
   byId('photo').hidden = false;
   byId('whole').hidden = true;
   byId('find-button').disabled = false;
@@ -99,6 +100,7 @@ function another() {
   photo = crop = null;
   byId('photo').hidden = true;
   byId('picker').hidden = false;
+  byId('bench').classList.remove('has-photo');
   byId('find-button').disabled = true;
   setTags(showEmpty);
   setResults(hideResults);

@@ -68,7 +68,7 @@ function card({ product_id, score, product }, choose) {
     { class: 'card', 'data-product': product_id },
     el('div', { class: 'picture' }, image),
     el('h3', { class: 'card-name' }, link),
-    el('p', { class: 'card-price' }, price(product.price)),
+    product.price && el('p', { class: 'card-price' }, price(product.price)),
     el('p', { class: 'card-score' }, `${term('category', product.category)} · ${t('results.score', { score: decimal(score) })}`),
   );
 }

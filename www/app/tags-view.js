@@ -44,9 +44,9 @@ export function showTags({ tags, backend, ms, fellBack }) {
 
 /** The answer in a sentence, for the page and for the live region. */
 export function verdict(tags) {
-  const on = tags.filter((tag) => tag.on).map((tag) => term('style', tag.id));
+  const on = tags.filter((tag) => tag.on).map((tag) => term('label', tag.id));
   if (on.length > 0) return list(on);
-  return t('style.none', { closest: tags.length > 0 ? term('style', tags[0].id) : '' });
+  return t('style.none', { closest: tags.length > 0 ? term('label', tags[0].id) : '' });
 }
 
 function note({ backend, ms, fellBack }) {
@@ -62,7 +62,7 @@ function row({ id, prob, threshold, on }) {
   return el(
     'li',
     { class: on ? 'tag on' : 'tag', 'data-id': id, 'data-prob': prob },
-    el('span', { class: 'tag-name' }, term('style', id)),
+    el('span', { class: 'tag-name' }, term('label', id)),
     el('span', { class: 'tag-state' }, on ? t('style.on') : ''),
     el('span', { class: 'tag-prob' }, percent(prob)),
     meter,
