@@ -40,6 +40,9 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
+/** Whether the shown language has words for a key. */
+export const has = (key) => key in words;
+
 /** The words for `group.id`, or the id made readable where the page has none (labels may come from any data set). */
 export function term(group, id) {
   return words[`${group}.${id}`] ?? id.replaceAll('_', ' ').replaceAll('-', ' ');

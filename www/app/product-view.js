@@ -2,7 +2,7 @@
 
 import { picture, product as fetchProduct } from './api.js';
 import { byId, el } from './dom.js';
-import { pick, price, t, term } from './i18n.js';
+import { has, pick, price, t, term } from './i18n.js';
 import { problemWords } from './results-view.js';
 
 let shown = null;
@@ -37,7 +37,7 @@ export function drawProduct() {
         {},
         ...fact(t('product.category'), term('category', category)),
         ...(styles.length > 0 ? fact(t('product.styles'), styles.map((style) => term('label', style)).join(' · ')) : []),
-        ...Object.entries(attributes ?? {}).flatMap(([key, value]) => fact(term('attribute', key), term('value', String(value)))),
+        ...facts(attributes ?? {}),
         ...fact(t('product.number'), id),
       ),
     ),
@@ -52,6 +52,12 @@ function fill(id, ...children) {
   // A click on the backdrop is a click on the dialog itself.
   dialog.onclick = (event) => event.target === dialog && dialog.close();
 }
+
+// Only attributes with a name in the visitor's language: shops keep others for themselves, and "none" says nothing.
+const facts = (attributes) =>
+  Object.entries(attributes)
+    .filter(([key, value]) => has(`attribute.${key}`) && (value !== 'none' || has(`${key}.none`)))
+    .flatMap(([key, value]) => fact(t(`attribute.${key}`), term(key, value)));
 
 const title = (words) => el('h2', { id: 'product-name' }, words);
 

@@ -23,7 +23,7 @@ export const products = Array.from({ length: 20 }, (_, i) => {
     name: { en: `${en} in ${colour}`, zh: `${farbe}${zh}` },
     price: { amount: 9900 + 2050 * i, currency: 'CNY' },
     styles: ['casual', 'natural', 'minimalist'].slice(0, 1 + (i % 3)),
-    attributes: { pattern: 'plain', colour },
+    attributes: { fabric: 'linen', pattern: 'plain', sleeve: 'short', colour },
     image: `/images/shop/${id}.svg`,
   };
 });
