@@ -21,6 +21,7 @@ let crop = null; // its Crop
 let drawTags = showEmpty; // draws the style panel as it is, in the language of now
 let drawResults = hideResults; // the same for the products
 let photoError = null; // () => words, or null
+let turns = 0; // photos asked for so far
 let searching = null; // AbortController of the running search
 let fellBack = false;
 
@@ -62,10 +63,13 @@ async function speak(language, remember = false) {
 
 /** Takes a picture from any source, shows it and reads its style. */
 async function takePhoto(source) {
+  const turn = ++turns;
   let opened;
   try {
     opened = await Photo.open(await source);
+    if (turn !== turns) return; // another was chosen while this one came
   } catch (error) {
+    if (turn !== turns) return;
     photoError = () => (error instanceof NotAnImage ? t('photo.unreadable') : problemWords(error instanceof Problem ? error : { code: 'other' }));
     return drawPhotoError();
   }

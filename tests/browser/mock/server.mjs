@@ -3,7 +3,7 @@
 // As a program it serves the page for a look at it:  node mock/server.mjs DIST [PORT]
 
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,10 +15,16 @@ const TYPES = {
   '.wasm': 'application/wasm', '.webmanifest': 'application/manifest+json',
 };
 
-/** Weights and manifest for the fake module, which does not look inside. */
-const weights = Buffer.alloc(300_000, 7);
-const sha256 = createHash('sha256').update(weights).digest('hex');
-const manifest = { format: 1, id: 'mock', weights: { file: 'weights.safetensors', bytes: weights.length, sha256, dtype: 'f16', folded: true } };
+/** A bundle from a folder; without one, some bytes for the fake modules, which do not look inside. */
+function readBundle(folder) {
+  if (folder) {
+    const manifest = JSON.parse(readFileSync(join(folder, 'bundle.json'), 'utf8'));
+    return { manifest, weights: readFileSync(join(folder, manifest.weights.file)) };
+  }
+  const weights = Buffer.alloc(300_000, 7);
+  const sha256 = createHash('sha256').update(weights).digest('hex');
+  return { manifest: { format: 1, id: 'mock', weights: { file: 'weights.safetensors', bytes: weights.length, sha256 } }, weights };
+}
 
 /** What the tagger modules are replaced with; `behaviour` is `works`, `hangs`, `throws`, `panics` or `hangs-later`. */
 export const fakeModule = (behaviour) => `
@@ -45,15 +51,21 @@ export const fakeModule = (behaviour) => `
 
 /**
  * Starts the mock.
- * @param {{site: string, port?: number}} options
- * @returns {Promise<{url: string, set: (faults: Faults) => void, close: () => Promise<void>}>} `set` changes what goes wrong:
+ * @param {{site: string, port?: number, bundle?: string}} options `bundle`: a real tagger's folder
+ * @returns {Promise<{url: string, requests: {method: string, path: string, bytes: number, fields?: object}[], set: (faults: object) => void,
+ *   close: () => Promise<void>}>} `requests` are all that came, with the bytes of their bodies and a search's fields; `set` changes what goes wrong:
  *   `tagger` / `search` (an HTTP status to answer with), `weights` ('damaged' | 'slow'), `modules` ({webgpu, cpu}: behaviours of
  *   fake modules; without, the built ones are served), `latency` of a search in ms, `empty` (a search that finds nothing)
  */
-export async function startMock({ site, port = 0 }) {
+export async function startMock({ site, port = 0, bundle = null }) {
   let faults = {};
+  const requests = [];
+  const tagger = readBundle(bundle);
   const server = createServer((request, response) => {
-    answer(request, response, site, faults).catch((error) => {
+    const seen = { method: request.method, path: request.url, bytes: 0 };
+    requests.push(seen);
+    request.on('data', (part) => (seen.bytes += part.length));
+    answer(request, response, { site, faults, tagger, seen }).catch((error) => {
       response.statusCode = 500;
       response.end(String(error));
     });
@@ -61,6 +73,7 @@ export async function startMock({ site, port = 0 }) {
   await new Promise((done) => server.listen(port, '127.0.0.1', done));
   return {
     url: `http://localhost:${server.address().port}/`,
+    requests,
     set: (next) => (faults = next),
     close: () => {
       server.closeAllConnections();
@@ -69,14 +82,14 @@ export async function startMock({ site, port = 0 }) {
   };
 }
 
-async function answer(request, response, site, faults) {
+async function answer(request, response, { site, faults, tagger, seen }) {
   const path = new URL(request.url, 'http://localhost').pathname;
   const fake = /^\/wasm\/(?:[0-9a-f]+\/)?selvedge-(webgpu|cpu)\.js$/.exec(path)?.[1];
   if (fake && faults.modules) return send(response, 200, 'text/javascript', fakeModule(faults.modules[fake] ?? 'works'));
-  if (path === '/api/v1/tagger') return faults.tagger ? problem(response, faults.tagger, 'internal') : json(response, manifest);
-  if (path === `/api/v1/tagger/weights/${sha256}`) return sendWeights(response, faults);
+  if (path === '/api/v1/tagger') return faults.tagger ? problem(response, faults.tagger, 'internal') : json(response, tagger.manifest);
+  if (path === `/api/v1/tagger/weights/${tagger.manifest.weights.sha256}`) return sendWeights(response, tagger.weights, faults);
   if (path === '/api/v1/samples') return json(response, { samples: sampleList() });
-  if (path === '/api/v1/search') return search(request, response, faults);
+  if (path === '/api/v1/search') return search(request, response, faults, seen);
   const product = /^\/api\/v1\/products\/(.+)$/.exec(path)?.[1];
   if (product) {
     const found = products.find(({ id }) => id === product);
@@ -92,10 +105,11 @@ async function answer(request, response, site, faults) {
 const sampleList = () =>
   Array.from({ length: 6 }, (_, i) => ({ image: `/images/user/${i}.png`, product_id: products[i].id, alt: { en: `Person in a ${products[i].name.en}`, zh: `穿着${products[i].name.zh}的人` } }));
 
-async function search(request, response, faults) {
+async function search(request, response, faults, seen) {
   const parts = [];
   for await (const part of request) parts.push(part);
   const form = await new Response(Buffer.concat(parts), { headers: { 'content-type': request.headers['content-type'] } }).formData();
+  seen.fields = { crop: form.get('crop'), category: form.get('category'), limit: form.get('limit'), type: form.get('image')?.type };
   await new Promise((done) => setTimeout(done, faults.latency ?? 0));
   if (faults.search === 429) response.setHeader('retry-after', '7');
   if (faults.search) return problem(response, faults.search, faults.search === 429 ? 'overloaded' : 'internal');
@@ -105,7 +119,7 @@ async function search(request, response, faults) {
   return json(response, { model_id: 'mock@0', took_ms: 12.4, hits });
 }
 
-async function sendWeights(response, { weights: fault }) {
+async function sendWeights(response, weights, { weights: fault }) {
   const body = Buffer.from(weights);
   if (fault === 'damaged') body[1000] ^= 1;
   response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': body.length });
