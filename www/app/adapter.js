@@ -24,7 +24,7 @@ export function watchDevices(report) {
   const requestDevice = GPUAdapter.prototype.requestDevice;
   GPUAdapter.prototype.requestDevice = async function (descriptor) {
     const device = await requestDevice.call(this, descriptor);
-    device.lost.then((info) => report(`the GPU was lost: ${info.message || info.reason}`));
+    device.lost.then(({ reason, message }) => reason === 'destroyed' || report(`the GPU was lost: ${message || reason}`));
     device.addEventListener('uncapturederror', (event) => report(`the GPU reports: ${event.error.message}`));
     return device;
   };

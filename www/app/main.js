@@ -24,10 +24,11 @@ let photoError = null; // () => words, or null
 let turns = 0; // photos asked for so far
 let searching = null; // AbortController of the running search
 let fellBack = false;
+let downloaded = 0; // share of the weights, as shown last
 
 async function main() {
   watchPicker((file) => takePhoto(file));
-  tagger.addEventListener('progress', ({ detail }) => photo && !photo.tags && busy(detail.loaded / detail.total));
+  tagger.addEventListener('progress', ({ detail }) => progress(detail.loaded / detail.total));
   tagger.addEventListener('fallback', () => (fellBack = true));
   byId('find').addEventListener('submit', (event) => {
     event.preventDefault();
@@ -113,6 +114,7 @@ function another() {
 
 async function readStyle(of) {
   busy(null);
+  announce(t('style.reading'));
   try {
     const reading = await tagger.tag({ pixels: of.pixels(), width: of.width, height: of.height });
     if (photo !== of) return; // another photo came meanwhile
@@ -147,6 +149,14 @@ async function find() {
     const problem = error instanceof Problem ? error : new Problem('other', '');
     setResults(() => showProblem(problem, find));
   }
+}
+
+/** Shows a download's progress while a photo waits for it, in steps an eye can follow. */
+function progress(share) {
+  const step = Math.floor(share * 50) / 50;
+  if (step === downloaded) return;
+  downloaded = step;
+  if (photo && !photo.tags) busy(step);
 }
 
 function busy(share) {
