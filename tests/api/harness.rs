@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Child;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -14,26 +13,27 @@ use serde_json::Value;
 use server::catalog::{IndexOptions, index};
 use server::embed::QueueOptions;
 use server::http::{ServeConfig, serve};
-use tempfile::TempDir;
-use tests::{fixture, process};
+use tests::fixture;
+use tests::process::{Process, instructions};
 
 /// Products of the small shop.
 pub(crate) const PRODUCTS: u32 = 12;
 
 /// The folders a service needs.
 pub(crate) struct Shop {
-    dir: TempDir,
+    dir: PathBuf,
 }
 
 impl Shop {
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.dir.join(name)
     }
 
     fn make() -> Self {
-        let shop = Self {
-            dir: tempfile::tempdir().expect("a folder"),
-        };
+        // Statics are never dropped, so the folder is one that the next run clears.
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("api");
+        let _ = fs::remove_dir_all(&dir);
+        let shop = Self { dir };
         fixture::write_dataset(&shop.path("shop"), PRODUCTS, 0).expect("a dataset");
         fixture::write_retrieval_bundle(&shop.path("retrieval")).expect("a bundle");
         fixture::write_style_bundle(&shop.path("tagger")).expect("a bundle");
@@ -74,7 +74,7 @@ pub(crate) fn shop() -> &'static Shop {
 /// The part that a second process plays; without instructions it tests nothing.
 #[test]
 fn service_process() {
-    let Some(instructions) = process::instructions() else {
+    let Some(instructions) = instructions() else {
         return;
     };
     let instructions: Value = serde_json::from_str(&instructions).expect("instructions");
@@ -100,9 +100,9 @@ fn service_process() {
     served.expect("serves");
 }
 
-/// A service in a process of its own; killed when dropped.
+/// A service in a process of its own, which ends with it.
 pub(crate) struct Service {
-    pub(crate) child: Child,
+    pub(crate) process: Process,
     pub(crate) addr: SocketAddr,
     client: Client,
 }
@@ -112,16 +112,16 @@ impl Service {
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let told = shop().path(&format!("addr-{number}.txt"));
-        let instructions = serde_json::json!({ "dir": shop().dir.path(), "told": told });
-        let mut child =
-            process::start("harness::service_process", &instructions.to_string()).expect("starts");
+        let instructions = serde_json::json!({ "dir": shop().dir, "told": told });
+        let mut process =
+            Process::start("harness::service_process", &instructions.to_string()).expect("starts");
         let deadline = Instant::now() + Duration::from_secs(120);
         let addr = loop {
             if let Ok(addr) = fs::read_to_string(&told) {
                 break addr.parse().expect("an address");
             }
             assert!(
-                child.try_wait().expect("waits").is_none(),
+                process.ended().expect("waits").is_none(),
                 "the service ended while it started"
             );
             assert!(
@@ -134,11 +134,7 @@ impl Service {
             .timeout(Duration::from_secs(60))
             .build()
             .expect("a client");
-        Self {
-            child,
-            addr,
-            client,
-        }
+        Self { process, addr, client }
     }
 
     /// The service that all tests share which do not end it.
@@ -195,13 +191,6 @@ impl Service {
             .set_read_timeout(Some(Duration::from_secs(60)))
             .expect("sets a timeout");
         stream
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

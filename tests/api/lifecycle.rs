@@ -5,8 +5,6 @@ use std::net::TcpStream;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use tests::process::terminate;
-
 use super::harness::{Service, assert_problem, json, png};
 
 /// A search whose body stops after its first bytes.
@@ -36,7 +34,7 @@ fn finish(mut stream: TcpStream, rest: &[u8]) -> String {
 fn wait(service: &mut Service, limit: Duration) -> ExitStatus {
     let deadline = Instant::now() + limit;
     loop {
-        if let Some(status) = service.child.try_wait().expect("waits") {
+        if let Some(status) = service.process.ended().expect("waits") {
             return status;
         }
         assert!(Instant::now() < deadline, "the service does not end");
@@ -51,7 +49,7 @@ fn sigterm_drains_and_ends_cleanly() {
     assert_eq!(service.get("/readyz").status(), 200);
     let (stream, rest) = begin_search(&service);
 
-    terminate(&service.child).expect("sent");
+    service.process.terminate().expect("sent");
     let deadline = Instant::now() + Duration::from_secs(10);
     let refused = loop {
         let answer = service.get("/readyz");
@@ -82,7 +80,7 @@ fn idle_connections_do_not_hold_it_up() {
     let mut service = Service::start();
     let _silent = service.connect();
     assert_eq!(service.get("/livez").status(), 200);
-    terminate(&service.child).expect("sent");
+    service.process.terminate().expect("sent");
     assert!(wait(&mut service, Duration::from_secs(20)).success());
 }
 

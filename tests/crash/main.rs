@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use burn::tensor::Device;
 use serde_json::Value;
 use server::catalog::{Catalog, CatalogError, IndexOptions, index};
-use tests::{fixture, process};
+use tests::fixture;
+use tests::process::{Process, instructions};
 
 /// Products of the two datasets that take turns; the catalogue's size tells them apart.
 const SIZES: [u32; 2] = [30, 40];
@@ -28,7 +29,7 @@ fn options(dir: &Path, dataset: usize) -> IndexOptions {
 /// The part that a second process plays; without instructions it tests nothing.
 #[test]
 fn index_process() {
-    let Some(instructions) = process::instructions() else {
+    let Some(instructions) = instructions() else {
         return;
     };
     let instructions: Value = serde_json::from_str(&instructions).expect("instructions");
@@ -74,7 +75,7 @@ fn a_killed_run_leaves_the_old_catalogue_or_the_new_one() {
     }
     let start = |dataset: usize| {
         let instructions = serde_json::json!({ "dir": dir, "dataset": dataset });
-        process::start("index_process", &instructions.to_string()).expect("starts")
+        Process::start("index_process", &instructions.to_string()).expect("starts")
     };
     let mut current = 0;
     let begun = Instant::now();
@@ -88,8 +89,7 @@ fn a_killed_run_leaves_the_old_catalogue_or_the_new_one() {
         let mut child = start(next);
         // From the very start to a little past the usual end, where the writing happens.
         std::thread::sleep(whole.mul_f64(f64::from(kill + 1) / f64::from(KILLS) * 1.2));
-        let _ = child.kill();
-        let ended = child.wait().expect("waits");
+        let ended = child.kill().expect("waits");
         let found = dataset_of(dir);
         assert!(found == current || found == next);
         if ended.success() {
