@@ -1,1 +1,77 @@
-//! Selvedge in the browser.
+//! Selvedge in the browser: what JavaScript may call, and nothing else.
+//!
+//! Runs inside a Web Worker (`www/app/worker.js`), one tagger a worker. **Invariant:** nothing here touches the network:
+//! the worker hands in the manifest, the weights and the pixels, and gets tags back.
+
+mod console;
+mod device;
+mod error;
+mod tagger;
+
+use wasm_bindgen::prelude::*;
+
+use crate::tagger::Tagger;
+
+/// Installs the panic hook and the console logger; wasm-bindgen calls it once when the module starts.
+#[wasm_bindgen(start)]
+pub fn start() {
+    console_error_panic_hook::set_once();
+    console::install();
+}
+
+/// Names every style tag of a garment photo, on WebGPU or on the CPU.
+#[wasm_bindgen]
+pub struct StyleTagger(Tagger);
+
+#[wasm_bindgen]
+impl StyleTagger {
+    /// Builds the classifier from a bundle.
+    ///
+    /// `manifest_json` is the bundle's `bundle.json`, `weights` the safetensors file it names, `backend` is `"webgpu"` or
+    /// `"cpu"`.
+    ///
+    /// # Errors
+    /// An `Error` whose `name` is a stable code: `backend_unknown`, `backend_missing`, `device_failed` (WebGPU would not
+    /// start: use the CPU), `bundle_invalid` (the manifest or the weights are damaged or do not belong together).
+    pub async fn load(
+        manifest_json: String,
+        weights: Vec<u8>,
+        backend: String,
+    ) -> Result<StyleTagger, JsValue> {
+        let tagger = Tagger::load(&manifest_json, &weights, &backend).await?;
+        Ok(Self(tagger))
+    }
+
+    /// Tags one photo: `rgba` holds `height × width × 4` bytes, rows from the top.
+    /// Transparent pixels count as seen on white.
+    ///
+    /// Resolves to an array over all labels, most probable first: `{id, prob, threshold, on}`, `prob` and `threshold` in
+    /// 0..=1, `on` where `prob` reaches the threshold.
+    ///
+    /// # Errors
+    /// An `Error` whose `name` is `input_invalid` (the pixels do not fit the size) or `inference_failed`.
+    pub async fn tag(
+        &self,
+        rgba: Vec<u8>,
+        width: usize,
+        height: usize,
+    ) -> Result<JsValue, JsValue> {
+        let tags = self.0.tag(&rgba, width, height).await?;
+        let json = serde_json::to_string(&tags).map_err(error::WebError::from)?;
+        js_sys::JSON::parse(&json)
+    }
+
+    /// The backend that runs: `"webgpu"` or `"cpu"`.
+    pub fn backend(&self) -> String {
+        self.0.backend().to_string()
+    }
+
+    /// The model's identity, as the server writes it: `id@first 12 hex digits of the weights' sha256`.
+    #[wasm_bindgen(js_name = modelId)]
+    pub fn model_id(&self) -> String {
+        self.0.model_id()
+    }
+
+    /// Frees the weights and the device's buffers; the object can't be used afterwards.
+    pub fn dispose(self) {}
+}

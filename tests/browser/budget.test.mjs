@@ -1,0 +1,32 @@
+// What a visitor downloads stays within its budget.
+
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+
+import { missing, SITE, TAGGER } from './lib/places.mjs';
+
+const files = (folder) => readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+const gzipped = (paths) => paths.reduce((sum, path) => sum + gzipSync(readFileSync(path), { level: 9 }).length, 0);
+
+for (const [what, pattern, budget] of [
+  ['the module with WebGPU', /selvedge-webgpu(_bg\.wasm|\.js)$/, 3_200_000],
+  ['the module for the CPU alone', /selvedge-cpu(_bg\.wasm|\.js)$/, 500_000],
+  ['the page without modules', /\/(assets\/.*|index\.html|sw\.js|icon\.svg)$/, 40_000],
+]) {
+  test(`${what} fits into ${budget} bytes, gzip`, { skip: missing(SITE) }, (t) => {
+    const matching = files(SITE).filter((path) => pattern.test(path));
+    assert.ok(matching.length > 0, `no file of ${SITE} matches ${pattern}`);
+    const size = gzipped(matching);
+    t.diagnostic(`${size} bytes`);
+    assert.ok(size <= budget, `${size} bytes`);
+  });
+}
+
+test('the weights fit into 3500000 bytes', { skip: missing(TAGGER) }, (t) => {
+  const { bytes } = JSON.parse(readFileSync(join(TAGGER, 'bundle.json'))).weights;
+  t.diagnostic(`${bytes} bytes`);
+  assert.ok(bytes <= 3_500_000);
+});

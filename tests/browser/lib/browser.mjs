@@ -1,0 +1,48 @@
+// A real Chromium for the tests. CHROMIUM names another binary.
+
+import { chromium } from 'playwright-core';
+
+const QUIET = ['--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
+/**
+ * Starts Chromium; with `gpu`, headless Chromium has a software WebGPU adapter (SwiftShader). The page would never choose a
+ * software adapter by itself, so those tests ask for it with `?backend=webgpu`.
+ */
+export function launch({ gpu = false } = {}) {
+  const args = ['--no-sandbox', ...QUIET, ...(gpu ? ['--enable-unsafe-webgpu'] : [])];
+  return chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args });
+}
+
+/**
+ * Opens the page and waits until it speaks.
+ * @param {import('playwright-core').Browser} browser
+ * @param {string} url
+ * @param {{query?: string, width?: number, language?: string, scheme?: 'light'|'dark', offline?: boolean}} [how] `offline` lets
+ *   the service worker in
+ */
+export async function open(browser, url, { query = '', width = 1280, language = 'en-GB', scheme = 'light', offline = false } = {}) {
+  const context = await browser.newContext({
+    viewport: { width, height: 800 },
+    locale: language,
+    colorScheme: scheme,
+    reducedMotion: 'reduce',
+    serviceWorkers: offline ? 'allow' : 'block',
+  });
+  const page = await context.newPage();
+  page.problems = [];
+  page.on('pageerror', (error) => page.problems.push(String(error)));
+  page.on('console', (message) => message.type() === 'error' && page.problems.push(message.text()));
+  await page.goto(url + query);
+  await page.waitForSelector('html.ready');
+  return page;
+}
+
+/** The tags as the page shows them: `[{id, prob, on}]`, also those folded away. */
+export const shownTags = (page) =>
+  page.$$eval('li.tag', (rows) => rows.map((row) => ({ id: row.dataset.id, prob: Number(row.dataset.prob), on: row.classList.contains('on') })));
+
+/** Chooses a file and waits for the answer of the tagger. */
+export async function tagPhoto(page, file, timeout = 30_000) {
+  await page.setInputFiles('#file', file);
+  await page.waitForSelector('.verdict, #tags .notice', { timeout });
+}

@@ -1,0 +1,155 @@
+// A stand-in for `selvedge serve`, for what the real one never does: fail, dawdle, hand out damaged weights.
+//
+// As a program it serves the page for a look at it:  node mock/server.mjs DIST [PORT]
+
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { drawing, photo, products } from './shop.mjs';
+
+const TYPES = {
+  '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.json': 'application/json', '.svg': 'image/svg+xml',
+  '.wasm': 'application/wasm', '.webmanifest': 'application/manifest+json',
+};
+
+/** A bundle from a folder; without one, some bytes for the fake modules, which do not look inside. */
+function readBundle(folder) {
+  if (folder) {
+    const manifest = JSON.parse(readFileSync(join(folder, 'bundle.json'), 'utf8'));
+    return { manifest, weights: readFileSync(join(folder, manifest.weights.file)) };
+  }
+  const weights = Buffer.alloc(300_000, 7);
+  const sha256 = createHash('sha256').update(weights).digest('hex');
+  return { manifest: { format: 1, id: 'mock', weights: { file: 'weights.safetensors', bytes: weights.length, sha256 } }, weights };
+}
+
+/** What the tagger modules are replaced with; `behaviour` is `works`, `hangs`, `throws`, `panics` or `hangs-later`. */
+export const fakeModule = (behaviour) => `
+  const never = new Promise(() => {});
+  export default async function init() {}
+  export class StyleTagger {
+    static async load(manifest, weights, backend) {
+      if ('${behaviour}' === 'hangs') await never;
+      if ('${behaviour}' === 'throws') throw Object.assign(new Error('no device'), { name: 'device_failed' });
+      if ('${behaviour}' === 'panics') { setTimeout(() => { throw new Error('unreachable'); }); await never; }
+      return Object.assign(new StyleTagger(), { name: backend });
+    }
+    async tag(rgba, width, height) {
+      if (rgba.length !== width * height * 4) throw Object.assign(new Error('size'), { name: 'input_invalid' });
+      if ('${behaviour}' === 'hangs-later' && width !== 8) await never;
+      const probs = { natural: 0.86, casual: 0.71, minimalist: 0.44, korean: 0.31, japanese: 0.22, ladylike: 0.12, ol_commuter: 0.09, sport: 0.08,
+        european_american: 0.07, british: 0.04, girlish: 0.03, street_punk: 0.02, ethnic: 0.01 };
+      return Object.entries(probs).map(([id, prob]) => ({ id, prob, threshold: 0.4, on: prob >= 0.4 }));
+    }
+    backend() { return this.name; }
+    modelId() { return 'mock@0'; }
+    dispose() {}
+  }`;
+
+/**
+ * Starts the mock.
+ * @param {{site: string, port?: number, bundle?: string}} options `bundle`: a real tagger's folder
+ * @returns {Promise<{url: string, requests: {method: string, path: string, bytes: number, fields?: object}[], set: (faults: object) => void,
+ *   close: () => Promise<void>}>} `requests` are all that came, with the bytes of their bodies and a search's fields; `set` changes what goes wrong:
+ *   `tagger` / `search` (an HTTP status to answer with), `weights` ('damaged' | 'slow'), `modules` ({webgpu, cpu}: behaviours of
+ *   fake modules; without, the built ones are served), `latency` of a search in ms, `empty` (a search that finds nothing)
+ */
+export async function startMock({ site, port = 0, bundle = null }) {
+  let faults = {};
+  const requests = [];
+  const tagger = readBundle(bundle);
+  const server = createServer((request, response) => {
+    const seen = { method: request.method, path: request.url, bytes: 0 };
+    requests.push(seen);
+    request.on('data', (part) => (seen.bytes += part.length));
+    answer(request, response, { site, faults, tagger, seen }).catch((error) => {
+      response.statusCode = 500;
+      response.end(String(error));
+    });
+  });
+  await new Promise((done) => server.listen(port, '127.0.0.1', done));
+  return {
+    url: `http://localhost:${server.address().port}/`,
+    requests,
+    set: (next) => (faults = next),
+    close: () => {
+      server.closeAllConnections();
+      return new Promise((done) => server.close(done));
+    },
+  };
+}
+
+async function answer(request, response, { site, faults, tagger, seen }) {
+  const path = new URL(request.url, 'http://localhost').pathname;
+  const fake = /^\/wasm\/(?:[0-9a-f]+\/)?selvedge-(webgpu|cpu)\.js$/.exec(path)?.[1];
+  if (fake && faults.modules) return send(response, 200, 'text/javascript', fakeModule(faults.modules[fake] ?? 'works'));
+  if (path === '/api/v1/tagger') return faults.tagger ? problem(response, faults.tagger, 'internal') : json(response, tagger.manifest);
+  if (path === `/api/v1/tagger/weights/${tagger.manifest.weights.sha256}`) return sendWeights(response, tagger.weights, faults);
+  if (path === '/api/v1/samples') return json(response, { samples: sampleList() });
+  if (path === '/api/v1/search') return search(request, response, faults, seen);
+  const product = /^\/api\/v1\/products\/(.+)$/.exec(path)?.[1];
+  if (product) {
+    const found = products.find(({ id }) => id === product);
+    return found ? json(response, found) : problem(response, 404, 'not_found');
+  }
+  const picture = /^\/images\/shop\/(P\d+)\.svg$/.exec(path)?.[1];
+  if (picture && drawing(picture)) return send(response, 200, 'image/svg+xml', drawing(picture));
+  if (path.startsWith('/images/user/')) return send(response, 200, 'image/png', photo());
+  if (path.startsWith('/api/')) return problem(response, 404, 'not_found');
+  return file(response, site, path);
+}
+
+const sampleList = () =>
+  Array.from({ length: 6 }, (_, i) => ({ image: `/images/user/${i}.png`, product_id: products[i].id, alt: { en: `Person in a ${products[i].name.en}`, zh: `穿着${products[i].name.zh}的人` } }));
+
+async function search(request, response, faults, seen) {
+  const parts = [];
+  for await (const part of request) parts.push(part);
+  const form = await new Response(Buffer.concat(parts), { headers: { 'content-type': request.headers['content-type'] } }).formData();
+  seen.fields = { crop: form.get('crop'), category: form.get('category'), limit: form.get('limit'), type: form.get('image')?.type };
+  await new Promise((done) => setTimeout(done, faults.latency ?? 0));
+  if (faults.search === 429) response.setHeader('retry-after', '7');
+  if (faults.search) return problem(response, faults.search, faults.search === 429 ? 'overloaded' : 'internal');
+  const category = form.get('category');
+  const among = faults.empty ? [] : products.filter((product) => !category || product.category === category);
+  const hits = among.slice(0, Number(form.get('limit'))).map((product, i) => ({ product_id: product.id, score: 0.94 - i * 0.043, product }));
+  return json(response, { model_id: 'mock@0', took_ms: 12.4, hits });
+}
+
+async function sendWeights(response, weights, { weights: fault }) {
+  const body = Buffer.from(weights);
+  if (fault === 'damaged') body[1000] ^= 1;
+  response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': body.length });
+  for (let at = 0; at < body.length; at += 30_000) {
+    response.write(body.subarray(at, at + 30_000));
+    if (fault === 'slow') await new Promise((done) => setTimeout(done, 300));
+  }
+  response.end();
+}
+
+function file(response, site, path) {
+  const place = join(site, normalize(path === '/' ? '/index.html' : path));
+  if (!place.startsWith(site) || !existsSync(place) || !statSync(place).isFile()) return send(response, 404, 'text/plain', 'not found');
+  response.writeHead(200, { 'content-type': TYPES[extname(place)] ?? 'application/octet-stream', 'cache-control': 'no-cache' });
+  createReadStream(place).pipe(response);
+}
+
+const json = (response, value) => send(response, 200, 'application/json', JSON.stringify(value));
+
+const problem = (response, status, code) =>
+  send(response, status, 'application/problem+json', JSON.stringify({ type: `urn:selvedge:problem:${code}`, title: code, status, code, detail: `mock ${code}`, request_id: 'mock' }));
+
+function send(response, status, type, body) {
+  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-cache' });
+  response.end(body);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [site, port = '8090'] = process.argv.slice(2);
+  const mock = await startMock({ site, port: Number(port) });
+  if (!existsSync(join(site, 'wasm'))) mock.set({ modules: {} });
+  console.error(`the page, with a made-up shop: ${mock.url}`);
+}

@@ -1,0 +1,181 @@
+// The page itself, with a mock shop and fake modules: what it shows, says and lets a keyboard do.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { faults, tabOrder } from './lib/accessibility.mjs';
+import { launch, open, tagPhoto } from './lib/browser.mjs';
+import { missing, SITE } from './lib/places.mjs';
+import { startMock } from './mock/server.mjs';
+import { photo } from './mock/shop.mjs';
+
+const skip = missing(SITE);
+const PNG = { name: 'photo.png', mimeType: 'image/png', buffer: photo() };
+let browser, mock;
+
+before(async () => {
+  if (skip) return;
+  browser = await launch();
+  mock = await startMock({ site: SITE });
+});
+after(async () => {
+  await browser?.close();
+  await mock?.close();
+});
+
+const works = { modules: { webgpu: 'works', cpu: 'works' } };
+
+for (const [width, scheme, language] of [[1280, 'light', 'en-GB'], [360, 'dark', 'zh-CN'], [360, 'light', 'en-GB']]) {
+  test(`breaks no accessibility rule at ${width} px, ${scheme}, ${language}`, { skip }, async () => {
+    mock.set(works);
+    const page = await open(browser, mock.url, { width, scheme, language });
+    await page.waitForSelector('.sample');
+    assert.deepEqual(await faults(page), [], 'before a photo');
+    await page.click('.sample');
+    await page.waitForSelector('.verdict');
+    await page.click('#tags summary');
+    assert.deepEqual(await faults(page), [], 'with tags');
+    await page.click('#find-button');
+    await page.waitForSelector('.card-link');
+    assert.deepEqual(await faults(page), [], 'with products');
+    await page.click('.card-link');
+    await page.waitForSelector('#product dl');
+    assert.deepEqual(await faults(page), [], 'with one product');
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+}
+
+test('says how many, what and how long, and opens a product', { skip }, async () => {
+  mock.set(works);
+  const page = await open(browser, mock.url);
+  await tagPhoto(page, PNG);
+  assert.equal(await page.textContent('.verdict'), 'Natural, Casual, Minimalist');
+  assert.equal(await page.locator('li.tag').count(), 13);
+  assert.equal(await page.locator('.tag.on .tag-state').first().textContent(), 'Tagged');
+  assert.match(await page.textContent('#reading-note'), /in \d+ ms, on the main processor \(CPU\)/);
+  assert.match(await page.textContent('#live'), /Natural/);
+  await page.selectOption('#category', 'bags');
+  await page.click('#find-button');
+  await page.waitForSelector('.card-link');
+  assert.equal(await page.locator('.card').count(), 5);
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'results-heading');
+  await page.locator('.card-link').first().click();
+  await page.waitForSelector('#product dl');
+  assert.match(await page.textContent('#product'), /Market tote in brick.*¥/s);
+  await page.keyboard.press('Escape');
+  assert.equal(await page.evaluate(() => document.activeElement.className), 'card-link', 'the focus returns');
+  await page.context().close();
+});
+
+test('speaks the browser’s language, switches and remembers', { skip }, async () => {
+  mock.set(works);
+  const page = await open(browser, mock.url, { language: 'zh-CN' });
+  assert.equal(await page.textContent('h1'), '以图寻衣。');
+  await tagPhoto(page, PNG);
+  assert.equal(await page.textContent('.verdict'), '自然、休闲、简约');
+  await page.click('[data-lang=en]');
+  await page.waitForSelector('html[lang=en]');
+  await page.waitForFunction(() => document.querySelector('.verdict').textContent.startsWith('Natural'));
+  await page.reload();
+  await page.waitForSelector('html.ready');
+  assert.equal(await page.textContent('h1'), 'Find it by its look.');
+  await page.context().close();
+});
+
+test('can be worked with the keyboard alone', { skip }, async () => {
+  mock.set(works);
+  const page = await open(browser, mock.url);
+  await page.waitForSelector('.sample');
+  const order = await tabOrder(page, 6);
+  assert.deepEqual(order, ['skip', 'wordmark', 'en', 'zh', 'file', 'sample']);
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.verdict');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'photo-heading');
+  // The lower right corner, two small steps up and one large step left.
+  assert.deepEqual((await tabOrder(page, 4)).map((name) => name.replace('crop-', '')), ['area', 'corner nw', 'corner ne', 'corner se']);
+  for (const key of ['ArrowUp', 'ArrowUp', 'Shift+ArrowLeft']) await page.keyboard.press(key);
+  assert.match(await page.getAttribute('.crop-area', 'aria-label'), /90% wide, 96% high/);
+  await page.focus('#find-button');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.card-link');
+  const { fields } = mock.requests.findLast(({ fields }) => fields);
+  assert.deepEqual(fields, { crop: '{"x":0,"y":0,"width":216,"height":308}', category: null, limit: '10', type: 'image/jpeg' });
+  await page.context().close();
+});
+
+test('a drag marks a piece, and the whole photo comes back', { skip }, async () => {
+  mock.set(works);
+  const page = await open(browser, mock.url);
+  await tagPhoto(page, PNG);
+  const box = await page.locator('.crop').boundingBox();
+  await page.mouse.move(box.x + box.width * 0.25, box.y + box.height * 0.25);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.75, box.y + box.height * 0.75, { steps: 4 });
+  await page.mouse.up();
+  assert.match(await page.getAttribute('.crop-area', 'aria-label'), /50% wide, 50% high, 25% from the left, 25% from the top/);
+  await page.click('#whole');
+  assert.equal(await page.getAttribute('.crop-area', 'aria-label'), 'Search area: the whole photo');
+  await page.context().close();
+});
+
+test('takes a photo that is dropped or pasted', { skip }, async () => {
+  mock.set(works);
+  for (const [type, target] of [['drop', '#drop'], ['paste', 'body']]) {
+    const page = await open(browser, mock.url);
+    await page.evaluate(async ({ bytes, type, target }) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([Uint8Array.from(bytes)], 'photo.png', { type: 'image/png' }));
+      const event = type === 'paste' ? new ClipboardEvent(type, { clipboardData: transfer, bubbles: true }) : new DragEvent(type, { dataTransfer: transfer, bubbles: true });
+      document.querySelector(target).dispatchEvent(event);
+    }, { bytes: [...photo(64, 64)], type, target });
+    await page.waitForSelector('.verdict');
+    await page.context().close();
+  }
+});
+
+for (const [what, faultsOfShop, words] of [
+  ['an overloaded shop', { search: 429 }, /busy.*in 7 seconds.*mock overloaded/s],
+  ['a failing shop', { search: 500 }, /made a mistake.*mock internal/s],
+  ['a shop without anything like it', { empty: true }, /Nothing in the shop comes close/],
+]) {
+  test(`${what} is explained, and a second try possible`, { skip }, async () => {
+    mock.set({ ...works, ...faultsOfShop });
+    const page = await open(browser, mock.url);
+    await tagPhoto(page, PNG);
+    await page.click('#find-button');
+    await page.waitForSelector('#results-body .notice, #results-body > .hint');
+    assert.match(await page.textContent('#results-body'), words);
+    mock.set(works);
+    await page.click('#results-body .notice button, #find-button');
+    await page.waitForSelector('.card-link');
+    await page.context().close();
+  });
+}
+
+test('a file that is no picture is refused in words', { skip }, async () => {
+  mock.set(works);
+  const page = await open(browser, mock.url);
+  await page.setInputFiles('#file', { name: 'photo.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('not a picture') });
+  await page.waitForSelector('#photo-error:not([hidden])');
+  assert.match(await page.textContent('#photo-error'), /not a picture/);
+  await page.context().close();
+});
+
+test('starts again without a network', { skip }, async () => {
+  mock.set(works);
+  const page = await open(browser, mock.url, { offline: true });
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await page.reload(); // now through the service worker
+  await page.waitForSelector('html.ready');
+  await tagPhoto(page, PNG);
+  await page.context().setOffline(true);
+  await page.reload();
+  await page.waitForSelector('html.ready');
+  await tagPhoto(page, PNG);
+  assert.equal(await page.textContent('.verdict'), 'Natural, Casual, Minimalist');
+  await page.click('#find-button');
+  await page.waitForSelector('#results-body .notice');
+  assert.match(await page.textContent('#results-body'), /does not answer/);
+  await page.context().close();
+});

@@ -1,0 +1,87 @@
+// The browser's tags are the native program's, on both backends, and tagging sends nothing of the photo anywhere.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { launch, open, shownTags, tagPhoto } from './lib/browser.mjs';
+import { missing, nativeTags, PROGRAM, SITE, TAGGER } from './lib/places.mjs';
+import { startMock } from './mock/server.mjs';
+import { photo } from './mock/shop.mjs';
+
+const skip = missing(SITE, PROGRAM, TAGGER);
+/** Largest difference of a probability between browser and native program. */
+const TOLERANCE = 1e-3;
+let browser, mock, folder;
+
+before(async () => {
+  if (skip) return;
+  browser = await launch({ gpu: true });
+  mock = await startMock({ site: SITE, bundle: TAGGER });
+  folder = mkdtempSync(join(tmpdir(), 'selvedge-'));
+});
+after(async () => {
+  await browser?.close();
+  await mock?.close();
+  if (folder) rmSync(folder, { recursive: true });
+});
+
+for (const [backend, note] of [['cpu', /\(CPU\)/], ['webgpu', /\(WebGPU\)/]]) {
+  test(`tags on ${backend} equal the native ones`, { skip }, async (t) => {
+    // Software WebGPU is many times slower than any GPU: it gets the time it needs.
+    const page = await open(browser, mock.url, { query: `?backend=${backend}&load-timeout=500&tag-timeout=500` });
+    // Upright, wide, and one larger than what the page keeps.
+    for (const [width, height] of [[240, 320], [301, 200], [1400, 1100]]) {
+      await tagPhoto(page, { name: 'photo.png', mimeType: 'image/png', buffer: photo(width, height) }, 500_000);
+      await page.waitForSelector('.verdict');
+      assert.match(await page.textContent('#reading-note'), note);
+      const difference = await largestDifference(page);
+      t.diagnostic(`${width}×${height}: largest difference ${difference.toExponential(1)}, ${await page.textContent('#reading-note')}`);
+      assert.ok(difference <= TOLERANCE, `${difference}`);
+      await page.click('#another');
+    }
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+}
+
+test('tagging sends nothing of the photo', { skip }, async () => {
+  const page = await open(browser, mock.url, { query: '?backend=cpu' });
+  const opened = [];
+  page.on('request', (request) => opened.push(request));
+  page.on('websocket', (socket) => assert.fail(`a socket to ${socket.url()}`));
+  mock.requests.length = 0;
+  await tagPhoto(page, { name: 'photo.png', mimeType: 'image/png', buffer: photo() });
+  await page.waitForSelector('.verdict');
+  await page.waitForTimeout(500);
+  // What the browser says it sent, workers included, and what the server saw of it.
+  for (const request of opened) {
+    assert.ok(['GET', 'HEAD'].includes(request.method()), `${request.method()} ${request.url()}`);
+    assert.ok(request.url().length < 300, 'a photo may hide in an address');
+    assert.ok(request.url().startsWith(mock.url), request.url());
+  }
+  for (const { method, path, bytes } of mock.requests) assert.equal(bytes, 0, `${method} ${path}`);
+  // The search is the one step that sends it: the same bookkeeping sees that.
+  await page.click('#find-button');
+  await page.waitForSelector('.card-link');
+  assert.ok(mock.requests.some(({ method, bytes }) => method === 'POST' && bytes > 1000));
+  await page.context().close();
+});
+
+/** Gives the native program the very pixels that the page gave its tagger. */
+async function largestDifference(page) {
+  const { width, height, base64 } = await page.$eval('#frame canvas', (canvas) => {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    let text = '';
+    for (let at = 0; at < data.length; at += 32768) text += String.fromCharCode(...data.subarray(at, at + 32768));
+    return { width: canvas.width, height: canvas.height, base64: btoa(text) };
+  });
+  const raw = join(folder, 'pixels.rgba');
+  writeFileSync(raw, Buffer.from(base64, 'base64'));
+  const native = new Map((await nativeTags(raw, width, height)).map((tag) => [tag.id, tag]));
+  const shown = await shownTags(page);
+  assert.equal(shown.length, native.size);
+  return Math.max(...shown.map((tag) => Math.abs(tag.prob - native.get(tag.id).prob)));
+}

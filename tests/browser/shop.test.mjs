@@ -1,0 +1,77 @@
+// The whole path on the real service: a photo of the demo shop in, its tags, the search, the product.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { faults } from './lib/accessibility.mjs';
+import { launch, open } from './lib/browser.mjs';
+import { INDEX, missing, PROGRAM, RETRIEVAL, SITE, startService, TAGGER } from './lib/places.mjs';
+
+const skip = process.env.SELVEDGE_URL ? false : missing(SITE, PROGRAM, TAGGER, RETRIEVAL, INDEX);
+let browser, service;
+
+before(async () => {
+  if (skip) return;
+  browser = await launch();
+  service = await startService();
+});
+after(async () => {
+  await browser?.close();
+  await service?.close();
+});
+
+test('a sample photo is tagged, and its product found and opened', { skip }, async (t) => {
+  const page = await open(browser, service.url);
+  const { samples } = await (await fetch(`${service.url}api/v1/samples`)).json();
+  assert.ok(samples.length > 0);
+  await page.waitForSelector('.sample');
+  assert.equal(await page.locator('.sample').count(), samples.length);
+  await page.locator('.sample').first().click();
+  await page.waitForSelector('.verdict', { timeout: 60_000 });
+  t.diagnostic(await page.textContent('#reading-note'));
+  assert.ok((await page.locator('li.tag').count()) > 0);
+
+  await page.click('#find-button');
+  await page.waitForSelector('.card-link');
+  assert.equal(await page.locator('.card').count(), 10);
+  assert.equal(new Set(await page.$$eval('.card', (cards) => cards.map((card) => card.dataset.product))).size, 10, 'each product once');
+  const scores = await page.$$eval('.card-score', (notes) => notes.map((note) => Number(note.textContent.match(/-?[\d.]+$/)[0])));
+  assert.deepEqual(scores, scores.toSorted((a, b) => b - a), 'best first');
+  await page.waitForFunction(() => [...document.querySelectorAll('.card img')].slice(0, 5).every((image) => image.naturalWidth > 0));
+  assert.deepEqual(await faults(page), []);
+
+  const wanted = await page.locator('.card').first().getAttribute('data-product');
+  await page.locator('.card-link').first().click();
+  await page.waitForSelector('#product dl');
+  const product = await (await fetch(`${service.url}api/v1/products/${wanted}`)).json();
+  assert.ok((await page.textContent('#product')).includes(product.name.en));
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test('a category narrows the search, and a bad photo is answered with words', { skip }, async () => {
+  const page = await open(browser, service.url, { language: 'zh-CN' });
+  await page.waitForSelector('.sample');
+  await page.locator('.sample').first().click();
+  await page.waitForSelector('.verdict', { timeout: 60_000 });
+  await page.selectOption('#category', 'shoes');
+  await page.click('#find-button');
+  await page.waitForSelector('.card-link');
+  for (const words of await page.locator('.card-score').allTextContents()) assert.match(words, /^鞋/);
+
+  // The page itself never sends such bytes: put them in its place.
+  await page.route('**/api/v1/search', async (route) => {
+    const response = await fetch(`${service.url}api/v1/search`, { method: 'POST', body: formWith(new Uint8Array(100)) });
+    await route.fulfill({ status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() });
+  });
+  await page.click('#find-button');
+  await page.waitForSelector('#results-body .notice');
+  assert.match(await page.textContent('#results-body'), /店铺无法读取这张照片/);
+  await page.context().close();
+});
+
+function formWith(bytes) {
+  const form = new FormData();
+  form.append('image', new Blob([bytes]), 'photo.jpg');
+  return form;
+}

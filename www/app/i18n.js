@@ -1,0 +1,84 @@
+// The page's words in two languages. Elements name their text by `data-i18n`, their label by `data-i18n-label`.
+
+const LANGUAGES = { en: 'en', zh: 'zh-Hans' };
+const STORED = 'selvedge.language';
+
+let words = {};
+let language = 'en';
+
+/** The language shown: `en` or `zh`. */
+export const current = () => language;
+
+/** The visitor's last choice, else the browser's first language that the page speaks. */
+export function preferred() {
+  const stored = read();
+  if (stored in LANGUAGES) return stored;
+  const wanted = (navigator.languages ?? [navigator.language]).map((tag) => tag.slice(0, 2).toLowerCase());
+  return wanted.find((tag) => tag in LANGUAGES) ?? 'en';
+}
+
+/**
+ * Loads a language and puts it on the page.
+ * @param {'en'|'zh'} wanted
+ * @param {boolean} remember keep it for the next visit
+ */
+export async function use(wanted, remember = false) {
+  const response = await fetch(new URL(`../i18n/${wanted}.json`, import.meta.url));
+  if (!response.ok) throw new Error(`the words for ${wanted} did not load (${response.status})`);
+  words = await response.json();
+  language = wanted;
+  if (remember) write(wanted);
+  document.documentElement.lang = LANGUAGES[wanted];
+  document.title = t('document');
+  for (const node of document.querySelectorAll('[data-i18n]')) node.textContent = t(node.dataset.i18n);
+  for (const node of document.querySelectorAll('[data-i18n-label]')) node.setAttribute('aria-label', t(node.dataset.i18nLabel));
+}
+
+/** The words for a key, `{name}` filled from `values`. A key without words shows itself, so that nobody misses it. */
+export function t(key, values = {}) {
+  const text = words[key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+}
+
+/** Whether the shown language has words for a key. */
+export const has = (key) => key in words;
+
+/** The words for `group.id`, or the id made readable where the page has none (labels may come from any data set). */
+export function term(group, id) {
+  return words[`${group}.${id}`] ?? id.replaceAll('_', ' ').replaceAll('-', ' ');
+}
+
+/** Picks the shown language from `{en, zh}`. */
+export const pick = (names) => names?.[language] ?? names?.en ?? '';
+
+/** A price in minor units, written as the language does. */
+export function price({ amount, currency }) {
+  const style = { style: 'currency', currency, currencyDisplay: 'narrowSymbol' };
+  const format = new Intl.NumberFormat(LANGUAGES[language], style);
+  const value = amount / 10 ** format.resolvedOptions().maximumFractionDigits;
+  if (!Number.isInteger(value)) return format.format(value);
+  return new Intl.NumberFormat(LANGUAGES[language], { ...style, minimumFractionDigits: 0, maximumFractionDigits: 0 }).format(value);
+}
+
+/** A share of one as a whole percentage. */
+export const percent = (share) => new Intl.NumberFormat(LANGUAGES[language], { style: 'percent' }).format(share);
+
+/** Items in a row, as the language separates them. */
+export const list = (items) => items.join(t('comma'));
+
+// Storage may be forbidden; then the choice lasts as long as the page.
+function read() {
+  try {
+    return localStorage.getItem(STORED);
+  } catch {
+    return null;
+  }
+}
+
+function write(value) {
+  try {
+    localStorage.setItem(STORED, value);
+  } catch {
+    // nothing to do: the page works without
+  }
+}

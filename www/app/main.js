@@ -1,0 +1,182 @@
+// The page: a photo comes in, tags come out, and on request the shop's closest products.
+
+import { Problem, search } from './api.js';
+import { API, MODULES, options } from './config.js';
+import { Crop } from './crop.js';
+import { announce, byId, el } from './dom.js';
+import { current, preferred, t, term, use } from './i18n.js';
+import { NotAnImage, Photo } from './photo.js';
+import { watchPicker } from './picker.js';
+import { drawProduct, openProduct } from './product-view.js';
+import { hideResults, problemWords, showHits, showProblem, showSearching } from './results-view.js';
+import { drawSamples, showSamples } from './samples.js';
+import { Tagger } from './tagger.js';
+import { showBusy, showEmpty, showFailure, showTags, verdict } from './tags-view.js';
+
+const CATEGORIES = ['tops', 'shoes', 'bags', 'other'];
+
+const tagger = new Tagger({ ...options(location.search), api: API, modules: MODULES });
+let photo = null; // the Photo shown
+let crop = null; // its Crop
+let drawTags = showEmpty; // draws the style panel as it is, in the language of now
+let drawResults = hideResults; // the same for the products
+let photoError = null; // () => words, or null
+let turns = 0; // photos asked for so far
+let searching = null; // AbortController of the running search
+let fellBack = false;
+let downloaded = 0; // share of the weights, as shown last
+
+async function main() {
+  watchPicker((file) => takePhoto(file));
+  tagger.addEventListener('progress', ({ detail }) => progress(detail.loaded / detail.total));
+  tagger.addEventListener('fallback', () => (fellBack = true));
+  byId('find').addEventListener('submit', (event) => {
+    event.preventDefault();
+    find();
+  });
+  byId('another').addEventListener('click', another);
+  byId('whole').addEventListener('click', () => crop?.reset());
+  for (const button of document.querySelectorAll('[data-lang]')) button.addEventListener('click', () => speak(button.dataset.lang, true));
+
+  await speak(preferred());
+  document.documentElement.classList.add('ready');
+  showSamples(takePhoto).catch(() => {}); // a shop without samples is still a shop
+  // Nobody waits for the model while looking for a photo, unless the visitor counts bytes.
+  if (!navigator.connection?.saveData) tagger.load().catch(() => {}); // said when a photo asks for it
+  if ('serviceWorker' in navigator) navigator.serviceWorker.register(new URL('sw.js', document.baseURI)).catch(() => {});
+}
+
+/** Shows the page in a language. */
+async function speak(language, remember = false) {
+  await use(language, remember);
+  for (const button of document.querySelectorAll('[data-lang]')) button.setAttribute('aria-pressed', String(button.dataset.lang === current()));
+  const select = byId('category');
+  const chosen = select.value;
+  select.replaceChildren(el('option', { value: '' }, t('find.all')), ...CATEGORIES.map((id) => el('option', { value: id }, term('category', id))));
+  select.value = chosen;
+  crop?.draw();
+  drawSamples(takePhoto);
+  drawProduct();
+  drawTags();
+  drawResults();
+  drawPhotoError();
+}
+
+/** Takes a picture from any source, shows it and reads its style. */
+async function takePhoto(source) {
+  const turn = ++turns;
+  let opened;
+  try {
+    opened = await Photo.open(await source);
+    if (turn !== turns) return; // another was chosen while this one came
+  } catch (error) {
+    if (turn !== turns) return;
+    photoError = () => (error instanceof NotAnImage ? t('photo.unreadable') : problemWords(error instanceof Problem ? error : { code: 'other' }));
+    return drawPhotoError();
+  }
+  photoError = null;
+  drawPhotoError();
+  searching?.abort();
+  setResults(hideResults);
+  showPhoto(opened);
+  await readStyle(opened);
+}
+
+function showPhoto(opened) {
+  photo = opened;
+  crop = new Crop(photo);
+  crop.addEventListener('change', () => (byId('whole').hidden = crop.whole));
+  const frame = byId('frame');
+  photo.canvas.setAttribute('role', 'img');
+  photo.canvas.setAttribute('aria-label', t('photo.alt'));
+  frame.style.setProperty('--ratio', photo.width / photo.height);
+  frame.replaceChildren(photo.canvas, crop.element);
+  byId('picker').hidden = true;
+  byId('bench').classList.add('has-photo');
+  byId('photo').hidden = false;
+  byId('whole').hidden = true;
+  byId('find-button').disabled = false;
+  byId('photo-heading').focus({ preventScroll: true });
+}
+
+/** Back to the picker. */
+function another() {
+  searching?.abort();
+  photo = crop = null;
+  byId('photo').hidden = true;
+  byId('picker').hidden = false;
+  byId('bench').classList.remove('has-photo');
+  byId('find-button').disabled = true;
+  setTags(showEmpty);
+  setResults(hideResults);
+  byId('file').focus();
+}
+
+async function readStyle(of) {
+  busy(null);
+  announce(t('style.reading'));
+  try {
+    const reading = await tagger.tag({ pixels: of.pixels(), width: of.width, height: of.height });
+    if (photo !== of) return; // another photo came meanwhile
+    of.tags = reading.tags;
+    const seen = { ...reading, fellBack };
+    setTags(() => showTags(seen));
+    announce(t('style.announce', { styles: verdict(reading.tags) }));
+  } catch (error) {
+    if (photo !== of) return;
+    console.error('selvedge: no tags:', error.code, error.message);
+    setTags(() => showFailure(error.code, () => readStyle(of)));
+  }
+}
+
+/** Asks the shop for the pieces closest to the photo, or to the box on it. */
+async function find() {
+  if (!photo) return;
+  searching?.abort();
+  const mine = (searching = new AbortController());
+  const query = { crop: crop.pixels, category: byId('category').value || null };
+  setResults(showSearching);
+  announce(t('results.searching'));
+  byId('results').scrollIntoView({ block: 'nearest' });
+  try {
+    const answer = await search({ image: await photo.jpeg(), ...query }, mine.signal);
+    if (mine !== searching) return;
+    setResults(() => showHits(answer, openProduct));
+    byId('results-heading').focus({ preventScroll: true });
+    byId('results').scrollIntoView({ block: 'start' });
+  } catch (error) {
+    if (mine !== searching || mine.signal.aborted) return;
+    const problem = error instanceof Problem ? error : new Problem('other', '');
+    setResults(() => showProblem(problem, find));
+  }
+}
+
+/** Shows a download's progress while a photo waits for it, in steps an eye can follow. */
+function progress(share) {
+  const step = Math.floor(share * 50) / 50;
+  if (step === downloaded) return;
+  downloaded = step;
+  if (photo && !photo.tags) busy(step);
+}
+
+function busy(share) {
+  setTags(() => showBusy(share !== null && share < 1 ? share : null));
+}
+
+function setTags(draw) {
+  drawTags = draw;
+  draw();
+}
+
+function setResults(draw) {
+  drawResults = draw;
+  draw();
+}
+
+function drawPhotoError() {
+  const place = byId('photo-error');
+  place.hidden = photoError === null;
+  place.textContent = photoError?.() ?? '';
+}
+
+main();

@@ -1,0 +1,62 @@
+// The tagger's worker: picks the backend, loads module and weights, tags. The page talks to it through tagger.js.
+//
+// In:  {type: 'load', backend, api, modules} · {type: 'tag', rgba, width, height}
+// Out: {type: 'backend', backend} · {type: 'progress', loaded, total} · {type: 'ready', backend, modelId}
+//      {type: 'tags', tags, ms} · {type: 'failed', code, message, gpu}   (gpu: another backend could help)
+
+import { hasRealAdapter, watchDevices } from './adapter.js';
+import { fetchManifest, fetchWeights, WeightsError } from './weights.js';
+
+let tagger = null;
+let backend = null;
+
+self.addEventListener('message', async ({ data }) => {
+  try {
+    if (data.type === 'load') await load(data);
+    else if (data.type === 'tag') await tag(data);
+  } catch (error) {
+    fail(error.code ?? error.name ?? 'crashed', error.message ?? String(error), !(error instanceof WeightsError) && error.name !== 'bundle_invalid');
+  }
+});
+
+// A panic inside the module ends as an error that no promise carries.
+self.addEventListener('error', (event) => fail('crashed', event.message, true));
+self.addEventListener('unhandledrejection', (event) => fail('crashed', String(event.reason), true));
+
+async function load({ backend: wanted, api, modules }) {
+  const manifest = fetchManifest(new URL('tagger', api));
+  manifest.catch(() => {}); // awaited below; a failure before that isn't an unhandled one
+  backend = wanted === 'auto' ? ((await hasRealAdapter()) ? 'webgpu' : 'cpu') : wanted;
+  post({ type: 'backend', backend });
+  if (backend === 'webgpu') watchDevices((reason) => fail('device_failed', reason, true));
+
+  const { text, sha256, bytes } = await manifest;
+  const url = new URL(`tagger/weights/${sha256}`, api);
+  const onProgress = (loaded, total) => post({ type: 'progress', loaded, total });
+  const [module, weights] = await Promise.all([start(modules), fetchWeights({ url, sha256, bytes, onProgress })]);
+
+  tagger = await module.StyleTagger.load(text, weights, backend);
+  // The first run on a GPU compiles its shaders: better now than on the visitor's photo.
+  if (backend === 'webgpu') await tagger.tag(new Uint8Array(8 * 8 * 4).fill(127), 8, 8);
+  post({ type: 'ready', backend: tagger.backend(), modelId: tagger.modelId() });
+}
+
+async function start(modules) {
+  const module = await import(new URL(`selvedge-${backend}.js`, modules).href);
+  await module.default();
+  return module;
+}
+
+async function tag({ rgba, width, height }) {
+  const from = performance.now();
+  const tags = await tagger.tag(rgba, width, height);
+  post({ type: 'tags', tags, ms: performance.now() - from });
+}
+
+function fail(code, message, gpu) {
+  post({ type: 'failed', code, message, gpu: gpu && backend !== 'cpu' });
+}
+
+function post(message) {
+  self.postMessage(message);
+}
