@@ -18,15 +18,15 @@ use tempfile::TempDir;
 use tests::{fixture, process};
 
 /// Products of the small shop.
-pub const PRODUCTS: u32 = 12;
+pub(crate) const PRODUCTS: u32 = 12;
 
 /// The folders a service needs.
-pub struct Shop {
+pub(crate) struct Shop {
     dir: TempDir,
 }
 
 impl Shop {
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
@@ -66,7 +66,7 @@ impl Shop {
 }
 
 /// The shop that all tests share.
-pub fn shop() -> &'static Shop {
+pub(crate) fn shop() -> &'static Shop {
     static SHOP: OnceLock<Shop> = OnceLock::new();
     SHOP.get_or_init(Shop::make)
 }
@@ -101,14 +101,14 @@ fn service_process() {
 }
 
 /// A service in a process of its own; killed when dropped.
-pub struct Service {
-    pub child: Child,
-    pub addr: SocketAddr,
+pub(crate) struct Service {
+    pub(crate) child: Child,
+    pub(crate) addr: SocketAddr,
     client: Client,
 }
 
 impl Service {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let told = shop().path(&format!("addr-{number}.txt"));
@@ -142,26 +142,26 @@ impl Service {
     }
 
     /// The service that all tests share which do not end it.
-    pub fn shared() -> &'static Self {
+    pub(crate) fn shared() -> &'static Self {
         static SERVICE: OnceLock<Service> = OnceLock::new();
         SERVICE.get_or_init(Self::start)
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr)
     }
 
-    pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
         self.client
             .request(method.parse().expect("a method"), self.url(path))
     }
 
-    pub fn get(&self, path: &str) -> Response {
+    pub(crate) fn get(&self, path: &str) -> Response {
         self.request("GET", path).send().expect("answers")
     }
 
     /// A search by photo; `fields` are the other fields of the form.
-    pub fn search(&self, photo: &[u8], fields: &[(&'static str, &str)]) -> Response {
+    pub(crate) fn search(&self, photo: &[u8], fields: &[(&'static str, &str)]) -> Response {
         let file = multipart::Part::bytes(photo.to_vec()).file_name("photo");
         let form = fields.iter().fold(
             multipart::Form::new().part("image", file),
@@ -173,7 +173,7 @@ impl Service {
             .expect("answers")
     }
 
-    pub fn search_json(&self, body: &str) -> Response {
+    pub(crate) fn search_json(&self, body: &str) -> Response {
         let request = self
             .request("POST", "/api/v1/search")
             .header("content-type", "application/json");
@@ -181,7 +181,7 @@ impl Service {
     }
 
     /// Sends `request` as it is and reads all that comes back until the server closes.
-    pub fn raw(&self, request: &[u8]) -> String {
+    pub(crate) fn raw(&self, request: &[u8]) -> String {
         let mut stream = self.connect();
         stream.write_all(request).expect("sends");
         let mut answer = Vec::new();
@@ -189,7 +189,7 @@ impl Service {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    pub fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.addr).expect("connects");
         stream
             .set_read_timeout(Some(Duration::from_secs(60)))
@@ -206,11 +206,11 @@ impl Drop for Service {
 }
 
 /// A drawn photo as a PNG file.
-pub fn png(number: u32) -> Vec<u8> {
+pub(crate) fn png(number: u32) -> Vec<u8> {
     encode(number, image::ImageFormat::Png)
 }
 
-pub fn encode(number: u32, format: image::ImageFormat) -> Vec<u8> {
+pub(crate) fn encode(number: u32, format: image::ImageFormat) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     fixture::photo(number)
         .write_to(&mut bytes, format)
@@ -218,11 +218,11 @@ pub fn encode(number: u32, format: image::ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-pub fn json(response: Response) -> Value {
+pub(crate) fn json(response: Response) -> Value {
     serde_json::from_slice(&response.bytes().expect("a body")).expect("JSON")
 }
 
-pub fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+pub(crate) fn header<'a>(response: &'a Response, name: &str) -> &'a str {
     response
         .headers()
         .get(name)
@@ -231,7 +231,7 @@ pub fn header<'a>(response: &'a Response, name: &str) -> &'a str {
 
 /// Checks that `response` is a whole problem document with this status and code.
 #[track_caller]
-pub fn assert_problem(name: &str, response: Response, status: u16, code: &str) -> Value {
+pub(crate) fn assert_problem(name: &str, response: Response, status: u16, code: &str) -> Value {
     let id = header(&response, "x-request-id").to_owned();
     assert_eq!(
         header(&response, "content-type"),

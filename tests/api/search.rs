@@ -14,7 +14,7 @@ fn model() -> RetrievalModel {
 }
 
 /// The model the shop was indexed with.
-pub fn model_id() -> String {
+pub(crate) fn model_id() -> String {
     RetrievalModel::read_manifest(Path::new(&shop().path("retrieval")))
         .expect("a manifest")
         .model_id()
