@@ -3,8 +3,14 @@
 //! **Invariant:** `train` and `evaluate` know no HTTP; `http` reaches models only through `embed` and `catalog`.
 
 pub mod bundle_io;
+pub mod catalog;
 pub mod cli;
 pub mod data;
 pub mod device;
+pub mod embed;
 pub mod evaluate;
+pub mod http;
+pub mod shutdown;
+pub mod telemetry;
 pub mod train;
+pub mod render;

@@ -87,21 +87,6 @@ pub struct SearchRequest {
     pub limit: Option<usize>,
 }
 
-/// The part of a photo to search for, in pixels of the upright picture; the `crop` field of a search by photo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Crop {
-    /// Left edge.
-    pub x: u32,
-    /// Top edge.
-    pub y: u32,
-    /// Width, at least 1.
-    pub width: u32,
-    /// Height, at least 1.
-    pub height: u32,
-}
-
 /// One product found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

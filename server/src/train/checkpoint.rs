@@ -42,7 +42,7 @@ pub fn save<M: Module>(run: &Path, net: &M, optimiser: &ModuleOptimizer, state: 
             std::fs::remove_file(left)?;
         }
     }
-    net.clone().try_save_file(&net_file).map_err(|e| anyhow::anyhow!("{e:?}")).with_context(|| fail("weights"))?;
+    net.clone().save_file(&net_file).map_err(|e| anyhow::anyhow!("{e:?}")).with_context(|| fail("weights"))?;
     optimiser.save(&optimiser_file).map_err(|e| anyhow::anyhow!("{e:?}")).with_context(|| fail("optimiser"))?;
     write_whole(&folder(run).join(STATE), &serde_json::to_vec_pretty(state)?)?;
     for entry in std::fs::read_dir(folder(run))? {

@@ -149,7 +149,7 @@ impl ModuleMapper for Replace {
         let Some(data) = self.values.remove(&self.path.fields().join(".")) else {
             return param;
         };
-        debug_assert_eq!(file_shape(param.lazy_shape().to_vec()), data.shape.to_vec());
+        debug_assert_eq!(file_shape(param.lazy_shape().to_vec()), data.shape().to_vec());
         // Made on the device without autodiff context first; `transform_for_load` restores the parameter's own.
         let tensor = to_file_layout(Tensor::<D>::from_data(data, &param.lazy_device()));
         let id = param.id;

@@ -1,0 +1,19 @@
+//! The catalogue: a shop's products, the embeddings of their photos, and exact search over them.
+//!
+//! **Invariant:** a catalogue folder changes in one step, the rename of `catalog.json`. Data files carry their checksum in
+//! their name and are never overwritten with other content, so a run that is killed leaves the old catalogue whole.
+//! Nothing here knows HTTP.
+
+mod dataset;
+mod error;
+mod format;
+mod gallery;
+mod index;
+mod product;
+mod store;
+
+pub use error::CatalogError;
+pub use gallery::{Gallery, Match, SearchOptions};
+pub use index::{IndexOptions, IndexProgress, IndexSummary, index};
+pub use product::{LocalText, Price, Product, SamplePhoto};
+pub use store::{Catalog, Hit};

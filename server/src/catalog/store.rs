@@ -1,0 +1,155 @@
+//! A catalogue in memory, checked when it is opened.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use shared::embedding::Embedding;
+
+use super::format::{Header, Row};
+use super::{CatalogError, Gallery, Product, SamplePhoto, SearchOptions};
+
+/// How far the length of a stored embedding may be from one.
+const NORM_TOLERANCE: f32 = 1e-3;
+
+/// How often opening starts over when the catalogue is replaced meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// One product found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hit<'a> {
+    /// The product.
+    pub product: &'a Product,
+    /// The photo that is most like the query, relative to the dataset folder.
+    pub image: &'a str,
+    /// Its cosine similarity to the query, -1 to 1.
+    pub score: f32,
+}
+
+/// A shop's products and the embeddings of their photos.
+#[derive(Debug)]
+pub struct Catalog {
+    header: Header,
+    gallery: Gallery,
+    rows: Vec<Row>,
+    products: Vec<Product>,
+    samples: Vec<SamplePhoto>,
+}
+
+impl Catalog {
+    /// Reads the catalogue folder `dir` and checks all of it: checksums, sizes, finite numbers, unit norms, references.
+    ///
+    /// # Errors
+    /// Says what is wrong and what to do; see [`CatalogError`].
+    pub fn open(dir: &Path) -> Result<Self, CatalogError> {
+        let mut header = Header::read(dir)?;
+        for _ in 1..ATTEMPTS {
+            let opened = Self::load(dir, header.clone());
+            let now = Header::read(dir)?;
+            if opened.is_ok() || now == header {
+                return opened;
+            }
+            header = now;
+        }
+        Self::load(dir, header)
+    }
+
+    fn load(dir: &Path, header: Header) -> Result<Self, CatalogError> {
+        let damaged = |message: String| CatalogError::damaged(dir, message);
+        let products: Vec<Product> = header.products.read_lines(dir)?;
+        let rows: Vec<Row> = header.rows.read_lines(dir)?;
+        let samples = header.samples.read_lines(dir)?;
+        if rows.len() != header.count {
+            return Err(damaged(format!("{} rows are listed instead of {}", rows.len(), header.count)));
+        }
+        if !products.is_sorted_by(|a, b| a.id < b.id) {
+            return Err(damaged("the products are not in the order of their ids".into()));
+        }
+        let counts = count_rows(&products, &rows).ok_or_else(|| damaged("rows and products do not agree".into()))?;
+        let values = read_values(&header.embeddings.read(dir)?);
+        let groups: Vec<_> = products.iter().map(|product| product.category).zip(counts).collect();
+        let gallery = Gallery::new(header.dim, values, &groups).map_err(damaged)?;
+        let unit = |row: usize| {
+            let norm = gallery.row(row).iter().map(|value| value * value).sum::<f32>().sqrt();
+            (norm - 1.0).abs() <= NORM_TOLERANCE
+        };
+        if let Some(row) = (0..gallery.rows()).into_par_iter().find_first(|&row| !unit(row)) {
+            return Err(damaged(format!("the embedding of {} has not unit length", rows[row].image)));
+        }
+        Ok(Self { header, gallery, rows, products, samples })
+    }
+
+    /// The products most like `query`, best first, each once by its best photo; equal scores by product id.
+    ///
+    /// The caller sees to it that the query is of [`model_id`](Self::model_id) and [`dim`](Self::dim); another finds
+    /// nothing.
+    pub fn search(&self, query: &Embedding, options: &SearchOptions) -> Vec<Hit<'_>> {
+        self.search_batch(&[query], options).pop().unwrap_or_default()
+    }
+
+    /// [`search`](Self::search) for several queries in one pass over the embeddings.
+    pub fn search_batch(&self, queries: &[&Embedding], options: &SearchOptions) -> Vec<Vec<Hit<'_>>> {
+        let found = self.gallery.search_batch(queries, options);
+        let hit = |found: super::Match| Hit {
+            product: &self.products[found.product],
+            image: &self.rows[found.row].image,
+            score: found.score,
+        };
+        let comparable = |query: &Embedding| query.model_id() == self.header.model_id;
+        queries
+            .iter()
+            .zip(found)
+            .map(|(query, found)| if comparable(query) { found.into_iter().map(hit).collect() } else { Vec::new() })
+            .collect()
+    }
+
+    /// The product with this id.
+    pub fn product(&self, id: &str) -> Option<&Product> {
+        self.products.binary_search_by(|product| product.id.as_str().cmp(id)).ok().map(|at| &self.products[at])
+    }
+
+    /// All products, by id.
+    pub fn products(&self) -> &[Product] {
+        &self.products
+    }
+
+    /// User photos to try, at most eight.
+    pub fn samples(&self) -> &[SamplePhoto] {
+        &self.samples
+    }
+
+    /// The model that made the embeddings.
+    pub fn model_id(&self) -> &str {
+        &self.header.model_id
+    }
+
+    /// Numbers of an embedding.
+    pub fn dim(&self) -> usize {
+        self.header.dim
+    }
+
+    /// Photos embedded.
+    pub fn photos(&self) -> usize {
+        self.header.count
+    }
+
+    /// Where the dataset was when it was indexed.
+    pub fn dataset(&self) -> &PathBuf {
+        &self.header.dataset
+    }
+}
+
+/// Rows of each product, or nothing when the rows are not grouped in the products' order.
+fn count_rows(products: &[Product], rows: &[Row]) -> Option<Vec<usize>> {
+    let mut rest = rows;
+    let mut counts = Vec::with_capacity(products.len());
+    for product in products {
+        let count = rest.iter().take_while(|row| row.product_id == product.id).count();
+        rest = &rest[count..];
+        counts.push(count);
+    }
+    rest.is_empty().then_some(counts)
+}
+
+fn read_values(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect()
+}

@@ -1,0 +1,89 @@
+//! A retrieval bundle as a function from preprocessed photos to unit-norm embeddings.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use burn::tensor::{Device, Tensor, TensorData};
+use shared::bundle::{self, MANIFEST_FILE, Manifest};
+use shared::model::{Architecture, RetrievalNet};
+
+use super::EmbedError;
+
+/// A retrieval model on its device, with the manifest it came with.
+pub struct RetrievalModel {
+    net: RetrievalNet,
+    manifest: Manifest,
+    device: Device,
+}
+
+impl RetrievalModel {
+    /// Reads the manifest of the bundle folder `dir`.
+    ///
+    /// # Errors
+    /// When it is missing, damaged or not a retrieval bundle's.
+    pub fn read_manifest(dir: &Path) -> Result<Manifest, EmbedError> {
+        let refuse = |message: String| EmbedError::Bundle { path: dir.to_owned(), message };
+        let manifest = Manifest::from_json(&read(&dir.join(MANIFEST_FILE))?).map_err(|error| refuse(error.to_string()))?;
+        match manifest.architecture {
+            Architecture::Retrieval(_) => Ok(manifest),
+            Architecture::Style(_) => Err(refuse("it recognises styles; name the folder of a retrieval bundle".into())),
+        }
+    }
+
+    /// Loads the bundle folder `dir` onto `device`, its weights checked against the manifest.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or the weights do not fit the architecture.
+    pub fn open(dir: &Path, device: &Device) -> Result<Self, EmbedError> {
+        let manifest = Self::read_manifest(dir)?;
+        let weights = read(&dir.join(&manifest.weights.file))?;
+        let net = bundle::load_retrieval(&manifest, &weights, device)
+            .map_err(|error| EmbedError::Bundle { path: dir.to_owned(), message: error.to_string() })?;
+        Ok(Self { net, manifest, device: device.clone() })
+    }
+
+    /// The bundle's manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Embeds one batch of `[3, height, width]` inputs; each output has unit norm and the manifest's dimension.
+    ///
+    /// # Errors
+    /// When an input has another size than the manifest says, or the device cannot give the result back.
+    pub fn embed(&self, inputs: Vec<Vec<f32>>) -> anyhow::Result<Vec<Vec<f32>>> {
+        let (batch, spec) = (inputs.len(), &self.manifest.input);
+        if batch == 0 {
+            return Ok(Vec::new());
+        }
+        let mut values = Vec::with_capacity(batch * spec.len());
+        for input in inputs {
+            anyhow::ensure!(input.len() == spec.len(), "an input has {} values instead of {}", input.len(), spec.len());
+            values.extend(input);
+        }
+        let data = TensorData::new(values, [batch, 3, spec.height, spec.width]);
+        let images = Tensor::<4>::from_data(data, &self.device); // [batch, 3, height, width]
+        let embeddings = self.net.forward(images); // [batch, dim]
+        let [rows, dim] = embeddings.dims();
+        let flat = embeddings.into_data().convert::<f32>().try_into_vec::<f32>();
+        let flat = flat.map_err(|error| anyhow::anyhow!("{error:?}")).context("cannot read the embeddings back")?;
+        anyhow::ensure!(rows == batch && flat.len() == rows * dim, "the model gave {rows} embeddings for {batch} inputs");
+        Ok(flat.chunks_exact(dim).map(<[f32]>::to_vec).collect())
+    }
+
+    /// Runs a batch of grey inputs, so that kernels are compiled and memory is there before the first request.
+    ///
+    /// # Errors
+    /// As [`embed`](Self::embed).
+    pub fn warm_up(&self, batch: usize) -> anyhow::Result<()> {
+        for size in [1, batch.max(1)] {
+            self.embed(vec![vec![0.0; self.manifest.input.len()]; size])?;
+        }
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, EmbedError> {
+    fs::read(path).map_err(|source| EmbedError::Read { path: path.to_owned(), source })
+}

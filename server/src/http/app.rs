@@ -1,0 +1,111 @@
+//! What all handlers share.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use anyhow::{Context, ensure};
+use axum::body::Bytes;
+use burn::tensor::Device;
+use shared::embedding::Embedding;
+use shared::input::{CropBox, InputSpec};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+
+use super::error::ApiError;
+use super::folder::PhotoFolder;
+use super::serve::ServeConfig;
+use super::site::Site;
+use super::tagger::Tagger;
+use crate::catalog::Catalog;
+use crate::embed::{EmbedError, EmbedFn, EmbedQueue, Photo, RetrievalModel};
+use crate::shutdown::{Lifecycle, Phase};
+
+/// The most searches whose bodies are in memory at once.
+const SEARCHES: usize = 64;
+
+/// The state of a running service.
+pub struct App {
+    pub(super) catalog: Catalog,
+    pub(super) tagger: Tagger,
+    pub(super) photos: PhotoFolder,
+    pub(super) site: Site,
+    pub(super) lifecycle: Lifecycle,
+    queue: EmbedQueue,
+    input: InputSpec,
+    searches: Semaphore,
+    /// One decoder a core: more would only make every photo wait longer and take more memory.
+    decoders: Arc<Semaphore>,
+}
+
+impl App {
+    /// Opens everything that `config` names and starts the embedding worker on `device`. The receiver tells when the
+    /// model is warm, or why it is not.
+    ///
+    /// # Errors
+    /// When a folder is missing or damaged, or the catalogue was not indexed with the retrieval bundle.
+    pub fn open(
+        config: &ServeConfig,
+        device: &Device,
+    ) -> anyhow::Result<(Self, oneshot::Receiver<Result<(), EmbedError>>)> {
+        let manifest = RetrievalModel::read_manifest(&config.retrieval_dir)?;
+        let catalog = Catalog::open(&config.catalog_dir)?;
+        ensure!(
+            catalog.model_id() == manifest.model_id() && catalog.dim() == manifest.embedding_dim,
+            "the catalogue in {} was indexed with {}, but the retrieval bundle is {}; index it again with this bundle",
+            config.catalog_dir.display(),
+            catalog.model_id(),
+            manifest.model_id(),
+        );
+        let photos = PhotoFolder::open(config.images_dir.as_ref().unwrap_or(catalog.dataset()))?;
+        let tagger = Tagger::load(&config.tagger_dir)?;
+        let site = config.site_dir.as_deref().map(Site::load).transpose()?.unwrap_or_default();
+        let (dir, device, batch) = (config.retrieval_dir.clone(), device.clone(), config.queue.max_batch);
+        let make = move || -> anyhow::Result<EmbedFn> {
+            let model = RetrievalModel::open(&dir, &device)?;
+            model.warm_up(batch)?;
+            Ok(Box::new(move |inputs| model.embed(inputs)))
+        };
+        let (queue, warm) = EmbedQueue::start(config.queue, make).context("cannot start the embedding worker")?;
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        let app = Self {
+            catalog,
+            tagger,
+            photos,
+            site,
+            lifecycle: Lifecycle::default(),
+            queue,
+            input: manifest.input,
+            searches: Semaphore::new(SEARCHES),
+            decoders: Arc::new(Semaphore::new(cores)),
+        };
+        Ok((app, warm))
+    }
+
+    /// Whether new requests are welcome.
+    pub(super) fn is_ready(&self) -> bool {
+        self.lifecycle.phase() == Phase::Ready && self.queue.is_ready()
+    }
+
+    /// A place among the searches in flight; refused at once when all are taken or no photo could be queued.
+    pub(super) fn admit(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        self.queue.check_room()?;
+        self.searches.try_acquire().map_err(|_| ApiError::Overloaded { retry_after_s: 1 })
+    }
+
+    /// Decodes a photo, cuts it to `crop` and embeds it.
+    pub(super) async fn embed(&self, photo: Bytes, crop: Option<CropBox>) -> Result<Embedding, ApiError> {
+        // The permit goes with the work, which goes on when the client leaves.
+        let permit = Arc::clone(&self.decoders).acquire_owned().await.map_err(|_| ApiError::Unready)?;
+        let spec = self.input.clone();
+        let input = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let photo = Photo::decode(&photo)?;
+            Ok::<_, ApiError>(spec.to_chw(photo.pixels()?, crop)?)
+        })
+        .await
+        .map_err(|error| ApiError::Internal(error.into()))??;
+        let values = self.queue.embed(input).await?;
+        let embedding = Embedding::new(self.catalog.model_id(), values);
+        embedding.map_err(|error| ApiError::Internal(anyhow::Error::new(error).context("the model's output")))
+    }
+}

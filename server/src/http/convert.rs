@@ -1,0 +1,72 @@
+//! Domain types → wire types.
+
+use shared::api;
+
+use crate::catalog;
+
+/// A photo of the dataset as a path on this server, with what a URL cannot hold escaped.
+pub(super) fn image_url(path: &str) -> String {
+    let mut url = String::from("/images/");
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            url.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    url
+}
+
+/// A product as clients see it.
+pub(super) fn product(product: &catalog::Product) -> api::Product {
+    api::Product {
+        id: product.id.clone(),
+        category: product.category.id().into(),
+        name: text(&product.name),
+        price: product
+            .price
+            .as_ref()
+            .map(|price| api::Price { amount: price.amount, currency: price.currency.clone() }),
+        styles: product.styles.clone(),
+        attributes: product.attributes.clone(),
+        image: image_url(&product.image),
+    }
+}
+
+/// A hit as clients see it. Its product shows the photo that matched.
+pub(super) fn hit(hit: &catalog::Hit<'_>) -> api::Hit {
+    let product = api::Product { image: image_url(hit.image), ..product(hit.product) };
+    api::Hit { product_id: product.id.clone(), score: hit.score, product }
+}
+
+/// A sample photo as clients see it; its text says which product it shows.
+pub(super) fn sample(sample: &catalog::SamplePhoto, shown: Option<&catalog::Product>) -> api::Sample {
+    let alt = match shown {
+        Some(product) => api::LocalText {
+            en: format!("User photo: {}", product.name.en),
+            zh: format!("用户照片：{}", product.name.zh),
+        },
+        None => api::LocalText { en: "User photo".into(), zh: "用户照片".into() },
+    };
+    api::Sample { image: image_url(&sample.image), product_id: Some(sample.product_id.clone()), alt }
+}
+
+fn text(text: &catalog::LocalText) -> api::LocalText {
+    api::LocalText { en: text.en.clone(), zh: text.zh.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::image_url;
+
+    #[test]
+    fn urls_hold_any_path() {
+        for (path, expected) in [
+            ("shop/P000001.jpg", "/images/shop/P000001.jpg"),
+            ("a b/50%.jpg", "/images/a%20b/50%25.jpg"),
+            ("鞋?.png", "/images/%E9%9E%8B%3F.png"),
+        ] {
+            assert_eq!(image_url(path), expected);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Everything a handler can answer instead of a result.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use shared::api::ProblemCode;
+use shared::embedding::EmbeddingError;
+use shared::input::InputError;
+use thiserror::Error;
+
+use super::problem::Failure;
+use crate::embed::{EmbedError, PhotoError};
+
+/// Why a request gets no result. The text goes to the client: it says what to do and quotes nothing secret.
+#[derive(Debug, Error)]
+pub(super) enum ApiError {
+    #[error("the request has no body; send a photo as a form, or an embedding as JSON")]
+    EmptyBody,
+    #[error(transparent)]
+    Photo(#[from] PhotoError),
+    #[error("the body is larger than {limit} bytes; send a smaller file")]
+    PayloadTooLarge { limit: usize },
+    #[error("the content type is not one this endpoint reads; send multipart/form-data or application/json")]
+    UnsupportedMediaType,
+    #[error("the field `{0}` is missing")]
+    MissingField(&'static str),
+    #[error("`{field}`: {why}")]
+    InvalidField { field: String, why: String },
+    #[error(transparent)]
+    InvalidCrop(#[from] InputError),
+    #[error(transparent)]
+    InvalidEmbedding(#[from] EmbeddingError),
+    #[error("the embedding is not a list of finite numbers: {0}")]
+    UnreadableEmbedding(String),
+    #[error("the embedding has {actual} numbers, the catalogue's have {expected}")]
+    WrongDimension { expected: usize, actual: usize },
+    #[error("the catalogue was indexed with `{expected}`; embed the photo with that model, or send the photo itself")]
+    WrongModel { expected: String },
+    #[error("`{0}` is no category; tops, shoes, bags and other are")]
+    UnknownCategory(String),
+    #[error("there is no {0} of that name")]
+    NotFound(&'static str),
+    #[error("this path does not take that method")]
+    MethodNotAllowed,
+    #[error("the body did not arrive in time; send it again")]
+    Timeout,
+    #[error("too much to do right now; try again in {retry_after_s} s")]
+    Overloaded { retry_after_s: u64 },
+    #[error("the server is starting or ending; try again in a moment")]
+    Unready,
+    #[error("the server failed; its log tells more under the request id")]
+    Internal(#[source] anyhow::Error),
+}
+
+impl ApiError {
+    /// A field that cannot be used.
+    pub(super) fn field(field: impl Into<String>, why: impl ToString) -> Self {
+        Self::InvalidField { field: field.into(), why: why.to_string() }
+    }
+
+    /// The stable name.
+    pub(super) fn code(&self) -> ProblemCode {
+        match self {
+            Self::EmptyBody | Self::Photo(PhotoError::Empty) => ProblemCode::EmptyBody,
+            Self::Photo(PhotoError::NotAnImage) => ProblemCode::NotAnImage,
+            Self::Photo(PhotoError::Damaged(_)) => ProblemCode::ImageTruncated,
+            Self::Photo(PhotoError::TooLarge { .. }) => ProblemCode::ImageTooLarge,
+            Self::PayloadTooLarge { .. } => ProblemCode::PayloadTooLarge,
+            Self::UnsupportedMediaType => ProblemCode::UnsupportedMediaType,
+            Self::MissingField(_) => ProblemCode::MissingField,
+            Self::InvalidField { .. } => ProblemCode::InvalidField,
+            Self::InvalidCrop(_) => ProblemCode::InvalidCrop,
+            Self::InvalidEmbedding(_) | Self::UnreadableEmbedding(_) => ProblemCode::InvalidEmbedding,
+            Self::WrongDimension { .. } => ProblemCode::WrongDimension,
+            Self::WrongModel { .. } => ProblemCode::WrongModel,
+            Self::UnknownCategory(_) => ProblemCode::UnknownCategory,
+            Self::NotFound(_) => ProblemCode::NotFound,
+            Self::MethodNotAllowed => ProblemCode::MethodNotAllowed,
+            Self::Timeout => ProblemCode::Timeout,
+            Self::Overloaded { .. } => ProblemCode::Overloaded,
+            Self::Unready => ProblemCode::ShuttingDown,
+            Self::Internal(_) => ProblemCode::Internal,
+        }
+    }
+}
+
+/// The status of each code.
+pub(super) fn status(code: ProblemCode) -> StatusCode {
+    match code {
+        ProblemCode::EmptyBody
+        | ProblemCode::MissingField
+        | ProblemCode::InvalidField
+        | ProblemCode::InvalidCrop
+        | ProblemCode::InvalidEmbedding
+        | ProblemCode::WrongDimension
+        | ProblemCode::UnknownCategory => StatusCode::BAD_REQUEST,
+        ProblemCode::NotAnImage | ProblemCode::ImageTruncated | ProblemCode::ImageTooLarge => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        ProblemCode::WrongModel => StatusCode::CONFLICT,
+        ProblemCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ProblemCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ProblemCode::NotFound => StatusCode::NOT_FOUND,
+        ProblemCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        ProblemCode::Timeout => StatusCode::REQUEST_TIMEOUT,
+        ProblemCode::Overloaded => StatusCode::TOO_MANY_REQUESTS,
+        ProblemCode::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        ProblemCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl From<EmbedError> for ApiError {
+    fn from(error: EmbedError) -> Self {
+        match error {
+            EmbedError::Overloaded { retry_after_s, .. } => Self::Overloaded { retry_after_s },
+            EmbedError::Closed => Self::Unready,
+            EmbedError::Model(_) | EmbedError::Read { .. } | EmbedError::Bundle { .. } => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let code = self.code();
+        let retry_after_s = match &self {
+            Self::Overloaded { retry_after_s } => Some(*retry_after_s),
+            Self::Unready => Some(1),
+            _ => None,
+        };
+        let cause = match &self {
+            Self::Internal(cause) => Some(format!("{cause:#}")),
+            _ => None,
+        };
+        let mut response = status(code).into_response();
+        response.extensions_mut().insert(Failure { code, detail: self.to_string(), retry_after_s, cause });
+        response
+    }
+}

@@ -1,0 +1,23 @@
+//! The service over HTTP: the page, the tagger bundle, search, products and photos.
+//!
+//! [`routes`] is the one list that both the router and the OpenAPI document come from. Handlers return
+//! [`ApiError`](error::ApiError); [`observe`] alone turns errors into problem documents, so that every answer, axum's own
+//! rejections included, has a stable code and a request id. **Invariant:** no CORS header is ever sent; the service talks
+//! to its own page.
+
+mod app;
+mod body;
+mod convert;
+mod entity;
+mod error;
+mod folder;
+mod observe;
+mod problem;
+mod routes;
+mod serve;
+mod site;
+mod tagger;
+
+pub use app::App;
+pub use routes::{openapi, router};
+pub use serve::{ServeConfig, serve};

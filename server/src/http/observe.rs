@@ -1,0 +1,110 @@
+//! Around every request: an id, a log line, security headers, problem documents, and a wall against panics.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use axum::extract::Request;
+use axum::http::header::{
+    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use tracing::Instrument;
+
+use super::error::ApiError;
+use super::problem;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// The content security policy, but for the scripts that a page holds inline; see [`super::site`].
+pub(super) const SCRIPT_POLICY: &str = "script-src 'self' 'wasm-unsafe-eval'";
+/// The rest of the policy.
+pub(super) const POLICY: &str = "default-src 'self'; img-src 'self' blob: data:; worker-src 'self' blob:; \
+     object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// The longest part of a path that goes to the log.
+const LOGGED_PATH: usize = 200;
+
+/// The middleware.
+pub(super) async fn observe(request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let id = request_id(request.headers());
+    let method = request.method().clone();
+    let path: String = request.uri().path().chars().take(LOGGED_PATH).collect();
+    let span = tracing::info_span!("request", id = %id);
+
+    let handled = AssertUnwindSafe(next.run(request).instrument(span.clone())).catch_unwind().await;
+    let mut response = handled.unwrap_or_else(|panic| {
+        let error = anyhow::anyhow!("the handler panicked: {}", panic_text(panic.as_ref()));
+        ApiError::Internal(error).into_response()
+    });
+    let failure = problem::failure(&mut response);
+    if let Some(failure) = &failure {
+        response = problem::render(response, failure, &id);
+    }
+    secure(response.headers_mut());
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+
+    let _entered = span.enter();
+    let status = response.status().as_u16();
+    let ms = begun.elapsed().as_secs_f64() * 1e3;
+    match failure {
+        Some(problem::Failure { cause: Some(cause), .. }) => {
+            tracing::error!(%method, path, status, ms, cause, "failed");
+        }
+        Some(failure) => tracing::info!(%method, path, status, ms, code = problem::code_name(failure.code), "refused"),
+        None if path == "/livez" || path == "/readyz" => tracing::debug!(%method, path, status, ms, "answered"),
+        None => tracing::info!(%method, path, status, ms, "answered"),
+    }
+    response
+}
+
+fn secure(headers: &mut HeaderMap) {
+    if !headers.contains_key(CONTENT_SECURITY_POLICY)
+        && let Ok(policy) = HeaderValue::from_str(&format!("{POLICY}; {SCRIPT_POLICY}"))
+    {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+}
+
+/// The id a proxy in front gave the request, if it is harmless in a log, else a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let harmless = |id: &&str| {
+        (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    match headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(harmless) {
+        Some(id) => id.to_owned(),
+        None => new_id(),
+    }
+}
+
+/// Unique within a process by its counter, and between processes by when and as which process they started.
+fn new_id() -> String {
+    static START: OnceLock<u32> = OnceLock::new();
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let start = START.get_or_init(|| {
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        clock.subsec_nanos() ^ (clock.as_secs() as u32).rotate_left(8) ^ std::process::id().rotate_left(20)
+    });
+    format!("{start:08x}-{:08x}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (_, Some(text)) => text,
+        _ => "no message",
+    }
+}

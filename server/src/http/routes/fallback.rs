@@ -1,0 +1,26 @@
+//! Every other path: a file of the page, or nothing.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::ALLOW;
+use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use axum::response::{IntoResponse, Response};
+
+use crate::http::App;
+use crate::http::error::ApiError;
+
+pub(super) async fn fallback(
+    State(app): State<Arc<App>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let found = app.site.get(uri.path(), &headers).ok_or(ApiError::NotFound("page"))?;
+    if method == Method::GET || method == Method::HEAD {
+        return Ok(found);
+    }
+    let mut refused = ApiError::MethodNotAllowed.into_response();
+    refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET,HEAD"));
+    Ok(refused)
+}

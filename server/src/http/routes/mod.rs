@@ -1,0 +1,57 @@
+//! The one list of routes; the router and the OpenAPI document both come from it.
+
+mod document;
+mod fallback;
+mod health;
+mod images;
+mod products;
+mod samples;
+mod search;
+mod tagger;
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::{Extension, Router, middleware};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::App;
+use super::observe::observe;
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Selvedge",
+    description = "Recognises the style of a garment photo in the browser and finds the product in a shop's catalogue. \
+                   Every error is an application/problem+json document with a stable code and a request id."
+))]
+struct Document;
+
+fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(search::search))
+        .routes(routes!(products::product))
+        .routes(routes!(samples::samples))
+        .routes(routes!(tagger::manifest))
+        .routes(routes!(tagger::weights))
+        .routes(routes!(images::image))
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+        .routes(routes!(document::document))
+}
+
+/// The OpenAPI document of all routes.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    routes().into_openapi()
+}
+
+/// The whole service for `app`.
+pub fn router(app: Arc<App>) -> Router {
+    let (router, document) = routes().split_for_parts();
+    let document = serde_json::to_vec(&document).unwrap_or_default();
+    router
+        .fallback(fallback::fallback)
+        .layer(Extension(document::Text(Bytes::from(document))))
+        .layer(middleware::from_fn(observe))
+        .with_state(app)
+}

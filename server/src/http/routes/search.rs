@@ -1,0 +1,140 @@
+//! `POST /api/v1/search`
+
+mod embedding;
+mod form;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use shared::api::{DEFAULT_LIMIT, MAX_LIMIT, Problem, SearchRequest, SearchResponse};
+use shared::embedding::Embedding;
+use shared::taxonomy::Category;
+
+use crate::catalog::SearchOptions;
+use crate::http::App;
+use crate::http::error::ApiError;
+use crate::http::{body, convert};
+
+/// The most bytes of a form.
+const MAX_FORM: usize = 12 << 20;
+/// The most bytes of a JSON body; the longest embeddings take some hundred kilobytes.
+const MAX_JSON: usize = 1 << 20;
+
+/// Finds the products most like a photo, or like an embedding the client computed with the catalogue's model.
+#[utoipa::path(
+    post,
+    path = "/api/v1/search",
+    tag = "catalogue",
+    request_body(content(
+        (form::SearchForm = "multipart/form-data"),
+        (SearchRequest = "application/json"),
+    )),
+    responses(
+        (status = 200, description = "Products, best first, each once", body = SearchResponse),
+        (
+            status = 400,
+            description = "empty_body, missing_field, invalid_field, invalid_crop, invalid_embedding, \
+                           wrong_dimension or unknown_category",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (status = 408, description = "timeout", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "wrong_model", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "payload_too_large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "unsupported_media_type", body = Problem, content_type = "application/problem+json"),
+        (
+            status = 422,
+            description = "not_an_image, image_truncated or image_too_large",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (
+            status = 429,
+            description = "overloaded; try again after `Retry-After` seconds",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (status = 503, description = "shutting_down", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn search(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Json<SearchResponse>, ApiError> {
+    let begun = Instant::now();
+    let (parts, body) = request.into_parts();
+    let refused = |error: ApiError, body| {
+        body::discard(body);
+        Err(error)
+    };
+    let _place = match app.admit() {
+        Ok(place) => place,
+        Err(error) => return refused(error, body),
+    };
+    let (query, options) = match kind(&parts.headers) {
+        Some(Kind::Form) => {
+            let bytes = body::read(&parts.headers, body, MAX_FORM).await?;
+            let form = form::read(&parts.headers, bytes).await?;
+            let options = options(form.category.as_deref(), form.limit)?;
+            (app.embed(form.image, form.crop).await?, options)
+        }
+        Some(Kind::Json) => {
+            let bytes = body::read(&parts.headers, body, MAX_JSON).await?;
+            let request = embedding::read(&bytes)?;
+            let options = options(request.category.as_deref(), request.limit)?;
+            (query(&app, request)?, options)
+        }
+        None if !parts.headers.contains_key(CONTENT_TYPE) => {
+            // Without a type the body can only be missing or wrong; tell which.
+            body::read(&parts.headers, body, MAX_JSON).await?;
+            return Err(ApiError::UnsupportedMediaType);
+        }
+        None => return refused(ApiError::UnsupportedMediaType, body),
+    };
+    let searched = Arc::clone(&app);
+    let answer = tokio::task::spawn_blocking(move || SearchResponse {
+        model_id: searched.catalog.model_id().into(),
+        hits: searched.catalog.search(&query, &options).iter().map(convert::hit).collect(),
+        took_ms: begun.elapsed().as_secs_f64() * 1e3,
+    });
+    answer.await.map(Json).map_err(|error| ApiError::Internal(error.into()))
+}
+
+enum Kind {
+    Form,
+    Json,
+}
+
+fn kind(headers: &HeaderMap) -> Option<Kind> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let media_type = value.split(';').next().unwrap_or(value).trim().to_ascii_lowercase();
+    match media_type.as_str() {
+        "multipart/form-data" => Some(Kind::Form),
+        "application/json" => Some(Kind::Json),
+        _ => None,
+    }
+}
+
+fn options(category: Option<&str>, limit: Option<usize>) -> Result<SearchOptions, ApiError> {
+    let limit = limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(ApiError::field("limit", format!("{limit} is not between 1 and {MAX_LIMIT}")));
+    }
+    let category = category.map(|id| {
+        let short = || id.chars().take(40).collect();
+        Category::from_id(id).ok_or_else(|| ApiError::UnknownCategory(short()))
+    });
+    Ok(SearchOptions { limit, category: category.transpose()? })
+}
+
+fn query(app: &App, request: SearchRequest) -> Result<Embedding, ApiError> {
+    let (input, catalog) = (request.embedding, &app.catalog);
+    if input.model_id != catalog.model_id() {
+        return Err(ApiError::WrongModel { expected: catalog.model_id().into() });
+    }
+    if input.values.len() != catalog.dim() {
+        return Err(ApiError::WrongDimension { expected: catalog.dim(), actual: input.values.len() });
+    }
+    Ok(Embedding::new(input.model_id, input.values)?)
+}

@@ -1,0 +1,105 @@
+//! The form of a search by photo.
+
+use axum::body::{Body, Bytes};
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use shared::input::CropBox;
+
+use crate::http::error::ApiError;
+
+/// The longest text of a field that is no file.
+const MAX_TEXT: usize = 1024;
+
+/// How the form is described to clients.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(super) struct SearchForm {
+    /// A JPEG, PNG, WebP, GIF or BMP file of at most 40 megapixels; its EXIF orientation is applied.
+    #[schema(value_type = String, format = Binary)]
+    image: Vec<u8>,
+    /// A JSON object: the part of the upright picture to search for, in pixels; all of it when absent.
+    crop: Option<CropBox>,
+    /// Only products of this category: tops, shoes, bags or other.
+    category: Option<String>,
+    /// The most hits wanted, 1 to 50; 10 when absent.
+    #[schema(minimum = 1, maximum = 50)]
+    limit: Option<usize>,
+}
+
+/// The form as read.
+pub(super) struct Form {
+    /// The file as sent.
+    pub(super) image: Bytes,
+    /// The part of it to search for.
+    pub(super) crop: Option<CropBox>,
+    /// The category's id, not yet checked.
+    pub(super) category: Option<String>,
+    /// The limit, not yet checked.
+    pub(super) limit: Option<usize>,
+}
+
+/// Reads a complete body as a form. Every field comes at most once, and no other.
+pub(super) async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiError> {
+    let mut request = Request::new(Body::from(bytes));
+    if let Some(kind) = headers.get(CONTENT_TYPE) {
+        request.headers_mut().insert(CONTENT_TYPE, kind.clone());
+    }
+    // The body is here, and was measured.
+    DefaultBodyLimit::disable().apply(&mut request);
+    let mut fields =
+        Multipart::from_request(request, &()).await.map_err(|error| ApiError::field("form", error.body_text()))?;
+
+    let (mut image, mut crop, mut category, mut limit) = (None, None, None, None);
+    while let Some(field) = fields.next_field().await.map_err(broken)? {
+        let name = field.name().unwrap_or_default().to_owned();
+        match name.as_str() {
+            "image" => once(&mut image, &name, field.bytes().await.map_err(broken)?)?,
+            "crop" => {
+                if let Some(text) = text(field).await? {
+                    let value = serde_json::from_str::<CropBox>(&text);
+                    once(&mut crop, &name, value.map_err(|error| ApiError::field(&name, error))?)?;
+                }
+            }
+            "category" => {
+                if let Some(text) = text(field).await? {
+                    once(&mut category, &name, text)?;
+                }
+            }
+            "limit" => {
+                if let Some(text) = text(field).await? {
+                    let value = text.parse::<usize>();
+                    once(&mut limit, &name, value.map_err(|_| ApiError::field(&name, "it is no whole number"))?)?;
+                }
+            }
+            _ => {
+                let short: String = name.chars().take(40).collect();
+                return Err(ApiError::field(short, "no such field; image, crop, category and limit are"));
+            }
+        }
+    }
+    Ok(Form { image: image.ok_or(ApiError::MissingField("image"))?, crop, category, limit })
+}
+
+fn once<T>(slot: &mut Option<T>, name: &str, value: T) -> Result<(), ApiError> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(ApiError::field(name, "it comes twice")),
+    }
+}
+
+/// A field's text; nothing when it is empty, as browsers send fields that were not filled in.
+async fn text(field: Field<'_>) -> Result<Option<String>, ApiError> {
+    let name = field.name().unwrap_or_default().to_owned();
+    let bytes = field.bytes().await.map_err(broken)?;
+    if bytes.len() > MAX_TEXT {
+        return Err(ApiError::field(name, format!("it is longer than {MAX_TEXT} bytes")));
+    }
+    let text = str::from_utf8(&bytes).map_err(|_| ApiError::field(name, "it is no UTF-8 text"))?.trim();
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+fn broken(error: MultipartError) -> ApiError {
+    ApiError::field("form", error.body_text())
+}

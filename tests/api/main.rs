@@ -1,0 +1,9 @@
+//! The service over real HTTP: every test talks to a process of its own or to one that all share.
+
+mod bad_input;
+mod harness;
+mod lifecycle;
+mod openapi;
+mod page;
+mod photos;
+mod search;

@@ -1,0 +1,193 @@
+//! A photo finds itself: the whole path from an upload to products.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use serde_json::Value;
+use server::embed::{Photo, RetrievalModel};
+use shared::api::SearchResponse;
+
+use super::harness::{PRODUCTS, Service, json, png, shop};
+
+fn model() -> RetrievalModel {
+    RetrievalModel::open(&shop().path("retrieval"), &Device::flex()).expect("opens")
+}
+
+/// The model the shop was indexed with.
+pub fn model_id() -> String {
+    RetrievalModel::read_manifest(Path::new(&shop().path("retrieval")))
+        .expect("a manifest")
+        .model_id()
+}
+
+/// A product's shop photo; see [`tests::fixture::write_dataset`].
+fn shop_photo(product: u32, at: u32) -> Vec<u8> {
+    png(3 * product + at)
+}
+
+fn hits(service: &Service, photo: &[u8], fields: &[(&'static str, &str)]) -> SearchResponse {
+    let answer = service.search(photo, fields);
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], "application/json");
+    serde_json::from_value(json(answer)).expect("a search response")
+}
+
+#[test]
+fn every_shop_photo_finds_its_product() {
+    let service = Service::shared();
+    for product in 0..PRODUCTS {
+        for at in 0..2 {
+            let found = hits(service, &shop_photo(product, at), &[]);
+            assert_eq!(found.model_id, model_id());
+            assert!(found.took_ms > 0.0);
+            assert_eq!(found.hits.len(), 10);
+            assert!(found.hits.is_sorted_by(|a, b| a.score >= b.score));
+            let mut ids: Vec<_> = found.hits.iter().map(|hit| &hit.product_id).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            assert_eq!(ids.len(), 10, "each product once");
+            let best = &found.hits[0];
+            assert_eq!(best.product_id, format!("P{product:04}"));
+            assert!((best.score - 1.0).abs() < 1e-3, "{}", best.score);
+            assert_eq!(
+                best.product.image,
+                format!("/images/shop/P{product:04}_{at}.png"),
+                "the photo that matched"
+            );
+        }
+    }
+}
+
+#[test]
+fn limit_and_category() {
+    let service = Service::shared();
+    let photo = shop_photo(4, 0);
+    for (limit, expected) in [("1", 1), ("7", 7), ("50", PRODUCTS as usize), ("", 10)] {
+        assert_eq!(
+            hits(service, &photo, &[("limit", limit)]).hits.len(),
+            expected,
+            "limit {limit:?}"
+        );
+    }
+    for (category, expected) in [("tops", 4), ("shoes", 4), ("bags", 4), ("other", 0)] {
+        let found = hits(service, &photo, &[("category", category), ("limit", "50")]);
+        assert_eq!(found.hits.len(), expected, "{category}");
+        assert!(
+            found
+                .hits
+                .iter()
+                .all(|hit| hit.product.category == category)
+        );
+    }
+}
+
+#[test]
+fn a_crop_is_the_cropped_photo() {
+    let service = Service::shared();
+    let whole = tests::fixture::photo(7);
+    let part = image::imageops::crop_imm(&whole, 8, 10, 40, 50).to_image();
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    part.write_to(&mut bytes, image::ImageFormat::Png)
+        .expect("encodes");
+    let of = |response: SearchResponse| -> Vec<_> {
+        response
+            .hits
+            .into_iter()
+            .map(|hit| (hit.product_id, hit.score))
+            .collect()
+    };
+    let cropped = of(hits(
+        service,
+        &png(7),
+        &[("crop", r#"{"x":8,"y":10,"width":40,"height":50}"#)],
+    ));
+    let sent = of(hits(service, bytes.get_ref(), &[]));
+    assert_eq!(cropped.len(), sent.len());
+    for ((id, score), (sent_id, sent_score)) in cropped.iter().zip(&sent) {
+        assert_eq!(id, sent_id);
+        assert!((score - sent_score).abs() < 1e-4);
+    }
+}
+
+#[test]
+fn an_embedding_finds_what_its_photo_finds() {
+    let service = Service::shared();
+    let (photo, model) = (shop_photo(5, 1), model());
+    let pixels = Photo::decode(&photo).expect("decodes");
+    let input = model
+        .manifest()
+        .input
+        .to_chw(pixels.pixels().expect("pixels"), None)
+        .expect("an input");
+    let values = model.embed(vec![input]).expect("embeds").remove(0);
+    let body = serde_json::json!({ "embedding": { "model_id": model_id(), "values": values }, "limit": 5 });
+    let answer = service.search_json(&body.to_string());
+    assert_eq!(answer.status(), 200);
+    let by_embedding: SearchResponse =
+        serde_json::from_value(json(answer)).expect("a search response");
+    let by_photo = hits(service, &photo, &[("limit", "5")]);
+    for (left, right) in by_embedding.hits.iter().zip(&by_photo.hits) {
+        assert_eq!(left.product_id, right.product_id);
+        assert!((left.score - right.score).abs() < 1e-3);
+    }
+    assert_eq!(by_embedding.hits.len(), 5);
+}
+
+#[test]
+fn many_at_once_are_answered_right() {
+    let service = Service::shared();
+    std::thread::scope(|scope| {
+        for product in 0..PRODUCTS {
+            scope.spawn(move || {
+                let found = hits(service, &shop_photo(product, 0), &[("limit", "1")]);
+                assert_eq!(found.hits[0].product_id, format!("P{product:04}"));
+            });
+        }
+    });
+}
+
+#[test]
+fn products_and_samples() {
+    let service = Service::shared();
+    let product = json(service.get("/api/v1/products/P0004"));
+    let expected = serde_json::json!({
+        "id": "P0004", "category": "shoes",
+        "name": { "en": "Item 4", "zh": "商品4" },
+        "price": { "amount": 9904, "currency": "CNY" },
+        "styles": ["casual"],
+        "attributes": { "pattern": "stripe", "buttons": "3" },
+        "image": "/images/shop/P0004_0.png",
+    });
+    assert_eq!(product, expected);
+
+    let samples = json(service.get("/api/v1/samples"));
+    let samples = samples["samples"].as_array().expect("a list");
+    assert_eq!(samples.len(), 8);
+    for sample in samples {
+        let image = service.get(sample["image"].as_str().expect("a path"));
+        assert_eq!(image.status(), 200);
+        assert_eq!(image.headers()["content-type"], "image/png");
+        let id = sample["product_id"].as_str().expect("an id");
+        assert_eq!(
+            json(service.get(&format!("/api/v1/products/{id}")))["id"],
+            id
+        );
+        assert!(
+            sample["alt"]["zh"]
+                .as_str()
+                .is_some_and(|text| text.contains("商品"))
+        );
+    }
+    let mut categories: Vec<Value> = samples
+        .iter()
+        .map(|sample| {
+            json(service.get(&format!(
+                "/api/v1/products/{}",
+                sample["product_id"].as_str().expect("an id")
+            )))
+        })
+        .map(|product| product["category"].clone())
+        .collect();
+    categories.dedup();
+    assert!(categories.len() >= 3, "spread over the categories");
+}

@@ -1,0 +1,156 @@
+//! Small inputs that tests make for themselves: a dataset of drawn photos, and bundles with random weights.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use image::{Rgb, RgbImage};
+use shared::bundle::{FORMAT, MANIFEST_FILE, Manifest, Training, WEIGHTS_FILE, describe_weights};
+use shared::input::{Fit, InputSpec};
+use shared::model::style::HeadConfig;
+use shared::model::{Architecture, RetrievalConfig, StyleConfig};
+use shared::taxonomy::{Category, STYLES};
+use shared::weights::{Precision, save};
+
+/// Side of the models' input in pixels.
+pub const INPUT: usize = 48;
+
+/// Numbers of the retrieval bundle's embeddings.
+pub const DIM: usize = 24;
+
+/// A drawn photo; other numbers give clearly different ones.
+pub fn photo(number: u32) -> RgbImage {
+    let hue = |shift: u32| (number * 73 + shift * 91 + 40) as u8;
+    let period = 3 + number % 11;
+    RgbImage::from_fn(64, 80, |x, y| {
+        let along = match number % 3 {
+            0 => x,
+            1 => y,
+            _ => x + y,
+        };
+        if (along / period).is_multiple_of(2) {
+            Rgb([hue(0), hue(1), hue(2)])
+        } else {
+            Rgb([255 - hue(1), hue(2) / 2, 255 - hue(0)])
+        }
+    })
+}
+
+/// Writes a shop of `products` products with two shop photos and one user photo each, the categories in turn.
+///
+/// Product `n` is `P000n`; its photos are numbers `seed + 3n`, `seed + 3n + 1` (shop) and `seed + 3n + 2` (user).
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_dataset(dir: &Path, products: u32, seed: u32) -> Result<()> {
+    let mut manifest = String::from("path,split,labels,item_id,category,domain,mask\n");
+    let mut lines = String::new();
+    for folder in ["shop", "user"] {
+        fs::create_dir_all(dir.join(folder))?;
+    }
+    for number in 0..products {
+        let id = format!("P{number:04}");
+        let category = Category::ALL[number as usize % 3].id();
+        for (at, domain) in (0..).zip(["shop", "shop", "user"]) {
+            let path = format!("{domain}/{id}_{at}.png");
+            photo(seed + 3 * number + at).save(dir.join(&path))?;
+            manifest.push_str(&format!("{path},test,casual,{id},{category},{domain},\n"));
+        }
+        let product = serde_json::json!({
+            "id": id,
+            "category": category,
+            "name": { "en": format!("Item {number}"), "zh": format!("商品{number}") },
+            "price": { "amount": 9900 + u64::from(number), "currency": "CNY" },
+            "styles": ["casual"],
+            "attributes": { "pattern": "stripe", "buttons": 3 },
+            "image": format!("shop/{id}_0.png"),
+        });
+        lines.push_str(&format!("{product}\n"));
+    }
+    fs::write(dir.join("manifest.csv"), manifest)?;
+    fs::write(dir.join("products.jsonl"), lines)?;
+    Ok(())
+}
+
+/// Writes a retrieval bundle with random weights.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_retrieval_bundle(dir: &Path) -> Result<()> {
+    let config = RetrievalConfig {
+        horizontal: vec![],
+        vertical: vec![],
+        ring: vec![],
+        part_dim: DIM,
+        last_stride: 2,
+        ..RetrievalConfig::published("resnet18")
+    };
+    let net = config
+        .init(&Device::flex())
+        .context("the configuration is valid")?;
+    let weights = save(&net, Precision::F32)?;
+    write_bundle(
+        dir,
+        "tiny.retrieval",
+        Architecture::Retrieval(config),
+        Precision::F32,
+        &weights,
+    )
+}
+
+/// Writes a style bundle for browsers with random weights.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_style_bundle(dir: &Path) -> Result<()> {
+    let config = StyleConfig {
+        backbone: "mobilenet_v3_small".into(),
+        head: HeadConfig::Style { hidden: 16 },
+        n_labels: STYLES.len(),
+    };
+    let net = config
+        .init(&Device::flex())
+        .context("the configuration is valid")?;
+    let weights = save(&net, Precision::F16)?;
+    write_bundle(
+        dir,
+        "tiny.style",
+        Architecture::Style(config),
+        Precision::F16,
+        &weights,
+    )
+}
+
+fn write_bundle(
+    dir: &Path,
+    id: &str,
+    architecture: Architecture,
+    precision: Precision,
+    weights: &[u8],
+) -> Result<()> {
+    let (labels, embedding_dim) = match &architecture {
+        Architecture::Style(_) => (STYLES.iter().map(|style| style.id.to_owned()).collect(), 0),
+        Architecture::Retrieval(config) => (Vec::new(), config.embedding_dim()),
+    };
+    let manifest = Manifest {
+        format: FORMAT,
+        id: id.into(),
+        architecture,
+        input: InputSpec::new(INPUT, INPUT, Fit::Pad),
+        thresholds: vec![0.5; labels.len()],
+        labels,
+        embedding_dim,
+        weights: describe_weights(weights, precision, false),
+        training: Training::default(),
+        metrics: Default::default(),
+        licence: "MIT OR Apache-2.0".into(),
+    };
+    fs::create_dir_all(dir)?;
+    fs::write(
+        dir.join(MANIFEST_FILE),
+        serde_json::to_vec_pretty(&manifest)?,
+    )?;
+    fs::write(dir.join(WEIGHTS_FILE), weights)?;
+    Ok(())
+}
