@@ -162,13 +162,17 @@ test('a file that is no picture is refused in words', { skip }, async () => {
   await page.context().close();
 });
 
-test('starts again without a network', { skip }, async () => {
+test('starts again without a network, and never with an old page while there is one', { skip }, async () => {
   mock.set(works);
   const page = await open(browser, mock.url, { offline: true });
   await page.evaluate(() => navigator.serviceWorker.ready);
   await page.reload(); // now through the service worker
   await page.waitForSelector('html.ready');
   await tagPhoto(page, PNG);
+  mock.set({ ...works, release: 'next' });
+  await page.reload();
+  assert.equal(await page.getAttribute('html', 'data-release'), 'next', 'a new release shows at once');
+  await page.waitForSelector('html.ready');
   await page.context().setOffline(true);
   await page.reload();
   await page.waitForSelector('html.ready');

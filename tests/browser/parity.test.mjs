@@ -33,15 +33,20 @@ for (const [backend, note] of [['cpu', /\(CPU\)/], ['webgpu', /\(WebGPU\)/]]) {
     // Software WebGPU is many times slower than any GPU: it gets the time it needs.
     const page = await open(browser, mock.url, { query: `?backend=${backend}&load-timeout=500&tag-timeout=500` });
     // Upright, wide, and one larger than what the page keeps.
-    for (const [width, height] of [[240, 320], [301, 200], [1400, 1100]]) {
-      await tagPhoto(page, { name: 'photo.png', mimeType: 'image/png', buffer: photo(width, height) }, 500_000);
+    const answers = [];
+    for (const [width, height, colour] of [[240, 320, [228, 222, 210]], [301, 200, [176, 30, 40]], [1400, 1100, [30, 34, 60]]]) {
+      await tagPhoto(page, { name: 'photo.png', mimeType: 'image/png', buffer: photo(width, height, colour) }, 500_000);
       await page.waitForSelector('.verdict');
       assert.match(await page.textContent('#reading-note'), note);
-      const difference = await largestDifference(page);
+      const { difference, native } = await compare(page);
+      answers.push(native);
       t.diagnostic(`${width}×${height}: largest difference ${difference.toExponential(1)}, ${await page.textContent('#reading-note')}`);
       assert.ok(difference <= TOLERANCE, `${difference}`);
       await page.click('#another');
     }
+    // A bundle that says the same of everything would agree with anything.
+    const spread = Math.max(...[...answers[0].keys()].map((id) => Math.max(...answers.map((answer) => Math.abs(answer.get(id) - answers[0].get(id))))));
+    assert.ok(spread > 10 * TOLERANCE, `the photos differ by no more than ${spread}: the bundle does not look at them`);
     assert.deepEqual(page.problems, []);
     await page.context().close();
   });
@@ -71,7 +76,7 @@ test('tagging sends nothing of the photo', { skip }, async () => {
 });
 
 /** Gives the native program the very pixels that the page gave its tagger. */
-async function largestDifference(page) {
+async function compare(page) {
   const { width, height, base64 } = await page.$eval('#frame canvas', (canvas) => {
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     let text = '';
@@ -80,8 +85,8 @@ async function largestDifference(page) {
   });
   const raw = join(folder, 'pixels.rgba');
   writeFileSync(raw, Buffer.from(base64, 'base64'));
-  const native = new Map((await nativeTags(raw, width, height)).map((tag) => [tag.id, tag]));
+  const native = new Map((await nativeTags(raw, width, height)).map((tag) => [tag.id, tag.prob]));
   const shown = await shownTags(page);
   assert.equal(shown.length, native.size);
-  return Math.max(...shown.map((tag) => Math.abs(tag.prob - native.get(tag.id).prob)));
+  return { native, difference: Math.max(...shown.map((tag) => Math.abs(tag.prob - native.get(tag.id)))) };
 }

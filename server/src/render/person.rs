@@ -450,9 +450,20 @@ impl Person {
         }
     }
 
+    /// The forearms that lie across the body, for a garment without sleeves.
+    pub(crate) fn crossed_forearms(&self, canvas: &mut Canvas) {
+        for (side, arm) in [(1.0f32, self.body.arms[0]), (-1.0, self.body.arms[1])] {
+            if arm.wrist.0 < self.body.hip {
+                self.arm(canvas, arm, side, 0.48);
+            }
+        }
+    }
+
     fn arm(&self, canvas: &mut Canvas, arm: Arm, side: f32, covered: f32) {
+        // From just under the sleeve's end.
+        let start = if covered > 0.0 { covered - 0.07 } else { -0.02 };
         let stations: Vec<_> = [
-            (-0.02f32, 5.6f32),
+            (start, 5.5 - 2.7 * start),
             (0.18, 5.0),
             (0.38, 4.5),
             (0.53, 4.1),
@@ -461,7 +472,7 @@ impl Person {
             (1.0, 2.6),
         ]
         .iter()
-        .filter(|s| s.0 > covered - 0.22)
+        .filter(|s| s.0 == start || s.0 > start + 0.06)
         .map(|&(t, w)| {
             let p = arm.at(t).0;
             (p.0 * side, p.1, w)

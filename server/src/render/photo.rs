@@ -224,8 +224,14 @@ fn worn_top(
         draw_back(&mut canvas, spec, &cut, cloth);
         person.torso_neck(&mut canvas);
     }
-    draw_body(&mut canvas, spec, &cut, cloth, drape);
-    person.arms(&mut canvas, cut.covered);
+    if cut.sleeves.is_empty() {
+        person.arms(&mut canvas, 0.0);
+        draw_body(&mut canvas, spec, &cut, cloth, drape);
+        person.crossed_forearms(&mut canvas);
+    } else {
+        draw_body(&mut canvas, spec, &cut, cloth, drape);
+        person.arms(&mut canvas, cut.covered);
+    }
     draw_sleeves(&mut canvas, spec, &cut, cloth, drape);
     if dice.chance(0.14) {
         person.cross_bag(&mut canvas, dice);

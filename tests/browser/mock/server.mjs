@@ -55,7 +55,7 @@ export const fakeModule = (behaviour) => `
  * @returns {Promise<{url: string, requests: {method: string, path: string, bytes: number, fields?: object}[], set: (faults: object) => void,
  *   close: () => Promise<void>}>} `requests` are all that came, with the bytes of their bodies and a search's fields; `set` changes what goes wrong:
  *   `tagger` / `search` (an HTTP status to answer with), `weights` ('damaged' | 'slow'), `modules` ({webgpu, cpu}: behaviours of
- *   fake modules; without, the built ones are served), `latency` of a search in ms, `empty` (a search that finds nothing)
+ *   fake modules; without, the built ones are served), `latency` of a search in ms, `empty` (a search that finds nothing), `release` (a mark in the page's data-release)
  */
 export async function startMock({ site, port = 0, bundle = null }) {
   let faults = {};
@@ -99,6 +99,7 @@ async function answer(request, response, { site, faults, tagger, seen }) {
   if (picture && drawing(picture)) return send(response, 200, 'image/svg+xml', drawing(picture));
   if (path.startsWith('/images/user/')) return send(response, 200, 'image/png', photo());
   if (path.startsWith('/api/')) return problem(response, 404, 'not_found');
+  if (path === '/' && faults.release) return send(response, 200, 'text/html', release(site, faults.release));
   return file(response, site, path);
 }
 
@@ -129,6 +130,9 @@ async function sendWeights(response, weights, { weights: fault }) {
   }
   response.end();
 }
+
+/** The page as another release of it would be: the same but for a mark. */
+const release = (site, mark) => readFileSync(join(site, 'index.html'), 'utf8').replace('<html ', `<html data-release="${mark}" `);
 
 function file(response, site, path) {
   const place = join(site, normalize(path === '/' ? '/index.html' : path));

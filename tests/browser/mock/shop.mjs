@@ -37,15 +37,15 @@ export function drawing(id) {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 300 400"><rect width="300" height="400" fill="#f1eee7"/><g fill="${fill}" stroke="#0003" stroke-width="2">${shape}</g></svg>`;
 }
 
-/** A photo-like PNG: a coloured garment block before a gradient. */
-export function photo(width = 240, height = 320) {
+/** A photo-like PNG: a block of a garment's colour with folds, before a gradient. */
+export function photo(width = 240, height = 320, garment = [110, 135, 96]) {
   const rows = Buffer.alloc(height * (1 + width * 3));
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const inside = x > width * 0.25 && x < width * 0.75 && y > height * 0.2 && y < height * 0.85;
-      const fold = inside ? 18 * Math.sin(x / 6 + y / 40) : 0;
-      const base = inside ? [110, 135, 96] : [205 - y / 4, 196 - y / 5, 184 - y / 6];
-      rows.set(base.map((value) => Math.round(value + fold)), y * (1 + width * 3) + 1 + x * 3);
+      const fold = inside ? 24 * Math.sin(x / 6 + y / 40) : 0;
+      const base = inside ? garment : [205 - y / 4, 196 - y / 5, 184 - y / 6];
+      rows.set(base.map((value) => Math.min(255, Math.max(0, Math.round(value + fold)))), y * (1 + width * 3) + 1 + x * 3);
     }
   }
   const header = Buffer.alloc(13);

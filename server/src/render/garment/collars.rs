@@ -51,7 +51,7 @@ pub(crate) fn back(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Clot
     let dip = if rise < 0.0 { rise } else { 2.1 - 0.07 * n };
     let floor = match spec.neck {
         Neck::Vee | Neck::Wrap | Neck::Sailor => 16.0f32,
-        Neck::Lapel => cut.depth - 4.0,
+        Neck::Lapel => cut.depth + 2.0,
         _ => cut.depth + 2.0,
     };
     // The inside of the back panel, seen through the neckline.

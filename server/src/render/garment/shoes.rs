@@ -434,7 +434,8 @@ impl Shoe<'_> {
                     let (x, y) = if t < 0.6 {
                         (10.4, lip + 1.6 + t * 13.0)
                     } else {
-                        (10.4 + (t - 0.6) * 15.0, lip + 9.6 + (t - 0.6) * 8.0)
+                        let x = 10.4 + (t - 0.6) * 15.0;
+                        (x, b(x) - 8.4 + (t - 0.6) * 5.0)
                     };
                     let l = self.line(&[(x - 0.9, y + 0.7), (x + 1.1, y - 0.3)]);
                     canvas.line(&l, 0.5, Some(linear(0x1B1A1A)), 0.9, None);

@@ -41,7 +41,7 @@ pub(crate) fn draw_body(
     canvas.paint(&cut.body, &paint);
     trims::panels(canvas, spec, cut, cloth);
     if cut.sleeves.is_empty() {
-        let hole = vec![
+        let hole = [
             cut.shoulder,
             (
                 cut.shoulder.0 - 1.4,

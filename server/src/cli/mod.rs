@@ -1,5 +1,7 @@
 //! The command line. Answers go to stdout, talk to stderr; every option is also an environment variable.
 
+mod shop;
+
 use crate::bundle_io;
 use crate::data::{Dataset, decode};
 use crate::device::{self, DeviceChoice};
@@ -40,11 +42,19 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Tag one picture with a style bundle.
     Tag(TagArgs),
+    /// Embed a dataset's shop photos into a catalogue.
+    Index(shop::IndexArgs),
+    /// Serve the page, the tagger and catalogue search over HTTP.
+    Serve(shop::ServeArgs),
 }
 
 /// `selvedge dataset …`
 #[derive(Debug, Subcommand)]
 pub enum DatasetCommand {
+    /// Draw a shop: products with their photos, users' photos, masks and labels.
+    Render(shop::RenderArgs),
+    /// Lay pictures of a dataset out on one page.
+    Sheet(shop::SheetArgs),
     /// Count images, items and labels of a dataset, split by split.
     Describe {
         /// Folder of the dataset.
@@ -128,7 +138,11 @@ pub struct TagArgs {
 /// Whatever went wrong, with what to do about it where that is known.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
+        Command::Dataset(DatasetCommand::Render(args)) => shop::render(&args),
+        Command::Dataset(DatasetCommand::Sheet(args)) => shop::sheet(&args),
         Command::Dataset(DatasetCommand::Describe { dir }) => describe(&dir),
+        Command::Index(args) => shop::index(&args, cli.device),
+        Command::Serve(args) => shop::serve(&args, cli.device),
         Command::Train(args) => {
             let recipe = read_recipe(&args)?;
             anyhow::ensure!(
