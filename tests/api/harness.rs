@@ -42,14 +42,15 @@ impl Shop {
         let page = "<!doctype html><title>Selvedge</title><script type=\"module\">start()</script>";
         fs::write(site.join("index.html"), page).expect("a file");
         fs::write(site.join("web-0123456789abcdef_bg.wasm"), [0u8; 4096]).expect("a file");
+        fs::create_dir_all(site.join("assets/0123456789ab/app")).expect("a folder");
+        fs::write(site.join("assets/0123456789ab/app/main.js"), "go();").expect("a file");
         fs::write(site.join("worker.js"), "go(); ".repeat(100)).expect("a file");
         fs::write(site.join("i18n/zh.json"), "{}").expect("a file");
         // What must never be served.
         fs::write(shop.path("secret.jpg"), "secret").expect("a file");
         fs::write(shop.path("shop/notes.txt"), "secret").expect("a file");
         #[cfg(unix)]
-        std::os::unix::fs::symlink(shop.path("secret.jpg"), shop.path("shop/link.jpg"))
-            .expect("a link");
+        std::os::unix::fs::symlink(shop.path("secret.jpg"), shop.path("shop/link.jpg")).expect("a link");
         let options = IndexOptions {
             dataset: shop.path("shop"),
             bundle: shop.path("retrieval"),
@@ -57,10 +58,7 @@ impl Shop {
             batch: 8,
         };
         let summary = index(&options, &Device::flex(), |_| ()).expect("indexes");
-        assert_eq!(
-            (summary.products, summary.photos),
-            (PRODUCTS as usize, 2 * PRODUCTS as usize)
-        );
+        assert_eq!((summary.products, summary.photos), (PRODUCTS as usize, 2 * PRODUCTS as usize));
         shop
     }
 }
@@ -93,9 +91,7 @@ fn service_process() {
     };
     let served = serve(&config, &Device::flex(), |addr| {
         let part = told.with_extension("part");
-        fs::write(&part, addr.to_string())
-            .and_then(|()| fs::rename(&part, told))
-            .expect("writes the address");
+        fs::write(&part, addr.to_string()).and_then(|()| fs::rename(&part, told)).expect("writes the address");
     });
     served.expect("serves");
 }
@@ -113,27 +109,17 @@ impl Service {
         let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let told = shop().path(&format!("addr-{number}.txt"));
         let instructions = serde_json::json!({ "dir": shop().dir, "told": told });
-        let mut process =
-            Process::start("harness::service_process", &instructions.to_string()).expect("starts");
+        let mut process = Process::start("harness::service_process", &instructions.to_string()).expect("starts");
         let deadline = Instant::now() + Duration::from_secs(120);
         let addr = loop {
             if let Ok(addr) = fs::read_to_string(&told) {
                 break addr.parse().expect("an address");
             }
-            assert!(
-                process.ended().expect("waits").is_none(),
-                "the service ended while it started"
-            );
-            assert!(
-                Instant::now() < deadline,
-                "the service does not become ready"
-            );
+            assert!(process.ended().expect("waits").is_none(), "the service ended while it started");
+            assert!(Instant::now() < deadline, "the service does not become ready");
             std::thread::sleep(Duration::from_millis(20));
         };
-        let client = Client::builder()
-            .timeout(Duration::from_secs(60))
-            .build()
-            .expect("a client");
+        let client = Client::builder().timeout(Duration::from_secs(60)).build().expect("a client");
         Self { process, addr, client }
     }
 
@@ -148,8 +134,7 @@ impl Service {
     }
 
     pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
-        self.client
-            .request(method.parse().expect("a method"), self.url(path))
+        self.client.request(method.parse().expect("a method"), self.url(path))
     }
 
     pub(crate) fn get(&self, path: &str) -> Response {
@@ -159,20 +144,14 @@ impl Service {
     /// A search by photo; `fields` are the other fields of the form.
     pub(crate) fn search(&self, photo: &[u8], fields: &[(&'static str, &str)]) -> Response {
         let file = multipart::Part::bytes(photo.to_vec()).file_name("photo");
-        let form = fields.iter().fold(
-            multipart::Form::new().part("image", file),
-            |form, (name, text)| form.text(*name, (*text).to_owned()),
-        );
-        self.request("POST", "/api/v1/search")
-            .multipart(form)
-            .send()
-            .expect("answers")
+        let form = fields.iter().fold(multipart::Form::new().part("image", file), |form, (name, text)| {
+            form.text(*name, (*text).to_owned())
+        });
+        self.request("POST", "/api/v1/search").multipart(form).send().expect("answers")
     }
 
     pub(crate) fn search_json(&self, body: &str) -> Response {
-        let request = self
-            .request("POST", "/api/v1/search")
-            .header("content-type", "application/json");
+        let request = self.request("POST", "/api/v1/search").header("content-type", "application/json");
         request.body(body.to_owned()).send().expect("answers")
     }
 
@@ -187,9 +166,7 @@ impl Service {
 
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.addr).expect("connects");
-        stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .expect("sets a timeout");
+        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("sets a timeout");
         stream
     }
 }
@@ -201,9 +178,7 @@ pub(crate) fn png(number: u32) -> Vec<u8> {
 
 pub(crate) fn encode(number: u32, format: image::ImageFormat) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
-    fixture::photo(number)
-        .write_to(&mut bytes, format)
-        .expect("encodes");
+    fixture::photo(number).write_to(&mut bytes, format).expect("encodes");
     bytes.into_inner()
 }
 
@@ -212,48 +187,21 @@ pub(crate) fn json(response: Response) -> Value {
 }
 
 pub(crate) fn header<'a>(response: &'a Response, name: &str) -> &'a str {
-    response
-        .headers()
-        .get(name)
-        .map_or("", |value| value.to_str().expect("text"))
+    response.headers().get(name).map_or("", |value| value.to_str().expect("text"))
 }
 
 /// Checks that `response` is a whole problem document with this status and code.
 #[track_caller]
 pub(crate) fn assert_problem(name: &str, response: Response, status: u16, code: &str) -> Value {
     let id = header(&response, "x-request-id").to_owned();
-    assert_eq!(
-        header(&response, "content-type"),
-        "application/problem+json",
-        "{name}"
-    );
-    assert_eq!(
-        header(&response, "x-content-type-options"),
-        "nosniff",
-        "{name}"
-    );
+    assert_eq!(header(&response, "content-type"), "application/problem+json", "{name}");
+    assert_eq!(header(&response, "x-content-type-options"), "nosniff", "{name}");
     let (found, problem) = (response.status().as_u16(), json(response));
-    assert_eq!(
-        (found, problem["code"].as_str()),
-        (status, Some(code)),
-        "{name}: {problem}"
-    );
+    assert_eq!((found, problem["code"].as_str()), (status, Some(code)), "{name}: {problem}");
     assert_eq!(problem["status"], status, "{name}");
-    assert_eq!(
-        problem["type"],
-        format!("urn:selvedge:problem:{code}"),
-        "{name}"
-    );
+    assert_eq!(problem["type"], format!("urn:selvedge:problem:{code}"), "{name}");
     assert_eq!(problem["request_id"], id, "{name}");
-    assert!(
-        !id.is_empty() && !problem["title"].as_str().unwrap_or_default().is_empty(),
-        "{name}"
-    );
-    assert!(
-        problem["detail"]
-            .as_str()
-            .is_some_and(|detail| detail.len() > 10),
-        "{name}: {problem}"
-    );
+    assert!(!id.is_empty() && !problem["title"].as_str().unwrap_or_default().is_empty(), "{name}");
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.len() > 10), "{name}: {problem}");
     problem
 }

@@ -9,8 +9,7 @@ use super::harness::{Service, assert_problem, json, png};
 
 /// A search whose body stops after its first bytes.
 fn begin_search(service: &Service) -> (TcpStream, Vec<u8>) {
-    let mut body =
-        b"--b\r\ncontent-disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\n".to_vec();
+    let mut body = b"--b\r\ncontent-disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\n".to_vec();
     body.extend(png(0));
     body.extend(b"\r\n--b--\r\n");
     let head = format!(
@@ -56,20 +55,14 @@ fn sigterm_drains_and_ends_cleanly() {
         if answer.status() != 200 {
             break answer;
         }
-        assert!(
-            Instant::now() < deadline,
-            "the service does not notice the signal"
-        );
+        assert!(Instant::now() < deadline, "the service does not notice the signal");
     };
     assert!(refused.headers().contains_key("retry-after"));
     assert_problem("draining", refused, 503, "shutting_down");
 
     // Past the delay no one new is let in, but the search in flight still gets its answer.
     std::thread::sleep(Duration::from_secs(3));
-    assert!(
-        TcpStream::connect(service.addr).is_err(),
-        "no new connections"
-    );
+    assert!(TcpStream::connect(service.addr).is_err(), "no new connections");
     let answer = finish(stream, &rest);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(wait(&mut service, Duration::from_secs(30)).success());

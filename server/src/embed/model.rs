@@ -24,7 +24,8 @@ impl RetrievalModel {
     /// When it is missing, damaged or not a retrieval bundle's.
     pub fn read_manifest(dir: &Path) -> Result<Manifest, EmbedError> {
         let refuse = |message: String| EmbedError::Bundle { path: dir.to_owned(), message };
-        let manifest = Manifest::from_json(&read(&dir.join(MANIFEST_FILE))?).map_err(|error| refuse(error.to_string()))?;
+        let manifest =
+            Manifest::from_json(&read(&dir.join(MANIFEST_FILE))?).map_err(|error| refuse(error.to_string()))?;
         match manifest.architecture {
             Architecture::Retrieval(_) => Ok(manifest),
             Architecture::Style(_) => Err(refuse("it recognises styles; name the folder of a retrieval bundle".into())),
@@ -68,7 +69,10 @@ impl RetrievalModel {
         let [rows, dim] = embeddings.dims();
         let flat = embeddings.into_data().convert::<f32>().try_into_vec::<f32>();
         let flat = flat.map_err(|error| anyhow::anyhow!("{error:?}")).context("cannot read the embeddings back")?;
-        anyhow::ensure!(rows == batch && flat.len() == rows * dim, "the model gave {rows} embeddings for {batch} inputs");
+        anyhow::ensure!(
+            rows == batch && flat.len() == rows * dim,
+            "the model gave {rows} embeddings for {batch} inputs"
+        );
         Ok(flat.chunks_exact(dim).map(<[f32]>::to_vec).collect())
     }
 
