@@ -48,7 +48,7 @@ pub enum EmbedError {
     #[error("the model failed: {0}")]
     Model(String),
     /// A file of the bundle cannot be read.
-    #[error("cannot read {path}: {source}; check the bundle folder")]
+    #[error("cannot read {path}, a file of the bundle")]
     Read {
         /// The file.
         path: PathBuf,
