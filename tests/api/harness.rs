@@ -86,7 +86,7 @@ fn service_process() {
         catalog_dir: dir.join("catalog"),
         images_dir: None,
         queue: QueueOptions::default(),
-        drain_delay: Duration::from_secs(2),
+        drain_delay: Duration::from_secs(4),
         grace: Duration::from_secs(30),
     };
     let served = serve(&config, &Device::flex(), |addr| {
