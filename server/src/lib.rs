@@ -1,1 +1,10 @@
-//! Selvedge server.
+//! Selvedge's server side: datasets, training, evaluation, the catalogue and its service.
+//!
+//! **Invariant:** `train` and `evaluate` know no HTTP; `http` reaches models only through `embed` and `catalog`.
+
+pub mod bundle_io;
+pub mod cli;
+pub mod data;
+pub mod device;
+pub mod evaluate;
+pub mod train;

@@ -1,0 +1,243 @@
+//! The command line. Answers go to stdout, talk to stderr; every option is also an environment variable.
+
+use crate::bundle_io;
+use crate::data::{Dataset, decode};
+use crate::device::{self, DeviceChoice};
+use crate::evaluate;
+use crate::train::recipe::{Recipe, TaskRecipe};
+use crate::train::{Start, export};
+use anyhow::Context;
+use burn::tensor::{Tensor, TensorData};
+use clap::{Args, Parser, Subcommand};
+use shared::bundle::load_style;
+use shared::input::Pixels;
+use shared::score;
+use std::path::{Path, PathBuf};
+
+/// Recognises the style of garment photos and finds the product in a catalogue.
+#[derive(Debug, Parser)]
+#[command(name = "selvedge", version, propagate_version = true)]
+pub struct Cli {
+    /// Where to compute: auto, cuda, cuda:N or cpu.
+    #[arg(long, global = true, env = "SELVEDGE_DEVICE", default_value_t = DeviceChoice::Auto)]
+    pub device: DeviceChoice,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make or look at datasets.
+    #[command(subcommand)]
+    Dataset(DatasetCommand),
+    /// Train a model as a recipe says.
+    Train(TrainArgs),
+    /// Train a small model on a large one's probabilities.
+    Distill(DistillArgs),
+    /// Measure a bundle on a split of a dataset.
+    Evaluate(EvaluateArgs),
+    /// Tag one picture with a style bundle.
+    Tag(TagArgs),
+}
+
+/// `selvedge dataset …`
+#[derive(Debug, Subcommand)]
+pub enum DatasetCommand {
+    /// Count images, items and labels of a dataset, split by split.
+    Describe {
+        /// Folder of the dataset.
+        dir: PathBuf,
+    },
+}
+
+/// What every training takes.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// The recipe, a TOML file.
+    pub recipe: PathBuf,
+    /// Folder of the dataset, instead of the recipe's.
+    #[arg(long, env = "SELVEDGE_DATA")]
+    pub data: Option<PathBuf>,
+    /// Where the run goes; a new folder. Default: runs/NAME.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Go on from the run's last checkpoint.
+    #[arg(long)]
+    pub resume: bool,
+    /// Change a key of the recipe, such as optimiser.rate=0.01; can be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+}
+
+/// `selvedge distill`
+#[derive(Debug, Args)]
+pub struct DistillArgs {
+    /// Folder of the teacher's bundle.
+    #[arg(long)]
+    pub teacher: PathBuf,
+    /// As for training.
+    #[command(flatten)]
+    pub train: TrainArgs,
+}
+
+/// `selvedge evaluate`
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// Folder of the bundle.
+    #[arg(long)]
+    pub bundle: PathBuf,
+    /// Folder of the dataset.
+    #[arg(long, env = "SELVEDGE_DATA")]
+    pub data: PathBuf,
+    /// The split to measure on.
+    #[arg(long, default_value = "test")]
+    pub split: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `selvedge tag`
+#[derive(Debug, Args)]
+pub struct TagArgs {
+    /// Folder of a style bundle.
+    #[arg(long)]
+    pub bundle: PathBuf,
+    /// The picture: JPEG, PNG, WebP, GIF or BMP.
+    #[arg(required_unless_present = "pixels", conflicts_with = "pixels")]
+    pub image: Option<PathBuf>,
+    /// Raw RGBA pixels instead of a picture.
+    #[arg(long, requires_all = ["width", "height"])]
+    pub pixels: Option<PathBuf>,
+    /// Width of the raw pixels.
+    #[arg(long)]
+    pub width: Option<usize>,
+    /// Height of the raw pixels.
+    #[arg(long)]
+    pub height: Option<usize>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs a parsed command line.
+///
+/// # Errors
+/// Whatever went wrong, with what to do about it where that is known.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Dataset(DatasetCommand::Describe { dir }) => describe(&dir),
+        Command::Train(args) => {
+            let recipe = read_recipe(&args)?;
+            anyhow::ensure!(
+                !matches!(recipe.task, TaskRecipe::Distill(_)),
+                "this recipe needs a teacher; use `selvedge distill --teacher BUNDLE RECIPE`"
+            );
+            train(&args, &recipe, None, cli.device)
+        }
+        Command::Distill(args) => {
+            let recipe = read_recipe(&args.train)?;
+            anyhow::ensure!(
+                matches!(recipe.task, TaskRecipe::Distill(_)),
+                "this is no recipe for distillation (task.kind = \"distill\"); use `selvedge train`"
+            );
+            train(&args.train, &recipe, Some(args.teacher), cli.device)
+        }
+        Command::Evaluate(args) => {
+            let (manifest, weights) = bundle_io::read(&args.bundle)?;
+            let dataset = Dataset::open(&args.data)?;
+            let report =
+                evaluate::run::evaluate(&manifest, &weights, dataset, &args.split, &cli.device.open()?)?;
+            if args.json { print(&serde_json::to_string_pretty(&report)?) } else { print(&report.to_string()) }
+        }
+        Command::Tag(args) => tag(&args, cli.device),
+    }
+}
+
+/// The one place that writes to stdout.
+#[allow(clippy::print_stdout)] // data for the caller, which is what stdout is for
+fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    match writeln!(std::io::stdout(), "{}", text.trim_end()) {
+        // A reader that has seen enough, such as `head`, is no error.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+fn read_recipe(args: &TrainArgs) -> anyhow::Result<Recipe> {
+    let mut recipe = Recipe::read(&args.recipe, &args.settings)?;
+    if let Some(dir) = &args.data {
+        recipe.data.dir.clone_from(dir);
+    }
+    Ok(recipe)
+}
+
+fn train(args: &TrainArgs, recipe: &Recipe, teacher: Option<PathBuf>, choice: DeviceChoice) -> anyhow::Result<()> {
+    let device = choice.open()?;
+    eprintln!("training {} on {}", recipe.name, device::name(&device));
+    let order = export::Order {
+        out: args.out.clone().unwrap_or_else(|| Path::new("runs").join(&recipe.name)),
+        start: if args.resume { Start::Resume } else { Start::New },
+        teacher,
+        command: std::env::args().collect::<Vec<_>>().join(" "),
+    };
+    let bundle = export::train(recipe, &order, &device)?;
+    print(&bundle.display().to_string())
+}
+
+fn describe(dir: &Path) -> anyhow::Result<()> {
+    let dataset = Dataset::open(dir)?;
+    let mut splits: std::collections::BTreeMap<&str, (usize, std::collections::BTreeSet<&str>)> = Default::default();
+    for row in &dataset.rows {
+        let (images, items) = splits.entry(&row.split).or_default();
+        *images += 1;
+        items.insert(&row.item_id);
+    }
+    let mut text = String::new();
+    for (split, (images, items)) in &splits {
+        text += &format!("{split}: {images} images of {} items\n", items.len());
+    }
+    for label in dataset.vocabulary() {
+        let n = |split: &str| {
+            let with = |row: &&crate::data::Row| row.split == split && row.labels().any(|l| l == label);
+            dataset.rows.iter().filter(with).count()
+        };
+        let counts: Vec<String> = splits.keys().map(|split| format!("{split} {}", n(split))).collect();
+        text += &format!("  {label}: {}\n", counts.join(", "));
+    }
+    print(&text)
+}
+
+fn tag(args: &TagArgs, choice: DeviceChoice) -> anyhow::Result<()> {
+    let (manifest, weights) = bundle_io::read(&args.bundle)?;
+    let device = choice.open()?;
+    let net = load_style(&manifest, &weights, &device)?;
+    let input = match (&args.image, &args.pixels, args.width, args.height) {
+        (_, Some(path), Some(width), Some(height)) => {
+            let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            manifest.input.to_chw(Pixels::new(&bytes, width, height, 4)?, None)?
+        }
+        (Some(path), ..) => {
+            let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let image = decode::decode(&bytes).with_context(|| format!("cannot tag {}", path.display()))?.to_rgba8();
+            let (width, height) = (image.width() as usize, image.height() as usize);
+            manifest.input.to_chw(Pixels::new(image.as_raw(), width, height, 4)?, None)?
+        }
+        _ => anyhow::bail!("name a picture, or --pixels with --width and --height"),
+    };
+    let shape = [1, 3, manifest.input.height, manifest.input.width];
+    let logits = net.forward(Tensor::from_data(TensorData::new(input, shape), &device));
+    let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
+    let tags = score::tags(&manifest.labels, &logits, &manifest.thresholds);
+    if args.json {
+        return print(&serde_json::to_string_pretty(&tags)?);
+    }
+    let lines: Vec<String> = tags
+        .iter()
+        .map(|tag| format!("{} {:.3}  {}", if tag.on { "+" } else { " " }, tag.prob, tag.id))
+        .collect();
+    print(&lines.join("\n"))
+}

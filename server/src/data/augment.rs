@@ -1,0 +1,92 @@
+//! What training does to pictures: the published crop and flip, and light that varies.
+
+use image::RgbImage;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+use shared::input::{CropBox, InputError, InputSpec, Pixels};
+
+/// Strengths of the augmentations; zero switches one off.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augment {
+    /// Largest share of the width that a random crop takes away; .15 as published.
+    pub crop_width: f32,
+    /// Largest share of the height; .10 as published.
+    pub crop_height: f32,
+    /// Mirror half of the pictures.
+    pub flip: bool,
+    /// Largest relative change of brightness, contrast and each channel's gain.
+    pub light: f32,
+    /// Largest side, as a share of the picture's, of a rectangle set to the mean colour in half of the pictures.
+    pub erase: f32,
+}
+
+impl Augment {
+    /// One picture as a model input, `[3, height, width]`, augmented with draws from `rng`.
+    ///
+    /// # Errors
+    /// [`InputError`], which a picture of at least one pixel does not cause.
+    pub fn apply(&self, image: &RgbImage, spec: &InputSpec, rng: &mut impl Rng) -> Result<Vec<f32>, InputError> {
+        let (width, height) = image.dimensions();
+        let pixels = Pixels::new(image.as_raw(), width as usize, height as usize, 3)?;
+        let (x, crop_width) = shorten(width, self.crop_width, rng);
+        let (y, crop_height) = shorten(height, self.crop_height, rng);
+        let mut chw = spec.to_chw(pixels, Some(CropBox { x, y, width: crop_width, height: crop_height }))?;
+        if self.flip && rng.random_bool(0.5) {
+            chw.chunks_exact_mut(spec.width).for_each(<[f32]>::reverse);
+        }
+        if self.light > 0.0 {
+            self.relight(&mut chw, spec, rng);
+        }
+        if self.erase > 0.0 && rng.random_bool(0.5) {
+            self.erase(&mut chw, spec, rng);
+        }
+        Ok(chw)
+    }
+
+    fn relight(&self, chw: &mut [f32], spec: &InputSpec, rng: &mut impl Rng) {
+        let mut around_one = || 1.0 + rng.random_range(-self.light..=self.light);
+        let (brightness, contrast) = (around_one(), around_one());
+        let gains = [around_one(), around_one(), around_one()];
+        let plane = spec.width * spec.height;
+        for (c, values) in chw.chunks_exact_mut(plane).enumerate() {
+            // In units of full brightness: v → ((v − ½)·contrast + ½)·brightness·gain.
+            let scale = contrast * brightness * (0.5 + 0.5 * gains[c]);
+            let shift = 0.5 * (1.0 - contrast) * brightness * (0.5 + 0.5 * gains[c]);
+            let (mean, std) = (spec.mean[c], spec.std[c]);
+            for value in values {
+                *value = ((*value * std + mean) * scale + shift - mean) / std;
+            }
+        }
+    }
+
+    fn erase(&self, chw: &mut [f32], spec: &InputSpec, rng: &mut impl Rng) {
+        let mut part = |length: usize| {
+            let longest = ((length as f32 * self.erase) as usize).clamp(1, length);
+            let size = rng.random_range(1..=longest);
+            (rng.random_range(0..=length - size), size)
+        };
+        let ((x, width), (y, height)) = (part(spec.width), part(spec.height));
+        for plane in chw.chunks_exact_mut(spec.width * spec.height) {
+            for row in plane.chunks_exact_mut(spec.width).skip(y).take(height) {
+                row[x..x + width].fill(0.0);
+            }
+        }
+    }
+}
+
+/// A random stretch of `length` that loses at most `share` of it: start and length, at least one pixel.
+fn shorten(length: u32, share: f32, rng: &mut impl Rng) -> (u32, u32) {
+    let most = (length as f32 * share) as u32;
+    let lost = rng.random_range(0..=most.min(length - 1));
+    (rng.random_range(0..=lost), length - lost)
+}
+
+/// One picture as a model input without any change.
+///
+/// # Errors
+/// As [`InputSpec::to_chw`].
+pub fn plain(image: &RgbImage, spec: &InputSpec) -> Result<Vec<f32>, InputError> {
+    let (width, height) = image.dimensions();
+    spec.to_chw(Pixels::new(image.as_raw(), width as usize, height as usize, 3)?, None)
+}

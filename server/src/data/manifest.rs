@@ -1,0 +1,174 @@
+//! The one dataset format: `manifest.csv` with `path,split,labels,item_id,category,domain,mask`.
+
+use anyhow::Context;
+use serde::Deserialize;
+use shared::bundle::sha256_hex;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The manifest's name within a dataset.
+pub const MANIFEST: &str = "manifest.csv";
+/// The domain of a shop's own photos; every other domain counts as a user's.
+pub const SHOP: &str = "shop";
+
+/// Why a dataset cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// A label is not in the vocabulary.
+    #[error("{path} carries the label '{label}', which is not in the vocabulary {vocabulary:?}; correct the manifest or train with `data.labels = \"dataset\"`")]
+    UnknownLabel {
+        /// The image.
+        path: String,
+        /// Its label.
+        label: String,
+        /// The known labels.
+        vocabulary: Vec<String>,
+    },
+    /// A split without rows.
+    #[error("the dataset {dir} has no image in split '{split}'{extra}; it has {found:?}")]
+    EmptySplit {
+        /// The dataset.
+        dir: PathBuf,
+        /// The split asked for.
+        split: String,
+        /// A further condition.
+        extra: String,
+        /// Splits and their sizes.
+        found: BTreeMap<String, usize>,
+    },
+}
+
+/// One image of a dataset.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Row {
+    /// Path relative to the dataset.
+    pub path: String,
+    /// `train`, `val` or `test`; a manifest may say `validation` for `val`.
+    pub split: String,
+    /// Labels joined by `;`.
+    #[serde(default)]
+    pub labels: String,
+    /// The product or scene shown; images of one item are the same identity.
+    #[serde(default)]
+    pub item_id: String,
+    /// `tops`, `shoes`, `bags` or anything else.
+    #[serde(default)]
+    pub category: String,
+    /// `shop`, or how else the photo was taken.
+    #[serde(default)]
+    pub domain: String,
+    /// Path of the mask, or empty.
+    #[serde(default)]
+    pub mask: String,
+}
+
+impl Row {
+    /// The labels one by one.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.labels.split(';').map(str::trim).filter(|label| !label.is_empty())
+    }
+
+    /// Whether this is a shop's own photo.
+    pub fn is_shop(&self) -> bool {
+        self.domain == SHOP
+    }
+}
+
+/// A dataset's folder and rows.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// The folder.
+    pub dir: PathBuf,
+    /// All rows in the manifest's order.
+    pub rows: Vec<Row>,
+    /// SHA-256 of the manifest.
+    pub sha256: String,
+}
+
+impl Dataset {
+    /// Reads the manifest of `dir`.
+    ///
+    /// # Errors
+    /// If it is missing, unreadable or empty.
+    pub fn open(dir: &Path) -> anyhow::Result<Self> {
+        let path = dir.join(MANIFEST);
+        let bytes = std::fs::read(&path).with_context(|| {
+            format!(
+                "cannot read {}\nhint: a dataset is a folder of images with a {MANIFEST}; `selvedge dataset render` makes one",
+                path.display()
+            )
+        })?;
+        let mut rows = Vec::new();
+        for (line, row) in csv::Reader::from_reader(&bytes[..]).deserialize().enumerate() {
+            let mut row: Row = row.with_context(|| format!("{} line {}", path.display(), line + 2))?;
+            if row.split == "validation" {
+                row.split = "val".to_owned();
+            }
+            rows.push(row);
+        }
+        anyhow::ensure!(!rows.is_empty(), "{} has no rows", path.display());
+        Ok(Self { dir: dir.to_owned(), rows, sha256: sha256_hex(&bytes) })
+    }
+
+    /// Indices of the rows of a split that satisfy `keep`.
+    ///
+    /// # Errors
+    /// [`DataError::EmptySplit`].
+    pub fn split(&self, split: &str, keep: impl Fn(&Row) -> bool, extra: &str) -> Result<Vec<usize>, DataError> {
+        let rows: Vec<usize> = (0..self.rows.len())
+            .filter(|i| self.rows[*i].split == split && keep(&self.rows[*i]))
+            .collect();
+        if !rows.is_empty() {
+            return Ok(rows);
+        }
+        let mut found = BTreeMap::new();
+        for row in &self.rows {
+            *found.entry(row.split.clone()).or_insert(0) += 1;
+        }
+        Err(DataError::EmptySplit { dir: self.dir.clone(), split: split.to_owned(), extra: extra.to_owned(), found })
+    }
+
+    /// Divides rows by item: those kept out (about `share` of the items) and the rest, in that order.
+    ///
+    /// An item is kept out by a hash of its id and `seed`, so all its images stay together.
+    pub fn hold_out(&self, rows: &[usize], share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
+        rows.iter().partition(|&&i| {
+            let row = &self.rows[i];
+            let item = if row.item_id.is_empty() { &row.path } else { &row.item_id };
+            let digest = sha256_hex(format!("{seed}/{item}").as_bytes());
+            // 13 hexadecimal digits are a whole number that f64 holds exactly.
+            let draw = u64::from_str_radix(&digest[..13], 16).unwrap_or(0) as f64 / (1u64 << 52) as f64;
+            draw < share
+        })
+    }
+
+    /// All labels that occur, sorted.
+    pub fn vocabulary(&self) -> Vec<String> {
+        let labels: std::collections::BTreeSet<&str> = self.rows.iter().flat_map(Row::labels).collect();
+        labels.into_iter().map(str::to_owned).collect()
+    }
+
+    /// For each of `rows` a line of zeros and ones over `vocabulary`.
+    ///
+    /// # Errors
+    /// [`DataError::UnknownLabel`].
+    pub fn targets(&self, rows: &[usize], vocabulary: &[String]) -> Result<Vec<Vec<bool>>, DataError> {
+        rows.iter()
+            .map(|&i| {
+                let row = &self.rows[i];
+                let mut line = vec![false; vocabulary.len()];
+                for label in row.labels() {
+                    let at = vocabulary.iter().position(|known| known == label).ok_or_else(|| {
+                        DataError::UnknownLabel {
+                            path: row.path.clone(),
+                            label: label.to_owned(),
+                            vocabulary: vocabulary.to_vec(),
+                        }
+                    })?;
+                    line[at] = true;
+                }
+                Ok(line)
+            })
+            .collect()
+    }
+}

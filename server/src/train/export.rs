@@ -1,0 +1,188 @@
+//! From a run's best weights to a bundle: batch norm folded, stored as f16, with everything known about it.
+
+use super::engine::{BEST, Figures, fit};
+use super::recipe::{DistillRecipe, Recipe, RetrievalRecipe, StyleRecipe, TaskRecipe};
+use super::retrieval::{Identities, RetrievalObjective, RetrievalTrainee};
+use super::run::{Provenance, Run, Start, commit};
+use super::style::{Labelled, StyleObjective};
+use super::{distill, distill::DistillObjective};
+use crate::bundle_io;
+use crate::data::Dataset;
+use crate::device;
+use burn::tensor::Device;
+use shared::bundle::{FORMAT, Manifest, Training, describe_weights, load_style};
+use shared::model::{Architecture, HeadConfig, StyleConfig};
+use shared::weights::{Precision, Scope, load, save};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What a training is started with beside its recipe.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Where the run goes.
+    pub out: PathBuf,
+    /// Begin or go on.
+    pub start: Start,
+    /// The teacher's bundle, for distillation.
+    pub teacher: Option<PathBuf>,
+    /// The command line, for the record.
+    pub command: String,
+}
+
+/// The folder of the bundle within a run.
+pub const BUNDLE: &str = "bundle";
+
+/// Trains as the recipe says and leaves a bundle in the run; returns its folder.
+///
+/// # Errors
+/// If data, recipe or files are at fault, or the training diverges.
+pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<PathBuf> {
+    let dataset = Dataset::open(&recipe.data.dir)?;
+    let provenance = Provenance {
+        command: order.command.clone(),
+        commit: commit(),
+        data_sha256: dataset.sha256.clone(),
+        device: device::name(device),
+    };
+    device.seed(recipe.seed);
+    match &recipe.task {
+        TaskRecipe::Style(task) => {
+            let data = Labelled::new(dataset, recipe)?;
+            let run = Run::open(&order.out, recipe, provenance, order.start)?;
+            train_style(recipe, task, &data, &run, device)
+        }
+        TaskRecipe::Distill(task) => {
+            let teacher = order
+                .teacher
+                .as_deref()
+                .ok_or_else(|| anyhow::anyhow!("a distillation needs --teacher, the folder of the teacher's bundle"))?;
+            let (manifest, weights) = bundle_io::read(teacher)?;
+            distill::check_inputs(&recipe.input, &manifest.input)?;
+            let data = Labelled::new(dataset, recipe)?;
+            anyhow::ensure!(
+                manifest.labels == data.labels,
+                "the teacher knows other labels ({:?}) than the dataset's ({:?})",
+                manifest.labels,
+                data.labels
+            );
+            let teacher = load_style(&manifest, &weights, device)?;
+            let run = Run::open(&order.out, recipe, provenance, order.start)?;
+            train_student(recipe, task, &data, &teacher, &run, device)
+        }
+        TaskRecipe::Retrieval(task) => {
+            let data = Identities::new(dataset, recipe, task)?;
+            let run = Run::open(&order.out, recipe, provenance, order.start)?;
+            train_retrieval(recipe, task, &data, &run, device)
+        }
+    }
+}
+
+fn train_style(
+    recipe: &Recipe,
+    task: &StyleRecipe,
+    data: &Labelled,
+    run: &Run,
+    device: &Device,
+) -> anyhow::Result<PathBuf> {
+    let config =
+        StyleConfig { backbone: task.backbone.clone(), head: task.head(), n_labels: data.labels.len() };
+    let net = config.init(&device.clone().autodiff())?;
+    fit(run, recipe, &data.images, &StyleObjective { data, recipe, device }, net, device)?;
+    export_style(recipe, config, data, run, device)
+}
+
+fn train_student(
+    recipe: &Recipe,
+    task: &DistillRecipe,
+    data: &Labelled,
+    teacher: &shared::model::StyleNet,
+    run: &Run,
+    device: &Device,
+) -> anyhow::Result<PathBuf> {
+    let head = HeadConfig::Style { hidden: task.hidden };
+    let config = StyleConfig { backbone: task.backbone.clone(), head, n_labels: data.labels.len() };
+    let net = config.init(&device.clone().autodiff())?;
+    let objective = DistillObjective { data, recipe, teacher, truth: task.truth, device };
+    fit(run, recipe, &data.images, &objective, net, device)?;
+    export_style(recipe, config, data, run, device)
+}
+
+/// Thresholds and figures are those of the folded network as it ships.
+fn export_style(
+    recipe: &Recipe,
+    config: StyleConfig,
+    data: &Labelled,
+    run: &Run,
+    device: &Device,
+) -> anyhow::Result<PathBuf> {
+    let best = std::fs::read(run.dir.join(BEST))?;
+    let net = load(config.init(device)?, &best, Scope::Whole)?.fold_batch_norm();
+    let weights = save(&net, Precision::F16)?;
+    let predictions = data.predict(&net, &recipe.input, device)?;
+    let Figures { figures, .. } = data.figures(&predictions);
+    let manifest = Manifest {
+        labels: data.labels.clone(),
+        thresholds: predictions.greedy_thresholds(0.5),
+        ..manifest(recipe, run, Architecture::Style(config), &weights, figures)
+    };
+    finish(run, &manifest, &weights)
+}
+
+fn train_retrieval(
+    recipe: &Recipe,
+    task: &RetrievalRecipe,
+    data: &Identities,
+    run: &Run,
+    device: &Device,
+) -> anyhow::Result<PathBuf> {
+    let trainee = RetrievalTrainee::new(task, data.n_classes(), &device.clone().autodiff())?;
+    let state = fit(run, recipe, &data.images, &RetrievalObjective { data, recipe, task, device }, trainee, device)?;
+    let best = std::fs::read(run.dir.join(BEST))?;
+    let net = load(task.model.init(device)?, &best, Scope::Whole)?.fold_batch_norm();
+    let weights = save(&net, Precision::F16)?;
+    let figures = state.best.iter().map(|(score, _)| ("tune_mean_ap_at_10".to_owned(), *score)).collect();
+    let manifest = Manifest {
+        embedding_dim: task.model.embedding_dim(),
+        ..manifest(recipe, run, Architecture::Retrieval(task.model.clone()), &weights, figures)
+    };
+    finish(run, &manifest, &weights)
+}
+
+fn manifest(
+    recipe: &Recipe,
+    run: &Run,
+    architecture: Architecture,
+    weights: &[u8],
+    metrics: BTreeMap<String, f64>,
+) -> Manifest {
+    Manifest {
+        format: FORMAT,
+        id: recipe.name.clone(),
+        architecture,
+        input: recipe.input.clone(),
+        labels: Vec::new(),
+        thresholds: Vec::new(),
+        embedding_dim: 0,
+        weights: describe_weights(weights, Precision::F16, true),
+        training: Training {
+            command: run.provenance.command.clone(),
+            recipe: recipe.name.clone(),
+            seed: recipe.seed,
+            commit: run.provenance.commit.clone(),
+            data: file_name(&recipe.data.dir),
+            data_sha256: run.provenance.data_sha256.clone(),
+        },
+        metrics,
+        licence: "MIT OR Apache-2.0".to_owned(),
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+fn finish(run: &Run, manifest: &Manifest, weights: &[u8]) -> anyhow::Result<PathBuf> {
+    let dir = run.dir.join(BUNDLE);
+    bundle_io::write(&dir, manifest, weights)?;
+    Ok(dir)
+}

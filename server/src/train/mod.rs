@@ -1,0 +1,15 @@
+//! Training: recipes, runs that can be resumed, and one loop for every task.
+
+pub mod checkpoint;
+pub mod distill;
+pub mod engine;
+pub mod export;
+pub mod loss;
+pub mod recipe;
+pub mod retrieval;
+pub mod run;
+pub mod schedule;
+pub mod style;
+
+pub use recipe::Recipe;
+pub use run::{Run, Start};

@@ -1,0 +1,233 @@
+//! Recipes: TOML files that say everything about a training. Unknown keys are refused.
+
+use crate::data::Augment;
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use shared::input::InputSpec;
+use shared::model::{HeadConfig, RetrievalConfig};
+use std::path::{Path, PathBuf};
+
+/// A training, completely described.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Name of the model that comes out.
+    pub name: String,
+    /// Seed of every draw.
+    pub seed: u64,
+    /// Passes over the training split.
+    pub epochs: usize,
+    /// The data.
+    pub data: DataRecipe,
+    /// What the model sees.
+    pub input: InputSpec,
+    /// The optimiser and its schedule.
+    pub optimiser: OptimiserRecipe,
+    /// What happens to training pictures.
+    #[serde(default)]
+    pub augment: Augment,
+    /// The task and its model.
+    pub task: TaskRecipe,
+}
+
+/// Which pictures are trained on, and which choose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataRecipe {
+    /// Folder of the dataset; `--data` overrides it.
+    pub dir: PathBuf,
+    /// Where the label vocabulary comes from.
+    #[serde(default)]
+    pub labels: LabelSource,
+    /// Share of the training items, 0–0.5, kept out to choose epoch and thresholds; 0 uses the split `val` for that.
+    #[serde(default)]
+    pub holdout: f64,
+}
+
+/// Where the labels come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LabelSource {
+    /// The 13 styles.
+    #[default]
+    Styles,
+    /// All labels that occur in the dataset.
+    Dataset,
+}
+
+/// The optimiser.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptimiserRecipe {
+    /// Pictures a step.
+    pub batch: usize,
+    /// Highest learning rate of Adam.
+    pub rate: f64,
+    /// Decoupled weight decay.
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// Shape of the learning rate over time.
+    #[serde(default)]
+    pub schedule: ScheduleKind,
+    /// Epochs over which the rate rises from zero.
+    #[serde(default)]
+    pub warmup: f64,
+}
+
+/// Shape of the learning rate over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScheduleKind {
+    /// The same throughout.
+    Constant,
+    /// Half a cosine down to zero.
+    #[default]
+    Cosine,
+}
+
+/// A task with its model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum TaskRecipe {
+    /// Multi-label classification from the dataset's labels.
+    Style(StyleRecipe),
+    /// A student that learns a teacher's probabilities.
+    Distill(DistillRecipe),
+    /// Embeddings by identity.
+    Retrieval(RetrievalRecipe),
+}
+
+/// Multi-label classification.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StyleRecipe {
+    /// Name in the registry of backbones.
+    pub backbone: String,
+    /// Hidden units of the head.
+    #[serde(default = "default_hidden")]
+    pub hidden: usize,
+}
+
+fn default_hidden() -> usize {
+    256
+}
+
+impl StyleRecipe {
+    /// The head over the backbone.
+    pub fn head(&self) -> HeadConfig {
+        HeadConfig::Style { hidden: self.hidden }
+    }
+}
+
+/// Distillation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DistillRecipe {
+    /// Name in the registry of backbones.
+    pub backbone: String,
+    /// Hidden units of the head.
+    #[serde(default = "default_hidden")]
+    pub hidden: usize,
+    /// Share of the dataset's own labels in the target, 0 for the teacher's probabilities alone.
+    #[serde(default)]
+    pub truth: f64,
+}
+
+/// Embeddings by identity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetrievalRecipe {
+    /// The network.
+    pub model: RetrievalConfig,
+    /// Identities a batch; each brings a user's and a shop's photo.
+    pub identities: usize,
+    /// Photos of each identity in a batch.
+    pub photos: usize,
+    /// Label smoothing of the identity softmaxes.
+    #[serde(default)]
+    pub smoothing: f64,
+    /// Normalised softmax with this scale; 0 for the plain one.
+    #[serde(default)]
+    pub scale: f64,
+    /// Weight of the contrast between the user's and the shop's photo over the batch.
+    #[serde(default)]
+    pub contrast: f64,
+    /// Temperature of the contrast.
+    #[serde(default = "default_temperature")]
+    pub temperature: f64,
+}
+
+fn default_temperature() -> f64 {
+    0.1
+}
+
+impl Recipe {
+    /// Reads a recipe and applies `key=value` settings such as `optimiser.rate=0.01`.
+    ///
+    /// # Errors
+    /// Names the file, the key and what is wrong with it.
+    pub fn read(path: &Path, settings: &[String]) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the recipe {}", path.display()))?;
+        Self::parse(&text, settings).with_context(|| format!("in the recipe {}", path.display()))
+    }
+
+    /// As [`Recipe::read`] from text.
+    ///
+    /// # Errors
+    /// As [`Recipe::read`].
+    pub fn parse(text: &str, settings: &[String]) -> anyhow::Result<Self> {
+        let mut table: toml::Table = toml::from_str(text)?;
+        for setting in settings {
+            set(&mut table, setting)?;
+        }
+        let recipe: Self = table.try_into()?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(self.epochs > 0, "epochs must be at least 1");
+        anyhow::ensure!(self.optimiser.batch > 0, "optimiser.batch must be at least 1");
+        anyhow::ensure!(
+            self.optimiser.rate.is_finite() && self.optimiser.rate > 0.0,
+            "optimiser.rate must be a positive number"
+        );
+        anyhow::ensure!((0.0..=0.5).contains(&self.data.holdout), "data.holdout must lie between 0 and 0.5");
+        let shares = [self.augment.crop_width, self.augment.crop_height, self.augment.light, self.augment.erase];
+        anyhow::ensure!(
+            shares.iter().all(|share| (0.0..=0.9).contains(share)),
+            "the strengths under [augment] must lie between 0 and 0.9"
+        );
+        if let TaskRecipe::Retrieval(task) = &self.task {
+            anyhow::ensure!(
+                task.identities >= 2 && task.photos >= 2,
+                "task.identities and task.photos must be at least 2"
+            );
+            anyhow::ensure!(task.temperature > 0.0, "task.temperature must be positive");
+        }
+        Ok(())
+    }
+}
+
+/// Applies one `a.b.c=value`; the value is TOML, or text where it is not.
+fn set(table: &mut toml::Table, setting: &str) -> anyhow::Result<()> {
+    let (key, value) = setting
+        .split_once('=')
+        .with_context(|| format!("--set takes key=value, not '{setting}'; for example --set optimiser.rate=0.01"))?;
+    let value = toml::from_str::<toml::Table>(&format!("v = {value}"))
+        .ok()
+        .and_then(|mut table| table.remove("v"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let mut path: Vec<&str> = key.split('.').collect();
+    let last = path.pop().unwrap_or_default();
+    let mut at = table;
+    for part in path {
+        at = at
+            .entry(part)
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()))
+            .as_table_mut()
+            .with_context(|| format!("'{part}' in --set {key} is not a table"))?;
+    }
+    at.insert(last.to_owned(), value);
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! Run directories: the recipe, where it came from, and everything that came out. Never overwritten.
+
+use super::recipe::Recipe;
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Whether a run begins or goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// A new directory.
+    New,
+    /// From the last checkpoint of an existing one.
+    Resume,
+}
+
+/// What else is known of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The command line.
+    pub command: String,
+    /// Commit of the program's source, or `unknown`.
+    pub commit: String,
+    /// SHA-256 of the dataset's manifest.
+    pub data_sha256: String,
+    /// Where it computed.
+    pub device: String,
+}
+
+/// A run's directory.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The directory.
+    pub dir: PathBuf,
+    /// Where the run came from.
+    pub provenance: Provenance,
+}
+
+const RECIPE: &str = "recipe.toml";
+const PROVENANCE: &str = "run.json";
+const METRICS: &str = "metrics.jsonl";
+
+impl Run {
+    /// Makes the directory, or opens it again.
+    ///
+    /// # Errors
+    /// If a new one exists already, or one to resume is missing or was started with another recipe or other data.
+    pub fn open(dir: &Path, recipe: &Recipe, provenance: Provenance, start: Start) -> anyhow::Result<Self> {
+        let text = toml::to_string_pretty(recipe)?;
+        match start {
+            Start::New => {
+                anyhow::ensure!(
+                    !dir.exists(),
+                    "{} exists already, and a run is never overwritten\nhint: go on with it by --resume, or name another directory with --out",
+                    dir.display()
+                );
+                std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+                std::fs::write(dir.join(RECIPE), text)?;
+                std::fs::write(dir.join(PROVENANCE), serde_json::to_string_pretty(&provenance)?)?;
+            }
+            Start::Resume => {
+                let before = std::fs::read_to_string(dir.join(RECIPE))
+                    .with_context(|| format!("{} is no run that could go on", dir.display()))?;
+                anyhow::ensure!(
+                    before == text,
+                    "{} was started with another recipe; resume with the same recipe and --set, or start a new run",
+                    dir.display()
+                );
+                let origin: Provenance = serde_json::from_slice(&std::fs::read(dir.join(PROVENANCE))?)?;
+                anyhow::ensure!(
+                    origin.data_sha256 == provenance.data_sha256,
+                    "the dataset's manifest has changed since {} was started; start a new run",
+                    dir.display()
+                );
+            }
+        }
+        Ok(Self { dir: dir.to_owned(), provenance })
+    }
+
+    /// Appends a line to `metrics.jsonl`.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn log(&self, line: &serde_json::Value) -> anyhow::Result<()> {
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join(METRICS))?;
+        writeln!(file, "{line}")?;
+        Ok(())
+    }
+
+    /// Drops lines of epochs from `epoch` on, which a resumed run will write again.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub fn forget_from(&self, epoch: usize) -> anyhow::Result<()> {
+        let path = self.dir.join(METRICS);
+        if !path.exists() {
+            return Ok(());
+        }
+        let text = std::fs::read_to_string(&path)?;
+        let kept = text.lines().filter(|line| {
+            serde_json::from_str::<serde_json::Value>(line)
+                .ok()
+                .and_then(|value| value["epoch"].as_u64())
+                .is_some_and(|at| (at as usize) < epoch)
+        });
+        let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
+        write_whole(&path, kept.as_bytes())
+    }
+}
+
+/// The commit of this program's source tree, or `unknown` outside of one.
+pub fn commit() -> String {
+    std::process::Command::new("git")
+        .args(["-C", env!("CARGO_MANIFEST_DIR"), "rev-parse", "HEAD"])
+        .output()
+        .ok()
+        .filter(|output| output.status.success())
+        .and_then(|output| String::from_utf8(output.stdout).ok())
+        .map_or_else(|| "unknown".to_owned(), |text| text.trim().to_owned())
+}
+
+/// Writes a file so that a crash leaves the old one or the new one, never a part.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let part = path.with_extension("part");
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::File::create(&part)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&part, path)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,132 @@
+//! Training a multi-label classifier from a dataset's labels.
+
+use super::engine::{Figures, Objective};
+use super::loss::bce;
+use super::recipe::{LabelSource, Recipe};
+use crate::data::{Dataset, Images};
+use crate::evaluate::forward::forward_all;
+use crate::evaluate::multilabel::{Predictions, macro_f2, micro_f2};
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use shared::input::InputSpec;
+use shared::model::StyleNet;
+use shared::score::sigmoid;
+use shared::taxonomy::STYLES;
+use shared::weights::{Precision, save};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Labelled rows: which train and which choose epoch and thresholds.
+#[derive(Debug)]
+pub struct Labelled {
+    /// The pictures.
+    pub images: Arc<Images>,
+    /// Label identifiers.
+    pub labels: Vec<String>,
+    /// Rows to learn from.
+    pub train: Vec<usize>,
+    /// Rows to choose by.
+    pub tune: Vec<usize>,
+    targets: HashMap<usize, Vec<bool>>,
+}
+
+impl Labelled {
+    /// Splits a dataset as the recipe says.
+    ///
+    /// # Errors
+    /// If a split is empty or a label unknown.
+    pub fn new(dataset: Dataset, recipe: &Recipe) -> anyhow::Result<Self> {
+        let labels = match recipe.data.labels {
+            LabelSource::Styles => STYLES.iter().map(|style| style.id.to_owned()).collect(),
+            LabelSource::Dataset => dataset.vocabulary(),
+        };
+        let rows = dataset.split("train", |_| true, "")?;
+        let (tune, train) = if recipe.data.holdout > 0.0 {
+            dataset.hold_out(&rows, recipe.data.holdout, recipe.seed)
+        } else {
+            (dataset.split("val", |_| true, "")?, rows)
+        };
+        anyhow::ensure!(!train.is_empty() && !tune.is_empty(), "data.holdout leaves no image to train or to tune on");
+        let all: Vec<usize> = train.iter().chain(&tune).copied().collect();
+        let targets = all.iter().copied().zip(dataset.targets(&all, &labels)?).collect();
+        Ok(Self { images: Arc::new(Images::new(Arc::new(dataset))), labels, train, tune, targets })
+    }
+
+    /// Truth of rows, `[rows, labels]` of zeros and ones.
+    pub fn targets(&self, rows: &[usize], device: &Device) -> Tensor<2> {
+        let values: Vec<f32> =
+            rows.iter().flat_map(|row| self.targets[row].iter().map(|on| f32::from(u8::from(*on)))).collect();
+        Tensor::from_data(TensorData::new(values, [rows.len(), self.labels.len()]), device)
+    }
+
+    /// Shuffled batches of the training rows; a last one of a single picture is dropped, batch norm cannot use it.
+    pub fn batches(&self, batch: usize, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(u64::MAX - epoch as u64);
+        let mut rows = self.train.clone();
+        rows.shuffle(&mut rng);
+        rows.chunks(batch).filter(|rows| rows.len() > 1).map(<[usize]>::to_vec).collect()
+    }
+
+    /// Predictions on the tuning rows.
+    ///
+    /// # Errors
+    /// If a picture cannot be read.
+    pub fn predict(&self, net: &StyleNet, spec: &InputSpec, device: &Device) -> anyhow::Result<Predictions> {
+        let logits = forward_all(&self.images, &self.tune, spec, device, |x| net.forward(x))?;
+        Ok(Predictions {
+            labels: self.labels.clone(),
+            probs: logits.into_iter().map(|line| line.into_iter().map(sigmoid).collect()).collect(),
+            truth: self.tune.iter().map(|row| self.targets[row].clone()).collect(),
+        })
+    }
+
+    /// Figures of predictions on the tuning rows, thresholds tuned on the same: they choose, they do not prove.
+    pub fn figures(&self, predictions: &Predictions) -> Figures {
+        let thresholds = predictions.greedy_thresholds(0.5);
+        let all = predictions.all();
+        let counts = predictions.counts(&all, |label, prob| prob >= thresholds[label]);
+        let yes = predictions.counts(&all, |_, _| true);
+        let score = macro_f2(&counts, 0);
+        let figures = [
+            ("tune_macro_f2", score),
+            ("tune_micro_f2", micro_f2(&counts)),
+            ("tune_all_positive_macro_f2", macro_f2(&yes, 0)),
+        ];
+        Figures { score, figures: figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect() }
+    }
+}
+
+/// Binary cross-entropy against the dataset's labels.
+#[derive(Debug)]
+pub struct StyleObjective<'a> {
+    /// The data.
+    pub data: &'a Labelled,
+    /// The recipe.
+    pub recipe: &'a Recipe,
+    /// Where evaluation computes.
+    pub device: &'a Device,
+}
+
+impl Objective for StyleObjective<'_> {
+    type Net = StyleNet;
+
+    fn batches(&self, epoch: usize) -> Vec<Vec<usize>> {
+        self.data.batches(self.recipe.optimiser.batch, self.recipe.seed, epoch)
+    }
+
+    fn loss(&self, net: &StyleNet, images: Tensor<4>, rows: &[usize]) -> anyhow::Result<Tensor<1>> {
+        let targets = self.data.targets(rows, &images.device());
+        Ok(bce(net.forward(images), targets))
+    }
+
+    fn evaluate(&self, net: &StyleNet) -> anyhow::Result<Figures> {
+        Ok(self.data.figures(&self.data.predict(net, &self.recipe.input, self.device)?))
+    }
+
+    fn weights(&self, net: &StyleNet) -> anyhow::Result<Vec<u8>> {
+        Ok(save(net, Precision::F32)?)
+    }
+}
