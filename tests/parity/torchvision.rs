@@ -1,0 +1,123 @@
+//! torchvision's networks with weights that both sides make from a formula: names, layouts, eval mode and logits.
+
+use crate::formula::{fnv1a64, uniform};
+use crate::{golden, of};
+use burn::tensor::{Device, Tensor, TensorData};
+use safetensors::tensor::{Dtype, TensorView};
+use shared::model::{HeadConfig, StyleConfig, StyleNet};
+use shared::weights::{Scope, WeightsError, layout, load};
+
+/// The contents of one tensor, as `torchvision_logits.py` describes it.
+fn contents(key: &str, shape: &[usize], gain: f64) -> Vec<u8> {
+    let fan_in: usize = shape.iter().skip(1).product();
+    let scale = gain * (3.0 / fan_in as f64).sqrt();
+    (0..shape.iter().product())
+        .flat_map(|i| {
+            let u = uniform(key, i);
+            let value = if key.ends_with(".running_var") {
+                0.5 + u
+            } else if key.ends_with(".running_mean") || key.ends_with(".bias") {
+                (2.0 * u - 1.0) * 0.1
+            } else if shape.len() == 1 {
+                0.5 + u
+            } else {
+                (2.0 * u - 1.0) * scale
+            };
+            (value as f32).to_le_bytes()
+        })
+        .collect()
+}
+
+/// A file as torchvision would write it, except for what `alter` does to a tensor's name and bytes.
+fn file(net: &StyleNet, gain: f64, alter: impl Fn(&mut String, &mut Vec<u8>)) -> Vec<u8> {
+    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = layout(net)
+        .into_iter()
+        .map(|(mut key, shape)| {
+            let mut bytes = contents(&key, &shape, gain);
+            alter(&mut key, &mut bytes);
+            (key, shape, bytes)
+        })
+        .collect();
+    let views = tensors.iter().map(|(key, shape, bytes)| {
+        (key.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).expect("sizes agree"))
+    });
+    safetensors::serialize(views, None).expect("serializes")
+}
+
+fn network(name: &str) -> StyleNet {
+    let config = StyleConfig { backbone: name.to_owned(), head: HeadConfig::Torchvision, n_labels: 1000 };
+    config.init(&Device::flex()).expect("the registry has it")
+}
+
+fn input() -> Tensor<4> {
+    let values: Vec<f32> = (0..2 * 3 * 64 * 64).map(|i| ((2.0 * uniform("input", i) - 1.0) * 2.0) as f32).collect();
+    Tensor::from_data(TensorData::new(values, [2, 3, 64, 64]), &Device::flex())
+}
+
+#[test]
+fn logits_agree_to_a_ten_thousandth() {
+    let golden = golden("torchvision.json");
+    for name in ["resnet18", "resnet50", "mobilenet_v3_small", "mobilenet_v3_large"] {
+        let expected = &golden["networks"][name];
+        let net = network(name);
+        let bytes = file(&net, of(&expected["gain"]), |_, _| {});
+        let net = load(net, &bytes, Scope::Whole).expect("every key fits");
+        for (net, what, tolerance) in [(net.clone(), "as trained", 1e-4), (net.fold_batch_norm(), "folded", 1e-4)] {
+            let logits: Vec<f32> = net.forward(input()).into_data().iter::<f32>().collect();
+            for (picture, logits) in logits.chunks_exact(1000).enumerate() {
+                let output = &expected["outputs"][picture];
+                for (i, (logit, head)) in logits.iter().zip(of::<Vec<f64>>(&output["head"])).enumerate() {
+                    let off = (f64::from(*logit) - head).abs();
+                    assert!(off <= tolerance, "{name} {what}, picture {picture}, logit {i}: off by {off:e}");
+                }
+                let sum: f64 = logits.iter().map(|logit| f64::from(*logit)).sum();
+                assert!((sum - of::<f64>(&output["sum"])).abs() <= 1000.0 * tolerance, "{name} {what}: sum of logits");
+            }
+        }
+    }
+}
+
+/// The networks that are too slow to run here have the right parameters at least: every name and shape.
+#[test]
+fn names_and_shapes_are_torchvisions() {
+    let golden = golden("torchvision.json");
+    for (name, expected) in golden["networks"].as_object().expect("networks") {
+        let mut lines: Vec<String> = layout(&network(name))
+            .into_iter()
+            .map(|(key, shape)| {
+                let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
+                format!("{key} {}\n", shape.join("x"))
+            })
+            .collect();
+        lines.sort();
+        assert_eq!(lines.len(), of::<usize>(&expected["tensors"]), "{name}");
+        assert_eq!(format!("{:016x}", fnv1a64(lines.concat().as_bytes())), expected["keys"], "{name}: {lines:#?}");
+    }
+}
+
+#[test]
+fn weights_that_do_not_fit_are_refused_by_name() {
+    let key = "layer2.0.conv1.weight";
+    let net = network("resnet18");
+    let renamed = file(&net, 1.0, |name, _| {
+        if name == key {
+            name.push('x');
+        }
+    });
+    let error = load(net.clone(), &renamed, Scope::Whole).expect_err("a key is wrong");
+    let expected = WeightsError::Keys { missing: vec![key.to_owned()], unexpected: vec![format!("{key}x")] };
+    assert_eq!(error, expected);
+
+    let poisoned = file(&net, 1.0, |name, bytes| {
+        if name == key {
+            bytes[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+        }
+    });
+    let error = load(net.clone(), &poisoned, Scope::Whole).expect_err("a NaN");
+    assert_eq!(error, WeightsError::NotFinite { key: key.to_owned() });
+
+    let whole = file(&net, 1.0, |_, _| {});
+    assert!(matches!(load(net, &whole[..whole.len() - 1], Scope::Whole), Err(WeightsError::Format(_))));
+    let error = load(network("resnet34"), &whole, Scope::Whole).expect_err("another network");
+    assert!(error.to_string().contains("layer1.2.bn1.bias"), "{error}");
+}
