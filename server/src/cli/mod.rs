@@ -198,7 +198,10 @@ fn train(args: &TrainArgs, recipe: &Recipe, teacher: Option<PathBuf>, choice: De
         teacher,
         command: std::env::args().collect::<Vec<_>>().join(" "),
     };
-    let bundle = export::train(recipe, &order, &device)?;
+    // Inside a pool of its own the CPU backend splits work without handing every operation over to other threads; the
+    // loader keeps the global pool, so neither waits for the other.
+    let pool = rayon::ThreadPoolBuilder::new().build().context("cannot start the threads to compute on")?;
+    let bundle = pool.install(|| export::train(recipe, &order, &device))?;
     print(&bundle.display().to_string())
 }
 
