@@ -16,7 +16,8 @@ use shared::input::InputSpec;
 use super::CatalogError;
 use super::dataset::{Dataset, ShopPhoto};
 use super::format::{FORMAT, Header, Row, Writer};
-use crate::embed::{Photo, RetrievalModel};
+use crate::data::Photo;
+use crate::embed::RetrievalModel;
 
 /// Batches that wait decoded; one being decoded, one waiting, one on the device keeps both sides busy.
 const AHEAD: usize = 1;

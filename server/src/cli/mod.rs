@@ -3,7 +3,7 @@
 mod shop;
 
 use crate::bundle_io;
-use crate::data::{Dataset, decode};
+use crate::data::{Dataset, Photo};
 use crate::device::{self, DeviceChoice};
 use crate::evaluate;
 use crate::train::recipe::{Recipe, TaskRecipe};
@@ -238,10 +238,7 @@ fn tag(args: &TagArgs, choice: DeviceChoice) -> anyhow::Result<()> {
             manifest.input.to_chw(Pixels::new(&bytes, width, height, 4)?, None)?
         }
         (Some(path), ..) => {
-            let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            let image = decode::decode(&bytes).with_context(|| format!("cannot tag {}", path.display()))?.to_rgba8();
-            let (width, height) = (image.width() as usize, image.height() as usize);
-            manifest.input.to_chw(Pixels::new(image.as_raw(), width, height, 4)?, None)?
+            manifest.input.to_chw(Photo::read(path)?.pixels()?, None)?
         }
         _ => anyhow::bail!("name a picture, or --pixels with --width and --height"),
     };

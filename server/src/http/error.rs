@@ -8,7 +8,8 @@ use shared::input::InputError;
 use thiserror::Error;
 
 use super::problem::Failure;
-use crate::embed::{EmbedError, PhotoError};
+use crate::data::PhotoError;
+use crate::embed::EmbedError;
 
 /// Why a request gets no result. The text goes to the client: it says what to do and quotes nothing secret.
 #[derive(Debug, Error)]
