@@ -29,6 +29,9 @@ pub enum EmbedError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The system gave no threads to compute on.
+    #[error("cannot start the threads to compute on")]
+    Threads(#[source] rayon::ThreadPoolBuildError),
     /// The bundle is not one that embeds photos.
     #[error("the bundle in {path} cannot be used: {message}")]
     Bundle {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use shared::bundle::{self, MANIFEST_FILE, Manifest};
 use shared::model::{Architecture, RetrievalNet};
 
@@ -15,6 +16,9 @@ pub struct RetrievalModel {
     net: RetrievalNet,
     manifest: Manifest,
     device: Device,
+    /// A pool of its own: the CPU backend then splits work without handing every operation over to other threads, and
+    /// never waits behind photos being decoded on the global pool.
+    pool: ThreadPool,
 }
 
 impl RetrievalModel {
@@ -41,7 +45,8 @@ impl RetrievalModel {
         let weights = read(&dir.join(&manifest.weights.file))?;
         let net = bundle::load_retrieval(&manifest, &weights, device)
             .map_err(|error| EmbedError::Bundle { path: dir.to_owned(), message: error.to_string() })?;
-        Ok(Self { net, manifest, device: device.clone() })
+        let pool = ThreadPoolBuilder::new().build().map_err(EmbedError::Threads)?;
+        Ok(Self { net, manifest, device: device.clone(), pool })
     }
 
     /// The bundle's manifest.
@@ -54,6 +59,21 @@ impl RetrievalModel {
     /// # Errors
     /// When an input has another size than the manifest says, or the device cannot give the result back.
     pub fn embed(&self, inputs: Vec<Vec<f32>>) -> anyhow::Result<Vec<Vec<f32>>> {
+        self.pool.install(|| self.compute(inputs))
+    }
+
+    /// Runs a batch of grey inputs, so that kernels are compiled and memory is there before the first request.
+    ///
+    /// # Errors
+    /// As [`embed`](Self::embed).
+    pub fn warm_up(&self, batch: usize) -> anyhow::Result<()> {
+        for size in [1, batch.max(1)] {
+            self.embed(vec![vec![0.0; self.manifest.input.len()]; size])?;
+        }
+        Ok(())
+    }
+
+    fn compute(&self, inputs: Vec<Vec<f32>>) -> anyhow::Result<Vec<Vec<f32>>> {
         let (batch, spec) = (inputs.len(), &self.manifest.input);
         if batch == 0 {
             return Ok(Vec::new());
@@ -74,17 +94,6 @@ impl RetrievalModel {
             "the model gave {rows} embeddings for {batch} inputs"
         );
         Ok(flat.chunks_exact(dim).map(<[f32]>::to_vec).collect())
-    }
-
-    /// Runs a batch of grey inputs, so that kernels are compiled and memory is there before the first request.
-    ///
-    /// # Errors
-    /// As [`embed`](Self::embed).
-    pub fn warm_up(&self, batch: usize) -> anyhow::Result<()> {
-        for size in [1, batch.max(1)] {
-            self.embed(vec![vec![0.0; self.manifest.input.len()]; size])?;
-        }
-        Ok(())
     }
 }
 

@@ -114,7 +114,9 @@ impl From<EmbedError> for ApiError {
         match error {
             EmbedError::Overloaded { retry_after_s, .. } => Self::Overloaded { retry_after_s },
             EmbedError::Closed => Self::Unready,
-            EmbedError::Model(_) | EmbedError::Read { .. } | EmbedError::Bundle { .. } => Self::Internal(error.into()),
+            EmbedError::Model(_) | EmbedError::Read { .. } | EmbedError::Threads(_) | EmbedError::Bundle { .. } => {
+                Self::Internal(error.into())
+            }
         }
     }
 }
