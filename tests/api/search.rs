@@ -4,7 +4,8 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use serde_json::Value;
-use server::embed::{Photo, RetrievalModel};
+use server::data::Photo;
+use server::embed::RetrievalModel;
 use shared::api::SearchResponse;
 
 use super::harness::{PRODUCTS, Service, json, png, shop};

@@ -196,7 +196,7 @@ fn train(args: &TrainArgs, recipe: &Recipe, teacher: Option<PathBuf>, choice: De
         out: args.out.clone().unwrap_or_else(|| Path::new("runs").join(&recipe.name)),
         start: if args.resume { Start::Resume } else { Start::New },
         teacher,
-        command: std::env::args().collect::<Vec<_>>().join(" "),
+        command: std::iter::once("selvedge".to_owned()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" "),
     };
     // Inside a pool of its own the CPU backend splits work without handing every operation over to other threads; the
     // loader keeps the global pool, so neither waits for the other.
