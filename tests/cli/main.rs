@@ -37,7 +37,19 @@ fn help_and_errors() {
         &["evaluate", "--bundle", "empty", "--data", "empty"],
         &["tag", "--bundle", "empty", "photo.jpg"],
         &["index", "--dataset", "empty", "--bundle", "empty", "--out", "index"],
-        &["serve", "--index", "empty", "--bundle", "empty", "--tagger", "empty", "--listen", "127.0.0.1:0", "--log", "off"],
+        &[
+            "serve",
+            "--index",
+            "empty",
+            "--bundle",
+            "empty",
+            "--tagger",
+            "empty",
+            "--listen",
+            "127.0.0.1:0",
+            "--log",
+            "off",
+        ],
     ];
     let transcript: String = runs.iter().map(|args| transcript(args, dir.path()) + "\n").collect();
     insta::assert_snapshot!(transcript);
@@ -54,8 +66,12 @@ fn a_shop_is_rendered_described_and_laid_out() {
     ok(&["dataset", "render", "--items", "6", "--size", "64", "--seed", "2", "--out", "shop"]);
     let described = ok(&["dataset", "describe", "shop"]);
     assert!(described.contains("images of") && described.contains("ladylike"), "{described}");
-    assert_eq!(ok(&["dataset", "sheet", "shop", "--domain", "shop", "--cell", "48", "--out", "sheet.png"]), "sheet.png\n");
+    assert_eq!(
+        ok(&["dataset", "sheet", "shop", "--domain", "shop", "--cell", "48", "--out", "sheet.png"]),
+        "sheet.png\n"
+    );
     assert!(image::open(dir.path().join("sheet.png")).is_ok());
-    let again = selvedge().args(["dataset", "render", "--out", "shop"]).current_dir(dir.path()).output().expect("starts");
+    let again =
+        selvedge().args(["dataset", "render", "--out", "shop"]).current_dir(dir.path()).output().expect("starts");
     assert!(!again.status.success() && String::from_utf8_lossy(&again.stderr).contains("not empty"));
 }

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 /// Files under a folder of the repository, and what none of them may mention.
 const FORBIDDEN: &[(&str, &[&str])] = &[
-    ("shared/src", &["std::fs", "std::net", "std::thread", "std::time", "tokio", "axum", "web_sys", "wasm_bindgen", "server::"]),
+    (
+        "shared/src",
+        &["std::fs", "std::net", "std::thread", "std::time", "tokio", "axum", "web_sys", "wasm_bindgen", "server::"],
+    ),
     ("web/src", &["server::", "axum", "tokio"]),
     ("server/src", &["web::", "web_sys", "wasm_bindgen"]),
     ("server/src/train", &["crate::http", "crate::catalog", "crate::embed", "axum"]),

@@ -3,12 +3,12 @@
 
 use anyhow::Result;
 use burn::tensor::Device;
+use server::bundle_io;
 use server::data::Dataset;
 use server::evaluate::run::evaluate;
 use server::render::{RenderOptions, StyleMix, render_dataset};
 use server::train::export::{BUNDLE, Order, train};
 use server::train::{Recipe, Start};
-use server::bundle_io;
 use std::fs;
 use std::path::Path;
 

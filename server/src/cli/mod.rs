@@ -162,8 +162,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Evaluate(args) => {
             let (manifest, weights) = bundle_io::read(&args.bundle)?;
             let dataset = Dataset::open(&args.data)?;
-            let report =
-                evaluate::run::evaluate(&manifest, &weights, dataset, &args.split, &cli.device.open()?)?;
+            let report = evaluate::run::evaluate(&manifest, &weights, dataset, &args.split, &cli.device.open()?)?;
             if args.json { print(&serde_json::to_string_pretty(&report)?) } else { print(&report.to_string()) }
         }
         Command::Tag(args) => tag(&args, cli.device),
@@ -237,9 +236,7 @@ fn tag(args: &TagArgs, choice: DeviceChoice) -> anyhow::Result<()> {
             let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
             manifest.input.to_chw(Pixels::new(&bytes, width, height, 4)?, None)?
         }
-        (Some(path), ..) => {
-            manifest.input.to_chw(Photo::read(path)?.pixels()?, None)?
-        }
+        (Some(path), ..) => manifest.input.to_chw(Photo::read(path)?.pixels()?, None)?,
         _ => anyhow::bail!("name a picture, or --pixels with --width and --height"),
     };
     let shape = [1, 3, manifest.input.height, manifest.input.width];
@@ -249,9 +246,7 @@ fn tag(args: &TagArgs, choice: DeviceChoice) -> anyhow::Result<()> {
     if args.json {
         return print(&serde_json::to_string_pretty(&tags)?);
     }
-    let lines: Vec<String> = tags
-        .iter()
-        .map(|tag| format!("{} {:.3}  {}", if tag.on { "+" } else { " " }, tag.prob, tag.id))
-        .collect();
+    let lines: Vec<String> =
+        tags.iter().map(|tag| format!("{} {:.3}  {}", if tag.on { "+" } else { " " }, tag.prob, tag.id)).collect();
     print(&lines.join("\n"))
 }

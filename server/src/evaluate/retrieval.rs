@@ -20,18 +20,13 @@ pub struct Ranked {
 pub const DEPTH: usize = 10;
 
 /// Ranks the gallery for every query by inner product.
-pub fn rank(
-    queries: &[Vec<f32>],
-    gallery: &[Vec<f32>],
-    is_match: impl Fn(usize, usize) -> bool + Sync,
-) -> Vec<Ranked> {
+pub fn rank(queries: &[Vec<f32>], gallery: &[Vec<f32>], is_match: impl Fn(usize, usize) -> bool + Sync) -> Vec<Ranked> {
     use rayon::prelude::*;
     queries
         .par_iter()
         .enumerate()
         .map(|(q, query)| {
-            let scores: Vec<f32> =
-                gallery.iter().map(|row| row.iter().zip(query).map(|(a, b)| a * b).sum()).collect();
+            let scores: Vec<f32> = gallery.iter().map(|row| row.iter().zip(query).map(|(a, b)| a * b).sum()).collect();
             rank_scores(&scores, |g| is_match(q, g))
         })
         .collect()
