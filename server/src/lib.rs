@@ -10,7 +10,7 @@ pub mod device;
 pub mod embed;
 pub mod evaluate;
 pub mod http;
+pub mod render;
 pub mod shutdown;
 pub mod telemetry;
 pub mod train;
-pub mod render;

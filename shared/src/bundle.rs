@@ -28,7 +28,9 @@ pub enum BundleError {
     #[error("{MANIFEST_FILE} is inconsistent: {0}")]
     Inconsistent(String),
     /// The weights are other bytes than the manifest describes.
-    #[error("the weights are not those of the manifest (expected sha256 {expected}, got {actual}); fetch or export the bundle again")]
+    #[error(
+        "the weights are not those of the manifest (expected sha256 {expected}, got {actual}); fetch or export the bundle again"
+    )]
     Checksum {
         /// In the manifest.
         expected: String,
@@ -119,8 +121,7 @@ impl Manifest {
     /// # Errors
     /// [`BundleError::Manifest`] or [`BundleError::Inconsistent`].
     pub fn from_json(json: &[u8]) -> Result<Self, BundleError> {
-        let manifest: Self =
-            serde_json::from_slice(json).map_err(|error| BundleError::Manifest(error.to_string()))?;
+        let manifest: Self = serde_json::from_slice(json).map_err(|error| BundleError::Manifest(error.to_string()))?;
         manifest.check()?;
         Ok(manifest)
     }

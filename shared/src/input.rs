@@ -231,12 +231,7 @@ impl Window {
         if !fits(crop.x, crop.width, width) || !fits(crop.y, crop.height, height) {
             return Err(InputError::Crop { crop, width, height });
         }
-        Ok(Self {
-            x: crop.x as usize,
-            y: crop.y as usize,
-            width: crop.width as usize,
-            height: crop.height as usize,
-        })
+        Ok(Self { x: crop.x as usize, y: crop.y as usize, width: crop.width as usize, height: crop.height as usize })
     }
 }
 
@@ -264,9 +259,8 @@ fn taps(length: usize, from: f64, to: f64, outputs: usize) -> Vec<Taps> {
             let centre = from + (i as f64 + 0.5) * scale;
             let first = (centre - support + 0.5).max(0.0) as usize;
             let last = ((centre + support + 0.5) as usize).min(length);
-            let raw: Vec<f64> = (first..last)
-                .map(|x| (1.0 - ((x as f64 + 0.5 - centre) / support).abs()).max(0.0))
-                .collect();
+            let raw: Vec<f64> =
+                (first..last).map(|x| (1.0 - ((x as f64 + 0.5 - centre) / support).abs()).max(0.0)).collect();
             let total: f64 = raw.iter().sum();
             Taps { first, weights: raw.into_iter().map(|weight| (weight / total) as f32).collect() }
         })
@@ -330,9 +324,8 @@ mod tests {
     #[test]
     fn padding_is_the_mean_colour() {
         let white = [255; 2 * 8 * 3];
-        let chw = InputSpec::new(8, 8, Fit::Pad)
-            .to_chw(Pixels::new(&white, 2, 8, 3).expect("valid"), None)
-            .expect("fits");
+        let chw =
+            InputSpec::new(8, 8, Fit::Pad).to_chw(Pixels::new(&white, 2, 8, 3).expect("valid"), None).expect("fits");
         assert_eq!(chw[0], 0.0);
         assert!((chw[3] - (1.0 - IMAGENET_MEAN[0]) / IMAGENET_STD[0]).abs() < 1e-5);
     }

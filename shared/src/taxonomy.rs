@@ -98,10 +98,7 @@ mod tests {
         }
         for category in Category::ALL {
             assert_eq!(Category::from_id(category.id()), Some(category));
-            assert_eq!(
-                serde_json::to_string(&category).expect("serializes"),
-                format!("\"{}\"", category.id())
-            );
+            assert_eq!(serde_json::to_string(&category).expect("serializes"), format!("\"{}\"", category.id()));
         }
         assert_eq!(Category::from_id("hats"), None);
     }

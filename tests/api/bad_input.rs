@@ -25,21 +25,16 @@ fn png_bomb(width: u32, height: u32) -> Vec<u8> {
 /// A JPEG whose frame header claims another size.
 fn jpeg_bomb(width: u16, height: u16) -> Vec<u8> {
     let mut bytes = encode(1, ImageFormat::Jpeg);
-    let frame = bytes
-        .windows(2)
-        .position(|two| two == [0xFF, 0xC0])
-        .expect("a baseline frame");
+    let frame = bytes.windows(2).position(|two| two == [0xFF, 0xC0]).expect("a baseline frame");
     bytes[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
     bytes[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes());
     bytes
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0u32, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
-            (sum >> 1) ^ (0xEDB8_8320 * (sum & 1))
-        })
-    })
+    !bytes
+        .iter()
+        .fold(!0u32, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ (0xEDB8_8320 * (sum & 1))))
 }
 
 fn half(bytes: Vec<u8>) -> Vec<u8> {
@@ -53,79 +48,25 @@ fn photos() {
     let cases: Vec<(&str, Vec<u8>, u16, &str)> = vec![
         ("an empty file", vec![], 400, "empty_body"),
         ("text", b"hello".to_vec(), 422, "not_an_image"),
-        (
-            "a web page",
-            b"<!doctype html><script>alert(1)</script>".to_vec(),
-            422,
-            "not_an_image",
-        ),
-        (
-            "a vector graphic",
-            b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(),
-            422,
-            "not_an_image",
-        ),
+        ("a web page", b"<!doctype html><script>alert(1)</script>".to_vec(), 422, "not_an_image"),
+        ("a vector graphic", b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(), 422, "not_an_image"),
         ("a PDF", b"%PDF-1.7 ...".to_vec(), 422, "not_an_image"),
         ("zeros", vec![0; 100_000], 422, "not_an_image"),
-        (
-            "only a JPEG's first bytes",
-            vec![0xFF, 0xD8, 0xFF, 0xE0],
-            422,
-            "image_truncated",
-        ),
-        (
-            "only a PNG's first bytes",
-            b"\x89PNG\r\n\x1a\n".to_vec(),
-            422,
-            "image_truncated",
-        ),
-        (
-            "half a JPEG",
-            half(encode(1, ImageFormat::Jpeg)),
-            422,
-            "image_truncated",
-        ),
+        ("only a JPEG's first bytes", vec![0xFF, 0xD8, 0xFF, 0xE0], 422, "image_truncated"),
+        ("only a PNG's first bytes", b"\x89PNG\r\n\x1a\n".to_vec(), 422, "image_truncated"),
+        ("half a JPEG", half(encode(1, ImageFormat::Jpeg)), 422, "image_truncated"),
         ("half a PNG", half(png(1)), 422, "image_truncated"),
-        (
-            "half a WebP",
-            half(encode(1, ImageFormat::WebP)),
-            422,
-            "image_truncated",
-        ),
-        (
-            "half a BMP",
-            half(encode(1, ImageFormat::Bmp)),
-            422,
-            "image_truncated",
-        ),
-        (
-            "a PNG bomb",
-            png_bomb(65_000, 65_000),
-            422,
-            "image_too_large",
-        ),
+        ("half a WebP", half(encode(1, ImageFormat::WebP)), 422, "image_truncated"),
+        ("half a BMP", half(encode(1, ImageFormat::Bmp)), 422, "image_truncated"),
+        ("a PNG bomb", png_bomb(65_000, 65_000), 422, "image_too_large"),
         ("a wide PNG", png_bomb(12_001, 1), 422, "image_too_large"),
-        (
-            "a PNG of 64 megapixels",
-            png_bomb(8_000, 8_000),
-            422,
-            "image_too_large",
-        ),
-        (
-            "a JPEG bomb",
-            jpeg_bomb(65_000, 65_000),
-            422,
-            "image_too_large",
-        ),
+        ("a PNG of 64 megapixels", png_bomb(8_000, 8_000), 422, "image_too_large"),
+        ("a JPEG bomb", jpeg_bomb(65_000, 65_000), 422, "image_too_large"),
     ];
     for (name, photo, status, code) in cases {
         let begun = Instant::now();
         assert_problem(name, service.search(&photo, &[]), status, code);
-        assert!(
-            begun.elapsed() < PROMPT,
-            "{name} took {:?}",
-            begun.elapsed()
-        );
+        assert!(begun.elapsed() < PROMPT, "{name} took {:?}", begun.elapsed());
     }
 }
 
@@ -133,31 +74,11 @@ fn photos() {
 fn fields() {
     let service = Service::shared();
     let cases = [
-        (
-            "crop",
-            r#"{"x":0,"y":0,"width":0,"height":5}"#,
-            "invalid_crop",
-        ),
-        (
-            "crop",
-            r#"{"x":60,"y":0,"width":5,"height":5}"#,
-            "invalid_crop",
-        ),
-        (
-            "crop",
-            r#"{"x":0,"y":80,"width":1,"height":1}"#,
-            "invalid_crop",
-        ),
-        (
-            "crop",
-            r#"{"x":4294967295,"y":0,"width":4294967295,"height":1}"#,
-            "invalid_crop",
-        ),
-        (
-            "crop",
-            r#"{"x":-1,"y":0,"width":5,"height":5}"#,
-            "invalid_field",
-        ),
+        ("crop", r#"{"x":0,"y":0,"width":0,"height":5}"#, "invalid_crop"),
+        ("crop", r#"{"x":60,"y":0,"width":5,"height":5}"#, "invalid_crop"),
+        ("crop", r#"{"x":0,"y":80,"width":1,"height":1}"#, "invalid_crop"),
+        ("crop", r#"{"x":4294967295,"y":0,"width":4294967295,"height":1}"#, "invalid_crop"),
+        ("crop", r#"{"x":-1,"y":0,"width":5,"height":5}"#, "invalid_field"),
         ("crop", r#"{"x":0,"y":0,"width":5}"#, "invalid_field"),
         ("crop", "0,0,5,5", "invalid_field"),
         ("limit", "0", "invalid_field"),
@@ -170,22 +91,12 @@ fn fields() {
         ("colour", "red", "invalid_field"),
     ];
     for (field, value, code) in cases {
-        assert_problem(
-            &format!("{field} {value}"),
-            service.search(&png(1), &[(field, value)]),
-            400,
-            code,
-        );
+        assert_problem(&format!("{field} {value}"), service.search(&png(1), &[(field, value)]), 400, code);
     }
     let twice = service.search(&png(1), &[("limit", "3"), ("limit", "4")]);
     assert_problem("a field twice", twice, 400, "invalid_field");
     let long = "x".repeat(5000);
-    assert_problem(
-        "a long text",
-        service.search(&png(1), &[("category", &long)]),
-        400,
-        "invalid_field",
-    );
+    assert_problem("a long text", service.search(&png(1), &[("category", &long)]), 400, "invalid_field");
 }
 
 #[test]
@@ -193,135 +104,46 @@ fn bodies() {
     let service = Service::shared();
     let post = |kind: &str, body: Vec<u8>| {
         let request = service.request("POST", SEARCH);
-        let request = if kind.is_empty() {
-            request
-        } else {
-            request.header("content-type", kind)
-        };
+        let request = if kind.is_empty() { request } else { request.header("content-type", kind) };
         request.body(body).send().expect("answers")
     };
     let broken = "--b\r\ncontent-disposition: form-data; name=\"image\"\r\n\r\nhalf a fi";
     let cases: Vec<(&str, &str, Vec<u8>, u16, &str)> = vec![
         ("nothing", "", vec![], 400, "empty_body"),
-        (
-            "an empty JSON body",
-            "application/json",
-            vec![],
-            400,
-            "empty_body",
-        ),
-        (
-            "an empty form",
-            "multipart/form-data; boundary=b",
-            vec![],
-            400,
-            "empty_body",
-        ),
-        (
-            "no type",
-            "",
-            b"hello".to_vec(),
-            415,
-            "unsupported_media_type",
-        ),
-        (
-            "a picture as the body",
-            "image/png",
-            png(1),
-            415,
-            "unsupported_media_type",
-        ),
-        (
-            "text",
-            "text/plain",
-            b"hello".to_vec(),
-            415,
-            "unsupported_media_type",
-        ),
-        (
-            "a form without a boundary",
-            "multipart/form-data",
-            b"hello".to_vec(),
-            400,
-            "invalid_field",
-        ),
-        (
-            "a form that breaks off",
-            "multipart/form-data; boundary=b",
-            broken.into(),
-            400,
-            "invalid_field",
-        ),
-        (
-            "a form of something else",
-            "multipart/form-data; boundary=b",
-            b"hello".to_vec(),
-            400,
-            "invalid_field",
-        ),
-        (
-            "too much JSON",
-            "application/json",
-            vec![b' '; 2 << 20],
-            413,
-            "payload_too_large",
-        ),
-        (
-            "too large a form",
-            "multipart/form-data; boundary=b",
-            vec![b' '; 13 << 20],
-            413,
-            "payload_too_large",
-        ),
+        ("an empty JSON body", "application/json", vec![], 400, "empty_body"),
+        ("an empty form", "multipart/form-data; boundary=b", vec![], 400, "empty_body"),
+        ("no type", "", b"hello".to_vec(), 415, "unsupported_media_type"),
+        ("a picture as the body", "image/png", png(1), 415, "unsupported_media_type"),
+        ("text", "text/plain", b"hello".to_vec(), 415, "unsupported_media_type"),
+        ("a form without a boundary", "multipart/form-data", b"hello".to_vec(), 400, "invalid_field"),
+        ("a form that breaks off", "multipart/form-data; boundary=b", broken.into(), 400, "invalid_field"),
+        ("a form of something else", "multipart/form-data; boundary=b", b"hello".to_vec(), 400, "invalid_field"),
+        ("too much JSON", "application/json", vec![b' '; 2 << 20], 413, "payload_too_large"),
+        ("too large a form", "multipart/form-data; boundary=b", vec![b' '; 13 << 20], 413, "payload_too_large"),
     ];
     for (name, kind, body, status, code) in cases {
         let begun = Instant::now();
         assert_problem(name, post(kind, body), status, code);
-        assert!(
-            begun.elapsed() < PROMPT,
-            "{name} took {:?}",
-            begun.elapsed()
-        );
+        assert!(begun.elapsed() < PROMPT, "{name} took {:?}", begun.elapsed());
     }
 
     let form = Form::new().text("limit", "3");
-    let answer = service
-        .request("POST", SEARCH)
-        .multipart(form)
-        .send()
-        .expect("answers");
+    let answer = service.request("POST", SEARCH).multipart(form).send().expect("answers");
     assert_problem("a form without a photo", answer, 400, "missing_field");
-    let form = Form::new()
-        .part("image", Part::bytes(png(1)))
-        .part("image", Part::bytes(png(2)));
-    let answer = service
-        .request("POST", SEARCH)
-        .multipart(form)
-        .send()
-        .expect("answers");
+    let form = Form::new().part("image", Part::bytes(png(1))).part("image", Part::bytes(png(2)));
+    let answer = service.request("POST", SEARCH).multipart(form).send().expect("answers");
     assert_problem("two photos", answer, 400, "invalid_field");
     // A body of unknown length is measured while it is read.
-    let endless =
-        reqwest::blocking::Body::new(std::io::Read::take(std::io::repeat(b' '), 14 << 20));
-    let answer = service
-        .request("POST", SEARCH)
-        .header("content-type", "application/json")
-        .body(endless)
-        .send();
-    assert_problem(
-        "a body without a length",
-        answer.expect("answers"),
-        413,
-        "payload_too_large",
-    );
+    let endless = reqwest::blocking::Body::new(std::io::Read::take(std::io::repeat(b' '), 14 << 20));
+    let answer = service.request("POST", SEARCH).header("content-type", "application/json").body(endless).send();
+    assert_problem("a body without a length", answer.expect("answers"), 413, "payload_too_large");
 }
 
 #[test]
 fn embeddings() {
     let service = Service::shared();
     let model = super::search::model_id();
-    let with =
-        |values: &str| format!(r#"{{"embedding":{{"model_id":"{model}","values":{values}}}}}"#);
+    let with = |values: &str| format!(r#"{{"embedding":{{"model_id":"{model}","values":{values}}}}}"#);
     let list = |count: usize, value: &str| format!("[{}]", vec![value; count].join(","));
     let good = list(tests::fixture::DIM, "0.5");
     let cases = [
@@ -329,73 +151,18 @@ fn embeddings() {
         ("a list", "[]".to_owned(), 400, "invalid_field"),
         ("no embedding", "{}".to_owned(), 400, "missing_field"),
         ("NaN", with("[NaN, 1]"), 400, "invalid_embedding"),
-        (
-            "null",
-            with(&list(tests::fixture::DIM, "null")),
-            400,
-            "invalid_embedding",
-        ),
-        (
-            "more than a float holds",
-            with(&list(tests::fixture::DIM, "1e39")),
-            400,
-            "invalid_embedding",
-        ),
-        (
-            "zeros",
-            with(&list(tests::fixture::DIM, "0")),
-            400,
-            "invalid_embedding",
-        ),
-        (
-            "too short",
-            with(&list(tests::fixture::DIM - 1, "1")),
-            400,
-            "wrong_dimension",
-        ),
-        (
-            "too long",
-            with(&list(tests::fixture::DIM + 1, "1")),
-            400,
-            "wrong_dimension",
-        ),
+        ("null", with(&list(tests::fixture::DIM, "null")), 400, "invalid_embedding"),
+        ("more than a float holds", with(&list(tests::fixture::DIM, "1e39")), 400, "invalid_embedding"),
+        ("zeros", with(&list(tests::fixture::DIM, "0")), 400, "invalid_embedding"),
+        ("too short", with(&list(tests::fixture::DIM - 1, "1")), 400, "wrong_dimension"),
+        ("too long", with(&list(tests::fixture::DIM + 1, "1")), 400, "wrong_dimension"),
         ("empty", with("[]"), 400, "wrong_dimension"),
-        (
-            "another model",
-            with(&good).replace(&model, "other@0123"),
-            409,
-            "wrong_model",
-        ),
-        (
-            "an unknown field",
-            with(&good).replace("}}", r#"},"colour":"red"}"#),
-            400,
-            "invalid_field",
-        ),
-        (
-            "an unknown category",
-            with(&good).replace("}}", r#"},"category":"hats"}"#),
-            400,
-            "unknown_category",
-        ),
-        (
-            "limit 0",
-            with(&good).replace("}}", r#"},"limit":0}"#),
-            400,
-            "invalid_field",
-        ),
-        (
-            "limit 51",
-            with(&good).replace("}}", r#"},"limit":51}"#),
-            400,
-            "invalid_field",
-        ),
-        (
-            "limit 1.5",
-            with(&good).replace("}}", r#"},"limit":1.5}"#),
-            400,
-            "invalid_field",
-        ),
+        ("another model", with(&good).replace(&model, "other@0123"), 409, "wrong_model"),
+        ("an unknown field", with(&good).replace("}}", r#"},"colour":"red"}"#), 400, "invalid_field"),
+        ("an unknown category", with(&good).replace("}}", r#"},"category":"hats"}"#), 400, "unknown_category"),
+        ("limit 0", with(&good).replace("}}", r#"},"limit":0}"#), 400, "invalid_field"),
+        ("limit 51", with(&good).replace("}}", r#"},"limit":51}"#), 400, "invalid_field"),
+        ("limit 1.5", with(&good).replace("}}", r#"},"limit":1.5}"#), 400, "invalid_field"),
     ];
     for (name, body, status, code) in cases {
         assert_problem(name, service.search_json(&body), status, code);
@@ -413,12 +180,7 @@ fn paths_and_methods() {
         ("GET", "/api/v1/tagger/weights/0000", 404, "not_found"),
         ("GET", "/images/shop/none.jpg", 404, "not_found"),
         ("GET", SEARCH, 405, "method_not_allowed"),
-        (
-            "DELETE",
-            "/api/v1/products/P0001",
-            405,
-            "method_not_allowed",
-        ),
+        ("DELETE", "/api/v1/products/P0001", 405, "method_not_allowed"),
         ("POST", "/livez", 405, "method_not_allowed"),
         ("POST", "/", 405, "method_not_allowed"),
         ("PUT", "/nothing", 404, "not_found"),
@@ -434,21 +196,8 @@ fn paths_and_methods() {
 #[test]
 fn request_ids_are_kept_if_harmless() {
     let service = Service::shared();
-    for (id, kept) in [
-        ("abc-123_4.5", true),
-        ("a b", false),
-        ("<script>", false),
-        (&"x".repeat(65), false),
-    ] {
-        let answer = service
-            .request("GET", "/livez")
-            .header("x-request-id", id)
-            .send()
-            .expect("answers");
-        assert_eq!(
-            super::harness::header(&answer, "x-request-id") == id,
-            kept,
-            "{id}"
-        );
+    for (id, kept) in [("abc-123_4.5", true), ("a b", false), ("<script>", false), (&"x".repeat(65), false)] {
+        let answer = service.request("GET", "/livez").header("x-request-id", id).send().expect("answers");
+        assert_eq!(super::harness::header(&answer, "x-request-id") == id, kept, "{id}");
     }
 }

@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Child;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -14,26 +13,27 @@ use serde_json::Value;
 use server::catalog::{IndexOptions, index};
 use server::embed::QueueOptions;
 use server::http::{ServeConfig, serve};
-use tempfile::TempDir;
-use tests::{fixture, process};
+use tests::fixture;
+use tests::process::{Process, instructions};
 
 /// Products of the small shop.
-pub const PRODUCTS: u32 = 12;
+pub(crate) const PRODUCTS: u32 = 12;
 
 /// The folders a service needs.
-pub struct Shop {
-    dir: TempDir,
+pub(crate) struct Shop {
+    dir: PathBuf,
 }
 
 impl Shop {
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
     }
 
     fn make() -> Self {
-        let shop = Self {
-            dir: tempfile::tempdir().expect("a folder"),
-        };
+        // Statics are never dropped, so the folder is one that the next run clears.
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("api");
+        let _ = fs::remove_dir_all(&dir);
+        let shop = Self { dir };
         fixture::write_dataset(&shop.path("shop"), PRODUCTS, 0).expect("a dataset");
         fixture::write_retrieval_bundle(&shop.path("retrieval")).expect("a bundle");
         fixture::write_style_bundle(&shop.path("tagger")).expect("a bundle");
@@ -42,14 +42,15 @@ impl Shop {
         let page = "<!doctype html><title>Selvedge</title><script type=\"module\">start()</script>";
         fs::write(site.join("index.html"), page).expect("a file");
         fs::write(site.join("web-0123456789abcdef_bg.wasm"), [0u8; 4096]).expect("a file");
+        fs::create_dir_all(site.join("assets/0123456789ab/app")).expect("a folder");
+        fs::write(site.join("assets/0123456789ab/app/main.js"), "go();").expect("a file");
         fs::write(site.join("worker.js"), "go(); ".repeat(100)).expect("a file");
         fs::write(site.join("i18n/zh.json"), "{}").expect("a file");
         // What must never be served.
         fs::write(shop.path("secret.jpg"), "secret").expect("a file");
         fs::write(shop.path("shop/notes.txt"), "secret").expect("a file");
         #[cfg(unix)]
-        std::os::unix::fs::symlink(shop.path("secret.jpg"), shop.path("shop/link.jpg"))
-            .expect("a link");
+        std::os::unix::fs::symlink(shop.path("secret.jpg"), shop.path("shop/link.jpg")).expect("a link");
         let options = IndexOptions {
             dataset: shop.path("shop"),
             bundle: shop.path("retrieval"),
@@ -57,16 +58,13 @@ impl Shop {
             batch: 8,
         };
         let summary = index(&options, &Device::flex(), |_| ()).expect("indexes");
-        assert_eq!(
-            (summary.products, summary.photos),
-            (PRODUCTS as usize, 2 * PRODUCTS as usize)
-        );
+        assert_eq!((summary.products, summary.photos), (PRODUCTS as usize, 2 * PRODUCTS as usize));
         shop
     }
 }
 
 /// The shop that all tests share.
-pub fn shop() -> &'static Shop {
+pub(crate) fn shop() -> &'static Shop {
     static SHOP: OnceLock<Shop> = OnceLock::new();
     SHOP.get_or_init(Shop::make)
 }
@@ -74,7 +72,7 @@ pub fn shop() -> &'static Shop {
 /// The part that a second process plays; without instructions it tests nothing.
 #[test]
 fn service_process() {
-    let Some(instructions) = process::instructions() else {
+    let Some(instructions) = instructions() else {
         return;
     };
     let instructions: Value = serde_json::from_str(&instructions).expect("instructions");
@@ -88,100 +86,77 @@ fn service_process() {
         catalog_dir: dir.join("catalog"),
         images_dir: None,
         queue: QueueOptions::default(),
-        drain_delay: Duration::from_secs(2),
+        drain_delay: Duration::from_secs(4),
         grace: Duration::from_secs(30),
     };
     let served = serve(&config, &Device::flex(), |addr| {
         let part = told.with_extension("part");
-        fs::write(&part, addr.to_string())
-            .and_then(|()| fs::rename(&part, told))
-            .expect("writes the address");
+        fs::write(&part, addr.to_string()).and_then(|()| fs::rename(&part, told)).expect("writes the address");
     });
     served.expect("serves");
 }
 
-/// A service in a process of its own; killed when dropped.
-pub struct Service {
-    pub child: Child,
-    pub addr: SocketAddr,
+/// A service in a process of its own, which ends with it.
+pub(crate) struct Service {
+    pub(crate) process: Process,
+    pub(crate) addr: SocketAddr,
     client: Client,
 }
 
 impl Service {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let told = shop().path(&format!("addr-{number}.txt"));
-        let instructions = serde_json::json!({ "dir": shop().dir.path(), "told": told });
-        let mut child =
-            process::start("harness::service_process", &instructions.to_string()).expect("starts");
+        let instructions = serde_json::json!({ "dir": shop().dir, "told": told });
+        let mut process = Process::start("harness::service_process", &instructions.to_string()).expect("starts");
         let deadline = Instant::now() + Duration::from_secs(120);
         let addr = loop {
             if let Ok(addr) = fs::read_to_string(&told) {
                 break addr.parse().expect("an address");
             }
-            assert!(
-                child.try_wait().expect("waits").is_none(),
-                "the service ended while it started"
-            );
-            assert!(
-                Instant::now() < deadline,
-                "the service does not become ready"
-            );
+            assert!(process.ended().expect("waits").is_none(), "the service ended while it started");
+            assert!(Instant::now() < deadline, "the service does not become ready");
             std::thread::sleep(Duration::from_millis(20));
         };
-        let client = Client::builder()
-            .timeout(Duration::from_secs(60))
-            .build()
-            .expect("a client");
-        Self {
-            child,
-            addr,
-            client,
-        }
+        let client = Client::builder().timeout(Duration::from_secs(60)).build().expect("a client");
+        Self { process, addr, client }
     }
 
     /// The service that all tests share which do not end it.
-    pub fn shared() -> &'static Self {
+    pub(crate) fn shared() -> &'static Self {
         static SERVICE: OnceLock<Service> = OnceLock::new();
         SERVICE.get_or_init(Self::start)
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr)
     }
 
-    pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
-        self.client
-            .request(method.parse().expect("a method"), self.url(path))
+    pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        self.client.request(method.parse().expect("a method"), self.url(path))
     }
 
-    pub fn get(&self, path: &str) -> Response {
+    pub(crate) fn get(&self, path: &str) -> Response {
         self.request("GET", path).send().expect("answers")
     }
 
     /// A search by photo; `fields` are the other fields of the form.
-    pub fn search(&self, photo: &[u8], fields: &[(&'static str, &str)]) -> Response {
+    pub(crate) fn search(&self, photo: &[u8], fields: &[(&'static str, &str)]) -> Response {
         let file = multipart::Part::bytes(photo.to_vec()).file_name("photo");
-        let form = fields.iter().fold(
-            multipart::Form::new().part("image", file),
-            |form, (name, text)| form.text(*name, (*text).to_owned()),
-        );
-        self.request("POST", "/api/v1/search")
-            .multipart(form)
-            .send()
-            .expect("answers")
+        let form = fields.iter().fold(multipart::Form::new().part("image", file), |form, (name, text)| {
+            form.text(*name, (*text).to_owned())
+        });
+        self.request("POST", "/api/v1/search").multipart(form).send().expect("answers")
     }
 
-    pub fn search_json(&self, body: &str) -> Response {
-        let request = self
-            .request("POST", "/api/v1/search")
-            .header("content-type", "application/json");
+    pub(crate) fn search_json(&self, body: &str) -> Response {
+        let request = self.request("POST", "/api/v1/search").header("content-type", "application/json");
         request.body(body.to_owned()).send().expect("answers")
     }
 
     /// Sends `request` as it is and reads all that comes back until the server closes.
-    pub fn raw(&self, request: &[u8]) -> String {
+    pub(crate) fn raw(&self, request: &[u8]) -> String {
         let mut stream = self.connect();
         stream.write_all(request).expect("sends");
         let mut answer = Vec::new();
@@ -189,82 +164,44 @@ impl Service {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    pub fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.addr).expect("connects");
+        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("sets a timeout");
         stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .expect("sets a timeout");
-        stream
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
 /// A drawn photo as a PNG file.
-pub fn png(number: u32) -> Vec<u8> {
+pub(crate) fn png(number: u32) -> Vec<u8> {
     encode(number, image::ImageFormat::Png)
 }
 
-pub fn encode(number: u32, format: image::ImageFormat) -> Vec<u8> {
+pub(crate) fn encode(number: u32, format: image::ImageFormat) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
-    fixture::photo(number)
-        .write_to(&mut bytes, format)
-        .expect("encodes");
+    fixture::photo(number).write_to(&mut bytes, format).expect("encodes");
     bytes.into_inner()
 }
 
-pub fn json(response: Response) -> Value {
+pub(crate) fn json(response: Response) -> Value {
     serde_json::from_slice(&response.bytes().expect("a body")).expect("JSON")
 }
 
-pub fn header<'a>(response: &'a Response, name: &str) -> &'a str {
-    response
-        .headers()
-        .get(name)
-        .map_or("", |value| value.to_str().expect("text"))
+pub(crate) fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+    response.headers().get(name).map_or("", |value| value.to_str().expect("text"))
 }
 
 /// Checks that `response` is a whole problem document with this status and code.
 #[track_caller]
-pub fn assert_problem(name: &str, response: Response, status: u16, code: &str) -> Value {
+pub(crate) fn assert_problem(name: &str, response: Response, status: u16, code: &str) -> Value {
     let id = header(&response, "x-request-id").to_owned();
-    assert_eq!(
-        header(&response, "content-type"),
-        "application/problem+json",
-        "{name}"
-    );
-    assert_eq!(
-        header(&response, "x-content-type-options"),
-        "nosniff",
-        "{name}"
-    );
+    assert_eq!(header(&response, "content-type"), "application/problem+json", "{name}");
+    assert_eq!(header(&response, "x-content-type-options"), "nosniff", "{name}");
     let (found, problem) = (response.status().as_u16(), json(response));
-    assert_eq!(
-        (found, problem["code"].as_str()),
-        (status, Some(code)),
-        "{name}: {problem}"
-    );
+    assert_eq!((found, problem["code"].as_str()), (status, Some(code)), "{name}: {problem}");
     assert_eq!(problem["status"], status, "{name}");
-    assert_eq!(
-        problem["type"],
-        format!("urn:selvedge:problem:{code}"),
-        "{name}"
-    );
+    assert_eq!(problem["type"], format!("urn:selvedge:problem:{code}"), "{name}");
     assert_eq!(problem["request_id"], id, "{name}");
-    assert!(
-        !id.is_empty() && !problem["title"].as_str().unwrap_or_default().is_empty(),
-        "{name}"
-    );
-    assert!(
-        problem["detail"]
-            .as_str()
-            .is_some_and(|detail| detail.len() > 10),
-        "{name}: {problem}"
-    );
+    assert!(!id.is_empty() && !problem["title"].as_str().unwrap_or_default().is_empty(), "{name}");
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.len() > 10), "{name}: {problem}");
     problem
 }

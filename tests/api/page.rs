@@ -11,11 +11,8 @@ fn files_have_types_tags_and_caching() {
         ("/index.html", "text/html; charset=utf-8", "no-cache"),
         ("/worker.js", "text/javascript; charset=utf-8", "no-cache"),
         ("/i18n/zh.json", "application/json", "no-cache"),
-        (
-            "/web-0123456789abcdef_bg.wasm",
-            "application/wasm",
-            immutable,
-        ),
+        ("/web-0123456789abcdef_bg.wasm", "application/wasm", immutable),
+        ("/assets/0123456789ab/app/main.js", "text/javascript; charset=utf-8", immutable),
         ("/api/v1/tagger", "application/json", "no-cache"),
         ("/api/v1/openapi.json", "application/json", "no-cache"),
     ];
@@ -26,30 +23,15 @@ fn files_have_types_tags_and_caching() {
         assert_eq!(header(&answer, "cache-control"), caching, "{path}");
         let tag = header(&answer, "etag").to_owned();
         assert!(tag.starts_with('"') && tag.ends_with('"'), "{path}: {tag}");
-        for (sent, status) in [
-            (tag.clone(), 304),
-            (format!("W/{tag}"), 304),
-            (format!("\"x\", {tag}"), 304),
-            ("\"x\"".into(), 200),
-        ] {
-            let again = service
-                .request("GET", path)
-                .header("if-none-match", &sent)
-                .send()
-                .expect("answers");
-            assert_eq!(
-                (again.status().as_u16(), header(&again, "etag")),
-                (status, tag.as_str()),
-                "{path} {sent}"
-            );
+        for (sent, status) in
+            [(tag.clone(), 304), (format!("W/{tag}"), 304), (format!("\"x\", {tag}"), 304), ("\"x\"".into(), 200)]
+        {
+            let again = service.request("GET", path).header("if-none-match", &sent).send().expect("answers");
+            assert_eq!((again.status().as_u16(), header(&again, "etag")), (status, tag.as_str()), "{path} {sent}");
             assert_eq!(again.bytes().expect("a body").is_empty(), status == 304);
         }
         let head = service.request("HEAD", path).send().expect("answers");
-        assert_eq!(
-            (head.status().as_u16(), header(&head, "content-type")),
-            (200, kind),
-            "{path}"
-        );
+        assert_eq!((head.status().as_u16(), header(&head, "content-type")), (200, kind), "{path}");
     }
 }
 
@@ -62,11 +44,7 @@ fn large_files_are_compressed_for_those_who_ask() {
     assert_eq!(header(&plain, "vary"), "accept-encoding");
     let plain_tag = header(&plain, "etag").to_owned();
     assert_eq!(plain.bytes().expect("a body").len(), 4096);
-    let packed = service
-        .request("GET", path)
-        .header("accept-encoding", "gzip, br")
-        .send()
-        .expect("answers");
+    let packed = service.request("GET", path).header("accept-encoding", "gzip, br").send().expect("answers");
     assert_eq!(header(&packed, "content-encoding"), "gzip");
     assert_eq!(header(&packed, "content-type"), "application/wasm");
     assert_ne!(header(&packed, "etag"), plain_tag);
@@ -76,19 +54,9 @@ fn large_files_are_compressed_for_those_who_ask() {
 #[test]
 fn every_answer_is_guarded() {
     let service = Service::shared();
-    for path in [
-        "/",
-        "/worker.js",
-        "/livez",
-        "/api/v1/samples",
-        "/nothing",
-        "/images/shop/P0001_0.png",
-    ] {
-        let answer = service
-            .request("GET", path)
-            .header("origin", "https://elsewhere.example")
-            .send()
-            .expect("answers");
+    for path in ["/", "/worker.js", "/livez", "/api/v1/samples", "/nothing", "/images/shop/P0001_0.png"] {
+        let answer =
+            service.request("GET", path).header("origin", "https://elsewhere.example").send().expect("answers");
         let policy = header(&answer, "content-security-policy");
         for part in [
             "default-src 'self'",
@@ -99,25 +67,11 @@ fn every_answer_is_guarded() {
         ] {
             assert!(policy.contains(part), "{path}: {policy}");
         }
-        assert_eq!(
-            policy.contains("'sha256-"),
-            path == "/",
-            "{path}: only the page has an inline script"
-        );
+        assert_eq!(policy.contains("'sha256-"), path == "/", "{path}: only the page has an inline script");
         assert!(!policy.contains("unsafe-inline"), "{path}");
-        assert_eq!(
-            header(&answer, "x-content-type-options"),
-            "nosniff",
-            "{path}"
-        );
+        assert_eq!(header(&answer, "x-content-type-options"), "nosniff", "{path}");
         assert_eq!(header(&answer, "referrer-policy"), "same-origin", "{path}");
-        assert!(
-            !answer
-                .headers()
-                .keys()
-                .any(|name| name.as_str().starts_with("access-control")),
-            "{path}"
-        );
+        assert!(!answer.headers().keys().any(|name| name.as_str().starts_with("access-control")), "{path}");
     }
 }
 
@@ -128,15 +82,9 @@ fn the_tagger_is_the_bundle() {
     assert_eq!(manifest["labels"].as_array().map(Vec::len), Some(13));
     let sha256 = manifest["weights"]["sha256"].as_str().expect("a checksum");
     let weights = service.get(&format!("/api/v1/tagger/weights/{sha256}"));
-    assert_eq!(
-        header(&weights, "cache-control"),
-        "public, max-age=31536000, immutable"
-    );
+    assert_eq!(header(&weights, "cache-control"), "public, max-age=31536000, immutable");
     assert_eq!(header(&weights, "content-type"), "application/octet-stream");
     let bytes = weights.bytes().expect("a body");
     assert_eq!(shared::bundle::sha256_hex(&bytes), sha256);
-    assert_eq!(
-        bytes,
-        std::fs::read(shop().path("tagger/weights.safetensors")).expect("the weights")
-    );
+    assert_eq!(bytes, std::fs::read(shop().path("tagger/weights.safetensors")).expect("the weights"));
 }

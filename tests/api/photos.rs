@@ -10,10 +10,7 @@ fn serves_photos_with_a_tag() {
     assert_eq!(header(&photo, "content-type"), "image/png");
     assert_eq!(header(&photo, "cache-control"), "no-cache");
     let tag = header(&photo, "etag").to_owned();
-    let again = service
-        .request("GET", "/images/shop/P0001_0.png")
-        .header("if-none-match", &tag)
-        .send();
+    let again = service.request("GET", "/images/shop/P0001_0.png").header("if-none-match", &tag).send();
     assert_eq!(again.expect("answers").status(), 304);
 }
 
@@ -45,14 +42,10 @@ fn serves_nothing_else() {
         "//secret.jpg",
     ];
     for path in paths {
-        let answer = service
-            .raw(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes());
+        let answer = service.raw(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes());
         let status = answer.get(9..12).unwrap_or_default();
         assert!(status == "404" || status == "400", "{path}: {answer}");
-        assert!(
-            answer.contains("application/problem+json"),
-            "{path}: {answer}"
-        );
+        assert!(answer.contains("application/problem+json"), "{path}: {answer}");
         assert!(!answer.ends_with("secret"), "{path}: {answer}");
     }
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use serde_json::Value;
-use server::embed::{Photo, RetrievalModel};
+use server::data::Photo;
+use server::embed::RetrievalModel;
 use shared::api::SearchResponse;
 
 use super::harness::{PRODUCTS, Service, json, png, shop};
@@ -14,10 +15,8 @@ fn model() -> RetrievalModel {
 }
 
 /// The model the shop was indexed with.
-pub fn model_id() -> String {
-    RetrievalModel::read_manifest(Path::new(&shop().path("retrieval")))
-        .expect("a manifest")
-        .model_id()
+pub(crate) fn model_id() -> String {
+    RetrievalModel::read_manifest(Path::new(&shop().path("retrieval"))).expect("a manifest").model_id()
 }
 
 /// A product's shop photo; see [`tests::fixture::write_dataset`].
@@ -49,11 +48,7 @@ fn every_shop_photo_finds_its_product() {
             let best = &found.hits[0];
             assert_eq!(best.product_id, format!("P{product:04}"));
             assert!((best.score - 1.0).abs() < 1e-3, "{}", best.score);
-            assert_eq!(
-                best.product.image,
-                format!("/images/shop/P{product:04}_{at}.png"),
-                "the photo that matched"
-            );
+            assert_eq!(best.product.image, format!("/images/shop/P{product:04}_{at}.png"), "the photo that matched");
         }
     }
 }
@@ -63,21 +58,12 @@ fn limit_and_category() {
     let service = Service::shared();
     let photo = shop_photo(4, 0);
     for (limit, expected) in [("1", 1), ("7", 7), ("50", PRODUCTS as usize), ("", 10)] {
-        assert_eq!(
-            hits(service, &photo, &[("limit", limit)]).hits.len(),
-            expected,
-            "limit {limit:?}"
-        );
+        assert_eq!(hits(service, &photo, &[("limit", limit)]).hits.len(), expected, "limit {limit:?}");
     }
     for (category, expected) in [("tops", 4), ("shoes", 4), ("bags", 4), ("other", 0)] {
         let found = hits(service, &photo, &[("category", category), ("limit", "50")]);
         assert_eq!(found.hits.len(), expected, "{category}");
-        assert!(
-            found
-                .hits
-                .iter()
-                .all(|hit| hit.product.category == category)
-        );
+        assert!(found.hits.iter().all(|hit| hit.product.category == category));
     }
 }
 
@@ -87,20 +73,11 @@ fn a_crop_is_the_cropped_photo() {
     let whole = tests::fixture::photo(7);
     let part = image::imageops::crop_imm(&whole, 8, 10, 40, 50).to_image();
     let mut bytes = std::io::Cursor::new(Vec::new());
-    part.write_to(&mut bytes, image::ImageFormat::Png)
-        .expect("encodes");
+    part.write_to(&mut bytes, image::ImageFormat::Png).expect("encodes");
     let of = |response: SearchResponse| -> Vec<_> {
-        response
-            .hits
-            .into_iter()
-            .map(|hit| (hit.product_id, hit.score))
-            .collect()
+        response.hits.into_iter().map(|hit| (hit.product_id, hit.score)).collect()
     };
-    let cropped = of(hits(
-        service,
-        &png(7),
-        &[("crop", r#"{"x":8,"y":10,"width":40,"height":50}"#)],
-    ));
+    let cropped = of(hits(service, &png(7), &[("crop", r#"{"x":8,"y":10,"width":40,"height":50}"#)]));
     let sent = of(hits(service, bytes.get_ref(), &[]));
     assert_eq!(cropped.len(), sent.len());
     for ((id, score), (sent_id, sent_score)) in cropped.iter().zip(&sent) {
@@ -114,17 +91,12 @@ fn an_embedding_finds_what_its_photo_finds() {
     let service = Service::shared();
     let (photo, model) = (shop_photo(5, 1), model());
     let pixels = Photo::decode(&photo).expect("decodes");
-    let input = model
-        .manifest()
-        .input
-        .to_chw(pixels.pixels().expect("pixels"), None)
-        .expect("an input");
+    let input = model.manifest().input.to_chw(pixels.pixels().expect("pixels"), None).expect("an input");
     let values = model.embed(vec![input]).expect("embeds").remove(0);
     let body = serde_json::json!({ "embedding": { "model_id": model_id(), "values": values }, "limit": 5 });
     let answer = service.search_json(&body.to_string());
     assert_eq!(answer.status(), 200);
-    let by_embedding: SearchResponse =
-        serde_json::from_value(json(answer)).expect("a search response");
+    let by_embedding: SearchResponse = serde_json::from_value(json(answer)).expect("a search response");
     let by_photo = hits(service, &photo, &[("limit", "5")]);
     for (left, right) in by_embedding.hits.iter().zip(&by_photo.hits) {
         assert_eq!(left.product_id, right.product_id);
@@ -168,24 +140,12 @@ fn products_and_samples() {
         assert_eq!(image.status(), 200);
         assert_eq!(image.headers()["content-type"], "image/png");
         let id = sample["product_id"].as_str().expect("an id");
-        assert_eq!(
-            json(service.get(&format!("/api/v1/products/{id}")))["id"],
-            id
-        );
-        assert!(
-            sample["alt"]["zh"]
-                .as_str()
-                .is_some_and(|text| text.contains("商品"))
-        );
+        assert_eq!(json(service.get(&format!("/api/v1/products/{id}")))["id"], id);
+        assert!(sample["alt"]["zh"].as_str().is_some_and(|text| text.contains("商品")));
     }
     let mut categories: Vec<Value> = samples
         .iter()
-        .map(|sample| {
-            json(service.get(&format!(
-                "/api/v1/products/{}",
-                sample["product_id"].as_str().expect("an id")
-            )))
-        })
+        .map(|sample| json(service.get(&format!("/api/v1/products/{}", sample["product_id"].as_str().expect("an id")))))
         .map(|product| product["category"].clone())
         .collect();
     categories.dedup();

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use burn::tensor::Device;
 use serde_json::Value;
 use server::catalog::{Catalog, CatalogError, IndexOptions, index};
-use tests::{fixture, process};
+use tests::fixture;
+use tests::process::{Process, instructions};
 
 /// Products of the two datasets that take turns; the catalogue's size tells them apart.
 const SIZES: [u32; 2] = [30, 40];
@@ -28,7 +29,7 @@ fn options(dir: &Path, dataset: usize) -> IndexOptions {
 /// The part that a second process plays; without instructions it tests nothing.
 #[test]
 fn index_process() {
-    let Some(instructions) = process::instructions() else {
+    let Some(instructions) = instructions() else {
         return;
     };
     let instructions: Value = serde_json::from_str(&instructions).expect("instructions");
@@ -41,21 +42,11 @@ fn index_process() {
 fn dataset_of(dir: &Path) -> usize {
     let catalog = Catalog::open(&dir.join("catalog")).expect("a whole catalogue");
     let products = catalog.products().len();
-    let dataset = SIZES
-        .iter()
-        .position(|size| *size as usize == products)
-        .expect("all products of one dataset");
+    let dataset = SIZES.iter().position(|size| *size as usize == products).expect("all products of one dataset");
     assert_eq!(catalog.photos(), 2 * products, "every photo once");
-    let ids: BTreeSet<_> = catalog
-        .products()
-        .iter()
-        .map(|product| &product.id)
-        .collect();
+    let ids: BTreeSet<_> = catalog.products().iter().map(|product| &product.id).collect();
     assert_eq!(ids.len(), products, "no product twice");
-    assert!(
-        catalog.dataset().ends_with(format!("shop-{dataset}")),
-        "the names belong to the embeddings"
-    );
+    assert!(catalog.dataset().ends_with(format!("shop-{dataset}")), "the names belong to the embeddings");
     dataset
 }
 
@@ -65,16 +56,11 @@ fn a_killed_run_leaves_the_old_catalogue_or_the_new_one() {
     let dir = temporary.path();
     fixture::write_retrieval_bundle(&dir.join("bundle")).expect("a bundle");
     for (dataset, size) in SIZES.into_iter().enumerate() {
-        fixture::write_dataset(
-            &dir.join(format!("shop-{dataset}")),
-            size,
-            1000 * dataset as u32,
-        )
-        .expect("a dataset");
+        fixture::write_dataset(&dir.join(format!("shop-{dataset}")), size, 1000 * dataset as u32).expect("a dataset");
     }
     let start = |dataset: usize| {
         let instructions = serde_json::json!({ "dir": dir, "dataset": dataset });
-        process::start("index_process", &instructions.to_string()).expect("starts")
+        Process::start("index_process", &instructions.to_string()).expect("starts")
     };
     let mut current = 0;
     let begun = Instant::now();
@@ -88,8 +74,7 @@ fn a_killed_run_leaves_the_old_catalogue_or_the_new_one() {
         let mut child = start(next);
         // From the very start to a little past the usual end, where the writing happens.
         std::thread::sleep(whole.mul_f64(f64::from(kill + 1) / f64::from(KILLS) * 1.2));
-        let _ = child.kill();
-        let ended = child.wait().expect("waits");
+        let ended = child.kill().expect("waits");
         let found = dataset_of(dir);
         assert!(found == current || found == next);
         if ended.success() {
@@ -104,19 +89,9 @@ fn a_killed_run_leaves_the_old_catalogue_or_the_new_one() {
     assert!(start(current).wait().expect("waits").success());
     let names: BTreeSet<String> = fs::read_dir(dir.join("catalog"))
         .expect("a folder")
-        .map(|entry| {
-            entry
-                .expect("an entry")
-                .file_name()
-                .to_string_lossy()
-                .into_owned()
-        })
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
         .collect();
-    assert_eq!(
-        names.len(),
-        6,
-        "the header, its lock and four data files: {names:?}"
-    );
+    assert_eq!(names.len(), 6, "the header, its lock and four data files: {names:?}");
 }
 
 #[test]
@@ -128,23 +103,14 @@ fn damage_is_found_and_explained() {
     index(&options(dir, 0), &Device::flex(), |_| ()).expect("indexes");
     let catalog = dir.join("catalog");
     let file = |prefix: &str| {
-        let mut entries = fs::read_dir(&catalog)
-            .expect("a folder")
-            .map(|entry| entry.expect("an entry").path());
+        let mut entries = fs::read_dir(&catalog).expect("a folder").map(|entry| entry.expect("an entry").path());
         entries
-            .find(|path| {
-                path.file_name()
-                    .is_some_and(|name| name.to_string_lossy().starts_with(prefix))
-            })
+            .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix)))
             .expect("the file")
     };
     type Damage = fn(Vec<u8>) -> Option<Vec<u8>>;
     let cases: [(&str, Damage, &str); 8] = [
-        (
-            "embeddings-",
-            |bytes| Some(bytes[..bytes.len() - 4].to_vec()),
-            "bytes instead of",
-        ),
+        ("embeddings-", |bytes| Some(bytes[..bytes.len() - 4].to_vec()), "bytes instead of"),
         (
             "embeddings-",
             |mut bytes| {
@@ -153,11 +119,7 @@ fn damage_is_found_and_explained() {
             },
             "checksum",
         ),
-        (
-            "embeddings-",
-            |bytes| Some(vec![0; bytes.len()]),
-            "checksum",
-        ),
+        ("embeddings-", |bytes| Some(vec![0; bytes.len()]), "checksum"),
         ("embeddings-", |_| None, "is missing"),
         (
             "rows-",
@@ -168,11 +130,7 @@ fn damage_is_found_and_explained() {
             "checksum",
         ),
         ("products-", |_| None, "is missing"),
-        (
-            "catalog.json",
-            |bytes| Some(bytes[..bytes.len() / 2].to_vec()),
-            "catalog.json",
-        ),
+        ("catalog.json", |bytes| Some(bytes[..bytes.len() / 2].to_vec()), "catalog.json"),
         ("catalog.json", |_| None, "selvedge index"),
     ];
     for (prefix, damage, says) in cases {
@@ -183,19 +141,13 @@ fn damage_is_found_and_explained() {
             None => fs::remove_file(&path).expect("removes"),
         }
         let error = Catalog::open(&catalog).expect_err(says).to_string();
-        assert!(
-            error.contains(says) && error.contains("index"),
-            "{prefix}: {error}"
-        );
+        assert!(error.contains(says) && error.contains("index"), "{prefix}: {error}");
         fs::write(&path, good).expect("writes");
     }
     let header = file("catalog.json");
     let text = fs::read_to_string(&header).expect("reads");
     fs::write(&header, text.replace("\"format\": 1", "\"format\": 99")).expect("writes");
-    assert!(matches!(
-        Catalog::open(&catalog),
-        Err(CatalogError::Format { found: 99, .. })
-    ));
+    assert!(matches!(Catalog::open(&catalog), Err(CatalogError::Format { found: 99, .. })));
     fs::write(&header, &text).expect("writes");
     Catalog::open(&catalog).expect("whole again");
 }
@@ -206,51 +158,25 @@ fn one_unreadable_photo_does_not_cost_the_others() {
     let dir = temporary.path();
     fixture::write_retrieval_bundle(&dir.join("bundle")).expect("a bundle");
     fixture::write_dataset(&dir.join("shop-0"), 4, 0).expect("a dataset");
-    fs::write(
-        dir.join("shop-0/shop/P0002_1.png"),
-        b"\x89PNG\r\n\x1a\nnot really",
-    )
-    .expect("writes");
+    fs::write(dir.join("shop-0/shop/P0002_1.png"), b"\x89PNG\r\n\x1a\nnot really").expect("writes");
     fs::remove_file(dir.join("shop-0/shop/P0003_0.png")).expect("removes");
     let mut last = None;
-    let summary = index(&options(dir, 0), &Device::flex(), |progress| {
-        last = Some(progress)
-    })
-    .expect("indexes");
-    let skipped: Vec<_> = summary
-        .skipped
-        .iter()
-        .map(|(path, _)| path.as_str())
-        .collect();
+    let summary = index(&options(dir, 0), &Device::flex(), |progress| last = Some(progress)).expect("indexes");
+    let skipped: Vec<_> = summary.skipped.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(skipped, ["shop/P0002_1.png", "shop/P0003_0.png"]);
-    assert_eq!(
-        (
-            summary.photos,
-            last.map(|progress| (progress.done, progress.total))
-        ),
-        (6, Some((8, 8)))
-    );
-    assert_eq!(
-        Catalog::open(&dir.join("catalog")).expect("opens").photos(),
-        6
-    );
+    assert_eq!((summary.photos, last.map(|progress| (progress.done, progress.total))), (6, Some((8, 8))));
+    assert_eq!(Catalog::open(&dir.join("catalog")).expect("opens").photos(), 6);
 
-    let tidy =
-        |text: &str| fs::read_to_string(dir.join("shop-0/manifest.csv")).expect("reads") + text;
+    let tidy = |text: &str| fs::read_to_string(dir.join("shop-0/manifest.csv")).expect("reads") + text;
     let cases = [
-        (
-            "../escape.png,test,,P0001,tops,shop,\n",
-            "not a path inside",
-        ),
+        ("../escape.png,test,,P0001,tops,shop,\n", "not a path inside"),
         ("shop/a.png,test,,P0001,hats,shop,\n", "no category"),
         ("shop/a.png,test,,P9999,tops,shop,\n", "products.jsonl"),
     ];
     for (line, says) in cases {
         let good = tidy("");
         fs::write(dir.join("shop-0/manifest.csv"), tidy(line)).expect("writes");
-        let error = index(&options(dir, 0), &Device::flex(), |_| ())
-            .expect_err(says)
-            .to_string();
+        let error = index(&options(dir, 0), &Device::flex(), |_| ()).expect_err(says).to_string();
         assert!(error.contains(says) && error.contains("line 14"), "{error}");
         fs::write(dir.join("shop-0/manifest.csv"), good).expect("writes");
     }

@@ -86,17 +86,9 @@ pub fn write_retrieval_bundle(dir: &Path) -> Result<()> {
         last_stride: 2,
         ..RetrievalConfig::published("resnet18")
     };
-    let net = config
-        .init(&Device::flex())
-        .context("the configuration is valid")?;
+    let net = config.init(&Device::flex()).context("the configuration is valid")?;
     let weights = save(&net, Precision::F32)?;
-    write_bundle(
-        dir,
-        "tiny.retrieval",
-        Architecture::Retrieval(config),
-        Precision::F32,
-        &weights,
-    )
+    write_bundle(dir, "tiny.retrieval", Architecture::Retrieval(config), Precision::F32, &weights)
 }
 
 /// Writes a style bundle for browsers with random weights.
@@ -109,26 +101,12 @@ pub fn write_style_bundle(dir: &Path) -> Result<()> {
         head: HeadConfig::Style { hidden: 16 },
         n_labels: STYLES.len(),
     };
-    let net = config
-        .init(&Device::flex())
-        .context("the configuration is valid")?;
+    let net = config.init(&Device::flex()).context("the configuration is valid")?;
     let weights = save(&net, Precision::F16)?;
-    write_bundle(
-        dir,
-        "tiny.style",
-        Architecture::Style(config),
-        Precision::F16,
-        &weights,
-    )
+    write_bundle(dir, "tiny.style", Architecture::Style(config), Precision::F16, &weights)
 }
 
-fn write_bundle(
-    dir: &Path,
-    id: &str,
-    architecture: Architecture,
-    precision: Precision,
-    weights: &[u8],
-) -> Result<()> {
+fn write_bundle(dir: &Path, id: &str, architecture: Architecture, precision: Precision, weights: &[u8]) -> Result<()> {
     let (labels, embedding_dim) = match &architecture {
         Architecture::Style(_) => (STYLES.iter().map(|style| style.id.to_owned()).collect(), 0),
         Architecture::Retrieval(config) => (Vec::new(), config.embedding_dim()),
@@ -147,10 +125,7 @@ fn write_bundle(
         licence: "MIT OR Apache-2.0".into(),
     };
     fs::create_dir_all(dir)?;
-    fs::write(
-        dir.join(MANIFEST_FILE),
-        serde_json::to_vec_pretty(&manifest)?,
-    )?;
+    fs::write(dir.join(MANIFEST_FILE), serde_json::to_vec_pretty(&manifest)?)?;
     fs::write(dir.join(WEIGHTS_FILE), weights)?;
     Ok(())
 }

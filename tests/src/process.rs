@@ -4,7 +4,7 @@
 //! does, so nothing is ever left running.
 
 use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::{env, process, thread};
 
 use anyhow::{Context, Result, ensure};
@@ -12,22 +12,75 @@ use anyhow::{Context, Result, ensure};
 /// The environment variable that carries a part's instructions.
 pub const ROLE: &str = "SELVEDGE_TEST_ROLE";
 
-/// Starts this test program again to run only the test named `test`, with `instructions`.
-///
-/// # Errors
-/// When the system does not start it.
-pub fn start(test: &str, instructions: &str) -> Result<Child> {
-    let program = env::current_exe().context("the test program has no path")?;
-    Command::new(program)
-        .args(["--exact", test, "--nocapture"])
-        .env(ROLE, instructions)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .context("cannot start the test program again")
+/// A process that plays a part; killed when dropped.
+pub struct Process {
+    child: Child,
+    /// Kept open, since the process ends when this closes; waiting on the child alone would close it.
+    _leash: Option<ChildStdin>,
 }
 
-/// The instructions, in a process that [`start`] started; nothing in one that tests.
+impl Process {
+    /// Starts this test program again to run only the test named `test`, with `instructions`.
+    ///
+    /// # Errors
+    /// When the system does not start it.
+    pub fn start(test: &str, instructions: &str) -> Result<Self> {
+        let program = env::current_exe().context("the test program has no path")?;
+        let mut child = Command::new(program)
+            .args(["--exact", test, "--nocapture"])
+            .env(ROLE, instructions)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .context("cannot start the test program again")?;
+        let leash = child.stdin.take();
+        Ok(Self { child, _leash: leash })
+    }
+
+    /// Asks it to end.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub fn terminate(&self) -> Result<()> {
+        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status()?;
+        ensure!(sent.success(), "the process {} is gone", self.child.id());
+        Ok(())
+    }
+
+    /// Ends it at once, wherever it is, and says how it ended; a process that has ended already is left as it is.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn kill(&mut self) -> Result<ExitStatus> {
+        self.child.kill()?;
+        self.wait()
+    }
+
+    /// Waits until it ends.
+    ///
+    /// # Errors
+    /// When the system does not say how it ended.
+    pub fn wait(&mut self) -> Result<ExitStatus> {
+        Ok(self.child.wait()?)
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.kill();
+    }
+}
+
+/// The instructions, in a process that plays a part; nothing in one that tests.
 pub fn instructions() -> Option<String> {
     let instructions = env::var(ROLE).ok()?;
     // The parent holds the other end; when it goes, however it goes, so does this process.
@@ -36,16 +89,4 @@ pub fn instructions() -> Option<String> {
         process::exit(3);
     });
     Some(instructions)
-}
-
-/// Asks `child` to end.
-///
-/// # Errors
-/// When it is gone already.
-pub fn terminate(child: &Child) -> Result<()> {
-    let sent = Command::new("sh")
-        .args(["-c", &format!("kill -TERM {}", child.id())])
-        .status()?;
-    ensure!(sent.success(), "the process {} is gone", child.id());
-    Ok(())
 }

@@ -15,17 +15,11 @@ pub(crate) enum WebError {
     BackendUnknown(String),
     /// The small module was asked for WebGPU.
     #[error("this module was built without WebGPU; load selvedge-webgpu.js instead")]
-    #[cfg_attr(
-        feature = "webgpu",
-        expect(dead_code, reason = "only the small module lacks a backend")
-    )]
+    #[cfg_attr(feature = "webgpu", expect(dead_code, reason = "only the small module lacks a backend"))]
     BackendMissing,
     /// WebGPU would not start.
     #[error("WebGPU would not start ({0}); load the tagger with \"cpu\"")]
-    #[cfg_attr(
-        not(feature = "webgpu"),
-        expect(dead_code, reason = "the small module opens no GPU")
-    )]
+    #[cfg_attr(not(feature = "webgpu"), expect(dead_code, reason = "the small module opens no GPU"))]
     Device(String),
     /// The manifest or the weights are damaged, or one does not belong to the other.
     #[error("the bundle cannot be used: {0}")]

@@ -33,11 +33,7 @@ impl StyleTagger {
     /// # Errors
     /// An `Error` whose `name` is a stable code: `backend_unknown`, `backend_missing`, `device_failed` (WebGPU would not
     /// start: use the CPU), `bundle_invalid` (the manifest or the weights are damaged or do not belong together).
-    pub async fn load(
-        manifest_json: String,
-        weights: Vec<u8>,
-        backend: String,
-    ) -> Result<StyleTagger, JsValue> {
+    pub async fn load(manifest_json: String, weights: Vec<u8>, backend: String) -> Result<StyleTagger, JsValue> {
         let tagger = Tagger::load(&manifest_json, &weights, &backend).await?;
         Ok(Self(tagger))
     }
@@ -50,12 +46,7 @@ impl StyleTagger {
     ///
     /// # Errors
     /// An `Error` whose `name` is `input_invalid` (the pixels do not fit the size) or `inference_failed`.
-    pub async fn tag(
-        &self,
-        rgba: Vec<u8>,
-        width: usize,
-        height: usize,
-    ) -> Result<JsValue, JsValue> {
+    pub async fn tag(&self, rgba: Vec<u8>, width: usize, height: usize) -> Result<JsValue, JsValue> {
         let tags = self.0.tag(&rgba, width, height).await?;
         let json = serde_json::to_string(&tags).map_err(error::WebError::from)?;
         js_sys::JSON::parse(&json)

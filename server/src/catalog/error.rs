@@ -10,7 +10,7 @@ use crate::embed::EmbedError;
 #[derive(Debug, Error)]
 pub enum CatalogError {
     /// The system refused a file operation.
-    #[error("cannot {action} {path}: {source}")]
+    #[error("cannot {action} {path}")]
     Io {
         /// What was tried, as a verb.
         action: &'static str,

@@ -13,10 +13,11 @@ use rayon::prelude::*;
 use shared::embedding::Embedding;
 use shared::input::InputSpec;
 
+use super::CatalogError;
 use super::dataset::{Dataset, ShopPhoto};
 use super::format::{FORMAT, Header, Row, Writer};
-use super::CatalogError;
-use crate::embed::{Photo, RetrievalModel};
+use crate::data::Photo;
+use crate::embed::RetrievalModel;
 
 /// Batches that wait decoded; one being decoded, one waiting, one on the device keeps both sides busy.
 const AHEAD: usize = 1;

@@ -1,9 +1,9 @@
 //! What training does to pictures: the published crop and flip, and light that varies.
 
-use image::RgbImage;
+use super::photo::Photo;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
-use shared::input::{CropBox, InputError, InputSpec, Pixels};
+use shared::input::{CropBox, InputError, InputSpec};
 
 /// Strengths of the augmentations; zero switches one off.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -26,12 +26,10 @@ impl Augment {
     ///
     /// # Errors
     /// [`InputError`], which a picture of at least one pixel does not cause.
-    pub fn apply(&self, image: &RgbImage, spec: &InputSpec, rng: &mut impl Rng) -> Result<Vec<f32>, InputError> {
-        let (width, height) = image.dimensions();
-        let pixels = Pixels::new(image.as_raw(), width as usize, height as usize, 3)?;
-        let (x, crop_width) = shorten(width, self.crop_width, rng);
-        let (y, crop_height) = shorten(height, self.crop_height, rng);
-        let mut chw = spec.to_chw(pixels, Some(CropBox { x, y, width: crop_width, height: crop_height }))?;
+    pub fn apply(&self, image: &Photo, spec: &InputSpec, rng: &mut impl Rng) -> Result<Vec<f32>, InputError> {
+        let (x, crop_width) = shorten(image.width(), self.crop_width, rng);
+        let (y, crop_height) = shorten(image.height(), self.crop_height, rng);
+        let mut chw = spec.to_chw(image.pixels()?, Some(CropBox { x, y, width: crop_width, height: crop_height }))?;
         if self.flip && rng.random_bool(0.5) {
             chw.chunks_exact_mut(spec.width).for_each(<[f32]>::reverse);
         }
@@ -80,13 +78,4 @@ fn shorten(length: u32, share: f32, rng: &mut impl Rng) -> (u32, u32) {
     let most = (length as f32 * share) as u32;
     let lost = rng.random_range(0..=most.min(length - 1));
     (rng.random_range(0..=lost), length - lost)
-}
-
-/// One picture as a model input without any change.
-///
-/// # Errors
-/// As [`InputSpec::to_chw`].
-pub fn plain(image: &RgbImage, spec: &InputSpec) -> Result<Vec<f32>, InputError> {
-    let (width, height) = image.dimensions();
-    spec.to_chw(Pixels::new(image.as_raw(), width as usize, height as usize, 3)?, None)
 }

@@ -1,8 +1,7 @@
 //! A dataset's pictures, decoded once and kept in memory while they fit.
 
-use super::decode::read_rgb;
 use super::manifest::Dataset;
-use image::RgbImage;
+use super::photo::Photo;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +12,7 @@ const CACHE_BYTES: u64 = 3 << 30;
 #[derive(Debug)]
 pub struct Images {
     dataset: Arc<Dataset>,
-    cache: Vec<OnceLock<Arc<RgbImage>>>,
+    cache: Vec<OnceLock<Arc<Photo>>>,
     cached: AtomicU64,
 }
 
@@ -33,12 +32,12 @@ impl Images {
     ///
     /// # Errors
     /// If the file cannot be read or decoded; names it.
-    pub fn get(&self, row: usize) -> anyhow::Result<Arc<RgbImage>> {
+    pub fn get(&self, row: usize) -> anyhow::Result<Arc<Photo>> {
         if let Some(image) = self.cache[row].get() {
             return Ok(Arc::clone(image));
         }
-        let image = Arc::new(read_rgb(&self.dataset.dir.join(&self.dataset.rows[row].path))?);
-        let bytes = image.as_raw().len() as u64;
+        let image = Arc::new(Photo::read(&self.dataset.dir.join(&self.dataset.rows[row].path))?);
+        let bytes = image.bytes() as u64;
         if self.cached.fetch_add(bytes, Ordering::Relaxed) + bytes <= CACHE_BYTES {
             // Another thread may have been first; both hold the same picture.
             let _ = self.cache[row].set(Arc::clone(&image));

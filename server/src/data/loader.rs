@@ -79,7 +79,7 @@ fn make(
         .map(|(place, row)| {
             let image = images.get(*row)?;
             let input = match augment {
-                None => super::augment::plain(&image, spec),
+                None => spec.to_chw(image.pixels()?, None),
                 Some(augment) => {
                     let mut rng = ChaCha8Rng::seed_from_u64(seed);
                     // One stream a picture: drawing more for one never shifts another's.

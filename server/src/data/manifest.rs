@@ -15,7 +15,9 @@ pub const SHOP: &str = "shop";
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// A label is not in the vocabulary.
-    #[error("{path} carries the label '{label}', which is not in the vocabulary {vocabulary:?}; correct the manifest or train with `data.labels = \"dataset\"`")]
+    #[error(
+        "{path} carries the label '{label}', which is not in the vocabulary {vocabulary:?}; correct the manifest or train with `data.labels = \"dataset\"`"
+    )]
     UnknownLabel {
         /// The image.
         path: String,
@@ -115,9 +117,8 @@ impl Dataset {
     /// # Errors
     /// [`DataError::EmptySplit`].
     pub fn split(&self, split: &str, keep: impl Fn(&Row) -> bool, extra: &str) -> Result<Vec<usize>, DataError> {
-        let rows: Vec<usize> = (0..self.rows.len())
-            .filter(|i| self.rows[*i].split == split && keep(&self.rows[*i]))
-            .collect();
+        let rows: Vec<usize> =
+            (0..self.rows.len()).filter(|i| self.rows[*i].split == split && keep(&self.rows[*i])).collect();
         if !rows.is_empty() {
             return Ok(rows);
         }
@@ -158,13 +159,12 @@ impl Dataset {
                 let row = &self.rows[i];
                 let mut line = vec![false; vocabulary.len()];
                 for label in row.labels() {
-                    let at = vocabulary.iter().position(|known| known == label).ok_or_else(|| {
-                        DataError::UnknownLabel {
+                    let at =
+                        vocabulary.iter().position(|known| known == label).ok_or_else(|| DataError::UnknownLabel {
                             path: row.path.clone(),
                             label: label.to_owned(),
                             vocabulary: vocabulary.to_vec(),
-                        }
-                    })?;
+                        })?;
                     line[at] = true;
                 }
                 Ok(line)

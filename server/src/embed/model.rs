@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use shared::bundle::{self, MANIFEST_FILE, Manifest};
 use shared::model::{Architecture, RetrievalNet};
 
@@ -15,6 +16,9 @@ pub struct RetrievalModel {
     net: RetrievalNet,
     manifest: Manifest,
     device: Device,
+    /// A pool of its own: the CPU backend then splits work without handing every operation over to other threads, and
+    /// never waits behind photos being decoded on the global pool.
+    pool: ThreadPool,
 }
 
 impl RetrievalModel {
@@ -24,7 +28,8 @@ impl RetrievalModel {
     /// When it is missing, damaged or not a retrieval bundle's.
     pub fn read_manifest(dir: &Path) -> Result<Manifest, EmbedError> {
         let refuse = |message: String| EmbedError::Bundle { path: dir.to_owned(), message };
-        let manifest = Manifest::from_json(&read(&dir.join(MANIFEST_FILE))?).map_err(|error| refuse(error.to_string()))?;
+        let manifest =
+            Manifest::from_json(&read(&dir.join(MANIFEST_FILE))?).map_err(|error| refuse(error.to_string()))?;
         match manifest.architecture {
             Architecture::Retrieval(_) => Ok(manifest),
             Architecture::Style(_) => Err(refuse("it recognises styles; name the folder of a retrieval bundle".into())),
@@ -40,7 +45,8 @@ impl RetrievalModel {
         let weights = read(&dir.join(&manifest.weights.file))?;
         let net = bundle::load_retrieval(&manifest, &weights, device)
             .map_err(|error| EmbedError::Bundle { path: dir.to_owned(), message: error.to_string() })?;
-        Ok(Self { net, manifest, device: device.clone() })
+        let pool = ThreadPoolBuilder::new().build().map_err(EmbedError::Threads)?;
+        Ok(Self { net, manifest, device: device.clone(), pool })
     }
 
     /// The bundle's manifest.
@@ -53,6 +59,21 @@ impl RetrievalModel {
     /// # Errors
     /// When an input has another size than the manifest says, or the device cannot give the result back.
     pub fn embed(&self, inputs: Vec<Vec<f32>>) -> anyhow::Result<Vec<Vec<f32>>> {
+        self.pool.install(|| self.compute(inputs))
+    }
+
+    /// Runs a batch of grey inputs, so that kernels are compiled and memory is there before the first request.
+    ///
+    /// # Errors
+    /// As [`embed`](Self::embed).
+    pub fn warm_up(&self, batch: usize) -> anyhow::Result<()> {
+        for size in [1, batch.max(1)] {
+            self.embed(vec![vec![0.0; self.manifest.input.len()]; size])?;
+        }
+        Ok(())
+    }
+
+    fn compute(&self, inputs: Vec<Vec<f32>>) -> anyhow::Result<Vec<Vec<f32>>> {
         let (batch, spec) = (inputs.len(), &self.manifest.input);
         if batch == 0 {
             return Ok(Vec::new());
@@ -68,19 +89,11 @@ impl RetrievalModel {
         let [rows, dim] = embeddings.dims();
         let flat = embeddings.into_data().convert::<f32>().try_into_vec::<f32>();
         let flat = flat.map_err(|error| anyhow::anyhow!("{error:?}")).context("cannot read the embeddings back")?;
-        anyhow::ensure!(rows == batch && flat.len() == rows * dim, "the model gave {rows} embeddings for {batch} inputs");
+        anyhow::ensure!(
+            rows == batch && flat.len() == rows * dim,
+            "the model gave {rows} embeddings for {batch} inputs"
+        );
         Ok(flat.chunks_exact(dim).map(<[f32]>::to_vec).collect())
-    }
-
-    /// Runs a batch of grey inputs, so that kernels are compiled and memory is there before the first request.
-    ///
-    /// # Errors
-    /// As [`embed`](Self::embed).
-    pub fn warm_up(&self, batch: usize) -> anyhow::Result<()> {
-        for size in [1, batch.max(1)] {
-            self.embed(vec![vec![0.0; self.manifest.input.len()]; size])?;
-        }
-        Ok(())
     }
 }
 

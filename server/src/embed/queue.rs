@@ -91,7 +91,11 @@ impl EmbedQueue {
     /// # Errors
     /// [`EmbedError::Overloaded`].
     pub fn check_room(&self) -> Result<(), EmbedError> {
-        if self.gauges.waiting.load(Ordering::Relaxed) >= self.options.capacity { Err(self.overloaded()) } else { Ok(()) }
+        if self.gauges.waiting.load(Ordering::Relaxed) >= self.options.capacity {
+            Err(self.overloaded())
+        } else {
+            Ok(())
+        }
     }
 
     /// Embeds one input. Dropping the future withdraws the input if it still waits.

@@ -1,7 +1,7 @@
 //! mAP@10 and recall at k of a search: queries against a gallery, truth by identity.
 //!
 //! Average precision at 10 of a query is Σ over hits at rank i ≤ 10 of precision@i, divided by min(10, number of gallery
-//! images of its identity). Equal scores rank in gallery order.
+//! images of its identity). Queries without such an image do not count. Equal scores rank in gallery order.
 
 use shared::score::descending;
 
@@ -20,18 +20,13 @@ pub struct Ranked {
 pub const DEPTH: usize = 10;
 
 /// Ranks the gallery for every query by inner product.
-pub fn rank(
-    queries: &[Vec<f32>],
-    gallery: &[Vec<f32>],
-    is_match: impl Fn(usize, usize) -> bool + Sync,
-) -> Vec<Ranked> {
+pub fn rank(queries: &[Vec<f32>], gallery: &[Vec<f32>], is_match: impl Fn(usize, usize) -> bool + Sync) -> Vec<Ranked> {
     use rayon::prelude::*;
     queries
         .par_iter()
         .enumerate()
         .map(|(q, query)| {
-            let scores: Vec<f32> =
-                gallery.iter().map(|row| row.iter().zip(query).map(|(a, b)| a * b).sum()).collect();
+            let scores: Vec<f32> = gallery.iter().map(|row| row.iter().zip(query).map(|(a, b)| a * b).sum()).collect();
             rank_scores(&scores, |g| is_match(q, g))
         })
         .collect()
@@ -50,11 +45,8 @@ pub fn rank_scores(scores: &[f32], is_match: impl Fn(usize) -> bool) -> Ranked {
 }
 
 impl Ranked {
-    /// Average precision at 10; 0 if nothing is relevant.
-    pub fn average_precision(&self) -> f64 {
-        if self.relevant == 0 {
-            return 0.0;
-        }
+    /// Average precision at 10; `None` if nothing is relevant, so that there was nothing to find.
+    pub fn average_precision(&self) -> Option<f64> {
         let mut hits = 0.0;
         let mut sum = 0.0;
         for (rank, hit) in self.hit.iter().enumerate() {
@@ -63,21 +55,26 @@ impl Ranked {
                 sum += hits / (rank + 1) as f64;
             }
         }
-        sum / self.relevant.min(DEPTH) as f64
+        (self.relevant > 0).then(|| sum / self.relevant.min(DEPTH) as f64)
     }
 
-    /// Whether one of the first `k` is right.
-    pub fn recalled_at(&self, k: usize) -> bool {
-        self.hit.iter().take(k).any(|hit| *hit)
+    /// Whether one of the first `k` is right; `None` if nothing is relevant.
+    pub fn recalled_at(&self, k: usize) -> Option<bool> {
+        (self.relevant > 0).then(|| self.hit.iter().take(k).any(|hit| *hit))
     }
 }
 
-/// Mean average precision at 10 over the given queries.
+/// Mean average precision at 10 over those of the given queries that have something to find.
 pub fn mean_ap_at_10(ranked: &[Ranked], queries: &[usize]) -> f64 {
-    queries.iter().map(|q| ranked[*q].average_precision()).sum::<f64>() / queries.len().max(1) as f64
+    mean(queries.iter().filter_map(|q| ranked[*q].average_precision()))
 }
 
-/// Share of the given queries with a right answer among the first `k`.
+/// Share of the given queries, of those that have something to find, with a right answer among the first `k`.
 pub fn recall_at(k: usize, ranked: &[Ranked], queries: &[usize]) -> f64 {
-    queries.iter().filter(|q| ranked[**q].recalled_at(k)).count() as f64 / queries.len().max(1) as f64
+    mean(queries.iter().filter_map(|q| ranked[*q].recalled_at(k)).map(|found| f64::from(u8::from(found))))
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, n) = values.fold((0.0, 0usize), |(sum, n), value| (sum + value, n + 1));
+    sum / n.max(1) as f64
 }

@@ -17,7 +17,8 @@ use super::serve::ServeConfig;
 use super::site::Site;
 use super::tagger::Tagger;
 use crate::catalog::Catalog;
-use crate::embed::{EmbedError, EmbedFn, EmbedQueue, Photo, RetrievalModel};
+use crate::data::Photo;
+use crate::embed::{EmbedError, EmbedFn, EmbedQueue, RetrievalModel};
 use crate::shutdown::{Lifecycle, Phase};
 
 /// The most searches whose bodies are in memory at once.

@@ -1,9 +1,7 @@
 //! Bytes with their type, tag and caching, and the short answer to a client that has them already.
 
 use axum::body::{Body, Bytes};
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, VARY,
-};
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -51,10 +49,13 @@ impl Entity {
             }
         };
         set(ETAG, &self.etag);
-        set(CACHE_CONTROL, match self.caching {
-            Caching::Immutable => "public, max-age=31536000, immutable",
-            Caching::Revalidate => "no-cache",
-        });
+        set(
+            CACHE_CONTROL,
+            match self.caching {
+                Caching::Immutable => "public, max-age=31536000, immutable",
+                Caching::Revalidate => "no-cache",
+            },
+        );
         if self.varies {
             set(VARY, "accept-encoding");
         }

@@ -8,7 +8,8 @@ use shared::input::InputError;
 use thiserror::Error;
 
 use super::problem::Failure;
-use crate::embed::{EmbedError, PhotoError};
+use crate::data::PhotoError;
+use crate::embed::EmbedError;
 
 /// Why a request gets no result. The text goes to the client: it says what to do and quotes nothing secret.
 #[derive(Debug, Error)]
@@ -113,7 +114,9 @@ impl From<EmbedError> for ApiError {
         match error {
             EmbedError::Overloaded { retry_after_s, .. } => Self::Overloaded { retry_after_s },
             EmbedError::Closed => Self::Unready,
-            EmbedError::Model(_) | EmbedError::Read { .. } | EmbedError::Bundle { .. } => Self::Internal(error.into()),
+            EmbedError::Model(_) | EmbedError::Read { .. } | EmbedError::Threads(_) | EmbedError::Bundle { .. } => {
+                Self::Internal(error.into())
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The service over HTTP: the page, the tagger bundle, search, products and photos.
 //!
-//! [`routes`] is the one list that both the router and the OpenAPI document come from. Handlers return
-//! [`ApiError`](error::ApiError); [`observe`] alone turns errors into problem documents, so that every answer, axum's own
+//! `routes` is the one list that both the router and the OpenAPI document come from. Handlers return
+//! `ApiError`; `observe` alone turns errors into problem documents, so that every answer, axum's own
 //! rejections included, has a stable code and a request id. **Invariant:** no CORS header is ever sent; the service talks
 //! to its own page.
 

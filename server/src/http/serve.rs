@@ -46,7 +46,8 @@ pub struct ServeConfig {
 /// # Errors
 /// When something named in `config` cannot be opened, the address is taken, or the model cannot be loaded.
 pub fn serve(config: &ServeConfig, device: &Device, on_ready: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let served = runtime.block_on(run(config, device, on_ready));
     // Work that outlives the grace period must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(100));

@@ -124,12 +124,14 @@ fn smaller(bytes: &[u8]) -> anyhow::Result<Option<Vec<u8>>> {
     Ok((gzip.len() + 64 < bytes.len()).then_some(gzip))
 }
 
-/// Whether the build put a hash of the content into the name, as in `page-0123456789abcdef_bg.wasm`.
+/// Whether the build put a hash of the content into the path: into a folder's name, as in `wasm/0123456789ab/web.js`, or
+/// behind a file's, as in `web-0123456789abcdef_bg.wasm`.
 fn is_hashed(name: &str) -> bool {
-    let file = name.rsplit('/').next().unwrap_or(name);
-    file.split(['-', '_', '.']).skip(1).any(|part| {
+    let hash = |part: &str| {
         (12..=64).contains(&part.len()) && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    })
+    };
+    let (folders, file) = name.rsplit_once('/').unwrap_or(("", name));
+    folders.split('/').any(hash) || file.split(['-', '_', '.']).skip(1).any(hash)
 }
 
 /// The content security policy of an HTML file: the scripts it holds inline are allowed by their hash, and no others.
@@ -181,6 +183,8 @@ mod tests {
             ("web-0123456789abcdef.js", true),
             ("cpu/web-0123456789abcdef_bg.wasm", true),
             ("style-0123456789abcdef.css", true),
+            ("assets/0123456789ab/app/main.js", true),
+            ("assets/app/main.js", false),
             ("index.html", false),
             ("worker.js", false),
             ("0123456789abcdef.js", false),
@@ -205,6 +209,9 @@ mod tests {
         let html = br#"<script src="a.js"></script><script type="module">go()</script><script>"#;
         let policy = policy(html).expect("a header");
         let policy = policy.to_str().expect("ascii");
-        assert!(policy.ends_with("'wasm-unsafe-eval' 'sha256-E0M2kZaNFjMDuuS0lXYN3bTxNIyYSDiBTb0YsItWwqk='"), "{policy}");
+        assert!(
+            policy.ends_with("'wasm-unsafe-eval' 'sha256-5KYv+PUboo5h+0+YAtGRPbwv5d/QxzHslP4YGnUaxRw='"),
+            "{policy}"
+        );
     }
 }

@@ -15,14 +15,9 @@ impl Arm {
     pub(crate) fn at(&self, t: f32) -> ((f32, f32), (f32, f32)) {
         let (s, e, w) = (self.shoulder, self.elbow, self.wrist);
         let upper = 0.53;
-        let lerp =
-            |a: (f32, f32), b: (f32, f32), t: f32| (a.0 + (b.0 - a.0) * t, a.1 + (b.1 - a.1) * t);
+        let lerp = |a: (f32, f32), b: (f32, f32), t: f32| (a.0 + (b.0 - a.0) * t, a.1 + (b.1 - a.1) * t);
         let point = |t: f32| {
-            if t < upper {
-                lerp(s, e, t / upper)
-            } else {
-                lerp(e, w, (t - upper) / (1.0 - upper))
-            }
+            if t < upper { lerp(s, e, t / upper) } else { lerp(e, w, (t - upper) / (1.0 - upper)) }
         };
         let soft = 0.08;
         let (a, b) = (point((t - soft).max(-0.2)), point((t + soft).min(1.2)));
@@ -41,11 +36,7 @@ impl Arm {
         let elbow = (shoulder.0 + 29.5 * out, shoulder.1 + 29.5 * down);
         let len = (fore.0 * fore.0 + fore.1 * fore.1).sqrt().max(1e-3);
         let wrist = (elbow.0 + 26.5 * fore.0 / len, elbow.1 + 26.5 * fore.1 / len);
-        Self {
-            shoulder,
-            elbow,
-            wrist,
-        }
+        Self { shoulder, elbow, wrist }
     }
 }
 
@@ -74,14 +65,7 @@ impl Body {
     pub(crate) fn mannequin(dice: &mut Dice) -> Self {
         let out = dice.range(0.27, 0.40);
         let arm = Arm::posed(out, (out * 0.75, 1.0));
-        Self {
-            shoulder: 19.0,
-            bust: 16.6,
-            waist: 13.4,
-            hip: 17.6,
-            arms: [arm, arm],
-            stance: 8.0,
-        }
+        Self { shoulder: 19.0, bust: 16.6, waist: 13.4, hip: 17.6, arms: [arm, arm], stance: 8.0 }
     }
 
     /// A customer.
@@ -98,9 +82,7 @@ impl Body {
             // Across the body.
             3 => Arm::posed(dice.range(0.22, 0.32), (-0.75, dice.range(0.25, 0.6))),
             // Held up, as with a telephone.
-            _ if dice.chance(0.5) => {
-                Arm::posed(dice.range(0.25, 0.38), (-1.0, dice.range(-0.25, 0.1)))
-            }
+            _ if dice.chance(0.5) => Arm::posed(dice.range(0.25, 0.38), (-1.0, dice.range(-0.25, 0.1))),
             _ => Arm::posed(dice.range(0.35, 0.5), (0.75, dice.range(-0.75, -0.35))),
         };
         Self {

@@ -28,23 +28,12 @@ pub(crate) struct Shot {
 impl Camera {
     /// Upright and centred.
     pub(crate) fn straight() -> Self {
-        Self {
-            cos: 1.0,
-            sin: 0.0,
-            zoom: 1.0,
-            shift: (0.0, 0.0),
-            tilt: (0.0, 0.0),
-            shadow: (0.0, 0.0, 0.0),
-        }
+        Self { cos: 1.0, sin: 0.0, zoom: 1.0, shift: (0.0, 0.0), tilt: (0.0, 0.0), shadow: (0.0, 0.0, 0.0) }
     }
 
     /// As a customer holds it; things that lie flat are turned further than people.
     pub(crate) fn hand_held(dice: &mut Dice, worn: bool) -> Self {
-        let turn = if worn {
-            dice.bell() * 0.07
-        } else {
-            dice.bell() * 0.32
-        };
+        let turn = if worn { dice.bell() * 0.07 } else { dice.bell() * 0.32 };
         let tilt = if worn { 0.10 } else { 0.18 };
         Self {
             cos: libm::cosf(turn),
@@ -60,10 +49,7 @@ impl Camera {
     fn back(&self, x: f32, y: f32) -> (f32, f32) {
         let w = 1.0 + self.tilt.0 * x + self.tilt.1 * y;
         let (x, y) = ((x - self.shift.0) / w, (y - self.shift.1) / w);
-        (
-            (x * self.cos + y * self.sin) / self.zoom,
-            (y * self.cos - x * self.sin) / self.zoom,
-        )
+        ((x * self.cos + y * self.sin) / self.zoom, (y * self.cos - x * self.sin) / self.zoom)
     }
 
     /// Takes the picture.
@@ -79,10 +65,7 @@ impl Camera {
                 let mut sum = [0.0f32; 4];
                 let mut garment = 0.0;
                 for (dx, dy) in TAPS {
-                    let (x, y) = self.back(
-                        (i as f32 + dx) / size as f32 - 0.5,
-                        (j as f32 + dy) / size as f32 - 0.5,
-                    );
+                    let (x, y) = self.back((i as f32 + dx) / size as f32 - 0.5, (j as f32 + dy) / size as f32 - 0.5);
                     let (c, g) = sample(canvas, (x + 0.5) * side - 0.5, (y + 0.5) * side - 0.5);
                     for k in 0..4 {
                         sum[k] += 0.25 * c[k];
@@ -102,17 +85,8 @@ impl Camera {
         }
         if self.shadow.2 > 0.0 {
             let mut dark: Vec<f32> = layer.iter().map(|p| p[3]).collect();
-            blur(
-                &mut dark,
-                size,
-                size,
-                (size as f32 * 0.016).max(1.0) as usize,
-                2,
-            );
-            let (dx, dy) = (
-                (self.shadow.0 * size as f32) as isize,
-                (self.shadow.1 * size as f32) as isize,
-            );
+            blur(&mut dark, size, size, (size as f32 * 0.016).max(1.0) as usize, 2);
+            let (dx, dy) = ((self.shadow.0 * size as f32) as isize, (self.shadow.1 * size as f32) as isize);
             for j in 0..size as isize {
                 for i in 0..size as isize {
                     let (x, y) = (i - dx, j - dy);
@@ -129,11 +103,7 @@ impl Camera {
                 p[c] = p[c] * (1.0 - l[3]) + l[c];
             }
         }
-        Shot {
-            rgb,
-            mask,
-            quality: 90,
-        }
+        Shot { rgb, mask, quality: 90 }
     }
 }
 
@@ -179,30 +149,19 @@ impl Shot {
         let exposure = dice.range(0.72, 1.20);
         let warm = dice.bell() * 0.09;
         let tint = dice.bell() * 0.03;
-        let cast = [
-            exposure * (1.0 + warm),
-            exposure * (1.0 + tint),
-            exposure * (1.0 - warm),
-        ];
+        let cast = [exposure * (1.0 + warm), exposure * (1.0 + tint), exposure * (1.0 - warm)];
         let vignette = dice.range(0.0, 0.35);
         let haze = dice.range(0.0, 0.02);
         let (gx, gy) = (dice.range(-0.25, 0.25), dice.range(-0.25, 0.25));
         for (i, p) in self.rgb.iter_mut().enumerate() {
-            let (x, y) = (
-                (i % size) as f32 / size as f32 - 0.5,
-                (i / size) as f32 / size as f32 - 0.5,
-            );
+            let (x, y) = ((i % size) as f32 / size as f32 - 0.5, (i / size) as f32 / size as f32 - 0.5);
             let k = (1.0 - vignette * (x * x + y * y)) * (1.0 + gx * x + gy * y);
             for c in 0..3 {
                 p[c] = p[c] * cast[c] * k * (1.0 - haze) + haze;
             }
         }
         let r = size as f32 / 256.0;
-        let soft = if dice.chance(0.3) {
-            (dice.range(0.8, 1.6) * r) as usize
-        } else {
-            0
-        };
+        let soft = if dice.chance(0.3) { (dice.range(0.8, 1.6) * r) as usize } else { 0 };
         if soft > 0 {
             let mut plane = vec![0.0; size * size];
             for c in 0..3 {
@@ -221,20 +180,13 @@ impl Shot {
             let grain = (lattice(i as i32, 1, seed) + lattice(i as i32, 2, seed) - 1.0) * noise;
             let colour = (lattice(i as i32, 3, seed) - 0.5) * noise * 0.5;
             let level = 0.25 + p[1].max(0.0).sqrt();
-            *p = [
-                p[0] + (grain + colour) * level,
-                p[1] + grain * level,
-                p[2] + (grain - colour) * level,
-            ];
+            *p = [p[0] + (grain + colour) * level, p[1] + grain * level, p[2] + (grain - colour) * level];
         }
         self.quality = dice.range(52.0, 94.0) as u8;
     }
 
     /// sRGB bytes, row by row.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.rgb
-            .iter()
-            .flat_map(|p| p.map(|v| (v.clamp(0.0, 1.0).sqrt() * 255.0 + 0.5) as u8))
-            .collect()
+        self.rgb.iter().flat_map(|p| p.map(|v| (v.clamp(0.0, 1.0).sqrt() * 255.0 + 0.5) as u8)).collect()
     }
 }

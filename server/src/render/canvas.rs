@@ -20,10 +20,7 @@ impl Light {
     /// A lamp from this side; `x` and `y` in `[-1, 1]`.
     pub(crate) fn from(x: f32, y: f32, ambient: f32) -> Self {
         let len = (x * x + y * y + 1.0).sqrt();
-        Self {
-            toward: [x / len, y / len, 1.0 / len],
-            ambient,
-        }
+        Self { toward: [x / len, y / len, 1.0 / len], ambient }
     }
 }
 
@@ -50,12 +47,7 @@ pub(crate) struct Texel {
 impl Texel {
     /// A matt, smooth, opaque surface.
     pub(crate) fn flat(rgb: [f32; 3]) -> Self {
-        Self {
-            rgb,
-            height: 0.0,
-            gloss: 0.0,
-            cover: 1.0,
-        }
+        Self { rgb, height: 0.0, gloss: 0.0, cover: 1.0 }
     }
 }
 
@@ -81,17 +73,7 @@ pub(crate) struct Paint<'a> {
 impl<'a> Paint<'a> {
     /// Defaults: flat, a light shadow.
     pub(crate) fn new(class: Class, texel: &'a dyn Fn(f32, f32, (f32, f32)) -> Texel) -> Self {
-        Self {
-            texel,
-            folds: None,
-            bulge: 0.0,
-            edge: 1.0,
-            cast: 0.0,
-            reach: 1.0,
-            class,
-            joined: &[],
-            within: None,
-        }
+        Self { texel, folds: None, bulge: 0.0, edge: 1.0, cast: 0.0, reach: 1.0, class, joined: &[], within: None }
     }
 
     /// Rounds the shape off towards its edge.
@@ -157,10 +139,7 @@ impl Canvas {
             garment: vec![0.0; side * side],
             light,
             scale,
-            origin: (
-                side as f32 / 2.0 - centre.0 * scale,
-                side as f32 / 2.0 - centre.1 * scale,
-            ),
+            origin: (side as f32 / 2.0 - centre.0 * scale, side as f32 / 2.0 - centre.1 * scale),
             lean: 0.0,
             sway: 0.0,
         }
@@ -184,10 +163,7 @@ impl Canvas {
     fn place(&self, x: f32, y: f32) -> (f32, f32) {
         let t = ((y - 10.0) / 100.0).clamp(0.0, 1.0);
         let x = x + self.lean * (60.0 - y) + self.sway * 4.0 * t * (1.0 - t);
-        (
-            x * self.scale + self.origin.0,
-            y * self.scale + self.origin.1,
-        )
+        (x * self.scale + self.origin.0, y * self.scale + self.origin.1)
     }
 
     fn path(&self, outline: &Outline) -> Option<Path> {
@@ -213,22 +189,14 @@ impl Canvas {
             return;
         };
         let cast_px = paint.reach * self.scale;
-        let margin = if paint.cast > 0.0 {
-            cast_px * 2.5 + 2.0
-        } else {
-            2.0
-        };
+        let margin = if paint.cast > 0.0 { cast_px * 2.5 + 2.0 } else { 2.0 };
         let Some(win) = self.window(path.bounds(), margin) else {
             return;
         };
         let Some(mut cover) = fill(&path, &win) else {
             return;
         };
-        if let Some(within) = paint
-            .within
-            .and_then(|o| self.path(o))
-            .and_then(|p| fill(&p, &win))
-        {
+        if let Some(within) = paint.within.and_then(|o| self.path(o)).and_then(|p| fill(&p, &win)) {
             for (c, m) in cover.iter_mut().zip(within) {
                 *c *= m;
             }
@@ -269,21 +237,10 @@ impl Canvas {
         self.shade(&cover, &height, &texels, &win, paint.class);
     }
 
-    fn texels(
-        &self,
-        cover: &[f32],
-        height: &mut [f32],
-        win: &Window,
-        paint: &Paint<'_>,
-    ) -> Vec<Texel> {
+    fn texels(&self, cover: &[f32], height: &mut [f32], win: &Window, paint: &Paint<'_>) -> Vec<Texel> {
         let per_px = self.scale * 0.5;
         let drape = height.to_vec();
-        let empty = Texel {
-            rgb: [0.0; 3],
-            height: 0.0,
-            gloss: 0.0,
-            cover: 0.0,
-        };
+        let empty = Texel { rgb: [0.0; 3], height: 0.0, gloss: 0.0, cover: 0.0 };
         let mut texels = vec![empty; cover.len()];
         for j in 0..win.h {
             let cy = ((win.y + j) as f32 + 0.5 - self.origin.1) / self.scale;
@@ -296,14 +253,9 @@ impl Canvas {
                 }
                 let cx = ((win.x + i) as f32 + 0.5 - self.origin.0) / self.scale - shift;
                 let slope = if paint.folds.is_some() {
-                    let (l, r) = (
-                        drape[k - usize::from(i > 0)],
-                        drape[k + usize::from(i + 1 < win.w)],
-                    );
-                    let (u, d) = (
-                        drape[k - if j > 0 { win.w } else { 0 }],
-                        drape[k + if j + 1 < win.h { win.w } else { 0 }],
-                    );
+                    let (l, r) = (drape[k - usize::from(i > 0)], drape[k + usize::from(i + 1 < win.w)]);
+                    let (u, d) =
+                        (drape[k - if j > 0 { win.w } else { 0 }], drape[k + if j + 1 < win.h { win.w } else { 0 }]);
                     ((r - l) * per_px, (d - u) * per_px)
                 } else {
                     (0.0, 0.0)
@@ -316,14 +268,7 @@ impl Canvas {
         texels
     }
 
-    fn shade(
-        &mut self,
-        cover: &[f32],
-        height: &[f32],
-        texels: &[Texel],
-        win: &Window,
-        class: Class,
-    ) {
+    fn shade(&mut self, cover: &[f32], height: &[f32], texels: &[Texel], win: &Window, class: Class) {
         let light = self.light;
         let per_px = self.scale * 0.5;
         let half = {
@@ -343,27 +288,16 @@ impl Canvas {
                 // One-sided at the rim: outside the shape there is no height to compare with.
                 let near = |step: isize, ok: bool| {
                     let other = (k as isize + step) as usize;
-                    if ok && cover[other] > 0.0 {
-                        height[other]
-                    } else {
-                        height[k]
-                    }
+                    if ok && cover[other] > 0.0 { height[other] } else { height[k] }
                 };
                 let gx = (near(1, i + 1 < win.w) - near(-1, i > 0)) * per_px;
-                let gy =
-                    (near(win.w as isize, j + 1 < win.h) - near(-(win.w as isize), j > 0)) * per_px;
+                let gy = (near(win.w as isize, j + 1 < win.h) - near(-(win.w as isize), j > 0)) * per_px;
                 let len = (gx * gx + gy * gy + 1.0).sqrt();
                 let n = [-gx / len, -gy / len, 1.0 / len];
-                let facing =
-                    n[0] * light.toward[0] + n[1] * light.toward[1] + n[2] * light.toward[2];
-                let lit =
-                    light.ambient * (0.55 + 0.45 * n[2]) + (1.0 - light.ambient) * facing.max(0.0);
+                let facing = n[0] * light.toward[0] + n[1] * light.toward[1] + n[2] * light.toward[2];
+                let lit = light.ambient * (0.55 + 0.45 * n[2]) + (1.0 - light.ambient) * facing.max(0.0);
                 let shade = lit / flat;
-                let mut rgb = [
-                    texel.rgb[0] * shade,
-                    texel.rgb[1] * shade,
-                    texel.rgb[2] * shade,
-                ];
+                let mut rgb = [texel.rgb[0] * shade, texel.rgb[1] * shade, texel.rgb[2] * shade];
                 if texel.gloss > 0.0 {
                     let s = (n[0] * half[0] + n[1] * half[1] + n[2] * half[2]).max(0.0);
                     let (s2, s4) = (s * s, s * s * s * s);
@@ -428,24 +362,14 @@ impl Canvas {
             width: (width * self.scale).max(0.8),
             line_cap: LineCap::Round,
             line_join: LineJoin::Round,
-            dash: dash.and_then(|(on, off)| {
-                StrokeDash::new(vec![on * self.scale, off * self.scale], 0.0)
-            }),
+            dash: dash.and_then(|(on, off)| StrokeDash::new(vec![on * self.scale, off * self.scale], 0.0)),
             ..Stroke::default()
         };
         let dashed = match &stroke.dash {
             Some(d) => path.dash(d, 1.0),
             None => Some(path),
         };
-        let Some(path) = dashed.and_then(|p| {
-            p.stroke(
-                &Stroke {
-                    dash: None,
-                    ..stroke.clone()
-                },
-                1.0,
-            )
-        }) else {
+        let Some(path) = dashed.and_then(|p| p.stroke(&Stroke { dash: None, ..stroke.clone() }, 1.0)) else {
             return;
         };
         let Some(win) = self.window(path.bounds(), 1.0) else {
@@ -488,23 +412,12 @@ impl Canvas {
 
     /// A row of stitches.
     pub(crate) fn stitches(&mut self, points: &[(f32, f32)], thread: Option<[f32; 3]>) {
-        self.line(
-            &Outline::line(points),
-            0.22,
-            thread,
-            if thread.is_some() { 0.6 } else { 0.3 },
-            Some((0.55, 0.4)),
-        );
+        self.line(&Outline::line(points), 0.22, thread, if thread.is_some() { 0.6 } else { 0.3 }, Some((0.55, 0.4)));
     }
 }
 
 fn fill(path: &Path, win: &Window) -> Option<Vec<f32>> {
     let mut mask = Mask::new(win.w as u32, win.h as u32)?;
-    mask.fill_path(
-        path,
-        FillRule::Winding,
-        true,
-        Transform::from_translate(-(win.x as f32), -(win.y as f32)),
-    );
+    mask.fill_path(path, FillRule::Winding, true, Transform::from_translate(-(win.x as f32), -(win.y as f32)));
     Some(mask.data().iter().map(|&v| f32::from(v) / 255.0).collect())
 }

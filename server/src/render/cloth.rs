@@ -30,33 +30,21 @@ pub(crate) struct Frame {
 impl Frame {
     /// Hangs straight down from the origin.
     pub(crate) fn straight(half: f32) -> Self {
-        Self {
-            origin: (0.0, 0.0),
-            down: (0.0, 1.0),
-            half,
-        }
+        Self { origin: (0.0, 0.0), down: (0.0, 1.0), half }
     }
 
     /// Lies along the line between two points.
     pub(crate) fn along(from: (f32, f32), to: (f32, f32), half: f32) -> Self {
         let (dx, dy) = (to.0 - from.0, to.1 - from.1);
         let len = (dx * dx + dy * dy).sqrt().max(1e-3);
-        Self {
-            origin: from,
-            down: (dx / len, dy / len),
-            half,
-        }
+        Self { origin: from, down: (dx / len, dy / len), half }
     }
 
     fn uv(&self, x: f32, y: f32) -> (f32, f32) {
         let (px, py) = (x - self.origin.0, y - self.origin.1);
         let u = px * self.down.1 - py * self.down.0;
         let v = px * self.down.0 + py * self.down.1;
-        let side = if self.half > 0.0 {
-            (u / self.half).clamp(-1.2, 1.2)
-        } else {
-            0.0
-        };
+        let side = if self.half > 0.0 { (u / self.half).clamp(-1.2, 1.2) } else { 0.0 };
         (u * (1.0 + 0.22 * side * side), v)
     }
 }
@@ -80,11 +68,7 @@ impl Cloth {
             _ => {}
         }
         // No two dye lots are quite alike.
-        let lot = [
-            dice.range(0.92, 1.08),
-            dice.range(0.94, 1.06),
-            dice.range(0.92, 1.08),
-        ];
+        let lot = [dice.range(0.92, 1.08), dice.range(0.94, 1.06), dice.range(0.92, 1.08)];
         for c in [&mut print.ground, &mut print.second, &mut print.third] {
             for k in 0..3 {
                 c[k] = (c[k] * lot[k]).min(0.96);
@@ -93,12 +77,7 @@ impl Cloth {
         if spec.garment.category() != "tops" {
             print.size *= 0.75;
         }
-        Self {
-            fabric: spec.fabric,
-            pattern: spec.pattern,
-            print,
-            seed: dice.word() as u32,
-        }
+        Self { fabric: spec.fabric, pattern: spec.pattern, print, seed: dice.word() as u32 }
     }
 
     /// The same material in one colour.
@@ -146,11 +125,7 @@ impl Cloth {
             rgb
         };
         let bright = luma(self.print.ground);
-        let grain = lattice(
-            (u * 6.0).floor() as i32,
-            (v * 6.0).floor() as i32,
-            self.seed,
-        ) - 0.5;
+        let grain = lattice((u * 6.0).floor() as i32, (v * 6.0).floor() as i32, self.seed) - 0.5;
         let mut gloss = 0.0;
         match self.fabric {
             Fabric::Cotton => {
@@ -182,8 +157,7 @@ impl Cloth {
             Fabric::Denim => {
                 let fade = cloud(u / 7.0, v / 11.0, self.seed);
                 let twill = wave((u + v) / 0.42);
-                let white = (0.10 + 0.16 * fade * fade + 0.07 * twill + 0.10 * grain)
-                    * (1.0 - 0.5 * bright);
+                let white = (0.10 + 0.16 * fade * fade + 0.07 * twill + 0.10 * grain) * (1.0 - 0.5 * bright);
                 rgb = blend(rgb, [0.70, 0.76, 0.82], white.clamp(0.0, 0.6));
                 relief += 0.02 * twill;
             }
@@ -213,11 +187,7 @@ impl Cloth {
                 relief += 0.03 * melange;
             }
             Fabric::Tweed => {
-                let fleck = lattice(
-                    (u * 2.6).floor() as i32,
-                    (v * 2.6).floor() as i32,
-                    self.seed,
-                );
+                let fleck = lattice((u * 2.6).floor() as i32, (v * 2.6).floor() as i32, self.seed);
                 let thread = if fleck > 0.80 {
                     blend(rgb, self.print.second, 0.75)
                 } else if fleck < 0.16 {
@@ -229,19 +199,11 @@ impl Cloth {
                 relief += 0.09 * fleck;
             }
             Fabric::Fleece => {
-                rgb = scale(
-                    rgb,
-                    0.97 + 0.07 * value(u * 1.6, v * 1.6, self.seed) + 0.05 * grain,
-                );
+                rgb = scale(rgb, 0.97 + 0.07 * value(u * 1.6, v * 1.6, self.seed) + 0.05 * grain);
                 relief += 0.02 * grain;
             }
         }
-        Texel {
-            rgb,
-            height: relief,
-            gloss,
-            cover,
-        }
+        Texel { rgb, height: relief, gloss, cover }
     }
 }
 

@@ -31,10 +31,7 @@ struct Row<'a> {
 }
 
 /// See [`super::render_dataset`].
-pub(crate) fn render(
-    options: &RenderOptions,
-    progress: &(dyn Fn(usize) + Sync),
-) -> Result<RenderSummary, RenderError> {
+pub(crate) fn render(options: &RenderOptions, progress: &(dyn Fn(usize) + Sync)) -> Result<RenderSummary, RenderError> {
     if !SIDES.contains(&options.size) {
         return Err(RenderError::BadSize { size: options.size });
     }
@@ -46,10 +43,7 @@ pub(crate) fn render(
         Ok(mut entries) => entries.next().is_some(),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => false,
         Err(source) => {
-            return Err(RenderError::Io {
-                path: out.clone(),
-                source,
-            });
+            return Err(RenderError::Io { path: out.clone(), source });
         }
     };
     if occupied {
@@ -57,20 +51,14 @@ pub(crate) fn render(
     }
     let work = Staging::new(out)?;
     let specs = draw_specs(options.items, options.seed, options.style_mix);
-    specs
-        .par_iter()
-        .try_for_each(|spec| -> Result<(), RenderError> {
-            render_item(spec, options, &work.path)?;
-            progress(1);
-            Ok(())
-        })?;
+    specs.par_iter().try_for_each(|spec| -> Result<(), RenderError> {
+        render_item(spec, options, &work.path)?;
+        progress(1);
+        Ok(())
+    })?;
     write_tables(&specs, options, &work.path)?;
     work.publish(out)?;
-    Ok(RenderSummary {
-        items: specs.len(),
-        images: specs.len() * (1 + options.user_photos),
-        out: out.clone(),
-    })
+    Ok(RenderSummary { items: specs.len(), images: specs.len() * (1 + options.user_photos), out: out.clone() })
 }
 
 /// A folder beside the target that becomes the target, or goes away.
@@ -81,9 +69,7 @@ struct Staging {
 
 impl Staging {
     fn new(out: &Path) -> Result<Self, RenderError> {
-        let name = out
-            .file_name()
-            .map_or_else(|| "shop".to_owned(), |n| n.to_string_lossy().into_owned());
+        let name = out.file_name().map_or_else(|| "shop".to_owned(), |n| n.to_string_lossy().into_owned());
         let path = out.with_file_name(format!(".{name}.rendering-{}", std::process::id()));
         if path.exists() {
             fs::remove_dir_all(&path).map_err(io(&path))?;
@@ -92,10 +78,7 @@ impl Staging {
             let folder = path.join(folder);
             fs::create_dir_all(&folder).map_err(io(&folder))?;
         }
-        Ok(Self {
-            path,
-            published: false,
-        })
+        Ok(Self { path, published: false })
     }
 
     fn publish(mut self, out: &Path) -> Result<(), RenderError> {
@@ -118,58 +101,31 @@ impl Drop for Staging {
 }
 
 fn io(path: &Path) -> impl FnOnce(std::io::Error) -> RenderError + '_ {
-    move |source| RenderError::Io {
-        path: path.to_owned(),
-        source,
-    }
+    move |source| RenderError::Io { path: path.to_owned(), source }
 }
 
 fn render_item(spec: &ItemSpec, options: &RenderOptions, root: &Path) -> Result<(), RenderError> {
     let size = options.size as usize;
-    write_shot(
-        &photo::shop(spec, size),
-        size,
-        root,
-        &shop_path(spec),
-        &shop_mask(spec),
-    )?;
+    write_shot(&photo::shop(spec, size), size, root, &shop_path(spec), &shop_mask(spec))?;
     for k in 1..=options.user_photos {
-        write_shot(
-            &photo::user(spec, k, size),
-            size,
-            root,
-            &user_path(spec, k),
-            &user_mask(spec, k),
-        )?;
+        write_shot(&photo::user(spec, k, size), size, root, &user_path(spec, k), &user_mask(spec, k))?;
     }
     Ok(())
 }
 
-fn write_shot(
-    shot: &Shot,
-    size: usize,
-    root: &Path,
-    image: &str,
-    mask: &str,
-) -> Result<(), RenderError> {
+fn write_shot(shot: &Shot, size: usize, root: &Path, image: &str, mask: &str) -> Result<(), RenderError> {
     let side = size as u32;
     let path = root.join(image);
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, shot.quality)
         .encode(&shot.bytes(), side, side, ExtendedColorType::Rgb8)
-        .map_err(|source| RenderError::Image {
-            path: path.clone(),
-            source,
-        })?;
+        .map_err(|source| RenderError::Image { path: path.clone(), source })?;
     fs::write(&path, &bytes).map_err(io(&path))?;
     let path = root.join(mask);
     bytes.clear();
     PngEncoder::new(&mut bytes)
         .write_image(&shot.mask, side, side, ExtendedColorType::L8)
-        .map_err(|source| RenderError::Image {
-            path: path.clone(),
-            source,
-        })?;
+        .map_err(|source| RenderError::Image { path: path.clone(), source })?;
     fs::write(&path, &bytes).map_err(io(&path))
 }
 
@@ -189,16 +145,9 @@ fn user_mask(spec: &ItemSpec, k: usize) -> String {
     format!("mask/{}_{k}.png", spec.id)
 }
 
-fn write_tables(
-    specs: &[ItemSpec],
-    options: &RenderOptions,
-    root: &Path,
-) -> Result<(), RenderError> {
+fn write_tables(specs: &[ItemSpec], options: &RenderOptions, root: &Path) -> Result<(), RenderError> {
     let path = root.join("manifest.csv");
-    let table = |source: csv::Error| RenderError::Table {
-        path: path.clone(),
-        source,
-    };
+    let table = |source: csv::Error| RenderError::Table { path: path.clone(), source };
     let mut rows = csv::Writer::from_path(&path).map_err(table)?;
     for spec in specs {
         let labels = spec.styles.ids().join(";");

@@ -30,23 +30,13 @@ impl Folds {
         let cell = 1.0;
         let w = ((x1 - x0) / cell) as usize + 4;
         let h = ((y1 - y0) / cell) as usize + 4;
-        Self {
-            x0: x0 - cell,
-            y0: y0 - cell,
-            cell,
-            w,
-            h,
-            grid: vec![0.0; w * h],
-        }
+        Self { x0: x0 - cell, y0: y0 - cell, cell, w, h, grid: vec![0.0; w * h] }
     }
 
     fn each(&mut self, f: impl Fn(f32, f32) -> f32) {
         for j in 0..self.h {
             for i in 0..self.w {
-                self.grid[j * self.w + i] += f(
-                    self.x0 + i as f32 * self.cell,
-                    self.y0 + j as f32 * self.cell,
-                );
+                self.grid[j * self.w + i] += f(self.x0 + i as f32 * self.cell, self.y0 + j as f32 * self.cell);
             }
         }
     }
@@ -64,21 +54,12 @@ impl Folds {
     }
 
     /// Hanging flutes that deepen from `top` to `bottom`, about `count` of them across `half` to either side.
-    pub(crate) fn flutes(
-        &mut self,
-        seed: u32,
-        top: f32,
-        bottom: f32,
-        half: (f32, f32),
-        count: f32,
-        amount: f32,
-    ) {
+    pub(crate) fn flutes(&mut self, seed: u32, top: f32, bottom: f32, half: (f32, f32), count: f32, amount: f32) {
         self.each(|x, y| {
             let t = ((y - top) / (bottom - top)).clamp(0.0, 1.2);
             let width = half.0 + (half.1 - half.0) * t;
-            let u = x / width * count * 0.5
-                + 0.8 * value(x / width * 1.3 + 9.0, y / 40.0, seed)
-                + 0.13 * wave_seed(seed);
+            let u =
+                x / width * count * 0.5 + 0.8 * value(x / width * 1.3 + 9.0, y / 40.0, seed) + 0.13 * wave_seed(seed);
             let crest = 2.0 * saw(u);
             let strength = 0.4 + 0.9 * value(u.floor() * 1.7, 0.3, seed ^ 0x77);
             amount * ramp(0.0, 0.75, t) * strength * crest * crest * (3.0 - 2.0 * crest)
@@ -99,23 +80,12 @@ impl Folds {
             let d = px * -ty + py * tx - c.bow * 4.0 * t * (1.0 - t);
             let flank = if d > 0.0 { c.width } else { c.width * 2.3 };
             let k = 1.0 - (d / flank) * (d / flank);
-            if k <= 0.0 {
-                0.0
-            } else {
-                c.height * k * k * ramp(0.0, 0.25, t) * ramp(0.0, 0.5, 1.0 - t)
-            }
+            if k <= 0.0 { 0.0 } else { c.height * k * k * ramp(0.0, 0.25, t) * ramp(0.0, 0.5, 1.0 - t) }
         });
     }
 
     /// Creases that fan out from a point of strain.
-    pub(crate) fn fan(
-        &mut self,
-        dice: &mut Dice,
-        from: (f32, f32),
-        toward: (f32, f32),
-        count: usize,
-        height: f32,
-    ) {
+    pub(crate) fn fan(&mut self, dice: &mut Dice, from: (f32, f32), toward: (f32, f32), count: usize, height: f32) {
         let (dx, dy) = (toward.0 - from.0, toward.1 - from.1);
         for _ in 0..count {
             let turn = dice.range(-0.45, 0.45);
@@ -138,13 +108,7 @@ impl Folds {
         let gy = ((y - self.y0) / self.cell).clamp(1.0, (self.h - 3) as f32);
         let (ix, iy) = ((gx + 0.5) as usize, (gy + 0.5) as usize);
         let (fx, fy) = (gx - ix as f32, gy - iy as f32);
-        let weights = |f: f32| {
-            [
-                0.5 * (0.5 - f) * (0.5 - f),
-                0.75 - f * f,
-                0.5 * (0.5 + f) * (0.5 + f),
-            ]
-        };
+        let weights = |f: f32| [0.5 * (0.5 - f) * (0.5 - f), 0.75 - f * f, 0.5 * (0.5 + f) * (0.5 + f)];
         let (wx, wy) = (weights(fx), weights(fy));
         let mut sum = 0.0;
         for (j, wy) in wy.iter().enumerate() {

@@ -132,10 +132,6 @@ pub fn render_dataset(
 ///
 /// # Errors
 /// [`RenderError::Image`] when a picture cannot be read.
-pub fn contact_sheet(
-    images: &[PathBuf],
-    columns: usize,
-    cell: u32,
-) -> Result<RgbImage, RenderError> {
+pub fn contact_sheet(images: &[PathBuf], columns: usize, cell: u32) -> Result<RgbImage, RenderError> {
     sheet::sheet(images, columns, cell)
 }

@@ -2,9 +2,8 @@
 
 /// A hash of a lattice point, uniform in `[0, 1)`.
 pub(crate) fn lattice(x: i32, y: i32, seed: u32) -> f32 {
-    let mut h = (x as u32).wrapping_mul(0x85EB_CA6B)
-        ^ (y as u32).wrapping_mul(0xC2B2_AE35)
-        ^ seed.wrapping_mul(0x27D4_EB2F);
+    let mut h =
+        (x as u32).wrapping_mul(0x85EB_CA6B) ^ (y as u32).wrapping_mul(0xC2B2_AE35) ^ seed.wrapping_mul(0x27D4_EB2F);
     h ^= h >> 15;
     h = h.wrapping_mul(0x2C1B_3C6D);
     h ^= h >> 12;
@@ -29,10 +28,7 @@ pub(crate) fn value(x: f32, y: f32, seed: u32) -> f32 {
 
 /// Three octaves of [`value`], in `[0, 1)`.
 pub(crate) fn cloud(x: f32, y: f32, seed: u32) -> f32 {
-    (value(x, y, seed) * 4.0
-        + value(x * 2.1, y * 2.1, seed ^ 0x51) * 2.0
-        + value(x * 4.3, y * 4.3, seed ^ 0xA7))
-        / 7.0
+    (value(x, y, seed) * 4.0 + value(x * 2.1, y * 2.1, seed ^ 0x51) * 2.0 + value(x * 4.3, y * 4.3, seed ^ 0xA7)) / 7.0
 }
 
 /// `6t^5 - 15t^4 + 10t^3`.
@@ -49,11 +45,7 @@ pub(crate) fn ramp(low: f32, high: f32, x: f32) -> f32 {
 /// A sine-like wave of period 1 in `[-1, 1]`, made of two parabolas.
 pub(crate) fn wave(x: f32) -> f32 {
     let t = x - x.floor();
-    if t < 0.5 {
-        16.0 * t * (0.5 - t)
-    } else {
-        -16.0 * (t - 0.5) * (1.0 - t)
-    }
+    if t < 0.5 { 16.0 * t * (0.5 - t) } else { -16.0 * (t - 0.5) * (1.0 - t) }
 }
 
 /// The distance of `x` to the nearest integer, in `[0, 0.5]`.
@@ -64,11 +56,7 @@ pub(crate) fn saw(x: f32) -> f32 {
 
 /// `a` where `t` is 0, `b` where it is 1.
 pub(crate) fn blend(a: [f32; 3], b: [f32; 3], t: f32) -> [f32; 3] {
-    [
-        a[0] + (b[0] - a[0]) * t,
-        a[1] + (b[1] - a[1]) * t,
-        a[2] + (b[2] - a[2]) * t,
-    ]
+    [a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t, a[2] + (b[2] - a[2]) * t]
 }
 
 /// `a` with its brightness multiplied.

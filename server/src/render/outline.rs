@@ -31,11 +31,7 @@ impl Outline {
 
     /// Adds a smooth point.
     pub(crate) fn via(mut self, x: f32, y: f32) -> Self {
-        self.knots.push(Knot {
-            x,
-            y,
-            corner: false,
-        });
+        self.knots.push(Knot { x, y, corner: false });
         self
     }
 
@@ -50,11 +46,7 @@ impl Outline {
         let mut o = Self::new().open();
         let last = points.len().saturating_sub(1);
         for (i, &(x, y)) in points.iter().enumerate() {
-            o.knots.push(Knot {
-                x,
-                y,
-                corner: i == 0 || i == last,
-            });
+            o.knots.push(Knot { x, y, corner: i == 0 || i == last });
         }
         o
     }
@@ -64,10 +56,7 @@ impl Outline {
         for i in (0..self.knots.len()).rev() {
             let k = self.knots[i];
             if (k.x - axis).abs() > 0.05 {
-                self.knots.push(Knot {
-                    x: 2.0 * axis - k.x,
-                    ..k
-                });
+                self.knots.push(Knot { x: 2.0 * axis - k.x, ..k });
             }
         }
         self
@@ -86,16 +75,7 @@ impl Outline {
     pub(crate) fn ellipse(cx: f32, cy: f32, rx: f32, ry: f32) -> Self {
         const D: f32 = std::f32::consts::FRAC_1_SQRT_2;
         let mut o = Self::new();
-        for (dx, dy) in [
-            (1.0, 0.0),
-            (D, D),
-            (0.0, 1.0),
-            (-D, D),
-            (-1.0, 0.0),
-            (-D, -D),
-            (0.0, -1.0),
-            (D, -D),
-        ] {
+        for (dx, dy) in [(1.0, 0.0), (D, D), (0.0, 1.0), (-D, D), (-1.0, 0.0), (-D, -D), (0.0, -1.0), (D, -D)] {
             o = o.via(cx + rx * dx, cy + ry * dy);
         }
         o
@@ -133,19 +113,11 @@ impl Outline {
         let mut o = Self::new();
         for i in 0..n {
             let (x, y) = side(i, 1.0);
-            o.knots.push(Knot {
-                x,
-                y,
-                corner: i == 0 || i == n - 1,
-            });
+            o.knots.push(Knot { x, y, corner: i == 0 || i == n - 1 });
         }
         for i in (0..n).rev() {
             let (x, y) = side(i, -1.0);
-            o.knots.push(Knot {
-                x,
-                y,
-                corner: i == 0 || i == n - 1,
-            });
+            o.knots.push(Knot { x, y, corner: i == 0 || i == n - 1 });
         }
         o
     }
@@ -183,8 +155,7 @@ impl Outline {
             let (dx, dy) = (q.0 - p.0, q.1 - p.1);
             let chord = (dx * dx + dy * dy).sqrt().max(1e-3);
             let other = if side > 0.0 { q } else { p };
-            let reach =
-                ((other.0 - c.0) * (other.0 - c.0) + (other.1 - c.1) * (other.1 - c.1)).sqrt();
+            let reach = ((other.0 - c.0) * (other.0 - c.0) + (other.1 - c.1) * (other.1 - c.1)).sqrt();
             (dx / chord * reach * side, dy / chord * reach * side)
         };
         let mut builder = PathBuilder::new();
@@ -196,10 +167,7 @@ impl Outline {
             let (ta, tb) = (tangent(i, 1.0), tangent((i + 1) % n, -1.0));
             let third = |from: (f32, f32, bool), to: (f32, f32, bool), t: (f32, f32)| {
                 if t == (0.0, 0.0) {
-                    (
-                        from.0 + (to.0 - from.0) / 3.0,
-                        from.1 + (to.1 - from.1) / 3.0,
-                    )
+                    (from.0 + (to.0 - from.0) / 3.0, from.1 + (to.1 - from.1) / 3.0)
                 } else {
                     (from.0 + t.0 * 0.36, from.1 + t.1 * 0.36)
                 }

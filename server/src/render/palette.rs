@@ -108,15 +108,9 @@ impl Palette {
     /// The colours a garment's ground is drawn from.
     pub(crate) fn grounds(self) -> &'static [Colour] {
         match self {
-            Self::Muted => &[
-                WHITE, IVORY, CHARCOAL, NAVY, CAMEL, POWDER, GREY, WINE, BLACK, BEIGE, TEAL,
-            ],
-            Self::Pale => &[
-                WHITE, IVORY, POWDER, BLUSH, LILAC, MINT, LEMON, OATMEAL, SKY,
-            ],
-            Self::Bold => &[
-                RED, BLACK, COBALT, CAMEL, FOREST, FUCHSIA, ORANGE, PURPLE, MUSTARD,
-            ],
+            Self::Muted => &[WHITE, IVORY, CHARCOAL, NAVY, CAMEL, POWDER, GREY, WINE, BLACK, BEIGE, TEAL],
+            Self::Pale => &[WHITE, IVORY, POWDER, BLUSH, LILAC, MINT, LEMON, OATMEAL, SKY],
+            Self::Bold => &[RED, BLACK, COBALT, CAMEL, FOREST, FUCHSIA, ORANGE, PURPLE, MUSTARD],
             Self::Neutral => &[WHITE, BLACK, GREY, BEIGE, CHARCOAL, OATMEAL, IVORY],
             Self::Earth => &[BEIGE, SAGE, OATMEAL, OLIVE, TERRACOTTA, CREAM, TAN],
             Self::Sweet => &[PINK, BLUSH, ROSE, LILAC, LEMON, MINT, PINK],
@@ -125,9 +119,7 @@ impl Palette {
             Self::Indigo => &[NAVY, WHITE, INDIGO, IVORY, NAVY],
             Self::Heritage => &[CAMEL, FOREST, NAVY, WINE, BROWN, BEIGE],
             Self::Athletic => &[COBALT, RED, BLACK, WHITE, GREEN, ORANGE, NAVY],
-            Self::Everyday => &[
-                WHITE, GREY, DENIM, NAVY, BLACK, OLIVE, MUSTARD, SKY, RED, CREAM,
-            ],
+            Self::Everyday => &[WHITE, GREY, DENIM, NAVY, BLACK, OLIVE, MUSTARD, SKY, RED, CREAM],
         }
     }
 

@@ -25,11 +25,7 @@ pub(crate) fn print(pattern: Pattern, p: &Print, u: f32, v: f32) -> ([f32; 3], f
     match pattern {
         Pattern::Plain => solid(p.ground),
         Pattern::Stripe => solid(stripe(p, v)),
-        Pattern::Pinstripe => solid(blend(
-            p.ground,
-            p.second,
-            0.75 * band(u / (1.9 * p.size), 0.075, 0.05),
-        )),
+        Pattern::Pinstripe => solid(blend(p.ground, p.second, 0.75 * band(u / (1.9 * p.size), 0.075, 0.05))),
         Pattern::Gingham => {
             let period = 2.6 * p.size;
             let check = band(u / period, 0.25, 0.04) + band(v / period, 0.25, 0.04);
@@ -45,20 +41,13 @@ pub(crate) fn print(pattern: Pattern, p: &Print, u: f32, v: f32) -> ([f32; 3], f
             let t = 0.42 * p.size;
             let (i, j) = ((u / t).floor() as i32, (v / t).floor() as i32);
             let warp = (i + j).rem_euclid(4) < 2;
-            let dark = if warp {
-                i.rem_euclid(8) < 4
-            } else {
-                j.rem_euclid(8) < 4
-            };
+            let dark = if warp { i.rem_euclid(8) < 4 } else { j.rem_euclid(8) < 4 };
             solid(if dark { p.second } else { p.ground })
         }
         Pattern::Dot => {
             let period = [2.4, 3.4, 4.6, 6.0][p.variant] * p.size;
             let row = (v / period).floor();
-            let (cu, cv) = (
-                u / period + 0.5 * (row as i32).rem_euclid(2) as f32,
-                v / period,
-            );
+            let (cu, cv) = (u / period + 0.5 * (row as i32).rem_euclid(2) as f32, v / period);
             let (du, dv) = (cu - cu.floor() - 0.5, cv - row - 0.5);
             let r = (du * du + dv * dv).sqrt();
             solid(blend(p.ground, p.second, 1.0 - ramp(0.22, 0.28, r)))
@@ -89,11 +78,7 @@ fn stripe(p: &Print, v: f32) -> [f32; 3] {
     let (period, half) = [(2.6, 0.22), (4.4, 0.25), (6.5, 0.16), (1.7, 0.25)][p.variant];
     let t = v / (period * p.size);
     let rgb = blend(p.ground, p.second, band(t, half, 0.03));
-    if p.variant == 2 {
-        blend(rgb, p.third, band(t + 0.5, 0.05, 0.02))
-    } else {
-        rgb
-    }
+    if p.variant == 2 { blend(rgb, p.third, band(t + 0.5, 0.05, 0.02)) } else { rgb }
 }
 
 /// The colour of one thread of a tartan at a fraction of the sett.
@@ -125,10 +110,7 @@ fn floral(p: &Print, u: f32, v: f32) -> [f32; 3] {
                 continue;
             }
             let (ju, jv) = (lattice(i, j, p.seed ^ 3), lattice(i, j, p.seed ^ 7));
-            let (du, dv) = (
-                gu - i as f32 - 0.2 - 0.6 * ju,
-                gv - j as f32 - 0.2 - 0.6 * jv,
-            );
+            let (du, dv) = (gu - i as f32 - 0.2 - 0.6 * ju, gv - j as f32 - 0.2 - 0.6 * jv);
             let r2 = du * du + dv * dv;
             if r2 > 0.34 {
                 continue;
@@ -163,11 +145,7 @@ fn pseudo_angle(x: f32, y: f32) -> f32 {
         return 0.0;
     }
     let t = x / s;
-    if y >= 0.0 {
-        0.25 * (1.0 - t)
-    } else {
-        0.75 + 0.25 * t
-    }
+    if y >= 0.0 { 0.25 * (1.0 - t) } else { 0.75 + 0.25 * t }
 }
 
 /// A net with worked motifs; the gaps show a darker lining.
@@ -245,11 +223,7 @@ fn folk(p: &Print, u: f32, v: f32) -> [f32; 3] {
         }
     } else if (t - 0.42).abs() < 0.055 {
         let h = (t - 0.42) / 0.055;
-        if (h - (zig * 2.0 - 1.0)).abs() < 0.55 {
-            p.third
-        } else {
-            p.ground
-        }
+        if (h - (zig * 2.0 - 1.0)).abs() < 0.55 { p.third } else { p.ground }
     } else if (t - 0.62).abs() < 0.10 {
         let h = ((t - 0.62) / 0.10).abs();
         let d = h + (1.0 - zig) * 1.1;

@@ -33,11 +33,7 @@ pub(crate) fn shop(spec: &ItemSpec, size: usize) -> Shot {
             let mut canvas = Canvas::new(
                 side,
                 (if pair { 40.0f32 } else { 34.0 }).max(heel * 1.75),
-                if pair {
-                    (15.6, -heel * 0.5 - 2.4)
-                } else {
-                    (13.8, -heel * 0.5 + 0.5)
-                },
+                if pair { (15.6, -heel * 0.5 - 2.4) } else { (13.8, -heel * 0.5 + 0.5) },
                 light,
             );
             if pair {
@@ -65,11 +61,7 @@ pub(crate) fn shop(spec: &ItemSpec, size: usize) -> Shot {
         }
     };
     let mut camera = Camera::straight();
-    camera.shadow = if spec.garment.category() == "tops" {
-        (0.012, 0.016, 0.30)
-    } else {
-        (0.006, 0.014, 0.42)
-    };
+    camera.shadow = if spec.garment.category() == "tops" { (0.012, 0.016, 0.30) } else { (0.006, 0.014, 0.42) };
     let mut shot = camera.take(&canvas, background, size);
     shot.quality = 92;
     shot
@@ -78,11 +70,7 @@ pub(crate) fn shop(spec: &ItemSpec, size: usize) -> Shot {
 /// A customer's photo of an item; `k` counts from 1.
 pub(crate) fn user(spec: &ItemSpec, k: usize, size: usize) -> Shot {
     let mut dice = Dice::new(spec.photos, k as u64);
-    let light = Light::from(
-        dice.range(-1.1, 1.1),
-        dice.range(-0.9, 0.2),
-        dice.range(0.34, 0.6),
-    );
+    let light = Light::from(dice.range(-1.1, 1.1), dice.range(-0.9, 0.2), dice.range(0.34, 0.6));
     let cloth = Cloth::of(spec);
     let worn = dice.chance(0.68);
     let drape = dice.word();
@@ -90,10 +78,7 @@ pub(crate) fn user(spec: &ItemSpec, k: usize, size: usize) -> Shot {
     let (canvas, background, person) = match (spec.garment.category(), worn) {
         ("shoes", true) => worn_shoes(spec, &cloth, size, light, &mut dice),
         ("shoes", false) => {
-            let (span, background) = (
-                dice.range(40.0, 52.0).max(tall(spec) * 1.8),
-                scene::surface(size, &mut dice),
-            );
+            let (span, background) = (dice.range(40.0, 52.0).max(tall(spec) * 1.8), scene::surface(size, &mut dice));
             let mut canvas = Canvas::new(size * 2, span, (15.0, -tall(spec) * 0.5 - 2.0), light);
             let gap = (dice.range(1.0, 7.0), dice.range(-9.0, -5.0));
             draw_pair(&mut canvas, spec, &cloth, gap);
@@ -121,15 +106,8 @@ pub(crate) fn user(spec: &ItemSpec, k: usize, size: usize) -> Shot {
             (canvas, background, None)
         }
     };
-    camera.shadow = if worn {
-        (0.01, 0.01, 0.12)
-    } else {
-        (
-            -light.toward[0] * 0.02,
-            0.008 - light.toward[1] * 0.012,
-            0.5,
-        )
-    };
+    camera.shadow =
+        if worn { (0.01, 0.01, 0.12) } else { (-light.toward[0] * 0.02, 0.008 - light.toward[1] * 0.012, 0.5) };
     let mut shot = camera.take(&canvas, background, size);
     if dice.chance(0.38) {
         occlude(&mut shot, person.as_ref(), size, light, &mut dice);
@@ -166,9 +144,7 @@ fn top_frame(spec: &ItemSpec, cut: &Cut, loose: f32) -> (f32, f32) {
         .sleeves
         .iter()
         .map(|s| s.axis[2])
-        .fold((cut.hem, cut.hem_y), |m, p| {
-            (m.0.max(p.0.abs() + 6.0), m.1.max(p.1 + 3.0))
-        });
+        .fold((cut.hem, cut.hem_y), |m, p| (m.0.max(p.0.abs() + 6.0), m.1.max(p.1 + 3.0)));
     let span = (reach.1 - top).max(reach.0 * 2.0) * 1.05 * loose;
     (span, (reach.1 + top) * 0.5)
 }
@@ -176,21 +152,10 @@ fn top_frame(spec: &ItemSpec, cut: &Cut, loose: f32) -> (f32, f32) {
 type Staged = (Canvas, scene::Picture, Option<Person>);
 
 fn outside(size: usize, dice: &mut Dice, horizon: f32) -> scene::Picture {
-    if dice.chance(0.58) {
-        surroundings::room(size, dice, horizon)
-    } else {
-        surroundings::street(size, dice, horizon)
-    }
+    if dice.chance(0.58) { surroundings::room(size, dice, horizon) } else { surroundings::street(size, dice, horizon) }
 }
 
-fn worn_top(
-    spec: &ItemSpec,
-    cloth: &Cloth,
-    drape: u64,
-    size: usize,
-    light: Light,
-    dice: &mut Dice,
-) -> Staged {
+fn worn_top(spec: &ItemSpec, cloth: &Cloth, drape: u64, size: usize, light: Light, dice: &mut Dice) -> Staged {
     let mut person = Person::draw_from(dice);
     if spec.garment == Garment::Dress {
         person.bare_legs();
@@ -201,14 +166,8 @@ fn worn_top(
         // Close: from the chin to the hips.
         0 if !long => (dice.range(82.0, 98.0), dice.range(26.0, 33.0)),
         1 if !long => (dice.range(110.0, 132.0), dice.range(24.0, 34.0)),
-        0 => (
-            cut.hem_y + dice.range(24.0, 44.0),
-            cut.hem_y * 0.5 - dice.range(2.0, 8.0),
-        ),
-        _ => (
-            dice.range(176.0, 206.0).max(cut.hem_y + 60.0),
-            dice.range(58.0, 66.0),
-        ),
+        0 => (cut.hem_y + dice.range(24.0, 44.0), cut.hem_y * 0.5 - dice.range(2.0, 8.0)),
+        _ => (dice.range(176.0, 206.0).max(cut.hem_y + 60.0), dice.range(58.0, 66.0)),
     };
     let horizon = 50.0 + (142.0 - mid) / span * 100.0;
     let horizon = horizon.min(112.0) - dice.range(2.0, 14.0);
@@ -224,8 +183,14 @@ fn worn_top(
         draw_back(&mut canvas, spec, &cut, cloth);
         person.torso_neck(&mut canvas);
     }
-    draw_body(&mut canvas, spec, &cut, cloth, drape);
-    person.arms(&mut canvas, cut.covered);
+    if cut.sleeves.is_empty() {
+        person.arms(&mut canvas, 0.0);
+        draw_body(&mut canvas, spec, &cut, cloth, drape);
+        person.crossed_forearms(&mut canvas);
+    } else {
+        draw_body(&mut canvas, spec, &cut, cloth, drape);
+        person.arms(&mut canvas, cut.covered);
+    }
     draw_sleeves(&mut canvas, spec, &cut, cloth, drape);
     if dice.chance(0.14) {
         person.cross_bag(&mut canvas, dice);
@@ -234,14 +199,7 @@ fn worn_top(
     (canvas, background, Some(person))
 }
 
-fn worn_bag(
-    spec: &ItemSpec,
-    cloth: &Cloth,
-    drape: u64,
-    size: usize,
-    light: Light,
-    dice: &mut Dice,
-) -> Staged {
+fn worn_bag(spec: &ItemSpec, cloth: &Cloth, drape: u64, size: usize, light: Light, dice: &mut Dice) -> Staged {
     let person = Person::draw_from(dice);
     let span = dice.range(96.0, 138.0);
     let mid = dice.range(34.0, 48.0);
@@ -257,11 +215,7 @@ fn worn_bag(
     person.head(&mut canvas);
     // The bag has its own axes: paint it on a canvas of the same size whose origin is where it hangs.
     let (x, y, hang) = match spec.garment {
-        Garment::Shoulder => (
-            dice.range(12.0, 20.0),
-            dice.range(40.0, 52.0),
-            dice.range(34.0, 42.0),
-        ),
+        Garment::Shoulder => (dice.range(12.0, 20.0), dice.range(40.0, 52.0), dice.range(34.0, 42.0)),
         Garment::Backpack => (dice.range(-3.0, 3.0), dice.range(14.0, 22.0), 0.0),
         Garment::Handbag => (dice.range(14.0, 24.0), dice.range(56.0, 66.0), 0.0),
         _ => (dice.range(14.0, 22.0), dice.range(40.0, 56.0), 0.0),
@@ -270,21 +224,11 @@ fn worn_bag(
     (canvas, background, Some(person))
 }
 
-fn worn_shoes(
-    spec: &ItemSpec,
-    cloth: &Cloth,
-    size: usize,
-    light: Light,
-    dice: &mut Dice,
-) -> Staged {
+fn worn_shoes(spec: &ItemSpec, cloth: &Cloth, size: usize, light: Light, dice: &mut Dice) -> Staged {
     let person = Person::draw_from(dice);
     let span = dice.range(44.0, 60.0);
     let mut canvas = Canvas::new(size * 2, span, (14.0, -span * 0.30), light);
-    let background = if dice.chance(0.5) {
-        scene::surface(size, dice)
-    } else {
-        outside(size, dice, 14.0 + span * 0.4)
-    };
+    let background = if dice.chance(0.5) { scene::surface(size, dice) } else { outside(size, dice, 14.0 + span * 0.4) };
     let skin = person.skin();
     let bare = dice.chance(0.45);
     let trouser = person.leg_cloth().clone();
@@ -295,11 +239,7 @@ fn worn_shoes(
         _ => 1.5,
     };
     for (dx, dy, k) in [(gap.0, gap.1, 0.97f32), (0.0, 0.0, 1.0)] {
-        let cuff = if spec.garment == Garment::Boot {
-            -16.0 - lift
-        } else {
-            -9.0 - lift
-        };
+        let cuff = if spec.garment == Garment::Boot { -16.0 - lift } else { -9.0 - lift };
         let ankle = Outline::tube(&[
             (5.4 + dx, -52.0 + dy, 6.2),
             (4.6 + dx, -24.0 + dy, 4.4),
@@ -318,32 +258,18 @@ fn worn_shoes(
             ..Texel::flat(scale(skin, 0.97 + 0.06 * value(x / 5.0, y / 5.0, 3)))
         };
         for o in [&ankle, &foot] {
-            canvas.paint(
-                o,
-                &Paint::new(Class::Person, &flesh)
-                    .round(2.0, 2.6)
-                    .shadow(0.3, 0.8),
-            );
+            canvas.paint(o, &Paint::new(Class::Person, &flesh).round(2.0, 2.6).shadow(0.3, 0.8));
         }
         draw_shoe(&mut canvas, spec, cloth, &|x, y| (x * k + dx, y * k + dy));
         if !bare {
             let frame = super::cloth::Frame::straight(7.0);
             let texel = |x: f32, y: f32, s: (f32, f32)| trouser.texel(&frame, x, y, s);
             let hem = cuff + dice.range(-3.0, 2.5);
-            let leg = Outline::tube(&[
-                (5.4 + dx, -58.0 + dy, 9.0),
-                (4.8 + dx, -30.0 + dy, 7.8),
-                (4.6 + dx, hem + dy, 7.4),
-            ]);
+            let leg =
+                Outline::tube(&[(5.4 + dx, -58.0 + dy, 9.0), (4.8 + dx, -30.0 + dy, 7.8), (4.6 + dx, hem + dy, 7.4)]);
             let mut folds = super::folds::Folds::new(-12.0 + dx, -60.0 + dy, 24.0 + dx, 4.0 + dy);
             folds.rumple(dice.word() as u32, 5.0, 12.0, 0.2, 1.2);
-            canvas.paint(
-                &leg,
-                &Paint::new(Class::Person, &texel)
-                    .round(2.6, 3.0)
-                    .drape(&folds)
-                    .shadow(0.45, 1.0),
-            );
+            canvas.paint(&leg, &Paint::new(Class::Person, &texel).round(2.6, 3.0).drape(&folds).shadow(0.45, 1.0));
         }
     }
     (canvas, background, Some(person))
@@ -353,33 +279,20 @@ fn worn_shoes(
 fn occlude(shot: &mut Shot, person: Option<&Person>, size: usize, light: Light, dice: &mut Dice) {
     let mut canvas = Canvas::new(size, 100.0, (50.0, 50.0), light);
     let mut owner = 0u8;
-    let skin = person.map_or_else(
-        || linear(dice.pick(&[0xE8BE9E, 0xC99470, 0x8E5D3D])),
-        Person::skin,
-    );
+    let skin = person.map_or_else(|| linear(dice.pick(&[0xE8BE9E, 0xC99470, 0x8E5D3D])), Person::skin);
     match dice.below(2) {
         0 => {
             // An arm that reaches in.
             owner = 2;
-            let from = if dice.chance(0.5) {
-                (-8.0, dice.range(50.0, 100.0))
-            } else {
-                (108.0, dice.range(50.0, 100.0))
-            };
-            let to = (
-                50.0 + (from.0 - 50.0) * dice.range(0.30, 0.62),
-                dice.range(45.0, 82.0),
-            );
+            let from =
+                if dice.chance(0.5) { (-8.0, dice.range(50.0, 100.0)) } else { (108.0, dice.range(50.0, 100.0)) };
+            let to = (50.0 + (from.0 - 50.0) * dice.range(0.30, 0.62), dice.range(45.0, 82.0));
             let mid = ((from.0 + to.0) * 0.5, (from.1 + to.1) * 0.5 + 4.0);
             let o = Outline::tube(&[
                 (from.0, from.1, 8.0),
                 (mid.0, mid.1, 6.6),
                 (to.0, to.1, 4.2),
-                (
-                    to.0 + (to.0 - mid.0) * 0.4,
-                    to.1 + (to.1 - mid.1) * 0.4,
-                    3.4,
-                ),
+                (to.0 + (to.0 - mid.0) * 0.4, to.1 + (to.1 - mid.1) * 0.4, 3.4),
             ]);
             let texel = |x: f32, y: f32, _: (f32, f32)| Texel {
                 gloss: 0.06,
@@ -392,10 +305,7 @@ fn occlude(shot: &mut Shot, person: Option<&Person>, size: usize, light: Light, 
             let rgb = linear(dice.pick(&[0x2E2C2B, 0xB35C48, 0x5E7F6A, 0xE3DCCB, 0x54707A]));
             let (x, y) = (dice.pick(&[-4.0, 104.0]), dice.range(55.0, 100.0));
             let (a, b) = (dice.range(12.0, 26.0), dice.range(12.0, 24.0));
-            let texel = |_: f32, _: f32, _: (f32, f32)| Texel {
-                gloss: 0.1,
-                ..Texel::flat(rgb)
-            };
+            let texel = |_: f32, _: f32, _: (f32, f32)| Texel { gloss: 0.1, ..Texel::flat(rgb) };
             canvas.paint(
                 &Outline::rounded(x - a, y - b, x + a, y + b, 6.0),
                 &Paint::new(Class::Person, &texel).round(3.0, 6.0),

@@ -12,9 +12,7 @@ impl Draft {
     pub(crate) fn finish(self, styles: StyleSet, dice: &mut Dice) -> ItemSpec {
         use Garment::*;
         let garment = if self.kinds.is_empty() {
-            dice.pick(&[
-                Tee, Shirt, Knit, Dress, Jacket, Sneaker, Boot, Flat, Tote, Shoulder,
-            ])
+            dice.pick(&[Tee, Shirt, Knit, Dress, Jacket, Sneaker, Boot, Flat, Tote, Shoulder])
         } else {
             dice.weighted(&self.kinds)
         };
@@ -23,14 +21,8 @@ impl Draft {
         let pattern = self.pattern_for(garment, fabric, dice);
         let palette = self.palette.unwrap_or(FALLBACK_PALETTE);
         let mut colours = palette.draw(dice);
-        if fabric == Fabric::Denim
-            && !matches!(palette, Palette::Dark | Palette::Neutral | Palette::Pale)
-        {
-            colours[0] = dice.pick(&[
-                super::palette::DENIM,
-                super::palette::INDIGO,
-                super::palette::POWDER,
-            ]);
+        if fabric == Fabric::Denim && !matches!(palette, Palette::Dark | Palette::Neutral | Palette::Pale) {
+            colours[0] = dice.pick(&[super::palette::DENIM, super::palette::INDIGO, super::palette::POWDER]);
         }
         // These prints bring their own ground.
         match pattern {
@@ -71,9 +63,7 @@ impl Draft {
             }),
         };
         let mut waist = self.waist.unwrap_or(Waist::Straight);
-        let mut fit = self
-            .fit
-            .unwrap_or_else(|| dice.pick(&[Fit::Regular, Fit::Regular, Fit::Fitted, Fit::Loose]));
+        let mut fit = self.fit.unwrap_or_else(|| dice.pick(&[Fit::Regular, Fit::Regular, Fit::Fitted, Fit::Loose]));
         if matches!(garment, Tee | Hoodie | Jacket) && waist == Waist::Belted {
             waist = Waist::Nipped;
         }
@@ -107,9 +97,7 @@ impl Draft {
                     dice.pick(&[Heel::Flat, Heel::Block])
                 }
             }
-            Boot => self
-                .heel
-                .unwrap_or_else(|| dice.pick(&[Heel::Block, Heel::Flat, Heel::Stiletto])),
+            Boot => self.heel.unwrap_or_else(|| dice.pick(&[Heel::Block, Heel::Flat, Heel::Stiletto])),
             Pump => match self.heel {
                 Some(Heel::Flat) | None => dice.pick(&[Heel::Stiletto, Heel::Block]),
                 Some(h) => h,
@@ -123,22 +111,15 @@ impl Draft {
             fit,
             neck,
             sleeve,
-            length: dice.weighted(&[
-                (Length::Regular, 3.0),
-                (Length::Short, 1.0),
-                (Length::Long, 1.2),
-            ]),
+            length: dice.weighted(&[(Length::Regular, 3.0), (Length::Short, 1.0), (Length::Long, 1.2)]),
             pattern,
             fabric,
             closure,
-            hardware: self
-                .hardware
-                .unwrap_or_else(|| dice.pick(&[Hardware::Plain, Hardware::Gold, Hardware::Silver])),
+            hardware: self.hardware.unwrap_or_else(|| dice.pick(&[Hardware::Plain, Hardware::Gold, Hardware::Silver])),
             pocket,
             waist,
             logo: self.logo.unwrap_or_else(|| {
-                if matches!(garment, Tee | Hoodie | Sneaker | Tote | Backpack) && dice.chance(0.45)
-                {
+                if matches!(garment, Tee | Hoodie | Sneaker | Tote | Backpack) && dice.chance(0.45) {
                     dice.pick(&[Logo::Small, Logo::Word, Logo::Emblem])
                 } else {
                     Logo::None
@@ -146,11 +127,7 @@ impl Draft {
             }),
             trim: self.trim.unwrap_or(Trim::None),
             heel,
-            strap: if garment.category() == "bags" {
-                self.strap.unwrap_or(Strap::Plain)
-            } else {
-                Strap::None
-            },
+            strap: if garment.category() == "bags" { self.strap.unwrap_or(Strap::Plain) } else { Strap::None },
             colours,
             twin_of: None,
             look: 0,
@@ -165,25 +142,13 @@ impl Draft {
         let options: &[Fabric] = match garment {
             Tee => &[Fabric::Cotton],
             Shirt => &[Fabric::Cotton, Fabric::Linen, Fabric::Denim, Fabric::Satin],
-            Blouse => &[
-                Fabric::Chiffon,
-                Fabric::Satin,
-                Fabric::Cotton,
-                Fabric::Linen,
-            ],
+            Blouse => &[Fabric::Chiffon, Fabric::Satin, Fabric::Cotton, Fabric::Linen],
             Knit => &[Fabric::Rib, Fabric::Cable, Fabric::Wool],
             Hoodie => &[Fabric::Fleece],
             Blazer => &[Fabric::Wool, Fabric::Tweed, Fabric::Linen, Fabric::Satin],
             Jacket => &[Fabric::Denim, Fabric::Leather, Fabric::Canvas],
             Coat => &[Fabric::Wool, Fabric::Canvas, Fabric::Leather, Fabric::Tweed],
-            Dress => &[
-                Fabric::Cotton,
-                Fabric::Chiffon,
-                Fabric::Satin,
-                Fabric::Linen,
-                Fabric::Rib,
-                Fabric::Leather,
-            ],
+            Dress => &[Fabric::Cotton, Fabric::Chiffon, Fabric::Satin, Fabric::Linen, Fabric::Rib, Fabric::Leather],
             Sneaker => &[Fabric::Canvas, Fabric::Leather, Fabric::Suede],
             Boot | Loafer => &[Fabric::Leather, Fabric::Suede, Fabric::Leather],
             Pump | Flat => &[Fabric::Leather, Fabric::Satin, Fabric::Suede],
@@ -209,30 +174,16 @@ impl Draft {
             Coat => dice.pick(&[Neck::Lapel, Neck::Lapel, Neck::Stand]),
             Hoodie => Neck::Hood,
             Jacket => dice.pick(&[Neck::Collar, Neck::Stand]),
-            Knit => self
+            Knit => self.neck.unwrap_or_else(|| dice.pick(&[Neck::Crew, Neck::Turtle, Neck::Vee, Neck::Boat])),
+            Tee => {
+                self.neck.unwrap_or_else(|| dice.weighted(&[(Neck::Crew, 5.0), (Neck::Vee, 2.0), (Neck::Boat, 1.0)]))
+            }
+            Blouse => self
                 .neck
-                .unwrap_or_else(|| dice.pick(&[Neck::Crew, Neck::Turtle, Neck::Vee, Neck::Boat])),
-            Tee => self.neck.unwrap_or_else(|| {
-                dice.weighted(&[(Neck::Crew, 5.0), (Neck::Vee, 2.0), (Neck::Boat, 1.0)])
-            }),
-            Blouse => self.neck.unwrap_or_else(|| {
-                dice.pick(&[
-                    Neck::Vee,
-                    Neck::Stand,
-                    Neck::PeterPan,
-                    Neck::Square,
-                    Neck::Collar,
-                ])
-            }),
-            _ => self.neck.unwrap_or_else(|| {
-                dice.pick(&[
-                    Neck::Crew,
-                    Neck::Vee,
-                    Neck::Square,
-                    Neck::Boat,
-                    Neck::Collar,
-                ])
-            }),
+                .unwrap_or_else(|| dice.pick(&[Neck::Vee, Neck::Stand, Neck::PeterPan, Neck::Square, Neck::Collar])),
+            _ => {
+                self.neck.unwrap_or_else(|| dice.pick(&[Neck::Crew, Neck::Vee, Neck::Square, Neck::Boat, Neck::Collar]))
+            }
         }
     }
 
@@ -244,31 +195,17 @@ impl Draft {
             let fits = p != Lace || matches!(garment, Garment::Dress | Garment::Blouse);
             return if smooth && fits { p } else { Plain };
         }
-        if matches!(
-            fabric,
-            Fabric::Leather | Fabric::Suede | Fabric::Denim | Fabric::Cable | Fabric::Rib
-        ) {
+        if matches!(fabric, Fabric::Leather | Fabric::Suede | Fabric::Denim | Fabric::Cable | Fabric::Rib) {
             return Plain;
         }
         match garment {
             Garment::Tee => dice.weighted(&[(Plain, 4.0), (Stripe, 3.0)]),
-            Garment::Shirt => dice.weighted(&[
-                (Plain, 3.0),
-                (Pinstripe, 2.0),
-                (Stripe, 1.0),
-                (Gingham, 1.0),
-            ]),
-            Garment::Blouse | Garment::Dress => dice.weighted(&[
-                (Plain, 4.0),
-                (Floral, 1.3),
-                (Dot, 1.0),
-                (Stripe, 0.8),
-                (Lace, 0.4),
-            ]),
-            Garment::Knit => dice.weighted(&[(Plain, 3.0), (Stripe, 2.0)]),
-            Garment::Blazer | Garment::Coat => {
-                dice.weighted(&[(Plain, 4.0), (Pinstripe, 0.8), (Houndstooth, 0.5)])
+            Garment::Shirt => dice.weighted(&[(Plain, 3.0), (Pinstripe, 2.0), (Stripe, 1.0), (Gingham, 1.0)]),
+            Garment::Blouse | Garment::Dress => {
+                dice.weighted(&[(Plain, 4.0), (Floral, 1.3), (Dot, 1.0), (Stripe, 0.8), (Lace, 0.4)])
             }
+            Garment::Knit => dice.weighted(&[(Plain, 3.0), (Stripe, 2.0)]),
+            Garment::Blazer | Garment::Coat => dice.weighted(&[(Plain, 4.0), (Pinstripe, 0.8), (Houndstooth, 0.5)]),
             Garment::Tote => dice.weighted(&[(Plain, 3.0), (Stripe, 1.0)]),
             _ => Plain,
         }

@@ -77,8 +77,7 @@ impl Draft {
                 ]));
                 self.hardware = Some(Hardware::Pearl);
                 if dice.chance(0.3) {
-                    self.pattern =
-                        Some(dice.pick(&[Pattern::Floral, Pattern::Lace, Pattern::Floral]));
+                    self.pattern = Some(dice.pick(&[Pattern::Floral, Pattern::Lace, Pattern::Floral]));
                 }
                 self.heel = Some(dice.pick(&[Heel::Stiletto, Heel::Block]));
                 self.strap = Some(Strap::Chain);
@@ -142,15 +141,9 @@ impl Draft {
                 self.palette = Some(Palette::Sweet);
                 self.sleeve = Some(Sleeve::Puff);
                 self.neck = Some(dice.pick(&[Neck::PeterPan, Neck::Crew, Neck::Square]));
-                self.pattern = Some(dice.pick(&[
-                    Pattern::Dot,
-                    Pattern::Gingham,
-                    Pattern::Floral,
-                    Pattern::Plain,
-                ]));
+                self.pattern = Some(dice.pick(&[Pattern::Dot, Pattern::Gingham, Pattern::Floral, Pattern::Plain]));
                 self.trim = Some(dice.pick(&[Trim::Bow, Trim::Bow, Trim::Ruffle]));
-                self.kinds
-                    .extend([(Dress, 3.0), (Blouse, 2.0), (Flat, 1.5)]);
+                self.kinds.extend([(Dress, 3.0), (Blouse, 2.0), (Flat, 1.5)]);
             }
             id::PUNK => {
                 self.palette = Some(Palette::Dark);
@@ -190,12 +183,10 @@ impl Draft {
             }
             id::BRITISH => {
                 self.palette = Some(Palette::Heritage);
-                self.pattern =
-                    Some(dice.pick(&[Pattern::Tartan, Pattern::Tartan, Pattern::Houndstooth]));
+                self.pattern = Some(dice.pick(&[Pattern::Tartan, Pattern::Tartan, Pattern::Houndstooth]));
                 self.closure = Some(Closure::Double);
                 self.trim = Some(Trim::Buckle);
-                self.kinds
-                    .extend([(Coat, 5.0), (Blazer, 3.0), (Loafer, 1.5)]);
+                self.kinds.extend([(Coat, 5.0), (Blazer, 3.0), (Loafer, 1.5)]);
             }
             _ => {
                 self.palette = Some(Palette::Athletic);
@@ -203,13 +194,7 @@ impl Draft {
                 self.trim = Some(Trim::SideStripe);
                 self.closure = Some(Closure::Zip);
                 self.logo = Some(Logo::Small);
-                self.kinds = vec![
-                    (Hoodie, 4.0),
-                    (Tee, 2.0),
-                    (Jacket, 3.0),
-                    (Sneaker, 3.0),
-                    (Backpack, 1.2),
-                ];
+                self.kinds = vec![(Hoodie, 4.0), (Tee, 2.0), (Jacket, 3.0), (Sneaker, 3.0), (Backpack, 1.2)];
             }
         }
     }

@@ -84,29 +84,15 @@ impl ItemSpec {
         for _ in 0..64 {
             match dice.below(6) {
                 0 => t.logo = dice.pick(&[Logo::None, Logo::Small, Logo::Word, Logo::Emblem]),
-                1 => {
-                    t.pocket =
-                        dice.pick(&[Pocket::None, Pocket::Chest, Pocket::Patch, Pocket::Flap])
-                }
+                1 => t.pocket = dice.pick(&[Pocket::None, Pocket::Chest, Pocket::Patch, Pocket::Flap]),
                 2 if matches!(self.closure, Closure::Buttons | Closure::Double)
                     || self.garment.category() == "bags" =>
                 {
-                    t.hardware = dice.pick(&[
-                        Hardware::Gold,
-                        Hardware::Wood,
-                        Hardware::Pearl,
-                        Hardware::Silver,
-                    ]);
+                    t.hardware = dice.pick(&[Hardware::Gold, Hardware::Wood, Hardware::Pearl, Hardware::Silver]);
                 }
                 3 => {
-                    t.trim = dice.pick(&[
-                        Trim::None,
-                        Trim::Bow,
-                        Trim::Band,
-                        Trim::Studs,
-                        Trim::Piping,
-                        Trim::SideStripe,
-                    ])
+                    t.trim =
+                        dice.pick(&[Trim::None, Trim::Bow, Trim::Band, Trim::Studs, Trim::Piping, Trim::SideStripe])
                 }
                 4 if self.garment.category() == "bags" => {
                     t.strap = dice.pick(&[Strap::Plain, Strap::Chain, Strap::Woven])
@@ -114,19 +100,12 @@ impl ItemSpec {
                 4 if matches!(self.garment, Garment::Tee | Garment::Blouse | Garment::Knit) => {
                     t.closure = dice.pick(&[Closure::None, Closure::Placket]);
                 }
-                5 if self.waist != Waist::Straight => {
-                    t.waist = dice.pick(&[Waist::Nipped, Waist::Belted])
-                }
+                5 if self.waist != Waist::Straight => t.waist = dice.pick(&[Waist::Nipped, Waist::Belted]),
                 _ => {}
             }
             t.keep_to_what_shows();
             let after = t.attributes();
-            if before
-                .iter()
-                .filter(|&(k, v)| after.get(k) != Some(v))
-                .count()
-                == 1
-            {
+            if before.iter().filter(|&(k, v)| after.get(k) != Some(v)).count() == 1 {
                 return t;
             }
             t = self.clone();
@@ -159,11 +138,7 @@ impl ItemSpec {
                 }
                 if self.closure == Closure::Flap {
                     self.pocket = Pocket::None;
-                    self.logo = if self.logo == Logo::None {
-                        Logo::None
-                    } else {
-                        Logo::Small
-                    };
+                    self.logo = if self.logo == Logo::None { Logo::None } else { Logo::Small };
                 }
                 if self.pocket != Pocket::None && self.logo != Logo::None {
                     self.logo = Logo::Small;
@@ -176,10 +151,8 @@ impl ItemSpec {
                 }
             }
             _ => {
-                let open = matches!(
-                    self.closure,
-                    Closure::Buttons | Closure::Double | Closure::Zip
-                ) || self.neck == Neck::Lapel;
+                let open = matches!(self.closure, Closure::Buttons | Closure::Double | Closure::Zip)
+                    || self.neck == Neck::Lapel;
                 if open && matches!(self.logo, Logo::Word | Logo::Emblem) {
                     self.logo = Logo::Small;
                 }
@@ -199,16 +172,12 @@ impl ItemSpec {
                 if self.trim == Trim::Bow && self.neck == Neck::Sailor {
                     self.trim = Trim::Piping;
                 }
-                if !matches!(
-                    self.closure,
-                    Closure::Buttons | Closure::Double | Closure::Zip | Closure::Placket
-                ) && self.waist != Waist::Belted
+                if !matches!(self.closure, Closure::Buttons | Closure::Double | Closure::Zip | Closure::Placket)
+                    && self.waist != Waist::Belted
                 {
                     self.hardware = Hardware::Plain;
                 }
-                if self.garment == Hoodie
-                    && matches!(self.pocket, Pocket::Chest | Pocket::Patch | Pocket::Flap)
-                {
+                if self.garment == Hoodie && matches!(self.pocket, Pocket::Chest | Pocket::Patch | Pocket::Flap) {
                     self.pocket = Pocket::Kangaroo;
                 }
                 if matches!(self.pocket, Pocket::Patch | Pocket::Flap)
@@ -230,11 +199,7 @@ pub(crate) fn draw_specs(items: usize, seed: u64, styles: StyleMix) -> Vec<ItemS
         let index = specs.len();
         let base = draw_item(index, seed, &table);
         // A group is started by 1 fresh item in 7 or so and holds 2 or 3 items: three in ten overall.
-        let followers = if dice.chance(0.155) {
-            1 + usize::from(dice.chance(0.2))
-        } else {
-            0
-        };
+        let followers = if dice.chance(0.155) { 1 + usize::from(dice.chance(0.2)) } else { 0 };
         specs.push(base.clone());
         for _ in 0..followers.min(items - specs.len()) {
             let index = specs.len();

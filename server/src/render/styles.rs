@@ -121,10 +121,7 @@ pub(crate) struct StyleTable {
 impl StyleTable {
     /// Reads the committed table and weighs it as `mix` says.
     pub(crate) fn new(mix: StyleMix) -> Self {
-        let mut table = Self {
-            sets: Vec::new(),
-            cumulative: Vec::new(),
-        };
+        let mut table = Self { sets: Vec::new(), cumulative: Vec::new() };
         let mut total = 0.0;
         for line in TABLE.lines().skip(1) {
             let Some((labels, count)) = line.rsplit_once(',') else {
@@ -133,10 +130,7 @@ impl StyleTable {
             let Ok(count) = count.parse::<f64>() else {
                 continue;
             };
-            let set = labels
-                .split(';')
-                .filter_map(|l| STYLE_IDS.iter().position(|s| *s == l))
-                .collect();
+            let set = labels.split(';').filter_map(|l| STYLE_IDS.iter().position(|s| *s == l)).collect();
             total += match mix {
                 StyleMix::Real => count,
                 StyleMix::Tempered(power) => libm::pow(count, f64::from(power.clamp(0.0, 1.0))),
@@ -151,10 +145,7 @@ impl StyleTable {
     pub(crate) fn draw(&self, dice: &mut Dice) -> StyleSet {
         let total = self.cumulative.last().copied().unwrap_or(0.0);
         let at = (dice.word() >> 11) as f64 / (1u64 << 53) as f64 * total;
-        let i = self
-            .cumulative
-            .partition_point(|&c| c <= at)
-            .min(self.sets.len() - 1);
+        let i = self.cumulative.partition_point(|&c| c <= at).min(self.sets.len() - 1);
         self.sets[i].clone()
     }
 

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a task adds to the loop.
 pub trait Objective {
@@ -53,6 +53,9 @@ pub struct Figures {
 /// The best epoch's weights within a run.
 pub const BEST: &str = "best.safetensors";
 
+/// How often a log without a terminal hears of a long epoch.
+const SAY_EVERY: Duration = Duration::from_secs(60);
+
 /// Trains until the recipe's epochs are done; `best.safetensors` holds the best epoch's weights.
 ///
 /// # Errors
@@ -80,6 +83,7 @@ pub fn fit<O: Objective>(
     let progress = progress_bar(recipe.epochs * steps, state.epochs_done * steps);
     for epoch in state.epochs_done..recipe.epochs {
         let begun = Instant::now();
+        let mut said = begun;
         let plan = Plan { batches: objective.batches(epoch), seed: recipe.seed, epoch };
         let mut total = 0.0;
         let mut seen = 0;
@@ -101,6 +105,10 @@ pub fn fit<O: Objective>(
             total += f64::from(value) * rows as f64;
             seen += rows;
             progress.inc(1);
+            if progress.is_hidden() && said.elapsed() >= SAY_EVERY {
+                said = Instant::now();
+                eprintln!("epoch {:>3}/{}  step {}/{steps}  loss {value:.4}", epoch + 1, recipe.epochs, step + 1);
+            }
         }
         let trained = begun.elapsed().as_secs_f64();
         let Figures { score, figures } = objective.evaluate(&net.valid())?;

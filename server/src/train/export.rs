@@ -84,8 +84,7 @@ fn train_style(
     run: &Run,
     device: &Device,
 ) -> anyhow::Result<PathBuf> {
-    let config =
-        StyleConfig { backbone: task.backbone.clone(), head: task.head(), n_labels: data.labels.len() };
+    let config = StyleConfig { backbone: task.backbone.clone(), head: task.head(), n_labels: data.labels.len() };
     let net = config.init(&device.clone().autodiff())?;
     fit(run, recipe, &data.images, &StyleObjective { data, recipe, device }, net, device)?;
     export_style(recipe, config, data, run, device)

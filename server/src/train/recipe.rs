@@ -167,7 +167,8 @@ impl Recipe {
     /// # Errors
     /// Names the file, the key and what is wrong with it.
     pub fn read(path: &Path, settings: &[String]) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the recipe {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read the recipe {}", path.display()))?;
         Self::parse(&text, settings).with_context(|| format!("in the recipe {}", path.display()))
     }
 

@@ -168,9 +168,8 @@ impl Objective for RetrievalObjective<'_> {
         let embed = |rows: &[usize]| {
             forward_all(&self.data.images, rows, &self.recipe.input, self.device, |x| trainee.net.forward(x))
         };
-        let ranked = rank(&embed(&user)?, &embed(&shop)?, |q, g| {
-            dataset.rows[user[q]].item_id == dataset.rows[shop[g]].item_id
-        });
+        let ranked =
+            rank(&embed(&user)?, &embed(&shop)?, |q, g| dataset.rows[user[q]].item_id == dataset.rows[shop[g]].item_id);
         let all: Vec<usize> = (0..ranked.len()).collect();
         let score = mean_ap_at_10(&ranked, &all);
         let figures = [

@@ -40,8 +40,7 @@ impl ConvBnConfig {
             .with_initializer(Initializer::KaimingNormal { gain: std::f64::consts::SQRT_2, fan_out_only: true })
             .with_bias(false)
             .init(device);
-        let bn =
-            BatchNormConfig::new(self.output).with_epsilon(self.epsilon).with_momentum(self.momentum).init(device);
+        let bn = BatchNormConfig::new(self.output).with_epsilon(self.epsilon).with_momentum(self.momentum).init(device);
         ConvBn { conv, bn: Some(bn) }
     }
 }

@@ -119,9 +119,8 @@ mod tests {
             let (y, x) = at(y, x);
             ((c * 977 + y * source_width * 31 + x * 17 + y * x * 7) % 251) as f32
         };
-        let data: Vec<f32> = (0..3 * height * width)
-            .map(|i| value(i / (height * width), i / width % height, i % width))
-            .collect();
+        let data: Vec<f32> =
+            (0..3 * height * width).map(|i| value(i / (height * width), i / width % height, i % width)).collect();
         Tensor::from_data(TensorData::new(data, [1, 3, height, width]), &Device::flex())
     }
 

@@ -51,9 +51,8 @@ impl ResNetConfig {
                     (0, _) => (self.channels(index - 1), stride),
                     _ => (output, 1),
                 };
-                let conv = |input, output, kernel, stride| {
-                    ConvBnConfig::new(input, output, kernel, stride).init(device)
-                };
+                let conv =
+                    |input, output, kernel, stride| ConvBnConfig::new(input, output, kernel, stride).init(device);
                 let (conv1, conv2, conv3) = if self.bottleneck {
                     (conv(input, inner, 1, 1), conv(inner, inner, 3, stride), Some(conv(inner, output, 1, 1)))
                 } else {

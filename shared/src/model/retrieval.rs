@@ -19,10 +19,14 @@ pub enum RetrievalConfigError {
     #[error(transparent)]
     Backbone(#[from] UnknownBackbone),
     /// Not a residual network.
-    #[error("the retrieval network needs a residual network as its backbone, and '{0}' is none; use resnet18, resnet50, …")]
+    #[error(
+        "the retrieval network needs a residual network as its backbone, and '{0}' is none; use resnet18, resnet50, …"
+    )]
     Family(String),
     /// All branches are off.
-    #[error("the retrieval network has no branch; switch on `global`, or name part counts for `horizontal`, `vertical` or `ring`")]
+    #[error(
+        "the retrieval network has no branch; switch on `global`, or name part counts for `horizontal`, `vertical` or `ring`"
+    )]
     NoBranch,
 }
 
@@ -121,11 +125,8 @@ impl RetrievalConfig {
     /// If the backbone is unknown or no residual network, or every branch is off.
     pub fn init(&self, device: &Device) -> Result<RetrievalNet, RetrievalConfigError> {
         let config = self.resnet()?;
-        let cuts: Vec<Cuts> = self
-            .branches()
-            .into_iter()
-            .map(|(cut, parts)| Cuts { cut, parts: parts.to_vec() })
-            .collect();
+        let cuts: Vec<Cuts> =
+            self.branches().into_iter().map(|(cut, parts)| Cuts { cut, parts: parts.to_vec() }).collect();
         if self.n_parts() == 0 {
             return Err(RetrievalConfigError::NoBranch);
         }
@@ -168,8 +169,7 @@ impl RetrievalNet {
     /// `[batch, 3, h, w]` → every part's projection, each `[batch, part_dim]`: what the identity softmaxes see.
     pub fn forward_parts(&self, x: Tensor<4>) -> Vec<Tensor<2>> {
         let trunk = self.trunk.forward_trunk(x);
-        let maps: Vec<Tensor<4>> =
-            self.branches.iter().map(|branch| forward_stage(branch, trunk.clone())).collect();
+        let maps: Vec<Tensor<4>> = self.branches.iter().map(|branch| forward_stage(branch, trunk.clone())).collect();
         let pooled = self.cuts.iter().enumerate().flat_map(|(branch, cuts)| {
             // A shared last stage has one map for all branches.
             let map = maps[branch.min(maps.len() - 1)].clone();

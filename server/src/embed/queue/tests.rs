@@ -96,7 +96,11 @@ async fn refuses_when_full_and_skips_those_who_left() {
     release.send(()).expect("waiting");
     assert_eq!(busy.await.expect("joined").expect("embedded"), [1.0]);
     assert_eq!(stays.await.expect("joined").expect("embedded"), [3.0]);
-    assert_eq!(runs.try_iter().collect::<Vec<_>>(), [vec![vec![3.0]]], "the input of the one who left was not computed");
+    assert_eq!(
+        runs.try_iter().collect::<Vec<_>>(),
+        [vec![vec![3.0]]],
+        "the input of the one who left was not computed"
+    );
 }
 
 #[tokio::test]

@@ -42,16 +42,23 @@ fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// The OpenAPI document of all routes.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    routes().into_openapi()
+    tidy(routes().into_openapi())
 }
 
 /// The whole service for `app`.
 pub fn router(app: Arc<App>) -> Router {
     let (router, document) = routes().split_for_parts();
-    let document = serde_json::to_vec(&document).unwrap_or_default();
+    let document = serde_json::to_vec(&tidy(document)).unwrap_or_default();
     router
         .fallback(fallback::fallback)
         .layer(Extension(document::Text(Bytes::from(document))))
         .layer(middleware::from_fn(observe))
         .with_state(app)
+}
+
+/// OpenAPI knows no parameters that span several segments; `{*path}` becomes `{path}`.
+fn tidy(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    document
 }

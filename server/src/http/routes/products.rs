@@ -21,10 +21,7 @@ use crate::http::error::ApiError;
         (status = 404, description = "No such product", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub(super) async fn product(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-) -> Result<Json<Product>, ApiError> {
+pub(super) async fn product(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Product>, ApiError> {
     let product = app.catalog.product(&id).ok_or(ApiError::NotFound("product"))?;
     Ok(Json(convert::product(product)))
 }

@@ -18,5 +18,7 @@ use crate::http::convert;
 )]
 pub(super) async fn samples(State(app): State<Arc<App>>) -> Json<Samples> {
     let samples = app.catalog.samples().iter();
-    Json(Samples { samples: samples.map(|sample| convert::sample(sample, app.catalog.product(&sample.product_id))).collect() })
+    Json(Samples {
+        samples: samples.map(|sample| convert::sample(sample, app.catalog.product(&sample.product_id))).collect(),
+    })
 }

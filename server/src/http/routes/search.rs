@@ -58,10 +58,7 @@ const MAX_JSON: usize = 1 << 20;
         (status = 503, description = "shutting_down", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub(super) async fn search(
-    State(app): State<Arc<App>>,
-    request: Request,
-) -> Result<Json<SearchResponse>, ApiError> {
+pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Result<Json<SearchResponse>, ApiError> {
     let begun = Instant::now();
     let (parts, body) = request.into_parts();
     let refused = |error: ApiError, body| {

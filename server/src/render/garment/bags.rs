@@ -17,40 +17,12 @@ use super::{emblem, sewn};
 pub(crate) fn draw_bag(canvas: &mut Canvas, spec: &ItemSpec, cloth: &Cloth, drape: u64, hang: f32) {
     let mut cut = Dice::new(spec.look, 0xBA6);
     let (w, h, taper, r) = match spec.garment {
-        Garment::Tote => (
-            cut.range(17.0, 20.0),
-            cut.range(30.0, 36.0),
-            cut.range(-1.5, 1.0),
-            1.0,
-        ),
-        Garment::Shoulder => (
-            cut.range(11.5, 14.0),
-            cut.range(15.0, 18.5),
-            cut.range(-1.0, 0.6),
-            2.6,
-        ),
-        Garment::Handbag => (
-            cut.range(14.0, 17.0),
-            cut.range(19.0, 23.0),
-            cut.range(-3.4, -1.4),
-            2.0,
-        ),
-        _ => (
-            cut.range(13.0, 15.5),
-            cut.range(34.0, 39.0),
-            cut.range(-1.2, 0.0),
-            4.5,
-        ),
+        Garment::Tote => (cut.range(17.0, 20.0), cut.range(30.0, 36.0), cut.range(-1.5, 1.0), 1.0),
+        Garment::Shoulder => (cut.range(11.5, 14.0), cut.range(15.0, 18.5), cut.range(-1.0, 0.6), 2.6),
+        Garment::Handbag => (cut.range(14.0, 17.0), cut.range(19.0, 23.0), cut.range(-3.4, -1.4), 2.0),
+        _ => (cut.range(13.0, 15.5), cut.range(34.0, 39.0), cut.range(-1.2, 0.0), 4.5),
     };
-    let bag = Bag {
-        spec,
-        cloth,
-        w,
-        h,
-        taper,
-        r,
-        round: cut.below(3),
-    };
+    let bag = Bag { spec, cloth, w, h, taper, r, round: cut.below(3) };
     bag.straps(canvas, hang);
     bag.body(canvas, drape);
     bag.details(canvas);
@@ -80,11 +52,7 @@ impl Bag<'_> {
     fn shape(&self) -> Outline {
         let (w, h, r) = (self.w, self.h, self.r);
         let top = w + self.taper;
-        let low = if self.spec.garment == Garment::Shoulder && self.round == 0 {
-            r + 4.0
-        } else {
-            r
-        };
+        let low = if self.spec.garment == Garment::Shoulder && self.round == 0 { r + 4.0 } else { r };
         if self.spec.garment == Garment::Backpack {
             return Outline::new()
                 .via(0.0, -1.2)
@@ -97,11 +65,7 @@ impl Bag<'_> {
                 .via(0.0, h + 0.4)
                 .mirrored(0.0);
         }
-        let sag = if self.spec.garment == Garment::Tote {
-            1.0
-        } else {
-            0.0
-        };
+        let sag = if self.spec.garment == Garment::Tote { 1.0 } else { 0.0 };
         Outline::new()
             .via(0.0, sag)
             .to(top - 1.0, 0.0)
@@ -125,9 +89,7 @@ impl Bag<'_> {
     ) {
         let frame = Frame::straight(0.0);
         let texel = |x: f32, y: f32, s: (f32, f32)| cloth.texel(&frame, x, y, s);
-        let mut paint = Paint::new(Class::Garment, &texel)
-            .round(bulge, edge)
-            .shadow(0.45, 0.8);
+        let mut paint = Paint::new(Class::Garment, &texel).round(bulge, edge).shadow(0.45, 0.8);
         if let Some(w) = within {
             paint = paint.inside(w);
         }
@@ -144,11 +106,7 @@ impl Bag<'_> {
         };
         match spec.garment {
             Garment::Tote | Garment::Handbag => {
-                let (foot, high) = if spec.garment == Garment::Tote {
-                    (w * 0.45, 21.0)
-                } else {
-                    (w * 0.48, 11.0)
-                };
+                let (foot, high) = if spec.garment == Garment::Tote { (w * 0.45, 21.0) } else { (w * 0.48, 11.0) };
                 for (dx, dy, k) in [(0.6f32, -0.9f32, 0.6f32), (0.0, 0.0, 1.0)] {
                     let own = leather.plain(scale(leather.print.ground, k));
                     self.handle(
@@ -156,23 +114,14 @@ impl Bag<'_> {
                         &own,
                         foot + dx,
                         high - dy,
-                        if spec.garment == Garment::Tote {
-                            1.1
-                        } else {
-                            0.75
-                        },
+                        if spec.garment == Garment::Tote { 1.1 } else { 0.75 },
                     );
                 }
                 if spec.garment == Garment::Handbag && hang > 0.0 {
                     self.loop_strap(canvas, &leather, w * 0.9, hang);
                 }
             }
-            Garment::Shoulder => self.loop_strap(
-                canvas,
-                &leather,
-                w * 0.86,
-                if hang > 0.0 { hang } else { 17.0 },
-            ),
+            Garment::Shoulder => self.loop_strap(canvas, &leather, w * 0.86, if hang > 0.0 { hang } else { 17.0 }),
             _ => {
                 self.handle(canvas, &leather, 3.4, 6.0, 0.9);
                 for side in [1.0f32, -1.0] {
@@ -183,14 +132,7 @@ impl Bag<'_> {
                         (14.9 * side, 26.0, 1.5),
                         (11.0 * side, self.h - 2.0, 1.2),
                     ]);
-                    self.piece(
-                        canvas,
-                        &strap,
-                        &self.cloth.plain(scale(self.cloth.print.ground, 0.75)),
-                        0.8,
-                        1.0,
-                        None,
-                    );
+                    self.piece(canvas, &strap, &self.cloth.plain(scale(self.cloth.print.ground, 0.75)), 0.8, 1.0, None);
                 }
             }
         }
@@ -228,12 +170,7 @@ impl Bag<'_> {
                 })
             }
         };
-        canvas.paint(
-            outline,
-            &Paint::new(Class::Garment, &texel)
-                .round(0.6, 0.9)
-                .shadow(0.4, 0.6),
-        );
+        canvas.paint(outline, &Paint::new(Class::Garment, &texel).round(0.6, 0.9).shadow(0.4, 0.6));
     }
 
     fn loop_strap(&self, canvas: &mut Canvas, own: &Cloth, foot: f32, high: f32) {
@@ -249,10 +186,7 @@ impl Bag<'_> {
         match self.spec.strap {
             Strap::Chain => {
                 let metal = self.metal();
-                let texel = |_: f32, _: f32, _: (f32, f32)| Texel {
-                    gloss: 0.7,
-                    ..Texel::flat(metal)
-                };
+                let texel = |_: f32, _: f32, _: (f32, f32)| Texel { gloss: 0.7, ..Texel::flat(metal) };
                 let mut smooth = Vec::new();
                 for k in 0..points.len() - 1 {
                     let (a, b) = (points[k], points[k + 1]);
@@ -266,9 +200,7 @@ impl Bag<'_> {
                     let (rx, ry) = if i % 2 == 0 { (0.85, 0.6) } else { (0.5, 0.8) };
                     canvas.paint(
                         &Outline::ellipse(x, y, rx, ry),
-                        &Paint::new(Class::Garment, &texel)
-                            .round(0.5, 0.6)
-                            .shadow(0.4, 0.4),
+                        &Paint::new(Class::Garment, &texel).round(0.5, 0.6).shadow(0.4, 0.4),
                     );
                 });
             }
@@ -292,11 +224,7 @@ impl Bag<'_> {
             Fabric::Canvas | Fabric::Linen => 1.0,
             Fabric::Suede => 0.6,
             _ => 0.35,
-        } * if self.spec.garment == Garment::Tote {
-            1.2
-        } else {
-            0.7
-        };
+        } * if self.spec.garment == Garment::Tote { 1.2 } else { 0.7 };
         let mut folds = Folds::new(-w - 4.0, -4.0, w + 4.0, h + 4.0);
         let seed = dice.word() as u32;
         folds.rumple(seed, 9.0, 15.0, dice.range(-0.3, 0.3), 1.5 * soft);
@@ -314,13 +242,7 @@ impl Bag<'_> {
         let frame = Frame::straight(0.0);
         let cloth = self.cloth;
         let texel = |x: f32, y: f32, s: (f32, f32)| cloth.texel(&frame, x, y, s);
-        canvas.paint(
-            &self.shape(),
-            &Paint::new(Class::Garment, &texel)
-                .round(3.0, 3.4)
-                .drape(&folds)
-                .shadow(0.4, 1.0),
-        );
+        canvas.paint(&self.shape(), &Paint::new(Class::Garment, &texel).round(3.0, 3.4).drape(&folds).shadow(0.4, 1.0));
     }
 
     fn details(&self, canvas: &mut Canvas) {
@@ -328,12 +250,8 @@ impl Bag<'_> {
         let shape = self.shape();
         let tone = cloth.plain(scale(cloth.print.ground, 0.9));
         let metal = self.metal();
-        let shine = |_: f32, _: f32, _: (f32, f32)| Texel {
-            gloss: 0.8,
-            ..Texel::flat(metal)
-        };
-        let thread = (cloth.fabric == Fabric::Leather && luma(cloth.print.ground) < 0.2)
-            .then(|| linear(0xB9A58A));
+        let shine = |_: f32, _: f32, _: (f32, f32)| Texel { gloss: 0.8, ..Texel::flat(metal) };
+        let thread = (cloth.fabric == Fabric::Leather && luma(cloth.print.ground) < 0.2).then(|| linear(0xB9A58A));
         let m = 1.1;
         canvas.stitches(
             &[
@@ -353,23 +271,13 @@ impl Bag<'_> {
                 for side in [1.0f32, -1.0] {
                     let x = w * 0.45 * side;
                     canvas.stitches(
-                        &[
-                            (x - 1.0, 1.0),
-                            (x + 1.0, 1.0),
-                            (x + 1.0, 4.2),
-                            (x - 1.0, 4.2),
-                            (x - 1.0, 1.0),
-                        ],
+                        &[(x - 1.0, 1.0), (x + 1.0, 1.0), (x + 1.0, 4.2), (x - 1.0, 4.2), (x - 1.0, 1.0)],
                         thread,
                     );
                 }
             }
             (_, Closure::Flap) => {
-                let deep = h * if spec.garment == Garment::Backpack {
-                    0.36
-                } else {
-                    0.58
-                };
+                let deep = h * if spec.garment == Garment::Backpack { 0.36 } else { 0.58 };
                 let top = w + self.taper + 0.5;
                 let flap = match self.round {
                     0 => Outline::new()
@@ -396,31 +304,15 @@ impl Bag<'_> {
                         .to(-top + 0.3, deep),
                 };
                 self.piece(canvas, &flap, cloth, 1.2, 1.6, None);
-                let y = if self.round == 1 {
-                    deep * 0.94
-                } else {
-                    deep * 0.86
-                };
+                let y = if self.round == 1 { deep * 0.94 } else { deep * 0.86 };
                 canvas.paint(
                     &Outline::rounded(-1.7, y - 1.1, 1.7, y + 1.3, 0.5),
-                    &Paint::new(Class::Garment, &shine)
-                        .round(0.6, 0.6)
-                        .shadow(0.5, 0.5),
+                    &Paint::new(Class::Garment, &shine).round(0.6, 0.6).shadow(0.5, 0.5),
                 );
-                canvas.line(
-                    &Outline::line(&[(0.0, y - 0.6), (0.0, y + 0.8)]),
-                    0.35,
-                    None,
-                    0.5,
-                    None,
-                );
+                canvas.line(&Outline::line(&[(0.0, y - 0.6), (0.0, y + 0.8)]), 0.35, None, 0.5, None);
             }
             _ => {
-                let y = if spec.garment == Garment::Backpack {
-                    9.0
-                } else {
-                    1.6
-                };
+                let y = if spec.garment == Garment::Backpack { 9.0 } else { 1.6 };
                 canvas.line(
                     &Outline::line(&[(-w * 0.92, y + 0.8), (0.0, y - 0.4), (w * 0.92, y + 0.8)]),
                     1.5,
@@ -437,22 +329,14 @@ impl Bag<'_> {
                 );
                 canvas.paint(
                     &Outline::rounded(w * 0.55, y - 0.2, w * 0.55 + 0.9, y + 2.8, 0.3),
-                    &Paint::new(Class::Garment, &shine)
-                        .round(0.4, 0.4)
-                        .shadow(0.5, 0.4),
+                    &Paint::new(Class::Garment, &shine).round(0.4, 0.4).shadow(0.5, 0.4),
                 );
             }
         }
         for side in [1.0f32, -1.0] {
             if matches!(spec.garment, Garment::Shoulder | Garment::Handbag) {
                 let x = (w * 0.86) * side;
-                canvas.line(
-                    &Outline::ellipse(x, 2.0, 1.0, 1.0),
-                    0.4,
-                    Some(metal),
-                    0.95,
-                    None,
-                );
+                canvas.line(&Outline::ellipse(x, 2.0, 1.0, 1.0), 0.4, Some(metal), 0.95, None);
             }
         }
         let low = h * 0.46;
@@ -488,59 +372,31 @@ impl Bag<'_> {
                 canvas.stitches(&[(-w * 0.62, low + 1.2), (w * 0.62, low + 1.2)], thread);
             }
         }
-        let front = if spec.closure == Closure::Flap {
-            h * 0.3
-        } else {
-            h * 0.34
-        };
+        let front = if spec.closure == Closure::Flap { h * 0.3 } else { h * 0.34 };
         let ink = cloth.print.second;
         match spec.logo {
             Logo::None => {}
             Logo::Small => emblem::mark(
                 canvas,
-                (
-                    if spec.garment == Garment::Tote {
-                        0.0
-                    } else {
-                        -w * 0.45
-                    },
-                    front,
-                ),
+                (if spec.garment == Garment::Tote { 0.0 } else { -w * 0.45 }, front),
                 1.9,
                 ink,
                 spec.look,
             ),
             Logo::Word => emblem::word(canvas, (0.0, front + 2.0), w * 1.25, ink, spec.look),
-            Logo::Emblem => emblem::graphic(
-                canvas,
-                (0.0, front + 4.5),
-                w * 0.46,
-                [ink, cloth.print.third],
-                spec.look,
-            ),
+            Logo::Emblem => emblem::graphic(canvas, (0.0, front + 4.5), w * 0.46, [ink, cloth.print.third], spec.look),
         }
         self.trim(canvas, &shape);
     }
 
     fn trim(&self, canvas: &mut Canvas, shape: &Outline) {
         let (w, h, spec, cloth) = (self.w, self.h, self.spec, self.cloth);
-        let border = [
-            (-w + 1.6, 5.0),
-            (-w + 1.6, h - 2.6),
-            (w - 1.6, h - 2.6),
-            (w - 1.6, 5.0),
-        ];
+        let border = [(-w + 1.6, 5.0), (-w + 1.6, h - 2.6), (w - 1.6, h - 2.6), (w - 1.6, 5.0)];
         match spec.trim {
             Trim::Bow => sewn::bow(canvas, cloth, (w * 0.5, 2.4), 0.85, cloth.print.second),
             Trim::Pearls => sewn::beads(canvas, &border, 1.9, 0.62, linear(0xF6F0E6)),
             Trim::Studs => sewn::beads(canvas, &border, 1.6, 0.58, linear(0xC9CCD2)),
-            Trim::Piping => canvas.line(
-                &Outline::line(&border),
-                0.7,
-                Some(cloth.print.second),
-                0.95,
-                None,
-            ),
+            Trim::Piping => canvas.line(&Outline::line(&border), 0.7, Some(cloth.print.second), 0.95, None),
             Trim::Band => {
                 let (a, b) = (cloth.print.second, cloth.print.third);
                 let y = h * 0.72;
@@ -556,27 +412,12 @@ impl Bag<'_> {
                         scale(cloth.print.ground, 0.4)
                     })
                 };
-                let strip = Outline::new()
-                    .to(-w - 2.0, y)
-                    .to(w + 2.0, y)
-                    .to(w + 2.0, y + 5.0)
-                    .to(-w - 2.0, y + 5.0);
-                canvas.paint(
-                    &strip,
-                    &Paint::new(Class::Garment, &texel)
-                        .round(0.3, 0.5)
-                        .inside(shape),
-                );
+                let strip = Outline::new().to(-w - 2.0, y).to(w + 2.0, y).to(w + 2.0, y + 5.0).to(-w - 2.0, y + 5.0);
+                canvas.paint(&strip, &Paint::new(Class::Garment, &texel).round(0.3, 0.5).inside(shape));
             }
             Trim::Tassel => {
                 let (x, y) = (w * 0.62, 4.0);
-                canvas.line(
-                    &Outline::line(&[(x, 1.0), (x, y)]),
-                    0.4,
-                    Some(cloth.print.second),
-                    0.95,
-                    None,
-                );
+                canvas.line(&Outline::line(&[(x, 1.0), (x, y)]), 0.4, Some(cloth.print.second), 0.95, None);
                 for i in -3i32..=3 {
                     let d = i as f32;
                     canvas.line(
@@ -597,14 +438,7 @@ impl Bag<'_> {
                         .to(x + 1.1, h * 0.72)
                         .to(x, h * 0.76)
                         .to(x - 1.1, h * 0.72);
-                    self.piece(
-                        canvas,
-                        &strap,
-                        &cloth.plain(scale(cloth.print.ground, 0.75)),
-                        0.6,
-                        0.7,
-                        None,
-                    );
+                    self.piece(canvas, &strap, &cloth.plain(scale(cloth.print.ground, 0.75)), 0.6, 0.7, None);
                     canvas.line(
                         &Outline::rounded(x - 1.5, h * 0.55, x + 1.5, h * 0.55 + 2.6, 0.3),
                         0.45,

@@ -36,27 +36,16 @@ pub(crate) fn bow(canvas: &mut Canvas, cloth: &Cloth, at: (f32, f32), size: f32,
             None,
         );
     }
-    patch(
-        canvas,
-        &Outline::rounded(x - 0.9 * k, y - 1.1 * k, x + 0.9 * k, y + 1.0 * k, 0.5 * k),
-        &own,
-        None,
-        0.9,
-    );
+    patch(canvas, &Outline::rounded(x - 0.9 * k, y - 1.1 * k, x + 0.9 * k, y + 1.0 * k, 0.5 * k), &own, None, 0.9);
 }
 
 /// Small raised beads along a line.
 pub(crate) fn beads(canvas: &mut Canvas, points: &[(f32, f32)], step: f32, r: f32, rgb: [f32; 3]) {
-    let texel = |_: f32, _: f32, _: (f32, f32)| Texel {
-        gloss: 0.6,
-        ..Texel::flat(rgb)
-    };
+    let texel = |_: f32, _: f32, _: (f32, f32)| Texel { gloss: 0.6, ..Texel::flat(rgb) };
     along(points, step, |x, y, _| {
         canvas.paint(
             &Outline::ellipse(x, y, r, r),
-            &Paint::new(Class::Garment, &texel)
-                .round(r * 0.9, r)
-                .shadow(0.45, 0.3),
+            &Paint::new(Class::Garment, &texel).round(r * 0.9, r).shadow(0.45, 0.3),
         );
     });
 }
@@ -66,17 +55,12 @@ pub(crate) fn scallops(canvas: &mut Canvas, points: &[(f32, f32)], size: f32) {
     let white = linear(0xF8F5EF);
     let texel = |x: f32, y: f32, _: (f32, f32)| {
         let hole = saw((x + y) / 0.8) < 0.13 || saw((x - y) / 0.8) < 0.13;
-        Texel {
-            height: 0.03 * wave(x * 1.3),
-            ..Texel::flat(scale(white, if hole { 0.72 } else { 1.0 }))
-        }
+        Texel { height: 0.03 * wave(x * 1.3), ..Texel::flat(scale(white, if hole { 0.72 } else { 1.0 })) }
     };
     along(points, size * 1.25, |x, y, _| {
         canvas.paint(
             &Outline::ellipse(x, y, size * 0.8, size * 0.8),
-            &Paint::new(Class::Garment, &texel)
-                .round(0.2, 0.5)
-                .shadow(0.35, 0.4),
+            &Paint::new(Class::Garment, &texel).round(0.2, 0.5).shadow(0.35, 0.4),
         );
     });
     let line: Vec<_> = points.iter().map(|p| (p.0, p.1 - size * 0.15)).collect();
@@ -104,22 +88,11 @@ pub(crate) fn ruffle(canvas: &mut Canvas, cloth: &Cloth, points: &[(f32, f32)], 
         t.height += 0.55 * wave(x / 2.9 + 0.1 * wave(y / 3.0));
         t
     };
-    canvas.paint(
-        &o,
-        &Paint::new(Class::Garment, &texel)
-            .round(0.8, 1.0)
-            .shadow(0.5, 1.0),
-    );
+    canvas.paint(&o, &Paint::new(Class::Garment, &texel).round(0.8, 1.0).shadow(0.5, 1.0));
     canvas.line(&Outline::line(points), 0.35, None, 0.4, None);
 }
 
-pub(crate) fn band_strip(
-    canvas: &mut Canvas,
-    cloth: &Cloth,
-    within: &Outline,
-    from: (f32, f32),
-    to: (f32, f32),
-) {
+pub(crate) fn band_strip(canvas: &mut Canvas, cloth: &Cloth, within: &Outline, from: (f32, f32), to: (f32, f32)) {
     let strip = Outline::new()
         .to(from.0, from.1)
         .via(0.0, from.1 + 1.2)
@@ -127,27 +100,11 @@ pub(crate) fn band_strip(
         .to(to.0, to.1)
         .via(0.0, to.1 + 1.2)
         .to(from.0, to.1);
-    folk_strip(
-        canvas,
-        cloth,
-        &strip,
-        within,
-        Frame {
-            origin: (0.0, to.1),
-            down: (0.0, 1.0),
-            half: 0.0,
-        },
-    );
+    folk_strip(canvas, cloth, &strip, within, Frame { origin: (0.0, to.1), down: (0.0, 1.0), half: 0.0 });
 }
 
 /// An embroidered band: zigzag and lozenges in the item's colours.
-pub(crate) fn folk_strip(
-    canvas: &mut Canvas,
-    cloth: &Cloth,
-    strip: &Outline,
-    within: &Outline,
-    frame: Frame,
-) {
+pub(crate) fn folk_strip(canvas: &mut Canvas, cloth: &Cloth, strip: &Outline, within: &Outline, frame: Frame) {
     let (a, b, gold) = (cloth.print.second, cloth.print.third, [0.60, 0.38, 0.06]);
     let dark = scale(cloth.print.ground, 0.35);
     let texel = |x: f32, y: f32, _: (f32, f32)| {
@@ -166,18 +123,9 @@ pub(crate) fn folk_strip(
         } else {
             dark
         };
-        Texel {
-            height: 0.05 * wave((u + v) / 0.4),
-            ..Texel::flat(rgb)
-        }
+        Texel { height: 0.05 * wave((u + v) / 0.4), ..Texel::flat(rgb) }
     };
-    canvas.paint(
-        strip,
-        &Paint::new(Class::Garment, &texel)
-            .round(0.3, 0.6)
-            .shadow(0.2, 0.4)
-            .inside(within),
-    );
+    canvas.paint(strip, &Paint::new(Class::Garment, &texel).round(0.3, 0.6).shadow(0.2, 0.4).inside(within));
 }
 
 /// Calls `f` at even steps along a polyline.

@@ -19,27 +19,12 @@ pub(crate) fn panels(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cl
     let ribbed = matches!(spec.garment, Garment::Knit | Garment::Hoodie)
         || (spec.garment == Garment::Jacket && cloth.fabric != Fabric::Denim);
     if ribbed || (spec.garment == Garment::Jacket) {
-        let own = if ribbed {
-            cloth.trim(Fabric::Rib, scale(cloth.print.ground, 0.95))
-        } else {
-            cloth.clone()
-        };
-        let strip = Outline::new()
-            .to(-hem, y - 5.6)
-            .via(0.0, y - 4.6)
-            .to(hem, y - 5.6)
-            .to(hem, y + 3.0)
-            .to(-hem, y + 3.0);
+        let own = if ribbed { cloth.trim(Fabric::Rib, scale(cloth.print.ground, 0.95)) } else { cloth.clone() };
+        let strip =
+            Outline::new().to(-hem, y - 5.6).via(0.0, y - 4.6).to(hem, y - 5.6).to(hem, y + 3.0).to(-hem, y + 3.0);
         patch(canvas, &strip, &own, Some(&cut.body), 1.0);
     } else {
-        canvas.stitches(
-            &[
-                (-cut.hem + 0.3, y - 2.2),
-                (0.0, y - 1.0),
-                (cut.hem - 0.3, y - 2.2),
-            ],
-            None,
-        );
+        canvas.stitches(&[(-cut.hem + 0.3, y - 2.2), (0.0, y - 1.0), (cut.hem - 0.3, y - 2.2)], None);
     }
     if cloth.fabric == Fabric::Denim && spec.garment == Garment::Jacket {
         let thread = Some(linear(0xC98A4B));
@@ -49,18 +34,9 @@ pub(crate) fn panels(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cl
             canvas.stitches(&[(11.5 * side, 18.0), (8.5 * side, y - 6.0)], thread);
         }
     }
-    if spec.garment == Garment::Blazer
-        || (spec.garment == Garment::Coat && spec.waist == Waist::Nipped)
-    {
+    if spec.garment == Garment::Blazer || (spec.garment == Garment::Coat && spec.waist == Waist::Nipped) {
         for side in [1.0, -1.0] {
-            canvas.seam(
-                &[
-                    (9.5 * side, 20.0),
-                    (7.6 * side, cut.waist_y),
-                    (9.0 * side, 55.0),
-                ],
-                0.5,
-            );
+            canvas.seam(&[(9.5 * side, 20.0), (7.6 * side, cut.waist_y), (9.0 * side, 55.0)], 0.5);
         }
     }
     let edge = |out: f32| {
@@ -85,22 +61,12 @@ pub(crate) fn panels(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cl
                 ruffle(canvas, cloth, &edge(6.5), 7.0);
             }
         }
-        Trim::Piping if !ribbed => canvas.line(
-            &Outline::line(&edge(0.9)),
-            0.9,
-            Some(cloth.print.second),
-            0.9,
-            None,
-        ),
+        Trim::Piping if !ribbed => canvas.line(&Outline::line(&edge(0.9)), 0.9, Some(cloth.print.second), 0.9, None),
         _ => {}
     }
     if spec.garment == Garment::Dress && spec.waist != Waist::Straight {
         canvas.seam(
-            &[
-                (-cut.waist - 1.0, cut.waist_y - 0.4),
-                (0.0, cut.waist_y + 0.6),
-                (cut.waist + 1.0, cut.waist_y - 0.4),
-            ],
+            &[(-cut.waist - 1.0, cut.waist_y - 0.4), (0.0, cut.waist_y + 0.6), (cut.waist + 1.0, cut.waist_y - 0.4)],
             0.9,
         );
     }
@@ -155,23 +121,14 @@ pub(crate) fn details(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &C
                 let w = cut.waist * 0.9;
                 beads(
                     canvas,
-                    &[
-                        (-w, cut.waist_y - 1.6),
-                        (0.0, cut.waist_y - 0.6),
-                        (w, cut.waist_y - 1.6),
-                    ],
+                    &[(-w, cut.waist_y - 1.6), (0.0, cut.waist_y - 0.6), (w, cut.waist_y - 1.6)],
                     1.8,
                     0.55,
                     linear(0xF6F0E6),
                 );
             }
         }
-        Trim::Band
-            if !matches!(
-                spec.neck,
-                Neck::Lapel | Neck::Hood | Neck::Turtle | Neck::Collar
-            ) =>
-        {
+        Trim::Band if !matches!(spec.neck, Neck::Lapel | Neck::Hood | Neck::Turtle | Neck::Collar) => {
             for (out, k) in [(1.4, 0usize), (2.6, 1), (3.8, 2)] {
                 let rgb = [cloth.print.second, [0.55, 0.35, 0.05], cloth.print.third][k];
                 beads(canvas, &neckline(out), 1.15, 0.5, rgb);
@@ -185,10 +142,7 @@ pub(crate) fn details(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &C
                     let d = row as f32 * 1.7;
                     beads(
                         canvas,
-                        &[
-                            ((n + 1.0) * side, cut.neck_y + 1.6 + d),
-                            ((s.0 - 2.2) * side, s.1 + 1.4 + d),
-                        ],
+                        &[((n + 1.0) * side, cut.neck_y + 1.6 + d), ((s.0 - 2.2) * side, s.1 + 1.4 + d)],
                         1.7,
                         0.55,
                         metal,
@@ -211,29 +165,16 @@ pub(crate) fn sleeve(canvas: &mut Canvas, spec: &ItemSpec, sleeve: &SleeveCut, c
     let d = frame.down;
     let ring = |back: f32, half: f32| {
         vec![
-            (
-                end.0 - d.0 * back - d.1 * half,
-                end.1 - d.1 * back + d.0 * half,
-            ),
-            (
-                end.0 - d.0 * back + d.1 * half,
-                end.1 - d.1 * back - d.0 * half,
-            ),
+            (end.0 - d.0 * back - d.1 * half, end.1 - d.1 * back + d.0 * half),
+            (end.0 - d.0 * back + d.1 * half, end.1 - d.1 * back - d.0 * half),
         ]
     };
     match spec.trim {
         Trim::SideStripe => {
-            let rgb = if spec.look.is_multiple_of(3) {
-                cloth.print.third
-            } else {
-                cloth.print.second
-            };
+            let rgb = if spec.look.is_multiple_of(3) { cloth.print.third } else { cloth.print.second };
             for shift in [-1.5f32, 0.0, 1.5] {
-                let line: Vec<_> = sleeve
-                    .outer
-                    .iter()
-                    .map(|p| (p.0 + (shift - 1.4) * sleeve.side, p.1 + 0.2))
-                    .collect();
+                let line: Vec<_> =
+                    sleeve.outer.iter().map(|p| (p.0 + (shift - 1.4) * sleeve.side, p.1 + 0.2)).collect();
                 canvas.line(&Outline::line(&line), 0.95, Some(rgb), 0.92, None);
             }
         }
@@ -241,40 +182,20 @@ pub(crate) fn sleeve(canvas: &mut Canvas, spec: &ItemSpec, sleeve: &SleeveCut, c
             let k = sleeve.half;
             let quad = |from: f32, to: f32| {
                 let (a, b) = (ring(from, k), ring(to, k));
-                Outline::new()
-                    .to(a[0].0, a[0].1)
-                    .to(a[1].0, a[1].1)
-                    .to(b[1].0, b[1].1)
-                    .to(b[0].0, b[0].1)
+                Outline::new().to(a[0].0, a[0].1).to(a[1].0, a[1].1).to(b[1].0, b[1].1).to(b[0].0, b[0].1)
             };
-            folk_strip(
-                canvas,
-                cloth,
-                &quad(2.0, 6.5),
-                &sleeve.outline,
-                Frame {
-                    origin: end,
-                    down: d,
-                    half: 0.0,
-                },
-            );
+            folk_strip(canvas, cloth, &quad(2.0, 6.5), &sleeve.outline, Frame { origin: end, down: d, half: 0.0 });
         }
         Trim::LaceEdge => scallops(canvas, &ring(-0.3, sleeve.half * 0.72), 1.5),
-        Trim::Piping => canvas.line(
-            &Outline::line(&ring(2.4, sleeve.half * 0.66)),
-            0.8,
-            Some(cloth.print.second),
-            0.9,
-            None,
-        ),
+        Trim::Piping => {
+            canvas.line(&Outline::line(&ring(2.4, sleeve.half * 0.66)), 0.8, Some(cloth.print.second), 0.9, None)
+        }
         _ => {}
     }
 }
 
 fn emblem_on(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
-    let ink = if spec.pattern == Pattern::Plain
-        || (cloth.print.second[1] - cloth.print.ground[1]).abs() > 0.15
-    {
+    let ink = if spec.pattern == Pattern::Plain || (cloth.print.second[1] - cloth.print.ground[1]).abs() > 0.15 {
         cloth.print.second
     } else {
         linear(0xF2F2F2)
@@ -285,28 +206,14 @@ fn emblem_on(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
         Logo::Small => emblem::mark(
             canvas,
             (
-                if spec.pocket == Pocket::Chest {
-                    8.9
-                } else {
-                    8.2
-                },
-                if spec.pocket == Pocket::Chest {
-                    23.0
-                } else {
-                    18.5
-                },
+                if spec.pocket == Pocket::Chest { 8.9 } else { 8.2 },
+                if spec.pocket == Pocket::Chest { 23.0 } else { 18.5 },
             ),
             2.2,
             ink,
             spec.look,
         ),
         Logo::Word => emblem::word(canvas, (0.0, middle + 12.0), 18.0, ink, spec.look),
-        Logo::Emblem => emblem::graphic(
-            canvas,
-            (0.0, middle + 14.5),
-            8.6,
-            [ink, cloth.print.third],
-            spec.look,
-        ),
+        Logo::Emblem => emblem::graphic(canvas, (0.0, middle + 14.5), 8.6, [ink, cloth.print.third], spec.look),
     }
 }

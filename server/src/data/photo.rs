@@ -3,13 +3,15 @@
 //! The format is told from the first bytes, never from a name or a header; the size is read before a pixel is decoded, so
 //! that a small file that claims to be huge costs nothing.
 
+use anyhow::Context;
 use std::io::Cursor;
+use std::path::Path;
 
 use image::error::{ImageError, LimitErrorKind};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, metadata::Orientation};
 use shared::input::{InputError, Pixels};
 
-use super::{PhotoError, jpeg};
+use super::jpeg;
 
 /// The most pixels a photo may have.
 pub const MAX_PIXELS: u64 = 40_000_000;
@@ -23,7 +25,34 @@ const MAX_DECODED_BYTES: u64 = 4 * MAX_PIXELS;
 /// What the decoder may allocate besides; progressive JPEGs keep their coefficients.
 const MAX_WORKING_BYTES: u64 = 8 * MAX_PIXELS;
 
+/// Why bytes did not become a [`Photo`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PhotoError {
+    /// There are no bytes.
+    #[error("the photo has no bytes; choose another file")]
+    Empty,
+    /// The first bytes are those of no format read here.
+    #[error("the file is not a JPEG, PNG, WebP, GIF or BMP picture; save it as one of these and send it again")]
+    NotAnImage,
+    /// The format is known, but the bytes end early or are damaged.
+    #[error("the picture is damaged or breaks off ({0}); send the complete file")]
+    Damaged(String),
+    /// The picture would take too much memory.
+    #[error(
+        "the picture has {width} x {height} pixels; send one of at most {} megapixels and {} pixels a side",
+        MAX_PIXELS / 1_000_000,
+        MAX_SIDE
+    )]
+    TooLarge {
+        /// Width in pixels, as the file says.
+        width: u32,
+        /// Height in pixels, as the file says.
+        height: u32,
+    },
+}
+
 /// A decoded photo, turned upright as its EXIF data asks.
+#[derive(Debug)]
 pub struct Photo {
     width: u32,
     height: u32,
@@ -77,6 +106,20 @@ impl Photo {
         let mut picture = DynamicImage::from_decoder(decoder).map_err(refusal)?;
         picture.apply_orientation(orientation);
         Ok(Self::from(picture))
+    }
+
+    /// Reads and decodes a file.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Self::decode(&bytes).with_context(|| format!("cannot decode {}", path.display()))
+    }
+
+    /// Bytes that the decoded pixels take.
+    pub fn bytes(&self) -> usize {
+        self.pixels.len()
     }
 
     /// Width in pixels, upright.

@@ -1,7 +1,9 @@
 //! The command line. Answers go to stdout, talk to stderr; every option is also an environment variable.
 
+mod shop;
+
 use crate::bundle_io;
-use crate::data::{Dataset, decode};
+use crate::data::{Dataset, Photo};
 use crate::device::{self, DeviceChoice};
 use crate::evaluate;
 use crate::train::recipe::{Recipe, TaskRecipe};
@@ -40,11 +42,19 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Tag one picture with a style bundle.
     Tag(TagArgs),
+    /// Embed a dataset's shop photos into a catalogue.
+    Index(shop::IndexArgs),
+    /// Serve the page, the tagger and catalogue search over HTTP.
+    Serve(shop::ServeArgs),
 }
 
 /// `selvedge dataset …`
 #[derive(Debug, Subcommand)]
 pub enum DatasetCommand {
+    /// Draw a shop: products with their photos, users' photos, masks and labels.
+    Render(shop::RenderArgs),
+    /// Lay pictures of a dataset out on one page.
+    Sheet(shop::SheetArgs),
     /// Count images, items and labels of a dataset, split by split.
     Describe {
         /// Folder of the dataset.
@@ -128,7 +138,11 @@ pub struct TagArgs {
 /// Whatever went wrong, with what to do about it where that is known.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
+        Command::Dataset(DatasetCommand::Render(args)) => shop::render(&args),
+        Command::Dataset(DatasetCommand::Sheet(args)) => shop::sheet(&args),
         Command::Dataset(DatasetCommand::Describe { dir }) => describe(&dir),
+        Command::Index(args) => shop::index(&args, cli.device),
+        Command::Serve(args) => shop::serve(&args, cli.device),
         Command::Train(args) => {
             let recipe = read_recipe(&args)?;
             anyhow::ensure!(
@@ -148,8 +162,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Evaluate(args) => {
             let (manifest, weights) = bundle_io::read(&args.bundle)?;
             let dataset = Dataset::open(&args.data)?;
-            let report =
-                evaluate::run::evaluate(&manifest, &weights, dataset, &args.split, &cli.device.open()?)?;
+            let report = evaluate::run::evaluate(&manifest, &weights, dataset, &args.split, &cli.device.open()?)?;
             if args.json { print(&serde_json::to_string_pretty(&report)?) } else { print(&report.to_string()) }
         }
         Command::Tag(args) => tag(&args, cli.device),
@@ -182,9 +195,12 @@ fn train(args: &TrainArgs, recipe: &Recipe, teacher: Option<PathBuf>, choice: De
         out: args.out.clone().unwrap_or_else(|| Path::new("runs").join(&recipe.name)),
         start: if args.resume { Start::Resume } else { Start::New },
         teacher,
-        command: std::env::args().collect::<Vec<_>>().join(" "),
+        command: std::iter::once("selvedge".to_owned()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" "),
     };
-    let bundle = export::train(recipe, &order, &device)?;
+    // Inside a pool of its own the CPU backend splits work without handing every operation over to other threads; the
+    // loader keeps the global pool, so neither waits for the other.
+    let pool = rayon::ThreadPoolBuilder::new().build().context("cannot start the threads to compute on")?;
+    let bundle = pool.install(|| export::train(recipe, &order, &device))?;
     print(&bundle.display().to_string())
 }
 
@@ -220,12 +236,7 @@ fn tag(args: &TagArgs, choice: DeviceChoice) -> anyhow::Result<()> {
             let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
             manifest.input.to_chw(Pixels::new(&bytes, width, height, 4)?, None)?
         }
-        (Some(path), ..) => {
-            let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            let image = decode::decode(&bytes).with_context(|| format!("cannot tag {}", path.display()))?.to_rgba8();
-            let (width, height) = (image.width() as usize, image.height() as usize);
-            manifest.input.to_chw(Pixels::new(image.as_raw(), width, height, 4)?, None)?
-        }
+        (Some(path), ..) => manifest.input.to_chw(Photo::read(path)?.pixels()?, None)?,
         _ => anyhow::bail!("name a picture, or --pixels with --width and --height"),
     };
     let shape = [1, 3, manifest.input.height, manifest.input.width];
@@ -235,9 +246,7 @@ fn tag(args: &TagArgs, choice: DeviceChoice) -> anyhow::Result<()> {
     if args.json {
         return print(&serde_json::to_string_pretty(&tags)?);
     }
-    let lines: Vec<String> = tags
-        .iter()
-        .map(|tag| format!("{} {:.3}  {}", if tag.on { "+" } else { " " }, tag.prob, tag.id))
-        .collect();
+    let lines: Vec<String> =
+        tags.iter().map(|tag| format!("{} {:.3}  {}", if tag.on { "+" } else { " " }, tag.prob, tag.id)).collect();
     print(&lines.join("\n"))
 }

@@ -1,0 +1,210 @@
+//! The commands around a shop: draw one, look at it, index it, serve it.
+
+use super::print;
+use crate::catalog::{self, IndexOptions};
+use crate::data::Dataset;
+use crate::device::DeviceChoice;
+use crate::embed::QueueOptions;
+use crate::http::{ServeConfig, serve as serve_http};
+use crate::render::{RenderOptions, StyleMix, contact_sheet, render_dataset};
+use crate::telemetry::{self, LogFormat};
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `selvedge dataset render`
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// Number of products.
+    #[arg(long, default_value_t = 240)]
+    items: usize,
+    /// Everything follows from it: the same seed draws the same shop on every machine.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Side of every photo in pixels, 32 to 2048.
+    #[arg(long, default_value_t = 256)]
+    size: u32,
+    /// Users' photos of each product.
+    #[arg(long, default_value_t = 2)]
+    user_photos: usize,
+    /// Raise the frequency of every style set to this power: 1 for the real imbalance, less for more rare styles.
+    #[arg(long, default_value_t = 1.0)]
+    temper: f32,
+    /// The folder to make.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+/// `selvedge dataset sheet`
+#[derive(Debug, Args)]
+pub struct SheetArgs {
+    /// Folder of the dataset.
+    dir: PathBuf,
+    /// Only pictures of this domain, such as shop or user.
+    #[arg(long)]
+    domain: Option<String>,
+    /// Only pictures that carry this label.
+    #[arg(long)]
+    label: Option<String>,
+    /// Pictures at most.
+    #[arg(long, default_value_t = 48)]
+    limit: usize,
+    /// Pictures in a row.
+    #[arg(long, default_value_t = 8)]
+    columns: usize,
+    /// Side of each picture's place in pixels.
+    #[arg(long, default_value_t = 160)]
+    cell: u32,
+    /// The PNG or JPEG file to write.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+/// `selvedge index`
+#[derive(Debug, Args)]
+pub struct IndexArgs {
+    /// Folder of the dataset; its shop photos become the catalogue.
+    #[arg(long, env = "SELVEDGE_DATA")]
+    dataset: PathBuf,
+    /// Folder of the retrieval bundle.
+    #[arg(long, env = "SELVEDGE_BUNDLE")]
+    bundle: PathBuf,
+    /// Folder of the catalogue; one that is there is replaced at the very end.
+    #[arg(long, env = "SELVEDGE_INDEX")]
+    out: PathBuf,
+    /// Photos embedded at once.
+    #[arg(long, default_value_t = 32)]
+    batch: usize,
+}
+
+/// `selvedge serve`
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Address and port to listen on.
+    #[arg(long, env = "SELVEDGE_LISTEN", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Folder of the built page; without it there is only the API.
+    #[arg(long, env = "SELVEDGE_SITE")]
+    site: Option<PathBuf>,
+    /// Folder of the catalogue that `selvedge index` made.
+    #[arg(long, env = "SELVEDGE_INDEX")]
+    index: PathBuf,
+    /// Folder of the retrieval bundle that the catalogue was indexed with.
+    #[arg(long, env = "SELVEDGE_BUNDLE")]
+    bundle: PathBuf,
+    /// Folder of the style bundle that browsers run.
+    #[arg(long, env = "SELVEDGE_TAGGER")]
+    tagger: PathBuf,
+    /// Folder of the dataset's photos, if it has moved since it was indexed.
+    #[arg(long, env = "SELVEDGE_IMAGES")]
+    images: Option<PathBuf>,
+    /// Queries embedded at once, at most.
+    #[arg(long, env = "SELVEDGE_MAX_BATCH", default_value_t = QueueOptions::default().max_batch)]
+    max_batch: usize,
+    /// Queries that may wait; one more is told to come back later.
+    #[arg(long, env = "SELVEDGE_QUEUE", default_value_t = QueueOptions::default().capacity)]
+    queue: usize,
+    /// Milliseconds a query waits for others to be embedded with.
+    #[arg(long, env = "SELVEDGE_MAX_WAIT_MS", default_value_t = 5)]
+    max_wait_ms: u64,
+    /// Seconds between SIGTERM and closing the door, for load balancers to notice.
+    #[arg(long, env = "SELVEDGE_DRAIN_SECONDS", default_value_t = 0.0)]
+    drain_seconds: f64,
+    /// Seconds that requests in flight may take after that.
+    #[arg(long, env = "SELVEDGE_GRACE_SECONDS", default_value_t = 20.0)]
+    grace_seconds: f64,
+    /// What to log, such as info or warn,server=debug.
+    #[arg(long, env = "SELVEDGE_LOG", default_value = "info")]
+    log: String,
+    /// Log one JSON object a line.
+    #[arg(long, env = "SELVEDGE_LOG_JSON")]
+    log_json: bool,
+}
+
+fn bar(total: usize, what: &str) -> ProgressBar {
+    let bar = ProgressBar::new(total as u64);
+    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}  {elapsed} elapsed, {eta} left") {
+        bar.set_style(style);
+    }
+    bar.with_message(what.to_owned())
+}
+
+pub(super) fn render(args: &RenderArgs) -> anyhow::Result<()> {
+    anyhow::ensure!(args.temper > 0.0 && args.temper <= 1.0, "--temper must lie above 0 and at most at 1");
+    let options = RenderOptions {
+        items: args.items,
+        seed: args.seed,
+        size: args.size,
+        user_photos: args.user_photos,
+        style_mix: if args.temper < 1.0 { StyleMix::Tempered(args.temper) } else { StyleMix::Real },
+        out: args.out.clone(),
+    };
+    let bar = bar(args.items, "rendering");
+    let summary = render_dataset(&options, &|done| bar.inc(done as u64))?;
+    bar.finish_and_clear();
+    eprintln!("rendered {} products, {} photos", summary.items, summary.images);
+    print(&summary.out.display().to_string())
+}
+
+pub(super) fn sheet(args: &SheetArgs) -> anyhow::Result<()> {
+    let dataset = Dataset::open(&args.dir)?;
+    let wanted = |row: &&crate::data::Row| {
+        args.domain.as_ref().is_none_or(|domain| row.domain == *domain)
+            && args.label.as_ref().is_none_or(|label| row.labels().any(|l| l == label))
+    };
+    let images: Vec<PathBuf> =
+        dataset.rows.iter().filter(wanted).take(args.limit).map(|row| dataset.dir.join(&row.path)).collect();
+    anyhow::ensure!(!images.is_empty(), "no picture of {} is of that domain and label", args.dir.display());
+    let sheet = contact_sheet(&images, args.columns, args.cell)?;
+    sheet.save(&args.out).with_context(|| format!("cannot write {}", args.out.display()))?;
+    print(&args.out.display().to_string())
+}
+
+pub(super) fn index(args: &IndexArgs, device: DeviceChoice) -> anyhow::Result<()> {
+    let options = IndexOptions {
+        dataset: args.dataset.clone(),
+        bundle: args.bundle.clone(),
+        out: args.out.clone(),
+        batch: args.batch.max(1),
+    };
+    let bar = bar(0, "indexing");
+    let summary = catalog::index(&options, &device.open()?, |progress| {
+        bar.set_length(progress.total as u64);
+        bar.set_position(progress.done as u64);
+    })?;
+    bar.finish_and_clear();
+    for (path, reason) in &summary.skipped {
+        eprintln!("left out {path}: {reason}");
+    }
+    eprintln!(
+        "indexed {} products, {} photos, with {} ({} values each)",
+        summary.products, summary.photos, summary.model_id, summary.dim
+    );
+    print(&args.out.display().to_string())
+}
+
+pub(super) fn serve(args: &ServeArgs, device: DeviceChoice) -> anyhow::Result<()> {
+    telemetry::init(if args.log_json { LogFormat::Json } else { LogFormat::Text }, &args.log)?;
+    let seconds = |value: f64, name: &str| {
+        Duration::try_from_secs_f64(value).with_context(|| format!("--{name} must be a number of seconds"))
+    };
+    let config = ServeConfig {
+        addr: args.listen,
+        site_dir: args.site.clone(),
+        tagger_dir: args.tagger.clone(),
+        retrieval_dir: args.bundle.clone(),
+        catalog_dir: args.index.clone(),
+        images_dir: args.images.clone(),
+        queue: QueueOptions {
+            max_batch: args.max_batch.max(1),
+            max_wait: Duration::from_millis(args.max_wait_ms),
+            capacity: args.queue.max(1),
+        },
+        drain_delay: seconds(args.drain_seconds, "drain-seconds")?,
+        grace: seconds(args.grace_seconds, "grace-seconds")?,
+    };
+    serve_http(&config, &device.open()?, |addr| eprintln!("ready: open http://{addr}/"))
+}

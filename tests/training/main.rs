@@ -1,0 +1,192 @@
+//! Training through its public face, on a shop small enough to learn in seconds: it learns, goes on exactly where it
+//! stopped, leaves a bundle that answers as the trained network did, and says what is wrong.
+
+use anyhow::Result;
+use burn::tensor::Device;
+use server::bundle_io;
+use server::data::Dataset;
+use server::evaluate::run::evaluate;
+use server::render::{RenderOptions, StyleMix, render_dataset};
+use server::train::export::{BUNDLE, Order, train};
+use server::train::{Recipe, Start};
+use std::fs;
+use std::path::Path;
+
+const STYLE: &str = r#"
+name = "tiny-style"
+seed = 3
+epochs = 4
+[data]
+dir = "unset"
+[input]
+width = 32
+height = 32
+fit = "pad"
+[optimiser]
+batch = 16
+rate = 0.01
+[augment]
+crop_width = 0.15
+crop_height = 0.10
+flip = true
+[task]
+kind = "style"
+backbone = "resnet10_w16"
+hidden = 32
+"#;
+
+const RETRIEVAL: &str = r#"
+name = "tiny-retrieval"
+seed = 3
+epochs = 12
+[data]
+dir = "unset"
+[input]
+width = 48
+height = 48
+fit = "pad"
+[optimiser]
+batch = 32
+rate = 0.005
+[augment]
+crop_width = 0.15
+crop_height = 0.10
+flip = true
+[task]
+kind = "retrieval"
+identities = 16
+photos = 2
+scale = 16.0
+contrast = 1.0
+[task.model]
+backbone = "resnet10_w16"
+part_dim = 16
+shared_last_stage = true
+"#;
+
+fn shop(dir: &Path) -> Result<()> {
+    let options = RenderOptions {
+        items: 96,
+        seed: 5,
+        size: 64,
+        user_photos: 1,
+        style_mix: StyleMix::Tempered(0.5),
+        out: dir.to_owned(),
+    };
+    render_dataset(&options, &|_| {})?;
+    Ok(())
+}
+
+fn recipe(text: &str, data: &Path, settings: &[&str]) -> Result<Recipe> {
+    let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
+    let mut recipe = Recipe::parse(text, &settings)?;
+    recipe.data.dir = data.to_owned();
+    Ok(recipe)
+}
+
+fn order(out: &Path, start: Start) -> Order {
+    Order { out: out.to_owned(), start, teacher: None, command: "a test".to_owned() }
+}
+
+fn lines(run: &Path) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(run.join("metrics.jsonl")).expect("the run has metrics");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[test]
+fn style_learns_and_its_student_too() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("shop");
+    shop(&data)?;
+    let device = Device::flex();
+    let run = dir.path().join("run");
+    let bundle = train(&recipe(STYLE, &data, &[])?, &order(&run, Start::New), &device)?;
+
+    let losses: Vec<f64> = lines(&run).iter().map(|line| line["train_loss"].as_f64().expect("a number")).collect();
+    assert!(losses.len() == 4 && losses[3] < 0.8 * losses[0], "{losses:?}");
+    let (manifest, weights) = bundle_io::read(&bundle)?;
+    let report = evaluate(&manifest, &weights, Dataset::open(&data)?, "val", &device)?;
+    let guess = report.guesses["macro_f2_13 all positive"];
+    assert!(report.figures["macro_f2_13"].value > guess, "{report}");
+
+    let student = STYLE.replace("tiny-style", "tiny-student").replace(
+        "kind = \"style\"\nbackbone = \"resnet10_w16\"",
+        "kind = \"distill\"\nbackbone = \"mobilenet_v3_small\"",
+    );
+    let run = dir.path().join("student");
+    let order = Order { teacher: Some(bundle), ..order(&run, Start::New) };
+    train(&recipe(&student, &data, &[])?, &order, &device)?;
+    let losses: Vec<f64> = lines(&run).iter().map(|line| line["train_loss"].as_f64().expect("a number")).collect();
+    assert!(losses[3] < losses[0], "{losses:?}");
+    Ok(())
+}
+
+#[test]
+fn retrieval_learns() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("shop");
+    shop(&data)?;
+    let device = Device::flex();
+    let run = dir.path().join("run");
+    let bundle = train(&recipe(RETRIEVAL, &data, &[])?, &order(&run, Start::New), &device)?;
+    let (manifest, weights) = bundle_io::read(&bundle)?;
+    let report = evaluate(&manifest, &weights, Dataset::open(&data)?, "train", &device)?;
+    // Chance is 10 in 77; a training that works finds most of what it has seen.
+    assert!(report.figures["recall_at_10"].value > 3.0 * report.guesses["recall_at_10 by chance"], "{report}");
+    Ok(())
+}
+
+#[test]
+fn a_resumed_run_equals_an_uninterrupted_one() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("shop");
+    shop(&data)?;
+    let device = Device::flex();
+    let constant = ["optimiser.schedule=constant", "epochs=2"];
+    let whole = dir.path().join("whole");
+    train(&recipe(STYLE, &data, &constant)?, &order(&whole, Start::New), &device)?;
+
+    let parts = dir.path().join("parts");
+    let first = recipe(STYLE, &data, &["optimiser.schedule=constant", "epochs=1"])?;
+    train(&first, &order(&parts, Start::New), &device)?;
+    // What an interrupted run of two epochs leaves behind: its recipe, and the checkpoint of the first.
+    fs::copy(whole.join("recipe.toml"), parts.join("recipe.toml"))?;
+    train(&recipe(STYLE, &data, &constant)?, &order(&parts, Start::Resume), &device)?;
+
+    let scores = |run: &Path| lines(run).iter().map(|line| line["train_loss"].clone()).collect::<Vec<_>>();
+    assert_eq!(scores(&whole), scores(&parts));
+    let weights = |run: &Path| fs::read(run.join(BUNDLE).join("weights.safetensors"));
+    assert!(weights(&whole)? == weights(&parts)?, "the resumed run ended in other weights");
+    Ok(())
+}
+
+#[test]
+fn mistakes_are_named() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("shop");
+    shop(&data)?;
+    let device = Device::flex();
+    let run = dir.path().join("run");
+    fs::create_dir(&run)?;
+    let says = |result: Result<std::path::PathBuf>, expected: &str| {
+        let error = format!("{:#}", result.expect_err("a mistake"));
+        assert!(error.contains(expected), "'{error}' does not say '{expected}'");
+    };
+    says(train(&recipe(STYLE, &data, &[])?, &order(&run, Start::New), &device), "never overwritten");
+    says(train(&recipe(STYLE, &run, &[])?, &order(&run, Start::New), &device), "manifest.csv");
+    let unknown = recipe(STYLE, &data, &["task.backbone=resnet19"])?;
+    says(train(&unknown, &order(&dir.path().join("a"), Start::New), &device), "resnet18");
+    for (setting, expected) in [
+        ("optimiser.speed=3", "unknown field `speed`"),
+        ("optimiser.rate=fast", "invalid type"),
+        ("epochs=0", "at least 1"),
+        ("nonsense", "key=value"),
+    ] {
+        says(recipe(STYLE, &data, &[setting]).map(|_| data.clone()), expected);
+    }
+    let manifest = data.join("manifest.csv");
+    let rows = fs::read_to_string(&manifest)?;
+    fs::write(&manifest, rows.replace("ladylike", "lady"))?;
+    says(train(&recipe(STYLE, &data, &[])?, &order(&dir.path().join("b"), Start::New), &device), "'lady'");
+    Ok(())
+}
