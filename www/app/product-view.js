@@ -26,7 +26,7 @@ export function drawProduct() {
   const { id, category, name, styles, attributes, image } = shown;
   fill(
     id,
-    el('div', { class: 'picture' }, el('img', { src: picture(image), alt: pick(name), width: 600, height: 800 })),
+    el('div', { class: 'picture' }, el('img', { src: picture(image), alt: pick(name), width: 600, height: 600 })),
     el(
       'div',
       { class: 'product-words' },

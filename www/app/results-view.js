@@ -57,7 +57,7 @@ export function problemWords({ code, retryAfter }) {
 
 function card({ product_id, score, product }, choose) {
   const name = pick(product.name);
-  const image = el('img', { src: picture(product.image), alt: '', loading: 'lazy', decoding: 'async', width: 300, height: 400 });
+  const image = el('img', { src: picture(product.image), alt: '', loading: 'lazy', decoding: 'async', width: 300, height: 300 });
   const link = el('a', { href: `#product=${encodeURIComponent(product_id)}`, class: 'card-link' }, name);
   link.addEventListener('click', (event) => {
     event.preventDefault();

@@ -31,12 +31,14 @@ export function showFailure(code, again) {
  * @param {{tags: {id, prob, threshold, on}[], backend: string, ms: number, fellBack: boolean}} reading most probable first
  */
 export function showTags({ tags, backend, ms, fellBack }) {
+  // Each label has its own threshold, so a tag may be less probable than a label that is none.
   const on = tags.filter((tag) => tag.on);
+  const rows = [...on, ...tags.filter((tag) => !tag.on)];
   const listed = Math.max(LISTED, on.length);
-  const rest = tags.slice(listed);
+  const rest = rows.slice(listed);
   replace(
     el('p', { class: 'verdict' }, verdict(tags)),
-    el('ul', { class: 'tag-list' }, ...tags.slice(0, listed).map(row)),
+    el('ul', { class: 'tag-list' }, ...rows.slice(0, listed).map(row)),
     rest.length > 0 && el('details', {}, el('summary', {}, t('style.rest', { n: rest.length })), el('ul', { class: 'tag-list' }, ...rest.map(row))),
     el('p', { class: 'hint', id: 'reading-note' }, note({ backend, ms, fellBack })),
   );
