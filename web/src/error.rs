@@ -30,8 +30,8 @@ pub(crate) enum WebError {
     /// The device failed while computing.
     #[error("the device failed while computing ({0}); load the tagger again")]
     Inference(String),
-    /// The result would not become JSON.
-    #[error("the tags could not be written as JSON ({0})")]
+    /// JSON that came in is not as described, or the result would not become JSON.
+    #[error("JSON could not be read or written ({0})")]
     Json(#[from] serde_json::Error),
 }
 

@@ -8,8 +8,10 @@ mod device;
 mod error;
 mod tagger;
 
+use shared::input::{InputSpec, Pixels};
 use wasm_bindgen::prelude::*;
 
+use crate::error::WebError;
 use crate::tagger::Tagger;
 
 /// Installs the panic hook and the console logger; wasm-bindgen calls it once when the module starts.
@@ -17,6 +19,28 @@ use crate::tagger::Tagger;
 pub fn start() {
     console_error_panic_hook::set_once();
     console::install();
+}
+
+/// Crops, resizes and normalises pixels exactly as the tagger does, for whoever runs a model of their own on them.
+///
+/// `spec_json` is the `input` of a bundle's manifest; `crop_json` a box `{x, y, width, height}` in pixels, or nothing for
+/// the whole picture. Returns `[3, height, width]` in row-major order, the same bits as the server's.
+///
+/// # Errors
+/// An `Error` whose `name` is `input_invalid`, or `inference_failed` if `spec_json` or `crop_json` is not as described.
+#[wasm_bindgen]
+pub fn prepare(
+    spec_json: &str,
+    pixels: &[u8],
+    width: usize,
+    height: usize,
+    channels: usize,
+    crop_json: Option<String>,
+) -> Result<Vec<f32>, JsValue> {
+    let spec: InputSpec = serde_json::from_str(spec_json).map_err(WebError::from)?;
+    let crop = crop_json.map(|json| serde_json::from_str(&json)).transpose().map_err(WebError::from)?;
+    let pixels = Pixels::new(pixels, width, height, channels).map_err(WebError::from)?;
+    Ok(spec.to_chw(pixels, crop).map_err(WebError::from)?)
 }
 
 /// Names every style tag of a garment photo, on WebGPU or on the CPU.
@@ -48,7 +72,7 @@ impl StyleTagger {
     /// An `Error` whose `name` is `input_invalid` (the pixels do not fit the size) or `inference_failed`.
     pub async fn tag(&self, rgba: Vec<u8>, width: usize, height: usize) -> Result<JsValue, JsValue> {
         let tags = self.0.tag(&rgba, width, height).await?;
-        let json = serde_json::to_string(&tags).map_err(error::WebError::from)?;
+        let json = serde_json::to_string(&tags).map_err(WebError::from)?;
         js_sys::JSON::parse(&json)
     }
 

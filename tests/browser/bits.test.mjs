@@ -1,0 +1,32 @@
+// The wasm module prepares pictures to the same bits as the native program: both are held to one digest.
+
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+
+import { missing, SITE } from './lib/places.mjs';
+
+const GOLDEN = resolve(import.meta.dirname, '../golden');
+
+test('wasm prepares pictures to the recorded bits', { skip: missing(SITE) }, async (t) => {
+  const script = readdirSync(SITE, { recursive: true }).find((path) => path.endsWith('selvedge-cpu.js'));
+  assert.ok(script, `no selvedge-cpu.js in ${SITE}`);
+  const path = join(SITE, script);
+  const module = await import(pathToFileURL(path));
+  await module.default({ module_or_path: readFileSync(path.replace('.js', '_bg.wasm')) });
+
+  const { mean, std, pictures, cases } = JSON.parse(readFileSync(join(GOLDEN, 'input.json')));
+  const hash = createHash('sha256');
+  for (const { picture, crop, fit, width, height, expected } of cases) {
+    const { data, width: from, height: down, channels } = pictures[picture];
+    const spec = JSON.stringify({ width, height, fit, mean, std });
+    const values = module.prepare(spec, Uint8Array.from(data), from, down, channels, crop ? JSON.stringify(crop) : undefined);
+    assert.equal(values.length, expected.length);
+    hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  }
+  t.diagnostic(`${cases.length} pictures`);
+  assert.equal(hash.digest('hex'), readFileSync(join(GOLDEN, 'input.bits.sha256'), 'utf8').trim());
+});
