@@ -3,9 +3,10 @@
 use crate::formula::{fnv1a64, uniform};
 use crate::{golden, of};
 use burn::tensor::{Device, Tensor, TensorData};
+use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
-use shared::model::{HeadConfig, StyleConfig, StyleNet};
-use shared::weights::{Scope, WeightsError, layout, load};
+use shared::model::{HeadConfig, RetrievalConfig, StyleConfig, StyleNet};
+use shared::weights::{Precision, Scope, WeightsError, layout, load, save};
 
 /// The contents of one tensor, as `torchvision_logits.py` describes it.
 fn contents(key: &str, shape: &[usize], gain: f64) -> Vec<u8> {
@@ -120,4 +121,20 @@ fn weights_that_do_not_fit_are_refused_by_name() {
     assert!(matches!(load(net, &whole[..whole.len() - 1], Scope::Whole), Err(WeightsError::Format(_))));
     let error = load(network("resnet34"), &whole, Scope::Whole).expect_err("another network");
     assert!(error.to_string().contains("layer1.2.bn1.bias"), "{error}");
+}
+
+/// A pretrained network has one last stage; every branch of the retrieval network starts from it, and heads keep their own.
+#[test]
+fn pretrained_weights_reach_every_branch() {
+    let bytes = file(&network("resnet18"), 1.0, |_, _| {});
+    let net = RetrievalConfig::published("resnet18").init(&Device::flex()).expect("valid");
+    let net = load(net, &bytes, Scope::Pretrained).expect("the classifier of the file is ignored");
+    let saved = save(&net, Precision::F32).expect("saves");
+    let saved = SafeTensors::deserialize(&saved).expect("its own file");
+    let expected = contents("layer4.1.conv2.weight", &[512, 512, 3, 3], 1.0);
+    for branch in 0..4 {
+        let tensor = saved.tensor(&format!("branches.{branch}.layer4.1.conv2.weight")).expect("is there");
+        assert!(tensor.data() == expected, "branch {branch}");
+    }
+    assert!(saved.tensor("conv1.weight").expect("is there").data() == contents("conv1.weight", &[64, 3, 7, 7], 1.0));
 }

@@ -85,7 +85,7 @@ fn recipe(text: &str, data: &Path, settings: &[&str]) -> Result<Recipe> {
 }
 
 fn order(out: &Path, start: Start) -> Order {
-    Order { out: out.to_owned(), start, teacher: None, command: "a test".to_owned() }
+    Order { out: out.to_owned(), start, teacher: None, init: None, command: "a test".to_owned() }
 }
 
 fn lines(run: &Path) -> Vec<serde_json::Value> {

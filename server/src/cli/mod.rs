@@ -73,6 +73,9 @@ pub struct TrainArgs {
     /// Where the run goes; a new folder. Default: runs/NAME.
     #[arg(long)]
     pub out: Option<PathBuf>,
+    /// Start the backbone from pretrained weights: a safetensors file under torchvision's parameter names.
+    #[arg(long, value_name = "FILE")]
+    pub init: Option<PathBuf>,
     /// Go on from the run's last checkpoint.
     #[arg(long)]
     pub resume: bool,
@@ -195,6 +198,7 @@ fn train(args: &TrainArgs, recipe: &Recipe, teacher: Option<PathBuf>, choice: De
         out: args.out.clone().unwrap_or_else(|| Path::new("runs").join(&recipe.name)),
         start: if args.resume { Start::Resume } else { Start::New },
         teacher,
+        init: args.init.clone(),
         command: std::iter::once("selvedge".to_owned()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" "),
     };
     // Inside a pool of its own the CPU backend splits work without handing every operation over to other threads; the

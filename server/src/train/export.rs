@@ -9,10 +9,12 @@ use super::{distill, distill::DistillObjective};
 use crate::bundle_io;
 use crate::data::Dataset;
 use crate::device;
+use anyhow::Context;
+use burn::module::Module;
 use burn::tensor::Device;
 use shared::bundle::{FORMAT, Manifest, Training, describe_weights, load_style};
 use shared::model::{Architecture, HeadConfig, StyleConfig};
-use shared::weights::{Precision, Scope, load, save};
+use shared::weights::{Precision, Scope, TorchKeys, load, save};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -25,8 +27,19 @@ pub struct Order {
     pub start: Start,
     /// The teacher's bundle, for distillation.
     pub teacher: Option<PathBuf>,
+    /// Pretrained weights to start from, a safetensors file under torchvision's names.
+    pub init: Option<PathBuf>,
     /// The command line, for the record.
     pub command: String,
+}
+
+impl Order {
+    /// `net` with the pretrained weights, if there are any; its head keeps its own.
+    fn initialise<M: Module + TorchKeys>(&self, net: M) -> anyhow::Result<M> {
+        let Some(path) = &self.init else { return Ok(net) };
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        load(net, &bytes, Scope::Pretrained).with_context(|| format!("{} does not fit", path.display()))
+    }
 }
 
 /// The folder of the bundle within a run.
@@ -49,7 +62,7 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
         TaskRecipe::Style(task) => {
             let data = Labelled::new(dataset, recipe)?;
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
-            train_style(recipe, task, &data, &run, device)
+            train_style(recipe, task, &data, &run, order, device)
         }
         TaskRecipe::Distill(task) => {
             let teacher = order
@@ -67,12 +80,12 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
             );
             let teacher = load_style(&manifest, &weights, device)?;
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
-            train_student(recipe, task, &data, &teacher, &run, device)
+            train_student(recipe, task, &data, &teacher, &run, order, device)
         }
         TaskRecipe::Retrieval(task) => {
             let data = Identities::new(dataset, recipe, task)?;
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
-            train_retrieval(recipe, task, &data, &run, device)
+            train_retrieval(recipe, task, &data, &run, order, device)
         }
     }
 }
@@ -82,10 +95,11 @@ fn train_style(
     task: &StyleRecipe,
     data: &Labelled,
     run: &Run,
+    order: &Order,
     device: &Device,
 ) -> anyhow::Result<PathBuf> {
     let config = StyleConfig { backbone: task.backbone.clone(), head: task.head(), n_labels: data.labels.len() };
-    let net = config.init(&device.clone().autodiff())?;
+    let net = order.initialise(config.init(&device.clone().autodiff())?)?;
     fit(run, recipe, &data.images, &StyleObjective { data, recipe, device }, net, device)?;
     export_style(recipe, config, data, run, device)
 }
@@ -96,11 +110,12 @@ fn train_student(
     data: &Labelled,
     teacher: &shared::model::StyleNet,
     run: &Run,
+    order: &Order,
     device: &Device,
 ) -> anyhow::Result<PathBuf> {
     let head = HeadConfig::Style { hidden: task.hidden };
     let config = StyleConfig { backbone: task.backbone.clone(), head, n_labels: data.labels.len() };
-    let net = config.init(&device.clone().autodiff())?;
+    let net = order.initialise(config.init(&device.clone().autodiff())?)?;
     let objective = DistillObjective { data, recipe, teacher, truth: task.truth, device };
     fit(run, recipe, &data.images, &objective, net, device)?;
     export_style(recipe, config, data, run, device)
@@ -132,9 +147,11 @@ fn train_retrieval(
     task: &RetrievalRecipe,
     data: &Identities,
     run: &Run,
+    order: &Order,
     device: &Device,
 ) -> anyhow::Result<PathBuf> {
-    let trainee = RetrievalTrainee::new(task, data.n_classes(), &device.clone().autodiff())?;
+    let net = order.initialise(task.model.init(&device.clone().autodiff())?)?;
+    let trainee = RetrievalTrainee::new(net, task, data.n_classes());
     let state = fit(run, recipe, &data.images, &RetrievalObjective { data, recipe, task, device }, trainee, device)?;
     let best = std::fs::read(run.dir.join(BEST))?;
     let net = load(task.model.init(device)?, &best, Scope::Whole)?.fold_batch_norm();

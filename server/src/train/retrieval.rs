@@ -14,7 +14,7 @@ use rand::SeedableRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use shared::model::RetrievalNet;
-use shared::model::retrieval::{RetrievalConfigError, unit_norm};
+use shared::model::retrieval::unit_norm;
 use shared::weights::{Precision, save};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -84,16 +84,11 @@ pub struct RetrievalTrainee {
 }
 
 impl RetrievalTrainee {
-    /// Random weights.
-    ///
-    /// # Errors
-    /// If the network cannot be built.
-    pub fn new(task: &RetrievalRecipe, n_classes: usize, device: &Device) -> Result<Self, RetrievalConfigError> {
+    /// `net` with identity softmaxes of random weights.
+    pub fn new(net: RetrievalNet, task: &RetrievalRecipe, n_classes: usize) -> Self {
+        let device = net.devices().into_iter().next().unwrap_or_default();
         let classifier = LinearConfig::new(task.model.part_dim, n_classes).with_bias(task.scale == 0.0);
-        Ok(Self {
-            net: task.model.init(device)?,
-            classifiers: (0..task.model.n_parts()).map(|_| classifier.init(device)).collect(),
-        })
+        Self { net, classifiers: (0..task.model.n_parts()).map(|_| classifier.init(&device)).collect() }
     }
 }
 
