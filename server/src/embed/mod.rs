@@ -1,4 +1,4 @@
-//! From the bytes of a photo to its embedding: bounded decoding, the model, and the queue that feeds it in batches.
+//! From a prepared photo to its embedding: the model, and the queue that feeds it in batches.
 //!
 //! **Invariant:** nothing here knows HTTP; the queue knows no model, only a function from inputs to outputs.
 
