@@ -3,6 +3,9 @@
 import { byId, el } from './dom.js';
 import { list, percent, t, term } from './i18n.js';
 
+/** Styles named in the sentence; thresholds favour finding a style over missing it, so more may be tagged. */
+const NAMED = 3;
+
 /** Labels listed before the rest folds away. */
 const LISTED = 6;
 
@@ -47,7 +50,7 @@ export function showTags({ tags, backend, ms, fellBack }) {
 /** The answer in a sentence, for the page and for the live region. */
 export function verdict(tags) {
   const on = tags.filter((tag) => tag.on).map((tag) => term('label', tag.id));
-  if (on.length > 0) return list(on);
+  if (on.length > 0) return list(on.slice(0, NAMED));
   return t('style.none', { closest: tags.length > 0 ? term('label', tags[0].id) : '' });
 }
 

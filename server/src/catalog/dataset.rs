@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use serde::Deserialize;
 use shared::taxonomy::Category;
 
 use super::{CatalogError, LocalText, Product, SamplePhoto};
+use crate::data::Row;
+use crate::data::manifest::MANIFEST;
 
-const MANIFEST: &str = "manifest.csv";
 const PRODUCTS: &str = "products.jsonl";
 
 /// How many sample photos a catalogue keeps.
@@ -38,16 +38,6 @@ pub(super) struct Dataset {
     pub(super) samples: Vec<SamplePhoto>,
 }
 
-#[derive(Deserialize)]
-struct Row {
-    path: String,
-    #[serde(default)]
-    split: String,
-    item_id: String,
-    category: String,
-    domain: String,
-}
-
 impl Dataset {
     /// Reads the folder `root`.
     ///
@@ -61,7 +51,7 @@ impl Dataset {
         let mut products = if from_file { read_products(&described)? } else { BTreeMap::new() };
 
         let mut photos: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (line, row) in rows.iter().filter(|(_, row)| row.domain == "shop") {
+        for (line, row) in rows.iter().filter(|(_, row)| row.is_shop()) {
             let refuse = |message| CatalogError::Dataset { path: manifest.clone(), line: *line, message };
             let category = Category::from_id(&row.category)
                 .ok_or_else(|| refuse(format!("`{}` is no category; tops, shoes, bags and other are", row.category)))?;
