@@ -137,4 +137,12 @@ fn pretrained_weights_reach_every_branch() {
         assert!(tensor.data() == expected, "branch {branch}");
     }
     assert!(saved.tensor("conv1.weight").expect("is there").data() == contents("conv1.weight", &[64, 3, 7, 7], 1.0));
+
+    // And back: what a retrieval network learnt starts a classifier, whose own head stays as it is.
+    let config = StyleConfig { backbone: "resnet18".to_owned(), head: HeadConfig::default(), n_labels: 3 };
+    let learnt = save(&net, Precision::F32).expect("saves");
+    let style = load(config.init(&Device::flex()).expect("valid"), &learnt, Scope::Pretrained).expect("fits");
+    let style = save(&style, Precision::F32).expect("saves");
+    let style = SafeTensors::deserialize(&style).expect("its own file");
+    assert!(style.tensor("layer4.1.conv2.weight").expect("is there").data() == expected);
 }

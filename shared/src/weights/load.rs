@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 use half::{bf16, f16};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Why weights do not fit a network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,7 +65,7 @@ fn list(keys: &[String]) -> String {
 pub enum Scope {
     /// All of them, and no others: files written by [`save`](super::save).
     Whole,
-    /// Those of the backbone: pretrained torchvision files, whose own classifier is ignored.
+    /// Those of the backbone: pretrained files, torchvision's or a run's, whose own head is ignored.
     Pretrained,
 }
 
@@ -75,16 +75,24 @@ pub enum Scope {
 /// [`WeightsError`], before anything of `net` has changed.
 pub fn load<M: Module + TorchKeys>(net: M, bytes: &[u8], scope: Scope) -> Result<M, WeightsError> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| WeightsError::Format(error.to_string()))?;
+    let mut tensors: BTreeMap<String, TensorView<'_>> = file
+        .iter()
+        .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
+        .map(|(k, v)| (k.to_owned(), v))
+        .collect();
+    if scope == Scope::Pretrained {
+        tensors = backbone(tensors);
+    }
     let wanted = wanted(&net, scope);
-    check_keys(&wanted, &file, scope)?;
+    check_keys(&wanted, &tensors)?;
 
     let mut values = HashMap::new();
     for (path, (key, shape)) in wanted {
-        let tensor = file.tensor(&key).map_err(|error| WeightsError::Format(error.to_string()))?;
+        let Some(tensor) = tensors.get(&key) else { continue };
         if tensor.shape() != shape {
             return Err(WeightsError::Shape { key, expected: shape, actual: tensor.shape().to_vec() });
         }
-        values.insert(path, TensorData::new(numbers(&key, &tensor)?, shape));
+        values.insert(path, TensorData::new(numbers(&key, tensor)?, shape));
     }
     Ok(net.map(&mut Replace { path: Path::default(), values }))
 }
@@ -104,20 +112,25 @@ fn wanted<M: Module + TorchKeys>(net: &M, scope: Scope) -> HashMap<String, (Stri
     wanted
 }
 
+/// Without what belongs to heads; a retrieval network's first copy of the last stage counts as the last stage.
+fn backbone<'a>(tensors: BTreeMap<String, TensorView<'a>>) -> BTreeMap<String, TensorView<'a>> {
+    let of_head = |key: &str| ["fc.", "classifier.", "head.", "parts.", "branches."].iter().any(|h| key.starts_with(h));
+    tensors
+        .into_iter()
+        .map(|(key, tensor)| (key.strip_prefix("branches.0.").map_or(key.clone(), str::to_owned), tensor))
+        .filter(|(key, _)| !of_head(key))
+        .collect()
+}
+
 fn check_keys(
     wanted: &HashMap<String, (String, Vec<usize>)>,
-    file: &SafeTensors<'_>,
-    scope: Scope,
+    tensors: &BTreeMap<String, TensorView<'_>>,
 ) -> Result<(), WeightsError> {
     let wanted: BTreeSet<&str> = wanted.values().map(|(key, _)| key.as_str()).collect();
-    let present: BTreeSet<&str> =
-        file.names().into_iter().filter(|name| !name.ends_with("num_batches_tracked")).collect();
+    let present: BTreeSet<&str> = tensors.keys().map(String::as_str).collect();
     let owned = |keys: Vec<&&str>| keys.into_iter().map(|key| (*key).to_owned()).collect();
-    let ignored = |key: &str| {
-        scope == Scope::Pretrained && ["fc.", "classifier.", "head."].iter().any(|head| key.starts_with(head))
-    };
     let missing: Vec<_> = wanted.difference(&present).collect();
-    let unexpected: Vec<_> = present.difference(&wanted).filter(|key| !ignored(key)).collect();
+    let unexpected: Vec<_> = present.difference(&wanted).collect();
     if missing.is_empty() && unexpected.is_empty() {
         return Ok(());
     }
