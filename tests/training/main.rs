@@ -11,6 +11,7 @@ use server::train::export::{BUNDLE, Order, train};
 use server::train::{Recipe, Start};
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const STYLE: &str = r#"
 name = "tiny-style"
@@ -64,6 +65,12 @@ part_dim = 16
 shared_last_stage = true
 "#;
 
+/// Weights start from the backend's generator, which belongs to the process: one training at a time repeats exactly.
+fn alone() -> MutexGuard<'static, ()> {
+    static TRAINING: Mutex<()> = Mutex::new(());
+    TRAINING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn shop(dir: &Path) -> Result<()> {
     let options = RenderOptions {
         items: 96,
@@ -95,6 +102,7 @@ fn lines(run: &Path) -> Vec<serde_json::Value> {
 
 #[test]
 fn style_learns_and_its_student_too() -> Result<()> {
+    let _alone = alone();
     let dir = tempfile::tempdir()?;
     let data = dir.path().join("shop");
     shop(&data)?;
@@ -123,6 +131,7 @@ fn style_learns_and_its_student_too() -> Result<()> {
 
 #[test]
 fn retrieval_learns() -> Result<()> {
+    let _alone = alone();
     let dir = tempfile::tempdir()?;
     let data = dir.path().join("shop");
     shop(&data)?;
@@ -138,6 +147,7 @@ fn retrieval_learns() -> Result<()> {
 
 #[test]
 fn a_resumed_run_equals_an_uninterrupted_one() -> Result<()> {
+    let _alone = alone();
     let dir = tempfile::tempdir()?;
     let data = dir.path().join("shop");
     shop(&data)?;
@@ -162,6 +172,7 @@ fn a_resumed_run_equals_an_uninterrupted_one() -> Result<()> {
 
 #[test]
 fn mistakes_are_named() -> Result<()> {
+    let _alone = alone();
     let dir = tempfile::tempdir()?;
     let data = dir.path().join("shop");
     shop(&data)?;
