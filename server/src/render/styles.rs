@@ -26,25 +26,9 @@
 //! | ethnic | folk colours, embroidered bands, woven motifs, tassels |
 
 use super::random::Dice;
+use shared::taxonomy::STYLES;
 
-/// The thirteen style ids, in the order that every table of the project uses.
-pub(crate) const STYLE_IDS: [&str; 13] = [
-    "sport",
-    "casual",
-    "ol_commuter",
-    "japanese",
-    "korean",
-    "european_american",
-    "british",
-    "girlish",
-    "ladylike",
-    "minimalist",
-    "natural",
-    "street_punk",
-    "ethnic",
-];
-
-/// Indices into [`STYLE_IDS`].
+/// Indices into [`STYLES`].
 pub(crate) mod id {
     pub(crate) const SPORT: usize = 0;
     pub(crate) const CASUAL: usize = 1;
@@ -96,7 +80,7 @@ pub enum StyleMix {
     Tempered(f32),
 }
 
-/// A set of style labels as indices into [`STYLE_IDS`], ascending.
+/// A set of style labels as indices into [`STYLES`], ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StyleSet(pub(crate) Vec<usize>);
 
@@ -108,7 +92,7 @@ impl StyleSet {
 
     /// The ids, in table order.
     pub(crate) fn ids(&self) -> Vec<&'static str> {
-        self.0.iter().map(|&i| STYLE_IDS[i]).collect()
+        self.0.iter().map(|&i| STYLES[i].id).collect()
     }
 }
 
@@ -130,7 +114,7 @@ impl StyleTable {
             let Ok(count) = count.parse::<f64>() else {
                 continue;
             };
-            let set = labels.split(';').filter_map(|l| STYLE_IDS.iter().position(|s| *s == l)).collect();
+            let set = labels.split(';').filter_map(|l| STYLES.iter().position(|style| style.id == l)).collect();
             total += match mix {
                 StyleMix::Real => count,
                 StyleMix::Tempered(power) => libm::pow(count, f64::from(power.clamp(0.0, 1.0))),
