@@ -136,7 +136,7 @@ fn export_style(
     let Figures { figures, .. } = data.figures(&predictions);
     let manifest = Manifest {
         labels: data.labels.clone(),
-        thresholds: predictions.greedy_thresholds(0.5),
+        thresholds: data.thresholds(&predictions),
         ..manifest(recipe, run, Architecture::Style(config), &weights, figures)
     };
     finish(run, &manifest, &weights)

@@ -42,6 +42,20 @@ pub struct DataRecipe {
     /// Share of the training items, 0–0.5, kept out to choose epoch and thresholds; 0 uses the split `val` for that.
     #[serde(default)]
     pub holdout: f64,
+    /// How a classifier's thresholds are chosen on the tuning rows.
+    #[serde(default)]
+    pub thresholds: ThresholdRule,
+}
+
+/// How thresholds are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ThresholdRule {
+    /// Per label the best of a grid for the F2 that was seen, as published.
+    #[default]
+    Greedy,
+    /// Per label the best for the F2 that the probabilities promise: for many labels on few pictures.
+    Expected,
 }
 
 /// Where the labels come from.

@@ -2,7 +2,7 @@
 
 use super::engine::{Figures, Objective};
 use super::loss::bce;
-use super::recipe::{LabelSource, Recipe};
+use super::recipe::{LabelSource, Recipe, ThresholdRule};
 use crate::data::{Dataset, Images};
 use crate::evaluate::forward::forward_all;
 use crate::evaluate::multilabel::{Predictions, macro_f2, micro_f2};
@@ -29,6 +29,7 @@ pub struct Labelled {
     pub train: Vec<usize>,
     /// Rows to choose by.
     pub tune: Vec<usize>,
+    rule: ThresholdRule,
     targets: HashMap<usize, Vec<bool>>,
 }
 
@@ -51,7 +52,14 @@ impl Labelled {
         anyhow::ensure!(!train.is_empty() && !tune.is_empty(), "data.holdout leaves no image to train or to tune on");
         let all: Vec<usize> = train.iter().chain(&tune).copied().collect();
         let targets = all.iter().copied().zip(dataset.targets(&all, &labels)?).collect();
-        Ok(Self { images: Arc::new(Images::new(Arc::new(dataset))), labels, train, tune, targets })
+        Ok(Self {
+            images: Arc::new(Images::new(Arc::new(dataset))),
+            labels,
+            train,
+            tune,
+            rule: recipe.data.thresholds,
+            targets,
+        })
     }
 
     /// Truth of rows, `[rows, labels]` of zeros and ones.
@@ -83,9 +91,17 @@ impl Labelled {
         })
     }
 
+    /// Thresholds by the recipe's rule.
+    pub fn thresholds(&self, predictions: &Predictions) -> Vec<f32> {
+        match self.rule {
+            ThresholdRule::Greedy => predictions.greedy_thresholds(0.5),
+            ThresholdRule::Expected => predictions.expected_thresholds(),
+        }
+    }
+
     /// Figures of predictions on the tuning rows, thresholds tuned on the same: they choose, they do not prove.
     pub fn figures(&self, predictions: &Predictions) -> Figures {
-        let thresholds = predictions.greedy_thresholds(0.5);
+        let thresholds = self.thresholds(predictions);
         let all = predictions.all();
         let counts = predictions.counts(&all, |label, prob| prob >= thresholds[label]);
         let yes = predictions.counts(&all, |_, _| true);
