@@ -28,7 +28,7 @@ pub struct DistillObjective<'a> {
 /// Whether student and teacher see pictures alike.
 ///
 /// # Errors
-/// If the input specifications differ in more than size: the teacher is shown the student's own pixels, rescaled.
+/// If the input specifications differ at all: the teacher is shown the very pixels that the student sees.
 pub fn check_inputs(student: &InputSpec, teacher: &InputSpec) -> anyhow::Result<()> {
     anyhow::ensure!(
         student == teacher,

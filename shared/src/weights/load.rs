@@ -1,6 +1,6 @@
 //! Reading a network's parameters from safetensors, strictly.
 
-use super::{Path, TorchKeys, entries, file_shape, to_file_layout, walk};
+use super::{Path, TorchKeys, file_shape, to_file_layout, walk};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 use half::{bf16, f16};
@@ -176,9 +176,4 @@ impl ModuleMapper for Replace {
     fn exit_module(&mut self, _name: &str, _container: &str) {
         self.path.exit();
     }
-}
-
-/// Keys and shapes that a file for `net` has, in the network's order.
-pub fn layout<M: Module + TorchKeys>(net: &M) -> Vec<(String, Vec<usize>)> {
-    entries(net).into_iter().map(|entry| (entry.key, entry.shape)).collect()
 }

@@ -8,7 +8,7 @@ mod load;
 mod save;
 
 pub use keys::TorchKeys;
-pub use load::{Scope, WeightsError, layout, load};
+pub use load::{Scope, WeightsError, load};
 pub use save::{Precision, save};
 
 use burn::module::{Module, ModuleVisitor, Param};
@@ -33,13 +33,6 @@ impl Path {
     fn fields(&self) -> Vec<&str> {
         self.fields.iter().map(String::as_str).filter(|name| !name.starts_with(char::is_uppercase)).collect()
     }
-}
-
-/// A parameter as a file has it.
-#[derive(Debug, Clone)]
-struct Entry {
-    key: String,
-    shape: Vec<usize>,
 }
 
 /// Walks a network and calls `each` with every parameter's fields, shape and a way to its values.
@@ -68,18 +61,11 @@ fn walk<M: Module>(net: &M, each: impl FnMut(&[&str], Vec<usize>, &dyn Fn() -> T
     net.visit(&mut Walk { path: Path::default(), each });
 }
 
-/// Every parameter in the order of the network.
-fn entries<M: Module + TorchKeys>(net: &M) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    walk(net, |fields, shape, _| entries.push(Entry { key: net.torch_key(fields), shape }));
-    entries
-}
-
-/// Number of stored values, running statistics included.
-pub fn n_values<M: Module>(net: &M) -> usize {
-    let mut total = 0;
-    walk(net, |_, shape, _| total += shape.iter().product::<usize>());
-    total
+/// Keys and shapes that a file for `net` has, in the network's order.
+pub fn layout<M: Module + TorchKeys>(net: &M) -> Vec<(String, Vec<usize>)> {
+    let mut layout = Vec::new();
+    walk(net, |fields, shape, _| layout.push((net.torch_key(fields), shape)));
+    layout
 }
 
 /// PyTorch keeps linear weights as [output, input], Burn as [input, output]; nothing else has two dimensions.
