@@ -1,11 +1,11 @@
 //! From a run's best weights to a bundle: batch norm folded, stored as f16, with everything known about it.
 
+use super::distill::{self, Teacher};
 use super::engine::{BEST, Figures, fit};
-use super::recipe::{DistillRecipe, Recipe, RetrievalRecipe, StyleRecipe, TaskRecipe};
+use super::recipe::{Recipe, RetrievalRecipe, TaskRecipe};
 use super::retrieval::{Identities, RetrievalObjective, RetrievalTrainee};
 use super::run::{Provenance, Run, Start, commit};
 use super::style::{Labelled, StyleObjective};
-use super::{distill, distill::DistillObjective};
 use crate::bundle_io;
 use crate::data::Dataset;
 use crate::device;
@@ -62,7 +62,9 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
         TaskRecipe::Style(task) => {
             let data = Labelled::new(dataset, recipe)?;
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
-            train_style(recipe, task, &data, &run, order, device)
+            let objective = StyleObjective { data: &data, recipe, teacher: None, device };
+            let config = classifier(&task.backbone, task.hidden, &data);
+            train_classifier(recipe, config, &objective, &run, order, device)
         }
         TaskRecipe::Distill(task) => {
             let teacher = order
@@ -78,9 +80,11 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
                 manifest.labels,
                 data.labels
             );
-            let teacher = load_style(&manifest, &weights, device)?;
+            let teacher = Teacher { net: load_style(&manifest, &weights, device)?, truth: task.truth };
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
-            train_student(recipe, task, &data, &teacher, &run, order, device)
+            let objective = StyleObjective { data: &data, recipe, teacher: Some(&teacher), device };
+            let config = classifier(&task.backbone, task.hidden, &data);
+            train_classifier(recipe, config, &objective, &run, order, device)
         }
         TaskRecipe::Retrieval(task) => {
             let data = Identities::new(dataset, recipe, task)?;
@@ -90,35 +94,21 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
     }
 }
 
-fn train_style(
+fn train_classifier(
     recipe: &Recipe,
-    task: &StyleRecipe,
-    data: &Labelled,
+    config: StyleConfig,
+    objective: &StyleObjective<'_>,
     run: &Run,
     order: &Order,
     device: &Device,
 ) -> anyhow::Result<PathBuf> {
-    let config = StyleConfig { backbone: task.backbone.clone(), head: task.head(), n_labels: data.labels.len() };
     let net = order.initialise(config.init(&device.clone().autodiff())?)?;
-    fit(run, recipe, &data.images, &StyleObjective { data, recipe, device }, net, device)?;
-    export_style(recipe, config, data, run, device)
+    fit(run, recipe, &objective.data.images, objective, net, device)?;
+    export_style(recipe, config, objective.data, run, device)
 }
 
-fn train_student(
-    recipe: &Recipe,
-    task: &DistillRecipe,
-    data: &Labelled,
-    teacher: &shared::model::StyleNet,
-    run: &Run,
-    order: &Order,
-    device: &Device,
-) -> anyhow::Result<PathBuf> {
-    let head = HeadConfig::Style { hidden: task.hidden };
-    let config = StyleConfig { backbone: task.backbone.clone(), head, n_labels: data.labels.len() };
-    let net = order.initialise(config.init(&device.clone().autodiff())?)?;
-    let objective = DistillObjective { data, recipe, teacher, truth: task.truth, device };
-    fit(run, recipe, &data.images, &objective, net, device)?;
-    export_style(recipe, config, data, run, device)
+fn classifier(backbone: &str, hidden: usize, data: &Labelled) -> StyleConfig {
+    StyleConfig { backbone: backbone.to_owned(), head: HeadConfig::Style { hidden }, n_labels: data.labels.len() }
 }
 
 /// Thresholds and figures are those of the folded network as it ships.

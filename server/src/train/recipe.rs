@@ -4,7 +4,7 @@ use crate::data::Augment;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use shared::input::InputSpec;
-use shared::model::{HeadConfig, RetrievalConfig};
+use shared::model::RetrievalConfig;
 use std::path::{Path, PathBuf};
 
 /// A training, completely described.
@@ -124,13 +124,6 @@ pub struct StyleRecipe {
 
 fn default_hidden() -> usize {
     256
-}
-
-impl StyleRecipe {
-    /// The head over the backbone.
-    pub fn head(&self) -> HeadConfig {
-        HeadConfig::Style { hidden: self.hidden }
-    }
 }
 
 /// Distillation.

@@ -1,5 +1,6 @@
-//! Training a multi-label classifier from a dataset's labels.
+//! Training a multi-label classifier, from a dataset's labels or from a teacher.
 
+use super::distill::Teacher;
 use super::engine::{Figures, Objective};
 use super::loss::bce;
 use super::recipe::{LabelSource, Recipe, ThresholdRule};
@@ -115,13 +116,15 @@ impl Labelled {
     }
 }
 
-/// Binary cross-entropy against the dataset's labels.
+/// Binary cross-entropy against the dataset's labels, or against what a teacher makes of the same pictures.
 #[derive(Debug)]
 pub struct StyleObjective<'a> {
     /// The data.
     pub data: &'a Labelled,
     /// The recipe.
     pub recipe: &'a Recipe,
+    /// Whom to learn from instead of the labels.
+    pub teacher: Option<&'a Teacher>,
     /// Where evaluation computes.
     pub device: &'a Device,
 }
@@ -134,7 +137,11 @@ impl Objective for StyleObjective<'_> {
     }
 
     fn loss(&self, net: &StyleNet, images: Tensor<4>, rows: &[usize]) -> anyhow::Result<Tensor<1>> {
-        let targets = self.data.targets(rows, &images.device());
+        let labels = self.data.targets(rows, &images.device());
+        let targets = match self.teacher {
+            Some(teacher) => teacher.target(&images, labels),
+            None => labels,
+        };
         Ok(bce(net.forward(images), targets))
     }
 
