@@ -26,7 +26,7 @@ pub struct Plan {
 }
 
 /// Inputs of one batch.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Batch {
     /// Rows of the dataset.
     pub rows: Vec<usize>,

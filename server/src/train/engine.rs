@@ -1,21 +1,35 @@
 //! The one training loop: batches, steps, evaluation, checkpoints, progress.
 
-use super::checkpoint::{self, State};
+use super::average::{self, Average};
+use super::checkpoint::{self, Resumed, State};
 use super::recipe::Recipe;
 use super::run::{Run, write_whole};
-use super::schedule::Schedule;
-use crate::data::{Images, Loader, Plan};
+use super::stage::Stages;
+use crate::data::{Batch, Images, Loader, Plan};
+use anyhow::Context;
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
+/// Which batch a loss is asked of.
+#[derive(Debug, Clone, Copy)]
+pub struct Step<'a> {
+    /// Rows of the dataset.
+    pub rows: &'a [usize],
+    /// The epoch.
+    pub epoch: usize,
+    /// Number of the batch within the epoch.
+    pub index: usize,
+}
+
 /// What a task adds to the loop.
-pub trait Objective {
+pub trait Objective: Sync {
     /// The network that is trained, with whatever exists for training only.
     type Net: Module;
 
@@ -26,13 +40,13 @@ pub trait Objective {
     ///
     /// # Errors
     /// If the rows' truth cannot be had.
-    fn loss(&self, net: &Self::Net, images: Tensor<4>, rows: &[usize]) -> anyhow::Result<Tensor<1>>;
+    fn loss(&self, net: &Self::Net, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>>;
 
-    /// Figures of the network on the tuning split; `score` is the one that chooses the epoch, higher is better.
+    /// Figures of the network after an epoch on the tuning split; `score` is the one that chooses the epoch, higher is better.
     ///
     /// # Errors
     /// If pictures cannot be read.
-    fn evaluate(&self, net: &Self::Net) -> anyhow::Result<Figures>;
+    fn evaluate(&self, net: &Self::Net, epoch: usize) -> anyhow::Result<Figures>;
 
     /// The part that is kept, as safetensors.
     ///
@@ -56,7 +70,10 @@ pub const BEST: &str = "best.safetensors";
 /// How often a log without a terminal hears of a long epoch.
 const SAY_EVERY: Duration = Duration::from_secs(60);
 
-/// Trains until the recipe's epochs are done; `best.safetensors` holds the best epoch's weights.
+/// Trains until the recipe's epochs are done or the score has stopped rising; `best.safetensors` holds the best epoch's
+/// weights.
+///
+/// Evaluation runs on a thread of its own, on a copy of the weights, while the next epoch trains.
 ///
 /// # Errors
 /// If data cannot be read, files cannot be written, or the loss stops being a number.
@@ -68,75 +85,205 @@ pub fn fit<O: Objective>(
     net: O::Net,
     device: &Device,
 ) -> anyhow::Result<State> {
-    let training = device.clone().autodiff();
-    let optimiser: ModuleOptimizer =
-        AdamWConfig::new().with_weight_decay(recipe.optimiser.weight_decay as f32).with_epsilon(1e-8).init();
-    let (mut net, mut optimiser, state) = checkpoint::load(&run.dir, net, optimiser)?;
-    let mut state = state.unwrap_or(State { epochs_done: 0, best: None });
-    run.forget_from(state.epochs_done)?;
-    let steps = objective.batches(0).len();
-    let schedule = Schedule::new(&recipe.optimiser, recipe.epochs, steps);
+    let Resumed { net, optimiser, average, state } = checkpoint::load(&run.dir, net, recipe.optimiser.init())?;
+    run.forget_from(state.evaluated)?;
     if state.epochs_done > 0 {
         eprintln!("going on after epoch {} of {}", state.epochs_done, recipe.epochs);
     }
+    let steps = objective.batches(0).len();
+    let bar = progress_bar(recipe.epochs * steps, state.epochs_done * steps);
+    let training = Training {
+        run,
+        recipe,
+        images,
+        objective,
+        device: device.clone().autodiff(),
+        stages: Stages::new(&recipe.stages, &recipe.optimiser, recipe.epochs, steps)?,
+        bar,
+        pool: rayon::ThreadPoolBuilder::new().build().context("cannot start the threads to evaluate on")?,
+    };
+    let average = Average::new(recipe.average, average, state.averaged);
+    std::thread::scope(|scope| training.run(scope, net, optimiser, average, state))
+}
 
-    let progress = progress_bar(recipe.epochs * steps, state.epochs_done * steps);
-    for epoch in state.epochs_done..recipe.epochs {
+/// What stays the same throughout a training.
+struct Training<'a, O> {
+    run: &'a Run,
+    recipe: &'a Recipe,
+    images: &'a Arc<Images>,
+    objective: &'a O,
+    device: Device,
+    stages: Stages,
+    bar: ProgressBar,
+    /// Where evaluation computes, apart from the training.
+    pool: rayon::ThreadPool,
+}
+
+/// A network that has been evaluated.
+struct Judged<N> {
+    net: N,
+    figures: Figures,
+    seconds: f64,
+}
+
+type Evaluation<'scope, N> = ScopedJoinHandle<'scope, anyhow::Result<Judged<N>>>;
+
+impl<O: Objective> Training<'_, O> {
+    fn run<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        mut net: O::Net,
+        mut optimiser: ModuleOptimizer,
+        mut average: Average<O::Net>,
+        mut state: State,
+    ) -> anyhow::Result<State> {
+        // A run that was interrupted may have trained an epoch that nobody has looked at.
+        let mut evaluation =
+            state.pending.clone().map(|_| self.evaluate(scope, average.to_evaluate(&net), state.evaluated));
+        for epoch in state.epochs_done..self.recipe.epochs {
+            if state.stopped {
+                break;
+            }
+            if epoch == state.epochs_done || self.stages.begins(epoch) {
+                net = self.stages.freeze(net, epoch)?;
+            }
+            let facts = self.epoch(epoch, &mut net, &mut optimiser, &mut average)?;
+            average.after_epoch(&net, epoch);
+            if let Some(evaluation) = evaluation.take() {
+                self.record(evaluation, &mut state)?;
+            }
+            evaluation = Some(self.evaluate(scope, average.to_evaluate(&net), epoch));
+            state.epochs_done = epoch + 1;
+            state.averaged = average.count();
+            state.pending = Some(facts);
+            checkpoint::save(&self.run.dir, &net, &optimiser, average.net(), &state)?;
+        }
+        if let Some(evaluation) = evaluation.take() {
+            self.record(evaluation, &mut state)?;
+            checkpoint::save_state(&self.run.dir, &state)?;
+        }
+        self.bar.finish_and_clear();
+        Ok(state)
+    }
+
+    /// Trains one epoch; what is known of it.
+    fn epoch(
+        &self,
+        epoch: usize,
+        net: &mut O::Net,
+        optimiser: &mut ModuleOptimizer,
+        average: &mut Average<O::Net>,
+    ) -> anyhow::Result<serde_json::Value> {
         let begun = Instant::now();
         let mut said = begun;
-        let plan = Plan { batches: objective.batches(epoch), seed: recipe.seed, epoch };
-        let mut total = 0.0;
-        let mut seen = 0;
-        for (step, batch) in
-            Loader::start(Arc::clone(images), recipe.input.clone(), Some(recipe.augment), plan).enumerate()
-        {
+        let accumulate = self.recipe.optimiser.accumulate;
+        let mut gradients = GradientsAccumulator::new();
+        let batches = self.objective.batches(epoch);
+        let steps = batches.len();
+        let (mut total, mut seen) = (0.0, 0);
+        for (step, batch) in self.load(batches, epoch).enumerate() {
             let batch = batch?;
-            let rows = batch.rows.len();
-            let shape = [rows, 3, recipe.input.height, recipe.input.width];
-            let input = Tensor::<4>::from_data(TensorData::new(batch.pixels, shape), &training);
-            let loss = objective.loss(&net, input, &batch.rows)?;
+            let (images, rows) = self.input(batch);
+            let loss = self.objective.loss(net, images, &Step { rows: &rows, epoch, index: step })?;
             let value: f32 = loss.clone().into_scalar();
             anyhow::ensure!(
                 value.is_finite(),
                 "the loss became {value} in epoch {epoch}, step {step}; lower optimiser.rate"
             );
-            let gradients = GradientsParams::from_grads(loss.backward(), &net);
-            net = optimiser.step(schedule.rate(epoch * steps + step), net, gradients);
-            total += f64::from(value) * rows as f64;
-            seen += rows;
-            progress.inc(1);
-            if progress.is_hidden() && said.elapsed() >= SAY_EVERY {
+            let scaled = if accumulate > 1 { loss / accumulate as f64 } else { loss };
+            gradients.accumulate(net, GradientsParams::from_grads(scaled.backward(), net));
+            if (step + 1) % accumulate == 0 || step + 1 == steps {
+                *net = optimiser.step(self.stages.rate(epoch, step), net.clone(), gradients.grads());
+                average.after_step(net);
+            }
+            total += f64::from(value) * rows.len() as f64;
+            seen += rows.len();
+            self.bar.inc(1);
+            if self.bar.is_hidden() && said.elapsed() >= SAY_EVERY {
                 said = Instant::now();
-                eprintln!("epoch {:>3}/{}  step {}/{steps}  loss {value:.4}", epoch + 1, recipe.epochs, step + 1);
+                eprintln!("epoch {:>3}/{}  step {}/{steps}  loss {value:.4}", epoch + 1, self.recipe.epochs, step + 1);
             }
         }
-        let trained = begun.elapsed().as_secs_f64();
-        let Figures { score, figures } = objective.evaluate(&net.valid())?;
+        let seconds = begun.elapsed().as_secs_f64();
+        Ok(json!({
+            "epoch": epoch, "train_loss": total / seen.max(1) as f64, "rate": self.stages.rate(epoch, 0),
+            "train_seconds": seconds, "images_per_second": seen as f64 / seconds,
+        }))
+    }
+
+    fn load(&self, batches: Vec<Vec<usize>>, epoch: usize) -> Loader {
+        let plan = Plan { batches, seed: self.recipe.seed, epoch };
+        Loader::start(Arc::clone(self.images), self.recipe.input.clone(), Some(self.recipe.augment), plan)
+    }
+
+    fn input(&self, batch: Batch) -> (Tensor<4>, Vec<usize>) {
+        let shape = [batch.rows.len(), 3, self.recipe.input.height, self.recipe.input.width];
+        (Tensor::from_data(TensorData::new(batch.pixels, shape), &self.device), batch.rows)
+    }
+
+    /// Starts evaluating the network after an epoch.
+    fn evaluate<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        (net, batches): (O::Net, usize),
+        epoch: usize,
+    ) -> Evaluation<'scope, O::Net> {
+        scope.spawn(move || {
+            self.pool.install(|| {
+                let begun = Instant::now();
+                let net = if batches > 0 { self.reestimate(net, batches, epoch)? } else { net };
+                let figures = self.objective.evaluate(&net, epoch)?;
+                Ok(Judged { net, figures, seconds: begun.elapsed().as_secs_f64() })
+            })
+        })
+    }
+
+    fn reestimate(&self, net: O::Net, batches: usize, epoch: usize) -> anyhow::Result<O::Net> {
+        let mut plan = self.objective.batches(epoch);
+        plan.truncate(batches);
+        let loaded: Vec<Batch> = self.load(plan, epoch).collect::<anyhow::Result<_>>()?;
+        anyhow::ensure!(!loaded.is_empty(), "there is no batch to estimate batch norm's statistics from");
+        average::reestimate(net, loaded.len(), |net, index| {
+            let (images, rows) = self.input(loaded[index].clone());
+            self.objective.loss(net, images, &Step { rows: &rows, epoch, index }).map(drop)
+        })
+    }
+
+    /// Waits for an evaluation and writes down what it found.
+    fn record(&self, evaluation: Evaluation<'_, O::Net>, state: &mut State) -> anyhow::Result<()> {
+        let judged = evaluation.join().map_err(|_| anyhow::anyhow!("the evaluation of an epoch panicked"))??;
+        let Judged { net, figures: Figures { score, figures }, seconds } = judged;
+        let epoch = state.evaluated;
         if state.best.is_none_or(|(best, _)| score > best) {
             state.best = Some((score, epoch));
-            write_whole(&run.dir.join(BEST), &objective.weights(&net.valid())?)?;
+            write_whole(&self.run.dir.join(BEST), &self.objective.weights(&net)?)?;
         }
-        state.epochs_done = epoch + 1;
-        let train_loss = total / seen.max(1) as f64;
-        run.log(&json!({
-            "epoch": epoch, "train_loss": train_loss, "score": score, "figures": figures,
-            "rate": schedule.rate(epoch * steps), "train_seconds": trained,
-            "images_per_second": seen as f64 / trained, "seconds": begun.elapsed().as_secs_f64(),
-        }))?;
-        checkpoint::save(&run.dir, &net, &optimiser, &state)?;
+        let since_best = state.best.map_or(0, |(_, best)| epoch - best);
+        state.stopped = self.recipe.patience > 0 && since_best >= self.recipe.patience;
+        state.evaluated = epoch + 1;
+        let mut line = state.pending.take().unwrap_or_else(|| json!({ "epoch": epoch }));
+        let train_seconds = line["train_seconds"].as_f64().unwrap_or(0.0);
+        line["score"] = json!(score);
+        line["figures"] = json!(figures);
+        line["evaluate_seconds"] = json!(seconds);
+        line["seconds"] = json!(train_seconds + seconds);
+        self.run.log(&line)?;
         let shown: Vec<String> = figures.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
-        progress.suspend(|| {
+        self.bar.suspend(|| {
             eprintln!(
-                "epoch {:>3}/{}  loss {train_loss:.4}  {}  {:.0} images/s",
+                "epoch {:>3}/{}  loss {:.4}  {}  {:.0} images/s",
                 epoch + 1,
-                recipe.epochs,
+                self.recipe.epochs,
+                line["train_loss"].as_f64().unwrap_or(f64::NAN),
                 shown.join("  "),
-                seen as f64 / trained
+                line["images_per_second"].as_f64().unwrap_or(f64::NAN)
             );
+            if state.stopped {
+                eprintln!("no better score for {since_best} epochs: stopping early (patience = {since_best})");
+            }
         });
+        Ok(())
     }
-    progress.finish_and_clear();
-    Ok(state)
 }
 
 fn progress_bar(total: usize, done: usize) -> ProgressBar {

@@ -62,7 +62,7 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
         TaskRecipe::Style(task) => {
             let data = Labelled::new(dataset, recipe)?;
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
-            let objective = StyleObjective { data: &data, recipe, teacher: None, device };
+            let objective = StyleObjective::new(&data, recipe, None, device)?;
             let config = classifier(&task.backbone, task.hidden, &data);
             train_classifier(recipe, config, &objective, &run, order, device)
         }
@@ -82,7 +82,7 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
             );
             let teacher = Teacher { net: load_style(&manifest, &weights, device)?, truth: task.truth };
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
-            let objective = StyleObjective { data: &data, recipe, teacher: Some(&teacher), device };
+            let objective = StyleObjective::new(&data, recipe, Some(&teacher), device)?;
             let config = classifier(&task.backbone, task.hidden, &data);
             train_classifier(recipe, config, &objective, &run, order, device)
         }
@@ -103,6 +103,9 @@ fn train_classifier(
     device: &Device,
 ) -> anyhow::Result<PathBuf> {
     let net = order.initialise(config.init(&device.clone().autodiff())?)?;
+    if let Some(table) = objective.sampling_table() {
+        eprint!("rows of an epoch\n{table}");
+    }
     fit(run, recipe, &objective.data.images, objective, net, device)?;
     export_style(recipe, config, objective.data, run, device)
 }

@@ -1,8 +1,131 @@
 //! Losses as means over the batch.
 
-use burn::tensor::activation::{log_sigmoid, log_softmax};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::activation::{log_sigmoid, log_softmax, sigmoid};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
 use shared::model::retrieval::unit_norm;
+
+/// The loss of a multi-label classifier.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum LossRecipe {
+    /// Binary cross-entropy.
+    #[default]
+    Bce,
+    /// Binary cross-entropy whose positive terms weigh negatives / positives of the training rows, label by label.
+    Weighted {
+        /// The square root of that ratio instead.
+        #[serde(default)]
+        root: bool,
+        /// Largest weight, after the root; 0 for none.
+        #[serde(default)]
+        cap: f32,
+    },
+    /// Focal loss (Lin et al. 2017, <https://arxiv.org/abs/1708.02002>).
+    Focal {
+        /// Weight of positives, `1 − alpha` of negatives; negative for no weighting.
+        #[serde(default = "default_alpha")]
+        alpha: f64,
+        /// How much easy examples lose; 0 for none of it.
+        #[serde(default = "default_gamma")]
+        gamma: f64,
+    },
+    /// Binary cross-entropy plus `weight · (1 − soft F2)`.
+    BceF2 {
+        /// Weight of the second term.
+        #[serde(default = "default_f2_weight")]
+        weight: f64,
+    },
+}
+
+fn default_alpha() -> f64 {
+    0.25
+}
+
+fn default_gamma() -> f64 {
+    2.0
+}
+
+fn default_f2_weight() -> f64 {
+    1.0
+}
+
+/// A [`LossRecipe`] that has seen the training rows.
+#[derive(Debug, Clone)]
+pub struct ClassifierLoss {
+    recipe: LossRecipe,
+    positive_weights: Vec<f32>,
+}
+
+impl ClassifierLoss {
+    /// `positives` of each label among `rows` training rows.
+    pub fn new(recipe: LossRecipe, positives: &[usize], rows: usize) -> Self {
+        let positive_weights = match recipe {
+            LossRecipe::Weighted { root, cap } => positives
+                .iter()
+                .map(|positives| {
+                    // A label without a positive has nothing to weigh.
+                    let ratio = (rows - positives) as f32 / (*positives).max(1) as f32;
+                    let weight = if root { ratio.sqrt() } else { ratio };
+                    if cap > 0.0 { weight.min(cap) } else { weight }
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
+        Self { recipe, positive_weights }
+    }
+
+    /// Loss of logits against targets in 0–1, `[batch, labels]` both.
+    pub fn of(&self, logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+        match self.recipe {
+            LossRecipe::Bce => bce(logits, targets),
+            LossRecipe::Weighted { .. } => {
+                let weights = self.weights(&logits.device());
+                weighted_bce(logits, targets, weights)
+            }
+            LossRecipe::Focal { alpha, gamma } => focal(logits, targets, alpha, gamma),
+            LossRecipe::BceF2 { weight } => bce(logits.clone(), targets.clone()) + soft_f2(logits, targets) * weight,
+        }
+    }
+
+    fn weights(&self, device: &Device) -> Tensor<2> {
+        Tensor::from_data(TensorData::new(self.positive_weights.clone(), [1, self.positive_weights.len()]), device)
+    }
+}
+
+/// Binary cross-entropy whose positive terms are multiplied by `weights`, `[1, labels]`.
+pub fn weighted_bce(logits: Tensor<2>, targets: Tensor<2>, weights: Tensor<2>) -> Tensor<1> {
+    let yes = log_sigmoid(logits.clone()) * weights;
+    let no = log_sigmoid(logits.neg());
+    (targets.clone() * yes + (targets.neg() + 1.0) * no).mean().neg()
+}
+
+/// Focal loss: cross-entropy times `(1 − p)^gamma` of the true answer's probability `p`; a negative `alpha` weighs
+/// positives and negatives alike.
+pub fn focal(logits: Tensor<2>, targets: Tensor<2>, alpha: f64, gamma: f64) -> Tensor<1> {
+    let absent = targets.clone().neg() + 1.0;
+    let cross_entropy =
+        (targets.clone() * log_sigmoid(logits.clone()) + absent.clone() * log_sigmoid(logits.clone().neg())).neg();
+    let prob = sigmoid(logits);
+    let wrong = targets.clone() * (prob.clone().neg() + 1.0) + absent.clone() * prob;
+    let loss = cross_entropy * wrong.powf_scalar(gamma);
+    if alpha < 0.0 {
+        return loss.mean();
+    }
+    (loss * (targets * alpha + absent * (1.0 - alpha))).mean()
+}
+
+/// 1 − F2 with probabilities in the place of decisions, mean over the labels that the batch has a positive of.
+pub fn soft_f2(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    let prob = sigmoid(logits);
+    let hits = (prob.clone() * targets.clone()).sum_dim(0);
+    let positives = targets.sum_dim(0);
+    // 5·TP + 4·FN + FP = TP + FP + 4·(TP + FN)
+    let f2 = hits * 5.0 / (prob.sum_dim(0) + positives.clone() * 4.0 + 1e-7);
+    let present = positives.greater_elem(0.0).float();
+    let labels = present.clone().sum().clamp_min(1.0);
+    ((f2.neg() + 1.0) * present).sum() / labels
+}
 
 /// Binary cross-entropy of logits `[batch, labels]` against targets in 0–1, mean over both.
 pub fn bce(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {

@@ -1,14 +1,19 @@
 //! Training: recipes, runs that can be resumed, and one loop for every task.
 
+pub mod average;
 pub mod checkpoint;
 pub mod distill;
 pub mod engine;
 pub mod export;
 pub mod loss;
+pub mod mixup;
+pub mod optimiser;
 pub mod recipe;
 pub mod retrieval;
 pub mod run;
+pub mod sampling;
 pub mod schedule;
+pub mod stage;
 pub mod style;
 
 pub use recipe::Recipe;

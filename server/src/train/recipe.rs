@@ -1,5 +1,10 @@
 //! Recipes: TOML files that say everything about a training. Unknown keys are refused.
 
+use super::average::AverageRecipe;
+use super::loss::LossRecipe;
+use super::optimiser::OptimiserRecipe;
+use super::sampling::SamplingRecipe;
+use super::stage::StageRecipe;
 use crate::data::Augment;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -23,9 +28,28 @@ pub struct Recipe {
     pub input: InputSpec,
     /// The optimiser and its schedule.
     pub optimiser: OptimiserRecipe,
+    /// Stages of fine-tuning; none for one stage in which everything learns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageRecipe>,
+    /// Which average of the weights is evaluated and kept, instead of the last ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average: Option<AverageRecipe>,
+    /// Epochs without a better score after which training stops; 0 for never.
+    #[serde(default)]
+    pub patience: usize,
     /// What happens to training pictures.
     #[serde(default)]
     pub augment: Augment,
+    /// Mixes every picture and its labels with another of the batch, by a share from Beta(mixup, mixup) (Zhang et al.
+    /// 2018, <https://arxiv.org/abs/1710.09412>); 0 for not. Classifiers only.
+    #[serde(default)]
+    pub mixup: f64,
+    /// How often training rows are shown. Classifiers only.
+    #[serde(default)]
+    pub sampling: SamplingRecipe,
+    /// The loss. Classifiers only.
+    #[serde(default)]
+    pub loss: LossRecipe,
     /// The task and its model.
     pub task: TaskRecipe,
 }
@@ -67,36 +91,6 @@ pub enum LabelSource {
     Styles,
     /// All labels that occur in the dataset.
     Dataset,
-}
-
-/// The optimiser.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OptimiserRecipe {
-    /// Pictures a step.
-    pub batch: usize,
-    /// Highest learning rate of Adam.
-    pub rate: f64,
-    /// Decoupled weight decay.
-    #[serde(default)]
-    pub weight_decay: f64,
-    /// Shape of the learning rate over time.
-    #[serde(default)]
-    pub schedule: ScheduleKind,
-    /// Epochs over which the rate rises from zero.
-    #[serde(default)]
-    pub warmup: f64,
-}
-
-/// Shape of the learning rate over time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ScheduleKind {
-    /// The same throughout.
-    Constant,
-    /// Half a cosine down to zero.
-    #[default]
-    Cosine,
 }
 
 /// A task with its model.
@@ -195,11 +189,8 @@ impl Recipe {
 
     fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(self.epochs > 0, "epochs must be at least 1");
-        anyhow::ensure!(self.optimiser.batch > 0, "optimiser.batch must be at least 1");
-        anyhow::ensure!(
-            self.optimiser.rate.is_finite() && self.optimiser.rate > 0.0,
-            "optimiser.rate must be a positive number"
-        );
+        self.optimiser.check()?;
+        anyhow::ensure!(self.mixup >= 0.0 && self.mixup.is_finite(), "mixup must be 0 or a positive number");
         anyhow::ensure!((0.0..=0.5).contains(&self.data.holdout), "data.holdout must lie between 0 and 0.5");
         let shares = [self.augment.crop_width, self.augment.crop_height, self.augment.light, self.augment.erase];
         anyhow::ensure!(

@@ -1,7 +1,7 @@
 //! Training embeddings: identity softmax per part, over batches of P identities × K photos that always pair a user's
 //! photo with a shop's.
 
-use super::engine::{Figures, Objective};
+use super::engine::{Figures, Objective, Step};
 use super::loss::{contrast, cross_entropy};
 use super::recipe::{Recipe, RetrievalRecipe};
 use crate::data::{Dataset, Images};
@@ -129,10 +129,10 @@ impl Objective for RetrievalObjective<'_> {
             .collect()
     }
 
-    fn loss(&self, trainee: &RetrievalTrainee, images: Tensor<4>, rows: &[usize]) -> anyhow::Result<Tensor<1>> {
+    fn loss(&self, trainee: &RetrievalTrainee, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>> {
         let device = images.device();
-        let classes: Vec<i32> = rows.iter().map(|row| self.data.class[row] as i32).collect();
-        let classes = Tensor::<1, Int>::from_data(TensorData::new(classes, [rows.len()]), &device);
+        let classes: Vec<i32> = step.rows.iter().map(|row| self.data.class[row] as i32).collect();
+        let classes = Tensor::<1, Int>::from_data(TensorData::new(classes, [step.rows.len()]), &device);
         let parts = trainee.net.forward_parts(images);
         let n_parts = parts.len() as f64;
         let mut loss = Tensor::<1>::zeros([1], &device);
@@ -156,7 +156,7 @@ impl Objective for RetrievalObjective<'_> {
         Ok(loss)
     }
 
-    fn evaluate(&self, trainee: &RetrievalTrainee) -> anyhow::Result<Figures> {
+    fn evaluate(&self, trainee: &RetrievalTrainee, _epoch: usize) -> anyhow::Result<Figures> {
         let dataset = self.data.images.dataset();
         let (shop, user): (Vec<usize>, Vec<usize>) =
             self.data.tune.iter().partition(|row| dataset.rows[**row].is_shop());

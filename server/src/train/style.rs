@@ -1,16 +1,15 @@
 //! Training a multi-label classifier, from a dataset's labels or from a teacher.
 
 use super::distill::Teacher;
-use super::engine::{Figures, Objective};
-use super::loss::bce;
+use super::engine::{Figures, Objective, Step};
+use super::loss::ClassifierLoss;
+use super::mixup::Mix;
 use super::recipe::{LabelSource, Recipe, ThresholdRule};
+use super::sampling::Sampler;
 use crate::data::{Dataset, Images};
 use crate::evaluate::forward::forward_all;
 use crate::evaluate::multilabel::{Predictions, macro_f2, micro_f2};
 use burn::tensor::{Device, Tensor, TensorData};
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 use shared::input::InputSpec;
 use shared::model::StyleNet;
 use shared::score::sigmoid;
@@ -70,13 +69,9 @@ impl Labelled {
         Tensor::from_data(TensorData::new(values, [rows.len(), self.labels.len()]), device)
     }
 
-    /// Shuffled batches of the training rows; a last one of a single picture is dropped, batch norm cannot use it.
-    pub fn batches(&self, batch: usize, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(u64::MAX - epoch as u64);
-        let mut rows = self.train.clone();
-        rows.shuffle(&mut rng);
-        rows.chunks(batch).filter(|rows| rows.len() > 1).map(<[usize]>::to_vec).collect()
+    /// Labels of a row.
+    pub fn truth(&self, row: usize) -> &[bool] {
+        &self.targets[&row]
     }
 
     /// Predictions on the tuning rows.
@@ -116,36 +111,64 @@ impl Labelled {
     }
 }
 
-/// Binary cross-entropy against the dataset's labels, or against what a teacher makes of the same pictures.
+/// A classifier's loss against the dataset's labels, or against what a teacher makes of the same pictures.
 #[derive(Debug)]
 pub struct StyleObjective<'a> {
     /// The data.
     pub data: &'a Labelled,
-    /// The recipe.
-    pub recipe: &'a Recipe,
-    /// Whom to learn from instead of the labels.
-    pub teacher: Option<&'a Teacher>,
+    recipe: &'a Recipe,
+    teacher: Option<&'a Teacher>,
     /// Where evaluation computes.
-    pub device: &'a Device,
+    device: &'a Device,
+    sampler: Sampler,
+    loss: ClassifierLoss,
+}
+
+impl<'a> StyleObjective<'a> {
+    /// What the recipe says, learning from `teacher` instead of the labels if there is one.
+    ///
+    /// # Errors
+    /// If the recipe names a label that the data lack.
+    pub fn new(
+        data: &'a Labelled,
+        recipe: &'a Recipe,
+        teacher: Option<&'a Teacher>,
+        device: &'a Device,
+    ) -> anyhow::Result<Self> {
+        let sampler = Sampler::new(&recipe.sampling, &data.labels, &data.train, |row| data.truth(row))?;
+        // The positive weight is the training split's own, whatever is shown how often.
+        let positives = |label: usize| data.train.iter().filter(|row| data.truth(**row)[label]).count();
+        let positives: Vec<usize> = (0..data.labels.len()).map(positives).collect();
+        let loss = ClassifierLoss::new(recipe.loss, &positives, data.train.len());
+        Ok(Self { data, recipe, teacher, device, sampler, loss })
+    }
+
+    /// Rows of each label before and after sampling, if sampling changes them.
+    pub fn sampling_table(&self) -> Option<String> {
+        self.sampler.table(&self.data.labels, |row| self.data.truth(row))
+    }
 }
 
 impl Objective for StyleObjective<'_> {
     type Net = StyleNet;
 
+    /// A last batch of a single picture is dropped: batch norm cannot use it.
     fn batches(&self, epoch: usize) -> Vec<Vec<usize>> {
-        self.data.batches(self.recipe.optimiser.batch, self.recipe.seed, epoch)
+        let rows = self.sampler.epoch(self.recipe.seed, epoch);
+        rows.chunks(self.recipe.optimiser.batch).filter(|rows| rows.len() > 1).map(<[usize]>::to_vec).collect()
     }
 
-    fn loss(&self, net: &StyleNet, images: Tensor<4>, rows: &[usize]) -> anyhow::Result<Tensor<1>> {
-        let labels = self.data.targets(rows, &images.device());
+    fn loss(&self, net: &StyleNet, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>> {
+        let mix = Mix::draw(self.recipe.mixup, self.recipe.seed, step);
+        let (images, labels) = mix.apply(images.clone(), self.data.targets(step.rows, &images.device()));
         let targets = match self.teacher {
             Some(teacher) => teacher.target(&images, labels),
             None => labels,
         };
-        Ok(bce(net.forward(images), targets))
+        Ok(self.loss.of(net.forward(images), targets))
     }
 
-    fn evaluate(&self, net: &StyleNet) -> anyhow::Result<Figures> {
+    fn evaluate(&self, net: &StyleNet, _epoch: usize) -> anyhow::Result<Figures> {
         Ok(self.data.figures(&self.data.predict(net, &self.recipe.input, self.device)?))
     }
 

@@ -1,0 +1,219 @@
+//! Averages of a network's weights over training: EMA after every step, SWA after every epoch with batch norm's
+//! statistics estimated anew.
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::tensor::container::TensorContainer;
+use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// Which average of the weights is evaluated and kept.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum AverageRecipe {
+    /// Exponential moving average over steps, running statistics included (Polyak & Juditsky 1992).
+    Ema {
+        /// Share of the average that a step keeps; the first steps keep less, `(1 + t) / (10 + t)`.
+        #[serde(default = "default_decay")]
+        decay: f64,
+    },
+    /// Mean of the weights at the ends of epochs (Izmailov et al. 2018, <https://arxiv.org/abs/1803.05407>).
+    Swa {
+        /// The first epoch, counted from 0, whose end is averaged.
+        from: usize,
+        /// Training batches over which batch norm's statistics are estimated anew.
+        #[serde(default = "default_batches")]
+        batches: usize,
+    },
+}
+
+fn default_decay() -> f64 {
+    0.999
+}
+
+fn default_batches() -> usize {
+    50
+}
+
+/// The average of a training network, kept without autodiff.
+#[derive(Debug)]
+pub struct Average<M> {
+    recipe: Option<AverageRecipe>,
+    net: Option<M>,
+    count: usize,
+}
+
+impl<M: Module> Average<M> {
+    /// An average that has seen `count` networks, or of nothing yet.
+    pub fn new(recipe: Option<AverageRecipe>, net: Option<M>, count: usize) -> Self {
+        Self { recipe, net, count }
+    }
+
+    /// Takes the network in after a step.
+    pub fn after_step(&mut self, net: &M) {
+        if let Some(AverageRecipe::Ema { decay }) = self.recipe {
+            let t = self.count as f64;
+            self.take(net, 1.0 - decay.min((1.0 + t) / (10.0 + t)));
+        }
+    }
+
+    /// Takes the network in after an epoch.
+    pub fn after_epoch(&mut self, net: &M, epoch: usize) {
+        if let Some(AverageRecipe::Swa { from, .. }) = self.recipe
+            && epoch >= from
+        {
+            self.take(net, 1.0 / (self.count + 1) as f64);
+        }
+    }
+
+    fn take(&mut self, net: &M, share: f64) {
+        let now = net.valid();
+        self.count += 1;
+        self.net = Some(match self.net.take() {
+            Some(average) => blend(average, &now, share),
+            None => now,
+        });
+    }
+
+    /// The average, if there is one yet.
+    pub fn net(&self) -> Option<&M> {
+        self.net.as_ref()
+    }
+
+    /// Networks taken in.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// What to evaluate instead of `net`, sharing nothing with the training, and over how many batches its batch norm
+    /// has to be estimated first (0 for none).
+    pub fn to_evaluate(&self, net: &M) -> (M, usize) {
+        match (&self.net, self.recipe) {
+            (Some(average), Some(AverageRecipe::Swa { batches, .. })) => (separate(average), batches),
+            (Some(average), _) => (separate(average), 0),
+            (None, _) => (net.valid(), 0),
+        }
+    }
+}
+
+/// A copy that shares no running statistics, which plain clones do.
+fn separate<M: Module>(net: &M) -> M {
+    net.clone().train().valid()
+}
+
+/// `average + share · (net − average)` for every parameter and running statistic.
+fn blend<M: Module>(average: M, net: &M, share: f64) -> M {
+    let mut towards = Towards { values: TensorContainer::new(), share };
+    net.visit(&mut towards);
+    average.map(&mut towards)
+}
+
+struct Towards {
+    values: TensorContainer<ParamId>,
+    share: f64,
+}
+
+impl ModuleVisitor for Towards {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.values.register(param.id, param.val());
+    }
+}
+
+impl ModuleMapper for Towards {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(value) = self.values.remove::<Tensor<D>>(&param.id) else { return param };
+        param.map(|average| average.clone() + (value - average) * self.share)
+    }
+}
+
+/// `net` with batch norm's running statistics replaced by the mean of the batch statistics that `forward`, called with a
+/// training network and the number of a batch, meets in `batches` batches. Frozen norms keep theirs.
+///
+/// # Errors
+/// Those of `forward`.
+pub fn reestimate<M: Module>(
+    net: M,
+    batches: usize,
+    mut forward: impl FnMut(&M, usize) -> anyhow::Result<()>,
+) -> anyhow::Result<M> {
+    let kept = Statistics::of(&net);
+    let mut net = net.train();
+    let mut pass = |net: M, start: f32, batch: usize| -> anyhow::Result<(M, Statistics)> {
+        let net = net.map(&mut kept.filled(start));
+        forward(&net, batch)?;
+        let after = Statistics::of(&net.valid());
+        Ok((net, after))
+    };
+    // With momentum m a pass makes (1 − m)·start + m·statistic of a start, which gives m without knowing the layer.
+    let (next, from_one) = pass(net, 1.0, 0)?;
+    net = next;
+    let mut sum: Option<Statistics> = None;
+    let mut momentum = Statistics::default();
+    for batch in 0..batches {
+        let (next, after) = pass(net, 0.0, batch)?;
+        net = next;
+        if batch == 0 {
+            momentum = from_one.zip(&after, |one, zero| 1.0 - (one - zero));
+        }
+        sum = Some(match sum {
+            Some(sum) => sum.zip(&after, |a, b| a + b),
+            None => after,
+        });
+    }
+    let Some(sum) = sum else { return Ok(net.valid().map(&mut Fill(kept.values))) };
+    let mean = sum.zip(&momentum, |sum, momentum| if momentum > 1e-6 { sum / momentum } else { f32::NAN });
+    // A norm that did not move is frozen.
+    let values = mean.zip(&kept, |mean, kept| if mean.is_nan() { kept } else { mean / batches as f32 });
+    Ok(net.valid().map(&mut Fill(values.values)))
+}
+
+/// Running statistics by parameter.
+#[derive(Debug, Default)]
+struct Statistics {
+    values: HashMap<ParamId, Vec<f32>>,
+    field: String,
+}
+
+impl Statistics {
+    fn of<M: Module>(net: &M) -> Self {
+        let mut found = Self::default();
+        net.visit(&mut found);
+        found
+    }
+
+    fn filled(&self, value: f32) -> Fill {
+        Fill(self.values.iter().map(|(id, values)| (*id, vec![value; values.len()])).collect())
+    }
+
+    fn zip(&self, other: &Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        let both = self.values.iter().filter_map(|(id, a)| Some((*id, a, other.values.get(id)?)));
+        let values = both.map(|(id, a, b)| (id, a.iter().zip(b).map(|(a, b)| f(*a, *b)).collect())).collect();
+        Self { values, field: String::new() }
+    }
+}
+
+impl ModuleVisitor for Statistics {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.field == "running_mean" || self.field == "running_var" {
+            self.values.insert(param.id, param.val().into_data().iter::<f32>().collect());
+        }
+    }
+
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        name.clone_into(&mut self.field);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.field.clear();
+    }
+}
+
+/// Replaces the parameters that it has values for.
+struct Fill(HashMap<ParamId, Vec<f32>>);
+
+impl ModuleMapper for Fill {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(values) = self.0.get(&param.id) else { return param };
+        param.map(|tensor| Tensor::from_data(TensorData::new(values.clone(), tensor.shape()), &tensor.device()))
+    }
+}

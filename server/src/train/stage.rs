@@ -1,0 +1,136 @@
+//! Staged fine-tuning: from one epoch to the next stage's, some parameters are frozen and the learning rate is another.
+
+use super::optimiser::OptimiserRecipe;
+use super::schedule::Schedule;
+use burn::module::{Flag, Module, ModuleVisitor, Param, ParamGroup, ParamId};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// One stage of a training.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StageRecipe {
+    /// The epoch it begins with; the first stage's is 0.
+    pub from: usize,
+    /// Its learning rate instead of the optimiser's; the schedule runs anew in every stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// Parts of the network that keep their weights and running statistics, by the beginning of their names, such as
+    /// `backbone.stem` or `backbone`.
+    pub freeze: Vec<String>,
+}
+
+/// All stages of a training, each with its learning rates.
+#[derive(Debug)]
+pub struct Stages {
+    stages: Vec<(StageRecipe, Schedule)>,
+    steps: usize,
+}
+
+impl Stages {
+    /// `epochs` of `steps` steps each, without stages one of them.
+    ///
+    /// # Errors
+    /// If the stages do not begin at 0 and rise, or begin after the end.
+    pub fn new(
+        recipes: &[StageRecipe],
+        optimiser: &OptimiserRecipe,
+        epochs: usize,
+        steps: usize,
+    ) -> anyhow::Result<Self> {
+        let recipes = if recipes.is_empty() { vec![StageRecipe::default()] } else { recipes.to_vec() };
+        let ends: Vec<usize> = recipes.iter().skip(1).map(|stage| stage.from).chain([epochs]).collect();
+        anyhow::ensure!(recipes[0].from == 0, "the first of [[stages]] must begin with `from = 0`");
+        anyhow::ensure!(
+            recipes.iter().zip(&ends).all(|(stage, end)| stage.from < *end),
+            "every one of [[stages]] must begin after the one before and before epoch {epochs}"
+        );
+        let stages = recipes.into_iter().zip(ends).map(|(stage, end)| {
+            let optimiser = OptimiserRecipe { rate: stage.rate.unwrap_or(optimiser.rate), ..optimiser.clone() };
+            let schedule = Schedule::new(&optimiser, end - stage.from, steps);
+            (stage, schedule)
+        });
+        Ok(Self { stages: stages.collect(), steps })
+    }
+
+    /// The stage that an epoch belongs to.
+    fn at(&self, epoch: usize) -> &(StageRecipe, Schedule) {
+        let begun = self.stages.iter().filter(|(stage, _)| stage.from <= epoch).count();
+        &self.stages[begun - 1]
+    }
+
+    /// The learning rate of a step of an epoch.
+    pub fn rate(&self, epoch: usize, step: usize) -> f64 {
+        let (stage, schedule) = self.at(epoch);
+        schedule.rate((epoch - stage.from) * self.steps + step)
+    }
+
+    /// Whether a stage begins with this epoch.
+    pub fn begins(&self, epoch: usize) -> bool {
+        self.at(epoch).0.from == epoch
+    }
+
+    /// `net` with what the epoch's stage freezes frozen, and everything else free to learn.
+    ///
+    /// # Errors
+    /// If a name to freeze fits nothing; lists what there is.
+    pub fn freeze<M: Module>(&self, net: M, epoch: usize) -> anyhow::Result<M> {
+        let names = &self.at(epoch).0.freeze;
+        if self.stages.iter().all(|(stage, _)| stage.freeze.is_empty()) {
+            return Ok(net);
+        }
+        let mut finder =
+            Finder { names, path: Vec::new(), ids: Vec::new(), found: BTreeSet::new(), seen: BTreeSet::new() };
+        net.visit(&mut finder);
+        let Finder { ids, found, seen, .. } = finder;
+        if let Some(name) = names.iter().find(|name| !found.contains(name.as_str())) {
+            anyhow::bail!("stages.freeze names '{name}', which the network lacks; it has {seen:?}");
+        }
+        Ok(net.unfreeze().freeze_group(ParamGroup::from_ids(ids)))
+    }
+}
+
+/// Finds everything below the given names.
+struct Finder<'a> {
+    names: &'a [String],
+    path: Vec<String>,
+    ids: Vec<ParamId>,
+    found: BTreeSet<&'a str>,
+    /// The first two parts of every name, to choose from.
+    seen: BTreeSet<String>,
+}
+
+impl Finder<'_> {
+    fn meet(&mut self, id: ParamId) {
+        // Variants of enums begin with a capital and are no part of a name.
+        let fields: Vec<&str> =
+            self.path.iter().map(String::as_str).filter(|part| !part.starts_with(char::is_uppercase)).collect();
+        let path = fields.join(".");
+        self.seen.insert(fields[..fields.len().min(2)].join("."));
+        for name in self.names {
+            if path == *name || path.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.')) {
+                self.found.insert(name);
+                self.ids.push(id);
+            }
+        }
+    }
+}
+
+impl ModuleVisitor for Finder<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.meet(param.id);
+    }
+
+    fn visit_flag(&mut self, flag: &Param<Flag>) {
+        self.meet(flag.id);
+    }
+
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+}
