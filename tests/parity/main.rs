@@ -3,6 +3,7 @@
 
 mod formula;
 mod input;
+mod losses;
 mod metrics;
 mod torchvision;
 
