@@ -5,5 +5,6 @@ pub mod forward;
 pub mod multilabel;
 pub mod retrieval;
 pub mod run;
+pub mod table;
 
 pub use bootstrap::Interval;
