@@ -1,4 +1,4 @@
-//! The one dataset format: `manifest.csv` with `path,split,labels,item_id,category,domain,mask`.
+//! The one dataset format: `manifest.csv` with `path,split,labels,item_id,category,domain,mask,dup_group`.
 
 use anyhow::Context;
 use serde::Deserialize;
@@ -62,6 +62,9 @@ pub struct Row {
     /// Path of the mask, or empty.
     #[serde(default)]
     pub mask: String,
+    /// Photos that look alike share this name, so that folds keep them together; or empty.
+    #[serde(default)]
+    pub dup_group: String,
 }
 
 impl Row {

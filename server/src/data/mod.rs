@@ -1,6 +1,7 @@
 //! Datasets: folders of images with a `manifest.csv`, read into batches.
 
 pub mod augment;
+pub mod folds;
 pub mod images;
 mod jpeg;
 pub mod loader;

@@ -66,6 +66,15 @@ pub struct DataRecipe {
     /// Share of the training items, 0–0.5, kept out to choose epoch and thresholds; 0 uses the split `val` for that.
     #[serde(default)]
     pub holdout: f64,
+    /// Folds of the training split, at least 2; 0 for none. Excludes `holdout`.
+    #[serde(default)]
+    pub folds: usize,
+    /// The fold, counted from 0, that chooses epoch and thresholds; the others are trained on.
+    #[serde(default)]
+    pub fold: usize,
+    /// Seed of the division into folds: models that are to be combined must share it, whatever their own seeds.
+    #[serde(default)]
+    pub fold_seed: u64,
     /// How a classifier's thresholds are chosen on the tuning rows.
     #[serde(default)]
     pub thresholds: ThresholdRule,
@@ -192,6 +201,17 @@ impl Recipe {
         self.optimiser.check()?;
         anyhow::ensure!(self.mixup >= 0.0 && self.mixup.is_finite(), "mixup must be 0 or a positive number");
         anyhow::ensure!((0.0..=0.5).contains(&self.data.holdout), "data.holdout must lie between 0 and 0.5");
+        let DataRecipe { holdout, folds, fold, .. } = self.data;
+        anyhow::ensure!(folds != 1, "data.folds must be at least 2, or 0 for none");
+        anyhow::ensure!(fold < folds.max(1), "data.fold must be less than data.folds; folds are counted from 0");
+        anyhow::ensure!(
+            folds == 0 || holdout == 0.0,
+            "data.folds and data.holdout exclude each other; set one of them"
+        );
+        anyhow::ensure!(
+            folds == 0 || !matches!(self.task, TaskRecipe::Retrieval(_)),
+            "data.folds stratifies labels and so works for classifiers only; use data.holdout for retrieval"
+        );
         let shares = [self.augment.crop_width, self.augment.crop_height, self.augment.light, self.augment.erase];
         anyhow::ensure!(
             shares.iter().all(|share| (0.0..=0.9).contains(share)),

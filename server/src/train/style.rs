@@ -4,7 +4,7 @@ use super::distill::Teacher;
 use super::engine::{Figures, Objective, Step};
 use super::loss::ClassifierLoss;
 use super::mixup::Mix;
-use super::recipe::{LabelSource, Recipe, ThresholdRule};
+use super::recipe::{DataRecipe, LabelSource, Recipe, ThresholdRule};
 use super::sampling::Sampler;
 use crate::data::{Dataset, Images};
 use crate::evaluate::forward::forward_all;
@@ -44,12 +44,21 @@ impl Labelled {
             LabelSource::Dataset => dataset.vocabulary(),
         };
         let rows = dataset.split("train", |_| true, "")?;
-        let (tune, train) = if recipe.data.holdout > 0.0 {
-            dataset.hold_out(&rows, recipe.data.holdout, recipe.seed)
+        let DataRecipe { holdout, folds, fold, fold_seed, .. } = recipe.data;
+        let (tune, train) = if folds > 0 {
+            let of = dataset.folds(&rows, &labels, folds, fold_seed)?;
+            let (tune, train): (Vec<_>, Vec<_>) = rows.into_iter().zip(of).partition(|(_, of)| *of == fold);
+            let rows = |part: Vec<(usize, usize)>| part.into_iter().map(|(row, _)| row).collect();
+            (rows(tune), rows(train))
+        } else if holdout > 0.0 {
+            dataset.hold_out(&rows, holdout, recipe.seed)
         } else {
             (dataset.split("val", |_| true, "")?, rows)
         };
-        anyhow::ensure!(!train.is_empty() && !tune.is_empty(), "data.holdout leaves no image to train or to tune on");
+        anyhow::ensure!(
+            !train.is_empty() && !tune.is_empty(),
+            "data.folds or data.holdout leaves no image to train or to tune on"
+        );
         let all: Vec<usize> = train.iter().chain(&tune).copied().collect();
         let targets = all.iter().copied().zip(dataset.targets(&all, &labels)?).collect();
         Ok(Self {
