@@ -62,7 +62,7 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
         TaskRecipe::Style(task) => {
             let data = Labelled::new(dataset, recipe)?;
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
-            let objective = StyleObjective::new(&data, recipe, None, device)?;
+            let objective = StyleObjective::new(&data, recipe, None, device, &order.out)?;
             let config = classifier(&task.backbone, task.hidden, &data);
             train_classifier(recipe, config, &objective, &run, order, device)
         }
@@ -82,7 +82,7 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
             );
             let teacher = Teacher { net: load_style(&manifest, &weights, device)?, truth: task.truth };
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
-            let objective = StyleObjective::new(&data, recipe, Some(&teacher), device)?;
+            let objective = StyleObjective::new(&data, recipe, Some(&teacher), device, &order.out)?;
             let config = classifier(&task.backbone, task.hidden, &data);
             train_classifier(recipe, config, &objective, &run, order, device)
         }
@@ -125,7 +125,7 @@ fn export_style(
     let best = std::fs::read(run.dir.join(BEST))?;
     let net = load(config.init(device)?, &best, Scope::Whole)?.fold_batch_norm();
     let weights = save(&net, Precision::F16)?;
-    let predictions = data.predict(&net, &recipe.input, device)?;
+    let predictions = data.predict(&net, &data.tune, &recipe.input, device)?;
     let Figures { figures, .. } = data.figures(&predictions);
     let manifest = Manifest {
         labels: data.labels.clone(),

@@ -75,6 +75,9 @@ pub struct DataRecipe {
     /// Seed of the division into folds: models that are to be combined must share it, whatever their own seeds.
     #[serde(default)]
     pub fold_seed: u64,
+    /// Splits that every epoch also predicts for a later ensemble; nothing is chosen by them. Classifiers only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub predict: Vec<String>,
     /// How a classifier's thresholds are chosen on the tuning rows.
     #[serde(default)]
     pub thresholds: ThresholdRule,

@@ -9,6 +9,7 @@ use super::sampling::Sampler;
 use crate::data::{Dataset, Images};
 use crate::evaluate::forward::forward_all;
 use crate::evaluate::multilabel::{Predictions, macro_f2, micro_f2};
+use crate::evaluate::table::{Header, OOF, Part, write_epoch};
 use burn::tensor::{Device, Tensor, TensorData};
 use shared::input::InputSpec;
 use shared::model::StyleNet;
@@ -16,6 +17,7 @@ use shared::score::sigmoid;
 use shared::taxonomy::STYLES;
 use shared::weights::{Precision, save};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Labelled rows: which train and which choose epoch and thresholds.
@@ -29,6 +31,8 @@ pub struct Labelled {
     pub train: Vec<usize>,
     /// Rows to choose by.
     pub tune: Vec<usize>,
+    /// Splits that nothing is chosen by, whose predictions are kept for later.
+    pub unseen: Vec<(String, Vec<usize>)>,
     rule: ThresholdRule,
     targets: HashMap<usize, Vec<bool>>,
 }
@@ -59,13 +63,21 @@ impl Labelled {
             !train.is_empty() && !tune.is_empty(),
             "data.folds or data.holdout leaves no image to train or to tune on"
         );
-        let all: Vec<usize> = train.iter().chain(&tune).copied().collect();
+        let unseen: Vec<(String, Vec<usize>)> = recipe
+            .data
+            .predict
+            .iter()
+            .map(|split| Ok((split.clone(), dataset.split(split, |_| true, "")?)))
+            .collect::<anyhow::Result<_>>()?;
+        let all: Vec<usize> =
+            train.iter().chain(&tune).chain(unseen.iter().flat_map(|(_, rows)| rows)).copied().collect();
         let targets = all.iter().copied().zip(dataset.targets(&all, &labels)?).collect();
         Ok(Self {
             images: Arc::new(Images::new(Arc::new(dataset))),
             labels,
             train,
             tune,
+            unseen,
             rule: recipe.data.thresholds,
             targets,
         })
@@ -83,17 +95,31 @@ impl Labelled {
         &self.targets[&row]
     }
 
-    /// Predictions on the tuning rows.
+    /// Predictions of rows.
     ///
     /// # Errors
     /// If a picture cannot be read.
-    pub fn predict(&self, net: &StyleNet, spec: &InputSpec, device: &Device) -> anyhow::Result<Predictions> {
-        let logits = forward_all(&self.images, &self.tune, spec, device, |x| net.forward(x))?;
+    pub fn predict(
+        &self,
+        net: &StyleNet,
+        rows: &[usize],
+        spec: &InputSpec,
+        device: &Device,
+    ) -> anyhow::Result<Predictions> {
+        let logits = forward_all(&self.images, rows, spec, device, |x| net.forward(x))?;
         Ok(Predictions {
             labels: self.labels.clone(),
             probs: logits.into_iter().map(|line| line.into_iter().map(sigmoid).collect()).collect(),
-            truth: self.tune.iter().map(|row| self.targets[row].clone()).collect(),
+            truth: rows.iter().map(|row| self.targets[row].clone()).collect(),
         })
+    }
+
+    fn paths(&self, rows: &[usize]) -> Vec<String> {
+        rows.iter().map(|row| self.images.dataset().rows[*row].path.clone()).collect()
+    }
+
+    fn item_ids(&self, rows: &[usize]) -> Vec<String> {
+        rows.iter().map(|row| self.images.dataset().rows[*row].item_id.clone()).collect()
     }
 
     /// Thresholds by the recipe's rule.
@@ -129,6 +155,8 @@ pub struct StyleObjective<'a> {
     teacher: Option<&'a Teacher>,
     /// Where evaluation computes.
     device: &'a Device,
+    /// The run's folder, where predictions are kept.
+    dir: &'a Path,
     sampler: Sampler,
     loss: ClassifierLoss,
 }
@@ -143,13 +171,14 @@ impl<'a> StyleObjective<'a> {
         recipe: &'a Recipe,
         teacher: Option<&'a Teacher>,
         device: &'a Device,
+        dir: &'a Path,
     ) -> anyhow::Result<Self> {
         let sampler = Sampler::new(&recipe.sampling, &data.labels, &data.train, |row| data.truth(row))?;
         // The positive weight is the training split's own, whatever is shown how often.
         let positives = |label: usize| data.train.iter().filter(|row| data.truth(**row)[label]).count();
         let positives: Vec<usize> = (0..data.labels.len()).map(positives).collect();
         let loss = ClassifierLoss::new(recipe.loss, &positives, data.train.len());
-        Ok(Self { data, recipe, teacher, device, sampler, loss })
+        Ok(Self { data, recipe, teacher, device, dir, sampler, loss })
     }
 
     /// Rows of each label before and after sampling, if sampling changes them.
@@ -177,8 +206,22 @@ impl Objective for StyleObjective<'_> {
         Ok(self.loss.of(net.forward(images), targets))
     }
 
-    fn evaluate(&self, net: &StyleNet, _epoch: usize) -> anyhow::Result<Figures> {
-        Ok(self.data.figures(&self.data.predict(net, &self.recipe.input, self.device)?))
+    fn evaluate(&self, net: &StyleNet, epoch: usize) -> anyhow::Result<Figures> {
+        let data = self.data;
+        let predict = |rows: &[usize]| data.predict(net, rows, &self.recipe.input, self.device);
+        let tuned = predict(&data.tune)?;
+        let unseen = data.unseen.iter().map(|(_, rows)| predict(rows)).collect::<anyhow::Result<Vec<_>>>()?;
+        let parts = unseen.iter().zip(&data.unseen).map(|(found, (name, rows))| (name.as_str(), rows, found));
+        let parts = std::iter::once((OOF, &data.tune, &tuned)).chain(parts);
+        let owned: Vec<_> =
+            parts.map(|(name, rows, found)| (name, data.paths(rows), data.item_ids(rows), found)).collect();
+        let parts: Vec<Part<'_>> = owned
+            .iter()
+            .map(|(name, paths, item_ids, predictions)| Part { name, paths, item_ids, predictions })
+            .collect();
+        let fold = (self.recipe.data.folds > 0).then_some(self.recipe.data.fold as u32);
+        write_epoch(self.dir, &Header { run: self.recipe.name.clone(), fold, epoch: epoch as u32 }, &parts)?;
+        Ok(data.figures(&tuned))
     }
 
     fn weights(&self, net: &StyleNet) -> anyhow::Result<Vec<u8>> {
