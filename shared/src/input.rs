@@ -3,6 +3,10 @@
 //! **Invariant:** the same pixels give the same bits on every machine, wasm included. Everything here is IEEE
 //! addition, multiplication and division in a fixed order; there is no call into a maths library.
 
+mod view;
+
+pub use view::{Labels, View};
+
 use serde::{Deserialize, Serialize};
 
 /// ImageNet's channel means, the convention of torchvision's weights.
@@ -20,7 +24,7 @@ pub enum InputError {
         width: usize,
         /// Declared height in pixels.
         height: usize,
-        /// Declared channels, 3 or 4.
+        /// Declared channels, 3 or 4; 1 for a label map.
         channels: usize,
         /// Bytes that the declared size needs.
         expected: usize,
@@ -163,22 +167,7 @@ impl InputSpec {
     /// # Errors
     /// [`InputError::Crop`] if the box is empty or not inside the picture.
     pub fn to_chw(&self, pixels: Pixels<'_>, crop: Option<CropBox>) -> Result<Vec<f32>, InputError> {
-        let window = Window::of(pixels, crop)?;
-        let Placement { source, left, top, width, height } = self.place(&window);
-        let resized = resize(pixels, &window, &source, width, height);
-
-        let mut chw = vec![0.0; self.len()];
-        let plane = self.width * self.height;
-        for y in 0..height {
-            for x in 0..width {
-                let rgb = resized[y * width + x];
-                let at = (top + y) * self.width + left + x;
-                for c in 0..3 {
-                    chw[c * plane + at] = (rgb[c] / 255.0 - self.mean[c]) / self.std[c];
-                }
-            }
-        }
-        Ok(chw)
+        self.view(pixels, &View { crop, ..View::default() })
     }
 
     /// Which part of the window fills which part of the output.
@@ -220,8 +209,7 @@ struct Window {
 }
 
 impl Window {
-    fn of(pixels: Pixels<'_>, crop: Option<CropBox>) -> Result<Self, InputError> {
-        let (width, height) = (pixels.width, pixels.height);
+    fn of((width, height): (usize, usize), crop: Option<CropBox>) -> Result<Self, InputError> {
         let Some(crop) = crop else {
             return Ok(Self { x: 0, y: 0, width, height });
         };

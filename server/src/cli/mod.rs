@@ -1,5 +1,6 @@
 //! The command line. Answers go to stdout, talk to stderr; every option is also an environment variable.
 
+mod pictures;
 mod shop;
 
 use crate::bundle_io;
@@ -55,6 +56,10 @@ pub enum DatasetCommand {
     Render(shop::RenderArgs),
     /// Lay pictures of a dataset out on one page.
     Sheet(shop::SheetArgs),
+    /// Lay out what a recipe's augmentation does: each photo, then what the network sees of it time after time.
+    Augmented(pictures::AugmentedArgs),
+    /// Measure how fast pictures are decoded and augmented.
+    Bench(pictures::BenchArgs),
     /// Count images, items and labels of a dataset, split by split.
     Describe {
         /// Folder of the dataset.
@@ -143,6 +148,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Dataset(DatasetCommand::Render(args)) => shop::render(&args),
         Command::Dataset(DatasetCommand::Sheet(args)) => shop::sheet(&args),
+        Command::Dataset(DatasetCommand::Augmented(args)) => pictures::augmented(&args),
+        Command::Dataset(DatasetCommand::Bench(args)) => pictures::bench(&args),
         Command::Dataset(DatasetCommand::Describe { dir }) => describe(&dir),
         Command::Index(args) => shop::index(&args, cli.device),
         Command::Serve(args) => shop::serve(&args, cli.device),

@@ -1,9 +1,11 @@
-//! What training does to pictures: the published crop and flip, and light that varies.
+//! What training does to pictures: the published crop, stretch, squeeze and flip; light that varies, parts erased.
+//!
+//! Geometry is drawn as one [`View`], so that a mask can be looked at in the same way as its picture.
 
 use super::photo::Photo;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
-use shared::input::{CropBox, InputError, InputSpec};
+use shared::input::{CropBox, InputError, InputSpec, View};
 
 /// Strengths of the augmentations; zero switches one off.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -13,6 +15,12 @@ pub struct Augment {
     pub crop_width: f32,
     /// Largest share of the height; .10 as published.
     pub crop_height: f32,
+    /// Largest share by which width or height, one of them by chance, is drawn out; .10 as published. What leaves the
+    /// frame is lost.
+    pub stretch: f32,
+    /// Largest share by which width or height is pressed together; .10 as published. The room at both ends shows the
+    /// mean colour. With `stretch` the factor is drawn evenly from 1 − squeeze to 1 + stretch.
+    pub squeeze: f32,
     /// Mirror half of the pictures.
     pub flip: bool,
     /// Largest relative change of brightness, contrast and each channel's gain.
@@ -22,24 +30,39 @@ pub struct Augment {
 }
 
 impl Augment {
-    /// One picture as a model input, `[3, height, width]`, augmented with draws from `rng`.
+    /// One picture as a model input, `[3, height, width]`, augmented with draws from `rng`; and how it was looked at.
     ///
     /// # Errors
     /// [`InputError`], which a picture of at least one pixel does not cause.
-    pub fn apply(&self, image: &Photo, spec: &InputSpec, rng: &mut impl Rng) -> Result<Vec<f32>, InputError> {
-        let (x, crop_width) = shorten(image.width(), self.crop_width, rng);
-        let (y, crop_height) = shorten(image.height(), self.crop_height, rng);
-        let mut chw = spec.to_chw(image.pixels()?, Some(CropBox { x, y, width: crop_width, height: crop_height }))?;
-        if self.flip && rng.random_bool(0.5) {
-            chw.chunks_exact_mut(spec.width).for_each(<[f32]>::reverse);
-        }
+    pub fn apply(&self, image: &Photo, spec: &InputSpec, rng: &mut impl Rng) -> Result<(Vec<f32>, View), InputError> {
+        let view = self.draw_view(image.width(), image.height(), rng);
+        let mut chw = spec.view(image.pixels()?, &view)?;
         if self.light > 0.0 {
             self.relight(&mut chw, spec, rng);
         }
         if self.erase > 0.0 && rng.random_bool(0.5) {
             self.erase(&mut chw, spec, rng);
         }
-        Ok(chw)
+        Ok((chw, view))
+    }
+
+    /// What is switched off draws nothing, so that switching one thing on leaves the draws before it as they were.
+    fn draw_view(&self, width: u32, height: u32, rng: &mut impl Rng) -> View {
+        let (x, crop_width) = shorten(width, self.crop_width, rng);
+        let (y, crop_height) = shorten(height, self.crop_height, rng);
+        let mirrored = self.flip && rng.random_bool(0.5);
+        let mut scale = [1.0; 2];
+        if self.stretch > 0.0 || self.squeeze > 0.0 {
+            let axis = usize::from(rng.random_bool(0.5));
+            scale[axis] = f64::from(rng.random_range(1.0 - self.squeeze..=1.0 + self.stretch));
+        }
+        View { crop: Some(CropBox { x, y, width: crop_width, height: crop_height }), scale, mirrored }
+    }
+
+    /// Whether every strength is one that makes sense.
+    pub fn is_valid(&self) -> bool {
+        let shares = [self.crop_width, self.crop_height, self.stretch, self.squeeze, self.light, self.erase];
+        shares.iter().all(|share| (0.0..=0.9).contains(share))
     }
 
     fn relight(&self, chw: &mut [f32], spec: &InputSpec, rng: &mut impl Rng) {

@@ -4,10 +4,11 @@
 
 use super::augment::Augment;
 use super::images::Images;
+use super::mask::OUTSIDE;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use shared::input::InputSpec;
+use shared::input::{InputSpec, View};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
@@ -25,13 +26,31 @@ pub struct Plan {
     pub epoch: usize,
 }
 
-/// Inputs of one batch.
+/// What batches are made of, and how.
 #[derive(Debug, Clone)]
+pub struct Source {
+    /// The pictures.
+    pub images: Arc<Images>,
+    /// What the model expects.
+    pub spec: InputSpec,
+    /// What happens to the pictures; `None` for evaluation.
+    pub augment: Option<Augment>,
+    /// Height and width of the label maps; no mask is read if `None`.
+    pub maps: Option<(usize, usize)>,
+    /// Where pictures are decoded; the global pool if `None`.
+    pub pool: Option<Arc<rayon::ThreadPool>>,
+}
+
+/// Inputs of one batch.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// Rows of the dataset.
     pub rows: Vec<usize>,
     /// `[rows, 3, height, width]`, row-major.
     pub pixels: Vec<f32>,
+    /// For each row its label map, `[height, width]` of [`Source::maps`] in the picture's own geometry, with
+    /// [`OUTSIDE`] where the input shows nothing of the picture; `None` for rows without a mask.
+    pub maps: Vec<Option<Vec<u8>>>,
 }
 
 /// Makes batches on a thread of its own.
@@ -41,12 +60,21 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Starts making the batches of `plan`; `augment` is `None` for evaluation.
+    /// Starts making the batches of `plan`, pixels only; `augment` is `None` for evaluation.
     pub fn start(images: Arc<Images>, spec: InputSpec, augment: Option<Augment>, plan: Plan) -> Self {
+        Self::open(Source { images, spec, augment, maps: None, pool: None }, plan)
+    }
+
+    /// Starts making the batches of `plan`.
+    pub fn open(source: Source, plan: Plan) -> Self {
         let (sender, receiver) = sync_channel(AHEAD);
         std::thread::spawn(move || {
             for (index, rows) in plan.batches.into_iter().enumerate() {
-                let batch = make(&images, &spec, augment, rows, (plan.seed, plan.epoch, index));
+                let make = || source.batch(rows, (plan.seed, plan.epoch, index));
+                let batch = match &source.pool {
+                    Some(pool) => pool.install(make),
+                    None => make(),
+                };
                 // An error ends the epoch; so does a receiver that has gone.
                 let failed = batch.is_err();
                 if sender.send(batch).is_err() || failed {
@@ -66,29 +94,39 @@ impl Iterator for Loader {
     }
 }
 
-fn make(
-    images: &Images,
-    spec: &InputSpec,
-    augment: Option<Augment>,
-    rows: Vec<usize>,
-    (seed, epoch, index): (u64, usize, usize),
-) -> anyhow::Result<Batch> {
-    let inputs: Vec<Vec<f32>> = rows
-        .par_iter()
-        .enumerate()
-        .map(|(place, row)| {
-            let image = images.get(*row)?;
-            let input = match augment {
-                None => spec.to_chw(image.pixels()?, None),
-                Some(augment) => {
-                    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-                    // One stream a picture: drawing more for one never shifts another's.
-                    rng.set_stream(((epoch as u64) << 40) | ((index as u64) << 16) | place as u64);
-                    augment.apply(&image, spec, &mut rng)
-                }
-            };
-            Ok(input?)
-        })
-        .collect::<anyhow::Result<_>>()?;
-    Ok(Batch { rows, pixels: inputs.concat() })
+impl Source {
+    fn batch(&self, rows: Vec<usize>, (seed, epoch, index): (u64, usize, usize)) -> anyhow::Result<Batch> {
+        let inputs: Vec<(Vec<f32>, Option<Vec<u8>>)> = rows
+            .par_iter()
+            .enumerate()
+            .map(|(place, row)| {
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                // One stream a picture: drawing more for one never shifts another's.
+                rng.set_stream(((epoch as u64) << 40) | ((index as u64) << 16) | place as u64);
+                self.input(*row, &mut rng)
+            })
+            .collect::<anyhow::Result<_>>()?;
+        let mut batch = Batch { pixels: Vec::with_capacity(rows.len() * self.spec.len()), rows, maps: Vec::new() };
+        for (pixels, map) in inputs {
+            batch.pixels.extend(pixels);
+            batch.maps.push(map);
+        }
+        Ok(batch)
+    }
+
+    fn input(&self, row: usize, rng: &mut ChaCha8Rng) -> anyhow::Result<(Vec<f32>, Option<Vec<u8>>)> {
+        let image = self.images.get(row)?;
+        let (pixels, view) = match &self.augment {
+            None => (self.spec.to_chw(image.pixels()?, None)?, View::default()),
+            Some(augment) => augment.apply(&image, &self.spec, rng)?,
+        };
+        let map = match self.maps {
+            None => None,
+            Some(size) => match self.images.mask(row)? {
+                None => None,
+                Some(mask) => Some(self.spec.label_map(mask.labels()?, &view, size, OUTSIDE)?),
+            },
+        };
+        Ok((pixels, map))
+    }
 }

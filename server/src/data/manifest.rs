@@ -3,7 +3,7 @@
 use anyhow::Context;
 use serde::Deserialize;
 use shared::bundle::sha256_hex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The manifest's name within a dataset.
@@ -86,6 +86,8 @@ pub struct Dataset {
     pub dir: PathBuf,
     /// All rows in the manifest's order.
     pub rows: Vec<Row>,
+    /// Rows that no split holds, because their pictures cannot be read.
+    pub left_out: BTreeSet<usize>,
     /// SHA-256 of the manifest.
     pub sha256: String,
 }
@@ -112,16 +114,19 @@ impl Dataset {
             rows.push(row);
         }
         anyhow::ensure!(!rows.is_empty(), "{} has no rows", path.display());
-        Ok(Self { dir: dir.to_owned(), rows, sha256: sha256_hex(&bytes) })
+        Ok(Self { dir: dir.to_owned(), rows, left_out: BTreeSet::new(), sha256: sha256_hex(&bytes) })
     }
 
-    /// Indices of the rows of a split that satisfy `keep`.
+    /// Indices of the rows of a split that satisfy `keep` and are not left out.
     ///
     /// # Errors
     /// [`DataError::EmptySplit`].
     pub fn split(&self, split: &str, keep: impl Fn(&Row) -> bool, extra: &str) -> Result<Vec<usize>, DataError> {
-        let rows: Vec<usize> =
-            (0..self.rows.len()).filter(|i| self.rows[*i].split == split && keep(&self.rows[*i])).collect();
+        let belongs = |i: &usize| {
+            let row = &self.rows[*i];
+            row.split == split && keep(row) && !self.left_out.contains(i)
+        };
+        let rows: Vec<usize> = (0..self.rows.len()).filter(belongs).collect();
         if !rows.is_empty() {
             return Ok(rows);
         }
@@ -148,7 +153,7 @@ impl Dataset {
 
     /// All labels that occur, sorted.
     pub fn vocabulary(&self) -> Vec<String> {
-        let labels: std::collections::BTreeSet<&str> = self.rows.iter().flat_map(Row::labels).collect();
+        let labels: BTreeSet<&str> = self.rows.iter().flat_map(Row::labels).collect();
         labels.into_iter().map(str::to_owned).collect()
     }
 

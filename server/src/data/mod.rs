@@ -1,15 +1,22 @@
 //! Datasets: folders of images with a `manifest.csv`, read into batches.
 
 pub mod augment;
+pub mod corrupt;
 pub mod folds;
 pub mod images;
 mod jpeg;
 pub mod loader;
 pub mod manifest;
+pub mod mask;
 pub mod photo;
 
 pub use augment::Augment;
+pub use corrupt::MAX_CORRUPT;
 pub use images::Images;
-pub use loader::{Batch, Loader, Plan};
+pub use loader::{Batch, Loader, Plan, Source};
 pub use manifest::{DataError, Dataset, Row};
+pub use mask::{Mask, OUTSIDE};
 pub use photo::{Photo, PhotoError};
+
+#[cfg(test)]
+mod tests;

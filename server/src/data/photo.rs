@@ -8,7 +8,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use image::error::{ImageError, LimitErrorKind};
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, metadata::Orientation};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, metadata::Orientation};
 use shared::input::{InputError, Pixels};
 
 use super::jpeg;
@@ -130,6 +130,19 @@ impl Photo {
     /// Height in pixels, upright.
     pub fn height(&self) -> u32 {
         self.height
+    }
+
+    /// The picture in RGB; transparent pixels as seen on white.
+    pub fn to_rgb(&self) -> RgbImage {
+        let over_white = |value: u8, alpha: u8| {
+            let (value, alpha) = (u16::from(value), u16::from(alpha));
+            ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+        };
+        let pixels = match self.channels {
+            4 => self.pixels.chunks_exact(4).flat_map(|p| [0, 1, 2].map(|c| over_white(p[c], p[3]))).collect(),
+            _ => self.pixels.clone(),
+        };
+        RgbImage::from_raw(self.width, self.height, pixels).unwrap_or_default()
     }
 
     /// The pixels as the models' preprocessing takes them.

@@ -4,7 +4,7 @@ use super::bootstrap::{Interval, interval};
 use super::forward::forward_all;
 use super::multilabel::{LabelScore, Predictions, macro_f2, micro_f2};
 use super::retrieval::{mean_ap_at_10, rank, recall_at};
-use crate::data::{Dataset, Images};
+use crate::data::{Dataset, Images, MAX_CORRUPT};
 use burn::tensor::Device;
 use serde::Serialize;
 use shared::bundle::{Manifest, load_retrieval, load_style};
@@ -41,10 +41,11 @@ pub struct Report {
 pub fn evaluate(
     manifest: &Manifest,
     weights: &[u8],
-    dataset: Dataset,
+    mut dataset: Dataset,
     split: &str,
     device: &Device,
 ) -> anyhow::Result<Report> {
+    dataset.leave_out_corrupt(|row| row.split == split, false, MAX_CORRUPT)?;
     let rows = dataset.split(split, |_| true, "")?;
     match manifest.architecture {
         Architecture::Style(_) => style(manifest, weights, dataset, split, &rows, device),

@@ -135,3 +135,8 @@ pub fn render_dataset(
 pub fn contact_sheet(images: &[PathBuf], columns: usize, cell: u32) -> Result<RgbImage, RenderError> {
     sheet::sheet(images, columns, cell)
 }
+
+/// Lays pictures that are in memory out as [`contact_sheet`] does.
+pub fn lay_out(pictures: &[RgbImage], columns: usize, cell: u32) -> RgbImage {
+    sheet::lay_out(pictures, columns, cell)
+}

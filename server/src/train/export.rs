@@ -50,7 +50,9 @@ pub const BUNDLE: &str = "bundle";
 /// # Errors
 /// If data, recipe or files are at fault, or the training diverges.
 pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<PathBuf> {
-    let dataset = Dataset::open(&recipe.data.dir)?;
+    let mut dataset = Dataset::open(&recipe.data.dir)?;
+    let used = |split: &String| split == "train" || split == "val" || recipe.data.predict.contains(split);
+    dataset.leave_out_corrupt(|row| used(&row.split), false, recipe.data.max_corrupt)?;
     let provenance = Provenance {
         command: order.command.clone(),
         commit: commit(),

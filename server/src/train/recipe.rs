@@ -5,7 +5,7 @@ use super::loss::LossRecipe;
 use super::optimiser::OptimiserRecipe;
 use super::sampling::SamplingRecipe;
 use super::stage::StageRecipe;
-use crate::data::Augment;
+use crate::data::{Augment, MAX_CORRUPT};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use shared::input::InputSpec;
@@ -81,6 +81,13 @@ pub struct DataRecipe {
     /// How a classifier's thresholds are chosen on the tuning rows.
     #[serde(default)]
     pub thresholds: ThresholdRule,
+    /// Pictures that may turn out unreadable; they are named and left out, and one more is an error.
+    #[serde(default = "default_max_corrupt")]
+    pub max_corrupt: usize,
+}
+
+fn default_max_corrupt() -> usize {
+    MAX_CORRUPT
 }
 
 /// How thresholds are chosen.
@@ -215,11 +222,7 @@ impl Recipe {
             folds == 0 || !matches!(self.task, TaskRecipe::Retrieval(_)),
             "data.folds stratifies labels and so works for classifiers only; use data.holdout for retrieval"
         );
-        let shares = [self.augment.crop_width, self.augment.crop_height, self.augment.light, self.augment.erase];
-        anyhow::ensure!(
-            shares.iter().all(|share| (0.0..=0.9).contains(share)),
-            "the strengths under [augment] must lie between 0 and 0.9"
-        );
+        anyhow::ensure!(self.augment.is_valid(), "the strengths under [augment] must lie between 0 and 0.9");
         if let TaskRecipe::Retrieval(task) = &self.task {
             anyhow::ensure!(
                 task.identities >= 2 && task.photos >= 2,
