@@ -1,6 +1,8 @@
 //! Training through its public face, on a shop small enough to learn in seconds: it learns, goes on exactly where it
 //! stopped, leaves a bundle that answers as the trained network did, and says what is wrong.
 
+mod techniques;
+
 use anyhow::Result;
 use burn::tensor::Device;
 use server::bundle_io;

@@ -81,6 +81,9 @@ pub struct TrainArgs {
     /// Start the backbone from pretrained weights: a safetensors file under torchvision's parameter names.
     #[arg(long, value_name = "FILE")]
     pub init: Option<PathBuf>,
+    /// Only say what would happen: rows, steps, sampling, and a plot of the learning rate.
+    #[arg(long)]
+    pub dry_run: bool,
     /// Go on from the run's last checkpoint.
     #[arg(long)]
     pub resume: bool,
@@ -199,6 +202,9 @@ fn read_recipe(args: &TrainArgs) -> anyhow::Result<Recipe> {
 }
 
 fn train(args: &TrainArgs, recipe: &Recipe, teacher: Option<PathBuf>, choice: DeviceChoice) -> anyhow::Result<()> {
+    if args.dry_run {
+        return print(&export::dry_run(recipe)?);
+    }
     let device = choice.open()?;
     eprintln!("training {} on {}", recipe.name, device::name(&device));
     let order = export::Order {

@@ -1,7 +1,8 @@
 //! From a run's best weights to a bundle: batch norm folded, stored as f16, with everything known about it.
 
 use super::distill::{self, Teacher};
-use super::engine::{BEST, Figures, fit};
+use super::engine::{BEST, Figures, Objective, fit};
+use super::plan;
 use super::recipe::{Recipe, RetrievalRecipe, TaskRecipe};
 use super::retrieval::{Identities, RetrievalObjective, RetrievalTrainee};
 use super::run::{Provenance, Run, Start, commit};
@@ -94,6 +95,33 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
             train_retrieval(recipe, task, &data, &run, order, device)
         }
     }
+}
+
+/// What [`train`] would do, in words and a plot of the learning rate; nothing is written.
+///
+/// # Errors
+/// If data or recipe are at fault.
+pub fn dry_run(recipe: &Recipe) -> anyhow::Result<String> {
+    let dataset = Dataset::open(&recipe.data.dir)?;
+    let device = Device::default();
+    let (train, tune, steps, table) = match &recipe.task {
+        TaskRecipe::Style(_) | TaskRecipe::Distill(_) => {
+            let data = Labelled::new(dataset, recipe)?;
+            let objective = StyleObjective::new(&data, recipe, None, &device, Path::new(""))?;
+            (data.train.len(), data.tune.len(), objective.batches(0).len(), objective.sampling_table())
+        }
+        TaskRecipe::Retrieval(task) => {
+            let data = Identities::new(dataset, recipe, task)?;
+            let steps = RetrievalObjective { data: &data, recipe, task, device: &device }.batches(0).len();
+            (data.n_train(), data.n_tune(), steps, None)
+        }
+    };
+    let table = table.map_or_else(String::new, |table| format!("rows of an epoch\n{table}\n"));
+    let plot = plan::plot(recipe, steps)?;
+    Ok(format!(
+        "{train} images to train on, {tune} to choose by; {steps} steps an epoch, {} epochs\n\n{table}learning rate\n{plot}",
+        recipe.epochs
+    ))
 }
 
 fn train_classifier(

@@ -8,6 +8,7 @@ pub mod export;
 pub mod loss;
 pub mod mixup;
 pub mod optimiser;
+pub mod plan;
 pub mod recipe;
 pub mod retrieval;
 pub mod run;

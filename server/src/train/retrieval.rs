@@ -70,6 +70,16 @@ impl Identities {
         Ok(Self { images: Arc::new(Images::new(Arc::new(dataset))), train, class, tune })
     }
 
+    /// Images to learn from.
+    pub fn n_train(&self) -> usize {
+        self.class.len()
+    }
+
+    /// Images to choose by.
+    pub fn n_tune(&self) -> usize {
+        self.tune.len()
+    }
+
     /// Number of identities to tell apart.
     pub fn n_classes(&self) -> usize {
         self.train.len()

@@ -81,12 +81,13 @@ impl Stages {
             return Ok(net);
         }
         let mut finder =
-            Finder { names, path: Vec::new(), ids: Vec::new(), found: BTreeSet::new(), seen: BTreeSet::new() };
+            Finder { names, path: Vec::new(), ids: Vec::new(), met: 0, found: BTreeSet::new(), seen: BTreeSet::new() };
         net.visit(&mut finder);
-        let Finder { ids, found, seen, .. } = finder;
+        let Finder { ids, found, seen, met, .. } = finder;
         if let Some(name) = names.iter().find(|name| !found.contains(name.as_str())) {
             anyhow::bail!("stages.freeze names '{name}', which the network lacks; it has {seen:?}");
         }
+        anyhow::ensure!(ids.len() < met, "stages.freeze {names:?} leaves nothing to learn");
         Ok(net.unfreeze().freeze_group(ParamGroup::from_ids(ids)))
     }
 }
@@ -96,6 +97,8 @@ struct Finder<'a> {
     names: &'a [String],
     path: Vec<String>,
     ids: Vec<ParamId>,
+    /// How much there is in all.
+    met: usize,
     found: BTreeSet<&'a str>,
     /// The first two parts of every name, to choose from.
     seen: BTreeSet<String>,
@@ -103,6 +106,7 @@ struct Finder<'a> {
 
 impl Finder<'_> {
     fn meet(&mut self, id: ParamId) {
+        self.met += 1;
         // Variants of enums begin with a capital and are no part of a name.
         let fields: Vec<&str> =
             self.path.iter().map(String::as_str).filter(|part| !part.starts_with(char::is_uppercase)).collect();

@@ -1,0 +1,113 @@
+//! What recipes can switch on: frozen really means frozen, averages are averages, early stopping stops, a resumed run
+//! with all of it equals an uninterrupted one.
+
+use super::*;
+use server::evaluate::table::Table;
+use std::collections::BTreeMap;
+
+type Weights = BTreeMap<String, Vec<f32>>;
+
+fn weights(run: &Path) -> Result<Weights> {
+    let bytes = fs::read(run.join("best.safetensors"))?;
+    let file = safetensors::SafeTensors::deserialize(&bytes)?;
+    let numbers = |bytes: &[u8]| bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    Ok(file.iter().map(|(key, tensor)| (key.to_owned(), numbers(tensor.data()))).collect())
+}
+
+/// Trains the tiny style recipe with settings, from `init` if given.
+fn run(dir: &Path, name: &str, settings: &[&str], init: Option<&Path>) -> Result<std::path::PathBuf> {
+    let out = dir.join(name);
+    let order = Order { init: init.map(|run| run.join("best.safetensors")), ..order(&out, Start::New) };
+    train(&recipe(STYLE, &dir.join("shop"), settings)?, &order, &Device::flex())?;
+    Ok(out)
+}
+
+#[test]
+fn frozen_parts_keep_weights_and_running_statistics() -> Result<()> {
+    let _alone = alone();
+    let dir = tempfile::tempdir()?;
+    shop(&dir.path().join("shop"))?;
+    let first = run(dir.path(), "first", &["epochs=1"], None)?;
+    let before = weights(&first)?;
+    let of_head = |key: &str| key.starts_with("head.");
+    let of_last = |key: &str| key.starts_with("layer4.");
+    // Two stages: first the head alone, then the last stage of the backbone with it.
+    let head = "stages=[{from=0, rate=0.02, freeze=[\"backbone\"]}]";
+    let last = "stages=[{from=0, freeze=[\"backbone\"]}, {from=1, rate=0.01, freeze=[\"backbone.stem\", \"backbone.layer1\", \"backbone.layer2\", \"backbone.layer3\"]}]";
+    for (name, stages, learns) in
+        [("head", head, &of_head as &dyn Fn(&str) -> bool), ("last", last, &|key: &str| of_head(key) || of_last(key))]
+    {
+        // The last of two epochs counts: an average from there on is that epoch's weights.
+        let settings = ["epochs=2", stages, "average={kind=\"ema\", decay=0.0}"];
+        let after = weights(&run(dir.path(), name, &settings, Some(&first))?)?;
+        for (key, values) in after {
+            let same = before[&key] == values;
+            if !learns(&key) {
+                assert!(same, "{name}: {key} is frozen and has changed");
+            } else if of_last(&key) {
+                assert!(!same, "{name}: {key} should have learnt");
+            }
+        }
+    }
+    let typo = run(dir.path(), "typo", &["stages=[{from=0, freeze=[\"backbone.layer9\"]}]"], None);
+    let error = format!("{:#}", typo.expect_err("there is no layer9"));
+    assert!(error.contains("layer9") && error.contains("backbone.layer4"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn everything_together_learns_keeps_predictions_and_resumes_exactly() -> Result<()> {
+    let _alone = alone();
+    let dir = tempfile::tempdir()?;
+    shop(&dir.path().join("shop"))?;
+    let all = |epochs: &'static str| {
+        [
+            epochs,
+            "mixup=0.2",
+            "loss={kind=\"weighted\", root=true, cap=5.0}",
+            "sampling={oversample=[{below=20, factor=2}], undersample={sets=[[\"ol_commuter\", \"ladylike\"]], drop=0.2}}",
+            "average={kind=\"swa\", from=0, batches=3}",
+            "optimiser.accumulate=2",
+            "optimiser.schedule=triangular",
+            "optimiser.rate=0.002",
+            "optimiser.clip=1.0",
+            "data.folds=3",
+            "data.fold=1",
+            "data.predict=[\"val\"]",
+        ]
+    };
+    let whole = run(dir.path(), "whole", &all("epochs=3"), None)?;
+    let losses: Vec<f64> = lines(&whole).iter().map(|line| line["train_loss"].as_f64().expect("a number")).collect();
+    assert!(losses[2] < losses[0], "{losses:?}");
+    for epoch in 0..3 {
+        let table = Table::read(&whole.join(format!("predictions/epoch{epoch:04}.parquet")))?;
+        let parts: std::collections::BTreeSet<&str> = table.rows.iter().map(|row| &*row.part).collect();
+        assert_eq!(parts.into_iter().collect::<Vec<_>>(), ["oof", "val"]);
+        assert!(table.rows.iter().all(|row| row.fold == Some(1) && row.epoch == epoch));
+    }
+
+    // Triangular rates do not depend on the number of epochs, so a shorter run is the beginning of the longer one.
+    let parts = run(dir.path(), "parts", &all("epochs=2"), None)?;
+    fs::copy(whole.join("recipe.toml"), parts.join("recipe.toml"))?;
+    let order = order(&parts, Start::Resume);
+    train(&recipe(STYLE, &dir.path().join("shop"), &all("epochs=3"))?, &order, &Device::flex())?;
+    let last = |run: &Path| fs::read(run.join("predictions/epoch0002.parquet"));
+    assert!(last(&whole)? == last(&parts)?, "the resumed run predicts something else");
+    Ok(())
+}
+
+#[test]
+fn training_stops_early_when_the_score_stops_rising() -> Result<()> {
+    let _alone = alone();
+    let dir = tempfile::tempdir()?;
+    shop(&dir.path().join("shop"))?;
+    // Nothing is learnt, so no epoch is better than the first.
+    let still = "stages=[{from=0, rate=1e-12, freeze=[\"backbone\", \"hidden\", \"norm\"]}]";
+    let stopped = run(dir.path(), "stopped", &["epochs=20", "patience=2", still], None)?;
+    // The evaluation runs beside the next epoch, so one more is trained before it is known.
+    assert_eq!(lines(&stopped).len(), 4);
+    let frozen = "stages=[{from=0, freeze=[\"backbone\", \"hidden\", \"norm\", \"output\"]}]";
+    let error = run(dir.path(), "frozen", &[frozen], None).expect_err("nothing could learn");
+    assert!(error.to_string().contains("leaves nothing to learn"), "{error}");
+    Ok(())
+}
