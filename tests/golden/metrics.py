@@ -1,14 +1,19 @@
-"""Writes metrics.json: reference values of the evaluation measures on two small problems.
+"""Writes metrics.json: reference values of the evaluation measures on small problems.
 
-    pip install numpy scikit-learn
+    pip install numpy scikit-learn scipy
     python tests/golden/metrics.py
 
 Tagging. `probs[i][l]` are multiples of 1/32, so many tie, and f32 and f64 agree on every comparison. A tag is on where
 `prob >= threshold`. F2 = 5 P R / (4 P + R) = 5 TP / (5 TP + 4 FN + FP), and 0 where that is 0/0. Macro F2 is the mean
 over labels; micro F2 counts all labels together. Average precision is scikit-learn's sum of (R_n - R_(n-1)) P_n over
-distinct scores, from high to low; 0 for a label without positives. The last label has no positives.
+distinct scores, from high to low; null for a label without positives, as is the area under the ROC curve. The last
+label has no positives. The calibration error is over ten bins of equal width, closed above (scikit-learn's
+`calibration_curve`), weighted by their predictions.
 
 Thresholds. Each label takes, of 0.00, 0.01 ... 0.99, the one with the best F2; of several equally good, the lowest.
+
+Bounded minima. SciPy's L-BFGS-B on Rosenbrock's function of five variables within bounds that cut off its minimum or
+do not, from the corners and the middle; and soft F2 (a sigmoid of width 0.02 instead of a step) of the tagging problem.
 
 Retrieval. `scores[q][g]` are small whole numbers, so many tie; equal scores rank by gallery index, lowest first.
 AP@10 of a query is the sum, over its hits at rank i <= 10, of precision@i, divided by min(10, relevant items in the
@@ -18,10 +23,12 @@ are left out of the means. Query 0 has more than ten relevant items, queries 2 a
 
 import json
 import pathlib
-import warnings
 
 import numpy as np
-from sklearn.metrics import average_precision_score, fbeta_score
+from scipy.optimize import minimize, rosen, rosen_der
+from scipy.special import expit
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import average_precision_score, brier_score_loss, fbeta_score, roc_auc_score
 
 from formula import uniform
 
@@ -63,18 +70,46 @@ def tagging() -> dict:
             "thresholds": thresholds.tolist(),
             "f2": per_label.tolist(),
             "macro_f2": float(fbeta_score(truth, on, beta=2, average="macro", zero_division=0)),
+            "macro_f2_without_label_0": float(
+                fbeta_score(truth[:, 1:], on[:, 1:], beta=2, average="macro", zero_division=0)
+            ),
             "micro_f2": float(fbeta_score(truth, on, beta=2, average="micro", zero_division=0)),
         }
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        ap = [float(average_precision_score(truth[:, l], probs[:, l])) for l in range(LABELS)]
+    def calibration(truth: np.ndarray, probs: np.ndarray) -> dict:
+        share, mean = calibration_curve(truth, probs, n_bins=10)
+        n = np.bincount(np.searchsorted(np.linspace(0, 1, 11)[1:-1], probs), minlength=10)
+        n = n[n > 0]
+        return {
+            "expected_calibration_error": float((n * abs(share - mean)).sum() / n.sum()),
+            "brier": float(brier_score_loss(truth, probs, pos_label=True)),
+            "share_true": share.tolist(),
+            "mean_prob": mean.tolist(),
+            "n": n.tolist(),
+        }
+
+    def soft_f2(truth: np.ndarray, probs: np.ndarray, threshold: float) -> float:
+        yes = expit((probs - threshold) / 0.02)
+        below = 4 * truth.sum() + yes.sum()
+        return float(5 * yes[truth].sum() / below) if below else 0.0
+
+    def defined(measure, l: int):
+        return float(measure(truth[:, l], probs[:, l])) if truth[:, l].any() else None
+
+    ap = [defined(average_precision_score, l) for l in range(LABELS)]
+    auc = [defined(roc_auc_score, l) for l in range(LABELS)]
     all_on = measures(np.zeros(LABELS))
     assert all_on["f2"] != measures(sets["tuned"])["f2"]
     return {
         "truth": truth.astype(int).tolist(),
         "probs": probs.tolist(),
         "average_precision": ap,
+        "mean_average_precision": float(np.mean([a for a in ap if a is not None])),
+        "roc_auc": auc,
+        "mean_roc_auc": float(np.mean([a for a in auc if a is not None])),
+        "calibration": calibration(truth.ravel(), probs.ravel()),
+        "label_calibration": [calibration(truth[:, l], probs[:, l]) for l in range(LABELS - 1)],
+        "soft_f2_at_0.3": [soft_f2(truth[:, l], probs[:, l], 0.3) for l in range(LABELS)],
         "everything_on": all_on,
         **{name: measures(t) for name, t in sets.items()},
     }
@@ -121,8 +156,22 @@ def retrieval() -> dict:
     }
 
 
+def bounded_minima() -> list[dict]:
+    cases = []
+    for low, high in [(-2.0, 2.0), (-2.0, 0.5), (0.2, 0.9), (1.5, 3.0), (-3.0, -1.0)]:
+        for start in [low, (low + high) / 2, high]:
+            n = 5
+            options = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 1000}
+            found = minimize(
+                rosen, np.full(n, start), jac=rosen_der, method="L-BFGS-B", bounds=[(low, high)] * n, options=options
+            )
+            case = {"low": low, "high": high, "start": start}
+            cases.append({**case, "x": found.x.tolist(), "value": float(found.fun)})
+    return cases
+
+
 def main() -> None:
-    out = {"tagging": tagging(), "retrieval": retrieval()}
+    out = {"tagging": tagging(), "retrieval": retrieval(), "bounded_minima": bounded_minima()}
     path = pathlib.Path(__file__).with_name("metrics.json")
     path.write_text(json.dumps(out, separators=(",", ":")).replace('],"', '],\n"') + "\n")
 

@@ -6,7 +6,9 @@ mod shop;
 use crate::bundle_io;
 use crate::data::{Dataset, Photo};
 use crate::device::{self, DeviceChoice};
-use crate::evaluate;
+use crate::evaluate::run::{Options, evaluate_with};
+use crate::evaluate::thresholds::ThresholdRule;
+use crate::evaluate::views::Views;
 use crate::train::recipe::{Recipe, TaskRecipe};
 use crate::train::{Start, export};
 use anyhow::Context;
@@ -115,6 +117,12 @@ pub struct EvaluateArgs {
     /// The split to measure on.
     #[arg(long, default_value = "test")]
     pub split: String,
+    /// Average a classifier's probabilities over views of each picture: none, flip or ten-crop.
+    #[arg(long, default_value = "none")]
+    pub views: Views,
+    /// One threshold for every label instead of the bundle's own: a number from 0 to 1.
+    #[arg(long)]
+    pub thresholds: Option<ThresholdRule>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -175,7 +183,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Evaluate(args) => {
             let (manifest, weights) = bundle_io::read(&args.bundle)?;
             let dataset = Dataset::open(&args.data)?;
-            let report = evaluate::run::evaluate(&manifest, &weights, dataset, &args.split, &cli.device.open()?)?;
+            let options = Options { views: args.views, tune: None, thresholds: args.thresholds };
+            let device = cli.device.open()?;
+            let report = evaluate_with(&manifest, &weights, dataset, &args.split, &options, &device)?;
             if args.json { print(&serde_json::to_string_pretty(&report)?) } else { print(&report.to_string()) }
         }
         Command::Tag(args) => tag(&args, cli.device),

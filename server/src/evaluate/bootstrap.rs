@@ -2,10 +2,13 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use serde::Serialize;
 
 /// Resamples of the bootstrap.
 pub const RESAMPLES: usize = 1000;
+/// Resamples drawn ahead and computed together; bounds memory.
+const BLOCK: usize = 50;
 
 /// A figure with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -25,17 +28,44 @@ impl std::fmt::Display for Interval {
 }
 
 /// `statistic` of all `n` samples, and its interval over [`RESAMPLES`] draws of `n` with replacement.
-pub fn interval(n: usize, seed: u64, statistic: impl Fn(&[usize]) -> f64) -> Interval {
-    let all: Vec<usize> = (0..n).collect();
-    let value = statistic(&all);
+pub fn interval(n: usize, seed: u64, statistic: impl Fn(&[usize]) -> f64 + Sync) -> Interval {
+    let listed = |weights: &[u32]| -> Vec<usize> {
+        weights.iter().enumerate().flat_map(|(at, weight)| std::iter::repeat_n(at, *weight as usize)).collect()
+    };
+    intervals(n, seed, |weights| vec![statistic(&listed(weights))])[0]
+}
+
+/// As [`interval`] for several statistics of the same resamples: `statistics` gets how often each sample was drawn, `[n]`.
+///
+/// A statistic that is not a number in some resamples, having nothing to count there, has the interval of the others.
+pub fn intervals(n: usize, seed: u64, statistics: impl Fn(&[u32]) -> Vec<f64> + Sync) -> Vec<Interval> {
+    let values = statistics(&vec![1; n]);
+    let mut resampled: Vec<Vec<f64>> = vec![Vec::with_capacity(RESAMPLES); values.len()];
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut values: Vec<f64> = (0..RESAMPLES)
-        .map(|_| {
-            let sample: Vec<usize> = (0..n).map(|_| rng.random_range(0..n)).collect();
-            statistic(&sample)
-        })
-        .collect();
-    values.sort_by(f64::total_cmp);
-    let at = |q: f64| values[((RESAMPLES - 1) as f64 * q).round() as usize];
-    Interval { value, low: at(0.025), high: at(0.975) }
+    let mut drawn = 0;
+    while drawn < RESAMPLES {
+        let block: Vec<Vec<u32>> = (0..BLOCK.min(RESAMPLES - drawn)).map(|_| draw(n, &mut rng)).collect();
+        drawn += block.len();
+        let block: Vec<Vec<f64>> = block.into_par_iter().map(|weights| statistics(&weights)).collect();
+        for line in block {
+            for (kept, value) in resampled.iter_mut().zip(line) {
+                if !value.is_nan() {
+                    kept.push(value);
+                }
+            }
+        }
+    }
+    let of = |(value, mut resampled): (f64, Vec<f64>)| {
+        resampled.sort_by(f64::total_cmp);
+        let last = resampled.len().saturating_sub(1) as f64;
+        let at = |q: f64| resampled.get((last * q).round() as usize).copied().unwrap_or(value);
+        Interval { value, low: at(0.025), high: at(0.975) }
+    };
+    values.into_iter().zip(resampled).map(of).collect()
+}
+
+fn draw(n: usize, rng: &mut ChaCha8Rng) -> Vec<u32> {
+    let mut weights = vec![0; n];
+    (0..n).for_each(|_| weights[rng.random_range(0..n)] += 1);
+    weights
 }

@@ -1,10 +1,16 @@
 //! How good a model is: metrics of multi-label classification and of retrieval, each beside a trivial guess.
 
 pub mod bootstrap;
+pub mod calibration;
+pub mod classification;
 pub mod forward;
+pub mod lbfgsb;
 pub mod multilabel;
+pub mod ranking;
 pub mod retrieval;
 pub mod run;
 pub mod table;
+pub mod thresholds;
+pub mod views;
 
 pub use bootstrap::Interval;

@@ -1,15 +1,18 @@
 //! `selvedge evaluate`: a bundle on a split, every figure with its interval and beside a trivial guess.
 
 use super::bootstrap::{Interval, interval};
-use super::forward::forward_all;
-use super::multilabel::{LabelScore, Predictions, macro_f2, micro_f2};
+use super::calibration::Calibration;
+use super::classification::{Classification, LabelReport, classify};
+use super::forward::{forward_all, probabilities};
+use super::multilabel::Predictions;
 use super::retrieval::{mean_ap_at_10, rank, recall_at};
+use super::thresholds::{GapReport, ThresholdRule, gap_report};
+use super::views::Views;
 use crate::data::{Dataset, Images, MAX_CORRUPT};
 use burn::tensor::Device;
 use serde::Serialize;
 use shared::bundle::{Manifest, load_retrieval, load_style};
 use shared::model::Architecture;
-use shared::score::sigmoid;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -31,7 +34,24 @@ pub struct Report {
     pub guesses: BTreeMap<String, f64>,
     /// Per label, for classification.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub labels: Vec<LabelScore>,
+    pub labels: Vec<LabelReport>,
+    /// Calibration over all labels, for classification.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+    /// What the thresholds lose beside the predictions they were tuned on, where those were given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap: Option<GapReport>,
+}
+
+/// How a classifier is evaluated beyond its bundle.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Views whose probabilities are averaged.
+    pub views: Views,
+    /// Predictions to tune on, such as those out of fold; never of the split that is measured.
+    pub tune: Option<Predictions>,
+    /// Chooses thresholds on `tune`, or a fixed one; the bundle's own thresholds if `None`.
+    pub thresholds: Option<ThresholdRule>,
 }
 
 /// Evaluates a bundle on a split of a dataset.
@@ -41,15 +61,37 @@ pub struct Report {
 pub fn evaluate(
     manifest: &Manifest,
     weights: &[u8],
+    dataset: Dataset,
+    split: &str,
+    device: &Device,
+) -> anyhow::Result<Report> {
+    evaluate_with(manifest, weights, dataset, split, &Options::default(), device)
+}
+
+/// As [`evaluate`], with further options for a classifier.
+///
+/// # Errors
+/// As [`evaluate`]; also if a rule has nothing to tune on, or the predictions to tune on are for other labels, or options
+/// are given for a retrieval network.
+pub fn evaluate_with(
+    manifest: &Manifest,
+    weights: &[u8],
     mut dataset: Dataset,
     split: &str,
+    options: &Options,
     device: &Device,
 ) -> anyhow::Result<Report> {
     dataset.leave_out_corrupt(|row| row.split == split, false, MAX_CORRUPT)?;
     let rows = dataset.split(split, |_| true, "")?;
     match manifest.architecture {
-        Architecture::Style(_) => style(manifest, weights, dataset, split, &rows, device),
-        Architecture::Retrieval(_) => retrieval(manifest, weights, dataset, split, &rows, device),
+        Architecture::Style(_) => style(manifest, weights, dataset, split, &rows, options, device),
+        Architecture::Retrieval(_) => {
+            anyhow::ensure!(
+                options.views == Views::None && options.tune.is_none() && options.thresholds.is_none(),
+                "views and thresholds are a classifier's; this bundle is a retrieval network"
+            );
+            retrieval(manifest, weights, dataset, split, &rows, device)
+        }
     }
 }
 
@@ -59,54 +101,40 @@ fn style(
     dataset: Dataset,
     split: &str,
     rows: &[usize],
+    options: &Options,
     device: &Device,
 ) -> anyhow::Result<Report> {
+    let thresholds = match (options.thresholds, &options.tune) {
+        (None, _) => manifest.thresholds.clone(),
+        (Some(rule), Some(tune)) => rule.choose(tune),
+        (Some(rule @ ThresholdRule::Fixed(_)), None) => rule.choose(&Predictions::none(&manifest.labels)),
+        (Some(_), None) => anyhow::bail!(
+            "thresholds are never tuned on the split that is measured; give predictions to tune them on, or a fixed threshold"
+        ),
+    };
     let net = load_style(manifest, weights, device)?;
     let truth = dataset.targets(rows, &manifest.labels)?;
     let train = dataset.split("train", |_| true, "").unwrap_or_default();
     let frequency = frequencies(&dataset.targets(&train, &manifest.labels)?, manifest.labels.len());
     let images = Arc::new(Images::new(Arc::new(dataset)));
-    let logits = forward_all(&images, rows, &manifest.input, device, |x| net.forward(x))?;
-    let predictions = Predictions {
-        labels: manifest.labels.clone(),
-        probs: logits.into_iter().map(|line| line.into_iter().map(sigmoid).collect()).collect(),
-        truth,
-    };
-    Ok(style_report(manifest, split, &predictions, &frequency))
+    let probs = probabilities(&images, rows, &manifest.input, &options.views.list(), device, |x| net.forward(x))?;
+    let predictions = Predictions { labels: manifest.labels.clone(), probs, truth };
+    let gap = options.tune.as_ref().map(|tune| gap_report(tune, &thresholds, &predictions)).transpose()?;
+    let Classification { figures, guesses, calibration, labels } = classify(&predictions, &thresholds, &frequency);
+    Ok(Report {
+        model_id: manifest.model_id(),
+        split: split.to_owned(),
+        n: rows.len(),
+        figures,
+        guesses,
+        labels,
+        calibration: Some(calibration),
+        gap,
+    })
 }
 
 fn frequencies(targets: &[Vec<bool>], n_labels: usize) -> Vec<usize> {
     (0..n_labels).map(|label| targets.iter().filter(|line| line[label]).count()).collect()
-}
-
-fn style_report(manifest: &Manifest, split: &str, predictions: &Predictions, frequency: &[usize]) -> Report {
-    let n = predictions.truth.len();
-    let n_labels = predictions.labels.len();
-    let thresholds = &manifest.thresholds;
-    let ours = |images: &[usize]| predictions.counts(images, |label, prob| prob >= thresholds[label]);
-    let yes = predictions.counts(&predictions.all(), |_, _| true);
-    let macro_name = |skip: usize| format!("macro_f2_{}", n_labels - skip);
-    let of = |statistic: &dyn Fn(&[usize]) -> f64| interval(n, SEED, statistic);
-
-    let mut figures = BTreeMap::new();
-    let mut guesses = BTreeMap::new();
-    for skip in [0, 1] {
-        figures.insert(macro_name(skip), of(&|images| macro_f2(&ours(images), skip)));
-        guesses.insert(format!("{} all positive", macro_name(skip)), macro_f2(&yes, skip));
-    }
-    figures.insert("micro_f2".to_owned(), of(&|images| micro_f2(&ours(images))));
-    let half = predictions.counts(&predictions.all(), |_, prob| prob >= 0.5);
-    guesses.insert(format!("{} with every threshold at 0.5", macro_name(0)), macro_f2(&half, 0));
-    guesses.insert("micro_f2 all positive".to_owned(), micro_f2(&yes));
-    guesses.insert("micro_f2 top-3 labels".to_owned(), predictions.top_k_guess_micro_f2(frequency, 3));
-    Report {
-        model_id: manifest.model_id(),
-        split: split.to_owned(),
-        n,
-        figures,
-        guesses,
-        labels: predictions.label_scores(thresholds),
-    }
 }
 
 fn retrieval(
@@ -129,7 +157,7 @@ fn retrieval(
     let dataset = images.dataset();
     let item = |row: usize| &dataset.rows[row].item_id;
     let ranked = rank(&embed(&user)?, &embed(&shop)?, |q, g| item(user[q]) == item(shop[g]));
-    let of = |statistic: &dyn Fn(&[usize]) -> f64| interval(ranked.len(), SEED, statistic);
+    let of = |statistic: &(dyn Fn(&[usize]) -> f64 + Sync)| interval(ranked.len(), SEED, statistic);
     let figures = BTreeMap::from([
         ("mean_ap_at_10".to_owned(), of(&|queries| mean_ap_at_10(&ranked, queries))),
         ("recall_at_1".to_owned(), of(&|queries| recall_at(1, &ranked, queries))),
@@ -147,6 +175,8 @@ fn retrieval(
         figures,
         guesses,
         labels: Vec::new(),
+        calibration: None,
+        gap: None,
     })
 }
 
@@ -154,21 +184,42 @@ impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "{} on {} {}", self.model_id, self.n, self.split)?;
         for (name, figure) in &self.figures {
-            writeln!(f, "  {name:<16} {figure}")?;
+            writeln!(f, "  {name:<24} {figure}")?;
         }
         for (name, value) in &self.guesses {
             writeln!(f, "  guess: {name:<42} {value:.4}")?;
         }
-        if !self.labels.is_empty() {
-            writeln!(f, "  {:<20} {:>7} {:>9} {:>7} {:>12}", "label", "support", "threshold", "F2", "all positive")?;
+        if let Some(Calibration { expected_calibration_error, .. }) = self.calibration {
+            writeln!(f, "  {:<24} {expected_calibration_error:.4}", "calibration error")?;
         }
-        for label in &self.labels {
+        if !self.labels.is_empty() {
             writeln!(
                 f,
-                "  {:<20} {:>7} {:>9.2} {:>7.4} {:>12.4}",
-                label.id, label.support, label.threshold, label.f2, label.all_positive_f2
+                "  {:<20} {:>7} {:>9} {:>23} {:>12} {:>7} {:>7} {:>7} {:>7}",
+                "label", "support", "threshold", "F2", "all positive", "AP", "chance", "AUC", "cal.err"
             )?;
         }
-        Ok(())
+        for label in &self.labels {
+            let score = &label.score;
+            let or_dash =
+                |area: Option<Interval>| area.map_or_else(|| "-".to_owned(), |area| format!("{:.4}", area.value));
+            writeln!(
+                f,
+                "  {:<20} {:>7} {:>9.2} {:>23} {:>12.4} {:>7} {:>7.4} {:>7} {:>7.4}",
+                score.id,
+                score.support,
+                score.threshold,
+                label.f2_interval.to_string(),
+                score.all_positive_f2,
+                or_dash(label.average_precision),
+                label.prevalence,
+                or_dash(label.roc_auc),
+                label.calibration.expected_calibration_error
+            )?;
+        }
+        match &self.gap {
+            Some(gap) => write!(f, "{gap}"),
+            None => Ok(()),
+        }
     }
 }

@@ -10,6 +10,7 @@ use super::style::{Labelled, StyleObjective};
 use crate::bundle_io;
 use crate::data::Dataset;
 use crate::device;
+use crate::evaluate::views::Views;
 use anyhow::Context;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -155,7 +156,8 @@ fn export_style(
     let best = std::fs::read(run.dir.join(BEST))?;
     let net = load(config.init(device)?, &best, Scope::Whole)?.fold_batch_norm();
     let weights = save(&net, Precision::F16)?;
-    let predictions = data.predict(&net, &data.tune, &recipe.input, device)?;
+    // A bundle is asked with one look at a picture, so its thresholds are for that.
+    let predictions = data.predict(&net, &data.tune, &recipe.input, &Views::None, device)?;
     let Figures { figures, .. } = data.figures(&predictions);
     let manifest = Manifest {
         labels: data.labels.clone(),

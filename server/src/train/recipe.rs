@@ -6,6 +6,8 @@ use super::optimiser::OptimiserRecipe;
 use super::sampling::SamplingRecipe;
 use super::stage::StageRecipe;
 use crate::data::{Augment, MAX_CORRUPT};
+pub use crate::evaluate::thresholds::ThresholdRule;
+use crate::evaluate::views::Views;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use shared::input::InputSpec;
@@ -50,8 +52,20 @@ pub struct Recipe {
     /// The loss. Classifiers only.
     #[serde(default)]
     pub loss: LossRecipe,
+    /// How the tuning rows are predicted.
+    #[serde(default)]
+    pub evaluate: EvaluateRecipe,
     /// The task and its model.
     pub task: TaskRecipe,
+}
+
+/// How the tuning rows are predicted while training.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluateRecipe {
+    /// Views whose probabilities are averaged; the bundle's thresholds are tuned without, since it is asked without.
+    #[serde(default)]
+    pub views: Views,
 }
 
 /// Which pictures are trained on, and which choose.
@@ -88,17 +102,6 @@ pub struct DataRecipe {
 
 fn default_max_corrupt() -> usize {
     MAX_CORRUPT
-}
-
-/// How thresholds are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ThresholdRule {
-    /// Per label the best of a grid for the F2 that was seen, as published.
-    #[default]
-    Greedy,
-    /// Per label the best for the F2 that the probabilities promise: for many labels on few pictures.
-    Expected,
 }
 
 /// Where the labels come from.
@@ -210,6 +213,7 @@ impl Recipe {
         anyhow::ensure!(self.epochs > 0, "epochs must be at least 1");
         self.optimiser.check()?;
         anyhow::ensure!(self.mixup >= 0.0 && self.mixup.is_finite(), "mixup must be 0 or a positive number");
+        self.data.thresholds.check().context("data.thresholds")?;
         anyhow::ensure!((0.0..=0.5).contains(&self.data.holdout), "data.holdout must lie between 0 and 0.5");
         let DataRecipe { holdout, folds, fold, .. } = self.data;
         anyhow::ensure!(folds != 1, "data.folds must be at least 2, or 0 for none");

@@ -7,13 +7,13 @@ use super::mixup::Mix;
 use super::recipe::{DataRecipe, LabelSource, Recipe, ThresholdRule};
 use super::sampling::Sampler;
 use crate::data::{Dataset, Images};
-use crate::evaluate::forward::forward_all;
+use crate::evaluate::forward::probabilities;
 use crate::evaluate::multilabel::{Predictions, macro_f2, micro_f2};
 use crate::evaluate::table::{Header, OOF, Part, write_epoch};
+use crate::evaluate::views::Views;
 use burn::tensor::{Device, Tensor, TensorData};
 use shared::input::InputSpec;
 use shared::model::StyleNet;
-use shared::score::sigmoid;
 use shared::taxonomy::STYLES;
 use shared::weights::{Precision, save};
 use std::collections::HashMap;
@@ -95,7 +95,7 @@ impl Labelled {
         &self.targets[&row]
     }
 
-    /// Predictions of rows.
+    /// Predictions of rows, averaged over views.
     ///
     /// # Errors
     /// If a picture cannot be read.
@@ -104,12 +104,12 @@ impl Labelled {
         net: &StyleNet,
         rows: &[usize],
         spec: &InputSpec,
+        views: &Views,
         device: &Device,
     ) -> anyhow::Result<Predictions> {
-        let logits = forward_all(&self.images, rows, spec, device, |x| net.forward(x))?;
         Ok(Predictions {
             labels: self.labels.clone(),
-            probs: logits.into_iter().map(|line| line.into_iter().map(sigmoid).collect()).collect(),
+            probs: probabilities(&self.images, rows, spec, &views.list(), device, |x| net.forward(x))?,
             truth: rows.iter().map(|row| self.targets[row].clone()).collect(),
         })
     }
@@ -124,10 +124,7 @@ impl Labelled {
 
     /// Thresholds by the recipe's rule.
     pub fn thresholds(&self, predictions: &Predictions) -> Vec<f32> {
-        match self.rule {
-            ThresholdRule::Greedy => predictions.greedy_thresholds(0.5),
-            ThresholdRule::Expected => predictions.expected_thresholds(),
-        }
+        self.rule.choose(predictions)
     }
 
     /// Figures of predictions on the tuning rows, thresholds tuned on the same: they choose, they do not prove.
@@ -208,7 +205,8 @@ impl Objective for StyleObjective<'_> {
 
     fn evaluate(&self, net: &StyleNet, epoch: usize) -> anyhow::Result<Figures> {
         let data = self.data;
-        let predict = |rows: &[usize]| data.predict(net, rows, &self.recipe.input, self.device);
+        let Recipe { input, evaluate, .. } = self.recipe;
+        let predict = |rows: &[usize]| data.predict(net, rows, input, &evaluate.views, self.device);
         let tuned = predict(&data.tune)?;
         let unseen = data.unseen.iter().map(|(_, rows)| predict(rows)).collect::<anyhow::Result<Vec<_>>>()?;
         let parts = unseen.iter().zip(&data.unseen).map(|(found, (name, rows))| (name.as_str(), rows, found));

@@ -1,0 +1,176 @@
+//! Every figure of a multi-label classifier, each with its interval and beside a constant guess.
+
+use super::bootstrap::{Interval, intervals};
+use super::calibration::{Calibration, squared_error};
+use super::multilabel::{Counts, LabelScore, Predictions, macro_f2, micro_f2};
+use super::ranking::{Areas, Ranking, mean_of_numbers};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Seed of the bootstrap.
+const SEED: u64 = 1;
+
+/// How good a classifier is.
+#[derive(Debug, Clone, Serialize)]
+pub struct Classification {
+    /// Figures by name.
+    pub figures: BTreeMap<String, Interval>,
+    /// Figures of constant guesses by name.
+    pub guesses: BTreeMap<String, f64>,
+    /// Calibration over all labels together.
+    pub calibration: Calibration,
+    /// Per label.
+    pub labels: Vec<LabelReport>,
+}
+
+/// How good a classifier is at one label.
+#[derive(Debug, Clone, Serialize)]
+pub struct LabelReport {
+    /// F2 at the threshold, beside saying yes to every image.
+    #[serde(flatten)]
+    pub score: LabelScore,
+    /// F2 with its interval; a resample without a positive image counts as 0.
+    pub f2_interval: Interval,
+    /// Share of positive images: the average precision of chance.
+    pub prevalence: f64,
+    /// Average precision; `None` without a positive image.
+    pub average_precision: Option<Interval>,
+    /// Area under the ROC curve, ½ for chance; `None` unless there are positive and negative images.
+    pub roc_auc: Option<Interval>,
+    /// Calibration.
+    pub calibration: Calibration,
+    /// Brier score of always saying the prevalence.
+    pub prevalence_brier: f64,
+}
+
+/// Measures predictions at the given thresholds; `frequency` counts each label in the training split, for the guess.
+pub fn classify(predictions: &Predictions, thresholds: &[f32], frequency: &[usize]) -> Classification {
+    let (n, n_labels) = (predictions.truth.len(), predictions.labels.len());
+    let tally = Tally::new(predictions, thresholds);
+    let rankings: Vec<Ranking> = (0..n_labels).map(|label| Ranking::new(predictions, label)).collect();
+    let errors: Vec<f64> = predictions
+        .probs
+        .iter()
+        .zip(&predictions.truth)
+        .map(|(probs, truth)| probs.iter().zip(truth).map(|(prob, on)| squared_error(*prob, *on)).sum::<f64>())
+        .collect();
+
+    let names = [
+        format!("macro_f2_{n_labels}"),
+        format!("macro_f2_{}", n_labels.saturating_sub(1)),
+        "micro_f2".to_owned(),
+        "mean_average_precision".to_owned(),
+        "mean_roc_auc".to_owned(),
+        "brier".to_owned(),
+    ];
+    let measured = intervals(n, SEED, |weights| {
+        let counts = tally.counts(weights);
+        let areas: Vec<Areas> = rankings.iter().map(|ranking| ranking.areas(weights)).collect();
+        let error: f64 = errors.iter().zip(weights).map(|(error, weight)| error * f64::from(*weight)).sum();
+        let overall = [
+            macro_f2(&counts, 0),
+            macro_f2(&counts, 1),
+            micro_f2(&counts),
+            mean_of_numbers(areas.iter().map(|areas| areas.average_precision)),
+            mean_of_numbers(areas.iter().map(|areas| areas.roc_auc)),
+            error / (n * n_labels).max(1) as f64,
+        ];
+        let by_label = counts.iter().zip(&areas).flat_map(|(c, a)| [c.f2(), a.average_precision, a.roc_auc]);
+        overall.into_iter().chain(by_label).collect()
+    });
+    let (overall, by_label) = measured.split_at(names.len());
+    let defined = |interval: Interval| (!interval.value.is_nan()).then_some(interval);
+    let labels: Vec<LabelReport> = predictions
+        .label_scores(thresholds)
+        .into_iter()
+        .zip(by_label.chunks_exact(3))
+        .enumerate()
+        .map(|(label, (score, measured))| {
+            let prevalence = score.support as f64 / n.max(1) as f64;
+            let pairs = predictions.probs.iter().zip(&predictions.truth);
+            LabelReport {
+                f2_interval: measured[0],
+                average_precision: defined(measured[1]),
+                roc_auc: defined(measured[2]),
+                prevalence,
+                calibration: Calibration::of(pairs.map(|(probs, truth)| (probs[label], truth[label]))),
+                prevalence_brier: prevalence * (1.0 - prevalence),
+                score,
+            }
+        })
+        .collect();
+    let pairs = predictions.probs.iter().zip(&predictions.truth);
+    Classification {
+        guesses: guesses(predictions, frequency, &labels),
+        figures: names.into_iter().zip(overall).filter_map(|(name, i)| Some((name, defined(*i)?))).collect(),
+        calibration: Calibration::of(pairs.flat_map(|(p, t)| p.iter().copied().zip(t.iter().copied()))),
+        labels,
+    }
+}
+
+fn guesses(predictions: &Predictions, frequency: &[usize], labels: &[LabelReport]) -> BTreeMap<String, f64> {
+    let all = predictions.all();
+    let yes = predictions.counts(&all, |_, _| true);
+    let half = predictions.counts(&all, |_, prob| prob >= 0.5);
+    let n_labels = labels.len();
+    let mut guesses = BTreeMap::from([
+        (format!("macro_f2_{n_labels} all positive"), macro_f2(&yes, 0)),
+        (format!("macro_f2_{} all positive", n_labels.saturating_sub(1)), macro_f2(&yes, 1)),
+        (format!("macro_f2_{n_labels} with every threshold at 0.5"), macro_f2(&half, 0)),
+        ("micro_f2 all positive".to_owned(), micro_f2(&yes)),
+        ("micro_f2 top-3 labels".to_owned(), predictions.top_k_guess_micro_f2(frequency, 3)),
+    ]);
+    let occurring = labels.iter().filter(|label| label.score.support > 0);
+    let chances = [
+        ("mean_average_precision by chance", mean_of_numbers(occurring.map(|label| label.prevalence))),
+        ("mean_roc_auc by chance", 0.5),
+        ("brier of the labels' prevalences", mean_of_numbers(labels.iter().map(|label| label.prevalence_brier))),
+    ];
+    guesses.extend(chances.into_iter().filter(|(_, v)| !v.is_nan()).map(|(name, value)| (name.to_owned(), value)));
+    guesses
+}
+
+/// Outcomes packed so that a resample is one pass of additions: `[image][label]` of true positive, predicted and
+/// positive, 21 bits each, which hold two million images.
+struct Tally {
+    n_labels: usize,
+    packed: Vec<u64>,
+}
+
+const FIELD: u32 = 21;
+
+impl Tally {
+    fn new(predictions: &Predictions, thresholds: &[f32]) -> Self {
+        let line = |(probs, truth): (&Vec<f32>, &Vec<bool>)| -> Vec<u64> {
+            probs
+                .iter()
+                .zip(truth)
+                .zip(thresholds)
+                .map(|((prob, on), threshold)| {
+                    let (on, predicted) = (u64::from(*on), u64::from(prob >= threshold));
+                    (on & predicted) | predicted << FIELD | on << (2 * FIELD)
+                })
+                .collect()
+        };
+        let packed = predictions.probs.iter().zip(&predictions.truth).flat_map(line).collect();
+        Self { n_labels: predictions.labels.len(), packed }
+    }
+
+    fn counts(&self, weights: &[u32]) -> Vec<Counts> {
+        let mut sums = vec![0u64; self.n_labels];
+        for (line, weight) in self.packed.chunks_exact(self.n_labels.max(1)).zip(weights) {
+            if *weight > 0 {
+                for (sum, packed) in sums.iter_mut().zip(line) {
+                    *sum += packed * u64::from(*weight);
+                }
+            }
+        }
+        let mask = (1 << FIELD) - 1;
+        sums.into_iter()
+            .map(|sum| {
+                let (tp, predicted, positive) = (sum & mask, sum >> FIELD & mask, sum >> (2 * FIELD));
+                Counts { tp, fp: predicted - tp, fn_: positive - tp }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,76 @@
+//! How well a label's probabilities rank pictures, whatever the threshold: average precision and area under the ROC
+//! curve. Pictures of equal probability count as one place, as in scikit-learn.
+
+use super::multilabel::Predictions;
+use shared::score::descending;
+
+/// A label's pictures from the most probable to the least.
+#[derive(Debug, Clone)]
+pub struct Ranking {
+    places: Vec<Place>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    image: usize,
+    on: bool,
+    /// Whether the next picture is less probable.
+    ends_tie: bool,
+}
+
+/// Areas under a label's curves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Areas {
+    /// Σ (Rₙ − Rₙ₋₁) Pₙ over distinct probabilities from high to low; NaN without a positive picture. Chance gives the
+    /// share of positives.
+    pub average_precision: f64,
+    /// Probability that a positive picture ranks above a negative one, ties half; NaN without one of each. Chance gives ½.
+    pub roc_auc: f64,
+}
+
+impl Ranking {
+    /// The ranking of a label.
+    pub fn new(predictions: &Predictions, label: usize) -> Self {
+        let prob = |image: usize| predictions.probs[image][label];
+        let mut order = predictions.all();
+        order.sort_by(|a, b| descending(prob(*a), prob(*b)));
+        let places = order.iter().enumerate().map(|(at, &image)| Place {
+            image,
+            on: predictions.truth[image][label],
+            ends_tie: order.get(at + 1).is_none_or(|next| descending(prob(image), prob(*next)).is_ne()),
+        });
+        Self { places: places.collect() }
+    }
+
+    /// The areas where each picture counts as many times as `weights`, `[image]`, says.
+    pub fn areas(&self, weights: &[u32]) -> Areas {
+        let (mut positive, mut negative) = (0u64, 0u64);
+        let (mut new_positive, mut new_negative) = (0u64, 0u64);
+        let (mut precision, mut pairs) = (0.0, 0.0);
+        for place in &self.places {
+            let weight = u64::from(weights[place.image]);
+            if place.on {
+                new_positive += weight
+            } else {
+                new_negative += weight
+            }
+            if place.ends_tie {
+                pairs += new_negative as f64 * (positive as f64 + new_positive as f64 / 2.0);
+                positive += new_positive;
+                negative += new_negative;
+                if new_positive > 0 {
+                    precision += new_positive as f64 * positive as f64 / (positive + negative) as f64;
+                }
+                (new_positive, new_negative) = (0, 0);
+            }
+        }
+        let (positive, negative) = (positive as f64, negative as f64);
+        Areas { average_precision: precision / positive, roc_auc: pairs / (positive * negative) }
+    }
+}
+
+/// Mean of the numbers among `values`; NaN if there are none.
+pub fn mean_of_numbers(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, n) = values.filter(|value| !value.is_nan()).fold((0.0, 0u32), |(sum, n), value| (sum + value, n + 1));
+    sum / f64::from(n)
+}
