@@ -1,6 +1,7 @@
-"""Writes torchvision.json: what torchvision's networks answer for weights that anybody can regenerate.
+"""Writes torchvision.json: what torchvision's networks, and timm's Xception, answer for weights that anybody can
+regenerate.
 
-    pip install torch torchvision numpy
+    pip install torch torchvision timm numpy
     python tests/golden/torchvision_logits.py
 
 Every network is built with 1000 classes, its state_dict is filled by `formula.py` (drawn per key, so the order does
@@ -12,37 +13,55 @@ not matter), it is put in eval mode and run in f64 on the same two pictures. Fro
     *.running_mean          (2u - 1) * 0.1
     *.running_var           0.5 + u
     *.num_batches_tracked   not a number of the network: left alone, not listed
-    pictures                (2u - 1) * 2, key "input", shape [2, 3, 64, 64]
+    pictures                (2u - 1) * 2, key "input", shape [2, 3, side, side]; side below, per network
 
 Values are computed in f64 and rounded once to f32; the forward pass widens those f32 values, so the logits carry no
 rounding of PyTorch's own. `keys` is fnv1a64 (16 hex digits) over the lines `<key> <d0>x<d1>...\\n` of all listed
 tensors, buffers included, sorted by key; `tensors` counts them, `parameters` counts the trainable numbers.
 
 For each picture: statistics of the 1000 logits (std is the population's) and the first 64 logits. resnet152 is here
-for its keys as much as for its numbers. The script prints how far PyTorch's own f32 is from the goldens.
+for its keys as much as for its numbers; of the networks under LAYOUTS there are only the keys. The script prints how
+far PyTorch's own f32 is from the goldens.
 """
 
 import json
 import pathlib
 
 import numpy as np
+import timm
 import torch
 import torchvision
 
 from formula import bits, fnv1a64, uniform
 
-SHAPE = (2, 3, 64, 64)
 KEPT = 64
-# The gain keeps the last features of the order of one, and the two pictures' logits apart.
+# Gain and side of the pictures. The gain keeps the last features of the order of one, and the two pictures' logits
+# apart; Inception takes nothing below 75.
 NETWORKS = {
-    "resnet18": 1.0,
-    "resnet34": 0.9,
-    "resnet50": 0.9,
-    "resnet101": 0.8,
-    "resnet152": 0.75,
-    "mobilenet_v3_small": 1.35,
-    "mobilenet_v3_large": 1.2,
+    "resnet18": (1.0, 64),
+    "resnet34": (0.9, 64),
+    "resnet50": (0.9, 64),
+    "resnet101": (0.8, 64),
+    "resnet152": (0.75, 64),
+    "mobilenet_v3_small": (1.35, 64),
+    "mobilenet_v3_large": (1.2, 64),
+    "resnext50_32x4d": (0.9, 64),
+    "densenet121": (1.3, 64),
+    "inception_v3": (1.4, 96),
+    "xception": (1.0, 64),
 }
+LAYOUTS = ["resnext101_32x8d", "densenet169", "densenet201", "densenet37_w16"]
+
+
+def build(name: str) -> torch.nn.Module:
+    if name == "xception":
+        return timm.create_model("legacy_xception")
+    if name == "inception_v3":
+        # Without the auxiliary classifier, and without the conversion from ImageNet's normalisation to its own.
+        return torchvision.models.inception_v3(aux_logits=False, transform_input=False, init_weights=False)
+    if name == "densenet37_w16":
+        return torchvision.models.DenseNet(growth_rate=8, block_config=(2, 4, 6, 4), num_init_features=16)
+    return torchvision.models.get_model(name, weights=None)
 
 
 def value(key: str, shape, gain: float) -> np.ndarray:
@@ -64,24 +83,37 @@ def rounded(number: float) -> float:
     return float(f"{number:.9g}")
 
 
-def golden(name: str, gain: float, pictures: torch.Tensor) -> dict:
-    net = torchvision.models.get_model(name, weights=None)
+def pictures(side: int) -> torch.Tensor:
+    return torch.from_numpy(((2 * uniform("input", (2, 3, side, side)) - 1) * 2).astype(np.float32))
+
+
+def layout(net: torch.nn.Module) -> dict:
+    state = {k: v for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
+    lines = "".join(f"{key} {'x'.join(map(str, state[key].shape))}\n" for key in sorted(state))
+    return {
+        "parameters": sum(p.numel() for p in net.parameters()),
+        "tensors": len(state),
+        "keys": f"{fnv1a64(lines.encode()):016x}",
+    }
+
+
+def golden(name: str, gain: float, side: int) -> dict:
+    net = build(name)
     state = {k: v for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
     for key, tensor in state.items():
         tensor.copy_(torch.from_numpy(value(key, tuple(tensor.shape), gain)))
-    lines = "".join(f"{key} {'x'.join(map(str, state[key].shape))}\n" for key in sorted(state))
     net.eval()
-    single = net(pictures).numpy()
-    logits = net.double()(pictures.double()).numpy()
+    seen = pictures(side)
+    single = net(seen).numpy()
+    logits = net.double()(seen.double()).numpy()
     print(
         f"{name:20} max |logit| {np.abs(logits).max():7.4f}, the pictures differ by up to "
         f"{np.abs(logits[0] - logits[1]).max():.4f}, f32 differs from f64 by up to {np.abs(single - logits).max():.1e}"
     )
     return {
         "gain": gain,
-        "parameters": sum(p.numel() for p in net.parameters()),
-        "tensors": len(state),
-        "keys": f"{fnv1a64(lines.encode()):016x}",
+        "side": side,
+        **layout(net),
         "outputs": [
             {
                 "sum": rounded(row.sum()),
@@ -98,15 +130,14 @@ def golden(name: str, gain: float, pictures: torch.Tensor) -> dict:
 
 def main() -> None:
     torch.set_grad_enabled(False)
-    pictures = ((2 * uniform("input", SHAPE) - 1) * 2).astype(np.float32)
     out = {
         "input": {
             "key": "input",
-            "shape": list(SHAPE),
             "bits": [f"{v:016x}" for v in bits("input", 4)],
-            "first": [float(v) for v in pictures.ravel()[:4]],
+            "first": [float(v) for v in pictures(64).ravel()[:4]],
         },
-        "networks": {name: golden(name, gain, torch.from_numpy(pictures)) for name, gain in NETWORKS.items()},
+        "networks": {name: golden(name, gain, side) for name, (gain, side) in NETWORKS.items()},
+        "layouts": {name: layout(build(name)) for name in LAYOUTS},
     }
     path = pathlib.Path(__file__).with_name("torchvision.json")
     path.write_text(json.dumps(out, indent=1) + "\n")

@@ -1,4 +1,5 @@
-//! torchvision's networks with weights that both sides make from a formula: names, layouts, eval mode and logits.
+//! torchvision's networks, and timm's Xception, with weights that both sides make from a formula: names, layouts, eval
+//! mode and logits.
 
 use crate::formula::{fnv1a64, uniform};
 use crate::{golden, of};
@@ -50,21 +51,32 @@ fn network(name: &str) -> StyleNet {
     config.init(&Device::flex()).expect("the registry has it")
 }
 
-fn input() -> Tensor<4> {
-    let values: Vec<f32> = (0..2 * 3 * 64 * 64).map(|i| ((2.0 * uniform("input", i) - 1.0) * 2.0) as f32).collect();
-    Tensor::from_data(TensorData::new(values, [2, 3, 64, 64]), &Device::flex())
+fn input(side: usize) -> Tensor<4> {
+    let shape = [2, 3, side, side];
+    let values: Vec<f32> =
+        (0..shape.iter().product()).map(|i| ((2.0 * uniform("input", i) - 1.0) * 2.0) as f32).collect();
+    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
 }
 
 #[test]
 fn logits_agree_to_a_ten_thousandth() {
     let golden = golden("torchvision.json");
-    for name in ["resnet18", "resnet50", "mobilenet_v3_small", "mobilenet_v3_large"] {
+    for name in [
+        "resnet18",
+        "resnet50",
+        "resnext50_32x4d",
+        "mobilenet_v3_small",
+        "mobilenet_v3_large",
+        "densenet121",
+        "inception_v3",
+        "xception",
+    ] {
         let expected = &golden["networks"][name];
         let net = network(name);
         let bytes = file(&net, of(&expected["gain"]), |_, _| {});
         let net = load(net, &bytes, Scope::Whole).expect("every key fits");
         for (net, what, tolerance) in [(net.clone(), "as trained", 1e-4), (net.fold_batch_norm(), "folded", 1e-4)] {
-            let logits: Vec<f32> = net.forward(input()).into_data().iter::<f32>().collect();
+            let logits: Vec<f32> = net.forward(input(of(&expected["side"]))).into_data().iter::<f32>().collect();
             for (picture, logits) in logits.chunks_exact(1000).enumerate() {
                 let output = &expected["outputs"][picture];
                 for (i, (logit, head)) in logits.iter().zip(of::<Vec<f64>>(&output["head"])).enumerate() {
@@ -82,8 +94,9 @@ fn logits_agree_to_a_ten_thousandth() {
 #[test]
 fn names_and_shapes_are_torchvisions() {
     let golden = golden("torchvision.json");
-    for (name, expected) in golden["networks"].as_object().expect("networks") {
-        let mut lines: Vec<String> = layout(&network(name))
+    let known = |part: &str| golden[part].as_object().expect("networks by name").clone();
+    for (name, expected) in known("networks").into_iter().chain(known("layouts")) {
+        let mut lines: Vec<String> = layout(&network(&name))
             .into_iter()
             .map(|(key, shape)| {
                 let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
@@ -106,8 +119,8 @@ fn weights_that_do_not_fit_are_refused_by_name() {
         }
     });
     let error = load(net.clone(), &renamed, Scope::Whole).expect_err("a key is wrong");
-    let expected = WeightsError::Keys { missing: vec![key.to_owned()], unexpected: vec![format!("{key}x")] };
-    assert_eq!(error, expected);
+    let (missing, unexpected) = (vec![key.to_owned()], vec![format!("{key}x")]);
+    assert_eq!(error, WeightsError::Keys { missing, unexpected, resembles: None });
 
     let poisoned = file(&net, 1.0, |name, bytes| {
         if name == key {
@@ -119,8 +132,29 @@ fn weights_that_do_not_fit_are_refused_by_name() {
 
     let whole = file(&net, 1.0, |_, _| {});
     assert!(matches!(load(net, &whole[..whole.len() - 1], Scope::Whole), Err(WeightsError::Format(_))));
-    let error = load(network("resnet34"), &whole, Scope::Whole).expect_err("another network");
-    assert!(error.to_string().contains("layer1.2.bn1.bias"), "{error}");
+}
+
+/// The error says which backbone a file would fit, whichever other one it was meant for.
+#[test]
+fn a_misfit_says_what_the_weights_look_like() {
+    let folded = network("mobilenet_v3_small").fold_batch_norm();
+    for (bytes, wanted, says) in [
+        (file(&network("resnet18"), 1.0, |_, _| {}), "resnet34", ["'layer1.2.bn1.bias'", "resnet18's weights; set"]),
+        (file(&network("resnet18"), 1.0, |_, _| {}), "resnet18_w32", ["has shape", "resnet18's weights; set"]),
+        (
+            file(&network("densenet37_w16"), 1.0, |_, _| {}),
+            "xception_w8",
+            ["'block1.rep.0.conv1.weight'", "densenet37_w16's weights; set"],
+        ),
+        (file(&folded, 1.0, |_, _| {}), "mobilenet_v3_small", ["bn", "mobilenet_v3_small's weights from a bundle"]),
+    ] {
+        let error = load(network(wanted), &bytes, Scope::Pretrained).expect_err("another network").to_string();
+        assert!(says.iter().all(|part| error.contains(part)), "{error}");
+    }
+    let other = [("a.weight", TensorView::new(Dtype::F32, vec![1], &[0; 4]).expect("four bytes"))];
+    let other = safetensors::serialize(other, None).expect("serializes");
+    let error = load(network("resnet18"), &other, Scope::Pretrained).expect_err("no network").to_string();
+    assert!(error.contains("unexpected 'a.weight'") && !error.contains("hint"), "{error}");
 }
 
 /// A pretrained network has one last stage; every branch of the retrieval network starts from it, and heads keep their own.
@@ -145,4 +179,27 @@ fn pretrained_weights_reach_every_branch() {
     let style = save(&style, Precision::F32).expect("saves");
     let style = SafeTensors::deserialize(&style).expect("its own file");
     assert!(style.tensor("layer4.1.conv2.weight").expect("is there").data() == expected);
+}
+
+/// Files as they are published: classifiers, counters, and names that were in use before today's.
+#[test]
+fn what_published_files_have_beside_the_backbone_is_ignored() {
+    for (name, first, rename, extra) in [
+        ("densenet37_w16", "features.denseblock1.denselayer1.norm1.weight", ("layer1.norm1.", "layer1.norm.1."), None),
+        ("inception_v3_w8", "Mixed_5b.branch1x1.conv.weight", ("", ""), Some("AuxLogits.conv0.conv.weight")),
+        ("xception_w8", "block1.rep.0.conv1.weight", ("fc.", "last_linear."), Some("bn1.num_batches_tracked")),
+    ] {
+        let net = network(name);
+        let bytes = file(&net, 1.0, |key, _| {
+            *key = key.replace(rename.0, rename.1);
+        });
+        let read = SafeTensors::deserialize(&bytes).expect("just written");
+        let extra = extra.map(|key| (key, TensorView::new(Dtype::F32, vec![1], &[0; 4]).expect("four bytes")));
+        let bytes = safetensors::serialize(read.iter().chain(extra), None).expect("serializes");
+        let net = load(net, &bytes, Scope::Pretrained).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let saved = save(&net, Precision::F32).expect("saves");
+        let saved = SafeTensors::deserialize(&saved).expect("its own file");
+        let tensor = saved.tensor(first).expect("is there");
+        assert!(tensor.data() == contents(first, tensor.shape(), 1.0), "{name}: {first}");
+    }
 }

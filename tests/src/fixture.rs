@@ -8,8 +8,7 @@ use burn::tensor::Device;
 use image::{Rgb, RgbImage};
 use shared::bundle::{FORMAT, MANIFEST_FILE, Manifest, Training, WEIGHTS_FILE, describe_weights};
 use shared::input::{Fit, InputSpec};
-use shared::model::style::HeadConfig;
-use shared::model::{Architecture, RetrievalConfig, StyleConfig};
+use shared::model::{Architecture, HeadConfig, Hidden, RetrievalConfig, StyleConfig};
 use shared::taxonomy::{Category, STYLES};
 use shared::weights::{Precision, save};
 
@@ -98,7 +97,7 @@ pub fn write_retrieval_bundle(dir: &Path) -> Result<()> {
 pub fn write_style_bundle(dir: &Path) -> Result<()> {
     let config = StyleConfig {
         backbone: "mobilenet_v3_small".into(),
-        head: HeadConfig::Style { hidden: 16 },
+        head: HeadConfig::Style { hidden: Hidden::new(vec![16])? },
         n_labels: STYLES.len(),
     };
     let net = config.init(&Device::flex()).context("the configuration is valid")?;

@@ -15,7 +15,7 @@ use anyhow::Context;
 use burn::module::Module;
 use burn::tensor::Device;
 use shared::bundle::{FORMAT, Manifest, Training, describe_weights, load_style};
-use shared::model::{Architecture, HeadConfig, StyleConfig};
+use shared::model::{Architecture, HeadConfig, Hidden, StyleConfig};
 use shared::weights::{Precision, Scope, TorchKeys, load, save};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,7 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
             let data = Labelled::new(dataset, recipe)?;
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
             let objective = StyleObjective::new(&data, recipe, None, device, &order.out)?;
-            let config = classifier(&task.backbone, task.hidden, &data);
+            let config = classifier(&task.backbone, &task.hidden, &data);
             train_classifier(recipe, config, &objective, &run, order, device)
         }
         TaskRecipe::Distill(task) => {
@@ -87,7 +87,7 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
             let teacher = Teacher { net: load_style(&manifest, &weights, device)?, truth: task.truth };
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
             let objective = StyleObjective::new(&data, recipe, Some(&teacher), device, &order.out)?;
-            let config = classifier(&task.backbone, task.hidden, &data);
+            let config = classifier(&task.backbone, &task.hidden, &data);
             train_classifier(recipe, config, &objective, &run, order, device)
         }
         TaskRecipe::Retrieval(task) => {
@@ -141,8 +141,9 @@ fn train_classifier(
     export_style(recipe, config, objective.data, run, device)
 }
 
-fn classifier(backbone: &str, hidden: usize, data: &Labelled) -> StyleConfig {
-    StyleConfig { backbone: backbone.to_owned(), head: HeadConfig::Style { hidden }, n_labels: data.labels.len() }
+fn classifier(backbone: &str, hidden: &Hidden, data: &Labelled) -> StyleConfig {
+    let head = HeadConfig::Style { hidden: hidden.clone() };
+    StyleConfig { backbone: backbone.to_owned(), head, n_labels: data.labels.len() }
 }
 
 /// Thresholds and figures are those of the folded network as it ships.

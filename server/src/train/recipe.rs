@@ -11,7 +11,7 @@ use crate::evaluate::views::Views;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use shared::input::InputSpec;
-use shared::model::RetrievalConfig;
+use shared::model::{Hidden, RetrievalConfig};
 use std::path::{Path, PathBuf};
 
 /// A training, completely described.
@@ -133,13 +133,9 @@ pub enum TaskRecipe {
 pub struct StyleRecipe {
     /// Name in the registry of backbones.
     pub backbone: String,
-    /// Hidden units of the head.
-    #[serde(default = "default_hidden")]
-    pub hidden: usize,
-}
-
-fn default_hidden() -> usize {
-    256
+    /// Widths of the head's hidden layers: one number, or a list.
+    #[serde(default)]
+    pub hidden: Hidden,
 }
 
 /// Distillation.
@@ -148,9 +144,9 @@ fn default_hidden() -> usize {
 pub struct DistillRecipe {
     /// Name in the registry of backbones.
     pub backbone: String,
-    /// Hidden units of the head.
-    #[serde(default = "default_hidden")]
-    pub hidden: usize,
+    /// Widths of the head's hidden layers: one number, or a list.
+    #[serde(default)]
+    pub hidden: Hidden,
     /// Share of the dataset's own labels in the target, 0 for the teacher's probabilities alone.
     #[serde(default)]
     pub truth: f64,

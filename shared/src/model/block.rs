@@ -12,10 +12,12 @@ pub struct ConvBnConfig {
     pub input: usize,
     /// Output channels.
     pub output: usize,
-    /// Side of the square kernel; the padding keeps the size at stride 1.
-    pub kernel: usize,
+    /// Height and width of the kernel.
+    pub kernel: [usize; 2],
     /// Stride in both directions.
     pub stride: usize,
+    /// Zero rows above and below, zero columns left and right.
+    pub padding: [usize; 2],
     /// Channel groups; `input` for a depthwise convolution.
     pub groups: usize,
     /// Epsilon of the batch norm.
@@ -25,18 +27,19 @@ pub struct ConvBnConfig {
 }
 
 impl ConvBnConfig {
-    /// A dense convolution with torchvision's default batch norm.
+    /// A dense convolution of a square kernel that keeps the size at stride 1, with torchvision's default batch norm.
     pub fn new(input: usize, output: usize, kernel: usize, stride: usize) -> Self {
-        Self { input, output, kernel, stride, groups: 1, epsilon: 1e-5, momentum: 0.1 }
+        let (kernel, padding) = ([kernel; 2], [kernel / 2; 2]);
+        Self { input, output, kernel, stride, padding, groups: 1, epsilon: 1e-5, momentum: 0.1 }
     }
 
     /// Random weights (He et al. 2015, fan-out, as torchvision starts its networks).
     pub fn init(&self, device: &Device) -> ConvBn {
-        let pad = self.kernel / 2;
-        let conv = Conv2dConfig::new([self.input, self.output], [self.kernel; 2])
+        let [rows, columns] = self.padding;
+        let conv = Conv2dConfig::new([self.input, self.output], self.kernel)
             .with_stride([self.stride; 2])
             .with_groups(self.groups)
-            .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
+            .with_padding(PaddingConfig2d::Explicit(rows, columns, rows, columns))
             .with_initializer(Initializer::KaimingNormal { gain: std::f64::consts::SQRT_2, fan_out_only: true })
             .with_bias(false)
             .init(device);
@@ -55,7 +58,7 @@ pub struct ConvBn {
 }
 
 impl ConvBn {
-    /// `[batch, input, h, w]` → `[batch, output, h / stride, w / stride]`, sizes rounded up.
+    /// `[batch, input, h, w]` → `[batch, output, h / stride, w / stride]`, sizes rounded up where the padding keeps them.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = self.conv.forward(x);
         match &self.bn {

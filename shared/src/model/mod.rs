@@ -5,15 +5,21 @@
 
 pub mod backbone;
 pub mod block;
+#[cfg(feature = "backbones")]
+pub mod densenet;
+#[cfg(feature = "backbones")]
+pub mod inception;
 pub mod mobilenet;
 pub mod pooling;
 pub mod resnet;
 pub mod retrieval;
 pub mod style;
+#[cfg(feature = "backbones")]
+pub mod xception;
 
-pub use backbone::{Backbone, BackboneConfig, UnknownBackbone};
+pub use backbone::{Backbone, BackboneConfig, InputContract, UnknownBackbone};
 pub use retrieval::{RetrievalConfig, RetrievalNet};
-pub use style::{HeadConfig, StyleConfig, StyleNet};
+pub use style::{HeadConfig, Hidden, StyleConfig, StyleNet};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! Residual networks (He et al. 2016, <https://arxiv.org/abs/1512.03385>) in torchvision's layout: stride in the 3×3
+//! Residual networks (He et al. 2016, <https://arxiv.org/abs/1512.03385>) and ResNeXt, their form with grouped 3×3
+//! convolutions (Xie et al. 2017, <https://arxiv.org/abs/1611.05431>), in torchvision's layout: stride in the 3×3
 //! convolution of a bottleneck, 7×7 stem. Narrower stems make smaller networks of the same layout.
 
 use super::block::{ConvBn, ConvBnConfig, Fold};
@@ -17,16 +18,30 @@ pub struct ResNetConfig {
     pub bottleneck: bool,
     /// Channels of the stem, 64 in the paper; every stage scales with it.
     pub width: usize,
+    /// Groups of a bottleneck's 3×3 convolution: 1 in a ResNet, 32 in the published ResNeXts.
+    pub groups: usize,
+    /// Channels of each of these groups in the first stage; `width` in a ResNet.
+    pub group_width: usize,
 }
 
 impl ResNetConfig {
+    /// Channels of the features.
+    pub fn channels(&self) -> usize {
+        self.channels_after(3)
+    }
+
     /// Channels after stage `stage` (0–3).
-    pub fn channels(&self, stage: usize) -> usize {
+    fn channels_after(&self, stage: usize) -> usize {
         (self.width << stage) * if self.bottleneck { 4 } else { 1 }
     }
 
     /// The network with random weights.
     pub fn init(&self, device: &Device) -> ResNet {
+        ResNet { layer4: self.stage(3, 2, device), ..self.trunk(device) }
+    }
+
+    /// The network without its last stage.
+    pub fn trunk(&self, device: &Device) -> ResNet {
         ResNet {
             stem: ConvBnConfig::new(3, self.width, 7, 2).init(device),
             pool: MaxPool2dConfig::new([3, 3])
@@ -36,25 +51,27 @@ impl ResNetConfig {
             layer1: self.stage(0, 1, device),
             layer2: self.stage(1, 2, device),
             layer3: self.stage(2, 2, device),
-            layer4: self.stage(3, 2, device),
+            layer4: Vec::new(),
         }
     }
 
     /// Stage `index` (0–3) on its own, its first block with the given stride.
     pub fn stage(&self, index: usize, stride: usize, device: &Device) -> Vec<Block> {
-        let inner = self.width << index;
-        let output = self.channels(index);
+        let inner = (self.groups * self.group_width) << index;
+        let output = self.channels_after(index);
         (0..self.blocks[index])
             .map(|i| {
                 let (input, stride) = match (i, index) {
                     (0, 0) => (self.width, stride),
-                    (0, _) => (self.channels(index - 1), stride),
+                    (0, _) => (self.channels_after(index - 1), stride),
                     _ => (output, 1),
                 };
                 let conv =
                     |input, output, kernel, stride| ConvBnConfig::new(input, output, kernel, stride).init(device);
                 let (conv1, conv2, conv3) = if self.bottleneck {
-                    (conv(input, inner, 1, 1), conv(inner, inner, 3, stride), Some(conv(inner, output, 1, 1)))
+                    let grouped =
+                        ConvBnConfig { groups: self.groups, ..ConvBnConfig::new(inner, inner, 3, stride) }.init(device);
+                    (conv(input, inner, 1, 1), grouped, Some(conv(inner, output, 1, 1)))
                 } else {
                     (conv(input, inner, 3, stride), conv(inner, output, 3, 1), None)
                 };
@@ -108,22 +125,15 @@ pub struct ResNet {
     layer1: Vec<Block>,
     layer2: Vec<Block>,
     layer3: Vec<Block>,
-    /// The last stage; the retrieval network takes it out and puts its branches' copies in its place.
-    pub layer4: Vec<Block>,
+    /// The last stage; empty in the trunk of a retrieval network, whose branches have a copy each.
+    layer4: Vec<Block>,
 }
 
 impl ResNet {
-    /// `[batch, 3, h, w]` → `[batch, channels(2), h / 16, w / 16]`: everything before the last stage.
-    pub fn forward_trunk(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = self.pool.forward(relu(self.stem.forward(x)));
-        let x = forward_stage(&self.layer1, x);
-        let x = forward_stage(&self.layer2, x);
-        forward_stage(&self.layer3, x)
-    }
-
-    /// `[batch, 3, h, w]` → `[batch, channels(3), h / 32, w / 32]`.
+    /// `[batch, 3, h, w]` → `[batch, channels, h / 32, w / 32]`; of a trunk half the channels, h / 16 and w / 16.
     pub fn forward_features(&self, x: Tensor<4>) -> Tensor<4> {
-        forward_stage(&self.layer4, self.forward_trunk(x))
+        let x = self.pool.forward(relu(self.stem.forward(x)));
+        [&self.layer1, &self.layer2, &self.layer3, &self.layer4].iter().fold(x, |x, stage| forward_stage(stage, x))
     }
 
     pub(crate) fn fold(self, fold: Fold) -> Self {

@@ -1,13 +1,12 @@
-//! The multi-granularity network: a residual network whose last stage exists once a branch (global, horizontal stripes,
+//! The multi-granularity network: a backbone whose last stage exists once a branch (global, horizontal stripes,
 //! vertical stripes, square rings), each part pooled, projected (1×1 convolution + batch norm) and trained on its own
 //! identity softmax; the embedding is the concatenation, unit norm.
 //!
 //! After Wang et al. 2018 (<https://arxiv.org/abs/1804.01438>) and the champion of the JD AI Fashion Challenge 2018.
 
-use super::backbone::{BackboneConfig, UnknownBackbone};
+use super::backbone::{Backbone, BackboneConfig, LastStage, UnknownBackbone};
 use super::block::{ConvBn, ConvBnConfig, Fold};
 use super::pooling::{Cut, Pooling};
-use super::resnet::{Block, ResNet, ResNetConfig, fold_stage, forward_stage};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -18,9 +17,9 @@ pub enum RetrievalConfigError {
     /// No such backbone.
     #[error(transparent)]
     Backbone(#[from] UnknownBackbone),
-    /// Not a residual network.
+    /// Neither a residual nor a densely connected network.
     #[error(
-        "the retrieval network needs a residual network as its backbone, and '{0}' is none; use resnet18, resnet50, …"
+        "the retrieval network gives every branch a copy of its backbone's last stage, and '{0}' is not cut there; use a ResNet, ResNeXt or DenseNet"
     )]
     Family(String),
     /// All branches are off.
@@ -34,7 +33,7 @@ pub enum RetrievalConfigError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetrievalConfig {
-    /// Name of a residual network in the registry of backbones.
+    /// Name of a ResNet, ResNeXt or DenseNet in the registry of backbones.
     pub backbone: String,
     /// The branch that sees the whole map.
     #[serde(default = "yes")]
@@ -112,33 +111,28 @@ impl RetrievalConfig {
         self.n_parts() * self.part_dim
     }
 
-    fn resnet(&self) -> Result<ResNetConfig, RetrievalConfigError> {
-        match BackboneConfig::named(&self.backbone)? {
-            BackboneConfig::ResNet(config) => Ok(config),
-            BackboneConfig::MobileNetV3(_) => Err(RetrievalConfigError::Family(self.backbone.clone())),
-        }
-    }
-
     /// The network with random weights.
     ///
     /// # Errors
-    /// If the backbone is unknown or no residual network, or every branch is off.
+    /// If the backbone is unknown or cannot be cut before its last stage, or every branch is off.
     pub fn init(&self, device: &Device) -> Result<RetrievalNet, RetrievalConfigError> {
-        let config = self.resnet()?;
+        let backbone = BackboneConfig::named(&self.backbone)?;
         let cuts: Vec<Cuts> =
             self.branches().into_iter().map(|(cut, parts)| Cuts { cut, parts: parts.to_vec() }).collect();
         if self.n_parts() == 0 {
             return Err(RetrievalConfigError::NoBranch);
         }
-        let mut trunk = config.init(device);
-        trunk.layer4.clear();
         let copies = if self.shared_last_stage { 1 } else { cuts.len() };
+        let uncut = || RetrievalConfigError::Family(self.backbone.clone());
         Ok(RetrievalNet {
-            trunk,
+            trunk: backbone.trunk(self.last_stride, device).ok_or_else(uncut)?,
             // Each copy is built on its own: clones would share parameter identities, and so gradients.
-            branches: (0..copies).map(|_| config.stage(3, self.last_stride, device)).collect(),
+            branches: (0..copies)
+                .map(|_| backbone.last_stage(self.last_stride, device))
+                .collect::<Option<_>>()
+                .ok_or_else(uncut)?,
             parts: (0..self.n_parts())
-                .map(|_| ConvBnConfig::new(config.channels(3), self.part_dim, 1, 1).init(device))
+                .map(|_| ConvBnConfig::new(backbone.channels(), self.part_dim, 1, 1).init(device))
                 .collect(),
             cuts,
             pooling: self.pooling,
@@ -156,8 +150,8 @@ struct Cuts {
 /// The multi-granularity network.
 #[derive(Module, Debug)]
 pub struct RetrievalNet {
-    trunk: ResNet,
-    branches: Vec<Vec<Block>>,
+    trunk: Backbone,
+    branches: Vec<LastStage>,
     parts: Vec<ConvBn>,
     #[module(skip)]
     cuts: Vec<Cuts>,
@@ -166,10 +160,14 @@ pub struct RetrievalNet {
 }
 
 impl RetrievalNet {
+    pub(crate) fn trunk(&self) -> &Backbone {
+        &self.trunk
+    }
+
     /// `[batch, 3, h, w]` → every part's projection, each `[batch, part_dim]`: what the identity softmaxes see.
     pub fn forward_parts(&self, x: Tensor<4>) -> Vec<Tensor<2>> {
-        let trunk = self.trunk.forward_trunk(x);
-        let maps: Vec<Tensor<4>> = self.branches.iter().map(|branch| forward_stage(branch, trunk.clone())).collect();
+        let trunk = self.trunk.forward_features(x);
+        let maps: Vec<Tensor<4>> = self.branches.iter().map(|branch| branch.forward(trunk.clone())).collect();
         let pooled = self.cuts.iter().enumerate().flat_map(|(branch, cuts)| {
             // A shared last stage has one map for all branches.
             let map = maps[branch.min(maps.len() - 1)].clone();
@@ -203,7 +201,7 @@ impl RetrievalNet {
             .collect()
     }
 
-    /// The same function with all batch norms folded into the convolutions, for export.
+    /// The same function with batch norms folded into the convolutions before them, for export.
     pub fn fold_batch_norm(self) -> Self {
         self.fold(Fold::Exact)
     }
@@ -215,7 +213,7 @@ impl RetrievalNet {
     fn fold(self, fold: Fold) -> Self {
         Self {
             trunk: self.trunk.fold(fold),
-            branches: self.branches.into_iter().map(|branch| fold_stage(branch, fold)).collect(),
+            branches: self.branches.into_iter().map(|branch| branch.fold(fold)).collect(),
             parts: self.parts.into_iter().map(|part| fold.apply(part)).collect(),
             ..self
         }
@@ -255,6 +253,8 @@ mod tests {
                 16,
                 1,
             ),
+            #[cfg(feature = "backbones")]
+            (RetrievalConfig { part_dim: 8, ..RetrievalConfig::published("densenet37_w16") }, 16, 4),
         ];
         for (config, parts, stages) in cases {
             let net = config.init(&device).expect("valid");

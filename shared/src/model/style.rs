@@ -1,5 +1,6 @@
 //! Multi-label classification: a backbone under the champion's head (global average pool → 256 without bias → batch norm
-//! → ReLU → labels), or under torchvision's own classifier for weights that come with one.
+//! → ReLU → labels; the hidden part as often as wanted), or under torchvision's own classifier for weights that come
+//! with one.
 
 use super::backbone::{Backbone, BackboneConfig, UnknownBackbone};
 use super::block::{Fold, global_average};
@@ -9,14 +10,76 @@ use burn::tensor::activation::{hard_swish, relu};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+/// Widths of a head's hidden layers, from the features to the labels; each is at least 1, none at all is a linear head.
+///
+/// Written as one number, `256`, or as a list, `[512, 256]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Widths", into = "Widths")]
+pub struct Hidden(Vec<usize>);
+
+/// The written form of [`Hidden`].
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, expecting = "hidden must be a number of units such as 256, or a list of them such as [512, 256]")]
+enum Widths {
+    One(usize),
+    Many(Vec<usize>),
+}
+
+/// A hidden layer without units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a hidden layer needs at least 1 unit; write hidden = [] for a head without one")]
+pub struct NoUnits;
+
+impl Hidden {
+    /// Checks the widths.
+    ///
+    /// # Errors
+    /// [`NoUnits`] if one of them is 0.
+    pub fn new(widths: Vec<usize>) -> Result<Self, NoUnits> {
+        if widths.contains(&0) { Err(NoUnits) } else { Ok(Self(widths)) }
+    }
+
+    /// The widths.
+    pub fn widths(&self) -> &[usize] {
+        &self.0
+    }
+}
+
+/// As published: one layer of 256 units.
+impl Default for Hidden {
+    fn default() -> Self {
+        Self(vec![256])
+    }
+}
+
+impl TryFrom<Widths> for Hidden {
+    type Error = NoUnits;
+
+    fn try_from(widths: Widths) -> Result<Self, NoUnits> {
+        Self::new(match widths {
+            Widths::One(width) => vec![width],
+            Widths::Many(widths) => widths,
+        })
+    }
+}
+
+impl From<Hidden> for Widths {
+    fn from(Hidden(widths): Hidden) -> Self {
+        match widths[..] {
+            [width] => Self::One(width),
+            _ => Self::Many(widths),
+        }
+    }
+}
+
 /// What sits on the pooled features.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "head", rename_all = "lowercase")]
 pub enum HeadConfig {
-    /// The champion's: `hidden` units with batch norm, then the labels.
+    /// The champion's: hidden layers with batch norm, then the labels.
     Style {
-        /// Hidden units, 256 as published.
-        hidden: usize,
+        /// Widths of the hidden layers.
+        hidden: Hidden,
     },
     /// torchvision's: one linear layer, or MobileNet's hidden layer with hard swish before it.
     Torchvision,
@@ -24,7 +87,7 @@ pub enum HeadConfig {
 
 impl Default for HeadConfig {
     fn default() -> Self {
-        Self::Style { hidden: 256 }
+        Self::Style { hidden: Hidden::default() }
     }
 }
 
@@ -47,26 +110,60 @@ impl StyleConfig {
     /// [`UnknownBackbone`].
     pub fn init(&self, device: &Device) -> Result<StyleNet, UnknownBackbone> {
         let backbone = BackboneConfig::named(&self.backbone)?;
-        let features = backbone.channels();
-        let linear = |input, output, bias| LinearConfig::new(input, output).with_bias(bias).init(device);
-        let (hidden, norm, width) = match (self.head, backbone) {
-            (HeadConfig::Style { hidden }, _) => {
-                let norm = BatchNormConfig::new(hidden).init(device);
-                (Some(linear(features, hidden, false)), Some(norm), hidden)
-            }
+        let mut width = backbone.channels();
+        let mut layer = |units, bias, norm: bool| {
+            let linear = LinearConfig::new(width, units).with_bias(bias).init(device);
+            width = units;
+            HiddenLayer { linear, norm: norm.then(|| BatchNormConfig::new(units).init(device)) }
+        };
+        let hidden = match (&self.head, backbone) {
+            (HeadConfig::Style { hidden }, _) => hidden.0.iter().map(|units| layer(*units, false, true)).collect(),
             (HeadConfig::Torchvision, BackboneConfig::MobileNetV3(config)) => {
-                let width = config.classifier_width();
-                (Some(linear(features, width, true)), None, width)
+                vec![layer(config.classifier_width(), true, false)]
             }
-            (HeadConfig::Torchvision, BackboneConfig::ResNet(_)) => (None, None, features),
+            (HeadConfig::Torchvision, _) => vec![],
         };
         Ok(StyleNet {
             backbone: backbone.init(device),
             hidden,
-            norm,
-            output: linear(width, self.n_labels, true),
-            swish: self.head == HeadConfig::Torchvision,
+            output: LinearConfig::new(width, self.n_labels).init(device),
+            torchvision: self.head == HeadConfig::Torchvision,
         })
+    }
+}
+
+/// A hidden layer of a head.
+#[derive(Module, Debug)]
+pub struct HiddenLayer {
+    /// Has a bias where no norm follows.
+    linear: Linear,
+    /// Absent in torchvision's classifiers and when folded.
+    norm: Option<BatchNorm>,
+}
+
+impl HiddenLayer {
+    /// `[batch, input]` → `[batch, units]`, before the activation.
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let x = self.linear.forward(x);
+        match &self.norm {
+            Some(norm) => norm.forward(x),
+            None => x,
+        }
+    }
+
+    fn fold(mut self, fold: Fold) -> Self {
+        let Some(norm) = self.norm.take() else { return self };
+        self.linear.bias = Some(match fold {
+            Fold::Form => norm.beta,
+            Fold::Exact => {
+                let scale = norm.gamma.val() / (norm.running_var.value() + norm.epsilon).sqrt();
+                let bias = norm.beta.val() - norm.running_mean.value() * scale.clone();
+                // Burn keeps linear weights as [input, output].
+                self.linear.weight = self.linear.weight.map(|weight| weight * scale.unsqueeze());
+                Param::from_tensor(bias)
+            }
+        });
+        self
     }
 }
 
@@ -74,11 +171,10 @@ impl StyleConfig {
 #[derive(Module, Debug)]
 pub struct StyleNet {
     backbone: Backbone,
-    hidden: Option<Linear>,
-    norm: Option<BatchNorm>,
+    hidden: Vec<HiddenLayer>,
     output: Linear,
     /// torchvision's classifier, whose hidden layer ends in hard swish instead of ReLU.
-    swish: bool,
+    torchvision: bool,
 }
 
 impl StyleNet {
@@ -89,15 +185,8 @@ impl StyleNet {
 
     /// Pooled features `[batch, channels]` → logits `[batch, n_labels]`.
     pub fn forward_head(&self, features: Tensor<2>) -> Tensor<2> {
-        let Some(hidden) = &self.hidden else {
-            return self.output.forward(features);
-        };
-        let x = hidden.forward(features);
-        let x = match &self.norm {
-            Some(norm) => norm.forward(x),
-            None => x,
-        };
-        self.output.forward(if self.swish { hard_swish(x) } else { relu(x) })
+        let activate = |x| if self.torchvision { hard_swish(x) } else { relu(x) };
+        self.output.forward(self.hidden.iter().fold(features, |x, layer| activate(layer.forward(x))))
     }
 
     pub(crate) fn backbone(&self) -> &Backbone {
@@ -105,36 +194,25 @@ impl StyleNet {
     }
 
     pub(crate) fn has_torchvision_head(&self) -> bool {
-        self.swish
+        self.torchvision
     }
 
-    /// The same function with all batch norms folded into the layers before them: smaller and faster, for export.
+    /// The same function with the batch norms folded into the layers before them: smaller and faster, for export. A
+    /// norm that no layer precedes directly, as in a DenseNet, stays.
     pub fn fold_batch_norm(self) -> Self {
-        let Self { backbone, hidden, norm, output, swish } = self;
-        let (hidden, norm) = match (hidden, norm) {
-            (Some(mut layer), Some(norm)) => {
-                let scale = norm.gamma.val() / (norm.running_var.value() + norm.epsilon).sqrt();
-                let bias = norm.beta.val() - norm.running_mean.value() * scale.clone();
-                // Burn keeps linear weights as [input, output].
-                layer.weight = layer.weight.map(|weight| weight * scale.unsqueeze());
-                layer.bias = Some(Param::from_tensor(bias));
-                (Some(layer), None)
-            }
-            other => other,
-        };
-        Self { backbone: backbone.fold(Fold::Exact), hidden, norm, output, swish }
+        self.fold(Fold::Exact)
     }
 
     /// The folded form with meaningless weights, ready to be loaded.
     pub(crate) fn folded_form(self) -> Self {
-        let Self { backbone, hidden, norm, output, swish } = self;
-        let (hidden, norm) = match (hidden, norm) {
-            (Some(mut layer), Some(norm)) => {
-                layer.bias = Some(norm.beta);
-                (Some(layer), None)
-            }
-            other => other,
-        };
-        Self { backbone: backbone.fold(Fold::Form), hidden, norm, output, swish }
+        self.fold(Fold::Form)
+    }
+
+    fn fold(self, fold: Fold) -> Self {
+        Self {
+            backbone: self.backbone.fold(fold),
+            hidden: self.hidden.into_iter().map(|layer| layer.fold(fold)).collect(),
+            ..self
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Reading a network's parameters from safetensors, strictly.
 
+use super::resemble::{Resemblance, resemblance};
 use super::{Path, TorchKeys, file_shape, to_file_layout, walk};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
@@ -15,15 +16,22 @@ pub enum WeightsError {
     #[error("the weights are not a readable safetensors file: {0}")]
     Format(String),
     /// Keys of the network that the file lacks, or keys of the file that the network lacks.
-    #[error("the weights belong to another network: missing {}, unexpected {}", list(.missing), list(.unexpected))]
+    #[error(
+        "the weights belong to another network: missing {}, unexpected {}{}",
+        list(.missing), list(.unexpected), hint(.resembles.as_ref())
+    )]
     Keys {
         /// In the network, not in the file.
         missing: Vec<String>,
         /// In the file, not in the network.
         unexpected: Vec<String>,
+        /// What the file would fit, of pretrained weights.
+        resembles: Option<Resemblance>,
     },
     /// A tensor of another shape.
-    #[error("'{key}' has shape {actual:?} in the file and {expected:?} in the network")]
+    #[error(
+        "'{key}' has shape {actual:?} in the file and {expected:?} in the network{}", hint(.resembles.as_ref())
+    )]
     Shape {
         /// The parameter.
         key: String,
@@ -31,6 +39,8 @@ pub enum WeightsError {
         expected: Vec<usize>,
         /// Shape in the file.
         actual: Vec<usize>,
+        /// What the file would fit, of pretrained weights.
+        resembles: Option<Resemblance>,
     },
     /// Neither f32, f16 nor bf16.
     #[error("'{key}' is stored as {dtype}; convert the file to f32 or f16")]
@@ -46,6 +56,10 @@ pub enum WeightsError {
         /// The parameter.
         key: String,
     },
+}
+
+fn hint(resembles: Option<&Resemblance>) -> String {
+    resembles.map_or_else(String::new, |resembles| format!("\nhint: {resembles}"))
 }
 
 fn list(keys: &[String]) -> String {
@@ -65,7 +79,8 @@ fn list(keys: &[String]) -> String {
 pub enum Scope {
     /// All of them, and no others: files written by [`save`](super::save).
     Whole,
-    /// Those of the backbone: pretrained files, torchvision's or a run's, whose own head is ignored.
+    /// Those of the backbone: pretrained files, torchvision's, timm's or a run's, whose own head, auxiliary classifiers
+    /// and counters of batches are ignored.
     Pretrained,
 }
 
@@ -84,15 +99,26 @@ pub fn load<M: Module + TorchKeys>(net: M, bytes: &[u8], scope: Scope) -> Result
         tensors = backbone(tensors);
     }
     let wanted = wanted(&net, scope);
-    check_keys(&wanted, &tensors)?;
+    let resembles = || {
+        if scope == Scope::Whole {
+            return None;
+        }
+        let parameters = tensors.iter().map(|(key, tensor)| (key.clone(), tensor.shape().to_vec())).collect();
+        resemblance(&parameters, wanted.values(), &net.devices().into_iter().next().unwrap_or_default())
+    };
+    let (missing, unexpected) = difference(&wanted, &tensors);
+    if !missing.is_empty() || !unexpected.is_empty() {
+        return Err(WeightsError::Keys { missing, unexpected, resembles: resembles() });
+    }
 
     let mut values = HashMap::new();
-    for (path, (key, shape)) in wanted {
-        let Some(tensor) = tensors.get(&key) else { continue };
+    for (path, (key, shape)) in &wanted {
+        let Some(tensor) = tensors.get(key) else { continue };
         if tensor.shape() != shape {
-            return Err(WeightsError::Shape { key, expected: shape, actual: tensor.shape().to_vec() });
+            let (expected, actual) = (shape.clone(), tensor.shape().to_vec());
+            return Err(WeightsError::Shape { key: key.clone(), expected, actual, resembles: resembles() });
         }
-        values.insert(path, TensorData::new(numbers(&key, tensor)?, shape));
+        values.insert(path.clone(), TensorData::new(numbers(key, tensor)?, shape.clone()));
     }
     Ok(net.map(&mut Replace { path: Path::default(), values }))
 }
@@ -112,29 +138,38 @@ fn wanted<M: Module + TorchKeys>(net: &M, scope: Scope) -> HashMap<String, (Stri
     wanted
 }
 
-/// Without what belongs to heads; a retrieval network's first copy of the last stage counts as the last stage.
+/// What belongs to heads, ours, torchvision's and timm's, and to auxiliary classifiers.
+const HEADS: [&str; 7] = ["fc.", "classifier.", "last_linear.", "AuxLogits.", "head.", "parts.", "branches."];
+
+/// Without heads; a retrieval network's first copy of the last stage counts as the last stage.
 fn backbone<'a>(tensors: BTreeMap<String, TensorView<'a>>) -> BTreeMap<String, TensorView<'a>> {
-    let of_head = |key: &str| ["fc.", "classifier.", "head.", "parts.", "branches."].iter().any(|h| key.starts_with(h));
     tensors
         .into_iter()
-        .map(|(key, tensor)| (key.strip_prefix("branches.0.").map_or(key.clone(), str::to_owned), tensor))
-        .filter(|(key, _)| !of_head(key))
+        .map(|(key, tensor)| (today(key.strip_prefix("branches.0.").unwrap_or(&key)), tensor))
+        .filter(|(key, _)| !HEADS.iter().any(|head| key.starts_with(head)))
         .collect()
 }
 
-fn check_keys(
+/// The key as torchvision has it today: its files of DenseNets still say `denselayer1.norm.1` for `denselayer1.norm1`.
+fn today(key: &str) -> String {
+    match key.split_once(".denselayer") {
+        Some((block, layer)) => {
+            let layer = layer.replacen(".norm.", ".norm", 1).replacen(".conv.", ".conv", 1);
+            format!("{block}.denselayer{layer}")
+        }
+        None => key.to_owned(),
+    }
+}
+
+/// Keys that the network has and the file lacks, and the other way round, in order.
+fn difference(
     wanted: &HashMap<String, (String, Vec<usize>)>,
     tensors: &BTreeMap<String, TensorView<'_>>,
-) -> Result<(), WeightsError> {
+) -> (Vec<String>, Vec<String>) {
     let wanted: BTreeSet<&str> = wanted.values().map(|(key, _)| key.as_str()).collect();
     let present: BTreeSet<&str> = tensors.keys().map(String::as_str).collect();
     let owned = |keys: Vec<&&str>| keys.into_iter().map(|key| (*key).to_owned()).collect();
-    let missing: Vec<_> = wanted.difference(&present).collect();
-    let unexpected: Vec<_> = present.difference(&wanted).collect();
-    if missing.is_empty() && unexpected.is_empty() {
-        return Ok(());
-    }
-    Err(WeightsError::Keys { missing: owned(missing), unexpected: owned(unexpected) })
+    (owned(wanted.difference(&present).collect()), owned(present.difference(&wanted).collect()))
 }
 
 fn numbers(key: &str, tensor: &TensorView<'_>) -> Result<Vec<f32>, WeightsError> {

@@ -5,10 +5,12 @@
 
 mod keys;
 mod load;
+mod resemble;
 mod save;
 
 pub use keys::TorchKeys;
 pub use load::{Scope, WeightsError, load};
+pub use resemble::Resemblance;
 pub use save::{Precision, save};
 
 use burn::module::{Module, ModuleVisitor, Param};
