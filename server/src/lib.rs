@@ -10,6 +10,7 @@ pub mod device;
 pub mod embed;
 pub mod evaluate;
 pub mod http;
+pub mod pretrained;
 pub mod render;
 pub mod shutdown;
 pub mod telemetry;

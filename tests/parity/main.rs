@@ -1,10 +1,11 @@
-//! The numbers that others compute too: torchvision's logits, Pillow's resize, scikit-learn's metrics. The goldens and
-//! their generators are in `tests/golden/`.
+//! The numbers that others compute too: torchvision's logits, PyTorch's files, Pillow's resize, scikit-learn's metrics.
+//! The goldens and their generators are in `tests/golden/`.
 
 mod formula;
 mod input;
 mod losses;
 mod metrics;
+mod torch_files;
 mod torchvision;
 
 /// A golden file.

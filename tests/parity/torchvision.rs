@@ -146,7 +146,11 @@ fn a_misfit_says_what_the_weights_look_like() {
             "xception_w8",
             ["'block1.rep.0.conv1.weight'", "densenet37_w16's weights; set"],
         ),
-        (file(&folded, 1.0, |_, _| {}), "mobilenet_v3_small", ["bn", "mobilenet_v3_small's weights from a bundle"]),
+        (
+            file(&folded, 1.0, |_, _| {}),
+            "mobilenet_v3_small",
+            ["running_mean", "mobilenet_v3_small's weights from a bundle"],
+        ),
     ] {
         let error = load(network(wanted), &bytes, Scope::Pretrained).expect_err("another network").to_string();
         assert!(says.iter().all(|part| error.contains(part)), "{error}");

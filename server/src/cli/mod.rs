@@ -80,7 +80,8 @@ pub struct TrainArgs {
     /// Where the run goes; a new folder. Default: runs/NAME.
     #[arg(long)]
     pub out: Option<PathBuf>,
-    /// Start the backbone from pretrained weights: a safetensors file under torchvision's parameter names.
+    /// Start the backbone from pretrained weights: a .safetensors or .pth file under torchvision's parameter names
+    /// (Xception: timm's), or a run's best.safetensors.
     #[arg(long, value_name = "FILE")]
     pub init: Option<PathBuf>,
     /// Only say what would happen: rows, steps, sampling, and a plot of the learning rate.

@@ -11,6 +11,7 @@ use crate::bundle_io;
 use crate::data::Dataset;
 use crate::device;
 use crate::evaluate::views::Views;
+use crate::pretrained;
 use anyhow::Context;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -29,7 +30,7 @@ pub struct Order {
     pub start: Start,
     /// The teacher's bundle, for distillation.
     pub teacher: Option<PathBuf>,
-    /// Pretrained weights to start from, a safetensors file under torchvision's names.
+    /// Pretrained weights to start from, safetensors or PyTorch's, under torchvision's or timm's names.
     pub init: Option<PathBuf>,
     /// The command line, for the record.
     pub command: String,
@@ -39,7 +40,7 @@ impl Order {
     /// `net` with the pretrained weights, if there are any; its head keeps its own.
     fn initialise<M: Module + TorchKeys>(&self, net: M) -> anyhow::Result<M> {
         let Some(path) = &self.init else { return Ok(net) };
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes = pretrained::read(path)?;
         load(net, &bytes, Scope::Pretrained).with_context(|| format!("{} does not fit", path.display()))
     }
 }
