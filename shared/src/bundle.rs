@@ -4,7 +4,7 @@
 
 use crate::input::InputSpec;
 use crate::model::retrieval::RetrievalConfigError;
-use crate::model::{Architecture, RetrievalNet, StyleNet, UnknownBackbone};
+use crate::model::{Architecture, BackboneConfig, RetrievalNet, StyleNet, UnknownBackbone};
 use crate::weights::{Precision, Scope, WeightsError, load};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -137,6 +137,14 @@ impl Manifest {
         expect(self.thresholds.iter().all(|t| (0.0..=1.0).contains(t)), "a threshold is not between 0 and 1")?;
         let plain = |name: &str| !name.is_empty() && !name.contains(['/', '\\']) && !name.starts_with('.');
         expect(plain(&self.weights.file), "the weights file is not a plain file name")?;
+        let backbone = match &self.architecture {
+            Architecture::Style(style) => &style.backbone,
+            Architecture::Retrieval(retrieval) => &retrieval.backbone,
+        };
+        // An unknown one is named when the network is built.
+        let smallest = BackboneConfig::named(backbone).map_or(1, |backbone| backbone.input().smallest);
+        let side = self.input.width.min(self.input.height);
+        expect(side >= smallest, "the input is smaller than the backbone can see")?;
         match &self.architecture {
             Architecture::Style(style) => {
                 expect(style.n_labels > 0, "there are no labels")?;

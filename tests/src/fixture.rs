@@ -98,6 +98,7 @@ pub fn write_style_bundle(dir: &Path) -> Result<()> {
     let config = StyleConfig {
         backbone: "mobilenet_v3_small".into(),
         head: HeadConfig::Style { hidden: Hidden::new(vec![16])? },
+        dense: None,
         n_labels: STYLES.len(),
     };
     let net = config.init(&Device::flex()).context("the configuration is valid")?;

@@ -4,13 +4,14 @@
 mod techniques;
 
 use anyhow::Result;
-use burn::tensor::Device;
+use burn::tensor::{Device, Distribution, Tensor, Tolerance};
 use server::bundle_io;
 use server::data::Dataset;
 use server::evaluate::run::evaluate;
 use server::render::{RenderOptions, StyleMix, render_dataset};
 use server::train::export::{BUNDLE, Order, train};
 use server::train::{Recipe, Start};
+use shared::weights::{Scope, load};
 use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -144,6 +145,56 @@ fn retrieval_learns() -> Result<()> {
     let report = evaluate(&manifest, &weights, Dataset::open(&data)?, "train", &device)?;
     // Chance is 10 in 77; a training that works finds most of what it has seen.
     assert!(report.figures["recall_at_10"].value > 3.0 * report.guesses["recall_at_10 by chance"], "{report}");
+    Ok(())
+}
+
+/// Families whose norms fold in part or not at all, and heads of several layers: the bundle answers as the network did,
+/// and the run's weights start another one.
+#[test]
+fn every_family_trains_exports_and_is_loaded() -> Result<()> {
+    let _alone = alone();
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("shop");
+    shop(&data)?;
+    let device = Device::flex();
+    for (backbone, side, hidden) in [
+        ("densenet37_w16", 32, "[24, 16]"),
+        ("resnext14_w16", 32, "[]"),
+        ("xception_w8", 32, "16"),
+        ("inception_v3_w8", 75, "16"),
+    ] {
+        let settings = [
+            format!("task.backbone={backbone}"),
+            format!("task.hidden={hidden}"),
+            format!("input.width={side}"),
+            format!("input.height={side}"),
+            "epochs=1".to_owned(),
+        ];
+        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+        let recipe = recipe(STYLE, &data, &settings)?;
+        let run = dir.path().join(backbone);
+        let bundle = train(&recipe, &order(&run, Start::New), &device)?;
+        let (manifest, weights) = bundle_io::read(&bundle)?;
+        let net = shared::bundle::load_style(&manifest, &weights, &device)?;
+        let best = fs::read(run.join("best.safetensors"))?;
+        let shared::model::Architecture::Style(config) = &manifest.architecture else { panic!("{backbone}") };
+        let trained = load(config.init(&device)?, &best, Scope::Whole)?;
+        let x = Tensor::<4>::random([2, 3, side, side], Distribution::Normal(0.0, 1.0), &device);
+        // The bundle's weights are f16.
+        let expected = trained.forward(x.clone()).into_data();
+        net.forward(x).into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(3e-2));
+
+        let again = Order {
+            init: Some(run.join("best.safetensors")),
+            ..order(&dir.path().join("again").join(backbone), Start::New)
+        };
+        train(&recipe, &again, &device)?;
+        let folded =
+            Order { init: Some(bundle.join("weights.safetensors")), ..order(&dir.path().join("c"), Start::New) };
+        let error = format!("{:#}", train(&recipe, &folded, &device).expect_err("folded weights cannot be trained"));
+        assert!(error.contains(&format!("{backbone}'s weights from a bundle")), "{error}");
+        fs::remove_dir_all(dir.path().join("c"))?;
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use super::checkpoint::{self, Resumed, State};
 use super::recipe::Recipe;
 use super::run::{Run, write_whole};
 use super::stage::Stages;
-use crate::data::{Batch, Images, Loader, Plan};
+use crate::data::{Batch, Images, Loader, Plan, Source};
 use anyhow::Context;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
@@ -26,6 +26,8 @@ pub struct Step<'a> {
     pub epoch: usize,
     /// Number of the batch within the epoch.
     pub index: usize,
+    /// Label maps of the size that the objective asked for; `None` for rows without a mask.
+    pub maps: &'a [Option<Vec<u8>>],
 }
 
 /// What a task adds to the loop.
@@ -35,6 +37,11 @@ pub trait Objective: Sync {
 
     /// Rows of every batch of an epoch.
     fn batches(&self, epoch: usize) -> Vec<Vec<usize>>;
+
+    /// Height and width of the label maps that the loss needs, if it needs any.
+    fn maps(&self) -> Option<(usize, usize)> {
+        None
+    }
 
     /// Loss of `images`, `[rows, 3, height, width]`.
     ///
@@ -183,8 +190,8 @@ impl<O: Objective> Training<'_, O> {
         let (mut total, mut seen) = (0.0, 0);
         for (step, batch) in self.load(batches, epoch).enumerate() {
             let batch = batch?;
-            let (images, rows) = self.input(batch);
-            let loss = self.objective.loss(net, images, &Step { rows: &rows, epoch, index: step })?;
+            let rows = batch.rows.len();
+            let loss = self.loss(net, batch, epoch, step)?;
             let value: f32 = loss.clone().into_scalar();
             anyhow::ensure!(
                 value.is_finite(),
@@ -196,8 +203,8 @@ impl<O: Objective> Training<'_, O> {
                 *net = optimiser.step(self.stages.rate(epoch, step), net.clone(), gradients.grads());
                 average.after_step(net);
             }
-            total += f64::from(value) * rows.len() as f64;
-            seen += rows.len();
+            total += f64::from(value) * rows as f64;
+            seen += rows;
             self.bar.inc(1);
             if self.bar.is_hidden() && said.elapsed() >= SAY_EVERY {
                 said = Instant::now();
@@ -213,12 +220,20 @@ impl<O: Objective> Training<'_, O> {
 
     fn load(&self, batches: Vec<Vec<usize>>, epoch: usize) -> Loader {
         let plan = Plan { batches, seed: self.recipe.seed, epoch };
-        Loader::start(Arc::clone(self.images), self.recipe.input.clone(), Some(self.recipe.augment), plan)
+        let source = Source {
+            images: Arc::clone(self.images),
+            spec: self.recipe.input.clone(),
+            augment: Some(self.recipe.augment.clone()),
+            maps: self.objective.maps(),
+            pool: None,
+        };
+        Loader::open(source, plan)
     }
 
-    fn input(&self, batch: Batch) -> (Tensor<4>, Vec<usize>) {
+    fn loss(&self, net: &O::Net, batch: Batch, epoch: usize, index: usize) -> anyhow::Result<Tensor<1>> {
         let shape = [batch.rows.len(), 3, self.recipe.input.height, self.recipe.input.width];
-        (Tensor::from_data(TensorData::new(batch.pixels, shape), &self.device), batch.rows)
+        let images = Tensor::from_data(TensorData::new(batch.pixels, shape), &self.device);
+        self.objective.loss(net, images, &Step { rows: &batch.rows, epoch, index, maps: &batch.maps })
     }
 
     /// Starts evaluating the network after an epoch.
@@ -244,8 +259,7 @@ impl<O: Objective> Training<'_, O> {
         let loaded: Vec<Batch> = self.load(plan, epoch).collect::<anyhow::Result<_>>()?;
         anyhow::ensure!(!loaded.is_empty(), "there is no batch to estimate batch norm's statistics from");
         average::reestimate(net, loaded.len(), |net, index| {
-            let (images, rows) = self.input(loaded[index].clone());
-            self.objective.loss(net, images, &Step { rows: &rows, epoch, index }).map(drop)
+            self.loss(net, loaded[index].clone(), epoch, index).map(drop)
         })
     }
 

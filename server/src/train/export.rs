@@ -1,5 +1,6 @@
 //! From a run's best weights to a bundle: batch norm folded, stored as f16, with everything known about it.
 
+use super::contract;
 use super::distill::{self, Teacher};
 use super::engine::{BEST, Figures, Objective, fit};
 use super::plan;
@@ -16,7 +17,7 @@ use anyhow::Context;
 use burn::module::Module;
 use burn::tensor::Device;
 use shared::bundle::{FORMAT, Manifest, Training, describe_weights, load_style};
-use shared::model::{Architecture, HeadConfig, Hidden, StyleConfig};
+use shared::model::{Architecture, DenseConfig, HeadConfig, Hidden, StyleConfig};
 use shared::weights::{Precision, Scope, TorchKeys, load, save};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,9 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
     let mut dataset = Dataset::open(&recipe.data.dir)?;
     let used = |split: &String| split == "train" || split == "val" || recipe.data.predict.contains(split);
     dataset.leave_out_corrupt(|row| used(&row.split), false, recipe.data.max_corrupt)?;
+    if let Some(remark) = contract::check(recipe, order.init.is_some())? {
+        eprintln!("{remark}");
+    }
     let provenance = Provenance {
         command: order.command.clone(),
         commit: commit(),
@@ -68,7 +72,7 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
             let data = Labelled::new(dataset, recipe)?;
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
             let objective = StyleObjective::new(&data, recipe, None, device, &order.out)?;
-            let config = classifier(&task.backbone, &task.hidden, &data);
+            let config = classifier(&task.backbone, &task.hidden, task.dense.map(|dense| dense.head), &data);
             train_classifier(recipe, config, &objective, &run, order, device)
         }
         TaskRecipe::Distill(task) => {
@@ -88,7 +92,7 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
             let teacher = Teacher { net: load_style(&manifest, &weights, device)?, truth: task.truth };
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
             let objective = StyleObjective::new(&data, recipe, Some(&teacher), device, &order.out)?;
-            let config = classifier(&task.backbone, &task.hidden, &data);
+            let config = classifier(&task.backbone, &task.hidden, None, &data);
             train_classifier(recipe, config, &objective, &run, order, device)
         }
         TaskRecipe::Retrieval(task) => {
@@ -134,7 +138,9 @@ fn train_classifier(
     order: &Order,
     device: &Device,
 ) -> anyhow::Result<PathBuf> {
-    let net = order.initialise(config.init(&device.clone().autodiff())?)?;
+    // Set before autodiff follows: a parameter has to be the beginning of its graph.
+    let net = config.init(device)?.with_prior(&objective.prior()).train();
+    let net = order.initialise(net)?;
     if let Some(table) = objective.sampling_table() {
         eprint!("rows of an epoch\n{table}");
     }
@@ -142,9 +148,9 @@ fn train_classifier(
     export_style(recipe, config, objective.data, run, device)
 }
 
-fn classifier(backbone: &str, hidden: &Hidden, data: &Labelled) -> StyleConfig {
+fn classifier(backbone: &str, hidden: &Hidden, dense: Option<DenseConfig>, data: &Labelled) -> StyleConfig {
     let head = HeadConfig::Style { hidden: hidden.clone() };
-    StyleConfig { backbone: backbone.to_owned(), head, n_labels: data.labels.len() }
+    StyleConfig { backbone: backbone.to_owned(), head, dense, n_labels: data.labels.len() }
 }
 
 /// Thresholds and figures are those of the folded network as it ships.

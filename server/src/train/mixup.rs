@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn mixes_pictures_and_targets_by_the_same_share() {
-        let step = Step { rows: &[4, 7, 9], epoch: 2, index: 5 };
+        let step = Step { rows: &[4, 7, 9], epoch: 2, index: 5, maps: &[] };
         assert_eq!(Mix::draw(0.0, 1, &step), Mix::Plain);
         let mix = Mix::draw(0.4, 1, &step);
         assert_eq!(mix, Mix::draw(0.4, 1, &step));

@@ -2,6 +2,7 @@
 
 pub mod average;
 pub mod checkpoint;
+mod contract;
 pub mod distill;
 pub mod engine;
 pub mod export;
@@ -9,6 +10,7 @@ pub mod loss;
 pub mod mixup;
 pub mod optimiser;
 pub mod plan;
+pub mod position;
 pub mod recipe;
 pub mod retrieval;
 pub mod run;

@@ -1,6 +1,7 @@
 //! Recipes: TOML files that say everything about a training. Unknown keys are refused.
 
 use super::average::AverageRecipe;
+use super::contract;
 use super::loss::LossRecipe;
 use super::optimiser::OptimiserRecipe;
 use super::sampling::SamplingRecipe;
@@ -11,7 +12,7 @@ use crate::evaluate::views::Views;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use shared::input::InputSpec;
-use shared::model::{Hidden, RetrievalConfig};
+use shared::model::{BackboneConfig, DenseConfig, Hidden, RetrievalConfig};
 use std::path::{Path, PathBuf};
 
 /// A training, completely described.
@@ -136,6 +137,19 @@ pub struct StyleRecipe {
     /// Widths of the head's hidden layers: one number, or a list.
     #[serde(default)]
     pub hidden: Hidden,
+    /// Also learn what every position shows, from the dataset's masks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dense: Option<DenseRecipe>,
+}
+
+/// Dense supervision from masks.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DenseRecipe {
+    /// Weight of the positions' cross-entropy, a mean over positions, beside the labels' loss.
+    pub weight: f64,
+    /// The part of the network that predicts positions.
+    #[serde(flatten)]
+    pub head: DenseConfig,
 }
 
 /// Distillation.
@@ -200,6 +214,7 @@ impl Recipe {
         for setting in settings {
             set(&mut table, setting)?;
         }
+        contract::complete(&mut table);
         let recipe: Self = table.try_into()?;
         recipe.check()?;
         Ok(recipe)
@@ -223,6 +238,14 @@ impl Recipe {
             "data.folds stratifies labels and so works for classifiers only; use data.holdout for retrieval"
         );
         anyhow::ensure!(self.augment.is_valid(), "the strengths under [augment] must lie between 0 and 0.9");
+        if let TaskRecipe::Style(StyleRecipe { dense: Some(_), backbone, .. }) = &self.task {
+            anyhow::ensure!(self.mixup == 0.0, "task.dense cannot be mixed: masks have no half classes; set mixup = 0");
+            let config = BackboneConfig::named(backbone)?;
+            anyhow::ensure!(
+                matches!(config, BackboneConfig::ResNet(_)),
+                "task.dense needs stages at several sizes, which only the ResNets have; '{backbone}' is none"
+            );
+        }
         if let TaskRecipe::Retrieval(task) = &self.task {
             anyhow::ensure!(
                 task.identities >= 2 && task.photos >= 2,

@@ -4,7 +4,8 @@ use super::distill::Teacher;
 use super::engine::{Figures, Objective, Step};
 use super::loss::ClassifierLoss;
 use super::mixup::Mix;
-use super::recipe::{DataRecipe, LabelSource, Recipe, ThresholdRule};
+use super::position::{MAP_STRIDE, PositionLoss};
+use super::recipe::{DataRecipe, LabelSource, Recipe, StyleRecipe, TaskRecipe, ThresholdRule};
 use super::sampling::Sampler;
 use crate::data::{Dataset, Images};
 use crate::evaluate::forward::probabilities;
@@ -156,6 +157,7 @@ pub struct StyleObjective<'a> {
     dir: &'a Path,
     sampler: Sampler,
     loss: ClassifierLoss,
+    positions: Option<PositionLoss>,
 }
 
 impl<'a> StyleObjective<'a> {
@@ -175,7 +177,20 @@ impl<'a> StyleObjective<'a> {
         let positives = |label: usize| data.train.iter().filter(|row| data.truth(**row)[label]).count();
         let positives: Vec<usize> = (0..data.labels.len()).map(positives).collect();
         let loss = ClassifierLoss::new(recipe.loss, &positives, data.train.len());
-        Ok(Self { data, recipe, teacher, device, dir, sampler, loss })
+        let positions = match &recipe.task {
+            TaskRecipe::Style(StyleRecipe { dense: Some(dense), .. }) => {
+                Some(PositionLoss::new(dense, &data.images, &data.train)?)
+            }
+            _ => None,
+        };
+        Ok(Self { data, recipe, teacher, device, dir, sampler, loss, positions })
+    }
+
+    /// Each label's share of the training rows.
+    pub fn prior(&self) -> Vec<f64> {
+        let rows = self.data.train.len() as f64;
+        let positives = |label: usize| self.data.train.iter().filter(|row| self.data.truth(**row)[label]).count();
+        (0..self.data.labels.len()).map(|label| positives(label) as f64 / rows).collect()
     }
 
     /// Rows of each label before and after sampling, if sampling changes them.
@@ -200,7 +215,17 @@ impl Objective for StyleObjective<'_> {
             Some(teacher) => teacher.target(&images, labels),
             None => labels,
         };
-        Ok(self.loss.of(net.forward(images), targets))
+        let (logits, maps) = net.forward_dense(images);
+        let loss = self.loss.of(logits, targets);
+        Ok(match (&self.positions, maps) {
+            (Some(positions), Some(maps)) => loss + positions.of(maps, step.maps),
+            _ => loss,
+        })
+    }
+
+    fn maps(&self) -> Option<(usize, usize)> {
+        let InputSpec { width, height, .. } = self.recipe.input;
+        self.positions.as_ref().map(|_| (height.div_ceil(MAP_STRIDE), width.div_ceil(MAP_STRIDE)))
     }
 
     fn evaluate(&self, net: &StyleNet, epoch: usize) -> anyhow::Result<Figures> {

@@ -179,6 +179,14 @@ impl BackboneConfig {
         }
     }
 
+    /// Channels of the stages that [`Backbone::forward_stages`] gives, finest first.
+    pub(crate) fn stage_channels(&self) -> Vec<usize> {
+        match self {
+            Self::ResNet(config) => (1..4).map(|stage| config.channels_after(stage)).collect(),
+            _ => vec![self.channels()],
+        }
+    }
+
     /// The network with random weights.
     pub fn init(&self, device: &Device) -> Backbone {
         each!(self, config in Backbone => config.init(device))
@@ -232,6 +240,15 @@ impl Backbone {
         each!(self, net => net.forward_features(x))
     }
 
+    /// Features at several sizes, finest first and [`forward_features`](Self::forward_features) last; only that for
+    /// families without such stages.
+    pub fn forward_stages(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
+        match self {
+            Self::ResNet(net) => net.forward_stages(x).into(),
+            _ => vec![self.forward_features(x)],
+        }
+    }
+
     pub(crate) fn fold(self, fold: Fold) -> Self {
         each!(self, net in Self => net.fold(fold))
     }
@@ -239,6 +256,7 @@ impl Backbone {
 
 /// The last stage of a backbone that can be cut before it; a retrieval network has one a branch.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)] // as for Backbone
 pub enum LastStage {
     /// Residual blocks.
     ResNet(Vec<Block>),

@@ -5,6 +5,7 @@
 
 pub mod backbone;
 pub mod block;
+pub mod dense;
 #[cfg(feature = "backbones")]
 pub mod densenet;
 #[cfg(feature = "backbones")]
@@ -18,6 +19,7 @@ pub mod style;
 pub mod xception;
 
 pub use backbone::{Backbone, BackboneConfig, InputContract, UnknownBackbone};
+pub use dense::DenseConfig;
 pub use retrieval::{RetrievalConfig, RetrievalNet};
 pub use style::{HeadConfig, Hidden, StyleConfig, StyleNet};
 

@@ -56,7 +56,8 @@ impl Cut {
     }
 }
 
-fn share(length: usize, part: usize, parts: usize) -> Range<usize> {
+/// The rows of part `part` of `parts` of a side, as [`Cut::positions`] shares them.
+pub(super) fn share(length: usize, part: usize, parts: usize) -> Range<usize> {
     part * length / parts..((part + 1) * length).div_ceil(parts)
 }
 

@@ -31,7 +31,7 @@ impl ResNetConfig {
     }
 
     /// Channels after stage `stage` (0–3).
-    fn channels_after(&self, stage: usize) -> usize {
+    pub(super) fn channels_after(&self, stage: usize) -> usize {
         (self.width << stage) * if self.bottleneck { 4 } else { 1 }
     }
 
@@ -132,8 +132,17 @@ pub struct ResNet {
 impl ResNet {
     /// `[batch, 3, h, w]` → `[batch, channels, h / 32, w / 32]`; of a trunk half the channels, h / 16 and w / 16.
     pub fn forward_features(&self, x: Tensor<4>) -> Tensor<4> {
+        let [.., features] = self.forward_stages(x);
+        features
+    }
+
+    /// Features after the second, third and last stage, `[batch, c, h / 8, w / 8]` first.
+    pub fn forward_stages(&self, x: Tensor<4>) -> [Tensor<4>; 3] {
         let x = self.pool.forward(relu(self.stem.forward(x)));
-        [&self.layer1, &self.layer2, &self.layer3, &self.layer4].iter().fold(x, |x, stage| forward_stage(stage, x))
+        let second = forward_stage(&self.layer2, forward_stage(&self.layer1, x));
+        let third = forward_stage(&self.layer3, second.clone());
+        let last = forward_stage(&self.layer4, third.clone());
+        [second, third, last]
     }
 
     pub(crate) fn fold(self, fold: Fold) -> Self {

@@ -4,10 +4,11 @@
 
 use super::backbone::{Backbone, BackboneConfig, UnknownBackbone};
 use super::block::{Fold, global_average};
+use super::dense::{DenseConfig, DenseHead};
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::{hard_swish, relu};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 /// Widths of a head's hidden layers, from the features to the labels; each is at least 1, none at all is a linear head.
@@ -99,6 +100,9 @@ pub struct StyleConfig {
     /// What sits on the features.
     #[serde(flatten)]
     pub head: HeadConfig,
+    /// Dense supervision beside the head's hidden layers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dense: Option<DenseConfig>,
     /// Number of labels.
     pub n_labels: usize,
 }
@@ -110,7 +114,10 @@ impl StyleConfig {
     /// [`UnknownBackbone`].
     pub fn init(&self, device: &Device) -> Result<StyleNet, UnknownBackbone> {
         let backbone = BackboneConfig::named(&self.backbone)?;
-        let mut width = backbone.channels();
+        let mut width = match &self.dense {
+            Some(dense) => dense.pooled(backbone.channels()),
+            None => backbone.channels(),
+        };
         let mut layer = |units, bias, norm: bool| {
             let linear = LinearConfig::new(width, units).with_bias(bias).init(device);
             width = units;
@@ -126,7 +133,9 @@ impl StyleConfig {
         Ok(StyleNet {
             backbone: backbone.init(device),
             hidden,
-            output: LinearConfig::new(width, self.n_labels).init(device),
+            output: LinearConfig::new(width + self.dense.map_or(0, |dense| dense.evidence()), self.n_labels)
+                .init(device),
+            dense: self.dense.map(|dense| dense.init(&backbone.stage_channels(), device)),
             torchvision: self.head == HeadConfig::Torchvision,
         })
     }
@@ -173,6 +182,8 @@ pub struct StyleNet {
     backbone: Backbone,
     hidden: Vec<HiddenLayer>,
     output: Linear,
+    /// Sees what every position shows.
+    dense: Option<DenseHead>,
     /// torchvision's classifier, whose hidden layer ends in hard swish instead of ReLU.
     torchvision: bool,
 }
@@ -180,13 +191,40 @@ pub struct StyleNet {
 impl StyleNet {
     /// `[batch, 3, h, w]` → logits `[batch, n_labels]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<2> {
-        self.forward_head(global_average(self.backbone.forward_features(x)))
+        self.forward_dense(x).0
     }
 
-    /// Pooled features `[batch, channels]` → logits `[batch, n_labels]`.
-    pub fn forward_head(&self, features: Tensor<2>) -> Tensor<2> {
+    /// As [`forward`](Self::forward), with the class maps `[batch, classes, h / 8, w / 8]` of dense supervision.
+    pub fn forward_dense(&self, x: Tensor<4>) -> (Tensor<2>, Option<Tensor<4>>) {
+        let Some(dense) = &self.dense else {
+            return (self.output.forward(self.hidden(global_average(self.backbone.forward_features(x)))), None);
+        };
+        let stages = self.backbone.forward_stages(x);
+        let maps = dense.maps(&stages);
+        let features = self.hidden(dense.pool(stages[stages.len() - 1].clone()));
+        let seen = Tensor::cat(vec![features, dense.evidence(maps.clone())], 1);
+        (self.output.forward(seen), Some(maps))
+    }
+
+    fn hidden(&self, features: Tensor<2>) -> Tensor<2> {
         let activate = |x| if self.torchvision { hard_swish(x) } else { relu(x) };
-        self.output.forward(self.hidden.iter().fold(features, |x, layer| activate(layer.forward(x))))
+        self.hidden.iter().fold(features, |x, layer| activate(layer.forward(x)))
+    }
+
+    /// Answers with the labels' frequencies before anything is learnt, which Adam would take a thousand steps to find.
+    pub fn with_prior(mut self, frequency: &[f64]) -> Self {
+        let logits: Vec<f32> = frequency
+            .iter()
+            .map(|share| {
+                let share = share.clamp(1e-3, 0.999);
+                (share / (1.0 - share)).ln() as f32
+            })
+            .collect();
+        self.output.bias = self.output.bias.map(|bias| {
+            bias.map(|bias| Tensor::from_data(TensorData::new(logits.clone(), [logits.len()]), &bias.device()))
+        });
+        self.output.weight = self.output.weight.map(|weight| weight * 0.1);
+        self
     }
 
     pub(crate) fn backbone(&self) -> &Backbone {
@@ -212,6 +250,7 @@ impl StyleNet {
         Self {
             backbone: self.backbone.fold(fold),
             hidden: self.hidden.into_iter().map(|layer| layer.fold(fold)).collect(),
+            dense: self.dense.map(|dense| dense.fold(fold)),
             ..self
         }
     }

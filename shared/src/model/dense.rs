@@ -1,0 +1,140 @@
+//! Dense supervision: a feature pyramid (Lin et al. 2017, <https://arxiv.org/abs/1612.03144>) predicts what every position
+//! shows, learns from masks where photos have them, and hands what it saw to the classifier.
+
+use super::block::{ConvBn, ConvBnConfig, Fold, global_average};
+use super::pooling::share;
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig};
+use burn::tensor::activation::{relu, softmax};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// What a classifier with dense supervision has beside its backbone and hidden layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DenseConfig {
+    /// Ids that masks use, 0 to `classes − 1`.
+    pub classes: usize,
+    /// Channels of the pyramid.
+    #[serde(default = "default_width")]
+    pub width: usize,
+    /// Horizontal stripes of the last features that the hidden layers see beside the global average: garments have their
+    /// heights.
+    #[serde(default = "default_stripes")]
+    pub stripes: usize,
+}
+
+fn default_width() -> usize {
+    64
+}
+
+fn default_stripes() -> usize {
+    6
+}
+
+impl DenseConfig {
+    /// Values that the hidden layers see of `channels` features.
+    pub fn pooled(&self, channels: usize) -> usize {
+        channels * (1 + self.stripes)
+    }
+
+    /// Values that the class maps give the last layer.
+    pub fn evidence(&self) -> usize {
+        2 * self.classes
+    }
+
+    /// With random weights, over stages of these channels, finest first.
+    pub fn init(&self, channels: &[usize], device: &Device) -> DenseHead {
+        DenseHead {
+            laterals: channels.iter().map(|c| Conv2dConfig::new([*c, self.width], [1, 1]).init(device)).collect(),
+            fuse: ConvBnConfig::new(self.width, self.width, 3, 1).init(device),
+            classes: Conv2dConfig::new([self.width, self.classes], [1, 1]).init(device),
+            norm: BatchNormConfig::new(self.evidence()).init(device),
+            stripes: self.stripes,
+        }
+    }
+}
+
+/// The pyramid and its class maps.
+#[derive(Module, Debug)]
+pub struct DenseHead {
+    laterals: Vec<Conv2d>,
+    fuse: ConvBn,
+    classes: Conv2d,
+    norm: BatchNorm,
+    stripes: usize,
+}
+
+impl DenseHead {
+    /// Stages `[batch, c, h, w]`, finest first → class logits `[batch, classes, h, w]` at the finest one's size.
+    pub fn maps(&self, stages: &[Tensor<4>]) -> Tensor<4> {
+        let mut top: Option<Tensor<4>> = None;
+        for (stage, lateral) in stages.iter().zip(&self.laterals).rev() {
+            let here = lateral.forward(stage.clone());
+            let [_, _, height, width] = here.dims();
+            top = Some(match top {
+                Some(above) => here + twice(above).narrow(2, 0, height).narrow(3, 0, width),
+                None => here,
+            });
+        }
+        let fused = top.unwrap_or_else(|| stages[0].clone());
+        self.classes.forward(relu(self.fuse.forward(fused)))
+    }
+
+    /// `[batch, c, h, w]` → `[batch, c · (1 + stripes)]`: the global average, then each stripe's.
+    pub fn pool(&self, features: Tensor<4>) -> Tensor<2> {
+        let [_, _, height, _] = features.dims();
+        let stripe = |i| {
+            let rows = share(height, i, self.stripes);
+            global_average(features.clone().narrow(2, rows.start, rows.len()))
+        };
+        let stripes = (0..self.stripes).map(stripe);
+        Tensor::cat(std::iter::once(global_average(features.clone())).chain(stripes).collect(), 1)
+    }
+
+    /// Class logits → `[batch, 2 · classes]`: how much of the picture, and how surely anywhere, shows each class.
+    pub fn evidence(&self, maps: Tensor<4>) -> Tensor<2> {
+        let [batch, classes, height, width] = maps.dims();
+        let probs = softmax(maps, 1).reshape([batch, classes, height * width]);
+        let mean = (probs.clone().mean_dim(2) + 1e-3).log();
+        let highest = (probs.max_dim(2) + 1e-2).log();
+        self.norm.forward(Tensor::cat(vec![mean, highest], 1).reshape([batch, 2 * classes]))
+    }
+
+    pub(crate) fn fold(self, fold: Fold) -> Self {
+        Self { fuse: fold.apply(self.fuse), ..self }
+    }
+}
+
+/// Nearest-neighbour enlargement to twice the size.
+fn twice(x: Tensor<4>) -> Tensor<4> {
+    let [batch, channels, height, width] = x.dims();
+    x.reshape([batch, channels, height, 1, width, 1]).repeat(&[1, 1, 1, 2, 1, 2]).reshape([
+        batch,
+        channels,
+        2 * height,
+        2 * width,
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn enlarges_pixel_by_pixel_and_keeps_uneven_sizes() {
+        let device = Device::flex();
+        let x = Tensor::<1>::from_floats([1.0, 2.0, 3.0, 4.0], &device).reshape([1, 1, 2, 2]);
+        let values: Vec<f32> = twice(x).into_data().iter::<f32>().collect();
+        assert_eq!(values, [1., 1., 2., 2., 1., 1., 2., 2., 3., 3., 4., 4., 3., 3., 4., 4.]);
+        let config = DenseConfig { classes: 5, width: 4, stripes: 6 };
+        let head = config.init(&[8, 16, 32], &device);
+        let stage = |c, h, w| Tensor::<4>::ones([2, c, h, w], &device);
+        let stages = [stage(8, 18, 12), stage(16, 9, 6), stage(32, 5, 3)];
+        let maps = head.maps(&stages);
+        assert_eq!(maps.dims(), [2, 5, 18, 12]);
+        assert_eq!(head.evidence(maps).dims(), [2, config.evidence()]);
+        assert_eq!(head.pool(stages[2].clone()).dims(), [2, config.pooled(32)]);
+    }
+}
