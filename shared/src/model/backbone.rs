@@ -180,6 +180,7 @@ impl BackboneConfig {
     }
 
     /// Channels of the stages that [`Backbone::forward_stages`] gives, finest first.
+    #[cfg(feature = "backbones")]
     pub(crate) fn stage_channels(&self) -> Vec<usize> {
         match self {
             Self::ResNet(config) => (1..4).map(|stage| config.channels_after(stage)).collect(),
@@ -242,6 +243,7 @@ impl Backbone {
 
     /// Features at several sizes, finest first and [`forward_features`](Self::forward_features) last; only that for
     /// families without such stages.
+    #[cfg(feature = "backbones")]
     pub fn forward_stages(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
         match self {
             Self::ResNet(net) => net.forward_stages(x).into(),

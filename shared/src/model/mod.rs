@@ -5,6 +5,7 @@
 
 pub mod backbone;
 pub mod block;
+#[cfg(feature = "backbones")]
 pub mod dense;
 #[cfg(feature = "backbones")]
 pub mod densenet;
@@ -19,6 +20,7 @@ pub mod style;
 pub mod xception;
 
 pub use backbone::{Backbone, BackboneConfig, InputContract, UnknownBackbone};
+#[cfg(feature = "backbones")]
 pub use dense::DenseConfig;
 pub use retrieval::{RetrievalConfig, RetrievalNet};
 pub use style::{HeadConfig, Hidden, StyleConfig, StyleNet};

@@ -4,11 +4,14 @@
 
 use super::backbone::{Backbone, BackboneConfig, UnknownBackbone};
 use super::block::{Fold, global_average};
+#[cfg(feature = "backbones")]
 use super::dense::{DenseConfig, DenseHead};
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+#[cfg(feature = "backbones")]
+use burn::tensor::TensorData;
 use burn::tensor::activation::{hard_swish, relu};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// Widths of a head's hidden layers, from the features to the labels; each is at least 1, none at all is a linear head.
@@ -100,7 +103,8 @@ pub struct StyleConfig {
     /// What sits on the features.
     #[serde(flatten)]
     pub head: HeadConfig,
-    /// Dense supervision beside the head's hidden layers.
+    /// Dense supervision beside the head's hidden layers; not in the browser, whose students have none.
+    #[cfg(feature = "backbones")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dense: Option<DenseConfig>,
     /// Number of labels.
@@ -114,10 +118,13 @@ impl StyleConfig {
     /// [`UnknownBackbone`].
     pub fn init(&self, device: &Device) -> Result<StyleNet, UnknownBackbone> {
         let backbone = BackboneConfig::named(&self.backbone)?;
+        #[cfg(feature = "backbones")]
         let mut width = match &self.dense {
             Some(dense) => dense.pooled(backbone.channels()),
             None => backbone.channels(),
         };
+        #[cfg(not(feature = "backbones"))]
+        let mut width = backbone.channels();
         let mut layer = |units, bias, norm: bool| {
             let linear = LinearConfig::new(width, units).with_bias(bias).init(device);
             width = units;
@@ -130,11 +137,13 @@ impl StyleConfig {
             }
             (HeadConfig::Torchvision, _) => vec![],
         };
+        #[cfg(feature = "backbones")]
+        let width = width + self.dense.map_or(0, |dense| dense.evidence());
         Ok(StyleNet {
             backbone: backbone.init(device),
             hidden,
-            output: LinearConfig::new(width + self.dense.map_or(0, |dense| dense.evidence()), self.n_labels)
-                .init(device),
+            output: LinearConfig::new(width, self.n_labels).init(device),
+            #[cfg(feature = "backbones")]
             dense: self.dense.map(|dense| dense.init(&backbone.stage_channels(), device)),
             torchvision: self.head == HeadConfig::Torchvision,
         })
@@ -183,6 +192,7 @@ pub struct StyleNet {
     hidden: Vec<HiddenLayer>,
     output: Linear,
     /// Sees what every position shows.
+    #[cfg(feature = "backbones")]
     dense: Option<DenseHead>,
     /// torchvision's classifier, whose hidden layer ends in hard swish instead of ReLU.
     torchvision: bool,
@@ -191,14 +201,17 @@ pub struct StyleNet {
 impl StyleNet {
     /// `[batch, 3, h, w]` → logits `[batch, n_labels]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<2> {
-        self.forward_dense(x).0
+        #[cfg(feature = "backbones")]
+        if self.dense.is_some() {
+            return self.forward_dense(x).0;
+        }
+        self.output.forward(self.hidden(global_average(self.backbone.forward_features(x))))
     }
 
     /// As [`forward`](Self::forward), with the class maps `[batch, classes, h / 8, w / 8]` of dense supervision.
+    #[cfg(feature = "backbones")]
     pub fn forward_dense(&self, x: Tensor<4>) -> (Tensor<2>, Option<Tensor<4>>) {
-        let Some(dense) = &self.dense else {
-            return (self.output.forward(self.hidden(global_average(self.backbone.forward_features(x)))), None);
-        };
+        let Some(dense) = &self.dense else { return (self.forward(x), None) };
         let stages = self.backbone.forward_stages(x);
         let maps = dense.maps(&stages);
         let features = self.hidden(dense.pool(stages[stages.len() - 1].clone()));
@@ -212,6 +225,7 @@ impl StyleNet {
     }
 
     /// Answers with the labels' frequencies before anything is learnt, which Adam would take a thousand steps to find.
+    #[cfg(feature = "backbones")]
     pub fn with_prior(mut self, frequency: &[f64]) -> Self {
         let logits: Vec<f32> = frequency
             .iter()
@@ -250,6 +264,7 @@ impl StyleNet {
         Self {
             backbone: self.backbone.fold(fold),
             hidden: self.hidden.into_iter().map(|layer| layer.fold(fold)).collect(),
+            #[cfg(feature = "backbones")]
             dense: self.dense.map(|dense| dense.fold(fold)),
             ..self
         }

@@ -1,12 +1,15 @@
 //! What would fit: the backbone of the registry whose parameters a file has, for errors about a file that does not fit.
 
+#[cfg(feature = "backbones")]
 use super::{TorchKeys, walk};
+#[cfg(feature = "backbones")]
 use crate::model::{BackboneConfig, HeadConfig, StyleConfig, StyleNet};
 use burn::tensor::Device;
 use std::collections::BTreeSet;
 use std::fmt;
 
 /// Share of parameters, of those that either side has, which must agree in name and shape to speak of a resemblance.
+#[cfg(feature = "backbones")]
 const ENOUGH: f64 = 0.6;
 
 /// A parameter's name and shape in a file.
@@ -37,6 +40,7 @@ impl fmt::Display for Resemblance {
 }
 
 /// The backbone that the file is most like, if it is like any other than the one it was meant for.
+#[cfg(feature = "backbones")]
 pub(super) fn resemblance<'a>(
     file: &BTreeSet<Parameter>,
     wanted: impl Iterator<Item = &'a Parameter>,
@@ -62,7 +66,18 @@ pub(super) fn resemblance<'a>(
     (score >= ENOUGH && !meant).then_some(best)
 }
 
+/// Nothing in a browser, which loads no weights but those of its own manifest.
+#[cfg(not(feature = "backbones"))]
+pub(super) fn resemblance<'a>(
+    _file: &BTreeSet<Parameter>,
+    _wanted: impl Iterator<Item = &'a Parameter>,
+    _device: &Device,
+) -> Option<Resemblance> {
+    None
+}
+
 /// What a file of this backbone's pretrained weights has.
+#[cfg(feature = "backbones")]
 fn parameters(net: &StyleNet) -> BTreeSet<Parameter> {
     let mut parameters = BTreeSet::new();
     walk(net, |fields, shape, _| {
