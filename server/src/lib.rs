@@ -1,6 +1,6 @@
 //! Selvedge's server side: datasets, training, evaluation, the catalogue and its service.
 //!
-//! **Invariant:** `train` and `evaluate` know no HTTP; `http` reaches models only through `embed` and `catalog`.
+//! **Invariant:** `train`, `evaluate` and `ensemble` know no HTTP; `http` reaches models only through `embed` and `catalog`.
 
 pub mod bundle_io;
 pub mod catalog;
@@ -8,6 +8,7 @@ pub mod cli;
 pub mod data;
 pub mod device;
 pub mod embed;
+pub mod ensemble;
 pub mod evaluate;
 pub mod http;
 pub mod pretrained;

@@ -7,6 +7,7 @@ mod losses;
 mod metrics;
 mod torch_files;
 mod torchvision;
+mod xgboost;
 
 /// A golden file.
 fn golden(name: &str) -> serde_json::Value {

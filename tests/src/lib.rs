@@ -3,5 +3,7 @@
 mod data;
 pub mod fixture;
 pub mod process;
+pub mod skip;
+pub mod zoo;
 
 pub use data::real_data;

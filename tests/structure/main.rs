@@ -14,6 +14,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("server/src", &["web::", "web_sys", "wasm_bindgen"]),
     ("server/src/train", &["crate::http", "crate::catalog", "crate::embed", "axum"]),
     ("server/src/evaluate", &["crate::http", "crate::train", "axum"]),
+    ("server/src/ensemble", &["crate::http", "crate::train", "crate::embed", "crate::catalog", "axum", "burn"]),
     ("server/src/render", &["crate::http", "crate::train", "crate::embed", "crate::catalog", "burn"]),
     ("server/src/data", &["crate::http", "crate::train", "crate::embed", "crate::catalog", "axum"]),
     ("server/src/catalog", &["crate::http", "crate::train", "axum"]),

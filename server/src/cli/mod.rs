@@ -1,5 +1,6 @@
 //! The command line. Answers go to stdout, talk to stderr; every option is also an environment variable.
 
+mod ensemble;
 mod pictures;
 mod shop;
 
@@ -43,6 +44,9 @@ pub enum Command {
     Distill(DistillArgs),
     /// Measure a bundle on a split of a dataset.
     Evaluate(EvaluateArgs),
+    /// Make one predictor of many networks.
+    #[command(subcommand)]
+    Ensemble(ensemble::EnsembleCommand),
     /// Tag one picture with a style bundle.
     Tag(TagArgs),
     /// Embed a dataset's shop photos into a catalogue.
@@ -189,6 +193,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             let report = evaluate_with(&manifest, &weights, dataset, &args.split, &options, &device)?;
             if args.json { print(&serde_json::to_string_pretty(&report)?) } else { print(&report.to_string()) }
         }
+        Command::Ensemble(command) => ensemble::run(&command),
         Command::Tag(args) => tag(&args, cli.device),
     }
 }

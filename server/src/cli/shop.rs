@@ -124,7 +124,7 @@ pub struct ServeArgs {
     log_json: bool,
 }
 
-fn bar(total: usize, what: &str) -> ProgressBar {
+pub(super) fn bar(total: usize, what: &str) -> ProgressBar {
     let bar = ProgressBar::new(total as u64);
     if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}  {elapsed} elapsed, {eta} left") {
         bar.set_style(style);

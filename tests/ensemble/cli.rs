@@ -1,0 +1,157 @@
+//! The commands, run as processes.
+
+use assert_cmd::Command;
+use server::evaluate::table::{FOLDER, Table};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+use tests::zoo::{Recipe, zoo};
+
+fn selvedge(dir: &Path) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin("selvedge"));
+    command.current_dir(dir);
+    command
+}
+
+/// Runs a command that must succeed, returns what it printed.
+fn ok(dir: &Path, args: &[&str]) -> String {
+    let output = selvedge(dir).args(args).output().expect("starts");
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// Runs a command that must fail, returns its complaint.
+fn fails(dir: &Path, args: &[&str]) -> String {
+    let output = selvedge(dir).args(args).output().expect("starts");
+    assert!(!output.status.success(), "{args:?} succeeded");
+    String::from_utf8(output.stderr).expect("text")
+}
+
+/// Writes the made-up predictions as runs would: a folder a model and fold, a table an epoch.
+fn write_runs(dir: &Path, table: &Table) {
+    let mut files: BTreeMap<(String, u32, u32), Table> = BTreeMap::new();
+    for row in &table.rows {
+        let key = (row.run.to_string(), row.fold.expect("folds"), row.epoch);
+        let file = files.entry(key).or_insert_with(|| Table { labels: table.labels.clone(), rows: Vec::new() });
+        file.rows.push(row.clone());
+    }
+    for ((run, fold, epoch), table) in files {
+        let folder = dir.join(format!("{run}-{fold}")).join(FOLDER);
+        fs::create_dir_all(&folder).expect("creates");
+        table.write(&folder.join(format!("epoch{epoch:04}.parquet"))).expect("writes");
+    }
+}
+
+/// Every file under a folder.
+fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(dir).expect("a folder") {
+        let path = entry.expect("readable").path();
+        let name = path.file_name().expect("named").to_string_lossy().into_owned();
+        if path.is_dir() {
+            files.extend(contents(&path).into_iter().map(|(inner, bytes)| (format!("{name}/{inner}"), bytes)));
+        } else {
+            files.insert(name, fs::read(&path).expect("readable"));
+        }
+    }
+    files
+}
+
+#[test]
+fn shards_merge_to_what_one_process_fits_even_if_one_was_killed() {
+    if tests::skip::xgboost("shards_merge_to_what_one_process_fits_even_if_one_was_killed").is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    write_runs(&dir.join("runs"), &zoo(Recipe::default()));
+    ok(dir, &["ensemble", "collect", "runs", "--out", "zoo.parquet"]);
+    let fit = |more: &[&str]| {
+        let grid = ["--keep", "3", "--grid", "eta=0.05,0.1;max_depth=3,6;min_child_weight=1,5"];
+        [&["ensemble", "fit", "zoo.parquet"], &grid[..], more]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let args = |args: &[String]| args.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
+    let run = |list: Vec<String>| ok(dir, &args(&list).split('\n').collect::<Vec<_>>());
+
+    run(fit(&["--out", "whole"]));
+    for shard in ["1/3", "3/3"] {
+        run(fit(&["--out", &format!("part{}", &shard[..1]), "--shard", shard]));
+    }
+    let missing = fails(dir, &["ensemble", "merge", "part1", "part3", "--out", "merged"]);
+    assert!(missing.contains("shard 2/3 is missing") && missing.contains("--shard 2/3"), "{missing}");
+
+    // Killed while it fits.
+    let second = fit(&["--out", "part2", "--shard", "2/3"]);
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("selvedge"))
+        .args(&second)
+        .current_dir(dir)
+        .spawn()
+        .expect("starts");
+    std::thread::sleep(Duration::from_millis(150));
+    assert!(child.try_wait().expect("a child").is_none(), "it ended before it was killed");
+    child.kill().expect("kills");
+    child.wait().expect("ends");
+    assert!(!dir.join("part2").exists());
+    let unfinished = fails(dir, &["ensemble", "merge", "part1", "part2", "part3", "--out", "merged"]);
+    assert!(unfinished.contains("part2 is no finished part"), "{unfinished}");
+    // Killed while it writes: what it left must not matter.
+    fs::create_dir_all(dir.join(".part2.partial/boosters")).expect("creates");
+    fs::write(dir.join(".part2.partial/boosters/000-0.ubj"), "half").expect("writes");
+
+    run(second.clone());
+    run(second); // once more: it is done already
+    ok(dir, &["ensemble", "merge", "part3", "part1", "part2", "--out", "merged"]);
+    assert!(contents(&dir.join("merged")) == contents(&dir.join("whole")), "merged parts differ from the whole");
+    assert!(contents(dir).keys().all(|name| !name.contains(".partial")));
+
+    run(fit(&["--out", "other", "--shard", "2/3", "--rounds", "5"]));
+    for (parts, complaint) in [
+        (["part1", "other", "part3"], "other was fitted with other options"),
+        (["part1", "part1", "part3"], "shard 1/3 is there twice"),
+        (["part1", "whole", "part3"], "whole is no finished part"),
+    ] {
+        let error = fails(dir, &[&["ensemble", "merge"], &parts[..], &["--out", "wrong"]].concat());
+        assert!(error.contains(complaint), "{error}");
+    }
+}
+
+#[test]
+fn an_ensemble_predicts_and_is_reported_on() {
+    if tests::skip::xgboost("an_ensemble_predicts_and_is_reported_on").is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    let recipe = Recipe { pictures: 120, runs: 3, epochs: 2, ..Recipe::default() };
+    zoo(recipe).write(&dir.join("zoo.parquet")).expect("writes");
+    let kept = ok(dir, &["ensemble", "filter", "zoo.parquet", "--keep", "2"]);
+    assert_eq!(kept.lines().count(), 15);
+    assert!(kept.starts_with("label0 fold 0: kept net"), "{kept}");
+    ok(dir, &["ensemble", "fit", "zoo.parquet", "--grid", "max_depth=2", "--out", "e"]);
+    let report: serde_json::Value =
+        serde_json::from_str(&ok(dir, &["ensemble", "report", "e", "zoo.parquet", "--json"])).expect("JSON");
+    let figures = report["figures"].as_array().expect("figures");
+    assert_eq!(figures.len(), 6 + 8, "{report:#}");
+    for bagging in ["mean", "pairs", "vote"] {
+        ok(dir, &["ensemble", "predict", "e", "zoo.parquet", "--out", "p.parquet", "--bagging", bagging]);
+        let table = Table::read(&dir.join("p.parquet")).expect("a table");
+        assert_eq!(table.rows.len(), 180);
+        let val = table.predictions(|row| &*row.part == "val").expect("the truth is known");
+        let (mut right, mut all) = (0, 0);
+        for (prob, truth) in val.probs.iter().flatten().zip(val.truth.iter().flatten()) {
+            assert!((0.0..=1.0).contains(prob));
+            right += u32::from((*prob >= 0.5) == *truth);
+            all += 1;
+        }
+        assert!(f64::from(right) / f64::from(all) > 0.75, "{bagging}: {right} of {all}");
+    }
+    let missing = fails(dir, &["ensemble", "fit", "zoo.parquet", "--out", "x", "--xgboost", "nowhere.so"]);
+    assert!(missing.contains("pip install xgboost-cpu"), "{missing}");
+    let nothing = fails(dir, &["ensemble", "collect", "e", "--out", "y.parquet"]);
+    assert!(nothing.contains("holds no predictions"), "{nothing}");
+}
