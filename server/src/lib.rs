@@ -13,6 +13,7 @@ pub mod evaluate;
 pub mod http;
 pub mod pretrained;
 pub mod render;
+pub mod report;
 pub mod shutdown;
 pub mod telemetry;
 pub mod train;

@@ -2,6 +2,7 @@
 
 mod ensemble;
 mod pictures;
+mod runs;
 mod shop;
 
 use crate::bundle_io;
@@ -49,6 +50,8 @@ pub enum Command {
     Ensemble(ensemble::EnsembleCommand),
     /// Tag one picture with a style bundle.
     Tag(TagArgs),
+    /// List runs, compare them, or write a run's report again.
+    Runs(runs::RunsArgs),
     /// Embed a dataset's shop photos into a catalogue.
     Index(shop::IndexArgs),
     /// Serve the page, the tagger and catalogue search over HTTP.
@@ -167,6 +170,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Dataset(DatasetCommand::Augmented(args)) => pictures::augmented(&args),
         Command::Dataset(DatasetCommand::Bench(args)) => pictures::bench(&args),
         Command::Dataset(DatasetCommand::Describe { dir }) => describe(&dir),
+        Command::Runs(args) => runs::run(&args),
         Command::Index(args) => shop::index(&args, cli.device),
         Command::Serve(args) => shop::serve(&args, cli.device),
         Command::Train(args) => {

@@ -22,7 +22,8 @@ impl Counts {
         if denominator == 0 { 0.0 } else { (5 * self.tp) as f64 / denominator as f64 }
     }
 
-    pub(super) fn add(&mut self, truth: bool, predicted: bool) {
+    /// Counts one image.
+    pub fn add(&mut self, truth: bool, predicted: bool) {
         match (truth, predicted) {
             (true, true) => self.tp += 1,
             (false, true) => self.fp += 1,

@@ -5,6 +5,7 @@ use super::distill::{self, Teacher};
 use super::engine::{BEST, Figures, Objective, fit};
 use super::plan;
 use super::recipe::{Recipe, RetrievalRecipe, TaskRecipe};
+use super::report;
 use super::retrieval::{Identities, RetrievalObjective, RetrievalTrainee};
 use super::run::{Provenance, Run, Start, commit};
 use super::style::{Labelled, StyleObjective};
@@ -46,8 +47,7 @@ impl Order {
     }
 }
 
-/// The folder of the bundle within a run.
-pub const BUNDLE: &str = "bundle";
+pub use crate::report::record::BUNDLE;
 
 /// Trains as the recipe says and leaves a bundle in the run; returns its folder.
 ///
@@ -172,7 +172,9 @@ fn export_style(
         thresholds: data.thresholds(&predictions),
         ..manifest(recipe, run, Architecture::Style(config), &weights, figures)
     };
-    finish(run, &manifest, &weights)
+    let bundle = finish(run, &manifest, &weights)?;
+    report::after_classifier(&run.dir, data, &predictions, &manifest.thresholds);
+    Ok(bundle)
 }
 
 fn train_retrieval(
@@ -194,7 +196,9 @@ fn train_retrieval(
         embedding_dim: task.model.embedding_dim(),
         ..manifest(recipe, run, Architecture::Retrieval(task.model.clone()), &weights, figures)
     };
-    finish(run, &manifest, &weights)
+    let bundle = finish(run, &manifest, &weights)?;
+    report::after(&run.dir, None);
+    Ok(bundle)
 }
 
 fn manifest(

@@ -12,6 +12,7 @@ pub mod optimiser;
 pub mod plan;
 pub mod position;
 pub mod recipe;
+pub mod report;
 pub mod retrieval;
 pub mod run;
 pub mod sampling;

@@ -3,8 +3,10 @@
 use super::recipe::Recipe;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Whether a run begins or goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +37,18 @@ pub struct Run {
     pub dir: PathBuf,
     /// Where the run came from.
     pub provenance: Provenance,
+    /// Held while this process works on the run; the system lets go of it however the process ends.
+    _lock: Arc<File>,
 }
 
-const RECIPE: &str = "recipe.toml";
-const PROVENANCE: &str = "run.json";
-const METRICS: &str = "metrics.jsonl";
+/// The recipe within a run.
+pub const RECIPE: &str = "recipe.toml";
+/// Where the run came from, within it.
+pub const PROVENANCE: &str = "run.json";
+/// An epoch a line, within a run.
+pub const METRICS: &str = "metrics.jsonl";
+/// Locked by the process that works on the run.
+const LOCK: &str = "run.lock";
 
 impl Run {
     /// Makes the directory, or opens it again.
@@ -48,6 +57,7 @@ impl Run {
     /// If a new one exists already, or one to resume is missing or was started with another recipe or other data.
     pub fn open(dir: &Path, recipe: &Recipe, provenance: Provenance, start: Start) -> anyhow::Result<Self> {
         let text = toml::to_string_pretty(recipe)?;
+        let lock;
         match start {
             Start::New => {
                 anyhow::ensure!(
@@ -56,12 +66,14 @@ impl Run {
                     dir.display()
                 );
                 std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+                lock = locked(dir)?;
                 std::fs::write(dir.join(RECIPE), text)?;
                 std::fs::write(dir.join(PROVENANCE), serde_json::to_string_pretty(&provenance)?)?;
             }
             Start::Resume => {
                 let before = std::fs::read_to_string(dir.join(RECIPE))
                     .with_context(|| format!("{} is no run that could go on", dir.display()))?;
+                lock = locked(dir)?;
                 anyhow::ensure!(
                     before == text,
                     "{} was started with another recipe; resume with the same recipe and --set, or start a new run",
@@ -75,7 +87,7 @@ impl Run {
                 );
             }
         }
-        Ok(Self { dir: dir.to_owned(), provenance })
+        Ok(Self { dir: dir.to_owned(), provenance, _lock: Arc::new(lock) })
     }
 
     /// Appends a line to `metrics.jsonl`.
@@ -107,6 +119,29 @@ impl Run {
         let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
         write_whole(&path, kept.as_bytes())
     }
+}
+
+/// Takes the run for this process alone.
+fn locked(dir: &Path) -> anyhow::Result<File> {
+    let path = dir.join(LOCK);
+    let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            anyhow::bail!("another process is working on {}; wait until it has ended, or end it", dir.display())
+        }
+        // Some network file systems know no locks; then nothing guards the run, as without this file.
+        Err(std::fs::TryLockError::Error(error)) => {
+            tracing::warn!(%error, "{} cannot be locked", path.display());
+            Ok(file)
+        }
+    }
+}
+
+/// Whether a process is working on the run in `dir`.
+pub fn is_locked(dir: &Path) -> bool {
+    File::open(dir.join(LOCK))
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
 }
 
 /// The commit of this program's source tree, or `unknown` outside of one.
