@@ -45,12 +45,15 @@ pub struct Report {
     pub figures: Vec<Figures>,
 }
 
+/// Probabilities of a split's rows, and thresholds where the predictor brings its own.
+type SplitAnswer = (Vec<Vec<f32>>, Option<Vec<f32>>);
+
 /// A way to predict, as probabilities `[row][label]` of a part.
 struct Method {
     name: &'static str,
     oof: Vec<Vec<f32>>,
     /// Of each split in the zoo's order, with thresholds if not those of the out-of-fold rows.
-    splits: Vec<(Vec<Vec<f32>>, Option<Vec<f32>>)>,
+    splits: Vec<SplitAnswer>,
 }
 
 /// Scores an ensemble on the zoo that it was fitted to.

@@ -223,7 +223,7 @@ impl<O: Objective> Training<'_, O> {
         let source = Source {
             images: Arc::clone(self.images),
             spec: self.recipe.input.clone(),
-            augment: Some(self.recipe.augment.clone()),
+            augment: Some(self.recipe.augment),
             maps: self.objective.maps(),
             pool: None,
         };
