@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn every_rule_that_looks_finds_nearly_the_best_f2() {
         for (rule, share) in
-            [(ThresholdRule::Greedy, 1.0), (ThresholdRule::Expected, 0.97), (ThresholdRule::Lbfgsb, 0.995)]
+            [(ThresholdRule::Greedy, 1.0), (ThresholdRule::Expected, 0.97), (ThresholdRule::Lbfgsb, 0.97)]
         {
             for sharpness in [1.0, 2.0] {
                 let predictions = predictions(sharpness);

@@ -141,7 +141,7 @@ mod tests {
         let by_count = Oversample { below: 5, factor: 3, ..Oversample::default() };
         for oversample in [by_name, by_count] {
             let sampler = sampler(&SamplingRecipe { oversample: vec![oversample], undersample: undersample.clone() })?;
-            let epochs: Vec<Vec<usize>> = (0..8).map(|epoch| sampler.epoch(1, epoch)).collect();
+            let epochs: Vec<Vec<usize>> = (0..32).map(|epoch| sampler.epoch(1, epoch)).collect();
             let mut dense_seen = BTreeSet::new();
             for rows in &epochs {
                 assert_eq!((rows.len(), rows.iter().filter(|row| **row == 9).count()), (4 + 2 * 3, 3));
