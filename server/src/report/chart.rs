@@ -293,7 +293,10 @@ mod tests {
         assert_eq!(texts(&Axis::counting("", 1, 3)), ["1", "2", "3"]);
         assert_eq!(texts(&Axis::counting("", 1, 1)), ["1"]);
         assert_eq!(texts(&Axis::logarithmic("", [3.0, 420.0].into_iter())), ["1e0", "1e1", "1e2", "1e3"]);
-        assert_eq!(texts(&Axis::fitting("", [0.0, 4e-5].into_iter())), ["0e0", "1e-5", "2e-5", "3e-5", "4e-5"]);
+        assert_eq!(
+            texts(&Axis::fitting("", [0.0, 4e-5].into_iter())),
+            ["0.00000", "1e-5", "2e-5", "3e-5", "4e-5", "5e-5"]
+        );
         // Nothing to show, and one value only, still make an axis.
         for values in [vec![], vec![f64::NAN], vec![0.0], vec![-3.0]] {
             let axis = Axis::fitting("", values.iter().copied());
