@@ -196,6 +196,7 @@ impl BackboneConfig {
     /// The network without its last stage, random weights; `None` for a family that is not cut there.
     ///
     /// The last stage strides by `last_stride`, 2 as published or 1 for a finer map.
+    #[cfg_attr(not(feature = "backbones"), allow(unused_variables))] // a ResNet's stride is the last stage's own
     pub(crate) fn trunk(&self, last_stride: usize, device: &Device) -> Option<Backbone> {
         match self {
             Self::ResNet(config) => Some(Backbone::ResNet(config.trunk(device))),
