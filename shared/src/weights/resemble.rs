@@ -89,6 +89,7 @@ fn parameters(net: &StyleNet) -> BTreeSet<Parameter> {
 }
 
 /// Common parameters over all parameters (Jaccard).
+#[cfg(feature = "backbones")]
 fn share(one: &BTreeSet<Parameter>, other: &BTreeSet<Parameter>) -> f64 {
     let common = one.intersection(other).count();
     common as f64 / (one.len() + other.len() - common).max(1) as f64
