@@ -2,6 +2,7 @@
 
 pub mod augment;
 pub mod corrupt;
+pub mod duplicates;
 pub mod folds;
 pub mod images;
 mod jpeg;

@@ -90,6 +90,10 @@ pub struct DataRecipe {
     /// Seed of the division into folds: models that are to be combined must share it, whatever their own seeds.
     #[serde(default)]
     pub fold_seed: u64,
+    /// Keeps photos in one fold that look alike: hashes that differ in at most this many of 64 bits, 0–16, and the same
+    /// colours; off if absent. 4 finds the copies among street photos; before one background groups grow by chains.
+    #[serde(default)]
+    pub near_duplicates: Option<u32>,
     /// Splits that every epoch also predicts for a later ensemble; nothing is chosen by them. Classifiers only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub predict: Vec<String>,
@@ -232,6 +236,10 @@ impl Recipe {
         anyhow::ensure!(
             folds == 0 || holdout == 0.0,
             "data.folds and data.holdout exclude each other; set one of them"
+        );
+        anyhow::ensure!(
+            self.data.near_duplicates.is_none_or(|bits| bits <= 16 && folds > 0),
+            "data.near_duplicates must lie between 0 and 16 bits, and needs data.folds"
         );
         anyhow::ensure!(
             folds == 0 || !matches!(self.task, TaskRecipe::Retrieval(_)),

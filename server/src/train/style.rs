@@ -43,7 +43,7 @@ impl Labelled {
     ///
     /// # Errors
     /// If a split is empty or a label unknown.
-    pub fn new(dataset: Dataset, recipe: &Recipe) -> anyhow::Result<Self> {
+    pub fn new(mut dataset: Dataset, recipe: &Recipe) -> anyhow::Result<Self> {
         let labels = match recipe.data.labels {
             LabelSource::Styles => STYLES.iter().map(|style| style.id.to_owned()).collect(),
             LabelSource::Dataset => dataset.vocabulary(),
@@ -51,6 +51,10 @@ impl Labelled {
         let rows = dataset.split("train", |_| true, "")?;
         let DataRecipe { holdout, folds, fold, fold_seed, .. } = recipe.data;
         let (tune, train) = if folds > 0 {
+            if let Some(bits) = recipe.data.near_duplicates {
+                let alike = dataset.mark_near_duplicates(&rows, bits)?;
+                eprintln!("{alike} of {} training photos look like another and stay in its fold", rows.len());
+            }
             let of = dataset.folds(&rows, &labels, folds, fold_seed)?;
             let (tune, train): (Vec<_>, Vec<_>) = rows.into_iter().zip(of).partition(|(_, of)| *of == fold);
             let rows = |part: Vec<(usize, usize)>| part.into_iter().map(|(row, _)| row).collect();
