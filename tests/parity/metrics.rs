@@ -6,10 +6,11 @@ use serde_json::Value;
 use server::evaluate::bootstrap::Interval;
 use server::evaluate::calibration::Calibration;
 use server::evaluate::classification::classify;
+use server::evaluate::gap::gap_report;
 use server::evaluate::lbfgsb::minimise;
 use server::evaluate::multilabel::{Counts, Predictions, macro_f2, micro_f2};
 use server::evaluate::retrieval::{mean_ap_at_10, rank_scores, recall_at};
-use server::evaluate::thresholds::{ThresholdRule, gap_report};
+use server::evaluate::thresholds::ThresholdRule;
 use std::io::Read;
 
 fn close(actual: f64, expected: &Value, what: &str) {
@@ -38,8 +39,7 @@ fn f2_and_thresholds_agree_with_scikit_learn() {
             assert_eq!(predictions.greedy_thresholds(0.0), thresholds);
             for (label, threshold) in ThresholdRule::Lbfgsb.choose(&predictions).into_iter().enumerate() {
                 let (found, grid) = (predictions.counts_at(label, threshold).f2(), of::<f64>(&expected["f2"][label]));
-                // The softened F2 is not quite the true one on so few pictures.
-                assert!(found > grid - 0.1, "L-BFGS-B, label {label}: {found} at {threshold}, on the grid {grid}");
+                assert!(found > grid - 0.03, "L-BFGS-B, label {label}: {found} at {threshold}, on the grid {grid}");
             }
         }
         let counts: Vec<Counts> = predictions.counts(&predictions.all(), |label, prob| prob >= thresholds[label]);
@@ -79,7 +79,7 @@ fn ranking_and_calibration_agree_with_scikit_learn() {
         area(report.average_precision, &golden["average_precision"][label], "average precision");
         area(report.roc_auc, &golden["roc_auc"][label], "area under the ROC curve");
         close(report.f2_interval.value, &golden["tuned"]["f2"][label], "F2");
-        close(predictions.soft_f2(label, 0.3).0, &golden["soft_f2_at_0.3"][label], "soft F2");
+        close(predictions.soft_f2(label, 0.3, 0.02).0, &golden["soft_f2_at_0.3"][label], "soft F2");
         if report.score.support > 0 {
             calibrated(&report.calibration, &golden["label_calibration"][label]);
             assert!(report.f2_interval.low < report.f2_interval.high, "label {label}");

@@ -7,7 +7,10 @@ use anyhow::Result;
 use burn::tensor::{Device, Distribution, Tensor, Tolerance};
 use server::bundle_io;
 use server::data::Dataset;
-use server::evaluate::run::evaluate;
+use server::evaluate::run::{Options, evaluate, evaluate_with};
+use server::evaluate::table::Table;
+use server::evaluate::thresholds::ThresholdRule;
+use server::evaluate::views::Views;
 use server::render::{RenderOptions, StyleMix, render_dataset};
 use server::train::export::{BUNDLE, Order, train};
 use server::train::{Recipe, Start};
@@ -129,6 +132,57 @@ fn style_learns_and_its_student_too() -> Result<()> {
     train(&recipe(&student, &data, &[])?, &order, &device)?;
     let losses: Vec<f64> = lines(&run).iter().map(|line| line["train_loss"].as_f64().expect("a number")).collect();
     assert!(losses[3] < losses[0], "{losses:?}");
+    Ok(())
+}
+
+#[test]
+fn folds_are_predicted_out_of_fold_and_their_thresholds_measured_elsewhere() -> Result<()> {
+    let _alone = alone();
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("shop");
+    shop(&data)?;
+    let device = Device::flex();
+    let (mut bundle, mut tables) = (None, Vec::new());
+    for fold in 0..2 {
+        let run = dir.path().join(format!("fold{fold}"));
+        let settings = ["epochs=1", "data.folds=2", &format!("data.fold={fold}"), "evaluate.views=flip"];
+        bundle = Some(train(&recipe(STYLE, &data, &settings)?, &order(&run, Start::New), &device)?);
+        let table = fs::read_dir(run.join("predictions"))?.next().expect("an epoch's table")?.path();
+        tables.push(table);
+    }
+    let tune = Table::out_of_fold(&tables)?;
+    assert_eq!(tune.truth.len(), Dataset::open(&data)?.split("train", |_| true, "")?.len(), "every picture once");
+
+    let (manifest, weights) = bundle_io::read(&bundle.expect("two folds"))?;
+    let measure = |dataset: &Path, options: &Options| {
+        evaluate_with(&manifest, &weights, Dataset::open(dataset)?, "val", options, &device)
+    };
+    let rule = Some(ThresholdRule::Greedy);
+    let report = measure(&data, &Options { views: Views::None, tune: Some(tune.clone()), thresholds: rule })?;
+    let gap = report.gap.expect("predictions to tune on");
+    assert_eq!(gap.unseen_macro_f2, report.figures["macro_f2_13"].value);
+    assert_eq!(gap.labels.iter().map(|label| label.threshold).collect::<Vec<_>>(), ThresholdRule::Greedy.choose(&tune));
+    let untuned = measure(&data, &Options { thresholds: rule, ..Options::default() }).expect_err("nothing to tune on");
+    assert!(untuned.to_string().contains("never tuned on the split"), "{untuned}");
+
+    // With the view of its mirror image beside it a picture and its mirror image are the same.
+    let mirrored = dir.path().join("mirrored");
+    fs::create_dir(&mirrored)?;
+    fs::copy(data.join("manifest.csv"), mirrored.join("manifest.csv"))?;
+    for row in Dataset::open(&data)?.rows {
+        let path = mirrored.join(Path::new(&row.path).with_extension("png"));
+        fs::create_dir_all(path.parent().expect("a folder"))?;
+        image::open(data.join(&row.path))?.fliph().save(&path)?;
+    }
+    let manifest_text = fs::read_to_string(mirrored.join("manifest.csv"))?;
+    fs::write(mirrored.join("manifest.csv"), manifest_text.replace(".jpg", ".png").replace(".jpeg", ".png"))?;
+    let brier = |dataset: &Path, views: Views| -> Result<f64> {
+        Ok(measure(dataset, &Options { views, ..Options::default() })?.figures["brier"].value)
+    };
+    let close = |views: Views| -> Result<f64> { Ok((brier(&data, views.clone())? - brier(&mirrored, views)?).abs()) };
+    let (straight, flip, ten_crop) = (close(Views::None)?, close(Views::Flip)?, close(Views::TenCrop)?);
+    assert!(flip < 1e-5 && ten_crop < 1e-5, "flip {flip}, ten-crop {ten_crop}");
+    assert!(straight > 10.0 * flip.max(ten_crop), "one look tells a picture from its mirror image: {straight}");
     Ok(())
 }
 

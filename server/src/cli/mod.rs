@@ -9,6 +9,7 @@ use crate::bundle_io;
 use crate::data::{Dataset, Photo};
 use crate::device::{self, DeviceChoice};
 use crate::evaluate::run::{Options, evaluate_with};
+use crate::evaluate::table::Table;
 use crate::evaluate::thresholds::ThresholdRule;
 use crate::evaluate::views::Views;
 use crate::train::recipe::{Recipe, TaskRecipe};
@@ -128,8 +129,12 @@ pub struct EvaluateArgs {
     /// Average a classifier's probabilities over views of each picture: none, flip or ten-crop.
     #[arg(long, default_value = "none")]
     pub views: Views,
-    /// One threshold for every label instead of the bundle's own: a number from 0 to 1.
-    #[arg(long)]
+    /// Predictions tables of the same model, one a fold, to set the thresholds' worth out of fold beside.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub tune_predictions: Vec<PathBuf>,
+    /// Thresholds instead of the bundle's own: greedy, expected or lbfgsb on --tune-predictions, or a number from 0 to 1
+    /// for every label.
+    #[arg(long, value_name = "RULE")]
     pub thresholds: Option<ThresholdRule>,
     /// Print JSON.
     #[arg(long)]
@@ -192,7 +197,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Evaluate(args) => {
             let (manifest, weights) = bundle_io::read(&args.bundle)?;
             let dataset = Dataset::open(&args.data)?;
-            let options = Options { views: args.views, tune: None, thresholds: args.thresholds };
+            let tune =
+                if args.tune_predictions.is_empty() { None } else { Some(Table::out_of_fold(&args.tune_predictions)?) };
+            let options = Options { views: args.views, tune, thresholds: args.thresholds };
             let device = cli.device.open()?;
             let report = evaluate_with(&manifest, &weights, dataset, &args.split, &options, &device)?;
             if args.json { print(&serde_json::to_string_pretty(&report)?) } else { print(&report.to_string()) }

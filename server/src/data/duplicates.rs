@@ -76,8 +76,8 @@ impl Dataset {
             }
         }
         let mut first: HashMap<&str, usize> = HashMap::new();
-        for at in 0..rows.len() {
-            let known = &self.rows[rows[at]].dup_group;
+        for (at, row) in rows.iter().enumerate() {
+            let known = &self.rows[*row].dup_group;
             if !known.is_empty() {
                 sets.join(at, *first.entry(known).or_insert(at));
             }

@@ -4,6 +4,7 @@ pub mod bootstrap;
 pub mod calibration;
 pub mod classification;
 pub mod forward;
+pub mod gap;
 pub mod lbfgsb;
 pub mod multilabel;
 pub mod ranking;

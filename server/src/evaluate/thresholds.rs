@@ -1,9 +1,9 @@
-//! Thresholds of a multi-label classifier: how they are chosen, and what they lose on pictures never tuned on.
+//! Thresholds of a multi-label classifier: how they are chosen.
 //!
 //! Macro F2 is a mean over labels and each label has its own threshold, so every rule may choose label by label.
 
 use super::lbfgsb::minimise;
-use super::multilabel::{Counts, Predictions, macro_f2};
+use super::multilabel::{Counts, Predictions};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 const FALLBACK: f32 = 0.5;
 /// Starts of L-BFGS-B.
 const RESTARTS: usize = 12;
-/// Width over which a picture passes from no to yes in the F2 that L-BFGS-B climbs: wide enough for a slope between the
-/// pictures of a rare label, narrow beside the grid's range.
-const SOFTNESS: f64 = 0.02;
+/// Widths over which a picture passes from no to yes in the F2 that L-BFGS-B climbs, one search after the other: the first
+/// sees past the steps that single pictures make, the last is as fine as the grid.
+const SOFTNESS: [f64; 3] = [0.05, 0.01, 0.002];
 
 /// How thresholds are chosen: in a recipe `"greedy"`, `"expected"`, `"lbfgsb"` or `{ fixed = 0.4 }`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -126,21 +126,24 @@ impl Predictions {
     pub fn lbfgsb_thresholds(&self, fallback: f32) -> Vec<f32> {
         let n = self.labels.len();
         let columns: Vec<Column> = (0..n).map(|label| self.column(label)).collect();
-        let objective = |at: &[f64], gradient: &mut [f64]| {
-            let mut sum = 0.0;
-            for (label, column) in columns.iter().enumerate() {
-                let (value, slope) = column.soft_f2(at[label]);
-                sum -= value / n as f64;
-                gradient[label] = -slope / n as f64;
-            }
-            sum
+        let search = |start: Vec<f64>, softness: f64| {
+            let objective = |at: &[f64], gradient: &mut [f64]| {
+                let mut sum = 0.0;
+                for (label, column) in columns.iter().enumerate() {
+                    let (value, slope) = column.soft_f2(at[label], softness);
+                    sum -= value / n as f64;
+                    gradient[label] = -slope / n as f64;
+                }
+                sum
+            };
+            minimise(objective, &start, &vec![0.0; n], &vec![1.0; n]).x
         };
         let mut best: Vec<(f32, f64)> = vec![(fallback, f64::NEG_INFINITY); n];
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         for _ in 0..RESTARTS {
             let start: Vec<f64> = (0..n).map(|_| rng.random_range(0.0..1.0)).collect();
-            let end = minimise(objective, &start, &vec![0.0; n], &vec![1.0; n]);
-            for (label, threshold) in end.x.into_iter().enumerate() {
+            let end = SOFTNESS.into_iter().fold(start, search);
+            for (label, threshold) in end.into_iter().enumerate() {
                 let threshold = threshold as f32;
                 let f2 = self.counts_at(label, threshold).f2();
                 let better = f2 > best[label].1 || (f2 == best[label].1 && threshold < best[label].0);
@@ -152,9 +155,9 @@ impl Predictions {
         best.into_iter().map(|(threshold, _)| threshold).collect()
     }
 
-    /// F2 of a label where a picture counts as σ((p − threshold) / 0.02) of a yes, and its derivative by the threshold.
-    pub fn soft_f2(&self, label: usize, threshold: f64) -> (f64, f64) {
-        self.column(label).soft_f2(threshold)
+    /// F2 of a label where a picture counts as σ((p − threshold) / softness) of a yes, and its derivative by the threshold.
+    pub fn soft_f2(&self, label: usize, threshold: f64, softness: f64) -> (f64, f64) {
+        self.column(label).soft_f2(threshold, softness)
     }
 
     fn column(&self, label: usize) -> Column {
@@ -196,12 +199,12 @@ struct Column {
 }
 
 impl Column {
-    fn soft_f2(&self, threshold: f64) -> (f64, f64) {
+    fn soft_f2(&self, threshold: f64, softness: f64) -> (f64, f64) {
         // Yes votes and their derivative by the threshold.
         let votes = |probs: &[f64]| {
             probs.iter().fold((0.0, 0.0), |(sum, slope), prob| {
-                let yes = 1.0 / (1.0 + ((threshold - prob) / SOFTNESS).exp());
-                (sum + yes, slope - yes * (1.0 - yes) / SOFTNESS)
+                let yes = 1.0 / (1.0 + ((threshold - prob) / softness).exp());
+                (sum + yes, slope - yes * (1.0 - yes) / softness)
             })
         };
         let ((tp, tp_slope), (fp, fp_slope)) = (votes(&self.positive), votes(&self.negative));
@@ -218,90 +221,6 @@ impl Column {
 fn tempered(prob: f32, temperature: f64) -> f64 {
     let prob = f64::from(prob).clamp(1e-7, 1.0 - 1e-7);
     1.0 / (1.0 + (-(prob / (1.0 - prob)).ln() / temperature).exp())
-}
-
-/// What a label's threshold is worth where it was tuned, and where it was not.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LabelGap {
-    /// Label identifier.
-    pub id: String,
-    /// The threshold.
-    pub threshold: f32,
-    /// Images tuned on that carry the label.
-    pub tuned_support: usize,
-    /// F2 on the images tuned on.
-    pub tuned_f2: f64,
-    /// Unseen images that carry the label.
-    pub unseen_support: usize,
-    /// F2 on unseen images.
-    pub unseen_f2: f64,
-    /// `tuned_f2 − unseen_f2`: what tuning promised too much.
-    pub gap: f64,
-}
-
-/// The gap of every label, and of their mean.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct GapReport {
-    /// Macro F2 on the images tuned on.
-    pub tuned_macro_f2: f64,
-    /// Macro F2 on unseen images.
-    pub unseen_macro_f2: f64,
-    /// The first less the second.
-    pub gap: f64,
-    /// By label.
-    pub labels: Vec<LabelGap>,
-}
-
-/// F2 at `thresholds` on the predictions they were tuned on (out of fold) and on a split that nothing was tuned on.
-///
-/// # Errors
-/// If the two were made for other labels, or the thresholds are not as many.
-pub fn gap_report(tuned: &Predictions, thresholds: &[f32], unseen: &Predictions) -> anyhow::Result<GapReport> {
-    anyhow::ensure!(
-        tuned.labels == unseen.labels,
-        "the predictions to tune on are for the labels {:?}, not for {:?}; use those of the same model",
-        tuned.labels,
-        unseen.labels
-    );
-    let n = unseen.labels.len();
-    anyhow::ensure!(thresholds.len() == n, "{} thresholds for {n} labels", thresholds.len());
-    let counts = |predictions: &Predictions| -> Vec<Counts> {
-        (0..n).map(|label| predictions.counts_at(label, thresholds[label])).collect()
-    };
-    let (on_tuned, on_unseen) = (counts(tuned), counts(unseen));
-    let labels = (0..n).map(|label| {
-        let (tuned_f2, unseen_f2) = (on_tuned[label].f2(), on_unseen[label].f2());
-        LabelGap {
-            id: unseen.labels[label].clone(),
-            threshold: thresholds[label],
-            tuned_support: tuned.support(label),
-            tuned_f2,
-            unseen_support: unseen.support(label),
-            unseen_f2,
-            gap: tuned_f2 - unseen_f2,
-        }
-    });
-    let (tuned_macro_f2, unseen_macro_f2) = (macro_f2(&on_tuned, 0), macro_f2(&on_unseen, 0));
-    let gap = tuned_macro_f2 - unseen_macro_f2;
-    Ok(GapReport { tuned_macro_f2, unseen_macro_f2, gap, labels: labels.collect() })
-}
-
-impl std::fmt::Display for GapReport {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(
-            f,
-            "  {:<20} {:>9} {:>15} {:>15} {:>8}",
-            "thresholds", "threshold", "tuned F2 (n)", "unseen F2 (n)", "gap"
-        )?;
-        for label in &self.labels {
-            let with = |f2: f64, n: usize| format!("{f2:.4} ({n})");
-            let (tuned, unseen) =
-                (with(label.tuned_f2, label.tuned_support), with(label.unseen_f2, label.unseen_support));
-            writeln!(f, "  {:<20} {:>9.2} {tuned:>15} {unseen:>15} {:>+8.4}", label.id, label.threshold, label.gap)?;
-        }
-        let (tuned, unseen) = (self.tuned_macro_f2, self.unseen_macro_f2);
-        writeln!(f, "  {:<20} {:>9} {tuned:>15.4} {unseen:>15.4} {:>+8.4}", "macro", "", self.gap)
-    }
 }
 
 #[cfg(test)]
@@ -323,7 +242,7 @@ mod tests {
     #[test]
     fn every_rule_that_looks_finds_nearly_the_best_f2() {
         for (rule, share) in
-            [(ThresholdRule::Greedy, 1.0), (ThresholdRule::Expected, 0.97), (ThresholdRule::Lbfgsb, 0.97)]
+            [(ThresholdRule::Greedy, 1.0), (ThresholdRule::Expected, 0.97), (ThresholdRule::Lbfgsb, 0.995)]
         {
             for sharpness in [1.0, 2.0] {
                 let predictions = predictions(sharpness);
@@ -339,16 +258,17 @@ mod tests {
         for rule in [ThresholdRule::Greedy, ThresholdRule::Lbfgsb] {
             assert_eq!(rule.choose(&never), [FALLBACK], "there is nothing to choose by");
         }
-        assert_eq!(never.soft_f2(0, 0.5).0, 0.0);
+        assert_eq!(never.soft_f2(0, 0.5, 0.02).0, 0.0);
     }
 
     #[test]
     fn the_softened_f2_has_the_slope_it_says_and_tends_to_f2() {
         let predictions = predictions(1.0);
         for threshold in [0.0, 0.1, 0.25, 0.4, 0.8, 1.0] {
-            let (value, slope) = predictions.soft_f2(0, threshold);
+            let (value, slope) = predictions.soft_f2(0, threshold, 0.02);
             let by = 1e-6;
-            let (above, below) = (predictions.soft_f2(0, threshold + by).0, predictions.soft_f2(0, threshold - by).0);
+            let (above, below) =
+                (predictions.soft_f2(0, threshold + by, 0.02).0, predictions.soft_f2(0, threshold - by, 0.02).0);
             assert!((slope - (above - below) / (2.0 * by)).abs() < 1e-6, "{threshold}: {slope}");
             assert!((value - predictions.counts_at(0, threshold as f32).f2()).abs() < 0.05, "{threshold}: {value}");
         }

@@ -1,0 +1,147 @@
+//! What thresholds tuned out of fold lose on pictures never tuned on.
+
+use super::multilabel::{Counts, Predictions, macro_f2};
+use super::table::{OOF, Table};
+use serde::Serialize;
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+impl Table {
+    /// Out-of-fold predictions of one model from its folds' tables, each picture once.
+    ///
+    /// # Errors
+    /// If a table cannot be read, they are for other labels, a truth is not known, a picture is there twice (from several
+    /// runs or epochs), or there is none.
+    pub fn out_of_fold(paths: &[PathBuf]) -> anyhow::Result<Predictions> {
+        let tables = paths.iter().map(|path| Self::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
+        let whole = Self::concat(tables)?;
+        let mut seen = HashSet::new();
+        for row in whole.rows.iter().filter(|row| &*row.part == OOF) {
+            anyhow::ensure!(
+                seen.insert(&row.path),
+                "{} was predicted out of fold twice in these tables (again by {} after epoch {}); name one epoch's table for each fold of one model",
+                row.path,
+                row.run,
+                row.epoch
+            );
+        }
+        anyhow::ensure!(!seen.is_empty(), "these tables have no prediction out of fold (part '{OOF}')");
+        whole.predictions(|row| &*row.part == OOF)
+    }
+}
+
+/// What a label's threshold is worth where it was tuned, and where it was not.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LabelGap {
+    /// Label identifier.
+    pub id: String,
+    /// The threshold.
+    pub threshold: f32,
+    /// Images tuned on that carry the label.
+    pub tuned_support: usize,
+    /// F2 on the images tuned on.
+    pub tuned_f2: f64,
+    /// Unseen images that carry the label.
+    pub unseen_support: usize,
+    /// F2 on unseen images.
+    pub unseen_f2: f64,
+    /// `tuned_f2 − unseen_f2`: what tuning promised too much.
+    pub gap: f64,
+}
+
+/// The gap of every label, and of their mean.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GapReport {
+    /// Macro F2 on the images tuned on.
+    pub tuned_macro_f2: f64,
+    /// Macro F2 on unseen images.
+    pub unseen_macro_f2: f64,
+    /// The first less the second.
+    pub gap: f64,
+    /// By label.
+    pub labels: Vec<LabelGap>,
+}
+
+/// F2 at `thresholds` on the predictions they were tuned on (out of fold) and on a split that nothing was tuned on.
+///
+/// # Errors
+/// If the two were made for other labels, or the thresholds are not as many.
+pub fn gap_report(tuned: &Predictions, thresholds: &[f32], unseen: &Predictions) -> anyhow::Result<GapReport> {
+    anyhow::ensure!(
+        tuned.labels == unseen.labels,
+        "the predictions to tune on are for the labels {:?}, not for {:?}; use those of the same model",
+        tuned.labels,
+        unseen.labels
+    );
+    let n = unseen.labels.len();
+    anyhow::ensure!(thresholds.len() == n, "{} thresholds for {n} labels", thresholds.len());
+    let counts = |predictions: &Predictions| -> Vec<Counts> {
+        (0..n).map(|label| predictions.counts_at(label, thresholds[label])).collect()
+    };
+    let (on_tuned, on_unseen) = (counts(tuned), counts(unseen));
+    let labels = (0..n).map(|label| {
+        let (tuned_f2, unseen_f2) = (on_tuned[label].f2(), on_unseen[label].f2());
+        LabelGap {
+            id: unseen.labels[label].clone(),
+            threshold: thresholds[label],
+            tuned_support: tuned.support(label),
+            tuned_f2,
+            unseen_support: unseen.support(label),
+            unseen_f2,
+            gap: tuned_f2 - unseen_f2,
+        }
+    });
+    let (tuned_macro_f2, unseen_macro_f2) = (macro_f2(&on_tuned, 0), macro_f2(&on_unseen, 0));
+    let gap = tuned_macro_f2 - unseen_macro_f2;
+    Ok(GapReport { tuned_macro_f2, unseen_macro_f2, gap, labels: labels.collect() })
+}
+
+impl std::fmt::Display for GapReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(
+            f,
+            "  {:<20} {:>9} {:>15} {:>15} {:>8}",
+            "thresholds", "threshold", "tuned F2 (n)", "unseen F2 (n)", "gap"
+        )?;
+        for label in &self.labels {
+            let with = |f2: f64, n: usize| format!("{f2:.4} ({n})");
+            let (tuned, unseen) =
+                (with(label.tuned_f2, label.tuned_support), with(label.unseen_f2, label.unseen_support));
+            writeln!(f, "  {:<20} {:>9.2} {tuned:>15} {unseen:>15} {:>+8.4}", label.id, label.threshold, label.gap)?;
+        }
+        let (tuned, unseen) = (self.tuned_macro_f2, self.unseen_macro_f2);
+        writeln!(f, "  {:<20} {:>9} {tuned:>15.4} {unseen:>15.4} {:>+8.4}", "macro", "", self.gap)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::{Header, Part};
+    use super::*;
+
+    #[test]
+    fn out_of_fold_predictions_take_each_picture_once() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, part: &str, paths: [&str; 2]| {
+            let predictions =
+                Predictions { labels: vec!["a".to_owned()], probs: vec![vec![0.5]; 2], truth: vec![vec![true]; 2] };
+            let part = Part {
+                name: part,
+                paths: &paths.map(str::to_owned),
+                item_ids: &[String::new(), String::new()],
+                predictions: &predictions,
+            };
+            let unseen = Part { name: "val", ..part };
+            let header = Header { run: "net".to_owned(), fold: Some(0), epoch: 3 };
+            let path = dir.path().join(name);
+            Table::new(&header, &[part, unseen]).expect("consistent").write(&path).expect("writes");
+            path
+        };
+        let (one, other) = (write("1", OOF, ["a.jpg", "b.jpg"]), write("2", OOF, ["c.jpg", "d.jpg"]));
+        assert_eq!(Table::out_of_fold(&[one.clone(), other]).expect("two folds").truth.len(), 4, "val is left out");
+        let twice = Table::out_of_fold(&[one.clone(), one]).expect_err("twice").to_string();
+        assert!(twice.contains("a.jpg") && twice.contains("one epoch's table"), "{twice}");
+        let none = Table::out_of_fold(&[write("3", "test", ["a.jpg", "b.jpg"])]).expect_err("none").to_string();
+        assert!(none.contains("no prediction out of fold"), "{none}");
+    }
+}
