@@ -33,7 +33,8 @@ pub struct LabelReport {
     pub f2_interval: Interval,
     /// Share of positive images: the average precision of chance.
     pub prevalence: f64,
-    /// Average precision; `None` without a positive image.
+    /// Average precision; `None` without a positive image. The interval of a rare label leans upwards and may even leave out
+    /// the value: a resample shows a positive image twice, and the second time it stands beside itself.
     pub average_precision: Option<Interval>,
     /// Area under the ROC curve, ½ for chance; `None` unless there are positive and negative images.
     pub roc_auc: Option<Interval>,
