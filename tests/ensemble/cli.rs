@@ -68,7 +68,7 @@ fn shards_merge_to_what_one_process_fits_even_if_one_was_killed() {
     write_runs(&dir.join("runs"), &zoo(Recipe::default()));
     ok(dir, &["ensemble", "collect", "runs", "--out", "zoo.parquet"]);
     let fit = |more: &[&str]| {
-        let grid = ["--keep", "3", "--grid", "eta=0.05,0.1;max_depth=3,6;min_child_weight=1,5"];
+        let grid = ["--keep", "3", "--grid", "eta=0.1;max_depth=3,6;min_child_weight=1,5"];
         [&["ensemble", "fit", "zoo.parquet"], &grid[..], more]
             .concat()
             .into_iter()

@@ -90,7 +90,7 @@ pub struct FitArgs {
     out: PathBuf,
     #[command(flatten)]
     filter: FilterFlags,
-    /// Parameters to try: small (4 combinations), full (180), or lists: eta=0.1,0.2;max_depth=3,6;min_child_weight=1,5
+    /// Parameters to try: small (2 combinations), full (180), or lists: eta=0.1,0.2;max_depth=3,6;min_child_weight=1,5
     #[arg(long, default_value = "small")]
     grid: Grid,
     /// Rounds of boosting at most.
