@@ -179,7 +179,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Index(args) => shop::index(&args, cli.device),
         Command::Serve(args) => shop::serve(&args, cli.device),
         Command::Train(args) => {
-            let recipe = read_recipe(&args)?;
+            let recipe = read_recipe(&args.recipe, &args.settings, args.data.as_ref())?;
             anyhow::ensure!(
                 !matches!(recipe.task, TaskRecipe::Distill(_)),
                 "this recipe needs a teacher; use `selvedge distill --teacher BUNDLE RECIPE`"
@@ -187,7 +187,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             train(&args, &recipe, None, cli.device)
         }
         Command::Distill(args) => {
-            let recipe = read_recipe(&args.train)?;
+            let recipe = read_recipe(&args.train.recipe, &args.train.settings, args.train.data.as_ref())?;
             anyhow::ensure!(
                 matches!(recipe.task, TaskRecipe::Distill(_)),
                 "this is no recipe for distillation (task.kind = \"distill\"); use `selvedge train`"
@@ -220,9 +220,10 @@ fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-fn read_recipe(args: &TrainArgs) -> anyhow::Result<Recipe> {
-    let mut recipe = Recipe::read(&args.recipe, &args.settings)?;
-    if let Some(dir) = &args.data {
+/// The recipe with its settings, on another dataset if one is named.
+fn read_recipe(path: &Path, settings: &[String], data: Option<&PathBuf>) -> anyhow::Result<Recipe> {
+    let mut recipe = Recipe::read(path, settings)?;
+    if let Some(dir) = data {
         recipe.data.dir.clone_from(dir);
     }
     Ok(recipe)

@@ -1,9 +1,8 @@
 //! The commands about pictures on their way to a network: see what augmentation does, measure how fast it is done.
 
-use super::print;
+use super::{print, read_recipe};
 use crate::data::{Augment, Dataset, Images, Loader, Plan, Source};
 use crate::render::lay_out;
-use crate::train::Recipe;
 use anyhow::Context;
 use clap::Args;
 use image::RgbImage;
@@ -64,10 +63,7 @@ pub struct BenchArgs {
 }
 
 pub(super) fn augmented(args: &AugmentedArgs) -> anyhow::Result<()> {
-    let mut recipe = Recipe::read(&args.recipe, &args.settings)?;
-    if let Some(dir) = &args.data {
-        recipe.data.dir.clone_from(dir);
-    }
+    let recipe = read_recipe(&args.recipe, &args.settings, args.data.as_ref())?;
     let dataset = Dataset::open(&recipe.data.dir)?;
     let rows = dataset.split(&args.split, |_| true, "")?;
     let step = (rows.len() / args.photos.max(1)).max(1);

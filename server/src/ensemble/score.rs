@@ -38,11 +38,8 @@ impl Outcomes {
         let mut counts = vec![Counts::default(); self.n_labels];
         for &row in rows {
             for (cell, counts) in self.cells[row * self.n_labels..].iter().zip(&mut counts) {
-                match cell {
-                    Some((true, true)) => counts.tp += 1,
-                    Some((false, true)) => counts.fp += 1,
-                    Some((true, false)) => counts.fn_ += 1,
-                    Some((false, false)) | None => {}
+                if let Some((truth, on)) = cell {
+                    counts.add(*truth, *on);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! What the plots of a classifier show, computed from predictions: precision and recall, F2 over thresholds, labels that
 //! are mistaken for one another, and whether probabilities mean what they say.
 
-use crate::evaluate::multilabel::Predictions;
+use crate::evaluate::multilabel::{Counts, Predictions};
 use shared::score::descending;
 
 /// One point of a precision–recall curve.
@@ -36,31 +36,10 @@ pub fn precision_recall(predictions: &Predictions, label: usize) -> Vec<Operatin
     curve
 }
 
-/// Average precision: precision summed over the steps of recall, without interpolation; NaN for an empty curve.
-pub fn average_precision(curve: &[Operating]) -> f64 {
-    if curve.is_empty() {
-        return f64::NAN;
-    }
-    let mut before = 0.0;
-    curve
-        .iter()
-        .map(|point| {
-            let gained = point.recall - before;
-            before = point.recall;
-            gained * point.precision
-        })
-        .sum()
-}
-
 /// Precision and recall of one label at a threshold; precision is NaN where nothing is predicted.
 pub fn operating_at(predictions: &Predictions, label: usize, threshold: f32) -> Operating {
-    let (mut found, mut predicted) = (0usize, 0usize);
-    for (probs, truth) in predictions.probs.iter().zip(&predictions.truth) {
-        let on = probs[label] >= threshold;
-        predicted += usize::from(on);
-        found += usize::from(on && truth[label]);
-    }
-    Operating { recall: found as f64 / predictions.support(label) as f64, precision: found as f64 / predicted as f64 }
+    let Counts { tp, fp, fn_ } = predictions.counts_at(label, threshold);
+    Operating { recall: tp as f64 / (tp + fn_) as f64, precision: tp as f64 / (tp + fp) as f64 }
 }
 
 /// F2 of one label at the thresholds 0, 0.01 … 1.
@@ -68,9 +47,7 @@ pub fn f2_by_threshold(predictions: &Predictions, label: usize) -> Vec<[f64; 2]>
     (0..=100u8)
         .map(|step| {
             let threshold = f32::from(step) / 100.0;
-            let Operating { recall, precision } = operating_at(predictions, label, threshold);
-            let f2 = if precision > 0.0 { 5.0 * precision * recall / (4.0 * precision + recall) } else { 0.0 };
-            [f64::from(threshold), f2]
+            [f64::from(threshold), predictions.counts_at(label, threshold).f2()]
         })
         .collect()
 }
@@ -148,6 +125,7 @@ pub fn image_loss(predictions: &Predictions, image: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::ranking::Ranking;
 
     /// Six images, two labels; the second is carried by none.
     fn predictions() -> Predictions {
@@ -170,8 +148,9 @@ mod tests {
             assert!((point.recall - recall).abs() < 1e-12 && (point.precision - precision).abs() < 1e-12, "{point:?}");
         }
         // sklearn.metrics.average_precision_score([1, 0, 1, 1, 0, 0], [.9, .8, .8, .6, .3, .1])
-        assert!((average_precision(&curve) - 0.805_555_555_555_555_6).abs() < 1e-12);
-        assert!(precision_recall(&predictions, 1).is_empty() && average_precision(&[]).is_nan());
+        let average_precision = |label| Ranking::new(&predictions, label).areas(&[1; 6]).average_precision;
+        assert!((average_precision(0) - 0.805_555_555_555_555_6).abs() < 1e-12);
+        assert!(precision_recall(&predictions, 1).is_empty() && average_precision(1).is_nan());
 
         // sklearn.metrics.fbeta_score(y, p >= t, beta=2) at .0, .7 and .85
         let f2 = f2_by_threshold(&predictions, 0);

@@ -81,12 +81,7 @@ pub fn sheet(mistakes: &[Mistake]) -> anyhow::Result<Vec<u8>> {
 /// A whole photo within a square, by the resizing that models see.
 fn thumbnail(photo: &Path) -> anyhow::Result<RgbImage> {
     // The mean is what pads: a middle grey, on light and dark pages alike.
-    const GREY: f32 = 0.5;
-    let spec = InputSpec { mean: [GREY; 3], std: [1.0; 3], ..InputSpec::new(CELL, CELL, Fit::Pad) };
+    let spec = InputSpec { mean: [0.5; 3], std: [1.0; 3], ..InputSpec::new(CELL, CELL, Fit::Pad) };
     let chw = spec.to_chw(Photo::read(photo)?.pixels()?, None)?;
-    let plane = CELL * CELL;
-    Ok(RgbImage::from_fn(CELL as u32, CELL as u32, |x, y| {
-        let at = y as usize * CELL + x as usize;
-        Rgb([0, 1, 2].map(|channel| ((chw[channel * plane + at] + GREY) * 255.0).round() as u8))
-    }))
+    RgbImage::from_raw(CELL as u32, CELL as u32, spec.to_rgb(&chw)).context("a thumbnail of another size")
 }

@@ -17,6 +17,7 @@ pub mod tables;
 pub use intervals::{Dot, intervals};
 pub use record::Record;
 
+use crate::evaluate::classification::classify;
 use crate::evaluate::multilabel::Predictions;
 use crate::train::run::write_whole;
 use anyhow::Context;
@@ -54,16 +55,19 @@ pub fn write(run: &Path, classified: Option<&Classified<'_>>) -> anyhow::Result<
     write_whole(&run.join("summary.csv"), &tables::summary(&record.epochs)?)?;
 
     let mut drawn = vec![Plot { file: "training.svg", svg: plots::training(&record.epochs) }];
-    let mut labels = Vec::new();
+    let (mut labels, mut figures) = (Vec::new(), Vec::new());
     let mut worst = html::Worst::default();
     if let Some(Classified { predictions, thresholds, photos }) = classified {
+        let frequency: Vec<usize> = (0..predictions.labels.len()).map(|label| predictions.support(label)).collect();
+        let measured = classify(predictions, thresholds, &frequency);
+        figures = tables::figures(predictions, &measured);
+        labels = tables::label_rows(predictions, thresholds, &measured);
         drawn.extend([
             Plot { file: "thresholds.svg", svg: plots::thresholds(predictions, thresholds) },
-            Plot { file: "precision-recall.svg", svg: plots::precision_recalls(predictions, thresholds) },
+            Plot { file: "precision-recall.svg", svg: plots::precision_recalls(predictions, thresholds, &measured) },
             Plot { file: "confusion.svg", svg: plots::confusion(predictions, thresholds) },
             Plot { file: "calibration.svg", svg: plots::calibration(predictions) },
         ]);
-        labels = tables::label_rows(predictions, thresholds);
         write_whole(&run.join("labels.csv"), &tables::labels(&labels)?)?;
         worst.mistakes = mistakes::worst(predictions, thresholds, photos);
         match mistakes::sheet(&worst.mistakes) {
@@ -79,7 +83,7 @@ pub fn write(run: &Path, classified: Option<&Classified<'_>>) -> anyhow::Result<
     }
     let page = html::page(&html::Content {
         record: &record,
-        figures: classified.map(|of| tables::figures(of.predictions, of.thresholds)).unwrap_or_default(),
+        figures,
         plots: drawn.iter().map(|plot| plot.svg.as_str()).collect(),
         labels: &labels,
         worst: &worst,

@@ -1,12 +1,12 @@
 //! The plots of a run, from its epochs and from predictions.
 
 use super::chart::{Axis, Figure, Mark, Panel};
-use super::curves::{
-    BINS, average_precision, calibration_error, f2_by_threshold, operating_at, precision_recall, reliability,
-};
+use super::curves::{BINS, calibration_error, f2_by_threshold, operating_at, precision_recall, reliability};
 use super::heatmap;
 use super::record::Epoch;
+use crate::evaluate::classification::Classification;
 use crate::evaluate::multilabel::Predictions;
+use crate::evaluate::ranking::mean_of_numbers;
 
 /// Labels that get a panel of their own where there are more than [`ALL_LABELS`]: half frequent, half rare.
 const SOME_LABELS: usize = 16;
@@ -81,19 +81,15 @@ fn which(predictions: &Predictions, shown: &[usize]) -> String {
         return format!("all {known} labels");
     }
     let absent = (0..known).filter(|label| predictions.support(*label) == 0).count();
-    let absent = if absent > 0 { format!("; {absent} have no image here") } else { String::new() };
-    if shown.len() < SOME_LABELS || shown.len() + absent_count(predictions) == known {
-        return format!("{} of {known} labels{absent}", shown.len());
+    let note = if absent > 0 { format!("; {absent} have no image here") } else { String::new() };
+    if shown.len() < SOME_LABELS || shown.len() + absent == known {
+        return format!("{} of {known} labels{note}", shown.len());
     }
-    format!("the {} most frequent and the {} rarest of {known} labels{absent}", SOME_LABELS / 2, SOME_LABELS / 2)
-}
-
-fn absent_count(predictions: &Predictions) -> usize {
-    (0..predictions.labels.len()).filter(|label| predictions.support(*label) == 0).count()
+    format!("the {} most frequent and the {} rarest of {known} labels{note}", SOME_LABELS / 2, SOME_LABELS / 2)
 }
 
 /// Precision over recall, a panel a label with the chosen threshold's point, after one with the mean over labels.
-pub fn precision_recalls(predictions: &Predictions, thresholds: &[f32]) -> String {
+pub fn precision_recalls(predictions: &Predictions, thresholds: &[f32], measured: &Classification) -> String {
     let shown = shown_labels(predictions);
     let n = predictions.truth.len().max(1) as f64;
     let axes = || (Axis::fixed("recall", 0.0, 1.0), Axis::fixed("precision", 0.0, 1.0));
@@ -111,7 +107,9 @@ pub fn precision_recalls(predictions: &Predictions, thresholds: &[f32]) -> Strin
             [recall, curves.iter().map(best).sum::<f64>() / curves.len().max(1) as f64]
         })
         .collect();
-    let mean_ap = curves.iter().map(|curve| average_precision(curve)).sum::<f64>() / curves.len().max(1) as f64;
+    let average_precision =
+        |label: usize| measured.labels[label].average_precision.map_or(f64::NAN, |interval| interval.value);
+    let mean_ap = mean_of_numbers((0..predictions.labels.len()).map(average_precision)).max(0.0);
     let (x, y) = axes();
     let mut panels = vec![Panel {
         title: format!("mean, AP {mean_ap:.3}"),
@@ -129,7 +127,7 @@ pub fn precision_recalls(predictions: &Predictions, thresholds: &[f32]) -> Strin
                 "{} ({}), AP {:.3}",
                 predictions.labels[label],
                 predictions.support(label),
-                average_precision(&curve)
+                average_precision(label)
             ),
             x,
             y,

@@ -1,14 +1,11 @@
 //! The tables of a run as CSV: an epoch a line, a label a line.
 
-use super::curves::{Operating, average_precision, operating_at, precision_recall};
+use super::curves::{Operating, operating_at};
 use super::record::Epoch;
 use crate::evaluate::Interval;
-use crate::evaluate::bootstrap::interval;
-use crate::evaluate::multilabel::{Counts, Predictions, macro_f2, micro_f2};
+use crate::evaluate::classification::{Classification, LabelReport};
+use crate::evaluate::multilabel::{Predictions, macro_f2, micro_f2};
 use std::collections::BTreeSet;
-
-/// Seed of the bootstrap.
-const SEED: u64 = 1;
 
 /// `summary.csv`: epoch (from 1), loss, score, rate, time, then every figure by name; empty where there is none.
 ///
@@ -48,28 +45,17 @@ pub struct LabelRow {
 }
 
 /// Every label's figures.
-pub fn label_rows(predictions: &Predictions, thresholds: &[f32]) -> Vec<LabelRow> {
-    let yes = predictions.counts(&predictions.all(), |_, _| true);
-    (0..predictions.labels.len())
-        .map(|label| {
-            let f2 = interval(predictions.truth.len(), SEED, |images| {
-                let mut counts = Counts::default();
-                for &image in images {
-                    counts.add(predictions.truth[image][label], predictions.probs[image][label] >= thresholds[label]);
-                }
-                counts.f2()
-            });
-            LabelRow {
-                id: predictions.labels[label].clone(),
-                support: predictions.support(label),
-                threshold: thresholds[label],
-                at: operating_at(predictions, label, thresholds[label]),
-                f2,
-                all_positive_f2: yes[label].f2(),
-                average_precision: average_precision(&precision_recall(predictions, label)),
-            }
-        })
-        .collect()
+pub fn label_rows(predictions: &Predictions, thresholds: &[f32], measured: &Classification) -> Vec<LabelRow> {
+    let row = |(label, report): (usize, &LabelReport)| LabelRow {
+        id: report.score.id.clone(),
+        support: report.score.support,
+        threshold: report.score.threshold,
+        at: operating_at(predictions, label, thresholds[label]),
+        f2: report.f2_interval,
+        all_positive_f2: report.score.all_positive_f2,
+        average_precision: report.average_precision.map_or(f64::NAN, |interval| interval.value),
+    };
+    measured.labels.iter().enumerate().map(row).collect()
 }
 
 /// `labels.csv`: a label a line; empty where a figure does not exist.
@@ -124,26 +110,25 @@ pub struct FigureRow {
 }
 
 /// Macro F2 over all labels and without the first, and micro F2, each beside its constant guess.
-pub fn figures(predictions: &Predictions, thresholds: &[f32]) -> Vec<FigureRow> {
-    let (n, n_labels) = (predictions.truth.len(), predictions.labels.len());
-    let all = predictions.all();
-    let yes = predictions.counts(&all, |_, _| true);
-    let half = predictions.counts(&all, |_, prob| prob >= 0.5);
-    let ours = |images: &[usize]| predictions.counts(images, |label, prob| prob >= thresholds[label]);
-    let frequency: Vec<usize> = (0..n_labels).map(|label| predictions.support(label)).collect();
-    let macros = [0, 1].into_iter().filter(|skip| n_labels > *skip).map(|skip| FigureRow {
-        name: format!("macro F2, {} labels", n_labels - skip),
-        ours: interval(n, SEED, |images| macro_f2(&ours(images), skip)),
-        half: macro_f2(&half, skip),
-        guess: "yes to every label",
-        guessed: macro_f2(&yes, skip),
+pub fn figures(predictions: &Predictions, measured: &Classification) -> Vec<FigureRow> {
+    let n_labels = predictions.labels.len();
+    let half = predictions.counts(&predictions.all(), |_, prob| prob >= 0.5);
+    let macros = [0, 1].into_iter().filter(|skip| n_labels > *skip).map(|skip| {
+        let key = format!("macro_f2_{}", n_labels - skip);
+        FigureRow {
+            name: format!("macro F2, {} labels", n_labels - skip),
+            ours: measured.figures[&key],
+            half: macro_f2(&half, skip),
+            guess: "yes to every label",
+            guessed: measured.guesses[&format!("{key} all positive")],
+        }
     });
     let micro = FigureRow {
         name: "micro F2".to_owned(),
-        ours: interval(n, SEED, |images| micro_f2(&ours(images))),
+        ours: measured.figures["micro_f2"],
         half: micro_f2(&half),
         guess: "the three most frequent labels",
-        guessed: predictions.top_k_guess_micro_f2(&frequency, 3),
+        guessed: measured.guesses["micro_f2 top-3 labels"],
     };
     macros.chain([micro]).collect()
 }

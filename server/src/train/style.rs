@@ -95,6 +95,12 @@ impl Labelled {
         Tensor::from_data(TensorData::new(values, [rows.len(), self.labels.len()]), device)
     }
 
+    /// Training rows that carry each label.
+    fn positives(&self) -> Vec<usize> {
+        let positives = |label: usize| self.train.iter().filter(|row| self.truth(**row)[label]).count();
+        (0..self.labels.len()).map(positives).collect()
+    }
+
     /// Labels of a row.
     pub fn truth(&self, row: usize) -> &[bool] {
         &self.targets[&row]
@@ -178,9 +184,7 @@ impl<'a> StyleObjective<'a> {
     ) -> anyhow::Result<Self> {
         let sampler = Sampler::new(&recipe.sampling, &data.labels, &data.train, |row| data.truth(row))?;
         // The positive weight is the training split's own, whatever is shown how often.
-        let positives = |label: usize| data.train.iter().filter(|row| data.truth(**row)[label]).count();
-        let positives: Vec<usize> = (0..data.labels.len()).map(positives).collect();
-        let loss = ClassifierLoss::new(recipe.loss, &positives, data.train.len());
+        let loss = ClassifierLoss::new(recipe.loss, &data.positives(), data.train.len());
         let positions = match &recipe.task {
             TaskRecipe::Style(StyleRecipe { dense: Some(dense), .. }) => {
                 Some(PositionLoss::new(dense, &data.images, &data.train)?)
@@ -193,8 +197,7 @@ impl<'a> StyleObjective<'a> {
     /// Each label's share of the training rows.
     pub fn prior(&self) -> Vec<f64> {
         let rows = self.data.train.len() as f64;
-        let positives = |label: usize| self.data.train.iter().filter(|row| self.data.truth(**row)[label]).count();
-        (0..self.data.labels.len()).map(|label| positives(label) as f64 / rows).collect()
+        self.data.positives().into_iter().map(|positives| positives as f64 / rows).collect()
     }
 
     /// Rows of each label before and after sampling, if sampling changes them.
