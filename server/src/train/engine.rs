@@ -97,15 +97,16 @@ pub fn fit<O: Objective>(
     if state.epochs_done > 0 {
         eprintln!("going on after epoch {} of {}", state.epochs_done, recipe.epochs);
     }
-    let steps = objective.batches(0).len();
-    let bar = progress_bar(recipe.epochs * steps, state.epochs_done * steps);
+    let stages = Stages::new(&recipe.stages, &recipe.optimiser, recipe.epochs, |epoch| objective.batches(epoch).len())?;
+    let steps = |epochs| (0..epochs).map(|epoch| stages.steps(epoch)).sum();
+    let bar = progress_bar(steps(recipe.epochs), steps(state.epochs_done));
     let training = Training {
         run,
         recipe,
         images,
         objective,
         device: device.clone().autodiff(),
-        stages: Stages::new(&recipe.stages, &recipe.optimiser, recipe.epochs, steps)?,
+        stages,
         bar,
         pool: rayon::ThreadPoolBuilder::new().build().context("cannot start the threads to evaluate on")?,
     };

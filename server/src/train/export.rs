@@ -110,24 +110,22 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
 pub fn dry_run(recipe: &Recipe) -> anyhow::Result<String> {
     let dataset = Dataset::open(&recipe.data.dir)?;
     let device = Device::default();
-    let (train, tune, steps, table) = match &recipe.task {
+    let (train, tune, plot, table) = match &recipe.task {
         TaskRecipe::Style(_) | TaskRecipe::Distill(_) => {
             let data = Labelled::new(dataset, recipe)?;
             let objective = StyleObjective::new(&data, recipe, None, &device, Path::new(""))?;
-            (data.train.len(), data.tune.len(), objective.batches(0).len(), objective.sampling_table())
+            let plot = plan::plot(recipe, |epoch| objective.batches(epoch).len())?;
+            (data.train.len(), data.tune.len(), plot, objective.sampling_table())
         }
         TaskRecipe::Retrieval(task) => {
             let data = Identities::new(dataset, recipe, task)?;
-            let steps = RetrievalObjective { data: &data, recipe, task, device: &device }.batches(0).len();
-            (data.n_train(), data.n_tune(), steps, None)
+            let objective = RetrievalObjective { data: &data, recipe, task, device: &device };
+            let plot = plan::plot(recipe, |epoch| objective.batches(epoch).len())?;
+            (data.n_train(), data.n_tune(), plot, None)
         }
     };
     let table = table.map_or_else(String::new, |table| format!("rows of an epoch\n{table}\n"));
-    let plot = plan::plot(recipe, steps)?;
-    Ok(format!(
-        "{train} images to train on, {tune} to choose by; {steps} steps an epoch, {} epochs\n\n{table}learning rate\n{plot}",
-        recipe.epochs
-    ))
+    Ok(format!("{train} images to train on, {tune} to choose by\n\n{table}{plot}"))
 }
 
 fn train_classifier(

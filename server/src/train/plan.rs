@@ -8,14 +8,17 @@ use std::fmt::Write;
 const WIDTH: usize = 72;
 const HEIGHT: usize = 12;
 
-/// The learning rate over all epochs of `steps` steps, drawn in characters.
+/// The learning rate over all epochs of as many steps as `steps` says, drawn in characters.
 ///
 /// # Errors
 /// If the recipe's stages make no sense.
-pub fn plot(recipe: &Recipe, steps: usize) -> anyhow::Result<String> {
+pub fn plot(recipe: &Recipe, steps: impl Fn(usize) -> usize) -> anyhow::Result<String> {
     let stages = Stages::new(&recipe.stages, &recipe.optimiser, recipe.epochs, steps)?;
-    let total = recipe.epochs * steps;
-    let rates: Vec<f64> = (0..total).map(|step| stages.rate(step / steps, step % steps)).collect();
+    let rates: Vec<f64> = (0..recipe.epochs)
+        .flat_map(|epoch| (0..stages.steps(epoch)).map(move |step| (epoch, step)))
+        .map(|(epoch, step)| stages.rate(epoch, step))
+        .collect();
+    let total = rates.len();
     // A column shows the highest and the lowest rate of its steps, so that no cycle is lost between two columns.
     let columns: Vec<(f64, f64)> = (0..WIDTH.min(total))
         .map(|column| {
@@ -25,7 +28,7 @@ pub fn plot(recipe: &Recipe, steps: usize) -> anyhow::Result<String> {
         })
         .collect();
     let top = rates.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-    let mut text = String::new();
+    let mut text = format!("{total} steps in {} epochs, learning rate\n", recipe.epochs);
     for line in (0..HEIGHT).rev() {
         let (below, above) = (top * line as f64 / HEIGHT as f64, top * (line + 1) as f64 / HEIGHT as f64);
         let label = if line == HEIGHT - 1 { format!("{top:.2e}") } else { String::new() };

@@ -5,7 +5,7 @@ use super::contract;
 use super::loss::LossRecipe;
 use super::optimiser::OptimiserRecipe;
 use super::sampling::SamplingRecipe;
-use super::stage::StageRecipe;
+use super::stage::{Lessons, StageRecipe};
 use crate::data::{Augment, MAX_CORRUPT};
 pub use crate::evaluate::thresholds::ThresholdRule;
 use crate::evaluate::views::Views;
@@ -224,6 +224,11 @@ impl Recipe {
         Ok(recipe)
     }
 
+    /// What an epoch learns from.
+    pub fn lessons(&self, epoch: usize) -> Lessons {
+        self.stages.iter().rfind(|stage| stage.from <= epoch).map(|stage| stage.learn).unwrap_or_default()
+    }
+
     fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(self.epochs > 0, "epochs must be at least 1");
         self.optimiser.check()?;
@@ -244,6 +249,11 @@ impl Recipe {
         anyhow::ensure!(
             folds == 0 || !matches!(self.task, TaskRecipe::Retrieval(_)),
             "data.folds stratifies labels and so works for classifiers only; use data.holdout for retrieval"
+        );
+        anyhow::ensure!(
+            self.stages.iter().all(|stage| stage.learn == Lessons::All)
+                || matches!(&self.task, TaskRecipe::Style(StyleRecipe { dense: Some(_), .. })),
+            "a stage that learns from masks needs the part of the network that does; add [task.dense]"
         );
         anyhow::ensure!(self.augment.is_valid(), "the strengths under [augment] must lie between 0 and 0.9");
         if let TaskRecipe::Style(StyleRecipe { dense: Some(_), backbone, .. }) = &self.task {

@@ -31,20 +31,27 @@ const ONECYCLE_END: f64 = 1e4;
 #[derive(Debug, Clone)]
 pub struct Schedule {
     recipe: OptimiserRecipe,
-    steps_an_epoch: f64,
+    /// Steps of an epoch, and of the whole stage.
+    steps: usize,
     total: f64,
 }
 
 impl Schedule {
     /// For `epochs` of `steps` each.
     pub fn new(recipe: &OptimiserRecipe, epochs: usize, steps: usize) -> Self {
-        Self { recipe: recipe.clone(), steps_an_epoch: steps.max(1) as f64, total: (epochs * steps) as f64 }
+        Self { recipe: recipe.clone(), steps, total: (epochs * steps) as f64 }
     }
 
-    /// The rate of step `step`, counted from 0 over all epochs of the stage.
-    pub fn rate(&self, step: usize) -> f64 {
+    /// Steps of an epoch.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// The rate of a step of an epoch, both counted from 0.
+    pub fn rate(&self, epoch: usize, step: usize) -> f64 {
         let OptimiserRecipe { rate, warmup, .. } = self.recipe;
-        let (step, warmup) = (step as f64, warmup * self.steps_an_epoch);
+        let steps_an_epoch = self.steps.max(1) as f64;
+        let (step, warmup) = ((epoch * self.steps + step) as f64, warmup * steps_an_epoch);
         if step < warmup {
             return rate * (step + 1.0) / (warmup + 1.0);
         }
@@ -54,7 +61,7 @@ impl Schedule {
             ScheduleKind::Constant => rate,
             ScheduleKind::Cosine => descend(rate, 0.0, progress),
             ScheduleKind::Triangular => {
-                let halves = (step - warmup) / (self.recipe.half_cycle * self.steps_an_epoch);
+                let halves = (step - warmup) / (self.recipe.half_cycle * steps_an_epoch);
                 let height = 1.0 - (halves % 2.0 - 1.0).abs();
                 rate * (1.0 + (self.recipe.peak - 1.0) * height)
             }
@@ -67,7 +74,7 @@ impl Schedule {
                 }
             }
             ScheduleKind::Step => {
-                let epoch = step / self.steps_an_epoch;
+                let epoch = step / steps_an_epoch;
                 let passed = self.recipe.steps.iter().filter(|at| epoch >= **at as f64).count();
                 rate * self.recipe.factor.powi(passed as i32)
             }
@@ -108,7 +115,7 @@ mod tests {
         ];
         for (kind, warmup, step, expected) in cases {
             let recipe = OptimiserRecipe { schedule: kind, warmup, ..recipe.clone() };
-            let rate = Schedule::new(&recipe, 3, 10).rate(step);
+            let rate = Schedule::new(&recipe, 3, 10).rate(0, step);
             assert!((rate - expected).abs() < 1e-9, "{kind:?} at step {step}: {rate}, not {expected}");
         }
     }

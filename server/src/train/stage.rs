@@ -19,17 +19,36 @@ pub struct StageRecipe {
     /// Parts of the network that keep their weights and running statistics, by the beginning of their names, such as
     /// `backbone.stem` or `backbone`.
     pub freeze: Vec<String>,
+    /// What it learns from.
+    #[serde(skip_serializing_if = "Lessons::is_all")]
+    pub learn: Lessons,
+}
+
+/// What a stage learns from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lessons {
+    /// Everything that the task has.
+    #[default]
+    All,
+    /// The masks alone, and only the rows that have one; needs `task.dense`.
+    Masks,
+}
+
+impl Lessons {
+    fn is_all(&self) -> bool {
+        *self == Self::All
+    }
 }
 
 /// All stages of a training, each with its learning rates.
 #[derive(Debug)]
 pub struct Stages {
     stages: Vec<(StageRecipe, Schedule)>,
-    steps: usize,
 }
 
 impl Stages {
-    /// `epochs` of `steps` steps each, without stages one of them.
+    /// `epochs` of which each has as many steps as `steps` says, equally many throughout a stage; without stages one.
     ///
     /// # Errors
     /// If the stages do not begin at 0 and rise, or begin after the end.
@@ -37,7 +56,7 @@ impl Stages {
         recipes: &[StageRecipe],
         optimiser: &OptimiserRecipe,
         epochs: usize,
-        steps: usize,
+        steps: impl Fn(usize) -> usize,
     ) -> anyhow::Result<Self> {
         let recipes = if recipes.is_empty() { vec![StageRecipe::default()] } else { recipes.to_vec() };
         let ends: Vec<usize> = recipes.iter().skip(1).map(|stage| stage.from).chain([epochs]).collect();
@@ -48,10 +67,10 @@ impl Stages {
         );
         let stages = recipes.into_iter().zip(ends).map(|(stage, end)| {
             let optimiser = OptimiserRecipe { rate: stage.rate.unwrap_or(optimiser.rate), ..optimiser.clone() };
-            let schedule = Schedule::new(&optimiser, end - stage.from, steps);
+            let schedule = Schedule::new(&optimiser, end - stage.from, steps(stage.from));
             (stage, schedule)
         });
-        Ok(Self { stages: stages.collect(), steps })
+        Ok(Self { stages: stages.collect() })
     }
 
     /// The stage that an epoch belongs to.
@@ -63,7 +82,12 @@ impl Stages {
     /// The learning rate of a step of an epoch.
     pub fn rate(&self, epoch: usize, step: usize) -> f64 {
         let (stage, schedule) = self.at(epoch);
-        schedule.rate((epoch - stage.from) * self.steps + step)
+        schedule.rate(epoch - stage.from, step)
+    }
+
+    /// Steps of an epoch.
+    pub fn steps(&self, epoch: usize) -> usize {
+        self.at(epoch).1.steps()
     }
 
     /// Whether a stage begins with this epoch.

@@ -7,6 +7,7 @@ use super::mixup::Mix;
 use super::position::{MAP_STRIDE, PositionLoss};
 use super::recipe::{DataRecipe, LabelSource, Recipe, StyleRecipe, TaskRecipe, ThresholdRule};
 use super::sampling::Sampler;
+use super::stage::Lessons;
 use crate::data::{Dataset, Images};
 use crate::evaluate::forward::probabilities;
 use crate::evaluate::multilabel::{Predictions, macro_f2, micro_f2};
@@ -211,7 +212,11 @@ impl Objective for StyleObjective<'_> {
 
     /// A last batch of a single picture is dropped: batch norm cannot use it.
     fn batches(&self, epoch: usize) -> Vec<Vec<usize>> {
-        let rows = self.sampler.epoch(self.recipe.seed, epoch);
+        let mut rows = self.sampler.epoch(self.recipe.seed, epoch);
+        if self.recipe.lessons(epoch) == Lessons::Masks {
+            let table = &self.data.images.dataset().rows;
+            rows.retain(|row| !table[*row].mask.is_empty());
+        }
         rows.chunks(self.recipe.optimiser.batch).filter(|rows| rows.len() > 1).map(<[usize]>::to_vec).collect()
     }
 
@@ -223,10 +228,11 @@ impl Objective for StyleObjective<'_> {
             None => labels,
         };
         let (logits, maps) = net.forward_dense(images);
-        let loss = self.loss.of(logits, targets);
-        Ok(match (&self.positions, maps) {
-            (Some(positions), Some(maps)) => loss + positions.of(maps, step.maps),
-            _ => loss,
+        let positions = self.positions.as_ref().zip(maps).map(|(positions, maps)| positions.of(maps, step.maps));
+        Ok(match (positions, self.recipe.lessons(step.epoch)) {
+            (Some(positions), Lessons::Masks) => positions,
+            (Some(positions), Lessons::All) => self.loss.of(logits, targets) + positions,
+            (None, _) => self.loss.of(logits, targets),
         })
     }
 
