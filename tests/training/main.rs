@@ -12,6 +12,7 @@ use server::evaluate::table::Table;
 use server::evaluate::thresholds::ThresholdRule;
 use server::evaluate::views::Views;
 use server::render::{RenderOptions, StyleMix, render_dataset};
+use server::report::record::Record;
 use server::train::export::{BUNDLE, Order, train};
 use server::train::{Recipe, Start};
 use shared::weights::{Scope, load};
@@ -98,7 +99,7 @@ fn recipe(text: &str, data: &Path, settings: &[&str]) -> Result<Recipe> {
 }
 
 fn order(out: &Path, start: Start) -> Order {
-    Order { out: out.to_owned(), start, teacher: None, init: None, command: "a test".to_owned() }
+    Order { out: out.to_owned(), start, teachers: Vec::new(), init: None, command: "a test".to_owned() }
 }
 
 fn lines(run: &Path) -> Vec<serde_json::Value> {
@@ -128,7 +129,7 @@ fn style_learns_and_its_student_too() -> Result<()> {
         "kind = \"distill\"\nbackbone = \"mobilenet_v3_small\"",
     );
     let run = dir.path().join("student");
-    let order = Order { teacher: Some(bundle), ..order(&run, Start::New) };
+    let order = Order { teachers: vec![bundle.clone(), bundle], ..order(&run, Start::New) };
     train(&recipe(&student, &data, &[])?, &order, &device)?;
     let losses: Vec<f64> = lines(&run).iter().map(|line| line["train_loss"].as_f64().expect("a number")).collect();
     assert!(losses[3] < losses[0], "{losses:?}");
@@ -142,21 +143,20 @@ fn folds_are_predicted_out_of_fold_and_their_thresholds_measured_elsewhere() -> 
     let data = dir.path().join("shop");
     shop(&data)?;
     let device = Device::flex();
-    let (mut bundle, mut tables) = (None, Vec::new());
+    let (mut bundles, mut tables) = (Vec::new(), Vec::new());
     for fold in 0..2 {
         let run = dir.path().join(format!("fold{fold}"));
         let settings = ["epochs=1", "data.folds=2", &format!("data.fold={fold}"), "evaluate.views=flip"];
-        bundle = Some(train(&recipe(STYLE, &data, &settings)?, &order(&run, Start::New), &device)?);
-        let table = fs::read_dir(run.join("predictions"))?.next().expect("an epoch's table")?.path();
-        tables.push(table);
+        bundles.push(bundle_io::read(&train(&recipe(STYLE, &data, &settings)?, &order(&run, Start::New), &device)?)?);
+        tables.push(Record::read(&run).best_predictions()?);
     }
     let tune = Table::out_of_fold(&tables)?;
     assert_eq!(tune.truth.len(), Dataset::open(&data)?.split("train", |_| true, "")?.len(), "every picture once");
 
-    let (manifest, weights) = bundle_io::read(&bundle.expect("two folds"))?;
-    let measure = |dataset: &Path, options: &Options| {
-        evaluate_with(&manifest, &weights, Dataset::open(dataset)?, "val", options, &device)
+    let evaluate = |dataset: &Path, bundles: &[_], options: &Options| {
+        evaluate_with(bundles, Dataset::open(dataset)?, "val", options, &device)
     };
+    let measure = |dataset: &Path, options: &Options| evaluate(dataset, &bundles[1..], options);
     let rule = Some(ThresholdRule::Greedy);
     let report = measure(&data, &Options { views: Views::None, tune: Some(tune.clone()), thresholds: rule })?;
     let gap = report.gap.expect("predictions to tune on");
@@ -164,6 +164,14 @@ fn folds_are_predicted_out_of_fold_and_their_thresholds_measured_elsewhere() -> 
     assert_eq!(gap.labels.iter().map(|label| label.threshold).collect::<Vec<_>>(), ThresholdRule::Greedy.choose(&tune));
     let untuned = measure(&data, &Options { thresholds: rule, ..Options::default() }).expect_err("nothing to tune on");
     assert!(untuned.to_string().contains("never tuned on the split"), "{untuned}");
+
+    // Of both folds' networks the mean counts: it is no further from the truth than they are on average (Brier, convex).
+    let both = Options { tune: Some(tune.clone()), thresholds: rule, ..Options::default() };
+    let brier = |bundles: &[_]| -> Result<f64> { Ok(evaluate(&data, bundles, &both)?.figures["brier"].value) };
+    let (first, second, mean) = (brier(&bundles[..1])?, brier(&bundles[1..])?, brier(&bundles)?);
+    assert!(mean != second && mean <= (first + second) / 2.0 + 1e-9, "{first}, {second}, together {mean}");
+    let own = evaluate(&data, &bundles, &Options::default()).expect_err("thresholds of which?").to_string();
+    assert!(own.contains("--thresholds"), "{own}");
 
     // With the view of its mirror image beside it a picture and its mirror image are the same.
     let mirrored = dir.path().join("mirrored");

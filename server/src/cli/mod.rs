@@ -12,6 +12,7 @@ use crate::evaluate::run::{Options, evaluate_with};
 use crate::evaluate::table::Table;
 use crate::evaluate::thresholds::ThresholdRule;
 use crate::evaluate::views::Views;
+use crate::report::record::Record;
 use crate::train::recipe::{Recipe, TaskRecipe};
 use crate::train::{Start, export};
 use anyhow::Context;
@@ -106,9 +107,9 @@ pub struct TrainArgs {
 /// `selvedge distill`
 #[derive(Debug, Args)]
 pub struct DistillArgs {
-    /// Folder of the teacher's bundle.
-    #[arg(long)]
-    pub teacher: PathBuf,
+    /// Folder of the teacher's bundle, or of several, whose probabilities are averaged.
+    #[arg(long, value_name = "BUNDLE", num_args = 1.., required = true)]
+    pub teacher: Vec<PathBuf>,
     /// As for training.
     #[command(flatten)]
     pub train: TrainArgs,
@@ -117,9 +118,9 @@ pub struct DistillArgs {
 /// `selvedge evaluate`
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
-    /// Folder of the bundle.
-    #[arg(long)]
-    pub bundle: PathBuf,
+    /// Folder of the bundle, or of several classifiers', whose probabilities are averaged.
+    #[arg(long, num_args = 1.., required = true)]
+    pub bundle: Vec<PathBuf>,
     /// Folder of the dataset.
     #[arg(long, env = "SELVEDGE_DATA")]
     pub data: PathBuf,
@@ -129,8 +130,9 @@ pub struct EvaluateArgs {
     /// Average a classifier's probabilities over views of each picture: none, flip or ten-crop.
     #[arg(long, default_value = "none")]
     pub views: Views,
-    /// Predictions tables of the same model, one a fold, to set the thresholds' worth out of fold beside.
-    #[arg(long, value_name = "FILE", num_args = 1..)]
+    /// Runs of the same model, one a fold, to tune thresholds on what they predicted out of fold, and to set the
+    /// thresholds' worth there beside: run folders (their best epoch counts) or predictions tables.
+    #[arg(long, value_name = "RUN", num_args = 1..)]
     pub tune_predictions: Vec<PathBuf>,
     /// Thresholds instead of the bundle's own: greedy, expected or lbfgsb on --tune-predictions, or a number from 0 to 1
     /// for every label.
@@ -184,7 +186,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                 !matches!(recipe.task, TaskRecipe::Distill(_)),
                 "this recipe needs a teacher; use `selvedge distill --teacher BUNDLE RECIPE`"
             );
-            train(&args, &recipe, None, cli.device)
+            train(&args, &recipe, Vec::new(), cli.device)
         }
         Command::Distill(args) => {
             let recipe = read_recipe(&args.train.recipe, &args.train.settings, args.train.data.as_ref())?;
@@ -192,16 +194,19 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                 matches!(recipe.task, TaskRecipe::Distill(_)),
                 "this is no recipe for distillation (task.kind = \"distill\"); use `selvedge train`"
             );
-            train(&args.train, &recipe, Some(args.teacher), cli.device)
+            train(&args.train, &recipe, args.teacher, cli.device)
         }
         Command::Evaluate(args) => {
-            let (manifest, weights) = bundle_io::read(&args.bundle)?;
+            let bundles: Vec<_> = args.bundle.iter().map(|dir| bundle_io::read(dir)).collect::<Result<_, _>>()?;
             let dataset = Dataset::open(&args.data)?;
-            let tune =
-                if args.tune_predictions.is_empty() { None } else { Some(Table::out_of_fold(&args.tune_predictions)?) };
+            let tune = if args.tune_predictions.is_empty() {
+                None
+            } else {
+                Some(Table::out_of_fold(&tables(&args.tune_predictions)?)?)
+            };
             let options = Options { views: args.views, tune, thresholds: args.thresholds };
             let device = cli.device.open()?;
-            let report = evaluate_with(&manifest, &weights, dataset, &args.split, &options, &device)?;
+            let report = evaluate_with(&bundles, dataset, &args.split, &options, &device)?;
             if args.json { print(&serde_json::to_string_pretty(&report)?) } else { print(&report.to_string()) }
         }
         Command::Ensemble(command) => ensemble::run(&command),
@@ -220,6 +225,12 @@ fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// The predictions table that each path names, of a run folder that of its best epoch.
+fn tables(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let table = |path: &PathBuf| if path.is_dir() { Record::read(path).best_predictions() } else { Ok(path.clone()) };
+    paths.iter().map(table).collect()
+}
+
 /// The recipe with its settings, on another dataset if one is named.
 fn read_recipe(path: &Path, settings: &[String], data: Option<&PathBuf>) -> anyhow::Result<Recipe> {
     let mut recipe = Recipe::read(path, settings)?;
@@ -229,7 +240,7 @@ fn read_recipe(path: &Path, settings: &[String], data: Option<&PathBuf>) -> anyh
     Ok(recipe)
 }
 
-fn train(args: &TrainArgs, recipe: &Recipe, teacher: Option<PathBuf>, choice: DeviceChoice) -> anyhow::Result<()> {
+fn train(args: &TrainArgs, recipe: &Recipe, teachers: Vec<PathBuf>, choice: DeviceChoice) -> anyhow::Result<()> {
     if args.dry_run {
         return print(&export::dry_run(recipe)?);
     }
@@ -238,7 +249,7 @@ fn train(args: &TrainArgs, recipe: &Recipe, teacher: Option<PathBuf>, choice: De
     let order = export::Order {
         out: args.out.clone().unwrap_or_else(|| Path::new("runs").join(&recipe.name)),
         start: if args.resume { Start::Resume } else { Start::New },
-        teacher,
+        teachers,
         init: args.init.clone(),
         command: std::iter::once("selvedge".to_owned()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" "),
     };

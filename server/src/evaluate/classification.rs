@@ -63,6 +63,8 @@ pub fn classify(predictions: &Predictions, thresholds: &[f32], frequency: &[usiz
         "mean_average_precision".to_owned(),
         "mean_roc_auc".to_owned(),
         "brier".to_owned(),
+        // Of the same resamples, so that what both share, the luck of the draw, does not widen it.
+        format!("macro_f2_{n_labels} over all positive"),
     ];
     let measured = intervals(n, SEED, |weights| {
         let counts = tally.counts(weights);
@@ -75,6 +77,7 @@ pub fn classify(predictions: &Predictions, thresholds: &[f32], frequency: &[usiz
             mean_of_numbers(areas.iter().map(|areas| areas.average_precision)),
             mean_of_numbers(areas.iter().map(|areas| areas.roc_auc)),
             error / (n * n_labels).max(1) as f64,
+            macro_f2(&counts, 0) - macro_f2(&all_positive(&counts, weights), 0),
         ];
         let by_label = counts.iter().zip(&areas).flat_map(|(c, a)| [c.f2(), a.average_precision, a.roc_auc]);
         overall.into_iter().chain(by_label).collect()
@@ -107,6 +110,13 @@ pub fn classify(predictions: &Predictions, thresholds: &[f32], frequency: &[usiz
         calibration: Calibration::of(pairs.flat_map(|(p, t)| p.iter().copied().zip(t.iter().copied()))),
         labels,
     }
+}
+
+/// What the counts would be of saying yes to every image.
+fn all_positive(counts: &[Counts], weights: &[u32]) -> Vec<Counts> {
+    let n: u64 = weights.iter().copied().map(u64::from).sum();
+    let yes = |c: &Counts| Counts { tp: c.tp + c.fn_, fp: n - c.tp - c.fn_, fn_: 0 };
+    counts.iter().map(yes).collect()
 }
 
 fn guesses(predictions: &Predictions, frequency: &[usize], labels: &[LabelReport]) -> BTreeMap<String, f64> {

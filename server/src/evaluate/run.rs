@@ -10,6 +10,7 @@ use super::retrieval::{mean_ap_at_10, rank, recall_at};
 use super::thresholds::ThresholdRule;
 use super::views::Views;
 use crate::data::{Dataset, Images, MAX_CORRUPT};
+use anyhow::Context;
 use burn::tensor::Device;
 use serde::Serialize;
 use shared::bundle::{Manifest, load_retrieval, load_style};
@@ -66,17 +67,16 @@ pub fn evaluate(
     split: &str,
     device: &Device,
 ) -> anyhow::Result<Report> {
-    evaluate_with(manifest, weights, dataset, split, &Options::default(), device)
+    evaluate_with(&[(manifest.clone(), weights.to_vec())], dataset, split, &Options::default(), device)
 }
 
-/// As [`evaluate`], with further options for a classifier.
+/// As [`evaluate`], with further options for a classifier, which may be several bundles: their probabilities are averaged.
 ///
 /// # Errors
 /// As [`evaluate`]; also if a rule has nothing to tune on, or the predictions to tune on are for other labels, or options
-/// are given for a retrieval network.
+/// or several bundles are given for a retrieval network, or several classifiers without a rule for their thresholds.
 pub fn evaluate_with(
-    manifest: &Manifest,
-    weights: &[u8],
+    bundles: &[(Manifest, Vec<u8>)],
     mut dataset: Dataset,
     split: &str,
     options: &Options,
@@ -84,9 +84,15 @@ pub fn evaluate_with(
 ) -> anyhow::Result<Report> {
     dataset.leave_out_corrupt(|row| row.split == split, false, MAX_CORRUPT)?;
     let rows = dataset.split(split, |_| true, "")?;
+    let ((manifest, weights), others) = bundles.split_first().context("name a bundle to evaluate")?;
     match manifest.architecture {
-        Architecture::Style(_) => style(manifest, weights, dataset, split, &rows, options, device),
+        Architecture::Style(_) => style(bundles, dataset, split, &rows, options, device),
         Architecture::Retrieval(_) => {
+            anyhow::ensure!(
+                others.is_empty(),
+                "several bundles are averaged only where all are classifiers; {} is a retrieval network",
+                manifest.model_id()
+            );
             anyhow::ensure!(
                 options.views == Views::None && options.tune.is_none() && options.thresholds.is_none(),
                 "views and thresholds are a classifier's; this bundle is a retrieval network"
@@ -97,33 +103,51 @@ pub fn evaluate_with(
 }
 
 fn style(
-    manifest: &Manifest,
-    weights: &[u8],
+    bundles: &[(Manifest, Vec<u8>)],
     dataset: Dataset,
     split: &str,
     rows: &[usize],
     options: &Options,
     device: &Device,
 ) -> anyhow::Result<Report> {
+    let manifest = &bundles[0].0;
+    for (other, _) in bundles {
+        anyhow::ensure!(
+            matches!(other.architecture, Architecture::Style(_)) && other.labels == manifest.labels,
+            "{} does not answer for the same labels as {}, so their probabilities cannot be averaged",
+            other.model_id(),
+            manifest.model_id()
+        );
+    }
     let thresholds = match (options.thresholds, &options.tune) {
-        (None, _) => manifest.thresholds.clone(),
+        (None, _) if bundles.len() == 1 => manifest.thresholds.clone(),
+        (None, _) => anyhow::bail!(
+            "each bundle has thresholds of its own, and none are for their mean; give a rule with --thresholds, and --tune-predictions"
+        ),
         (Some(rule), Some(tune)) => rule.choose(tune),
         (Some(rule @ ThresholdRule::Fixed(_)), None) => rule.choose(&Predictions::none(&manifest.labels)),
         (Some(_), None) => anyhow::bail!(
             "thresholds are never tuned on the split that is measured; give predictions to tune them on, or a fixed threshold"
         ),
     };
-    let net = load_style(manifest, weights, device)?;
     let truth = dataset.targets(rows, &manifest.labels)?;
     let train = dataset.split("train", |_| true, "").unwrap_or_default();
     let frequency = frequencies(&dataset.targets(&train, &manifest.labels)?, manifest.labels.len());
     let images = Arc::new(Images::new(Arc::new(dataset)));
-    let probs = probabilities(&images, rows, &manifest.input, &options.views.list(), device, |x| net.forward(x))?;
+    let mut probs = vec![vec![0.0; manifest.labels.len()]; rows.len()];
+    for (manifest, weights) in bundles {
+        let net = load_style(manifest, weights, device)?;
+        let ours = probabilities(&images, rows, &manifest.input, &options.views.list(), device, |x| net.forward(x))?;
+        for (sum, prob) in probs.iter_mut().flatten().zip(ours.iter().flatten()) {
+            *sum += prob / bundles.len() as f32;
+        }
+    }
     let predictions = Predictions { labels: manifest.labels.clone(), probs, truth };
     let gap = options.tune.as_ref().map(|tune| gap_report(tune, &thresholds, &predictions)).transpose()?;
     let Classification { figures, guesses, calibration, labels } = classify(&predictions, &thresholds, &frequency);
+    let ids: Vec<String> = bundles.iter().map(|(manifest, _)| manifest.model_id()).collect();
     Ok(Report {
-        model_id: manifest.model_id(),
+        model_id: ids.join(" + "),
         split: split.to_owned(),
         n: rows.len(),
         figures,

@@ -90,6 +90,11 @@ pub struct Table {
     pub rows: Vec<Row>,
 }
 
+/// Where a run keeps what its network predicts after an epoch.
+pub fn epoch_table(run_dir: &Path, epoch: u32) -> PathBuf {
+    run_dir.join(FOLDER).join(format!("epoch{epoch:04}.parquet"))
+}
+
 /// Writes what a network predicts after an epoch to `RUN/predictions/epoch0003.parquet`, whole or not at all.
 ///
 /// An epoch that is there already, because a resumed run trains it again, is replaced.
@@ -99,7 +104,7 @@ pub struct Table {
 pub fn write_epoch(run_dir: &Path, header: &Header, parts: &[Part<'_>]) -> anyhow::Result<PathBuf> {
     let folder = run_dir.join(FOLDER);
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let path = folder.join(format!("epoch{:04}.parquet", header.epoch));
+    let path = epoch_table(run_dir, header.epoch);
     Table::new(header, parts)?.write(&path)?;
     Ok(path)
 }

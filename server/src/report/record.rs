@@ -1,7 +1,9 @@
 //! A run as its folder tells it. Reading is forgiving: a folder that another version wrote, or that a crash left half
 //! written, is still shown with what can be read of it, and with notes on what cannot.
 
+use crate::evaluate::table::epoch_table;
 use crate::train::run::{METRICS, PROVENANCE, Provenance, RECIPE, is_locked};
+use anyhow::Context;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -158,6 +160,18 @@ impl Record {
     /// Epochs that the recipe asks for.
     pub fn epochs_planned(&self) -> Option<u64> {
         self.key("epochs").and_then(toml::Value::as_integer).and_then(|epochs| u64::try_from(epochs).ok())
+    }
+
+    /// The predictions table of the best epoch.
+    ///
+    /// # Errors
+    /// If no epoch is done, or the table is not there: a run keeps tables of classifiers only.
+    pub fn best_predictions(&self) -> anyhow::Result<PathBuf> {
+        let run = self.dir.display();
+        let best = self.best().with_context(|| format!("{run} is no run with a finished epoch"))?;
+        let table = epoch_table(&self.dir, best.epoch as u32);
+        anyhow::ensure!(table.is_file(), "{run} keeps no predictions of its best epoch ({})", table.display());
+        Ok(table)
     }
 
     /// The epoch with the highest score.

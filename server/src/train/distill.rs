@@ -1,36 +1,62 @@
-//! Distillation: the student learns the teacher's probabilities, each label on its own, on the very crop the teacher saw.
+//! Distillation: the student learns the mean of its teachers' probabilities, each label on its own, on the very crop that
+//! the teachers saw.
 
-use burn::tensor::Tensor;
+use crate::bundle_io;
 use burn::tensor::activation::sigmoid;
+use burn::tensor::{Device, Tensor};
+use shared::bundle::load_style;
 use shared::input::InputSpec;
 use shared::model::StyleNet;
+use std::path::PathBuf;
 
-/// Who a student learns from.
+/// Whom a student learns from.
 #[derive(Debug)]
 pub struct Teacher {
-    /// The teacher, without autodiff.
-    pub net: StyleNet,
-    /// Share of the dataset's labels in the target, 0–1; the rest is the teacher's probabilities.
-    pub truth: f64,
+    /// One network or several, without autodiff.
+    nets: Vec<StyleNet>,
+    /// Share of the dataset's labels in the target, 0–1; the rest is the mean of the teachers' probabilities.
+    truth: f64,
 }
 
 impl Teacher {
+    /// Reads the teachers' bundles.
+    ///
+    /// # Errors
+    /// If there is none, or one knows other labels than `labels` or expects another input than `input`: a teacher is shown
+    /// the very pixels that the student sees.
+    pub fn read(
+        bundles: &[PathBuf],
+        labels: &[String],
+        input: &InputSpec,
+        truth: f64,
+        device: &Device,
+    ) -> anyhow::Result<Self> {
+        anyhow::ensure!(!bundles.is_empty(), "a distillation needs --teacher, the folder of a teacher's bundle");
+        let read = |bundle: &PathBuf| {
+            let (manifest, weights) = bundle_io::read(bundle)?;
+            anyhow::ensure!(
+                manifest.input == *input,
+                "the student's [input] differs from that of the teacher {} ({:?}); teachers and student must see the same crop, so use the teacher's input",
+                manifest.model_id(),
+                manifest.input
+            );
+            anyhow::ensure!(
+                manifest.labels == labels,
+                "the teacher {} knows other labels ({:?}) than the dataset's ({labels:?})",
+                manifest.model_id(),
+                manifest.labels
+            );
+            Ok(load_style(&manifest, &weights, device)?)
+        };
+        Ok(Self { nets: bundles.iter().map(read).collect::<anyhow::Result<_>>()?, truth })
+    }
+
     /// What the student should answer to `images`, `[batch, 3, h, w]`, whose labels are `labels`, `[batch, labels]`.
     pub fn target(&self, images: &Tensor<4>, labels: Tensor<2>) -> Tensor<2> {
         let seen = images.clone().without_autodiff();
-        let soft = Tensor::from_inner(sigmoid(self.net.forward(seen))).to_device(&labels.device());
+        let sum = self.nets.iter().map(|net| sigmoid(net.forward(seen.clone()))).reduce(|sum, probs| sum + probs);
+        let Some(sum) = sum else { return labels };
+        let soft = Tensor::from_inner(sum / self.nets.len() as f64).to_device(&labels.device());
         if self.truth > 0.0 { soft * (1.0 - self.truth) + labels * self.truth } else { soft }
     }
-}
-
-/// Whether student and teacher see pictures alike.
-///
-/// # Errors
-/// If the input specifications differ at all: the teacher is shown the very pixels that the student sees.
-pub fn check_inputs(student: &InputSpec, teacher: &InputSpec) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        student == teacher,
-        "the student's [input] differs from the teacher's ({teacher:?}); teacher and student must see the same crop, so use the teacher's input"
-    );
-    Ok(())
 }

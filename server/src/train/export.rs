@@ -1,7 +1,7 @@
 //! From a run's best weights to a bundle: batch norm folded, stored as f16, with everything known about it.
 
 use super::contract;
-use super::distill::{self, Teacher};
+use super::distill::Teacher;
 use super::engine::{BEST, Figures, Objective, fit};
 use super::plan;
 use super::recipe::{Recipe, RetrievalRecipe, TaskRecipe};
@@ -17,7 +17,7 @@ use crate::pretrained;
 use anyhow::Context;
 use burn::module::Module;
 use burn::tensor::Device;
-use shared::bundle::{FORMAT, Manifest, Training, describe_weights, load_style};
+use shared::bundle::{FORMAT, Manifest, Training, describe_weights};
 use shared::model::{Architecture, DenseConfig, HeadConfig, Hidden, StyleConfig};
 use shared::weights::{Precision, Scope, TorchKeys, load, save};
 use std::collections::BTreeMap;
@@ -30,8 +30,8 @@ pub struct Order {
     pub out: PathBuf,
     /// Begin or go on.
     pub start: Start,
-    /// The teacher's bundle, for distillation.
-    pub teacher: Option<PathBuf>,
+    /// The teachers' bundles, for distillation.
+    pub teachers: Vec<PathBuf>,
     /// Pretrained weights to start from, safetensors or PyTorch's, under torchvision's or timm's names.
     pub init: Option<PathBuf>,
     /// The command line, for the record.
@@ -76,20 +76,8 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
             train_classifier(recipe, config, &objective, &run, order, device)
         }
         TaskRecipe::Distill(task) => {
-            let teacher = order
-                .teacher
-                .as_deref()
-                .ok_or_else(|| anyhow::anyhow!("a distillation needs --teacher, the folder of the teacher's bundle"))?;
-            let (manifest, weights) = bundle_io::read(teacher)?;
-            distill::check_inputs(&recipe.input, &manifest.input)?;
             let data = Labelled::new(dataset, recipe)?;
-            anyhow::ensure!(
-                manifest.labels == data.labels,
-                "the teacher knows other labels ({:?}) than the dataset's ({:?})",
-                manifest.labels,
-                data.labels
-            );
-            let teacher = Teacher { net: load_style(&manifest, &weights, device)?, truth: task.truth };
+            let teacher = Teacher::read(&order.teachers, &data.labels, &recipe.input, task.truth, device)?;
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
             let objective = StyleObjective::new(&data, recipe, Some(&teacher), device, &order.out)?;
             let config = classifier(&task.backbone, &task.hidden, None, &data);
