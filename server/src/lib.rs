@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** `train`, `evaluate` and `ensemble` know no HTTP; `http` reaches models only through `embed` and `catalog`.
 
+pub mod ablate;
 pub mod bundle_io;
 pub mod catalog;
 pub mod cli;

@@ -1,5 +1,6 @@
 //! The command line. Answers go to stdout, talk to stderr; every option is also an environment variable.
 
+mod ablate;
 mod ensemble;
 mod pictures;
 mod runs;
@@ -14,6 +15,7 @@ use crate::evaluate::thresholds::ThresholdRule;
 use crate::evaluate::views::Views;
 use crate::report::record::Record;
 use crate::train::recipe::{Recipe, TaskRecipe};
+use crate::train::run::write_whole;
 use crate::train::{Start, export};
 use anyhow::Context;
 use burn::tensor::{Tensor, TensorData};
@@ -47,6 +49,8 @@ pub enum Command {
     Distill(DistillArgs),
     /// Measure a bundle on a split of a dataset.
     Evaluate(EvaluateArgs),
+    /// Measure what each technique is worth: trainings with it on and off, over several seeds.
+    Ablate(ablate::AblateArgs),
     /// Make one predictor of many networks.
     #[command(subcommand)]
     Ensemble(ensemble::EnsembleCommand),
@@ -99,7 +103,7 @@ pub struct TrainArgs {
     /// Go on from the run's last checkpoint.
     #[arg(long)]
     pub resume: bool,
-    /// Change a key of the recipe, such as optimiser.rate=0.01; can be repeated.
+    /// Change a key of the recipe, such as optimiser.rate=0.01, or take it away, as by average=null; can be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
 }
@@ -138,6 +142,9 @@ pub struct EvaluateArgs {
     /// for every label.
     #[arg(long, value_name = "RULE")]
     pub thresholds: Option<ThresholdRule>,
+    /// Also write what was found picture by picture, as JSON, to compare models with.
+    #[arg(long, value_name = "FILE")]
+    pub outcomes: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -207,8 +214,12 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             let options = Options { views: args.views, tune, thresholds: args.thresholds };
             let device = cli.device.open()?;
             let report = evaluate_with(&bundles, dataset, &args.split, &options, &device)?;
+            if let Some(path) = &args.outcomes {
+                write_whole(path, &serde_json::to_vec(&report.outcomes)?)?;
+            }
             if args.json { print(&serde_json::to_string_pretty(&report)?) } else { print(&report.to_string()) }
         }
+        Command::Ablate(args) => ablate::run(&args, cli.device),
         Command::Ensemble(command) => ensemble::run(&command),
         Command::Tag(args) => tag(&args, cli.device),
     }
@@ -231,6 +242,11 @@ fn tables(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     paths.iter().map(table).collect()
 }
 
+/// The command as it was given, for the record.
+fn command_line() -> String {
+    std::iter::once("selvedge".to_owned()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ")
+}
+
 /// The recipe with its settings, on another dataset if one is named.
 fn read_recipe(path: &Path, settings: &[String], data: Option<&PathBuf>) -> anyhow::Result<Recipe> {
     let mut recipe = Recipe::read(path, settings)?;
@@ -251,7 +267,7 @@ fn train(args: &TrainArgs, recipe: &Recipe, teachers: Vec<PathBuf>, choice: Devi
         start: if args.resume { Start::Resume } else { Start::New },
         teachers,
         init: args.init.clone(),
-        command: std::iter::once("selvedge".to_owned()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" "),
+        command: command_line(),
     };
     // Inside a pool of its own the CPU backend splits work without handing every operation over to other threads; the
     // loader keeps the global pool, so neither waits for the other.

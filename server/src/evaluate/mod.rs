@@ -7,6 +7,7 @@ pub mod forward;
 pub mod gap;
 pub mod lbfgsb;
 pub mod multilabel;
+pub mod outcomes;
 pub mod ranking;
 pub mod retrieval;
 pub mod run;

@@ -2,7 +2,7 @@
 //!
 //! F2 = 5·P·R / (4·P + R) = 5·TP / (5·TP + 4·FN + FP); 0 where nothing is true and nothing predicted.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Counts of one label.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Counts {
 }
 
 /// Predictions of a split: per image and label a probability and the truth.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Predictions {
     /// Label identifiers.
     pub labels: Vec<String>,

@@ -6,7 +6,8 @@ use super::classification::{Classification, LabelReport, classify};
 use super::forward::{forward_all, probabilities};
 use super::gap::{GapReport, gap_report};
 use super::multilabel::Predictions;
-use super::retrieval::{mean_ap_at_10, rank, recall_at};
+use super::outcomes::Outcomes;
+use super::retrieval::{Ranked, mean_ap_at_10, rank, recall_at};
 use super::thresholds::ThresholdRule;
 use super::views::Views;
 use crate::data::{Dataset, Images, MAX_CORRUPT};
@@ -43,6 +44,9 @@ pub struct Report {
     /// What the thresholds lose beside the predictions they were tuned on, where those were given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gap: Option<GapReport>,
+    /// What was found picture by picture, to compare models with; too long for a report.
+    #[serde(skip)]
+    pub outcomes: Outcomes,
 }
 
 /// How a classifier is evaluated beyond its bundle.
@@ -133,6 +137,7 @@ fn style(
     let truth = dataset.targets(rows, &manifest.labels)?;
     let train = dataset.split("train", |_| true, "").unwrap_or_default();
     let frequency = frequencies(&dataset.targets(&train, &manifest.labels)?, manifest.labels.len());
+    let paths = paths(&dataset, rows);
     let images = Arc::new(Images::new(Arc::new(dataset)));
     let mut probs = vec![vec![0.0; manifest.labels.len()]; rows.len()];
     for (manifest, weights) in bundles {
@@ -155,7 +160,12 @@ fn style(
         labels,
         calibration: Some(calibration),
         gap,
+        outcomes: Outcomes::Labels { paths, thresholds, predictions },
     })
+}
+
+fn paths(dataset: &Dataset, rows: &[usize]) -> Vec<String> {
+    rows.iter().map(|row| dataset.rows[*row].path.clone()).collect()
 }
 
 fn frequencies(targets: &[Vec<bool>], n_labels: usize) -> Vec<usize> {
@@ -188,6 +198,15 @@ fn retrieval(
         ("recall_at_1".to_owned(), of(&|queries| recall_at(1, &ranked, queries))),
         ("recall_at_10".to_owned(), of(&|queries| recall_at(10, &ranked, queries))),
     ]);
+    let recalled = |k: usize| ranked.iter().map(move |r| r.recalled_at(k).map(|found| f64::from(u8::from(found))));
+    let outcomes = Outcomes::Queries {
+        paths: paths(dataset, &user),
+        figures: BTreeMap::from([
+            ("mean_ap_at_10".to_owned(), ranked.iter().map(Ranked::average_precision).collect()),
+            ("recall_at_1".to_owned(), recalled(1).collect()),
+            ("recall_at_10".to_owned(), recalled(10).collect()),
+        ]),
+    };
     let gallery = shop.len() as f64;
     let guesses = BTreeMap::from([
         ("recall_at_1 by chance".to_owned(), 1.0 / gallery),
@@ -202,6 +221,7 @@ fn retrieval(
         labels: Vec::new(),
         calibration: None,
         gap: None,
+        outcomes,
     })
 }
 

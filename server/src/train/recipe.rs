@@ -199,7 +199,7 @@ fn default_temperature() -> f64 {
 }
 
 impl Recipe {
-    /// Reads a recipe and applies `key=value` settings such as `optimiser.rate=0.01`.
+    /// Reads a recipe and applies `key=value` settings such as `optimiser.rate=0.01`; `key=null` takes the key away.
     ///
     /// # Errors
     /// Names the file, the key and what is wrong with it.
@@ -275,11 +275,12 @@ impl Recipe {
     }
 }
 
-/// Applies one `a.b.c=value`; the value is TOML, or text where it is not.
+/// Applies one `a.b.c=value`; the value is TOML, or text where it is not. `null`, which TOML lacks, takes the key away.
 fn set(table: &mut toml::Table, setting: &str) -> anyhow::Result<()> {
     let (key, value) = setting
         .split_once('=')
         .with_context(|| format!("--set takes key=value, not '{setting}'; for example --set optimiser.rate=0.01"))?;
+    let removed = value == "null";
     let value = toml::from_str::<toml::Table>(&format!("v = {value}"))
         .ok()
         .and_then(|mut table| table.remove("v"))
@@ -288,12 +289,19 @@ fn set(table: &mut toml::Table, setting: &str) -> anyhow::Result<()> {
     let last = path.pop().unwrap_or_default();
     let mut at = table;
     for part in path {
+        if removed && !at.contains_key(part) {
+            return Ok(());
+        }
         at = at
             .entry(part)
             .or_insert_with(|| toml::Value::Table(toml::Table::new()))
             .as_table_mut()
             .with_context(|| format!("'{part}' in --set {key} is not a table"))?;
     }
-    at.insert(last.to_owned(), value);
+    if removed {
+        at.remove(last);
+    } else {
+        at.insert(last.to_owned(), value);
+    }
     Ok(())
 }

@@ -48,7 +48,7 @@ pub const PROVENANCE: &str = "run.json";
 /// An epoch a line, within a run.
 pub const METRICS: &str = "metrics.jsonl";
 /// Locked by the process that works on the run.
-const LOCK: &str = "run.lock";
+pub const LOCK: &str = "run.lock";
 
 impl Run {
     /// Makes the directory, or opens it again.

@@ -1,0 +1,140 @@
+//! What to switch: a TOML file that names a recipe and the techniques around it. Unknown keys are refused.
+
+use anyhow::Context;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// An ablation, completely described.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AblationRecipe {
+    /// The training's recipe, beside this file.
+    pub recipe: PathBuf,
+    /// Trainings of each variant, with the recipe's seed and those after it.
+    #[serde(default = "default_seeds")]
+    pub seeds: usize,
+    /// What is compared; each switch can say otherwise for itself.
+    #[serde(default = "Mode::usual")]
+    pub modes: Vec<Mode>,
+    /// The split that figures are measured on; nothing may be tuned on it.
+    #[serde(default = "default_split")]
+    pub split: String,
+    /// The figure that is compared; the first that the evaluation knows if absent: macro F2, or mAP@10.
+    #[serde(default)]
+    pub figure: Option<String>,
+    /// Settings of the recipe in every variant, as for `selvedge train --set`.
+    #[serde(default)]
+    pub set: Vec<String>,
+    /// Options of `selvedge train` in every variant, such as `init=FILE`.
+    #[serde(default)]
+    pub train: Vec<String>,
+    /// Options of `selvedge evaluate` in every variant, such as `thresholds=0.5`.
+    #[serde(default)]
+    pub evaluate: Vec<String>,
+    /// The techniques, in the order of a ladder.
+    pub switches: Vec<Switch>,
+}
+
+/// A technique: what is laid over the recipe to have it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Switch {
+    /// What it is called in tables.
+    pub name: String,
+    /// Settings of the recipe.
+    #[serde(default)]
+    pub set: Vec<String>,
+    /// Settings of the recipe where the technique is off, if that takes more than not to set it.
+    #[serde(default)]
+    pub off: Vec<String>,
+    /// Options of `selvedge train`.
+    #[serde(default)]
+    pub train: Vec<String>,
+    /// Options of `selvedge evaluate`; a switch with nothing else needs no training of its own.
+    #[serde(default)]
+    pub evaluate: Vec<String>,
+    /// Comparisons that the switch takes part in, instead of all: alternatives that exclude each other cannot all be on.
+    #[serde(default)]
+    pub modes: Option<Vec<Mode>>,
+}
+
+/// What is compared with what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Everything but one switch, with everything.
+    Off,
+    /// One switch, with none.
+    Alone,
+    /// One switch after another on top of those before.
+    Ladder,
+}
+
+impl Mode {
+    fn usual() -> Vec<Self> {
+        vec![Self::Off, Self::Alone]
+    }
+}
+
+fn default_seeds() -> usize {
+    3
+}
+
+fn default_split() -> String {
+    "val".to_owned()
+}
+
+impl Switch {
+    /// Whether it takes part in a comparison.
+    pub fn joins(&self, mode: Mode) -> bool {
+        self.modes.as_ref().is_none_or(|modes| modes.contains(&mode))
+    }
+}
+
+impl AblationRecipe {
+    /// Reads the file; the recipe's path becomes relative to the working directory.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read the ablation {}", path.display()))?;
+        let mut ablation: Self = toml::from_str(&text).with_context(|| {
+            format!("in the ablation {}\nhint: it names a recipe and lists [[switches]]", path.display())
+        })?;
+        ablation.recipe = path.parent().unwrap_or(Path::new("")).join(&ablation.recipe);
+        Ok(ablation)
+    }
+
+    /// Whether the switches can be told apart and do something.
+    ///
+    /// # Errors
+    /// Names the switch.
+    pub fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(self.seeds > 0, "seeds must be at least 1");
+        anyhow::ensure!(!self.switches.is_empty(), "there are no [[switches]] to try");
+        anyhow::ensure!(!self.modes.is_empty(), "modes is empty; it lists off, alone and ladder as wanted");
+        for (at, switch) in self.switches.iter().enumerate() {
+            let name = &switch.name;
+            anyhow::ensure!(
+                name.chars().any(char::is_alphanumeric),
+                "the name '{name}' of a switch has no letter or digit, which its runs' folders are named by"
+            );
+            anyhow::ensure!(
+                !self.switches[..at].iter().any(|other| slug(&other.name) == slug(name)),
+                "two switches are named '{name}'; their runs would share folders"
+            );
+            anyhow::ensure!(
+                [&switch.set, &switch.off, &switch.train, &switch.evaluate].iter().any(|settings| !settings.is_empty()),
+                "the switch '{name}' changes nothing; give it set, off, train or evaluate"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A name as part of a folder's: lower-case letters and digits, with hyphens between.
+pub fn slug(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
+}

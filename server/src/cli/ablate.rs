@@ -1,0 +1,150 @@
+//! `selvedge ablate`: what each technique is worth.
+
+use super::{Cli, print};
+use crate::ablate::plan::Measurement;
+use crate::ablate::results::Results;
+use crate::ablate::work::{Progress, Workshop};
+use crate::ablate::{AblationRecipe, Mode, Plan, table};
+use crate::device::DeviceChoice;
+use anyhow::Context;
+use clap::{Args, Parser};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// `selvedge ablate`
+#[derive(Debug, Args)]
+pub struct AblateArgs {
+    /// What to switch on and off, a TOML file that names a training's recipe.
+    recipe: PathBuf,
+    /// Folder of the dataset, instead of the recipe's.
+    #[arg(long, env = "SELVEDGE_DATA")]
+    data: Option<PathBuf>,
+    /// Where runs, tables and the plot go; one that is there is gone on with. Default: runs/NAME of the file.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Trainings of each variant, instead of the file's.
+    #[arg(long, value_name = "N")]
+    seeds: Option<usize>,
+    /// What to compare, instead of the file's.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "MODES")]
+    modes: Option<Vec<Mode>>,
+    /// Only these switches, by name.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    only: Option<Vec<String>>,
+    /// The split to measure on, instead of the file's.
+    #[arg(long)]
+    split: Option<String>,
+    /// The figure to compare, such as micro_f2; by default macro F2, or mAP@10.
+    #[arg(long)]
+    figure: Option<String>,
+    /// Change a key of the training's recipe in every variant; can be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+    /// Only say what would happen: variants, and runs that are to be trained.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl AblateArgs {
+    /// The file with what the command line says instead.
+    fn ablation(&self) -> anyhow::Result<AblationRecipe> {
+        let mut ablation = AblationRecipe::read(&self.recipe)?;
+        if let Some(only) = &self.only {
+            let known: Vec<String> = ablation.switches.iter().map(|switch| switch.name.clone()).collect();
+            for name in only {
+                anyhow::ensure!(known.contains(name), "there is no switch '{name}'; there are {}", known.join(", "));
+            }
+            ablation.switches.retain(|switch| only.contains(&switch.name));
+        }
+        ablation.seeds = self.seeds.unwrap_or(ablation.seeds);
+        ablation.modes = self.modes.clone().unwrap_or(ablation.modes);
+        ablation.split = self.split.clone().unwrap_or(ablation.split);
+        ablation.figure = self.figure.clone().or(ablation.figure);
+        ablation.set.extend(self.settings.iter().cloned());
+        Ok(ablation)
+    }
+}
+
+pub(super) fn run(args: &AblateArgs, device: DeviceChoice) -> anyhow::Result<()> {
+    let plan = Plan::new(args.ablation()?, args.data.as_deref())?;
+    check_options(&plan)?;
+    let name = args.recipe.file_stem().unwrap_or_default();
+    let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(name));
+    let workshop = Workshop::open(&plan, &out, &device.to_string())?;
+    if args.dry_run {
+        return print(&describe(&plan, &workshop)?);
+    }
+    let command = super::command_line();
+    let mut results = Results::new(&plan);
+    results.work(&plan, &workshop, |results| table::write(&plan, results, &out, &command).map(drop))?;
+    let text = table::write(&plan, &results, &out, &command)?;
+    eprintln!("written: {0}/ablation.md, {0}/ablation.csv, {0}/ablation.svg", out.display());
+    print(&text)?;
+    let failed = results.failures(&plan).len();
+    anyhow::ensure!(
+        failed == 0,
+        "{failed} of {} evaluations are missing\nhint: the same command tries them again",
+        plan.measurements.len()
+    );
+    Ok(())
+}
+
+/// Mistakes in options show before anything is trained.
+fn check_options(plan: &Plan) -> anyhow::Result<()> {
+    let check = |command: &[&str], arguments: Vec<String>, whose: &str| {
+        let line = ["selvedge"].iter().chain(command).map(|word| (*word).to_owned()).chain(arguments);
+        let parsed = Cli::try_parse_from(line);
+        parsed
+            .map(drop)
+            .map_err(|error| anyhow::anyhow!("{}", error.to_string().trim_start_matches("error: ")))
+            .with_context(|| format!("the options for `selvedge {}` of {whose}", command[0]))
+    };
+    for training in &plan.trainings {
+        check(&[training.command(), "recipe"], training.options.arguments(), &training.name)?;
+    }
+    for Measurement { options, name, .. } in &plan.measurements {
+        check(&["evaluate", "--bundle", "bundle", "--data", "data"], options.arguments(), name)?;
+    }
+    Ok(())
+}
+
+fn describe(plan: &Plan, workshop: &Workshop<'_>) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for group in &plan.groups {
+        let _ = writeln!(text, "{}", group.title);
+        for row in &group.rows {
+            let (variant, reference) = (&plan.variants[row.variant].name, &plan.variants[row.reference].name);
+            let _ = writeln!(text, "  {:<32} {variant} - {reference}", row.name);
+        }
+    }
+    let (mut epochs, mut left) = (0, 0);
+    text += "runs\n";
+    for training in &plan.trainings {
+        let status = match workshop.progress(training)? {
+            Progress::New => "new",
+            Progress::Interrupted => "interrupted, goes on",
+            Progress::Running => "another process trains it",
+            Progress::Finished => "finished",
+        };
+        if status != "finished" {
+            epochs += training.recipe.epochs;
+            left += 1;
+        }
+        let settings: Vec<&String> = training.settings.iter().collect();
+        let _ = writeln!(text, "  {:<32} {status}", training.name);
+        for setting in settings {
+            let _ = writeln!(text, "      --set {setting}");
+        }
+        for option in training.options.arguments() {
+            let _ = writeln!(text, "      {option}");
+        }
+    }
+    let _ = writeln!(
+        text,
+        "{} evaluations on '{}' of {} runs, {left} of them to be trained, for {epochs} epochs at most",
+        plan.measurements.len(),
+        plan.ablation.split,
+        plan.trainings.len()
+    );
+    Ok(text)
+}
