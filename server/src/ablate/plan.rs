@@ -58,13 +58,13 @@ impl Training {
     }
 }
 
-/// An evaluation of a run.
+/// An evaluation of a run, or of several together.
 #[derive(Debug, Clone)]
 pub struct Measurement {
     /// Name of its file, without extension.
     pub name: String,
-    /// The training, by place.
-    pub training: usize,
+    /// The trainings, by place; the first is the variant's own, of the first fold.
+    pub trainings: Vec<usize>,
     /// Options of `selvedge evaluate`.
     pub options: Options,
 }
@@ -106,7 +106,7 @@ impl Plan {
         };
         plan.compare();
         anyhow::ensure!(!plan.groups.is_empty(), "no switch takes part in any of the modes");
-        let base = plan.recipe(&[], None)?;
+        let base = plan.recipe(&plan.fold_settings(plan.settings(&[]), 0))?;
         plan.seeds = (0..plan.ablation.seeds as u64).map(|k| base.seed + k).collect();
         for seed in plan.seeds.clone() {
             for variant in 0..plan.variants.len() {
@@ -187,10 +187,22 @@ impl Plan {
         self.ablation.set.iter().cloned().chain(off.into_iter().chain(on).flat_map(of)).collect()
     }
 
-    fn recipe(&self, on: &[usize], seed: Option<u64>) -> anyhow::Result<Recipe> {
-        let mut settings = self.settings(on);
-        settings.extend(seed.map(|seed| format!("seed={seed}")));
-        let mut recipe = Recipe::read(&self.ablation.recipe, &settings)?;
+    /// Settings of a network that keeps a fold out, if there are folds.
+    fn fold_settings(&self, mut settings: Vec<String>, fold: usize) -> Vec<String> {
+        let folds = self.ablation.folds;
+        if folds > 0 {
+            settings.extend([
+                "data.holdout=0.0".to_owned(),
+                format!("data.folds={folds}"),
+                format!("data.fold={fold}"),
+            ]);
+        }
+        settings
+    }
+
+    /// The recipe with settings.
+    fn recipe(&self, settings: &[String]) -> anyhow::Result<Recipe> {
+        let mut recipe = Recipe::read(&self.ablation.recipe, settings)?;
         if let Some(data) = &self.data {
             recipe.data.dir.clone_from(data);
         }
@@ -205,7 +217,6 @@ impl Plan {
 
     fn measure(&mut self, variant: usize, seed: u64) -> anyhow::Result<()> {
         let Variant { name, on, .. } = self.variants[variant].clone();
-        let recipe = self.recipe(&on, Some(seed)).with_context(|| format!("the variant '{name}'"))?;
         let layered = |shared: &[String], of: fn(&Switch) -> &[String]| {
             let mut options = Options::default();
             options.set(shared);
@@ -214,17 +225,39 @@ impl Plan {
         };
         let options = layered(&self.ablation.train, |switch| &switch.train);
         let evaluate = layered(&self.ablation.evaluate, |switch| &switch.evaluate);
-        let name = format!("{}-seed{seed}", slug(&name));
+        let whose = || format!("the variant '{name}'");
         let mut settings = self.settings(&on);
         settings.push(format!("seed={seed}"));
-        let same = |known: &Training| known.recipe == recipe && known.options == options;
-        let training = self.trainings.iter().position(same).unwrap_or_else(|| {
-            self.trainings.push(Training { name: name.clone(), recipe, settings, options });
-            self.trainings.len() - 1
-        });
-        let same = |known: &Measurement| known.training == training && known.options == evaluate;
+        let title = format!("{}-seed{seed}", slug(&name));
+        let mut networks = vec![(title.clone(), settings.clone())];
+        let own = self.recipe(&self.fold_settings(settings.clone(), 0)).with_context(whose)?.name;
+        for member in on.iter().flat_map(|at| &self.ablation.switches[*at].members) {
+            let member_slug = slug(&member.name);
+            // Predictions are told apart by the name of the run.
+            let renamed = format!("name={own}-{member_slug}");
+            let settings = settings.iter().chain(&member.set).cloned().chain([renamed]).collect();
+            networks.push((format!("{member_slug}-in-{title}"), settings));
+        }
+        let folds = self.ablation.folds;
+        let trainings = networks
+            .into_iter()
+            .flat_map(|(name, settings)| (0..folds.max(1)).map(move |fold| (fold, name.clone(), settings.clone())))
+            .map(|(fold, mut name, settings)| {
+                if folds > 0 {
+                    name += &format!("-fold{fold}");
+                }
+                let settings = self.fold_settings(settings, fold);
+                let recipe = self.recipe(&settings).with_context(whose)?;
+                let same = |known: &Training| known.recipe == recipe && known.options == options;
+                Ok(self.trainings.iter().position(same).unwrap_or_else(|| {
+                    self.trainings.push(Training { name, recipe, settings, options: options.clone() });
+                    self.trainings.len() - 1
+                }))
+            })
+            .collect::<anyhow::Result<Vec<usize>>>()?;
+        let same = |known: &Measurement| known.trainings == trainings && known.options == evaluate;
         let measurement = self.measurements.iter().position(same).unwrap_or_else(|| {
-            self.measurements.push(Measurement { name, training, options: evaluate });
+            self.measurements.push(Measurement { name: title, trainings, options: evaluate });
             self.measurements.len() - 1
         });
         self.variants[variant].measurements.push(measurement);
@@ -289,7 +322,7 @@ mod tests {
         for variant in &plan.variants {
             for (measurement, seed) in variant.measurements.iter().zip(&plan.seeds) {
                 let measurement = &plan.measurements[*measurement];
-                let recipe = &plan.trainings[measurement.training].recipe;
+                let recipe = &plan.trainings[measurement.trainings[0]].recipe;
                 let is_on = |at: usize| variant.on.contains(&at);
                 assert_eq!(recipe.seed, *seed);
                 assert_eq!((recipe.mixup > 0.0, recipe.average.is_some()), (is_on(0), is_on(1)), "{}", variant.name);
@@ -299,9 +332,33 @@ mod tests {
     }
 
     #[test]
+    fn folds_and_members_are_measured_together() {
+        let switches = "[[switches]]\nname = 'flip'\nevaluate = ['views=flip']\n[[switches]]\nname = 'backbones'\n\
+            members = [{ name = 'Dense Net', set = ['task.backbone=densenet121'] }]\n";
+        let plan = plan(&format!("seeds = 1\nfolds = 2\nmodes = ['ladder']\n{switches}")).expect("a plan");
+        let names: Vec<&str> = plan.trainings.iter().map(|training| training.name.as_str()).collect();
+        let member = "dense-net-in-all-seed7";
+        let of_member = [format!("{member}-fold0"), format!("{member}-fold1")];
+        assert_eq!(names, ["baseline-seed7-fold0", "baseline-seed7-fold1", &of_member[0], &of_member[1]]);
+        let taken: Vec<&[usize]> = plan.measurements.iter().map(|measurement| &measurement.trainings[..]).collect();
+        assert_eq!(taken, [&[0, 1][..], &[0, 1], &[0, 1, 2, 3]]);
+        for (training, (name, fold, backbone)) in plan.trainings.iter().zip([
+            ("a", 0, "resnet18"),
+            ("a", 1, "resnet18"),
+            ("a-dense-net", 0, "densenet121"),
+            ("a-dense-net", 1, "densenet121"),
+        ]) {
+            let recipe = &training.recipe;
+            assert_eq!((&recipe.name[..], recipe.data.fold, recipe.task.backbone()), (name, fold, backbone));
+            assert_eq!((recipe.data.folds, recipe.data.holdout), (2, 0.0));
+        }
+    }
+
+    #[test]
     fn what_cannot_be_compared_is_refused_with_a_reason() {
         for (text, said) in [
             ("seeds = 0\n[[switches]]\nname = 'a'\nset = ['mixup=1']", "seeds must be"),
+            ("[[switches]]\nname = 'a'\nmembers = [{ name = '-', set = [] }]", "members of the switch 'a'"),
             ("switches = []", "no [[switches]]"),
             ("[[switches]]\nname = 'a'", "'a' changes nothing"),
             ("[[switches]]\nname = '-'\nset = ['mixup=1']", "no letter"),

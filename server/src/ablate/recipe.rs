@@ -13,6 +13,10 @@ pub struct AblationRecipe {
     /// Trainings of each variant, with the recipe's seed and those after it.
     #[serde(default = "default_seeds")]
     pub seeds: usize,
+    /// Folds of the training split, or 0 for the recipe's own hold-out. With folds every variant is trained once a fold and
+    /// seed, the networks' probabilities are averaged, and thresholds are tuned on what they predict out of fold.
+    #[serde(default)]
+    pub folds: usize,
     /// What is compared; each switch can say otherwise for itself.
     #[serde(default = "Mode::usual")]
     pub modes: Vec<Mode>,
@@ -53,6 +57,9 @@ pub struct Switch {
     /// Options of `selvedge evaluate`; a switch with nothing else needs no training of its own.
     #[serde(default)]
     pub evaluate: Vec<String>,
+    /// Further networks, whose probabilities are averaged with those of the variant's own.
+    #[serde(default)]
+    pub members: Vec<Member>,
     /// Comparisons that the switch takes part in, instead of all: alternatives that exclude each other cannot all be on.
     #[serde(default)]
     pub modes: Option<Vec<Mode>>,
@@ -91,6 +98,16 @@ impl Switch {
     }
 }
 
+/// A network beside a variant's own.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// What it is called; its runs are named by it.
+    pub name: String,
+    /// Settings laid over the variant's, such as another backbone.
+    pub set: Vec<String>,
+}
+
 impl AblationRecipe {
     /// Reads the file; the recipe's path becomes relative to the working directory.
     ///
@@ -116,6 +133,11 @@ impl AblationRecipe {
         anyhow::ensure!(!self.modes.is_empty(), "modes is empty; it lists off, alone and ladder as wanted");
         for (at, switch) in self.switches.iter().enumerate() {
             let name = &switch.name;
+            let slugs: Vec<String> = switch.members.iter().map(|member| slug(&member.name)).collect();
+            anyhow::ensure!(
+                (0..slugs.len()).all(|at| !slugs[at].is_empty() && !slugs[..at].contains(&slugs[at])),
+                "the members of the switch '{name}' need names that differ, with letters or digits"
+            );
             anyhow::ensure!(
                 name.chars().any(char::is_alphanumeric),
                 "the name '{name}' of a switch has no letter or digit, which its runs' folders are named by"
@@ -125,8 +147,9 @@ impl AblationRecipe {
                 "two switches are named '{name}'; their runs would share folders"
             );
             anyhow::ensure!(
-                [&switch.set, &switch.off, &switch.train, &switch.evaluate].iter().any(|settings| !settings.is_empty()),
-                "the switch '{name}' changes nothing; give it set, off, train or evaluate"
+                [&switch.set, &switch.off, &switch.train, &switch.evaluate].iter().any(|settings| !settings.is_empty())
+                    || !switch.members.is_empty(),
+                "the switch '{name}' changes nothing; give it set, off, train, evaluate or members"
             );
         }
         Ok(())

@@ -1,9 +1,10 @@
 //! What an ablation has found so far: a cell a variant and seed, and the differences between variants.
 
-use super::plan::{Plan, Row};
+use super::plan::{Measurement, Plan, Row};
 use super::work::{Measured, Workshop};
 use crate::evaluate::bootstrap::Interval;
 use crate::evaluate::outcomes::{Figure, differences};
+use crate::evaluate::ranking::mean_of_numbers;
 use crate::report::Record;
 use anyhow::Context;
 
@@ -18,12 +19,12 @@ pub enum Cell {
     Done(Box<Done>),
 }
 
-/// A measured run.
+/// A measured run, or several together.
 #[derive(Debug, Clone)]
 pub struct Done {
     /// Its evaluation.
     pub measured: Measured,
-    /// The score that its epoch was chosen by, on the tuning part.
+    /// The score that its epoch was chosen by, on the tuning part; the mean of several.
     pub tuned: Option<f64>,
     /// Seconds of training and choosing.
     pub seconds: f64,
@@ -79,26 +80,33 @@ impl Results {
         workshop: &Workshop<'_>,
         after: impl Fn(&Self) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
+        let mut trained: Vec<Result<(), String>> = Vec::new();
         for (place, training) in plan.trainings.iter().enumerate() {
             eprintln!("[{}/{}] {}", place + 1, plan.trainings.len(), training.name);
-            let trained = workshop.train(training);
-            if let Err(error) = &trained {
-                eprintln!("warning: {error:#}");
+            trained.push(workshop.train(training).map_err(|error| format!("{error:#}")));
+            if let Some(Err(error)) = trained.last() {
+                eprintln!("warning: {error}");
             }
-            for (at, measurement) in plan.measurements.iter().enumerate().filter(|(_, m)| m.training == place) {
-                self.cells[at] = match &trained {
-                    Ok(()) => match workshop.measure(measurement) {
+            // An evaluation's turn comes with the last of its networks.
+            let due = |measurement: &Measurement| measurement.trainings.iter().max() == Some(&place);
+            for (at, measurement) in plan.measurements.iter().enumerate().filter(|(_, m)| due(m)) {
+                self.cells[at] = match measurement.trainings.iter().find_map(|at| trained[*at].as_ref().err()) {
+                    Some(error) => Cell::Failed(error.clone()),
+                    None => match workshop.measure(measurement) {
                         Ok(measured) => {
-                            let record = Record::read(&workshop.run(training));
-                            let tuned = record.best().and_then(|epoch| epoch.score);
-                            Cell::Done(Box::new(Done { measured, tuned, seconds: record.seconds() }))
+                            let run = |at: &usize| Record::read(&workshop.run(&plan.trainings[*at]));
+                            let records: Vec<Record> = measurement.trainings.iter().map(run).collect();
+                            let scores =
+                                records.iter().filter_map(|record| record.best().and_then(|epoch| epoch.score));
+                            let tuned = Some(mean_of_numbers(scores)).filter(|score| !score.is_nan());
+                            let seconds = records.iter().map(Record::seconds).sum();
+                            Cell::Done(Box::new(Done { measured, tuned, seconds }))
                         }
                         Err(error) => {
                             eprintln!("warning: {error:#}");
                             Cell::Failed(format!("{error:#}"))
                         }
                     },
-                    Err(error) => Cell::Failed(format!("{error:#}")),
                 };
             }
             after(self)?;

@@ -41,7 +41,7 @@ fn csv(plan: &Plan, results: &Results) -> anyhow::Result<Vec<u8>> {
                 Cell::Failed(why) => format!("failed: {why}"),
                 Cell::Done(_) => "done".to_owned(),
             };
-            let run = plan.trainings[plan.measurements[*measurement].training].name.clone();
+            let run = plan.trainings[plan.measurements[*measurement].trainings[0]].name.clone();
             let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
             let done = cell.done();
             let tuned = number(done.and_then(|done| done.tuned));

@@ -49,7 +49,7 @@ pub struct Measured {
 /// What an evaluation depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Source {
-    weights_sha256: String,
+    weights_sha256: Vec<String>,
     data_sha256: String,
     split: String,
     arguments: Vec<String>,
@@ -197,12 +197,15 @@ impl<'a> Workshop<'a> {
     /// # Errors
     /// What the evaluation said, if it failed.
     pub fn measure(&self, measurement: &Measurement) -> anyhow::Result<Measured> {
-        let training = &self.plan.trainings[measurement.training];
-        let bundle = self.run(training).join(BUNDLE);
-        let manifest = std::fs::read(bundle.join(MANIFEST_FILE))
-            .with_context(|| format!("cannot read the bundle {}", bundle.display()))?;
+        let runs: Vec<PathBuf> = measurement.trainings.iter().map(|at| self.run(&self.plan.trainings[*at])).collect();
+        let bundles: Vec<PathBuf> = runs.iter().map(|run| run.join(BUNDLE)).collect();
+        let weights = |bundle: &PathBuf| -> anyhow::Result<String> {
+            let manifest = std::fs::read(bundle.join(MANIFEST_FILE))
+                .with_context(|| format!("cannot read the bundle {}", bundle.display()))?;
+            Ok(Manifest::from_json(&manifest)?.weights.sha256)
+        };
         let of = Source {
-            weights_sha256: Manifest::from_json(&manifest)?.weights.sha256,
+            weights_sha256: bundles.iter().map(weights).collect::<anyhow::Result<_>>()?,
             data_sha256: self.data_sha256.clone(),
             split: self.plan.ablation.split.clone(),
             arguments: measurement.options.arguments(),
@@ -218,7 +221,11 @@ impl<'a> Workshop<'a> {
         let found = folder.join(format!("{}.outcomes", measurement.name));
         let mut command = Command::new(&self.program);
         command.args(["--device", &self.device, "evaluate", "--json", "--split", &of.split, "--outcomes"]);
-        command.arg(&found).arg("--bundle").arg(&bundle).arg("--data").arg(&training.recipe.data.dir);
+        command.arg(&found).arg("--bundle").args(&bundles);
+        if self.plan.ablation.folds > 0 {
+            command.arg("--tune-predictions").args(&runs);
+        }
+        command.arg("--data").arg(&self.plan.trainings[measurement.trainings[0]].recipe.data.dir);
         command.args(&of.arguments);
         let printed = self.wait_for(command, &measurement.name)?;
         let Printed { figures, guesses } =

@@ -1,32 +1,55 @@
 //! What thresholds tuned out of fold lose on pictures never tuned on.
 
 use super::multilabel::{Counts, Predictions, macro_f2};
-use super::table::{OOF, Table};
+use super::table::{OOF, Row, Table};
+use anyhow::Context;
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 impl Table {
-    /// Out-of-fold predictions of one model from its folds' tables, each picture once.
+    /// Out-of-fold predictions from the tables of each fold, each picture once: those of one model, or the mean of several.
     ///
     /// # Errors
-    /// If a table cannot be read, they are for other labels, a truth is not known, a picture is there twice (from several
-    /// runs or epochs), or there is none.
+    /// If a table cannot be read, they are for other labels, a truth is not known, a model predicted a picture twice (in
+    /// several runs or epochs) or not at all, or there is none.
     pub fn out_of_fold(paths: &[PathBuf]) -> anyhow::Result<Predictions> {
         let tables = paths.iter().map(|path| Self::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
-        let whole = Self::concat(tables)?;
-        let mut seen = HashSet::new();
-        for row in whole.rows.iter().filter(|row| &*row.part == OOF) {
+        let mut whole = Self::concat(tables)?;
+        whole.rows.retain(|row| &*row.part == OOF);
+        let mut models: BTreeMap<Arc<str>, HashMap<Arc<str>, usize>> = BTreeMap::new();
+        for (at, row) in whole.rows.iter().enumerate() {
             anyhow::ensure!(
-                seen.insert(&row.path),
-                "{} was predicted out of fold twice in these tables (again by {} after epoch {}); name one epoch's table for each fold of one model",
+                models.entry(row.run.clone()).or_default().insert(row.path.clone(), at).is_none(),
+                "{} was predicted out of fold twice by {} in these tables (again after epoch {}); name one epoch's table for each fold of a model",
                 row.path,
                 row.run,
                 row.epoch
             );
         }
-        anyhow::ensure!(!seen.is_empty(), "these tables have no prediction out of fold (part '{OOF}')");
-        whole.predictions(|row| &*row.part == OOF)
+        let mut models = models.into_iter();
+        let (first, rows) = models.next().context("these tables have no prediction out of fold (part 'oof')")?;
+        let mut rows: Vec<usize> = rows.into_values().collect();
+        rows.sort_unstable();
+        let mut mean: Vec<Row> = rows.into_iter().map(|at| whole.rows[at].clone()).collect();
+        let n = models.len() + 1;
+        for (model, places) in models {
+            anyhow::ensure!(
+                places.len() == mean.len(),
+                "{model} predicted {} pictures out of fold and {first} {}; name every fold of both",
+                places.len(),
+                mean.len()
+            );
+            for row in &mut mean {
+                let at = places
+                    .get(&row.path)
+                    .with_context(|| format!("{first} predicted {} out of fold, and {model} did not", row.path))?;
+                row.probs.iter_mut().zip(&whole.rows[*at].probs).for_each(|(sum, prob)| *sum += prob);
+            }
+        }
+        mean.iter_mut().flat_map(|row| &mut row.probs).for_each(|sum| *sum /= n as f32);
+        Self { rows: mean, ..whole }.predictions(|_| true)
     }
 }
 
@@ -122,9 +145,9 @@ mod tests {
     #[test]
     fn out_of_fold_predictions_take_each_picture_once() {
         let dir = tempfile::tempdir().expect("a folder");
-        let write = |name: &str, part: &str, paths: [&str; 2]| {
+        let write_as = |run: &str, prob: f32, name: &str, part: &str, paths: [&str; 2]| {
             let predictions =
-                Predictions { labels: vec!["a".to_owned()], probs: vec![vec![0.5]; 2], truth: vec![vec![true]; 2] };
+                Predictions { labels: vec!["a".to_owned()], probs: vec![vec![prob]; 2], truth: vec![vec![true]; 2] };
             let part = Part {
                 name: part,
                 paths: &paths.map(str::to_owned),
@@ -132,15 +155,21 @@ mod tests {
                 predictions: &predictions,
             };
             let unseen = Part { name: "val", ..part };
-            let header = Header { run: "net".to_owned(), fold: Some(0), epoch: 3 };
+            let header = Header { run: run.to_owned(), fold: Some(0), epoch: 3 };
             let path = dir.path().join(name);
             Table::new(&header, &[part, unseen]).expect("consistent").write(&path).expect("writes");
             path
         };
+        let write = |name: &str, part: &str, paths: [&str; 2]| write_as("net", 0.5, name, part, paths);
         let (one, other) = (write("1", OOF, ["a.jpg", "b.jpg"]), write("2", OOF, ["c.jpg", "d.jpg"]));
         assert_eq!(Table::out_of_fold(&[one.clone(), other]).expect("two folds").truth.len(), 4, "val is left out");
-        let twice = Table::out_of_fold(&[one.clone(), one]).expect_err("twice").to_string();
+        let twice = Table::out_of_fold(&[one.clone(), one.clone()]).expect_err("twice").to_string();
         assert!(twice.contains("a.jpg") && twice.contains("one epoch's table"), "{twice}");
+        let second = |paths: [&str; 2]| write_as("second", 0.25, "4", OOF, paths);
+        let mean = Table::out_of_fold(&[one.clone(), second(["b.jpg", "a.jpg"])]).expect("two models");
+        assert_eq!(mean.probs, [[0.375], [0.375]]);
+        let lacks = Table::out_of_fold(&[one, second(["b.jpg", "c.jpg"])]).expect_err("another picture").to_string();
+        assert!(lacks.contains("second did not"), "{lacks}");
         let none = Table::out_of_fold(&[write("3", "test", ["a.jpg", "b.jpg"])]).expect_err("none").to_string();
         assert!(none.contains("no prediction out of fold"), "{none}");
     }
