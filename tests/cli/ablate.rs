@@ -8,11 +8,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 const STYLE: &str = "name = 'tiny'\nseed = 3\nepochs = 2\n[data]\ndir = 'shop'\nholdout = 0.2\n[input]\nwidth = 24\n\
-    height = 24\nfit = 'pad'\n[optimiser]\nbatch = 16\nrate = 0.01\n[task]\nkind = 'style'\nbackbone = 'resnet10_w8'\n\
+    height = 24\nfit = 'pad'\n[optimiser]\nbatch = 16\nrate = 0.01\n[task]\nkind = 'style'\nbackbone = 'resnet10_w16'\n\
     hidden = 16\n";
 const RETRIEVAL: &str = "name = 'tiny'\nseed = 3\nepochs = 1\n[data]\ndir = 'shop'\nholdout = 0.2\n[input]\nwidth = 32\n\
     height = 32\nfit = 'pad'\n[optimiser]\nbatch = 16\nrate = 0.01\n[task]\nkind = 'retrieval'\nidentities = 8\n\
-    photos = 2\n[task.model]\nbackbone = 'resnet10_w8'\npart_dim = 8\nshared_last_stage = true\n";
+    photos = 2\n[task.model]\nbackbone = 'resnet10_w16'\npart_dim = 8\nshared_last_stage = true\n";
 const STYLE_SWITCHES: &str = "recipe = 'recipe.toml'\nseeds = 2\nmodes = ['off', 'alone', 'ladder']\n\
     evaluate = ['thresholds=0.5']\n[[switches]]\nname = 'mirror'\nset = ['augment.flip=true']\n\
     [[switches]]\nname = 'tuned'\nevaluate = ['thresholds=null']\n";
@@ -66,7 +66,7 @@ fn a_killed_ablation_goes_on_and_says_what_each_switch_is_worth() {
         .process_group(0)
         .spawn()
         .expect("starts");
-    let second = dir.join("out/only-mirror-seed3/recipe.toml");
+    let second = dir.join("out/only-tuned-seed3/recipe.toml");
     let begun = Instant::now();
     while !second.exists() && begun.elapsed() < Duration::from_secs(300) {
         std::thread::sleep(Duration::from_millis(5));
@@ -76,17 +76,14 @@ fn a_killed_ablation_goes_on_and_says_what_each_switch_is_worth() {
     assert!(std::process::Command::new("sh").args(["-c", &group]).status().expect("runs").success());
     child.wait().expect("ends");
     let first = dir.join("out/all-seed3");
-    let first = if first.exists() { first } else { dir.join("out/baseline-seed3") };
     let weights = |run: &Path| fs::metadata(run.join("bundle/weights.safetensors")).and_then(|meta| meta.modified());
 
     let (ok, plan, _) = ablate(dir, &["--dry-run"]);
     assert!(ok && plan.contains(" of them to be trained"), "{plan}");
-    let before = weights(&first).ok();
+    let before = weights(&first).expect("the first run had finished");
     let (ok, printed, said) = ablate(dir, &[]);
     assert!(ok, "{said}");
-    if let Some(before) = before {
-        assert_eq!(weights(&first).expect("a bundle"), before, "a finished run was trained again");
-    }
+    assert_eq!(weights(&first).expect("a bundle"), before, "a finished run was trained again");
     let (_, plan, _) = ablate(dir, &["--dry-run"]);
     assert!(plan.contains("4 runs, 0 of them to be trained"), "{plan}");
 
@@ -109,7 +106,8 @@ fn a_killed_ablation_goes_on_and_says_what_each_switch_is_worth() {
     let difference = format!("{:+.4}", mean("only tuned") - mean("baseline"));
     let row = printed.lines().find(|line| line.starts_with("| only tuned |")).expect("a row");
     assert!(row.contains(&difference), "{row} lacks {difference}");
-    let evaluate = ["evaluate", "--bundle", "out/baseline-seed3/bundle", "--data", "shop", "--split", "val", "--json"];
+    let evaluate =
+        ["evaluate", "--bundle", "out/only-tuned-seed3/bundle", "--data", "shop", "--split", "val", "--json"];
     let output = selvedge().args(evaluate).current_dir(dir).output().expect("starts");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(report["figures"]["macro_f2_13"]["value"].as_f64().expect("a figure"), figure("only tuned", "3"));
@@ -132,7 +130,7 @@ fn one_failure_leaves_the_rest_and_is_named() {
     assert!(!ok && said.contains("1 of 3 evaluations are missing"), "{said}");
     let lines = table(dir.path());
     let of = |variant: &str| &lines[&(variant.to_owned(), "3".to_owned())];
-    assert!(of("only absurd rate")["status"].starts_with("failed"), "{lines:#?}");
+    assert!(of("only absurd rate")["status"].contains("failed: "), "{lines:#?}");
     assert!(number(of("only mirror"), "mean_ap_at_10") >= 0.0 && number(of("baseline"), "recall_at_1") >= 0.0);
     assert!(printed.contains("mean_ap_at_10 on ") && printed.contains("**Failed**"), "{printed}");
     assert!(printed.lines().any(|line| line.starts_with("- `only-absurd-rate-seed3`")), "{printed}");

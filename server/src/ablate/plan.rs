@@ -5,6 +5,7 @@ use super::recipe::{AblationRecipe, Mode, Switch, slug};
 use crate::train::Recipe;
 use crate::train::recipe::TaskRecipe;
 use anyhow::Context;
+use shared::model::BackboneConfig;
 use std::path::{Path, PathBuf};
 
 /// A set of switches that are on.
@@ -206,6 +207,7 @@ impl Plan {
         if let Some(data) = &self.data {
             recipe.data.dir.clone_from(data);
         }
+        BackboneConfig::named(recipe.task.backbone())?;
         let split = &self.ablation.split;
         let chooses = recipe.data.holdout == 0.0 && recipe.data.folds == 0;
         anyhow::ensure!(
