@@ -105,6 +105,10 @@ pub struct Manifest {
     pub thresholds: Vec<f32>,
     /// Length of the embedding; 0 for classification.
     pub embedding_dim: usize,
+    /// For a query encoder the id of the model whose space its embeddings lie in; nothing for every other network, which
+    /// has a space of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embeds_into: Option<String>,
     /// The file beside the manifest.
     pub weights: WeightsInfo,
     /// How it was trained.
@@ -140,11 +144,16 @@ impl Manifest {
         let backbone = match &self.architecture {
             Architecture::Style(style) => &style.backbone,
             Architecture::Retrieval(retrieval) => &retrieval.backbone,
+            Architecture::Query(query) => &query.backbone,
         };
         // An unknown one is named when the network is built.
         let smallest = BackboneConfig::named(backbone).map_or(1, |backbone| backbone.input().smallest);
         let side = self.input.width.min(self.input.height);
         expect(side >= smallest, "the input is smaller than the backbone can see")?;
+        expect(
+            self.embeds_into.is_some() == matches!(self.architecture, Architecture::Query(_)),
+            "a query encoder, and nothing else, names the model whose space it embeds into",
+        )?;
         match &self.architecture {
             Architecture::Style(style) => {
                 expect(style.n_labels > 0, "there are no labels")?;
@@ -153,12 +162,22 @@ impl Manifest {
             Architecture::Retrieval(retrieval) => {
                 expect(retrieval.embedding_dim() == self.embedding_dim, "the architecture has another embedding length")
             }
+            Architecture::Query(query) => {
+                expect(query.embedding_dim > 0, "the embedding has no values")?;
+                expect(query.embedding_dim == self.embedding_dim, "the architecture has another embedding length")
+            }
         }
     }
 
     /// Names the model and its exact weights: `id@` and the first 12 digits of their SHA-256.
     pub fn model_id(&self) -> String {
         format!("{}@{}", self.id, self.weights.sha256.get(..12).unwrap_or(&self.weights.sha256))
+    }
+
+    /// Names the space that the model's embeddings lie in: the id of the large model for a query encoder, otherwise the
+    /// model's own.
+    pub fn space(&self) -> String {
+        self.embeds_into.clone().unwrap_or_else(|| self.model_id())
     }
 
     /// Checks size and SHA-256.
@@ -174,10 +193,12 @@ impl Manifest {
         }
     }
 
-    fn task(&self) -> &'static str {
+    /// What the network is for: `style`, `retrieval` or `query`.
+    pub fn task(&self) -> &'static str {
         match self.architecture {
             Architecture::Style(_) => "style",
             Architecture::Retrieval(_) => "retrieval",
+            Architecture::Query(_) => "query",
         }
     }
 }
@@ -211,8 +232,22 @@ pub fn load_style(manifest: &Manifest, weights: &[u8], device: &Device) -> Resul
     let Architecture::Style(config) = &manifest.architecture else {
         return Err(BundleError::Task { expected: "style", actual: manifest.task() });
     };
+    load_classifier(manifest, weights, config.init(device)?)
+}
+
+/// The query encoder of a bundle, for inference on `device`: see [`QueryConfig::init`](crate::model::QueryConfig::init).
+///
+/// # Errors
+/// [`BundleError`] if it is no query encoder's bundle or its weights are not right.
+pub fn load_query(manifest: &Manifest, weights: &[u8], device: &Device) -> Result<StyleNet, BundleError> {
+    let Architecture::Query(config) = &manifest.architecture else {
+        return Err(BundleError::Task { expected: "query", actual: manifest.task() });
+    };
+    load_classifier(manifest, weights, config.init(device)?)
+}
+
+fn load_classifier(manifest: &Manifest, weights: &[u8], net: StyleNet) -> Result<StyleNet, BundleError> {
     manifest.check_weights(weights)?;
-    let net = config.init(device)?;
     let net = if manifest.weights.folded { net.folded_form() } else { net };
     Ok(load(net, weights, Scope::Whole)?)
 }

@@ -1,7 +1,10 @@
-//! A picture as a point on the unit sphere, always with the name of the model that put it there.
+//! A picture as a point on the unit sphere, always with the name of the space that the sphere lies in.
 //!
-//! **Invariant:** an [`Embedding`] has unit length and finite values, and two of them are only ever compared when the
-//! same model made both.
+//! A space is named by the id of the model that spans it. A query encoder that was distilled from that model embeds into
+//! the same space; whoever else does not ([`Manifest::space`](crate::bundle::Manifest::space)).
+//!
+//! **Invariant:** an [`Embedding`] has unit length and finite values, and two of them are only ever compared when they
+//! lie in the same space.
 
 /// Why values are no embedding, or two embeddings cannot be compared.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -18,29 +21,31 @@ pub enum EmbeddingError {
     /// All values are zero, so there is no direction.
     #[error("the embedding has no direction: all its values are zero")]
     Zero,
-    /// Made by different models.
-    #[error("embeddings of {left} and {right} cannot be compared; embed both with the same model")]
-    Model {
-        /// Model of one.
+    /// They lie in different spaces.
+    #[error(
+        "embeddings in the spaces of {left} and {right} cannot be compared; embed both with the same model, or with a query encoder of it"
+    )]
+    Space {
+        /// Space of one.
         left: String,
-        /// Model of the other.
+        /// Space of the other.
         right: String,
     },
 }
 
-/// A unit-norm vector and the model that made it.
+/// A unit-norm vector and the space it lies in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embedding {
-    model_id: String,
+    space: String,
     values: Vec<f32>,
 }
 
 impl Embedding {
-    /// Scales `values` to unit length.
+    /// Scales `values` to unit length; `space` is the id of the model that spans it.
     ///
     /// # Errors
     /// If there are none, one is not finite, or all are zero.
-    pub fn new(model_id: impl Into<String>, mut values: Vec<f32>) -> Result<Self, EmbeddingError> {
+    pub fn new(space: impl Into<String>, mut values: Vec<f32>) -> Result<Self, EmbeddingError> {
         if values.is_empty() {
             return Err(EmbeddingError::Empty);
         }
@@ -54,12 +59,12 @@ impl Embedding {
         for value in &mut values {
             *value = (f64::from(*value) / norm) as f32;
         }
-        Ok(Self { model_id: model_id.into(), values })
+        Ok(Self { space: space.into(), values })
     }
 
-    /// Which model made it.
-    pub fn model_id(&self) -> &str {
-        &self.model_id
+    /// Which space it lies in.
+    pub fn space(&self) -> &str {
+        &self.space
     }
 
     /// The values, unit norm.
@@ -75,10 +80,10 @@ impl Embedding {
     /// Cosine similarity, −1 to 1.
     ///
     /// # Errors
-    /// [`EmbeddingError::Model`] if another model made `other`.
+    /// [`EmbeddingError::Space`] if `other` lies in another space.
     pub fn similarity(&self, other: &Self) -> Result<f32, EmbeddingError> {
-        if self.model_id != other.model_id || self.dim() != other.dim() {
-            return Err(EmbeddingError::Model { left: self.model_id.clone(), right: other.model_id.clone() });
+        if self.space != other.space || self.dim() != other.dim() {
+            return Err(EmbeddingError::Space { left: self.space.clone(), right: other.space.clone() });
         }
         Ok(self.values.iter().zip(&other.values).map(|(a, b)| a * b).sum())
     }
@@ -99,7 +104,7 @@ mod tests {
         ] {
             assert_eq!(Embedding::new("m", values), Err(error));
         }
-        let of = |model: &str| Embedding::new(model, vec![1.0, 2.0]).expect("valid");
+        let of = |space: &str| Embedding::new(space, vec![1.0, 2.0]).expect("valid");
         assert!(of("a").similarity(&of("b")).is_err());
     }
 
@@ -108,7 +113,7 @@ mod tests {
         fn always_unit_norm(values in proptest::collection::vec(-1e30f32..1e30, 1..64)) {
             prop_assume!(values.iter().any(|value| *value != 0.0));
             let embedding = Embedding::new("m", values).expect("valid");
-            prop_assert!((embedding.similarity(&embedding).expect("same model") - 1.0).abs() < 1e-4);
+            prop_assert!((embedding.similarity(&embedding).expect("same space") - 1.0).abs() < 1e-4);
         }
     }
 }

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use image::{Rgb, RgbImage};
 use shared::bundle::{FORMAT, MANIFEST_FILE, Manifest, Training, WEIGHTS_FILE, describe_weights};
 use shared::input::{Fit, InputSpec};
-use shared::model::{Architecture, HeadConfig, Hidden, RetrievalConfig, StyleConfig};
+use shared::model::{Architecture, HeadConfig, Hidden, QueryConfig, RetrievalConfig, StyleConfig};
 use shared::taxonomy::{Category, STYLES};
 use shared::weights::{Precision, save};
 
@@ -87,7 +87,7 @@ pub fn write_retrieval_bundle(dir: &Path) -> Result<()> {
     };
     let net = config.init(&Device::flex()).context("the configuration is valid")?;
     let weights = save(&net, Precision::F32)?;
-    write_bundle(dir, "tiny.retrieval", Architecture::Retrieval(config), Precision::F32, &weights)
+    write_bundle(dir, "tiny.retrieval", Architecture::Retrieval(config), None, Precision::F32, &weights)
 }
 
 /// Writes a style bundle for browsers with random weights.
@@ -103,13 +103,32 @@ pub fn write_style_bundle(dir: &Path) -> Result<()> {
     };
     let net = config.init(&Device::flex()).context("the configuration is valid")?;
     let weights = save(&net, Precision::F16)?;
-    write_bundle(dir, "tiny.style", Architecture::Style(config), Precision::F16, &weights)
+    write_bundle(dir, "tiny.style", Architecture::Style(config), None, Precision::F16, &weights)
 }
 
-fn write_bundle(dir: &Path, id: &str, architecture: Architecture, precision: Precision, weights: &[u8]) -> Result<()> {
+/// Writes a query encoder's bundle with random weights, into the space that `space` names and of `dim` values.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_query_bundle(dir: &Path, space: &str, dim: usize) -> Result<()> {
+    let config = QueryConfig { backbone: "mobilenet_v3_small".into(), embedding_dim: dim };
+    let net = config.init(&Device::flex()).context("the configuration is valid")?;
+    let weights = save(&net, Precision::F16)?;
+    write_bundle(dir, "tiny.query", Architecture::Query(config), Some(space.into()), Precision::F16, &weights)
+}
+
+fn write_bundle(
+    dir: &Path,
+    id: &str,
+    architecture: Architecture,
+    embeds_into: Option<String>,
+    precision: Precision,
+    weights: &[u8],
+) -> Result<()> {
     let (labels, embedding_dim) = match &architecture {
         Architecture::Style(_) => (STYLES.iter().map(|style| style.id.to_owned()).collect(), 0),
         Architecture::Retrieval(config) => (Vec::new(), config.embedding_dim()),
+        Architecture::Query(config) => (Vec::new(), config.embedding_dim),
     };
     let manifest = Manifest {
         format: FORMAT,
@@ -119,6 +138,7 @@ fn write_bundle(dir: &Path, id: &str, architecture: Architecture, precision: Pre
         thresholds: vec![0.5; labels.len()],
         labels,
         embedding_dim,
+        embeds_into,
         weights: describe_weights(weights, precision, false),
         training: Training::default(),
         metrics: Default::default(),

@@ -94,7 +94,7 @@ impl Catalog {
             image: &self.rows[found.row].image,
             score: found.score,
         };
-        let comparable = |query: &Embedding| query.model_id() == self.header.model_id;
+        let comparable = |query: &Embedding| query.space() == self.header.model_id;
         queries
             .iter()
             .zip(found)

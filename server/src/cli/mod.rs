@@ -9,6 +9,7 @@ mod shop;
 use crate::bundle_io;
 use crate::data::{Dataset, Photo};
 use crate::device::{self, DeviceChoice};
+use crate::evaluate::asymmetric::asymmetric;
 use crate::evaluate::run::{Options, evaluate_with};
 use crate::evaluate::table::Table;
 use crate::evaluate::thresholds::ThresholdRule;
@@ -45,7 +46,7 @@ pub enum Command {
     Dataset(DatasetCommand),
     /// Train a model as a recipe says.
     Train(TrainArgs),
-    /// Train a small model on a large one's probabilities.
+    /// Train a small model on a large one's probabilities or embeddings.
     Distill(DistillArgs),
     /// Measure a bundle on a split of a dataset.
     Evaluate(EvaluateArgs),
@@ -125,6 +126,9 @@ pub struct EvaluateArgs {
     /// Folder of the bundle, or of several classifiers', whose probabilities are averaged.
     #[arg(long, num_args = 1.., required = true)]
     pub bundle: Vec<PathBuf>,
+    /// Folder of the retrieval bundle whose gallery the query encoder in --bundle searches.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["tune_predictions", "thresholds"])]
+    pub gallery_bundle: Option<PathBuf>,
     /// Folder of the dataset.
     #[arg(long, env = "SELVEDGE_DATA")]
     pub data: PathBuf,
@@ -190,7 +194,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Train(args) => {
             let recipe = read_recipe(&args.recipe, &args.settings, args.data.as_ref())?;
             anyhow::ensure!(
-                !matches!(recipe.task, TaskRecipe::Distill(_)),
+                !matches!(recipe.task, TaskRecipe::Distill(_) | TaskRecipe::Query(_)),
                 "this recipe needs a teacher; use `selvedge distill --teacher BUNDLE RECIPE`"
             );
             train(&args, &recipe, Vec::new(), cli.device)
@@ -198,14 +202,30 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Distill(args) => {
             let recipe = read_recipe(&args.train.recipe, &args.train.settings, args.train.data.as_ref())?;
             anyhow::ensure!(
-                matches!(recipe.task, TaskRecipe::Distill(_)),
-                "this is no recipe for distillation (task.kind = \"distill\"); use `selvedge train`"
+                matches!(recipe.task, TaskRecipe::Distill(_) | TaskRecipe::Query(_)),
+                "this is no recipe for distillation (task.kind = \"distill\" or \"query\"); use `selvedge train`"
             );
             train(&args.train, &recipe, args.teacher, cli.device)
         }
         Command::Evaluate(args) => {
             let bundles: Vec<_> = args.bundle.iter().map(|dir| bundle_io::read(dir)).collect::<Result<_, _>>()?;
             let dataset = Dataset::open(&args.data)?;
+            if let Some(gallery) = &args.gallery_bundle {
+                anyhow::ensure!(
+                    args.views == Views::None && args.outcomes.is_none(),
+                    "views are a classifier's, and outcomes of one search; --gallery-bundle measures three searches"
+                );
+                let [query] = &bundles[..] else {
+                    anyhow::bail!("--gallery-bundle measures one query encoder; name one --bundle")
+                };
+                let gallery = bundle_io::read(gallery)?;
+                let report = asymmetric(query, &gallery, dataset, &args.split, &cli.device.open()?)?;
+                return if args.json {
+                    print(&serde_json::to_string_pretty(&report)?)
+                } else {
+                    print(&report.to_string())
+                };
+            }
             let tune = if args.tune_predictions.is_empty() {
                 None
             } else {

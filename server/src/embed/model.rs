@@ -33,6 +33,10 @@ impl RetrievalModel {
         match manifest.architecture {
             Architecture::Retrieval(_) => Ok(manifest),
             Architecture::Style(_) => Err(refuse("it recognises styles; name the folder of a retrieval bundle".into())),
+            Architecture::Query(_) => Err(refuse(format!(
+                "it is a query encoder; name the folder of the retrieval bundle that it was distilled from, {}",
+                manifest.space()
+            ))),
         }
     }
 

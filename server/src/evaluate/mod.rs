@@ -1,5 +1,6 @@
 //! How good a model is: metrics of multi-label classification and of retrieval, each beside a trivial guess.
 
+pub mod asymmetric;
 pub mod bootstrap;
 pub mod calibration;
 pub mod classification;

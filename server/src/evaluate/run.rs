@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Seed of the bootstrap.
-const SEED: u64 = 1;
+pub(super) const SEED: u64 = 1;
 
 /// What an evaluation found.
 #[derive(Debug, Clone, Serialize)]
@@ -103,6 +103,11 @@ pub fn evaluate_with(
             );
             retrieval(manifest, weights, dataset, split, &rows, device)
         }
+        Architecture::Query(_) => anyhow::bail!(
+            "this bundle is a query encoder, which searches a larger network's gallery; name that network's bundle ({}) \
+             with --gallery-bundle",
+            manifest.space()
+        ),
     }
 }
 
@@ -181,23 +186,13 @@ fn retrieval(
     device: &Device,
 ) -> anyhow::Result<Report> {
     let net = load_retrieval(manifest, weights, device)?;
-    let (shop, user): (Vec<usize>, Vec<usize>) = rows.iter().partition(|row| dataset.rows[**row].is_shop());
-    anyhow::ensure!(
-        !shop.is_empty() && !user.is_empty(),
-        "split '{split}' of {} needs both shop photos (domain 'shop') and others to search with",
-        dataset.dir.display()
-    );
+    let (shop, user) = sides(&dataset, rows, split)?;
     let images = Arc::new(Images::new(Arc::new(dataset)));
     let embed = |rows: &[usize]| forward_all(&images, rows, &manifest.input, device, |x| net.forward(x));
     let dataset = images.dataset();
     let item = |row: usize| &dataset.rows[row].item_id;
     let ranked = rank(&embed(&user)?, &embed(&shop)?, |q, g| item(user[q]) == item(shop[g]));
-    let of = |statistic: &(dyn Fn(&[usize]) -> f64 + Sync)| interval(ranked.len(), SEED, statistic);
-    let figures = BTreeMap::from([
-        ("mean_ap_at_10".to_owned(), of(&|queries| mean_ap_at_10(&ranked, queries))),
-        ("recall_at_1".to_owned(), of(&|queries| recall_at(1, &ranked, queries))),
-        ("recall_at_10".to_owned(), of(&|queries| recall_at(10, &ranked, queries))),
-    ]);
+    let figures = search_figures(&ranked);
     let recalled = |k: usize| ranked.iter().map(move |r| r.recalled_at(k).map(|found| f64::from(u8::from(found))));
     let outcomes = Outcomes::Queries {
         paths: paths(dataset, &user),
@@ -223,6 +218,27 @@ fn retrieval(
         gap: None,
         outcomes,
     })
+}
+
+/// The shop photos among `rows`, which are searched, and the others, which search.
+pub(super) fn sides(dataset: &Dataset, rows: &[usize], split: &str) -> anyhow::Result<(Vec<usize>, Vec<usize>)> {
+    let (shop, user): (Vec<usize>, Vec<usize>) = rows.iter().partition(|row| dataset.rows[**row].is_shop());
+    anyhow::ensure!(
+        !shop.is_empty() && !user.is_empty(),
+        "split '{split}' of {} needs both shop photos (domain 'shop') and others to search with",
+        dataset.dir.display()
+    );
+    Ok((shop, user))
+}
+
+/// The figures of a search with their intervals.
+pub(super) fn search_figures(ranked: &[Ranked]) -> BTreeMap<String, Interval> {
+    let of = |statistic: &(dyn Fn(&[usize]) -> f64 + Sync)| interval(ranked.len(), SEED, statistic);
+    BTreeMap::from([
+        ("mean_ap_at_10".to_owned(), of(&|queries| mean_ap_at_10(ranked, queries))),
+        ("recall_at_1".to_owned(), of(&|queries| recall_at(1, ranked, queries))),
+        ("recall_at_10".to_owned(), of(&|queries| recall_at(10, ranked, queries))),
+    ])
 }
 
 impl std::fmt::Display for Report {

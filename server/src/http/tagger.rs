@@ -28,8 +28,12 @@ impl Tagger {
         let json = read(MANIFEST_FILE)?;
         let unusable = || format!("the tagger bundle in {} cannot be used", dir.display());
         let manifest = Manifest::from_json(&json).with_context(unusable)?;
-        if let Architecture::Retrieval(_) = manifest.architecture {
-            bail!("{} holds a retrieval bundle; name the folder of a style bundle as the tagger", dir.display());
+        if !matches!(manifest.architecture, Architecture::Style(_)) {
+            bail!(
+                "{} holds a {} bundle; name the folder of a style bundle as the tagger",
+                dir.display(),
+                manifest.task()
+            );
         }
         let weights = read(&manifest.weights.file)?;
         manifest.check_weights(&weights).with_context(unusable)?;

@@ -11,6 +11,7 @@ impl TaskRecipe {
         match self {
             Self::Style(task) => &task.backbone,
             Self::Distill(task) => &task.backbone,
+            Self::Query(task) => &task.backbone,
             Self::Retrieval(task) => &task.model.backbone,
         }
     }

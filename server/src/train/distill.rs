@@ -4,10 +4,21 @@
 use crate::bundle_io;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
-use shared::bundle::load_style;
+use shared::bundle::{Manifest, load_style};
 use shared::input::InputSpec;
 use shared::model::StyleNet;
 use std::path::PathBuf;
+
+/// Refuses a teacher that sees pictures otherwise than the student.
+pub(super) fn check_input(teacher: &Manifest, student: &InputSpec) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        teacher.input == *student,
+        "the student's [input] differs from that of the teacher {} ({:?}); teachers and student must see the same crop, so use the teacher's input",
+        teacher.model_id(),
+        teacher.input
+    );
+    Ok(())
+}
 
 /// Whom a student learns from.
 #[derive(Debug)]
@@ -34,12 +45,7 @@ impl Teacher {
         anyhow::ensure!(!bundles.is_empty(), "a distillation needs --teacher, the folder of a teacher's bundle");
         let read = |bundle: &PathBuf| {
             let (manifest, weights) = bundle_io::read(bundle)?;
-            anyhow::ensure!(
-                manifest.input == *input,
-                "the student's [input] differs from that of the teacher {} ({:?}); teachers and student must see the same crop, so use the teacher's input",
-                manifest.model_id(),
-                manifest.input
-            );
+            check_input(&manifest, input)?;
             anyhow::ensure!(
                 manifest.labels == labels,
                 "the teacher {} knows other labels ({:?}) than the dataset's ({labels:?})",

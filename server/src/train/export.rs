@@ -1,9 +1,11 @@
 //! From a run's best weights to a bundle: batch norm folded, stored as f16, with everything known about it.
 
+use super::checkpoint::State;
 use super::contract;
 use super::distill::Teacher;
 use super::engine::{BEST, Figures, Objective, fit};
 use super::plan;
+use super::query::{self, QueryObjective, QueryRows};
 use super::recipe::{Recipe, RetrievalRecipe, TaskRecipe};
 use super::report;
 use super::retrieval::{Identities, RetrievalObjective, RetrievalTrainee};
@@ -17,8 +19,8 @@ use crate::pretrained;
 use anyhow::Context;
 use burn::module::Module;
 use burn::tensor::Device;
-use shared::bundle::{FORMAT, Manifest, Training, describe_weights};
-use shared::model::{Architecture, DenseConfig, HeadConfig, Hidden, StyleConfig};
+use shared::bundle::{FORMAT, Manifest, Training, describe_weights, load_retrieval};
+use shared::model::{Architecture, DenseConfig, HeadConfig, Hidden, QueryConfig, StyleConfig};
 use shared::weights::{Precision, Scope, TorchKeys, load, save};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -83,6 +85,17 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
             let config = classifier(&task.backbone, &task.hidden, None, &data);
             train_classifier(recipe, config, &objective, &run, order, device)
         }
+        TaskRecipe::Query(task) => {
+            let (manifest, weights) = query::read_teacher(&order.teachers, &recipe.input)?;
+            let teacher = load_retrieval(&manifest, &weights, device)?;
+            let config = query::config(task, manifest.embedding_dim)?;
+            let data = QueryRows::new(dataset, recipe, task)?;
+            let run = Run::open(&order.out, recipe, provenance, order.start)?;
+            let objective = QueryObjective::new(&data, recipe, task, &teacher, device)?;
+            let net = order.initialise(config.init(&device.clone().autodiff())?)?;
+            let state = fit(&run, recipe, &data.images, &objective, net, device)?;
+            export_query(recipe, config, &manifest, state, &run, device)
+        }
         TaskRecipe::Retrieval(task) => {
             let data = Identities::new(dataset, recipe, task)?;
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
@@ -104,6 +117,11 @@ pub fn dry_run(recipe: &Recipe) -> anyhow::Result<String> {
             let objective = StyleObjective::new(&data, recipe, None, &device, Path::new(""))?;
             let plot = plan::plot(recipe, |epoch| objective.batches(epoch).len())?;
             (data.train.len(), data.tune.len(), plot, objective.sampling_table())
+        }
+        TaskRecipe::Query(task) => {
+            let data = QueryRows::new(dataset, recipe, task)?;
+            let plot = plan::plot(recipe, |epoch| data.batches(recipe, epoch).len())?;
+            (data.train.len(), data.n_tune(), plot, None)
         }
         TaskRecipe::Retrieval(task) => {
             let data = Identities::new(dataset, recipe, task)?;
@@ -187,6 +205,28 @@ fn train_retrieval(
     Ok(bundle)
 }
 
+fn export_query(
+    recipe: &Recipe,
+    config: QueryConfig,
+    teacher: &Manifest,
+    state: State,
+    run: &Run,
+    device: &Device,
+) -> anyhow::Result<PathBuf> {
+    let best = std::fs::read(run.dir.join(BEST))?;
+    let net = load(config.init(device)?, &best, Scope::Whole)?.fold_batch_norm();
+    let weights = save(&net, Precision::F16)?;
+    let figures = state.best.iter().map(|(score, _)| ("tune_mean_ap_at_10".to_owned(), *score)).collect();
+    let manifest = Manifest {
+        embedding_dim: config.embedding_dim,
+        embeds_into: Some(teacher.space()),
+        ..manifest(recipe, run, Architecture::Query(config), &weights, figures)
+    };
+    let bundle = finish(run, &manifest, &weights)?;
+    report::after(&run.dir, None);
+    Ok(bundle)
+}
+
 fn manifest(
     recipe: &Recipe,
     run: &Run,
@@ -202,6 +242,7 @@ fn manifest(
         labels: Vec::new(),
         thresholds: Vec::new(),
         embedding_dim: 0,
+        embeds_into: None,
         weights: describe_weights(weights, Precision::F16, true),
         training: Training {
             command: run.provenance.command.clone(),

@@ -11,6 +11,7 @@ pub mod mixup;
 pub mod optimiser;
 pub mod plan;
 pub mod position;
+pub mod query;
 pub mod recipe;
 pub mod report;
 pub mod retrieval;

@@ -128,6 +128,8 @@ pub enum TaskRecipe {
     Style(StyleRecipe),
     /// A student that learns a teacher's probabilities.
     Distill(DistillRecipe),
+    /// A query encoder that learns a retrieval network's embeddings.
+    Query(QueryRecipe),
     /// Embeddings by identity.
     Retrieval(RetrievalRecipe),
 }
@@ -168,6 +170,34 @@ pub struct DistillRecipe {
     /// Share of the dataset's own labels in the target, 0 for the teacher's probabilities alone.
     #[serde(default)]
     pub truth: f64,
+}
+
+/// Distillation into a gallery's space.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueryRecipe {
+    /// Name in the registry of backbones.
+    pub backbone: String,
+    /// Weight of 1 − cosine to the teacher's embedding of the same crop.
+    #[serde(default = "default_regression")]
+    pub regression: f64,
+    /// Weight of the contrast against the teacher's embeddings of all training shop photos.
+    #[serde(default)]
+    pub contrast: f64,
+    /// Temperature of the contrast.
+    #[serde(default = "default_temperature")]
+    pub temperature: f64,
+    /// The most that the f16 weights may take, in 10⁶ bytes: visitors fetch them on their phones.
+    #[serde(default = "default_max_megabytes")]
+    pub max_megabytes: f64,
+}
+
+fn default_regression() -> f64 {
+    1.0
+}
+
+fn default_max_megabytes() -> f64 {
+    3.5
 }
 
 /// Embeddings by identity.
@@ -247,7 +277,7 @@ impl Recipe {
             "data.near_duplicates must lie between 0 and 16 bits, and needs data.folds"
         );
         anyhow::ensure!(
-            folds == 0 || !matches!(self.task, TaskRecipe::Retrieval(_)),
+            folds == 0 || !matches!(self.task, TaskRecipe::Retrieval(_) | TaskRecipe::Query(_)),
             "data.folds stratifies labels and so works for classifiers only; use data.holdout for retrieval"
         );
         anyhow::ensure!(
@@ -263,6 +293,13 @@ impl Recipe {
                 matches!(config, BackboneConfig::ResNet(_)),
                 "task.dense needs stages at several sizes, which only the ResNets have; '{backbone}' is none"
             );
+        }
+        if let TaskRecipe::Query(task) = &self.task {
+            anyhow::ensure!(
+                task.regression >= 0.0 && task.contrast >= 0.0 && task.regression + task.contrast > 0.0,
+                "task.regression and task.contrast must not be negative, nor both 0"
+            );
+            anyhow::ensure!(task.temperature > 0.0, "task.temperature must be positive");
         }
         if let TaskRecipe::Retrieval(task) = &self.task {
             anyhow::ensure!(

@@ -13,6 +13,7 @@ pub mod densenet;
 pub mod inception;
 pub mod mobilenet;
 pub mod pooling;
+pub mod query;
 pub mod resnet;
 pub mod retrieval;
 pub mod style;
@@ -22,6 +23,7 @@ pub mod xception;
 pub use backbone::{Backbone, BackboneConfig, InputContract, UnknownBackbone};
 #[cfg(feature = "backbones")]
 pub use dense::DenseConfig;
+pub use query::QueryConfig;
 pub use retrieval::{RetrievalConfig, RetrievalNet};
 pub use style::{HeadConfig, Hidden, StyleConfig, StyleNet};
 
@@ -35,4 +37,6 @@ pub enum Architecture {
     Style(StyleConfig),
     /// Embeddings for search.
     Retrieval(RetrievalConfig),
+    /// Embeddings in the space of a retrieval network, from a network small enough for a phone.
+    Query(QueryConfig),
 }

@@ -43,6 +43,11 @@ impl Hidden {
         if widths.contains(&0) { Err(NoUnits) } else { Ok(Self(widths)) }
     }
 
+    /// No hidden layer: a linear head.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// The widths.
     pub fn widths(&self) -> &[usize] {
         &self.0
