@@ -65,7 +65,7 @@ pub struct Product {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EmbeddingInput {
-    /// The model that made it; must be the one the catalogue was indexed with.
+    /// The model that made it: the one the catalogue was indexed with, or the query encoder that the service offers.
     pub model_id: String,
     /// Its numbers, finite and not all zero; any length is scaled to one.
     pub values: Vec<f32>,
@@ -103,7 +103,7 @@ pub struct Hit {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SearchResponse {
-    /// The model whose embeddings were compared.
+    /// The model that the catalogue was indexed with, in whose space query and products were compared.
     pub model_id: String,
     /// Time from the request's arrival to this answer, in milliseconds.
     pub took_ms: f64,
@@ -166,7 +166,7 @@ pub enum ProblemCode {
     InvalidEmbedding,
     /// The embedding has another length than the catalogue's.
     WrongDimension,
-    /// The embedding is another model's than the catalogue's.
+    /// The embedding lies in another space than the catalogue's.
     WrongModel,
     /// No category has that id.
     UnknownCategory,

@@ -178,6 +178,7 @@ fn paths_and_methods() {
         ("GET", "/api/v1/products/P9999", 404, "not_found"),
         ("GET", "/api/v1/products/%ff", 400, "invalid_field"),
         ("GET", "/api/v1/tagger/weights/0000", 404, "not_found"),
+        ("GET", "/api/v1/query-encoder/weights/0000", 404, "not_found"),
         ("GET", "/images/shop/none.jpg", 404, "not_found"),
         ("GET", SEARCH, 405, "method_not_allowed"),
         ("DELETE", "/api/v1/products/P0001", 405, "method_not_allowed"),

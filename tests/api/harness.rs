@@ -11,7 +11,7 @@ use burn::tensor::Device;
 use reqwest::blocking::{Client, RequestBuilder, Response, multipart};
 use serde_json::Value;
 use server::catalog::{IndexOptions, index};
-use server::embed::QueueOptions;
+use server::embed::{QueueOptions, RetrievalModel};
 use server::http::{ServeConfig, serve};
 use tests::fixture;
 use tests::process::{Process, instructions};
@@ -37,6 +37,8 @@ impl Shop {
         fixture::write_dataset(&shop.path("shop"), PRODUCTS, 0).expect("a dataset");
         fixture::write_retrieval_bundle(&shop.path("retrieval")).expect("a bundle");
         fixture::write_style_bundle(&shop.path("tagger")).expect("a bundle");
+        let space = RetrievalModel::read_manifest(&shop.path("retrieval")).expect("a manifest").model_id();
+        fixture::write_query_bundle(&shop.path("query"), &space, fixture::DIM).expect("a bundle");
         let site = shop.path("site");
         fs::create_dir_all(site.join("i18n")).expect("a folder");
         let page = "<!doctype html><title>Selvedge</title><script type=\"module\">start()</script>";
@@ -82,6 +84,7 @@ fn service_process() {
         addr: SocketAddr::from(([127, 0, 0, 1], 0)),
         site_dir: Some(dir.join("site")),
         tagger_dir: dir.join("tagger"),
+        query_dir: instructions["query"].as_bool().unwrap_or(true).then(|| dir.join("query")),
         retrieval_dir: dir.join("retrieval"),
         catalog_dir: dir.join("catalog"),
         images_dir: None,
@@ -105,10 +108,15 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn start() -> Self {
+        Self::start_with(true)
+    }
+
+    /// A service that offers a query encoder, or none.
+    pub(crate) fn start_with(query: bool) -> Self {
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let told = shop().path(&format!("addr-{number}.txt"));
-        let instructions = serde_json::json!({ "dir": shop().dir, "told": told });
+        let instructions = serde_json::json!({ "dir": shop().dir, "told": told, "query": query });
         let mut process = Process::start("harness::service_process", &instructions.to_string()).expect("starts");
         let deadline = Instant::now() + Duration::from_secs(120);
         let addr = loop {

@@ -1,4 +1,4 @@
-//! The page and the tagger bundle: types, tags, caching, compression and security headers.
+//! The page and the bundles that browsers run: types, tags, caching, compression and security headers.
 
 use super::harness::{Service, header, json, shop};
 
@@ -14,6 +14,7 @@ fn files_have_types_tags_and_caching() {
         ("/web-0123456789abcdef_bg.wasm", "application/wasm", immutable),
         ("/assets/0123456789ab/app/main.js", "text/javascript; charset=utf-8", immutable),
         ("/api/v1/tagger", "application/json", "no-cache"),
+        ("/api/v1/query-encoder", "application/json", "no-cache"),
         ("/api/v1/openapi.json", "application/json", "no-cache"),
     ];
     for (path, kind, caching) in cases {
@@ -76,15 +77,20 @@ fn every_answer_is_guarded() {
 }
 
 #[test]
-fn the_tagger_is_the_bundle() {
+fn browsers_get_the_bundles() {
     let service = Service::shared();
-    let manifest = json(service.get("/api/v1/tagger"));
-    assert_eq!(manifest["labels"].as_array().map(Vec::len), Some(13));
-    let sha256 = manifest["weights"]["sha256"].as_str().expect("a checksum");
-    let weights = service.get(&format!("/api/v1/tagger/weights/{sha256}"));
-    assert_eq!(header(&weights, "cache-control"), "public, max-age=31536000, immutable");
-    assert_eq!(header(&weights, "content-type"), "application/octet-stream");
-    let bytes = weights.bytes().expect("a body");
-    assert_eq!(shared::bundle::sha256_hex(&bytes), sha256);
-    assert_eq!(bytes, std::fs::read(shop().path("tagger/weights.safetensors")).expect("the weights"));
+    for (path, folder, labels, space) in
+        [("tagger", "tagger", 13, None), ("query-encoder", "query", 0, Some(super::search::model_id()))]
+    {
+        let manifest = json(service.get(&format!("/api/v1/{path}")));
+        assert_eq!(manifest["labels"].as_array().map(Vec::len), Some(labels));
+        assert_eq!(manifest["embeds_into"].as_str(), space.as_deref());
+        let sha256 = manifest["weights"]["sha256"].as_str().expect("a checksum");
+        let weights = service.get(&format!("/api/v1/{path}/weights/{sha256}"));
+        assert_eq!(header(&weights, "cache-control"), "public, max-age=31536000, immutable");
+        assert_eq!(header(&weights, "content-type"), "application/octet-stream");
+        let bytes = weights.bytes().expect("a body");
+        assert_eq!(shared::bundle::sha256_hex(&bytes), sha256);
+        assert_eq!(bytes, std::fs::read(shop().path(folder).join("weights.safetensors")).expect("the weights"));
+    }
 }

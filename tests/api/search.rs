@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::Value;
 use server::data::Photo;
 use server::embed::RetrievalModel;
 use shared::api::SearchResponse;
+use shared::bundle::{load_query, load_retrieval};
+use shared::embedding::Embedding;
 
-use super::harness::{PRODUCTS, Service, json, png, shop};
+use super::harness::{PRODUCTS, Service, assert_problem, json, png, shop};
 
 fn model() -> RetrievalModel {
     RetrievalModel::open(&shop().path("retrieval"), &Device::flex()).expect("opens")
@@ -103,6 +105,58 @@ fn an_embedding_finds_what_its_photo_finds() {
         assert!((left.score - right.score).abs() < 1e-3);
     }
     assert_eq!(by_embedding.hits.len(), 5);
+}
+
+/// The photo stays with the client: its query encoder's embedding searches the catalogue that the large network indexed.
+#[test]
+fn a_query_encoders_embedding_is_searched_with_in_the_catalogues_space() {
+    let service = Service::shared();
+    let read = |folder: &str| server::bundle_io::read(&shop().path(folder)).expect("a bundle");
+    let ((query, query_weights), (large, large_weights)) = (read("query"), read("retrieval"));
+    let device = Device::flex();
+    let photo = Photo::decode(&shop_photo(5, 1)).expect("decodes");
+    let input = query.input.to_chw(photo.pixels().expect("pixels"), None).expect("an input");
+    let x = |data: Vec<f32>| {
+        Tensor::<4>::from_data(TensorData::new(data, [1, 3, query.input.height, query.input.width]), &device)
+    };
+    let encoder = load_query(&query, &query_weights, &device).expect("loads");
+    let values: Vec<f32> = encoder.forward(x(input)).into_data().iter::<f32>().collect();
+    let body = |model: &str| serde_json::json!({ "embedding": { "model_id": model, "values": values } }).to_string();
+
+    let answer = service.search_json(&body(&query.model_id()));
+    assert_eq!(answer.status(), 200);
+    let found: SearchResponse = serde_json::from_value(json(answer)).expect("a search response");
+    assert_eq!(found.model_id, model_id(), "the space that was searched");
+    let network = load_retrieval(&large, &large_weights, &device).expect("loads");
+    let own = Embedding::new(query.space(), values.clone()).expect("an embedding");
+    for hit in &found.hits {
+        let number = hit.product_id[1..].parse().expect("a number");
+        let best = (0..2).map(|at| {
+            let photo = Photo::decode(&shop_photo(number, at)).expect("decodes");
+            let input = large.input.to_chw(photo.pixels().expect("pixels"), None).expect("an input");
+            let values = network.forward(x(input)).into_data().iter::<f32>().collect();
+            own.similarity(&Embedding::new(large.space(), values).expect("an embedding")).expect("one space")
+        });
+        let best = best.fold(f32::MIN, f32::max);
+        assert!((hit.score - best).abs() < 1e-3, "{}: {} is not {best}", hit.product_id, hit.score);
+    }
+
+    let problem = assert_problem("another model", service.search_json(&body("else@0123")), 409, "wrong_model");
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    for part in ["else@0123", &model_id(), &query.model_id(), "/api/v1/query-encoder", "the photo itself"] {
+        assert!(detail.contains(part), "'{detail}' does not say '{part}'");
+    }
+
+    let plain = Service::start_with(false);
+    assert_eq!(plain.get("/api/v1/query-encoder").status(), 204);
+    let problem = assert_problem("no encoder", plain.search_json(&body(&query.model_id())), 409, "wrong_model");
+    assert!(!problem["detail"].as_str().unwrap_or_default().contains("query-encoder"), "{problem}");
+    assert_problem(
+        "weights",
+        plain.get(&format!("/api/v1/query-encoder/weights/{}", query.weights.sha256)),
+        404,
+        "not_found",
+    );
 }
 
 #[test]

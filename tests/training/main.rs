@@ -7,6 +7,7 @@ use anyhow::Result;
 use burn::tensor::{Device, Distribution, Tensor, Tolerance};
 use server::bundle_io;
 use server::data::Dataset;
+use server::evaluate::asymmetric::asymmetric;
 use server::evaluate::run::{Options, evaluate, evaluate_with};
 use server::evaluate::table::Table;
 use server::evaluate::thresholds::ThresholdRule;
@@ -15,6 +16,7 @@ use server::render::{RenderOptions, StyleMix, render_dataset};
 use server::report::record::Record;
 use server::train::export::{BUNDLE, Order, train};
 use server::train::{Recipe, Start};
+use shared::bundle::Manifest;
 use shared::weights::{Scope, load};
 use std::fs;
 use std::path::Path;
@@ -207,6 +209,61 @@ fn retrieval_learns() -> Result<()> {
     let report = evaluate(&manifest, &weights, Dataset::open(&data)?, "train", &device)?;
     // Chance is 10 in 77; a training that works finds most of what it has seen.
     assert!(report.figures["recall_at_10"].value > 3.0 * report.guesses["recall_at_10 by chance"], "{report}");
+    Ok(())
+}
+
+/// A query encoder learns its teacher's space on the same photos, is measured beside it, and is refused where it does not
+/// belong.
+#[test]
+fn a_query_encoder_learns_its_teachers_space() -> Result<()> {
+    let _alone = alone();
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("shop");
+    shop(&data)?;
+    let device = Device::flex();
+    let teacher =
+        train(&recipe(RETRIEVAL, &data, &["epochs=6"])?, &order(&dir.path().join("large"), Start::New), &device)?;
+    let head = RETRIEVAL.split("[task]").next().expect("a head").replace("tiny-retrieval", "tiny-query");
+    let student = format!(
+        "{head}[task]\nkind = \"query\"\nbackbone = \"mobilenet_v3_small\"\nregression = 10.0\ncontrast = 1.0\n"
+    );
+    let run = dir.path().join("small");
+    let taught = |run: &Path| Order { teacher: Some(teacher.clone()), ..order(run, Start::New) };
+    let bundle = train(&recipe(&student, &data, &["epochs=10"])?, &taught(&run), &device)?;
+
+    let lines = lines(&run);
+    let of = |line: &serde_json::Value, key: &str| line["figures"][key].as_f64().expect("a number");
+    let (first, last) = (&lines[0], &lines[lines.len() - 1]);
+    assert!(last["train_loss"].as_f64() < first["train_loss"].as_f64().map(|loss| 0.7 * loss), "{first} {last}");
+    assert!(of(last, "tune_cosine_to_teacher") > of(first, "tune_cosine_to_teacher") + 0.1, "{first} {last}");
+
+    let (small, large) = (bundle_io::read(&bundle)?, bundle_io::read(&teacher)?);
+    assert_eq!((small.0.space(), small.0.embedding_dim), (large.0.model_id(), large.0.embedding_dim));
+    assert_ne!(small.0.model_id(), large.0.model_id());
+    let report = asymmetric(&small, &large, Dataset::open(&data)?, "train", &device)?;
+    let names: Vec<&str> = report.pairings.iter().map(|pairing| pairing.name).collect();
+    assert_eq!(names, ["large–large", "small–large", "small–small"]);
+    let alone = evaluate(&large.0, &large.1, Dataset::open(&data)?, "train", &device)?;
+    assert_eq!(report.pairings[0].figures, alone.figures);
+    // Chance is 10 in 77.
+    let found = report.pairings[1].figures["recall_at_10"].value;
+    assert!(found > 3.0 * alone.guesses["recall_at_10 by chance"], "{report}");
+    let [zero, across, _] = &report.pairings[..] else { panic!("three pairings") };
+    assert_eq!((zero.gain.low, zero.gain.high), (0.0, 0.0));
+    let lost = across.figures["mean_ap_at_10"].value - zero.figures["mean_ap_at_10"].value;
+    assert!((across.gain.value - lost).abs() < 1e-12, "{report}");
+
+    let says = |error: anyhow::Error, expected: &str| assert!(format!("{error:#}").contains(expected), "{error:#}");
+    let other = Manifest { id: "other".to_owned(), ..large.0.clone() };
+    let foreign = asymmetric(&small, &(other, large.1.clone()), Dataset::open(&data)?, "train", &device);
+    says(foreign.expect_err("another space"), "embeds into the space of tiny-retrieval@");
+    let lonely = evaluate(&small.0, &small.1, Dataset::open(&data)?, "train", &device);
+    says(lonely.expect_err("no gallery"), "--gallery-bundle");
+    for (setting, expected) in [("task.max_megabytes=1.0", "shorter embeddings"), ("input.width=64", "the same crop")] {
+        let refused = train(&recipe(&student, &data, &[setting])?, &taught(&dir.path().join("refused")), &device);
+        says(refused.expect_err(setting), expected);
+    }
+    says(recipe(&student, &data, &["task.regression=0", "task.contrast=0"]).expect_err("no loss"), "nor both 0");
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use shared::bundle::BundleError;
 use shared::input::InputError;
 use wasm_bindgen::JsValue;
 
-/// A failure of [`crate::StyleTagger`].
+/// A failure of [`crate::Model`].
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WebError {
     /// The caller named a backend that does not exist.
@@ -18,7 +18,7 @@ pub(crate) enum WebError {
     #[cfg_attr(feature = "webgpu", expect(dead_code, reason = "only the small module lacks a backend"))]
     BackendMissing,
     /// WebGPU would not start.
-    #[error("WebGPU would not start ({0}); load the tagger with \"cpu\"")]
+    #[error("WebGPU would not start ({0}); load the model with \"cpu\"")]
     #[cfg_attr(not(feature = "webgpu"), expect(dead_code, reason = "the small module opens no GPU"))]
     Device(String),
     /// The manifest or the weights are damaged, or one does not belong to the other.
@@ -28,7 +28,7 @@ pub(crate) enum WebError {
     #[error(transparent)]
     Input(#[from] InputError),
     /// The device failed while computing.
-    #[error("the device failed while computing ({0}); load the tagger again")]
+    #[error("the device failed while computing ({0}); load the model again")]
     Inference(String),
     /// JSON that came in is not as described, or the result would not become JSON.
     #[error("JSON could not be read or written ({0})")]

@@ -1,18 +1,17 @@
 //! Selvedge in the browser: what JavaScript may call, and nothing else.
 //!
-//! Runs inside a Web Worker (`www/app/worker.js`), one tagger a worker. **Invariant:** nothing here touches the network:
-//! the worker hands in the manifest, the weights and the pixels, and gets tags back.
+//! Runs inside a Web Worker (`www/app/worker.js`), one model a worker. **Invariant:** nothing here touches the network: the
+//! worker hands in the manifest, the weights and the pixels, and gets tags or an embedding back.
 
 mod console;
 mod device;
 mod error;
-mod tagger;
+mod model;
 
 use shared::input::{InputSpec, Pixels};
 use wasm_bindgen::prelude::*;
 
 use crate::error::WebError;
-use crate::tagger::Tagger;
 
 /// Installs the panic hook and the console logger; wasm-bindgen calls it once when the module starts.
 #[wasm_bindgen(start)]
@@ -21,7 +20,7 @@ pub fn start() {
     console::install();
 }
 
-/// Crops, resizes and normalises pixels exactly as the tagger does, for whoever runs a model of their own on them.
+/// Crops, resizes and normalises pixels exactly as the models do, for whoever runs a model of their own on them.
 ///
 /// `spec_json` is the `input` of a bundle's manifest; `crop_json` a box `{x, y, width, height}` in pixels, or nothing for
 /// the whole picture. Returns `[3, height, width]` in row-major order, the same bits as the server's.
@@ -43,23 +42,24 @@ pub fn prepare(
     Ok(spec.to_chw(pixels, crop).map_err(WebError::from)?)
 }
 
-/// Names every style tag of a garment photo, on WebGPU or on the CPU.
+/// A model of a garment photo, on WebGPU or on the CPU: a style classifier names its tags, a query encoder embeds it to be
+/// searched with.
 #[wasm_bindgen]
-pub struct StyleTagger(Tagger);
+pub struct Model(model::Model);
 
 #[wasm_bindgen]
-impl StyleTagger {
-    /// Builds the classifier from a bundle.
+impl Model {
+    /// Builds the model from a bundle.
     ///
     /// `manifest_json` is the bundle's `bundle.json`, `weights` the safetensors file it names, `backend` is `"webgpu"` or
     /// `"cpu"`.
     ///
     /// # Errors
     /// An `Error` whose `name` is a stable code: `backend_unknown`, `backend_missing`, `device_failed` (WebGPU would not
-    /// start: use the CPU), `bundle_invalid` (the manifest or the weights are damaged or do not belong together).
-    pub async fn load(manifest_json: String, weights: Vec<u8>, backend: String) -> Result<StyleTagger, JsValue> {
-        let tagger = Tagger::load(&manifest_json, &weights, &backend).await?;
-        Ok(Self(tagger))
+    /// start: use the CPU), `bundle_invalid` (the manifest or the weights are damaged, do not belong together, or are of a
+    /// model that no browser runs).
+    pub async fn load(manifest_json: String, weights: Vec<u8>, backend: String) -> Result<Model, JsValue> {
+        Ok(Self(model::Model::load(&manifest_json, &weights, &backend).await?))
     }
 
     /// Tags one photo: `rgba` holds `height × width × 4` bytes, rows from the top.
@@ -69,11 +69,31 @@ impl StyleTagger {
     /// 0..=1, `on` where `prob` reaches the threshold.
     ///
     /// # Errors
-    /// An `Error` whose `name` is `input_invalid` (the pixels do not fit the size) or `inference_failed`.
+    /// An `Error` whose `name` is `input_invalid` (the pixels do not fit the size), `inference_failed`, or `bundle_invalid`
+    /// where the model is a query encoder.
     pub async fn tag(&self, rgba: Vec<u8>, width: usize, height: usize) -> Result<JsValue, JsValue> {
         let tags = self.0.tag(&rgba, width, height).await?;
         let json = serde_json::to_string(&tags).map_err(WebError::from)?;
         js_sys::JSON::parse(&json)
+    }
+
+    /// Embeds one photo, given as to [`tag`](Self::tag), or the box `{x, y, width, height}` of it in pixels that
+    /// `crop_json` holds.
+    ///
+    /// Resolves to a `Float32Array` of unit length, to be sent with [`model_id`](Self::model_id).
+    ///
+    /// # Errors
+    /// As [`tag`](Self::tag), where the model is a style classifier; `inference_failed` also if `crop_json` is no box.
+    pub async fn embed(
+        &self,
+        rgba: Vec<u8>,
+        width: usize,
+        height: usize,
+        crop_json: Option<String>,
+    ) -> Result<js_sys::Float32Array, JsValue> {
+        let crop = crop_json.map(|json| serde_json::from_str(&json)).transpose().map_err(WebError::from)?;
+        let embedding = self.0.embed(&rgba, width, height, crop).await?;
+        Ok(js_sys::Float32Array::from(embedding.values()))
     }
 
     /// The backend that runs: `"webgpu"` or `"cpu"`.

@@ -80,8 +80,8 @@ impl Catalog {
 
     /// The products most like `query`, best first, each once by its best photo; equal scores by product id.
     ///
-    /// The caller sees to it that the query is of [`model_id`](Self::model_id) and [`dim`](Self::dim); another finds
-    /// nothing.
+    /// The caller sees to it that the query lies in the space of [`model_id`](Self::model_id) and has
+    /// [`dim`](Self::dim) values; another finds nothing.
     pub fn search(&self, query: &Embedding, options: &SearchOptions) -> Vec<Hit<'_>> {
         self.search_batch(&[query], options).pop().unwrap_or_default()
     }

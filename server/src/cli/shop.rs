@@ -98,6 +98,10 @@ pub struct ServeArgs {
     /// Folder of the style bundle that browsers run.
     #[arg(long, env = "SELVEDGE_TAGGER")]
     tagger: PathBuf,
+    /// Folder of the bundle with which browsers embed photos themselves, distilled from --bundle; without it they upload
+    /// photos to search.
+    #[arg(long, env = "SELVEDGE_QUERY_BUNDLE")]
+    query_bundle: Option<PathBuf>,
     /// Folder of the dataset's photos, if it has moved since it was indexed.
     #[arg(long, env = "SELVEDGE_IMAGES")]
     images: Option<PathBuf>,
@@ -195,6 +199,7 @@ pub(super) fn serve(args: &ServeArgs, device: DeviceChoice) -> anyhow::Result<()
         addr: args.listen,
         site_dir: args.site.clone(),
         tagger_dir: args.tagger.clone(),
+        query_dir: args.query_bundle.clone(),
         retrieval_dir: args.bundle.clone(),
         catalog_dir: args.index.clone(),
         images_dir: args.images.clone(),

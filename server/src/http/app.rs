@@ -1,21 +1,23 @@
 //! What all handlers share.
 
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use anyhow::{Context, ensure};
 use axum::body::Bytes;
 use burn::tensor::Device;
+use shared::api::EmbeddingInput;
 use shared::embedding::Embedding;
 use shared::input::{CropBox, InputSpec};
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
+use super::bundle::{BrowserBundle, Role};
 use super::error::ApiError;
 use super::folder::PhotoFolder;
 use super::serve::ServeConfig;
 use super::site::Site;
-use super::tagger::Tagger;
 use crate::catalog::Catalog;
 use crate::data::Photo;
 use crate::embed::{EmbedError, EmbedFn, EmbedQueue, RetrievalModel};
@@ -27,7 +29,8 @@ const SEARCHES: usize = 64;
 /// The state of a running service.
 pub struct App {
     pub(super) catalog: Catalog,
-    pub(super) tagger: Tagger,
+    pub(super) tagger: BrowserBundle,
+    pub(super) query_encoder: Option<BrowserBundle>,
     pub(super) photos: PhotoFolder,
     pub(super) site: Site,
     pub(super) lifecycle: Lifecycle,
@@ -43,7 +46,7 @@ impl App {
     /// model is warm, or why it is not.
     ///
     /// # Errors
-    /// When a folder is missing or damaged, or the catalogue was not indexed with the retrieval bundle.
+    /// When a folder is missing or damaged, or catalogue, retrieval bundle and query encoder are not of one space.
     pub fn open(
         config: &ServeConfig,
         device: &Device,
@@ -58,7 +61,20 @@ impl App {
             manifest.model_id(),
         );
         let photos = PhotoFolder::open(config.images_dir.as_ref().unwrap_or(catalog.dataset()))?;
-        let tagger = Tagger::load(&config.tagger_dir)?;
+        let tagger = BrowserBundle::load(&config.tagger_dir, Role::Tagger)?;
+        let load_query = |dir: &PathBuf| BrowserBundle::load(dir, Role::QueryEncoder);
+        let query_encoder = config.query_dir.as_ref().map(load_query).transpose()?;
+        if let Some(BrowserBundle { about, .. }) = &query_encoder {
+            ensure!(
+                about.space() == catalog.model_id() && about.embedding_dim == catalog.dim(),
+                "the query encoder {} embeds into the space of {}, but the catalogue in {} was indexed with {}; distil an \
+                 encoder from that bundle, or serve without one",
+                about.model_id(),
+                about.space(),
+                config.catalog_dir.display(),
+                catalog.model_id(),
+            );
+        }
         let site = config.site_dir.as_deref().map(Site::load).transpose()?.unwrap_or_default();
         let (dir, device, batch) = (config.retrieval_dir.clone(), device.clone(), config.queue.max_batch);
         let make = move || -> anyhow::Result<EmbedFn> {
@@ -71,6 +87,7 @@ impl App {
         let app = Self {
             catalog,
             tagger,
+            query_encoder,
             photos,
             site,
             lifecycle: Lifecycle::default(),
@@ -85,6 +102,20 @@ impl App {
     /// Whether new requests are welcome.
     pub(super) fn is_ready(&self) -> bool {
         self.lifecycle.phase() == Phase::Ready && self.queue.is_ready()
+    }
+
+    /// The query a client embedded itself, if its model embeds into the catalogue's space: the catalogue's own, or the
+    /// query encoder that is served.
+    pub(super) fn query(&self, input: EmbeddingInput) -> Result<Embedding, ApiError> {
+        let encoder = self.query_encoder.as_ref().map(|bundle| bundle.about.model_id());
+        if input.model_id != self.catalog.model_id() && Some(&input.model_id) != encoder.as_ref() {
+            let actual = input.model_id.chars().take(80).collect();
+            return Err(ApiError::WrongModel { actual, expected: self.catalog.model_id().into(), encoder });
+        }
+        if input.values.len() != self.catalog.dim() {
+            return Err(ApiError::WrongDimension { expected: self.catalog.dim(), actual: input.values.len() });
+        }
+        Ok(Embedding::new(self.catalog.model_id(), input.values)?)
     }
 
     /// A place among the searches in flight; refused at once when all are taken or no photo could be queued.

@@ -34,8 +34,12 @@ pub(super) enum ApiError {
     UnreadableEmbedding(String),
     #[error("the embedding has {actual} numbers, the catalogue's have {expected}")]
     WrongDimension { expected: usize, actual: usize },
-    #[error("the catalogue was indexed with `{expected}`; embed the photo with that model, or send the photo itself")]
-    WrongModel { expected: String },
+    #[error(
+        "an embedding of `{actual}` does not lie in the catalogue's space; send one of `{expected}`, which indexed the \
+         catalogue,{} or the photo itself",
+        encoder.as_ref().map_or_else(String::new, |id| format!(" or of `{id}`, its query encoder (GET /api/v1/query-encoder),"))
+    )]
+    WrongModel { actual: String, expected: String, encoder: Option<String> },
     #[error("`{0}` is no category; tops, shoes, bags and other are")]
     UnknownCategory(String),
     #[error("there is no {0} of that name")]

@@ -1,4 +1,4 @@
-//! The service over HTTP: the page, the tagger bundle, search, products and photos.
+//! The service over HTTP: the page, the bundles that browsers run, search, products and photos.
 //!
 //! `routes` is the one list that both the router and the OpenAPI document come from. Handlers return
 //! `ApiError`; `observe` alone turns errors into problem documents, so that every answer, axum's own
@@ -7,6 +7,7 @@
 
 mod app;
 mod body;
+mod bundle;
 mod convert;
 mod entity;
 mod error;
@@ -16,7 +17,6 @@ mod problem;
 mod routes;
 mod serve;
 mod site;
-mod tagger;
 
 pub use app::App;
 pub use routes::{openapi, router};

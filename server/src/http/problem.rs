@@ -84,7 +84,7 @@ fn title(code: ProblemCode) -> &'static str {
         ProblemCode::InvalidCrop => "The crop box is not inside the picture",
         ProblemCode::InvalidEmbedding => "The embedding is invalid",
         ProblemCode::WrongDimension => "The embedding has the wrong length",
-        ProblemCode::WrongModel => "The embedding is of another model",
+        ProblemCode::WrongModel => "The embedding lies in another space than the catalogue's",
         ProblemCode::UnknownCategory => "The category is unknown",
         ProblemCode::NotFound => "Not found",
         ProblemCode::MethodNotAllowed => "Method not allowed",

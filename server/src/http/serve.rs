@@ -24,6 +24,8 @@ pub struct ServeConfig {
     pub site_dir: Option<PathBuf>,
     /// The folder of the style bundle for browsers.
     pub tagger_dir: PathBuf,
+    /// The folder of the query encoder's bundle for browsers; without it they send photos.
+    pub query_dir: Option<PathBuf>,
     /// The folder of the retrieval bundle.
     pub retrieval_dir: PathBuf,
     /// The catalogue folder, indexed with that retrieval bundle.

@@ -5,6 +5,7 @@ mod fallback;
 mod health;
 mod images;
 mod products;
+mod query_encoder;
 mod samples;
 mod search;
 mod tagger;
@@ -34,6 +35,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(samples::samples))
         .routes(routes!(tagger::manifest))
         .routes(routes!(tagger::weights))
+        .routes(routes!(query_encoder::manifest))
+        .routes(routes!(query_encoder::weights))
         .routes(routes!(images::image))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))

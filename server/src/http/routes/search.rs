@@ -11,7 +11,6 @@ use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use shared::api::{DEFAULT_LIMIT, MAX_LIMIT, Problem, SearchRequest, SearchResponse};
-use shared::embedding::Embedding;
 use shared::taxonomy::Category;
 
 use crate::catalog::SearchOptions;
@@ -24,7 +23,8 @@ const MAX_FORM: usize = 12 << 20;
 /// The most bytes of a JSON body; the longest embeddings take some hundred kilobytes.
 const MAX_JSON: usize = 1 << 20;
 
-/// Finds the products most like a photo, or like an embedding the client computed with the catalogue's model.
+/// Finds the products most like a photo, or like an embedding that the client computed with the catalogue's model or with
+/// its query encoder.
 #[utoipa::path(
     post,
     path = "/api/v1/search",
@@ -80,7 +80,7 @@ pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Res
             let bytes = body::read(&parts.headers, body, MAX_JSON).await?;
             let request = embedding::read(&bytes)?;
             let options = options(request.category.as_deref(), request.limit)?;
-            (query(&app, request)?, options)
+            (app.query(request.embedding)?, options)
         }
         None if !parts.headers.contains_key(CONTENT_TYPE) => {
             // Without a type the body can only be missing or wrong; tell which.
@@ -123,15 +123,4 @@ fn options(category: Option<&str>, limit: Option<usize>) -> Result<SearchOptions
         Category::from_id(id).ok_or_else(|| ApiError::UnknownCategory(short()))
     });
     Ok(SearchOptions { limit, category: category.transpose()? })
-}
-
-fn query(app: &App, request: SearchRequest) -> Result<Embedding, ApiError> {
-    let (input, catalog) = (request.embedding, &app.catalog);
-    if input.model_id != catalog.model_id() {
-        return Err(ApiError::WrongModel { expected: catalog.model_id().into() });
-    }
-    if input.values.len() != catalog.dim() {
-        return Err(ApiError::WrongDimension { expected: catalog.dim(), actual: input.values.len() });
-    }
-    Ok(Embedding::new(input.model_id, input.values)?)
 }

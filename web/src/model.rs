@@ -1,0 +1,101 @@
+//! Manifest + weights + pixels → tags, or an embedding.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use shared::bundle::{self, BundleError, Manifest};
+use shared::embedding::Embedding;
+use shared::input::{CropBox, Pixels};
+use shared::model::{Architecture, StyleNet};
+use shared::score::{self, Tag};
+
+use crate::device::Backend;
+use crate::error::WebError;
+
+/// Bytes a pixel: canvases hand out RGBA.
+const CHANNELS: usize = 4;
+
+/// A style classifier or a query encoder on one device; both are the same kind of network.
+pub(crate) struct Model {
+    manifest: Manifest,
+    net: StyleNet,
+    device: Device,
+    backend: Backend,
+}
+
+impl Model {
+    /// Checks the bundle, opens the device and builds the network.
+    ///
+    /// # Errors
+    /// Any [`WebError`] but [`WebError::Input`].
+    pub(crate) async fn load(manifest_json: &str, weights: &[u8], backend: &str) -> Result<Self, WebError> {
+        let backend = Backend::parse(backend)?;
+        let manifest = Manifest::from_json(manifest_json.as_bytes())?;
+        let device = backend.open().await?;
+        let net = match &manifest.architecture {
+            Architecture::Query(_) => bundle::load_query(&manifest, weights, &device)?,
+            _ => bundle::load_style(&manifest, weights, &device)?,
+        };
+        Ok(Self { manifest, net, device, backend })
+    }
+
+    /// Tags one photo of `height × width × 4` bytes; all labels, most probable first.
+    ///
+    /// # Errors
+    /// [`WebError::Bundle`] where the model is a query encoder, [`WebError::Input`] where the bytes do not fit the size,
+    /// [`WebError::Inference`] where the device fails or answers with something that is not a number.
+    pub(crate) async fn tag(&self, rgba: &[u8], width: usize, height: usize) -> Result<Vec<Tag>, WebError> {
+        let Manifest { labels, thresholds, .. } = &self.manifest;
+        let logits = self.run("style", labels.len(), Pixels::new(rgba, width, height, CHANNELS)?, None).await?;
+        Ok(score::tags(labels, &logits, thresholds))
+    }
+
+    /// Embeds one photo of `height × width × 4` bytes, or the box `crop` of it.
+    ///
+    /// # Errors
+    /// As [`tag`](Self::tag), where the model is a style classifier.
+    pub(crate) async fn embed(
+        &self,
+        rgba: &[u8],
+        width: usize,
+        height: usize,
+        crop: Option<CropBox>,
+    ) -> Result<Embedding, WebError> {
+        let pixels = Pixels::new(rgba, width, height, CHANNELS)?;
+        let values = self.run("query", self.manifest.embedding_dim, pixels, crop).await?;
+        Embedding::new(self.manifest.space(), values).map_err(|error| WebError::Inference(error.to_string()))
+    }
+
+    /// What the network answers, if it is one for `task`: `outputs` finite numbers.
+    async fn run(
+        &self,
+        task: &'static str,
+        outputs: usize,
+        pixels: Pixels<'_>,
+        crop: Option<CropBox>,
+    ) -> Result<Vec<f32>, WebError> {
+        if self.manifest.task() != task {
+            return Err(BundleError::Task { expected: task, actual: self.manifest.task() }.into());
+        }
+        let input = &self.manifest.input;
+        let chw = input.to_chw(pixels, crop)?;
+        let data = TensorData::new(chw, [1, 3, input.height, input.width]);
+        let x = Tensor::<4>::from_data(data, &self.device); // [1, 3, h, w]
+        let answer = self.net.forward(x); // [1, outputs]
+        // Only the asynchronous read works in a browser: the GPU can't be waited for on a thread that may not block.
+        let data = answer.into_data_async().await.map_err(|error| WebError::Inference(error.to_string()))?;
+        let values: Vec<f32> = data.try_to_vec().map_err(|error| WebError::Inference(error.to_string()))?;
+        if values.len() != outputs || values.iter().any(|value| !value.is_finite()) {
+            return Err(WebError::Inference("the answer is not the finite numbers that it should be".to_owned()));
+        }
+        Ok(values)
+    }
+
+    /// The backend's name.
+    pub(crate) fn backend(&self) -> &'static str {
+        self.backend.id()
+    }
+
+    /// The model's identity.
+    pub(crate) fn model_id(&self) -> String {
+        self.manifest.model_id()
+    }
+}
