@@ -2,7 +2,7 @@
 //
 // Invariant: nothing stale. Files under assets/ and wasm/ carry a hash of their content in their path, so a kept copy is
 // the right one; everything else is asked of the network first. Searches, pictures and weights are never kept here
-// (the tagger's worker keeps the weights itself, under their sha256).
+// (the models' workers keep the weights themselves, under their sha256).
 
 // finish.mjs fills these in.
 const VERSION = '__VERSION__';

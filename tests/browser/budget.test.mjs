@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
-import { missing, SITE, TAGGER } from './lib/places.mjs';
+import { missing, QUERY, SITE, TAGGER } from './lib/places.mjs';
 
 const files = (folder) => readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name));
 const gzipped = (paths) => paths.reduce((sum, path) => sum + gzipSync(readFileSync(path), { level: 9 }).length, 0);
@@ -25,8 +25,10 @@ for (const [what, pattern, budget] of [
   });
 }
 
-test('the weights fit into 3500000 bytes', { skip: missing(TAGGER) }, (t) => {
-  const { bytes } = JSON.parse(readFileSync(join(TAGGER, 'bundle.json'))).weights;
-  t.diagnostic(`${bytes} bytes`);
-  assert.ok(bytes <= 3_500_000);
-});
+for (const [what, bundle] of [['tagger', TAGGER], ['query encoder', QUERY]]) {
+  test(`the weights of the ${what} fit into 3500000 bytes`, { skip: missing(bundle) }, (t) => {
+    const { bytes } = JSON.parse(readFileSync(join(bundle, 'bundle.json'))).weights;
+    t.diagnostic(`${bytes} bytes`);
+    assert.ok(bytes <= 3_500_000);
+  });
+}

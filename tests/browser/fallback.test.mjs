@@ -123,4 +123,36 @@ test('a shop that hands out no tagger is explained, and searching still works', 
   await page.context().close();
 });
 
+test('a device that cannot embed sends the photo only when told to', { skip }, async () => {
+  mock.set({ modules: { cpu: 'cannot-embed' }, encoder: true });
+  const page = await open(browser, mock.url, { query: '?backend=cpu' });
+  await tagPhoto(page, PNG);
+  mock.requests.length = 0;
+  await page.click('#find-button');
+  await page.waitForSelector('#send-photo');
+  assert.match(await page.textContent('#results-body'), /could not describe the photo/);
+  assert.equal(mock.requests.filter(({ bytes }) => bytes > 0).length, 0);
+  await page.click('#send-photo');
+  await page.waitForSelector('.card-link');
+  assert.match(await page.textContent('#results-note'), /was sent to the shop/);
+  assert.equal(mock.requests.findLast(({ fields }) => fields).fields.type, 'image/jpeg');
+  await page.context().close();
+});
+
+test('both models’ weights are kept, and a crop goes into the embedding', { skip }, async () => {
+  mock.set({ modules: {}, encoder: true });
+  const page = await open(browser, mock.url, { language: 'zh-CN' });
+  await tagPhoto(page, PNG);
+  await page.focus('.crop-corner.se');
+  await page.keyboard.press('Shift+ArrowLeft');
+  await page.click('#find-button');
+  await page.waitForSelector('.card-link');
+  assert.match(await page.textContent('#find-hint'), /照片留在本机/);
+  assert.match(await page.textContent('#foot'), /照片不会离开设备/);
+  const { query } = mock.requests.findLast(({ query }) => query);
+  assert.deepEqual(query, { embedding: { model_id: 'mock@0', values: [0.6, -0.8] }, category: null, limit: 10 });
+  assert.equal(await keptWeights(page), 2);
+  await page.context().close();
+});
+
 const keptWeights = (page) => page.evaluate(async () => (await (await caches.open('selvedge-weights')).keys()).length);

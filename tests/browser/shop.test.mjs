@@ -5,9 +5,9 @@ import { after, before, test } from 'node:test';
 
 import { faults } from './lib/accessibility.mjs';
 import { launch, open } from './lib/browser.mjs';
-import { INDEX, missing, PROGRAM, RETRIEVAL, SITE, startService, TAGGER } from './lib/places.mjs';
+import { INDEX, missing, PROGRAM, QUERY, RETRIEVAL, SITE, startService, TAGGER } from './lib/places.mjs';
 
-const skip = process.env.SELVEDGE_URL ? false : missing(SITE, PROGRAM, TAGGER, RETRIEVAL, INDEX);
+const skip = process.env.SELVEDGE_URL ? false : missing(SITE, PROGRAM, TAGGER, RETRIEVAL, QUERY, INDEX);
 let browser, service;
 
 before(async () => {
@@ -31,8 +31,11 @@ test('a sample photo is tagged, and its product found and opened', { skip }, asy
   t.diagnostic(await page.textContent('#reading-note'));
   assert.ok((await page.locator('li.tag').count()) > 0);
 
+  const uploads = [];
+  page.on('request', (request) => request.method() !== 'GET' && uploads.push(request));
   await page.click('#find-button');
   await page.waitForSelector('.card-link');
+  assert.deepEqual(uploads.map((request) => request.headers()['content-type']), ['application/json'], 'the photo stays');
   assert.equal(await page.locator('.card').count(), 10);
   assert.equal(new Set(await page.$$eval('.card', (cards) => cards.map((card) => card.dataset.product))).size, 10, 'each product once');
   const scores = await page.$$eval('.card-score', (notes) => notes.map((note) => Number(note.textContent.match(/-?[\d.]+$/)[0])));

@@ -26,6 +26,17 @@ export async function search({ image, crop, category }, signal) {
   return ask(new URL('search', API), { method: 'POST', body: form }, signal);
 }
 
+/**
+ * The pieces closest to an embedding; of the photo itself nothing is sent.
+ * @param {{modelId: string, values: Float32Array, category: string|null}} query
+ */
+export async function searchByEmbedding({ modelId, values, category }, signal) {
+  // Seven digits are what the numbers hold.
+  const embedding = { model_id: modelId, values: Array.from(values, (value) => Number(value.toPrecision(7))) };
+  const body = JSON.stringify({ embedding, category, limit: LIMIT });
+  return ask(new URL('search', API), { method: 'POST', headers: { 'content-type': 'application/json' }, body }, signal);
+}
+
 /** One product by its id. */
 export const product = (id, signal) => ask(new URL(`products/${encodeURIComponent(id)}`, API), {}, signal);
 

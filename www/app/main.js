@@ -1,21 +1,23 @@
 // The page: a photo comes in, tags come out, and on request the shop's closest products.
 
-import { Problem, search } from './api.js';
+import { Problem, search, searchByEmbedding } from './api.js';
 import { API, MODULES, options } from './config.js';
 import { Crop } from './crop.js';
 import { announce, byId, el } from './dom.js';
 import { current, preferred, t, term, use } from './i18n.js';
+import { Model } from './model.js';
 import { NotAnImage, Photo } from './photo.js';
 import { watchPicker } from './picker.js';
 import { drawProduct, openProduct } from './product-view.js';
-import { hideResults, problemWords, showHits, showProblem, showSearching } from './results-view.js';
+import { hideResults, problemWords, showHits, showProblem, showSearching, showUndescribed } from './results-view.js';
 import { drawSamples, showSamples } from './samples.js';
-import { Tagger } from './tagger.js';
 import { showBusy, showEmpty, showFailure, showTags, verdict } from './tags-view.js';
 
 const CATEGORIES = ['tops', 'shoes', 'bags', 'other'];
 
-const tagger = new Tagger({ ...options(location.search), api: API, modules: MODULES });
+const wanted = { ...options(location.search), api: API, modules: MODULES };
+const tagger = new Model({ ...wanted, name: 'tagger' });
+const encoder = new Model({ ...wanted, name: 'query-encoder' });
 let photo = null; // the Photo shown
 let crop = null; // its Crop
 let drawTags = showEmpty; // draws the style panel as it is, in the language of now
@@ -42,7 +44,8 @@ async function main() {
   document.documentElement.classList.add('ready');
   showSamples(takePhoto).catch(() => {}); // a shop without samples is still a shop
   // Nobody waits for the model while looking for a photo, unless the visitor counts bytes.
-  if (!navigator.connection?.saveData) tagger.load().catch(() => {}); // said when a photo asks for it
+  // A failure is said when a photo asks for the model. The tagger comes first: the photo is read before it is searched with.
+  if (!navigator.connection?.saveData) tagger.load().catch(() => {}).then(encodes).catch(() => {});
   if ('serviceWorker' in navigator) navigator.serviceWorker.register(new URL('sw.js', document.baseURI)).catch(() => {});
 }
 
@@ -129,25 +132,59 @@ async function readStyle(of) {
   }
 }
 
-/** Asks the shop for the pieces closest to the photo, or to the box on it. */
-async function find() {
+/** Whether this device describes photos for the search itself; says so on the page once it is known. */
+async function encodes() {
+  try {
+    await encoder.load();
+  } catch (error) {
+    if (error.code !== 'absent') throw error;
+    return false;
+  }
+  for (const [id, key] of [['find-hint', 'find.hint.stays'], ['foot', 'foot.stays']]) {
+    byId(id).dataset.i18n = key;
+    byId(id).textContent = t(key);
+  }
+  return true;
+}
+
+/**
+ * Finds the pieces closest to the photo, or to the box on it: by what this device makes of it, or, where the shop has no
+ * query encoder or the visitor says `send`, by the photo.
+ */
+async function find(send = false) {
   if (!photo) return;
   searching?.abort();
   const mine = (searching = new AbortController());
+  const of = photo;
   const query = { crop: crop.pixels, category: byId('category').value || null };
-  setResults(showSearching);
-  announce(t('results.searching'));
+  const say = (key) => {
+    setResults(() => showSearching(t(key)));
+    announce(t(key));
+  };
+  say('results.preparing');
   byId('results').scrollIntoView({ block: 'nearest' });
+  let embedding = null;
   try {
-    const answer = await search({ image: await photo.jpeg(), ...query }, mine.signal);
+    if (!send && (await encodes())) embedding = await encoder.embed({ pixels: of.pixels(), width: of.width, height: of.height }, query.crop);
+  } catch (error) {
+    if (mine !== searching || mine.signal.aborted) return;
+    if (error.code === 'unreachable') return setResults(() => showProblem(new Problem('unreachable', ''), () => find()));
+    // Never sent instead without being asked: the page has said that it stays.
+    console.error('selvedge: no embedding:', error.code, error.message);
+    return setResults(() => showUndescribed(() => find(), () => find(true)));
+  }
+  if (mine !== searching || mine.signal.aborted) return;
+  say('results.searching');
+  try {
+    const answer = embedding ? await searchByEmbedding({ ...embedding, category: query.category }, mine.signal) : await search({ image: await of.jpeg(), ...query }, mine.signal);
     if (mine !== searching) return;
-    setResults(() => showHits(answer, openProduct));
+    setResults(() => showHits(answer, { stayed: embedding !== null, choose: openProduct }));
     byId('results-heading').focus({ preventScroll: true });
     byId('results').scrollIntoView({ block: 'start' });
   } catch (error) {
     if (mine !== searching || mine.signal.aborted) return;
     const problem = error instanceof Problem ? error : new Problem('other', '');
-    setResults(() => showProblem(problem, find));
+    setResults(() => showProblem(problem, () => find(send)));
   }
 }
 

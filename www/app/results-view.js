@@ -8,12 +8,12 @@ import { current, pick, price, t, term } from './i18n.js';
 /** Codes the page has its own words for; others show the service's detail alone. */
 const KNOWN = new Set([
   'not_an_image', 'image_truncated', 'image_too_large', 'payload_too_large', 'invalid_crop', 'unknown_category', 'not_found',
-  'overloaded', 'shutting_down', 'internal', 'unreachable', 'timeout', 'unexpected',
+  'wrong_model', 'overloaded', 'shutting_down', 'internal', 'unreachable', 'timeout', 'unexpected',
 ]);
 
-/** Grey cards while the shop looks. */
-export function showSearching() {
-  open(t('results.searching'));
+/** Grey cards while the device describes the photo or the shop looks. */
+export function showSearching(words) {
+  open(words);
   const card = () => el('li', { class: 'card' }, el('span', { class: 'skeleton picture' }), el('span', { class: 'skeleton line' }), el('span', { class: 'skeleton line short' }));
   byId('results-body').replaceChildren(el('ol', { class: 'cards', 'aria-hidden': 'true' }, ...Array.from({ length: LIMIT }, card)));
 }
@@ -21,12 +21,28 @@ export function showSearching() {
 /**
  * The hits, best first.
  * @param {{hits: {product_id, score, product}[], took_ms: number}} answer
- * @param {(id: string) => void} choose
+ * @param {{stayed: boolean, choose: (id: string) => void}} how `stayed`: the photo was not sent
  */
-export function showHits({ hits, took_ms }, choose) {
-  open(hits.length > 0 ? t('results.note', { n: hits.length, ms: Math.max(1, Math.round(took_ms)) }) : '');
+export function showHits({ hits, took_ms }, { stayed, choose }) {
+  const note = t('results.note', { n: hits.length, ms: Math.max(1, Math.round(took_ms)) });
+  open(hits.length > 0 ? `${note} ${t(stayed ? 'results.stayed' : 'results.sent')}` : '');
   const body = hits.length > 0 ? el('ol', { class: 'cards' }, ...hits.map((hit) => card(hit, choose))) : el('p', { class: 'hint' }, t('results.none'));
   byId('results-body').replaceChildren(body);
+}
+
+/** The photo could not be described on this device: the visitor decides whether to send it. */
+export function showUndescribed(again, send) {
+  open('');
+  byId('results-body').replaceChildren(
+    el(
+      'div',
+      { class: 'notice error', role: 'alert' },
+      el('p', {}, t('results.undescribed')),
+      el('button', { type: 'button', class: 'button', onclick: again }, t('again')),
+      ' ',
+      el('button', { type: 'button', class: 'button quiet', id: 'send-photo', onclick: send }, t('results.send')),
+    ),
+  );
 }
 
 /** A failed search: what happened, what to do, and a button that does it. */

@@ -2,7 +2,7 @@
 
 const CACHE = 'selvedge-weights';
 
-/** A download that failed. `code` is `unreachable`, `unexpected` (the service refused) or `corrupt`. */
+/** A download that failed. `code` is `unreachable`, `unexpected` (the service refused), `absent` (it has none) or `corrupt`. */
 export class WeightsError extends Error {
   constructor(code, message) {
     super(message);
@@ -10,15 +10,16 @@ export class WeightsError extends Error {
   }
 }
 
-/** The tagger's manifest as the service has it now; the text goes to the module as it is. */
+/** A model's manifest as the service has it now; the text goes to the module as it is. */
 export async function fetchManifest(url) {
   const response = await get(url, { cache: 'no-cache' });
+  if (response.status === 204) throw new WeightsError('absent', `the shop has no ${url.pathname.split('/').pop()}`);
   const text = await response.text();
   try {
     const { sha256, bytes } = JSON.parse(text).weights;
     return { text, sha256, bytes };
   } catch {
-    throw new WeightsError('corrupt', 'the manifest is not one of a tagger');
+    throw new WeightsError('corrupt', 'the manifest is not one of a model');
   }
 }
 
@@ -97,11 +98,12 @@ async function openCache() {
   }
 }
 
-/** Keeps these weights alone: older ones would only take the visitor's space. */
+/** Keeps these weights alone of their model: older ones would only take the visitor's space. */
 async function keep(cache, url, weights) {
   if (!cache) return;
   try {
-    for (const request of await cache.keys()) if (request.url !== String(url)) await cache.delete(request);
+    const folder = new URL('.', url).href;
+    for (const request of await cache.keys()) if (request.url.startsWith(folder) && request.url !== url.href) await cache.delete(request);
     await cache.put(url, new Response(weights, { headers: { 'content-type': 'application/octet-stream' } }));
   } catch {
     // a full disk costs a download next time, nothing else

@@ -1,19 +1,21 @@
-// The tagger's worker: picks the backend, loads module and weights, tags. The page talks to it through tagger.js.
+// A model's worker: picks the backend, loads module and weights, tags or embeds. The page talks to it through model.js.
 //
-// In:  {type: 'load', backend, api, modules} · {type: 'tag', rgba, width, height}
+// In:  {type: 'load', name, backend, api, modules} · {type: 'tag', rgba, width, height} · {type: 'embed', rgba, width, height, crop}
 // Out: {type: 'backend', backend} · {type: 'progress', loaded, total} · {type: 'ready', backend, modelId}
-//      {type: 'tags', tags, ms} · {type: 'failed', code, message, gpu}   (gpu: another backend could help)
+//      {type: 'tags', tags, ms} · {type: 'embedding', values, ms}
+//      {type: 'failed', code, message, gpu}   (gpu: another backend could help)
 
 import { hasRealAdapter, watchDevices } from './adapter.js';
 import { fetchManifest, fetchWeights, WeightsError } from './weights.js';
 
-let tagger = null;
+let model = null;
 let backend = null;
 
 self.addEventListener('message', async ({ data }) => {
   try {
     if (data.type === 'load') await load(data);
     else if (data.type === 'tag') await tag(data);
+    else if (data.type === 'embed') await embed(data);
   } catch (error) {
     fail(error.code ?? error.name ?? 'crashed', error.message ?? String(error), !(error instanceof WeightsError) && error.name !== 'bundle_invalid');
   }
@@ -23,22 +25,25 @@ self.addEventListener('message', async ({ data }) => {
 self.addEventListener('error', (event) => fail('crashed', event.message, true));
 self.addEventListener('unhandledrejection', (event) => fail('crashed', String(event.reason), true));
 
-async function load({ backend: wanted, api, modules }) {
-  const manifest = fetchManifest(new URL('tagger', api));
+async function load({ name, backend: wanted, api, modules }) {
+  const manifest = fetchManifest(new URL(name, api));
   manifest.catch(() => {}); // awaited below; a failure before that isn't an unhandled one
   backend = wanted === 'auto' ? ((await hasRealAdapter()) ? 'webgpu' : 'cpu') : wanted;
   post({ type: 'backend', backend });
   if (backend === 'webgpu') watchDevices((reason) => fail('device_failed', reason, true));
 
   const { text, sha256, bytes } = await manifest;
-  const url = new URL(`tagger/weights/${sha256}`, api);
+  const url = new URL(`${name}/weights/${sha256}`, api);
   const onProgress = (loaded, total) => post({ type: 'progress', loaded, total });
   const [module, weights] = await Promise.all([start(modules), fetchWeights({ url, sha256, bytes, onProgress })]);
 
-  tagger = await module.StyleTagger.load(text, weights, backend);
+  model = await module.Model.load(text, weights, backend);
   // The first run on a GPU compiles its shaders: better now than on the visitor's photo.
-  if (backend === 'webgpu') await tagger.tag(new Uint8Array(8 * 8 * 4).fill(127), 8, 8);
-  post({ type: 'ready', backend: tagger.backend(), modelId: tagger.modelId() });
+  if (backend === 'webgpu') {
+    const grey = [new Uint8Array(8 * 8 * 4).fill(127), 8, 8];
+    await (name === 'tagger' ? model.tag(...grey) : model.embed(...grey));
+  }
+  post({ type: 'ready', backend: model.backend(), modelId: model.modelId() });
 }
 
 async function start(modules) {
@@ -49,8 +54,14 @@ async function start(modules) {
 
 async function tag({ rgba, width, height }) {
   const from = performance.now();
-  const tags = await tagger.tag(rgba, width, height);
+  const tags = await model.tag(rgba, width, height);
   post({ type: 'tags', tags, ms: performance.now() - from });
+}
+
+async function embed({ rgba, width, height, crop }) {
+  const from = performance.now();
+  const values = await model.embed(rgba, width, height, crop ? JSON.stringify(crop) : undefined);
+  post({ type: 'embedding', values, ms: performance.now() - from });
 }
 
 function fail(code, message, gpu) {

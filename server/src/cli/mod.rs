@@ -2,12 +2,13 @@
 
 mod ablate;
 mod ensemble;
+mod photo;
 mod pictures;
 mod runs;
 mod shop;
 
 use crate::bundle_io;
-use crate::data::{Dataset, Photo};
+use crate::data::Dataset;
 use crate::device::{self, DeviceChoice};
 use crate::evaluate::asymmetric::asymmetric;
 use crate::evaluate::run::{Options, evaluate_with};
@@ -19,11 +20,7 @@ use crate::train::recipe::{Recipe, TaskRecipe};
 use crate::train::run::write_whole;
 use crate::train::{Start, export};
 use anyhow::Context;
-use burn::tensor::{Tensor, TensorData};
 use clap::{Args, Parser, Subcommand};
-use shared::bundle::load_style;
-use shared::input::Pixels;
-use shared::score;
 use std::path::{Path, PathBuf};
 
 /// Recognises the style of garment photos and finds the product in a catalogue.
@@ -56,7 +53,9 @@ pub enum Command {
     #[command(subcommand)]
     Ensemble(ensemble::EnsembleCommand),
     /// Tag one picture with a style bundle.
-    Tag(TagArgs),
+    Tag(photo::TagArgs),
+    /// Embed one picture, as a search takes it.
+    Embed(photo::EmbedArgs),
     /// List runs, compare them, or write a run's report again.
     Runs(runs::RunsArgs),
     /// Embed a dataset's shop photos into a catalogue.
@@ -154,29 +153,6 @@ pub struct EvaluateArgs {
     pub json: bool,
 }
 
-/// `selvedge tag`
-#[derive(Debug, Args)]
-pub struct TagArgs {
-    /// Folder of a style bundle.
-    #[arg(long)]
-    pub bundle: PathBuf,
-    /// The picture: JPEG, PNG, WebP, GIF or BMP.
-    #[arg(required_unless_present = "pixels", conflicts_with = "pixels")]
-    pub image: Option<PathBuf>,
-    /// Raw RGBA pixels instead of a picture.
-    #[arg(long, requires_all = ["width", "height"])]
-    pub pixels: Option<PathBuf>,
-    /// Width of the raw pixels.
-    #[arg(long)]
-    pub width: Option<usize>,
-    /// Height of the raw pixels.
-    #[arg(long)]
-    pub height: Option<usize>,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// Runs a parsed command line.
 ///
 /// # Errors
@@ -241,7 +217,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Ablate(args) => ablate::run(&args, cli.device),
         Command::Ensemble(command) => ensemble::run(&command),
-        Command::Tag(args) => tag(&args, cli.device),
+        Command::Tag(args) => photo::tag(&args, cli.device),
+        Command::Embed(args) => photo::embed(&args, cli.device),
     }
 }
 
@@ -317,28 +294,4 @@ fn describe(dir: &Path) -> anyhow::Result<()> {
         text += &format!("  {label}: {}\n", counts.join(", "));
     }
     print(&text)
-}
-
-fn tag(args: &TagArgs, choice: DeviceChoice) -> anyhow::Result<()> {
-    let (manifest, weights) = bundle_io::read(&args.bundle)?;
-    let device = choice.open()?;
-    let net = load_style(&manifest, &weights, &device)?;
-    let input = match (&args.image, &args.pixels, args.width, args.height) {
-        (_, Some(path), Some(width), Some(height)) => {
-            let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            manifest.input.to_chw(Pixels::new(&bytes, width, height, 4)?, None)?
-        }
-        (Some(path), ..) => manifest.input.to_chw(Photo::read(path)?.pixels()?, None)?,
-        _ => anyhow::bail!("name a picture, or --pixels with --width and --height"),
-    };
-    let shape = [1, 3, manifest.input.height, manifest.input.width];
-    let logits = net.forward(Tensor::from_data(TensorData::new(input, shape), &device));
-    let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
-    let tags = score::tags(&manifest.labels, &logits, &manifest.thresholds);
-    if args.json {
-        return print(&serde_json::to_string_pretty(&tags)?);
-    }
-    let lines: Vec<String> =
-        tags.iter().map(|tag| format!("{} {:.3}  {}", if tag.on { "+" } else { " " }, tag.prob, tag.id)).collect();
-    print(&lines.join("\n"))
 }

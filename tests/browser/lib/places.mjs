@@ -16,6 +16,8 @@ export const PROGRAM = process.env.SELVEDGE ?? join(process.env.CARGO_TARGET_DIR
 export const TAGGER = process.env.SELVEDGE_TAGGER ?? join(ROOT, 'server/bundles/tagger');
 /** The retrieval bundle (SELVEDGE_BUNDLE). */
 export const RETRIEVAL = process.env.SELVEDGE_BUNDLE ?? join(ROOT, 'server/bundles/retrieval');
+/** The query encoder's bundle (SELVEDGE_QUERY_BUNDLE). */
+export const QUERY = process.env.SELVEDGE_QUERY_BUNDLE ?? join(ROOT, 'server/bundles/query');
 /** The indexed demo shop (SELVEDGE_INDEX). */
 export const INDEX = process.env.SELVEDGE_INDEX ?? join(ROOT, 'demo/index');
 /** The source of the style names. */
@@ -34,8 +36,13 @@ export function missing(...paths) {
 }
 
 /** The native answer for raw pixels: `[{id, prob, …}]`. */
-export async function nativeTags(file, width, height) {
-  const args = ['tag', '--device', 'cpu', '--bundle', TAGGER, '--pixels', file, '--width', String(width), '--height', String(height), '--json'];
+export const nativeTags = (file, width, height) => native(file, width, height, 'tag', '--json', '--bundle', TAGGER);
+
+/** The native embedding of raw pixels: `{model_id, space, values}`. */
+export const nativeEmbedding = (file, width, height) => native(file, width, height, 'embed', '--bundle', QUERY);
+
+async function native(file, width, height, command, ...how) {
+  const args = [command, ...how, '--device', 'cpu', '--pixels', file, '--width', String(width), '--height', String(height)];
   const { stdout } = await promisify(execFile)(PROGRAM, args);
   return JSON.parse(stdout);
 }
@@ -45,7 +52,7 @@ export async function startService() {
   if (process.env.SELVEDGE_URL) return { url: process.env.SELVEDGE_URL.replace(/\/?$/, '/'), close: async () => {} };
   const port = await freePort();
   const url = `http://localhost:${port}/`;
-  const args = ['serve', '--device', 'cpu', '--listen', `127.0.0.1:${port}`, '--site', SITE, '--index', INDEX, '--bundle', RETRIEVAL, '--tagger', TAGGER];
+  const args = ['serve', '--device', 'cpu', '--listen', `127.0.0.1:${port}`, '--site', SITE, '--index', INDEX, '--bundle', RETRIEVAL, '--tagger', TAGGER, '--query-bundle', QUERY];
   const child = spawn(PROGRAM, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let talk = '';
   child.stderr.on('data', (data) => (talk += data));

@@ -26,16 +26,17 @@ function readBundle(folder) {
   return { manifest: { format: 1, id: 'mock', weights: { file: 'weights.safetensors', bytes: weights.length, sha256 } }, weights };
 }
 
-/** What the tagger modules are replaced with; `behaviour` is `works`, `hangs`, `throws`, `panics` or `hangs-later`. */
+/** What the modules are replaced with; `behaviour` is `works`, `hangs`, `throws`, `panics`, `hangs-later` or
+ * `cannot-embed`. */
 export const fakeModule = (behaviour) => `
   const never = new Promise(() => {});
   export default async function init() {}
-  export class StyleTagger {
+  export class Model {
     static async load(manifest, weights, backend) {
       if ('${behaviour}' === 'hangs') await never;
       if ('${behaviour}' === 'throws') throw Object.assign(new Error('no device'), { name: 'device_failed' });
       if ('${behaviour}' === 'panics') { setTimeout(() => { throw new Error('unreachable'); }); await never; }
-      return Object.assign(new StyleTagger(), { name: backend });
+      return Object.assign(new Model(), { name: backend });
     }
     async tag(rgba, width, height) {
       if (rgba.length !== width * height * 4) throw Object.assign(new Error('size'), { name: 'input_invalid' });
@@ -44,6 +45,10 @@ export const fakeModule = (behaviour) => `
         european_american: 0.07, british: 0.04, girlish: 0.03, street_punk: 0.02, ethnic: 0.01 };
       return Object.entries(probs).map(([id, prob]) => ({ id, prob, threshold: 0.4, on: prob >= 0.4 }));
     }
+    async embed(rgba, width, height, crop) {
+      if ('${behaviour}' === 'cannot-embed') throw Object.assign(new Error('no numbers'), { name: 'inference_failed' });
+      return Float32Array.from([0.6, crop ? -0.8 : 0.8]);
+    }
     backend() { return this.name; }
     modelId() { return 'mock@0'; }
     dispose() {}
@@ -51,21 +56,22 @@ export const fakeModule = (behaviour) => `
 
 /**
  * Starts the mock.
- * @param {{site: string, port?: number, bundle?: string}} options `bundle`: a real tagger's folder
+ * @param {{site: string, port?: number, bundle?: string, query?: string}} options folders of a real tagger and query encoder
  * @returns {Promise<{url: string, requests: {method: string, path: string, bytes: number, fields?: object}[], set: (faults: object) => void,
- *   close: () => Promise<void>}>} `requests` are all that came, with the bytes of their bodies and a search's fields; `set` changes what goes wrong:
- *   `tagger` / `search` (an HTTP status to answer with), `weights` ('damaged' | 'slow'), `modules` ({webgpu, cpu}: behaviours of
+ *   close: () => Promise<void>}>} `requests` are all that came, with the bytes of their bodies and a search's fields or query; `set` changes what goes wrong:
+ *   `tagger` / `search` (an HTTP status to answer with), `encoder` (false: none is served, although `query` names one; true: a made-up one is), `weights` ('damaged' | 'slow'), `modules` ({webgpu, cpu}: behaviours of
  *   fake modules; without, the built ones are served), `latency` of a search in ms, `empty` (a search that finds nothing), `release` (a mark in the page's data-release)
  */
-export async function startMock({ site, port = 0, bundle = null }) {
+export async function startMock({ site, port = 0, bundle = null, query = null }) {
   let faults = {};
   const requests = [];
-  const tagger = readBundle(bundle);
+  const models = { tagger: readBundle(bundle), 'query-encoder': readBundle(query) };
   const server = createServer((request, response) => {
     const seen = { method: request.method, path: request.url, bytes: 0 };
     requests.push(seen);
     request.on('data', (part) => (seen.bytes += part.length));
-    answer(request, response, { site, faults, tagger, seen }).catch((error) => {
+    const offered = { encoder: query !== null, ...faults };
+    answer(request, response, { site, faults: offered, models, seen }).catch((error) => {
       response.statusCode = 500;
       response.end(String(error));
     });
@@ -82,12 +88,16 @@ export async function startMock({ site, port = 0, bundle = null }) {
   };
 }
 
-async function answer(request, response, { site, faults, tagger, seen }) {
+async function answer(request, response, { site, faults, models, seen }) {
   const path = new URL(request.url, 'http://localhost').pathname;
   const fake = /^\/wasm\/(?:[0-9a-f]+\/)?selvedge-(webgpu|cpu)\.js$/.exec(path)?.[1];
   if (fake && faults.modules) return send(response, 200, 'text/javascript', fakeModule(faults.modules[fake] ?? 'works'));
-  if (path === '/api/v1/tagger') return faults.tagger ? problem(response, faults.tagger, 'internal') : json(response, tagger.manifest);
-  if (path === `/api/v1/tagger/weights/${tagger.manifest.weights.sha256}`) return sendWeights(response, tagger.weights, faults);
+  if (path === '/api/v1/tagger' && faults.tagger) return problem(response, faults.tagger, 'internal');
+  if (path === '/api/v1/query-encoder' && !faults.encoder) return send(response, 204);
+  for (const [name, { manifest, weights }] of Object.entries(models)) {
+    if (path === `/api/v1/${name}`) return json(response, manifest);
+    if (path === `/api/v1/${name}/weights/${manifest.weights.sha256}`) return sendWeights(response, weights, faults);
+  }
   if (path === '/api/v1/samples') return json(response, { samples: sampleList() });
   if (path === '/api/v1/search') return search(request, response, faults, seen);
   const product = /^\/api\/v1\/products\/(.+)$/.exec(path)?.[1];
@@ -109,8 +119,15 @@ const sampleList = () =>
 async function search(request, response, faults, seen) {
   const parts = [];
   for await (const part of request) parts.push(part);
-  const form = await new Response(Buffer.concat(parts), { headers: { 'content-type': request.headers['content-type'] } }).formData();
-  seen.fields = { crop: form.get('crop'), category: form.get('category'), limit: form.get('limit'), type: form.get('image')?.type };
+  const body = new Response(Buffer.concat(parts), { headers: { 'content-type': request.headers['content-type'] } });
+  let form;
+  if (request.headers['content-type'] === 'application/json') {
+    seen.query = await body.json();
+    form = new Map(Object.entries(seen.query));
+  } else {
+    form = await body.formData();
+    seen.fields = { crop: form.get('crop'), category: form.get('category'), limit: form.get('limit'), type: form.get('image')?.type };
+  }
   await new Promise((done) => setTimeout(done, faults.latency ?? 0));
   if (faults.search === 429) response.setHeader('retry-after', '7');
   if (faults.search) return problem(response, faults.search, faults.search === 429 ? 'overloaded' : 'internal');
@@ -147,7 +164,7 @@ const problem = (response, status, code) =>
   send(response, status, 'application/problem+json', JSON.stringify({ type: `urn:selvedge:problem:${code}`, title: code, status, code, detail: `mock ${code}`, request_id: 'mock' }));
 
 function send(response, status, type, body) {
-  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-cache' });
+  response.writeHead(status, { ...(type && { 'content-type': type }), 'cache-control': 'no-cache' });
   response.end(body);
 }
 

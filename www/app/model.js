@@ -1,9 +1,10 @@
-// The page's side of the tagger's worker. Every call ends: with tags, or with a TaggerError, within its time.
+// The page's side of a model's worker: the tagger's, or the query encoder's. Every call ends within its time: with an answer,
+// or with a ModelError.
 //
 // Whatever goes wrong on WebGPU (no answer, a lost device, a crash), the worker is ended and a new one starts on the CPU.
 
-/** Why there are no tags. `code` is the worker's, or `timeout` / `crashed`. */
-export class TaggerError extends Error {
+/** Why there is no answer. `code` is the worker's (`absent` where the shop has no such model), or `timeout` / `crashed`. */
+export class ModelError extends Error {
   constructor(code, message, gpu = false) {
     super(message);
     this.code = code;
@@ -12,8 +13,8 @@ export class TaggerError extends Error {
   }
 }
 
-/** Reads styles in a worker. Dispatches `progress` ({loaded, total}) and `fallback` ({message}) as CustomEvents. */
-export class Tagger extends EventTarget {
+/** Reads photos in a worker. Dispatches `progress` ({loaded, total}) and `fallback` ({message}) as CustomEvents. */
+export class Model extends EventTarget {
   #options;
   #worker = null;
   #ready = null;
@@ -21,7 +22,10 @@ export class Tagger extends EventTarget {
   #running;
   #tail = Promise.resolve();
 
-  /** @param {{backend: 'auto'|'webgpu'|'cpu', loadTimeout: number, tagTimeout: number, api: URL, modules: URL}} options ms */
+  /**
+   * @param {{name: 'tagger'|'query-encoder', backend: 'auto'|'webgpu'|'cpu', loadTimeout: number, tagTimeout: number, api: URL,
+   *   modules: URL}} options ms; `name` is the model's place in the service
+   */
   constructor(options) {
     super();
     this.#options = { ...options };
@@ -40,8 +44,21 @@ export class Tagger extends EventTarget {
    * Tags a photo; resolves to `{tags, backend, ms}`. Calls wait for each other.
    * @param {{pixels: Uint8Array, width: number, height: number}} photo
    */
-  tag(photo) {
-    const turn = this.#tail.then(() => this.#tag(photo));
+  tag({ pixels, width, height }) {
+    return this.#queue({ type: 'tag', rgba: pixels, width, height }, 'tags');
+  }
+
+  /**
+   * Embeds a photo, or the box on it; resolves to `{values: Float32Array, modelId, backend, ms}`. Calls wait for each other.
+   * @param {{pixels: Uint8Array, width: number, height: number}} photo
+   * @param {{x: number, y: number, width: number, height: number}|null} crop in pixels
+   */
+  embed({ pixels, width, height }, crop) {
+    return this.#queue({ type: 'embed', rgba: pixels, width, height, crop }, 'embedding');
+  }
+
+  #queue(message, answer) {
+    const turn = this.#tail.then(() => this.#run(message, answer));
     this.#tail = turn.catch(() => {});
     return turn;
   }
@@ -51,17 +68,16 @@ export class Tagger extends EventTarget {
     this.#stop();
   }
 
-  async #tag({ pixels, width, height }) {
-    const { backend } = await this.load();
+  async #run(message, answer) {
+    const { backend, modelId } = await this.load();
     try {
-      const { tags, ms } = await this.#ask({ type: 'tag', rgba: pixels, width, height }, 'tags', this.#options.tagTimeout);
-      return { tags, ms, backend };
+      return { ...(await this.#ask(message, answer, this.#options.tagTimeout)), backend, modelId };
     } catch (error) {
       if (error.code === 'input_invalid') throw error;
       this.#stop(); // whatever state it is in, nobody needs it
       if (!error.gpu) throw error;
       this.#fallBack(error);
-      return this.#tag({ pixels, width, height });
+      return this.#run(message, answer);
     }
   }
 
@@ -77,7 +93,7 @@ export class Tagger extends EventTarget {
   }
 
   #open() {
-    const { backend, api, modules, loadTimeout } = this.#options;
+    const { name, backend, api, modules, loadTimeout } = this.#options;
     this.#running = backend;
     const worker = new Worker(new URL('worker.js', import.meta.url), { type: 'module' });
     this.#worker = worker;
@@ -87,15 +103,15 @@ export class Tagger extends EventTarget {
     worker.addEventListener('error', (event) => {
       event.preventDefault();
       if (worker !== this.#worker) return;
-      this.#wait?.reject(new TaggerError('crashed', event.message ?? 'the worker did not start', this.#onGpu()));
+      this.#wait?.reject(new ModelError('crashed', event.message ?? 'the worker did not start', this.#onGpu()));
     });
-    return this.#ask({ type: 'load', backend, api: String(api), modules: String(modules) }, 'ready', loadTimeout);
+    return this.#ask({ type: 'load', name, backend, api: String(api), modules: String(modules) }, 'ready', loadTimeout);
   }
 
   /** Sends a message and waits for the answer of that type; the clock starts again with every sign of life. */
   #ask(message, answer, timeout) {
     return new Promise((resolve, reject) => {
-      if (!this.#worker) throw new TaggerError('closed', 'the tagger was closed');
+      if (!this.#worker) throw new ModelError('closed', 'the model was closed');
       let timer;
       const settle = (finish) => (value) => {
         clearTimeout(timer);
@@ -105,7 +121,7 @@ export class Tagger extends EventTarget {
       const wait = { answer, resolve: settle(resolve), reject: settle(reject) };
       wait.alive = () => {
         clearTimeout(timer);
-        timer = setTimeout(() => wait.reject(new TaggerError('timeout', `no answer within ${timeout / 1000} s`, this.#onGpu())), timeout);
+        timer = setTimeout(() => wait.reject(new ModelError('timeout', `no answer within ${timeout / 1000} s`, this.#onGpu())), timeout);
       };
       this.#wait = wait;
       wait.alive();
@@ -115,7 +131,7 @@ export class Tagger extends EventTarget {
 
   #hear(data) {
     if (data.type === 'failed') {
-      const error = new TaggerError(data.code, data.message, data.gpu);
+      const error = new ModelError(data.code, data.message, data.gpu);
       if (this.#wait) this.#wait.reject(error);
       else if (data.gpu) this.#lost(error);
     } else if (data.type === 'backend') {
@@ -133,7 +149,7 @@ export class Tagger extends EventTarget {
   #lost(error) {
     this.#stop();
     this.#fallBack(error);
-    this.load().catch(() => {}); // the next tag() says so if that fails too
+    this.load().catch(() => {}); // the next photo says so if that fails too
   }
 
   #fallBack(error) {
@@ -148,7 +164,7 @@ export class Tagger extends EventTarget {
   #stop(forget = true) {
     this.#worker?.terminate();
     this.#worker = null;
-    this.#wait?.reject(new TaggerError('closed', 'the tagger was closed'));
+    this.#wait?.reject(new ModelError('closed', 'the model was closed'));
     if (forget) this.#ready = null;
   }
 }
