@@ -225,7 +225,7 @@ fn a_query_encoder_learns_its_teachers_space() -> Result<()> {
         train(&recipe(RETRIEVAL, &data, &["epochs=6"])?, &order(&dir.path().join("large"), Start::New), &device)?;
     let head = RETRIEVAL.split("[task]").next().expect("a head").replace("tiny-retrieval", "tiny-query");
     let student = format!(
-        "{head}[task]\nkind = \"query\"\nbackbone = \"mobilenet_v3_small\"\nregression = 10.0\ncontrast = 1.0\n"
+        "{head}[task]\nkind = \"query\"\nbackbone = \"resnet10_w16\"\nregression = 10.0\ncontrast = 1.0\n"
     );
     let run = dir.path().join("small");
     let taught = |run: &Path| Order { teacher: Some(teacher.clone()), ..order(run, Start::New) };
@@ -259,7 +259,7 @@ fn a_query_encoder_learns_its_teachers_space() -> Result<()> {
     says(foreign.expect_err("another space"), "embeds into the space of tiny-retrieval@");
     let lonely = evaluate(&small.0, &small.1, Dataset::open(&data)?, "train", &device);
     says(lonely.expect_err("no gallery"), "--gallery-bundle");
-    for (setting, expected) in [("task.max_megabytes=1.0", "shorter embeddings"), ("input.width=64", "the same crop")] {
+    for (setting, expected) in [("task.max_megabytes=0.5", "shorter embeddings"), ("input.width=64", "the same crop")] {
         let refused = train(&recipe(&student, &data, &[setting])?, &taught(&dir.path().join("refused")), &device);
         says(refused.expect_err(setting), expected);
     }

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 /// A picture, as a file or as raw pixels.
 #[derive(Debug, Args)]
-pub struct PictureArgs {
+struct PictureArgs {
     /// The picture: JPEG, PNG, WebP, GIF or BMP.
     #[arg(required_unless_present = "pixels", conflicts_with = "pixels")]
     image: Option<PathBuf>,

@@ -23,8 +23,7 @@ const MAX_FORM: usize = 12 << 20;
 /// The most bytes of a JSON body; the longest embeddings take some hundred kilobytes.
 const MAX_JSON: usize = 1 << 20;
 
-/// Finds the products most like a photo, or like an embedding that the client computed with the catalogue's model or with
-/// its query encoder.
+/// Finds the products most like a photo, or like an embedding by the catalogue's model or by its query encoder.
 #[utoipa::path(
     post,
     path = "/api/v1/search",
