@@ -224,11 +224,10 @@ fn a_query_encoder_learns_its_teachers_space() -> Result<()> {
     let teacher =
         train(&recipe(RETRIEVAL, &data, &["epochs=6"])?, &order(&dir.path().join("large"), Start::New), &device)?;
     let head = RETRIEVAL.split("[task]").next().expect("a head").replace("tiny-retrieval", "tiny-query");
-    let student = format!(
-        "{head}[task]\nkind = \"query\"\nbackbone = \"resnet10_w16\"\nregression = 10.0\ncontrast = 1.0\n"
-    );
+    let student =
+        format!("{head}[task]\nkind = \"query\"\nbackbone = \"resnet10_w16\"\nregression = 10.0\ncontrast = 1.0\n");
     let run = dir.path().join("small");
-    let taught = |run: &Path| Order { teacher: Some(teacher.clone()), ..order(run, Start::New) };
+    let taught = |run: &Path| Order { teachers: vec![teacher.clone()], ..order(run, Start::New) };
     let bundle = train(&recipe(&student, &data, &["epochs=10"])?, &taught(&run), &device)?;
 
     let lines = lines(&run);
