@@ -71,6 +71,22 @@ pub(crate) fn shop() -> &'static Shop {
     SHOP.get_or_init(Shop::make)
 }
 
+/// How a service runs on the folders in `dir`, with the query encoder in the folder `query` if that is named.
+pub(crate) fn config(dir: &Path, query: Option<&str>) -> ServeConfig {
+    ServeConfig {
+        addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+        site_dir: Some(dir.join("site")),
+        tagger_dir: dir.join("tagger"),
+        query_dir: query.map(|folder| dir.join(folder)),
+        retrieval_dir: dir.join("retrieval"),
+        catalog_dir: dir.join("catalog"),
+        images_dir: None,
+        queue: QueueOptions::default(),
+        drain_delay: Duration::from_secs(4),
+        grace: Duration::from_secs(30),
+    }
+}
+
 /// The part that a second process plays; without instructions it tests nothing.
 #[test]
 fn service_process() {
@@ -80,18 +96,7 @@ fn service_process() {
     let instructions: Value = serde_json::from_str(&instructions).expect("instructions");
     let dir = Path::new(instructions["dir"].as_str().expect("a path"));
     let told = Path::new(instructions["told"].as_str().expect("a path"));
-    let config = ServeConfig {
-        addr: SocketAddr::from(([127, 0, 0, 1], 0)),
-        site_dir: Some(dir.join("site")),
-        tagger_dir: dir.join("tagger"),
-        query_dir: instructions["query"].as_bool().unwrap_or(true).then(|| dir.join("query")),
-        retrieval_dir: dir.join("retrieval"),
-        catalog_dir: dir.join("catalog"),
-        images_dir: None,
-        queue: QueueOptions::default(),
-        drain_delay: Duration::from_secs(4),
-        grace: Duration::from_secs(30),
-    };
+    let config = config(dir, instructions["query"].as_bool().unwrap_or(true).then_some("query"));
     let served = serve(&config, &Device::flex(), |addr| {
         let part = told.with_extension("part");
         fs::write(&part, addr.to_string()).and_then(|()| fs::rename(&part, told)).expect("writes the address");

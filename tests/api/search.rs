@@ -6,11 +6,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::Value;
 use server::data::Photo;
 use server::embed::RetrievalModel;
+use server::http::App;
 use shared::api::SearchResponse;
 use shared::bundle::{load_query, load_retrieval};
 use shared::embedding::Embedding;
 
-use super::harness::{PRODUCTS, Service, assert_problem, json, png, shop};
+use super::harness::{PRODUCTS, Service, assert_problem, config, json, png, shop};
 
 fn model() -> RetrievalModel {
     RetrievalModel::open(&shop().path("retrieval"), &Device::flex()).expect("opens")
@@ -157,6 +158,19 @@ fn a_query_encoders_embedding_is_searched_with_in_the_catalogues_space() {
         404,
         "not_found",
     );
+}
+
+#[test]
+fn a_service_starts_with_no_query_encoder_but_its_catalogues() {
+    tests::fixture::write_query_bundle(&shop().path("foreign"), "other@0123456789ab", tests::fixture::DIM)
+        .expect("a bundle");
+    for (folder, expected) in
+        [("foreign", "embeds into the space of other@0123456789ab"), ("tagger", "holds a style bundle")]
+    {
+        let opened = App::open(&config(&shop().path(""), Some(folder)), &Device::flex());
+        let error = format!("{:#}", opened.err().expect("refused"));
+        assert!(error.contains(expected), "'{error}' does not say '{expected}'");
+    }
 }
 
 #[test]
