@@ -1,4 +1,4 @@
-"""Writes losses.json: PyTorch's and torchvision's values and gradients of the classifier's losses.
+"""Writes losses.json: PyTorch's and torchvision's values and gradients of the classifier's and the embeddings' losses.
 
     pip install numpy torch torchvision
     python tests/golden/losses.py
@@ -6,6 +6,10 @@
 Logits, targets and weights are drawn by formula.py: logits 6·u − 3, a target is 1 where u < .35 (label 0: nowhere),
 positive weights 4·u. Soft F2 is written out with NumPy: 1 − 5·TP / (TP + FP + 4·(TP + FN)), with probabilities in the
 place of decisions, mean over the labels that have a positive. The gradient is that of the first row.
+
+Embeddings, 2·u − 1, are three blocks of four identities, the same in each; classifiers 2·u − 1 likewise, the columns of an
+identity's centres beside each other. Their losses are written out row by row from the papers: angles by acos, triplets and
+contrasts by loops. Gradients are those of the first row, and of the first row of the classifier.
 """
 
 import json
@@ -15,9 +19,11 @@ import numpy as np
 import torch
 from formula import uniform
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
+from torch.nn.functional import cosine_similarity, cross_entropy, normalize, softplus
 from torchvision.ops import sigmoid_focal_loss
 
 ROWS, LABELS = 8, 5
+BLOCKS, IDENTITIES, DIM = 3, 4, 6
 
 
 def soft_f2(logits, targets):
@@ -25,6 +31,91 @@ def soft_f2(logits, targets):
     hits, positives = (prob * targets).sum(0), targets.sum(0)
     f2 = 5 * hits / (prob.sum(0) + 4 * positives + 1e-7)
     return (1 - f2)[positives > 0].mean()
+
+
+def angles(x, weight, centres):
+    """Angle between each row and the nearest of each identity's directions."""
+    cosines = cosine_similarity(x[:, :, None], weight[None], dim=1)
+    return torch.acos(torch.stack([chunk.amax(1) for chunk in cosines.split(centres, 1)], 1))
+
+
+def am_softmax(x, weight, classes, scale, margin, centres, smoothing=0.0):
+    logits = torch.cos(angles(x, weight, centres))
+    logits = torch.stack([torch.stack([v - margin if c == t else v for c, v in enumerate(r)]) for r, t in zip(logits, classes)])
+    return cross_entropy(scale * logits, classes, label_smoothing=smoothing)
+
+
+def arcface(x, weight, classes, scale, margin, centres, smoothing=0.0):
+    def widened(angle):
+        if angle + margin < np.pi:
+            return torch.cos(angle + margin)
+        return torch.cos(angle) - margin * np.sin(margin)
+
+    angle = angles(x, weight, centres)
+    logits = torch.stack([torch.stack([widened(a) if c == t else torch.cos(a) for c, a in enumerate(r)]) for r, t in zip(angle, classes)])
+    return cross_entropy(scale * logits, classes, label_smoothing=smoothing)
+
+
+def triplet(x, classes, margin, unit):
+    x = normalize(x) if unit else x
+    total = 0
+    for i in range(len(x)):
+        distance = [torch.linalg.vector_norm(x[i] - x[j]) for j in range(len(x))]
+        fellow = torch.stack([d for j, d in enumerate(distance) if j != i and classes[j] == classes[i]]).amax()
+        stranger = torch.stack([d for j, d in enumerate(distance) if classes[j] != classes[i]]).amin()
+        total += softplus(fellow - stranger) if margin is None else torch.clamp(fellow - stranger + margin, min=0)
+    return total / len(x)
+
+
+def supcon(x, classes, temperature):
+    z, total = normalize(x), 0
+    for i in range(len(x)):
+        others = [j for j in range(len(x)) if j != i]
+        bottom = torch.logsumexp(torch.stack([z[i] @ z[j] / temperature for j in others]), 0)
+        fellows = [j for j in others if classes[j] == classes[i]]
+        total -= sum(z[i] @ z[j] / temperature - bottom for j in fellows) / len(fellows)
+    return total / len(x)
+
+
+def contrast(users, shops, temperature):
+    logits = normalize(users) @ normalize(shops).T / temperature
+    truth = torch.arange(len(users))
+    return (cross_entropy(logits, truth) + cross_entropy(logits.T, truth)) / 2
+
+
+def embedding_losses(draw):
+    x = (2 * draw("losses/embeddings", BLOCKS * IDENTITIES, DIM) - 1).requires_grad_()
+    one = (2 * draw("losses/classifier", DIM, IDENTITIES) - 1).requires_grad_()
+    three = (2 * draw("losses/sub_centres", DIM, 3 * IDENTITIES) - 1).requires_grad_()
+    classes = torch.arange(IDENTITIES).repeat(BLOCKS)
+    cosines = normalize(x) @ normalize(one, dim=0)
+    pair = x.split(IDENTITIES)
+    losses = {
+        "softmax": (cross_entropy(x @ one, classes, label_smoothing=0.1), one),
+        "softmax_scaled": (cross_entropy(16 * cosines, classes, label_smoothing=0.1), one),
+        "am_softmax": (am_softmax(x, one, classes, 30, 0.35, 1), one),
+        "am_softmax_sub_centres": (am_softmax(x, three, classes, 16, 0.2, 3, 0.1), three),
+        "arcface": (arcface(x, one, classes, 16, 0.5, 1), one),
+        "arcface_sub_centres": (arcface(x, three, classes, 8, 0.3, 3, 0.1), three),
+        # A margin that takes some angles past a half turn.
+        "arcface_wide": (arcface(x, one, classes, 8, 1.4, 1), one),
+        "triplet": (triplet(x, classes, 0.3, True), None),
+        "triplet_soft": (triplet(x, classes, None, True), None),
+        "triplet_raw": (triplet(x, classes, None, False), None),
+        "supcon": (supcon(x, classes, 0.1), None),
+        # The third block has no partner.
+        "contrast": (contrast(pair[0], pair[1], 0.07), None),
+    }
+    past = (angles(x, one, 1)[torch.arange(len(x)), classes] + 1.4 > np.pi).sum().item()
+    assert 0 < past < len(x), past
+    golden = {}
+    for name, (loss, weight) in losses.items():
+        (gradient,) = torch.autograd.grad(loss, x, retain_graph=True)
+        golden[name] = {"value": loss.item(), "gradient": gradient[0].tolist()}
+        if weight is not None:
+            (gradient,) = torch.autograd.grad(loss, weight, retain_graph=True)
+            golden[name]["classifier_gradient"] = gradient[0].tolist()
+    return golden
 
 
 def main():
@@ -44,6 +135,8 @@ def main():
     for name, loss in losses.items():
         (gradient,) = torch.autograd.grad(loss, logits, retain_graph=True)
         golden[name] = {"value": loss.item(), "gradient": gradient[0].tolist()}
+    # In double precision: the first digits of both sides are compared.
+    golden["embeddings"] = embedding_losses(lambda *key: draw(*key).double())
     path = Path(__file__).with_name("losses.json")
     path.write_text(json.dumps(golden, indent=1) + "\n")
 

@@ -1,6 +1,7 @@
 //! Training through its public face, on a shop small enough to learn in seconds: it learns, goes on exactly where it
 //! stopped, leaves a bundle that answers as the trained network did, and says what is wrong.
 
+mod identities;
 mod techniques;
 
 use anyhow::Result;
@@ -66,12 +67,15 @@ flip = true
 kind = "retrieval"
 identities = 16
 photos = 2
-scale = 16.0
-contrast = 1.0
 [task.model]
 backbone = "resnet10_w16"
 part_dim = 16
 shared_last_stage = true
+[[task.losses]]
+kind = "softmax"
+scale = 16.0
+[[task.losses]]
+kind = "contrast"
 "#;
 
 /// Weights start from the backend's generator, which belongs to the process: one training at a time repeats exactly.
@@ -365,6 +369,15 @@ fn mistakes_are_named() -> Result<()> {
         ("nonsense", "key=value"),
     ] {
         says(recipe(STYLE, &data, &[setting]).map(|_| data.clone()), expected);
+    }
+    for (setting, expected) in [
+        ("task.losses=[]", "name a loss"),
+        ("task.losses=[{ kind = 'hinge' }]", "unknown variant `hinge`"),
+        ("task.losses=[{ kind = 'supcon', margin = 1.0 }]", "unknown field `margin`"),
+        ("task.losses=[{ kind = 'contrast' }, { kind = 'supcon', temperature = 0 }]", "entry 2: temperature"),
+        ("task.losses=[{ kind = 'arcface', sub_centres = 0 }]", "sub_centres must be at least 1"),
+    ] {
+        says(recipe(RETRIEVAL, &data, &[setting]).map(|_| data.clone()), expected);
     }
     let manifest = data.join("manifest.csv");
     let rows = fs::read_to_string(&manifest)?;

@@ -4,6 +4,7 @@ pub mod average;
 pub mod checkpoint;
 mod contract;
 pub mod distill;
+pub mod embedding_loss;
 pub mod engine;
 pub mod export;
 pub mod loss;

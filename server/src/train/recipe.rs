@@ -2,6 +2,7 @@
 
 use super::average::AverageRecipe;
 use super::contract;
+use super::embedding_loss::EmbeddingLoss;
 use super::loss::LossRecipe;
 use super::optimiser::OptimiserRecipe;
 use super::sampling::SamplingRecipe;
@@ -208,24 +209,11 @@ pub struct RetrievalRecipe {
     pub model: RetrievalConfig,
     /// Identities a batch; each brings a user's and a shop's photo.
     pub identities: usize,
-    /// Photos of each identity in a batch.
+    /// Photos of each identity in a batch, at least 2: users' and the shop's by turns, none twice while there are others.
     pub photos: usize,
-    /// Label smoothing of the identity softmaxes.
-    #[serde(default)]
-    pub smoothing: f64,
-    /// Normalised softmax with this scale; 0 for the plain one.
-    #[serde(default)]
-    pub scale: f64,
-    /// Weight of the contrast between the user's and the shop's photo over the batch.
-    #[serde(default)]
-    pub contrast: f64,
-    /// Temperature of the contrast.
-    #[serde(default = "default_temperature")]
-    pub temperature: f64,
-}
-
-fn default_temperature() -> f64 {
-    0.1
+    /// Terms of the loss, summed with their weights; without any a plain identity softmax a part.
+    #[serde(default = "EmbeddingLoss::published")]
+    pub losses: Vec<EmbeddingLoss>,
 }
 
 impl Recipe {
@@ -306,7 +294,10 @@ impl Recipe {
                 task.identities >= 2 && task.photos >= 2,
                 "task.identities and task.photos must be at least 2"
             );
-            anyhow::ensure!(task.temperature > 0.0, "task.temperature must be positive");
+            anyhow::ensure!(!task.losses.is_empty(), "task.losses is empty; name a loss, or leave the key out");
+            for (at, loss) in task.losses.iter().enumerate() {
+                loss.check().with_context(|| format!("task.losses, entry {}", at + 1))?;
+            }
         }
         Ok(())
     }

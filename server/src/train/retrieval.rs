@@ -1,20 +1,19 @@
-//! Training embeddings: identity softmax per part, over batches of P identities × K photos that always pair a user's
-//! photo with a shop's.
+//! Training embeddings over batches of P identities × K photos that always pair a user's photo with a shop's.
 
+use super::embedding_loss::{Identified, On};
 use super::engine::{Figures, Objective, Step};
-use super::loss::{contrast, cross_entropy};
 use super::recipe::{Recipe, RetrievalRecipe};
 use crate::data::{Dataset, Images};
 use crate::evaluate::forward::forward_all;
 use crate::evaluate::retrieval::{mean_ap_at_10, rank, recall_at};
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
+use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use shared::model::RetrievalNet;
-use shared::model::retrieval::unit_norm;
+use shared::model::retrieval::Parts;
 use shared::weights::{Precision, save};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -86,23 +85,32 @@ impl Identities {
     }
 }
 
-/// The network with what exists for training only: an identity softmax for every part.
+/// The network with what exists for training only: the identity classifiers of its losses.
 #[derive(Module, Debug)]
 pub struct RetrievalTrainee {
     net: RetrievalNet,
+    /// Loss by loss in the recipe's order, and of each part by part.
     classifiers: Vec<Linear>,
 }
 
 impl RetrievalTrainee {
-    /// `net` with identity softmaxes of random weights.
+    /// `net` with identity classifiers of random weights.
     pub fn new(net: RetrievalNet, task: &RetrievalRecipe, n_classes: usize) -> Self {
         let device = net.devices().into_iter().next().unwrap_or_default();
-        let classifier = LinearConfig::new(task.model.part_dim, n_classes).with_bias(task.scale == 0.0);
-        Self { net, classifiers: (0..task.model.n_parts()).map(|_| classifier.init(&device)).collect() }
+        let model = &task.model;
+        let classifiers = task.losses.iter().flat_map(|loss| {
+            let (times, dim) = match loss.on() {
+                On::Parts => (model.n_parts(), model.part_dim),
+                On::Whole => (1, model.embedding_dim()),
+            };
+            let classifier = loss.classifier(dim, n_classes, model.neck);
+            classifier.into_iter().flat_map(move |classifier| std::iter::repeat_n(classifier, times))
+        });
+        Self { net, classifiers: classifiers.map(|classifier| classifier.init(&device)).collect() }
     }
 }
 
-/// Identity softmax per part, and contrast between the two photos.
+/// What the recipe's losses say of batches of identities.
 #[derive(Debug)]
 pub struct RetrievalObjective<'a> {
     /// The data.
@@ -118,52 +126,60 @@ pub struct RetrievalObjective<'a> {
 impl Objective for RetrievalObjective<'_> {
     type Net = RetrievalTrainee;
 
-    /// The first P rows are users' photos, the next P the same identities' shop photos, then further pairs.
+    /// The first P rows are users' photos, the next P the same identities' shop photos, then users' again; no photo comes
+    /// twice in a batch while its identity has others of its side. Identities that do not fill a batch wait for the next epoch.
     fn batches(&self, epoch: usize) -> Vec<Vec<usize>> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.recipe.seed);
         rng.set_stream(u64::MAX - epoch as u64);
         let mut order: Vec<usize> = (0..self.data.train.len()).collect();
         order.shuffle(&mut rng);
-        order
-            .chunks_exact(self.task.identities)
-            .map(|identities| {
-                (0..self.task.photos)
-                    .flat_map(|photo| identities.iter().map(move |id| (photo, *id)))
-                    .filter_map(|(photo, id)| {
-                        let identity = &self.data.train[id];
-                        let side = if photo % 2 == 0 { &identity.user } else { &identity.shop };
-                        side.choose(&mut rng).copied()
-                    })
-                    .collect()
-            })
-            .collect()
+        let batch = |identities: &[usize]| {
+            // What a batch has not shown yet, a side at a time.
+            let mut left: Vec<Identity> = vec![Identity::default(); identities.len()];
+            let mut rows = Vec::with_capacity(self.task.photos * identities.len());
+            for photo in 0..self.task.photos {
+                for (id, left) in identities.iter().zip(&mut left) {
+                    let identity = &self.data.train[*id];
+                    let (all, left) = if photo % 2 == 0 {
+                        (&identity.user, &mut left.user)
+                    } else {
+                        (&identity.shop, &mut left.shop)
+                    };
+                    if left.is_empty() {
+                        left.clone_from(all);
+                    }
+                    let row = left.choose(&mut rng).copied();
+                    left.retain(|other| Some(*other) != row);
+                    rows.extend(row);
+                }
+            }
+            rows
+        };
+        order.chunks_exact(self.task.identities).map(batch).collect()
     }
 
     fn loss(&self, trainee: &RetrievalTrainee, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>> {
         let device = images.device();
         let classes: Vec<i32> = step.rows.iter().map(|row| self.data.class[row] as i32).collect();
         let classes = Tensor::<1, Int>::from_data(TensorData::new(classes, [step.rows.len()]), &device);
-        let parts = trainee.net.forward_parts(images);
-        let n_parts = parts.len() as f64;
-        let mut loss = Tensor::<1>::zeros([1], &device);
-        for (part, classifier) in parts.iter().zip(&trainee.classifiers) {
-            let logits = if self.task.scale > 0.0 {
-                // Columns of the weight are the identities' directions.
-                let directions = unit_norm(classifier.weight.val().transpose()).transpose();
-                unit_norm(part.clone()).matmul(directions) * self.task.scale
-            } else {
-                classifier.forward(part.clone())
+        let batch = Identified { classes, block: self.task.identities };
+        let Parts { compared, embedding } = trainee.net.forward_parts(images);
+        let mut classifiers = trainee.classifiers.iter();
+        let mut sum = Tensor::<1>::zeros([1], &device);
+        for loss in &self.task.losses {
+            let classifies = loss.classifier(1, 1, false).is_some();
+            let parts = if classifies { &embedding } else { &compared };
+            let seen = match loss.on() {
+                On::Parts => parts.clone(),
+                On::Whole => vec![Tensor::cat(parts.clone(), 1)],
             };
-            loss = loss + cross_entropy(logits, classes.clone(), self.task.smoothing) / n_parts;
+            let n = seen.len() as f64;
+            for x in seen {
+                let classifier = if classifies { classifiers.next() } else { None };
+                sum = sum + loss.of(x, classifier, &batch)? / n * loss.weight();
+            }
         }
-        if self.task.contrast > 0.0 {
-            let pairs = self.task.identities;
-            let embedding = Tensor::cat(parts, 1);
-            let users = embedding.clone().narrow(0, 0, pairs);
-            let shops = embedding.narrow(0, pairs, pairs);
-            loss = loss + contrast(users, shops, self.task.temperature) * self.task.contrast;
-        }
-        Ok(loss)
+        Ok(sum)
     }
 
     fn evaluate(&self, trainee: &RetrievalTrainee, _epoch: usize) -> anyhow::Result<Figures> {
@@ -187,5 +203,73 @@ impl Objective for RetrievalObjective<'_> {
 
     fn weights(&self, trainee: &RetrievalTrainee) -> anyhow::Result<Vec<u8>> {
         Ok(save(&trainee.net, Precision::F32)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::recipe::TaskRecipe;
+    use std::collections::BTreeSet;
+    use std::fmt::Write;
+
+    /// Items 0–5: `user[i]` and `shop[i]` photos.
+    fn rows(user: [usize; 6], shop: [usize; 6]) -> String {
+        let mut text = "path,split,item_id,domain\n".to_owned();
+        for item in 0..6 {
+            for (domain, photos) in [("user", user[item]), ("shop", shop[item])] {
+                for photo in 0..photos {
+                    let _ = writeln!(text, "{item}-{domain}-{photo}.jpg,train,i{item},{domain}");
+                }
+            }
+        }
+        text + "v.jpg,val,v,user\n"
+    }
+
+    #[test]
+    fn every_batch_pairs_sides_and_repeats_no_photo_without_need() -> anyhow::Result<()> {
+        let (user, shop) = ([1, 2, 3, 4, 2, 1], [1, 1, 2, 3, 1, 0]);
+        let dir = tempfile::tempdir()?;
+        std::fs::write(dir.path().join(crate::data::MANIFEST), rows(user, shop))?;
+        for photos in 2..=6 {
+            let recipe = format!(
+                "name = 'a'\nseed = 1\nepochs = 1\n[data]\ndir = 'a'\n[input]\nwidth = 8\nheight = 8\n[optimiser]\n\
+                 batch = 2\nrate = 0.1\n[task]\nkind = 'retrieval'\nidentities = 2\nphotos = {photos}\n\
+                 [task.model]\nbackbone = 'resnet10_w16'\n"
+            );
+            let recipe = Recipe::parse(&recipe, &[])?;
+            let TaskRecipe::Retrieval(task) = &recipe.task else { panic!("a retrieval") };
+            let data = Identities::new(Dataset::open(dir.path())?, &recipe, task)?;
+            // Item 5 has no shop photo to pair with.
+            assert_eq!((data.n_classes(), data.n_train()), (5, 20));
+            let device = Device::flex();
+            let objective = RetrievalObjective { data: &data, recipe: &recipe, task, device: &device };
+            let mut seen = BTreeSet::new();
+            for epoch in 0..64 {
+                let batches = objective.batches(epoch);
+                assert_eq!(batches, objective.batches(epoch), "an epoch is the same again");
+                assert_eq!(batches.len(), 2, "five identities fill two batches of two");
+                for batch in batches {
+                    seen.extend(batch.iter().copied());
+                    assert_eq!(batch.len(), 2 * photos);
+                    let table = &data.images.dataset().rows;
+                    for place in 0..2 {
+                        let item = &table[batch[place]].item_id;
+                        let shown: Vec<usize> = batch.iter().skip(place).step_by(2).copied().collect();
+                        for (photo, row) in shown.iter().enumerate() {
+                            assert_eq!((&table[*row].item_id, table[*row].is_shop()), (item, photo % 2 == 1));
+                        }
+                        for (side, all) in [(0, &user), (1, &shop)] {
+                            let number: usize = item[1..].parse()?;
+                            let distinct: BTreeSet<usize> = shown.iter().skip(side).step_by(2).copied().collect();
+                            let places = (photos - side).div_ceil(2);
+                            assert_eq!(distinct.len(), places.min(all[number]), "{item}, {photos} photos");
+                        }
+                    }
+                }
+            }
+            assert_eq!(seen.len(), data.n_train(), "every photo has its turn");
+        }
+        Ok(())
     }
 }

@@ -3,6 +3,8 @@
 //! Tensors are `[batch, channels, height, width]`. Parameters carry torchvision's names on disk (see
 //! [`weights`](crate::weights)), so pretrained weights of the same layout can be read.
 
+#[cfg(feature = "backbones")]
+pub mod attention;
 pub mod backbone;
 pub mod block;
 #[cfg(feature = "backbones")]

@@ -18,7 +18,15 @@ pub enum Pooling {
     /// Sum of both, as published.
     #[default]
     Both,
+    /// Generalised mean, (mean xᵖ)^(1/p), whose exponent every part learns for itself (Radenović et al. 2018,
+    /// <https://arxiv.org/abs/1711.02512>).
+    Gem,
 }
+
+/// Exponent that generalised means start from, as published.
+pub const GEM_START: f32 = 3.0;
+/// Features are at least this much, so that their logarithm exists.
+const GEM_SMALLEST: f32 = 1e-6;
 
 /// Along which direction a map is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,7 +71,9 @@ pub(super) fn share(length: usize, part: usize, parts: usize) -> Range<usize> {
 
 impl Pooling {
     /// `[batch, channels, h, w]` → `[batch, channels]` over the given positions of the map, or all of it.
-    pub fn pool(self, x: Tensor<4>, positions: Option<&[usize]>) -> Tensor<2> {
+    ///
+    /// `exponent`, `[1]`, is the generalised mean's, [`GEM_START`] if `None`; other poolings have none.
+    pub fn pool(self, x: Tensor<4>, positions: Option<&[usize]>, exponent: Option<Tensor<1>>) -> Tensor<2> {
         let [batch, channels, height, width] = x.dims();
         let flat = x.reshape([batch, channels, height * width]);
         let part = match positions {
@@ -79,8 +89,22 @@ impl Pooling {
             Self::Average => average(part),
             Self::Maximum => maximum(part),
             Self::Both => average(part.clone()) + maximum(part),
+            Self::Gem => {
+                let exponent = exponent.unwrap_or_else(|| Tensor::from_floats([GEM_START], &part.device()));
+                generalised_mean(part, exponent).reshape([batch, channels])
+            }
         }
     }
+}
+
+/// `[batch, channels, n]` → `[batch, channels, 1]`; an exponent below 1 counts as 1, the mean.
+fn generalised_mean(x: Tensor<3>, exponent: Tensor<1>) -> Tensor<3> {
+    let exponent = exponent.clamp_min(1.0).reshape([1, 1, 1]);
+    let x = x.clamp_min(GEM_SMALLEST);
+    // Divided by the largest value, which cancels out, no power leaves the range of numbers.
+    let largest = x.clone().max_dim(2).detach();
+    let mean = ((x / largest.clone()).log() * exponent.clone()).exp().mean_dim(2);
+    (mean.log() / exponent).exp() * largest
 }
 
 fn index_tensor(positions: &[usize], device: &Device) -> Tensor<1, Int> {
@@ -125,12 +149,38 @@ mod tests {
         Tensor::from_data(TensorData::new(data, [1, 3, height, width]), &Device::flex())
     }
 
-    fn pooled(cut: Cut, parts: usize, x: &Tensor<4>) -> Vec<f32> {
+    fn values(x: Tensor<2>) -> Vec<f32> {
+        x.into_data().iter::<f32>().collect()
+    }
+
+    fn pooled(pooling: Pooling, cut: Cut, parts: usize, x: &Tensor<4>) -> Vec<f32> {
         let [_, _, height, width] = x.dims();
         cut.positions(parts, height, width)
             .iter()
-            .flat_map(|part| Pooling::Both.pool(x.clone(), Some(part)).into_data().iter::<f32>().collect::<Vec<_>>())
+            .flat_map(|part| values(pooling.pool(x.clone(), Some(part), None)))
             .collect()
+    }
+
+    fn close(ours: &[f32], theirs: &[f32], relative: f32) -> bool {
+        ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| (a - b).abs() <= relative * b.abs())
+    }
+
+    #[test]
+    fn the_generalised_mean_lies_between_the_average_and_the_maximum() {
+        let x = map(6, 8, |y, x| (y, x), 8) + 0.5;
+        let at = |pooling: Pooling, exponent: f32| {
+            let exponent = Tensor::from_floats([exponent], &Device::flex());
+            values(pooling.pool(x.clone(), Some(&[0, 3, 9, 10, 40]), Some(exponent)))
+        };
+        let (average, maximum) = (at(Pooling::Average, 1.0), at(Pooling::Maximum, 1.0));
+        assert!(close(&at(Pooling::Gem, 1.0), &average, 1e-5));
+        assert!(close(&at(Pooling::Gem, 1e4), &maximum, 1e-3), "and no power overflows");
+        let [low, high] = [3.0, 10.0].map(|exponent| at(Pooling::Gem, exponent));
+        for (((average, low), high), maximum) in average.iter().zip(&low).zip(&high).zip(&maximum) {
+            assert!(average < low && low < high && high < maximum, "{average} {low} {high} {maximum}");
+        }
+        let nothing = Tensor::<4>::zeros([1, 3, 6, 8], &Device::flex());
+        assert!(values(Pooling::Gem.pool(nothing, None, None)).iter().all(|value| value.abs() < 1e-5));
     }
 
     #[test]
@@ -141,14 +191,21 @@ mod tests {
             let half = map(height, width, |y, x| (height - 1 - y, width - 1 - x), width);
             let three = map(width, height, |y, x| (x, width - 1 - y), width);
             let mirror = map(height, width, |y, x| (y, width - 1 - x), width);
-            for parts in 1..=3 {
-                let expected = pooled(Cut::Ring, parts, &upright);
-                for turned in [&quarter, &half, &three, &mirror] {
-                    assert_eq!(pooled(Cut::Ring, parts, turned), expected, "{parts} rings of {height}×{width}");
+            // Sums of whole numbers are exact; powers are not.
+            for (pooling, relative) in
+                [(Pooling::Average, 0.0), (Pooling::Maximum, 0.0), (Pooling::Both, 0.0), (Pooling::Gem, 1e-5)]
+            {
+                for parts in 1..=3 {
+                    let expected = pooled(pooling, Cut::Ring, parts, &upright);
+                    for turned in [&quarter, &half, &three, &mirror] {
+                        let turned = pooled(pooling, Cut::Ring, parts, turned);
+                        assert!(close(&turned, &expected, relative), "{pooling:?}, {parts} rings of {height}×{width}");
+                    }
                 }
-            }
-            if height * width > 1 {
-                assert_ne!(pooled(Cut::Horizontal, 2, &half), pooled(Cut::Horizontal, 2, &upright));
+                if height * width > 1 {
+                    let stripes = |x| pooled(pooling, Cut::Horizontal, 2, x);
+                    assert!(!close(&stripes(&half), &stripes(&upright), 1e-3));
+                }
             }
         }
     }

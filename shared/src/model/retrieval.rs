@@ -4,10 +4,12 @@
 //!
 //! After Wang et al. 2018 (<https://arxiv.org/abs/1804.01438>) and the champion of the JD AI Fashion Challenge 2018.
 
+#[cfg(feature = "backbones")]
+use super::attention::Cbam;
 use super::backbone::{Backbone, BackboneConfig, LastStage, UnknownBackbone};
 use super::block::{ConvBn, ConvBnConfig, Fold};
-use super::pooling::{Cut, Pooling};
-use burn::module::Module;
+use super::pooling::{Cut, GEM_START, Pooling};
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +61,38 @@ pub struct RetrievalConfig {
     /// Stride of the last stage; 1 keeps a finer map to cut.
     #[serde(default = "default_last_stride")]
     pub last_stride: usize,
+    /// BNNeck (Luo et al. 2019, <https://arxiv.org/abs/1906.08332>): losses that compare embeddings see each part before
+    /// its batch norm; the identity softmax, and the search, see it behind the norm, which then has no shift.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub neck: bool,
+    /// What weighs each branch's map before it is cut; not in the browser.
+    #[cfg(feature = "backbones")]
+    #[serde(default, skip_serializing_if = "Attention::is_none")]
+    pub attention: Attention,
+}
+
+/// What weighs a branch's map before it is cut and pooled.
+#[cfg(feature = "backbones")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Attention {
+    /// Nothing.
+    #[default]
+    None,
+    /// [`Cbam`], one a branch. Its window sees which way is up, so rings then do, too.
+    Cbam,
+}
+
+#[cfg(feature = "backbones")]
+impl Attention {
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_off(flag: &bool) -> bool {
+    !flag
 }
 
 fn yes() -> bool {
@@ -90,6 +124,9 @@ impl RetrievalConfig {
             pooling: Pooling::default(),
             shared_last_stage: false,
             last_stride: default_last_stride(),
+            neck: false,
+            #[cfg(feature = "backbones")]
+            attention: Attention::None,
         }
     }
 
@@ -131,12 +168,27 @@ impl RetrievalConfig {
                 .map(|_| backbone.last_stage(self.last_stride, device))
                 .collect::<Option<_>>()
                 .ok_or_else(uncut)?,
-            parts: (0..self.n_parts())
-                .map(|_| ConvBnConfig::new(backbone.channels(), self.part_dim, 1, 1).init(device))
-                .collect(),
+            parts: (0..self.n_parts()).map(|_| self.part(backbone.channels(), device)).collect(),
+            #[cfg(feature = "backbones")]
+            attention: match self.attention {
+                Attention::None => Vec::new(),
+                Attention::Cbam => cuts.iter().map(|_| Cbam::new(backbone.channels(), device)).collect(),
+            },
+            exponents: (self.pooling == Pooling::Gem)
+                .then(|| Param::from_tensor(Tensor::full([self.n_parts()], GEM_START, device))),
             cuts,
             pooling: self.pooling,
+            neck: self.neck,
         })
+    }
+
+    /// The projection of one part.
+    fn part(&self, channels: usize, device: &Device) -> ConvBn {
+        let mut part = ConvBnConfig::new(channels, self.part_dim, 1, 1).init(device);
+        if let (true, Some(norm)) = (self.neck, &mut part.bn) {
+            norm.beta = norm.beta.clone().set_require_grad(false);
+        }
+        part
     }
 }
 
@@ -147,16 +199,43 @@ struct Cuts {
     parts: Vec<usize>,
 }
 
+impl Cuts {
+    /// Positions of every part of a map; `None` for all of them.
+    fn positions(&self, map: &Tensor<4>) -> Vec<Option<Vec<usize>>> {
+        let [_, _, height, width] = map.dims();
+        match self.cut {
+            None => vec![None],
+            Some(cut) => self.parts.iter().flat_map(|parts| cut.positions(*parts, height, width)).map(Some).collect(),
+        }
+    }
+}
+
 /// The multi-granularity network.
 #[derive(Module, Debug)]
 pub struct RetrievalNet {
     trunk: Backbone,
     branches: Vec<LastStage>,
     parts: Vec<ConvBn>,
+    /// One a branch, or none at all.
+    #[cfg(feature = "backbones")]
+    attention: Vec<Cbam>,
+    /// Exponents of the generalised means, one a part.
+    exponents: Option<Param<Tensor<1>>>,
     #[module(skip)]
     cuts: Vec<Cuts>,
     #[module(skip)]
     pooling: Pooling,
+    #[module(skip)]
+    neck: bool,
+}
+
+/// Every part's projection, each `[batch, part_dim]`.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// What losses that compare embeddings see: before the norm of a BNNeck, otherwise the same as `embedding`.
+    pub compared: Vec<Tensor<2>>,
+    /// What identity softmaxes and the search see.
+    pub embedding: Vec<Tensor<2>>,
 }
 
 impl RetrievalNet {
@@ -164,41 +243,49 @@ impl RetrievalNet {
         &self.trunk
     }
 
-    /// `[batch, 3, h, w]` → every part's projection, each `[batch, part_dim]`: what the identity softmaxes see.
-    pub fn forward_parts(&self, x: Tensor<4>) -> Vec<Tensor<2>> {
-        let trunk = self.trunk.forward_features(x);
-        let maps: Vec<Tensor<4>> = self.branches.iter().map(|branch| branch.forward(trunk.clone())).collect();
-        let pooled = self.cuts.iter().enumerate().flat_map(|(branch, cuts)| {
-            // A shared last stage has one map for all branches.
-            let map = maps[branch.min(maps.len() - 1)].clone();
-            self.pool(map, cuts)
-        });
-        pooled
-            .zip(&self.parts)
-            .map(|(x, part)| {
-                let [batch, channels] = x.dims();
-                let y = part.forward(x.reshape([batch, channels, 1, 1]));
-                let [batch, dim, _, _] = y.dims();
-                y.reshape([batch, dim])
-            })
-            .collect()
+    /// `[batch, 3, h, w]` → every part, as the losses see it.
+    pub fn forward_parts(&self, x: Tensor<4>) -> Parts {
+        let mut parts = Parts { compared: Vec::new(), embedding: Vec::new() };
+        for (pooled, part) in self.forward_pooled(x).into_iter().zip(&self.parts) {
+            let [batch, channels] = pooled.dims();
+            let projected = part.conv.forward(pooled.reshape([batch, channels, 1, 1]));
+            let normed = match &part.bn {
+                Some(norm) => norm.forward(projected.clone()),
+                None => projected.clone(),
+            };
+            let [_, dim, _, _] = normed.dims();
+            let compared = if self.neck { projected } else { normed.clone() };
+            parts.compared.push(compared.reshape([batch, dim]));
+            parts.embedding.push(normed.reshape([batch, dim]));
+        }
+        parts
     }
 
     /// `[batch, 3, h, w]` → embeddings `[batch, embedding_dim]`, unit norm.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<2> {
-        unit_norm(Tensor::cat(self.forward_parts(x), 1))
+        unit_norm(Tensor::cat(self.forward_parts(x).embedding, 1))
     }
 
-    fn pool(&self, map: Tensor<4>, cuts: &Cuts) -> Vec<Tensor<2>> {
-        let [_, _, height, width] = map.dims();
-        let Some(cut) = cuts.cut else {
-            return vec![self.pooling.pool(map, None)];
-        };
-        cuts.parts
-            .iter()
-            .flat_map(|parts| cut.positions(*parts, height, width))
-            .map(|positions| self.pooling.pool(map.clone(), Some(&positions)))
-            .collect()
+    /// `[batch, 3, h, w]` → every part's features, each `[batch, channels]`.
+    fn forward_pooled(&self, x: Tensor<4>) -> Vec<Tensor<2>> {
+        let trunk = self.trunk.forward_features(x);
+        let maps: Vec<Tensor<4>> = self.branches.iter().map(|branch| branch.forward(trunk.clone())).collect();
+        let mut pooled: Vec<Tensor<2>> = Vec::with_capacity(self.parts.len());
+        for (branch, cuts) in self.cuts.iter().enumerate() {
+            // A shared last stage has one map for all branches.
+            let map = maps[branch.min(maps.len() - 1)].clone();
+            #[cfg(feature = "backbones")]
+            let map = match self.attention.get(branch) {
+                Some(attention) => attention.forward(map),
+                None => map,
+            };
+            for positions in cuts.positions(&map) {
+                let part = pooled.len();
+                let exponent = self.exponents.as_ref().map(|exponents| exponents.val().narrow(0, part, 1));
+                pooled.push(self.pooling.pool(map.clone(), positions.as_deref(), exponent));
+            }
+        }
+        pooled
     }
 
     /// The same function with batch norms folded into the convolutions before them, for export.
@@ -215,6 +302,8 @@ impl RetrievalNet {
             trunk: self.trunk.fold(fold),
             branches: self.branches.into_iter().map(|branch| branch.fold(fold)).collect(),
             parts: self.parts.into_iter().map(|part| fold.apply(part)).collect(),
+            #[cfg(feature = "backbones")]
+            attention: self.attention.into_iter().map(|attention| attention.fold(fold)).collect(),
             ..self
         }
     }
@@ -253,8 +342,21 @@ mod tests {
                 16,
                 1,
             ),
+            (RetrievalConfig { ring: vec![2], pooling: Pooling::Gem, neck: true, ..off.clone() }, 2, 1),
             #[cfg(feature = "backbones")]
             (RetrievalConfig { part_dim: 8, ..RetrievalConfig::published("densenet37_w16") }, 16, 4),
+            #[cfg(feature = "backbones")]
+            (
+                RetrievalConfig {
+                    global: true,
+                    ring: vec![3],
+                    shared_last_stage: true,
+                    attention: Attention::Cbam,
+                    ..off.clone()
+                },
+                4,
+                1,
+            ),
         ];
         for (config, parts, stages) in cases {
             let net = config.init(&device).expect("valid");
@@ -266,6 +368,54 @@ mod tests {
             norms.assert_approx_eq::<f32>(&[[1.0f32], [1.0]].into(), Tolerance::absolute(1e-5));
             let folded = net.fold_batch_norm().forward(x).into_data();
             folded.assert_approx_eq::<f32>(&embedding.into_data(), Tolerance::absolute(1e-4));
+        }
+    }
+
+    #[test]
+    fn a_neck_hides_the_norm_from_losses_that_compare() {
+        let device = Device::flex();
+        let x = Tensor::<4>::random([2, 3, 32, 32], Distribution::Normal(0.0, 1.0), &device);
+        for neck in [false, true] {
+            let config = RetrievalConfig { neck, part_dim: 4, ..RetrievalConfig::published("resnet10_w16") };
+            let mut net = config.init(&device).expect("valid");
+            for part in &mut net.parts {
+                let norm = part.bn.as_mut().expect("not folded");
+                norm.gamma = Param::from_tensor(Tensor::full([4], 2.0, &device));
+            }
+            let Parts { compared, embedding } = net.forward_parts(x.clone());
+            let factor = if neck { 2.0 } else { 1.0 };
+            for (compared, embedding) in compared.into_iter().zip(embedding) {
+                let expected = (compared * factor).into_data();
+                embedding.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-3));
+            }
+        }
+    }
+
+    #[test]
+    fn published_backbones_carry_the_network() {
+        let device = Device::flex();
+        for backbone in ["resnet50", "resnet101", "resnet152", "resnext101_32x8d", "densenet169"] {
+            // One last stage and few parts: this is about what the backbones give, not about the branches.
+            let config = RetrievalConfig {
+                horizontal: vec![],
+                vertical: vec![],
+                ring: vec![2],
+                part_dim: 8,
+                shared_last_stage: true,
+                pooling: Pooling::Gem,
+                ..RetrievalConfig::published(backbone)
+            };
+            let net = match config.init(&device) {
+                Ok(net) => net,
+                #[cfg(not(feature = "backbones"))]
+                Err(RetrievalConfigError::Backbone(_)) => continue, // a browser's module lacks the DenseNets
+                Err(error) => panic!("{backbone}: {error}"),
+            };
+            let x = Tensor::<4>::random([1, 3, 48, 32], Distribution::Normal(0.0, 1.0), &device);
+            let embedding = net.forward(x);
+            assert_eq!(embedding.dims(), [1, config.embedding_dim()], "{backbone}");
+            let length: f32 = embedding.square().sum().into_scalar();
+            assert!((length - 1.0).abs() < 1e-4, "{backbone}: {length}");
         }
     }
 

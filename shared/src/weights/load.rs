@@ -139,7 +139,8 @@ fn wanted<M: Module + TorchKeys>(net: &M, scope: Scope) -> HashMap<String, (Stri
 }
 
 /// What belongs to heads, ours, torchvision's and timm's, and to auxiliary classifiers.
-const HEADS: [&str; 7] = ["fc.", "classifier.", "last_linear.", "AuxLogits.", "head.", "parts.", "branches."];
+const HEADS: [&str; 9] =
+    ["fc.", "classifier.", "last_linear.", "AuxLogits.", "head.", "parts.", "branches.", "attention.", "exponents"];
 
 /// Without heads; a retrieval network's first copy of the last stage counts as the last stage.
 fn backbone<'a>(tensors: BTreeMap<String, TensorView<'a>>) -> BTreeMap<String, TensorView<'a>> {
