@@ -107,6 +107,10 @@ pub struct SearchResponse {
     pub model_id: String,
     /// Time from the request's arrival to this answer, in milliseconds.
     pub took_ms: f64,
+    /// The category that the search was narrowed to: the one asked for, or else the one that the photo surely shows; absent
+    /// for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
     /// Products, best first, each once.
     pub hits: Vec<Hit>,
 }

@@ -134,6 +134,14 @@ pub struct InputSpec {
     /// Channel standard deviations, likewise.
     #[serde(default = "imagenet_std")]
     pub std: [f32; 3],
+    /// Context shown around a given box, on each side, as a share of the box's width or height; 0 for none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub margin: f32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
 }
 
 fn imagenet_mean() -> [f32; 3] {
@@ -147,7 +155,7 @@ fn imagenet_std() -> [f32; 3] {
 impl InputSpec {
     /// A specification with ImageNet's normalisation.
     pub fn new(width: usize, height: usize, fit: Fit) -> Self {
-        Self { width, height, fit, mean: IMAGENET_MEAN, std: IMAGENET_STD }
+        Self { width, height, fit, mean: IMAGENET_MEAN, std: IMAGENET_STD, margin: 0.0 }
     }
 
     /// Number of values of one input, `3 × height × width`.
@@ -160,14 +168,32 @@ impl InputSpec {
         self.len() == 0
     }
 
-    /// Crops, resizes (antialiased triangle filter) and normalises; the whole picture if `crop` is `None`.
+    /// Crops with [`margin`](Self::margin), resizes (antialiased triangle filter) and normalises; the whole picture if
+    /// `crop` is `None`.
     ///
     /// Returns `[3, height, width]` in row-major order, RGB.
     ///
     /// # Errors
     /// [`InputError::Crop`] if the box is empty or not inside the picture.
     pub fn to_chw(&self, pixels: Pixels<'_>, crop: Option<CropBox>) -> Result<Vec<f32>, InputError> {
+        let size = (pixels.width, pixels.height);
+        let crop = crop.map(|crop| self.with_margin(crop, size)).transpose()?;
         self.view(pixels, &View { crop, ..View::default() })
+    }
+
+    /// A box of a picture of `(width, height)` pixels with its [`margin`](Self::margin), as far as the picture reaches.
+    ///
+    /// # Errors
+    /// [`InputError::Crop`] if the box itself is empty or not inside the picture.
+    pub fn with_margin(&self, crop: CropBox, (width, height): (usize, usize)) -> Result<CropBox, InputError> {
+        Window::of((width, height), Some(crop))?;
+        let grown = |start: u32, length: u32, limit: usize| {
+            let more = (f64::from(length) * f64::from(self.margin) + 0.5) as u32;
+            let from = start.saturating_sub(more);
+            (from, (start + length).saturating_add(more).min(limit as u32) - from)
+        };
+        let ((x, width), (y, height)) = (grown(crop.x, crop.width, width), grown(crop.y, crop.height, height));
+        Ok(CropBox { x, y, width, height })
     }
 
     /// Which part of the window fills which part of the output.
@@ -307,6 +333,22 @@ mod tests {
         for (x, y, width, height) in [(0, 0, 0, 1), (3, 0, 2, 1), (0, 4, 1, 1), (u32::MAX, 0, u32::MAX, 1)] {
             assert!(spec.to_chw(pixels, Some(CropBox { x, y, width, height })).is_err());
         }
+    }
+
+    #[test]
+    fn a_margin_grows_a_box_as_far_as_the_picture_reaches() {
+        let of = |x, y, width, height| CropBox { x, y, width, height };
+        for (margin, crop, expected) in [
+            (0.0, of(3, 4, 5, 6), of(3, 4, 5, 6)),
+            (0.1, of(20, 30, 40, 20), of(16, 28, 48, 24)),
+            (0.5, of(0, 40, 10, 20), of(0, 30, 15, 40)),
+            (9.0, of(90, 70, 10, 10), of(0, 0, 100, 80)),
+        ] {
+            let spec = InputSpec { margin, ..InputSpec::new(4, 4, Fit::Stretch) };
+            assert_eq!(spec.with_margin(crop, (100, 80)), Ok(expected), "{margin}");
+        }
+        let outside = InputSpec { margin: 1.0, ..InputSpec::new(4, 4, Fit::Stretch) };
+        assert!(outside.with_margin(of(96, 0, 5, 5), (100, 80)).is_err(), "no margin mends a box outside");
     }
 
     #[test]

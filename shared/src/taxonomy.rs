@@ -80,6 +80,11 @@ impl Category {
         }
     }
 
+    /// Whether labels are the categories, all of them in their order: then each excludes the others.
+    pub fn are<S: AsRef<str>>(labels: &[S]) -> bool {
+        labels.iter().map(AsRef::as_ref).eq(Self::ALL.iter().map(|category| category.id()))
+    }
+
     /// The category with this identifier.
     pub fn from_id(id: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|category| category.id() == id)

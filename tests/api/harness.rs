@@ -79,6 +79,7 @@ pub(crate) fn config(dir: &Path, query: Option<&str>) -> ServeConfig {
         tagger_dir: dir.join("tagger"),
         query_dir: query.map(|folder| dir.join(folder)),
         retrieval_dir: dir.join("retrieval"),
+        category_dir: None,
         catalog_dir: dir.join("catalog"),
         images_dir: None,
         queue: QueueOptions::default(),

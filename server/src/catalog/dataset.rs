@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use shared::input::CropBox;
 use shared::taxonomy::Category;
 
 use super::{CatalogError, LocalText, Product, SamplePhoto};
@@ -25,6 +26,8 @@ pub(super) struct ShopPhoto {
     pub(super) product: usize,
     /// Relative to the dataset folder.
     pub(super) image: String,
+    /// The part of it that shows the product; all of it if `None`.
+    pub(super) bounds: Option<CropBox>,
 }
 
 /// A dataset as far as a catalogue needs it.
@@ -50,7 +53,7 @@ impl Dataset {
         let from_file = described.exists();
         let mut products = if from_file { read_products(&described)? } else { BTreeMap::new() };
 
-        let mut photos: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut photos: BTreeMap<String, Vec<(String, Option<CropBox>)>> = BTreeMap::new();
         for (line, row) in rows.iter().filter(|(_, row)| row.is_shop()) {
             let refuse = |message| CatalogError::Dataset { path: manifest.clone(), line: *line, message };
             let category = Category::from_id(&row.category)
@@ -61,7 +64,7 @@ impl Dataset {
                 }
                 products.insert(row.item_id.clone(), undescribed(row, category));
             }
-            photos.entry(row.item_id.clone()).or_default().push(row.path.clone());
+            photos.entry(row.item_id.clone()).or_default().push((row.path.clone(), row.bounds));
         }
         let samples = samples(&rows, &products);
 
@@ -69,10 +72,10 @@ impl Dataset {
         let photos = photos
             .into_iter()
             .flat_map(|(id, mut images)| {
-                images.sort_unstable();
+                images.sort_by(|a, b| a.0.cmp(&b.0));
                 images.dedup();
                 let product = index[id.as_str()];
-                images.into_iter().map(move |image| ShopPhoto { product, image })
+                images.into_iter().map(move |(image, bounds)| ShopPhoto { product, image, bounds })
             })
             .collect();
         Ok(Self { photos, samples, products: products.into_values().collect() })

@@ -11,7 +11,7 @@ use std::thread;
 use burn::tensor::Device;
 use rayon::prelude::*;
 use shared::embedding::Embedding;
-use shared::input::InputSpec;
+use shared::input::{CropBox, InputSpec};
 
 use super::CatalogError;
 use super::dataset::{Dataset, ShopPhoto};
@@ -145,8 +145,10 @@ fn for_each_batch<'a>(
         let (ahead, decoded) = sync_channel(AHEAD);
         scope.spawn(move || {
             for batch in photos.chunks(batch) {
-                let batch: Decoded<'a> =
-                    batch.par_iter().map(|photo| (photo, decode(&root.join(&photo.image), spec))).collect();
+                let batch: Decoded<'a> = batch
+                    .par_iter()
+                    .map(|photo| (photo, decode(&root.join(&photo.image), photo.bounds, spec)))
+                    .collect();
                 // The other side has failed and gone.
                 if ahead.send(batch).is_err() {
                     return;
@@ -158,9 +160,9 @@ fn for_each_batch<'a>(
     })
 }
 
-fn decode(path: &Path, spec: &InputSpec) -> Result<Vec<f32>, String> {
+fn decode(path: &Path, bounds: Option<CropBox>, spec: &InputSpec) -> Result<Vec<f32>, String> {
     let bytes = fs::read(path).map_err(|error| error.to_string())?;
     let photo = Photo::decode(&bytes).map_err(|error| error.to_string())?;
     let pixels = photo.pixels().map_err(|error| error.to_string())?;
-    spec.to_chw(pixels, None).map_err(|error| error.to_string())
+    spec.to_chw(pixels, bounds).map_err(|error| error.to_string())
 }

@@ -68,7 +68,7 @@ pub(super) fn augmented(args: &AugmentedArgs) -> anyhow::Result<()> {
     let rows = dataset.split(&args.split, |_| true, "")?;
     let step = (rows.len() / args.photos.max(1)).max(1);
     let rows: Vec<usize> = rows.into_iter().step_by(step).take(args.photos).collect();
-    let images = Arc::new(Images::new(Arc::new(dataset)));
+    let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&recipe.input));
     let (width, height) = (recipe.input.width as u32, recipe.input.height as u32);
 
     let mut columns: Vec<Vec<RgbImage>> =

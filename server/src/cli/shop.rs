@@ -95,6 +95,10 @@ pub struct ServeArgs {
     /// Folder of the retrieval bundle that the catalogue was indexed with.
     #[arg(long, env = "SELVEDGE_BUNDLE")]
     bundle: PathBuf,
+    /// Folder of a bundle that tells the category of a photo, of the recipe category.toml: where it is sure, a search without
+    /// a category looks among that category only.
+    #[arg(long, env = "SELVEDGE_CATEGORY_BUNDLE")]
+    category_bundle: Option<PathBuf>,
     /// Folder of the style bundle that browsers run.
     #[arg(long, env = "SELVEDGE_TAGGER")]
     tagger: PathBuf,
@@ -201,6 +205,7 @@ pub(super) fn serve(args: &ServeArgs, device: DeviceChoice) -> anyhow::Result<()
         tagger_dir: args.tagger.clone(),
         query_dir: args.query_bundle.clone(),
         retrieval_dir: args.bundle.clone(),
+        category_dir: args.category_bundle.clone(),
         catalog_dir: args.index.clone(),
         images_dir: args.images.clone(),
         queue: QueueOptions {

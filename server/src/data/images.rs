@@ -1,8 +1,10 @@
-//! A dataset's pictures and masks, decoded once and kept in memory while they fit.
+//! A dataset's pictures and masks, cut to their boxes, decoded once and kept in memory while they fit.
 
 use super::manifest::Dataset;
 use super::mask::Mask;
 use super::photo::Photo;
+use anyhow::Context;
+use shared::input::{CropBox, InputSpec};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -17,6 +19,8 @@ pub struct Images {
     masks: Vec<OnceLock<Arc<Mask>>>,
     cached: AtomicU64,
     limit: u64,
+    /// Whose margin the boxes get.
+    spec: Option<InputSpec>,
 }
 
 impl Images {
@@ -31,7 +35,13 @@ impl Images {
             (0..n).map(|_| OnceLock::new()).collect()
         }
         let n = dataset.rows.len();
-        Self { dataset, photos: empty(n), masks: empty(n), cached: AtomicU64::new(0), limit }
+        Self { dataset, photos: empty(n), masks: empty(n), cached: AtomicU64::new(0), limit, spec: None }
+    }
+
+    /// Boxes of the manifest get this input's margin; without, none.
+    pub fn with_margin_of(mut self, spec: &InputSpec) -> Self {
+        self.spec = Some(spec.clone());
+        self
     }
 
     /// The dataset the pictures belong to.
@@ -39,13 +49,17 @@ impl Images {
         &self.dataset
     }
 
-    /// The picture of a row.
+    /// The picture of a row, or the part of it within its box and margin.
     ///
     /// # Errors
-    /// If the file cannot be read or decoded; names it.
+    /// If the file cannot be read or decoded, or the box is not inside the picture; names the file.
     pub fn get(&self, row: usize) -> anyhow::Result<Arc<Photo>> {
         self.cached(&self.photos[row], Photo::bytes, || {
-            Photo::read(&self.dataset.dir.join(&self.dataset.rows[row].path))
+            let photo = self.read(row)?;
+            Ok(match self.window(row, &photo)? {
+                Some(window) => photo.cropped(window)?,
+                None => photo,
+            })
         })
     }
 
@@ -58,8 +72,34 @@ impl Images {
         if path.is_empty() {
             return Ok(None);
         }
-        let read = || Mask::read(&self.dataset.dir.join(path), &*self.get(row)?);
+        let read = || {
+            let path = self.dataset.dir.join(path);
+            if self.dataset.rows[row].bounds.is_none() {
+                return Mask::read(&path, &*self.get(row)?);
+            }
+            // A mask is as large as the whole picture.
+            let photo = self.read(row)?;
+            let mask = Mask::read(&path, &photo)?;
+            Ok(match self.window(row, &photo)? {
+                Some(window) => mask.cropped(window)?,
+                None => mask,
+            })
+        };
         self.cached(&self.masks[row], |mask| mask.ids().len(), read).map(Some)
+    }
+
+    fn read(&self, row: usize) -> anyhow::Result<Photo> {
+        Photo::read(&self.dataset.dir.join(&self.dataset.rows[row].path))
+    }
+
+    /// The part of a whole picture that its row means; `None` for all of it.
+    fn window(&self, row: usize, photo: &Photo) -> anyhow::Result<Option<CropBox>> {
+        let row = &self.dataset.rows[row];
+        let Some(bounds) = row.bounds else { return Ok(None) };
+        let size = (photo.width() as usize, photo.height() as usize);
+        let plain = InputSpec::new(1, 1, shared::input::Fit::Stretch);
+        let window = self.spec.as_ref().unwrap_or(&plain).with_margin(bounds, size);
+        window.map(Some).with_context(|| format!("the manifest's box of {} does not fit", row.path))
     }
 
     fn cached<T>(

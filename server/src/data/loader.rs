@@ -115,7 +115,12 @@ impl Source {
     }
 
     fn input(&self, row: usize, rng: &mut ChaCha8Rng) -> anyhow::Result<(Vec<f32>, Option<Vec<u8>>)> {
-        let image = self.images.get(row)?;
+        let mut image = self.images.get(row)?;
+        let turn = self.augment.map(|augment| augment.turn).unwrap_or_default();
+        let quarters = turn.draw(self.images.dataset().rows[row].category(), rng);
+        if quarters > 0 {
+            image = Arc::new(image.turned(quarters));
+        }
         let (pixels, view) = match &self.augment {
             None => (self.spec.to_chw(image.pixels()?, None)?, View::default()),
             Some(augment) => augment.apply(&image, &self.spec, rng)?,
@@ -124,6 +129,9 @@ impl Source {
             None => None,
             Some(size) => match self.images.mask(row)? {
                 None => None,
+                Some(mask) if quarters > 0 => {
+                    Some(self.spec.label_map(mask.turned(quarters).labels()?, &view, size, OUTSIDE)?)
+                }
                 Some(mask) => Some(self.spec.label_map(mask.labels()?, &view, size, OUTSIDE)?),
             },
         };

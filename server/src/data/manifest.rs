@@ -1,8 +1,10 @@
-//! The one dataset format: `manifest.csv` with `path,split,labels,item_id,category,domain,mask,dup_group`.
+//! The one dataset format: `manifest.csv` with `path,split,labels,item_id,category,domain,mask,dup_group,box`.
 
 use anyhow::Context;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use shared::bundle::sha256_hex;
+use shared::input::CropBox;
+use shared::taxonomy::Category;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -65,12 +67,41 @@ pub struct Row {
     /// Photos that look alike share this name, so that folds keep them together; or empty.
     #[serde(default)]
     pub dup_group: String,
+    /// Where the item is in the upright picture, written `x0 y0 x1 y1` in pixels, right and bottom edge outside; empty for
+    /// all of it.
+    #[serde(default, rename = "box", deserialize_with = "corners")]
+    pub bounds: Option<CropBox>,
+}
+
+/// `x0 y0 x1 y1`, or nothing.
+fn corners<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<CropBox>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    let numbers: Result<Vec<u32>, _> = text.split_whitespace().map(str::parse).collect();
+    match numbers.as_deref() {
+        Ok(&[x, y, right, bottom]) if x < right && y < bottom => {
+            Ok(Some(CropBox { x, y, width: right - x, height: bottom - y }))
+        }
+        _ => Err(serde::de::Error::custom(format!(
+            "the box '{text}' is not `x0 y0 x1 y1` in whole pixels with x0 < x1 and y0 < y1"
+        ))),
+    }
 }
 
 impl Row {
     /// The labels one by one.
     pub fn labels(&self) -> impl Iterator<Item = &str> {
         self.labels.split(';').map(str::trim).filter(|label| !label.is_empty())
+    }
+
+    /// What kind of item it shows; dresses count as tops, whatever is unknown as something else.
+    pub fn category(&self) -> Category {
+        match self.category.as_str() {
+            "dress" => Category::Tops,
+            id => Category::from_id(id).unwrap_or(Category::Other),
+        }
     }
 
     /// Whether this is a shop's own photo.
@@ -149,6 +180,13 @@ impl Dataset {
             let draw = u64::from_str_radix(&digest[..13], 16).unwrap_or(0) as f64 / (1u64 << 52) as f64;
             draw < share
         })
+    }
+
+    /// Replaces every row's labels by its category.
+    pub fn label_by_category(&mut self) {
+        for row in &mut self.rows {
+            row.labels = row.category().id().to_owned();
+        }
     }
 
     /// All labels that occur, sorted.

@@ -1,9 +1,10 @@
 //! Label maps beside photos: 8-bit grey PNG, the grey value of a pixel is the id of what it shows.
 
 use super::photo::{MAX_SIDE, Photo};
+use super::raster;
 use anyhow::Context;
 use image::{DynamicImage, ImageFormat, ImageReader, Limits};
-use shared::input::{InputError, Labels};
+use shared::input::{CropBox, InputError, Labels};
 use std::io::Cursor;
 use std::path::Path;
 
@@ -82,6 +83,21 @@ impl Mask {
     /// Height in pixels.
     pub fn height(&self) -> u32 {
         self.height
+    }
+
+    /// The part of it within a box.
+    ///
+    /// # Errors
+    /// [`InputError::Crop`] if the box leaves the map.
+    pub fn cropped(&self, crop: CropBox) -> Result<Self, InputError> {
+        let ids = raster::crop(&self.ids, (self.width, self.height), 1, crop)?;
+        Ok(Self { width: crop.width, height: crop.height, ids })
+    }
+
+    /// Turned clockwise by quarters.
+    pub fn turned(&self, quarters: u8) -> Self {
+        let ((width, height), ids) = raster::turn(&self.ids, (self.width, self.height), 1, quarters);
+        Self { width, height, ids }
     }
 
     /// The same map with other ids.

@@ -10,6 +10,8 @@ pub mod loader;
 pub mod manifest;
 pub mod mask;
 pub mod photo;
+mod raster;
+pub mod turns;
 
 pub use augment::Augment;
 pub use corrupt::MAX_CORRUPT;
@@ -18,6 +20,7 @@ pub use loader::{Batch, Loader, Plan, Source};
 pub use manifest::{DataError, Dataset, Row};
 pub use mask::{Mask, OUTSIDE};
 pub use photo::{Photo, PhotoError};
+pub use turns::Turned;
 
 #[cfg(test)]
 mod tests;

@@ -9,9 +9,10 @@ use std::path::Path;
 
 use image::error::{ImageError, LimitErrorKind};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, metadata::Orientation};
-use shared::input::{InputError, Pixels};
+use shared::input::{CropBox, InputError, Pixels};
 
 use super::jpeg;
+use super::raster;
 
 /// The most pixels a photo may have.
 pub const MAX_PIXELS: u64 = 40_000_000;
@@ -130,6 +131,22 @@ impl Photo {
     /// Height in pixels, upright.
     pub fn height(&self) -> u32 {
         self.height
+    }
+
+    /// The part of it within a box.
+    ///
+    /// # Errors
+    /// [`InputError::Crop`] if the box leaves the picture.
+    pub fn cropped(&self, crop: CropBox) -> Result<Self, InputError> {
+        let pixels = raster::crop(&self.pixels, (self.width, self.height), self.channels, crop)?;
+        Ok(Self { width: crop.width, height: crop.height, channels: self.channels, pixels })
+    }
+
+    /// Turned clockwise by quarters.
+    pub fn turned(&self, quarters: u8) -> Self {
+        let size = (self.width, self.height);
+        let ((width, height), pixels) = raster::turn(&self.pixels, size, self.channels, quarters);
+        Self { width, height, channels: self.channels, pixels }
     }
 
     /// The picture in RGB; transparent pixels as seen on white.

@@ -4,6 +4,7 @@
 use super::*;
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use shared::input::{Fit, InputSpec};
+use shared::taxonomy::Category;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,7 +31,17 @@ fn dataset(dir: &Path, n: u32, damaged: &[u32]) -> Dataset {
 }
 
 fn every_augmentation() -> Augment {
-    Augment { crop_width: 0.15, crop_height: 0.10, stretch: 0.1, squeeze: 0.1, flip: true, light: 0.1, erase: 0.2 }
+    Augment {
+        crop_width: 0.15,
+        crop_height: 0.10,
+        stretch: 0.1,
+        squeeze: 0.1,
+        flip: true,
+        light: 0.1,
+        erase: 0.2,
+        saturation: 0.2,
+        turn: vec![Category::Other].into(),
+    }
 }
 
 #[test]
@@ -82,6 +93,7 @@ fn each_augmentation_works_alone_and_masks_follow() {
     let off = Augment::default();
     let plain = load(None);
     assert_eq!(load(Some(off)), plain, "nothing switched on changes nothing");
+    assert_eq!(load(Some(Augment { turn: vec![Category::Shoes].into(), ..off })), plain, "these are no shoes");
     assert!(plain[0].maps[1].is_none() && plain[0].maps[2].is_some());
     for (name, augment) in [
         ("crop_width", Augment { crop_width: 0.15, ..off }),
@@ -89,6 +101,7 @@ fn each_augmentation_works_alone_and_masks_follow() {
         ("stretch", Augment { stretch: 0.1, ..off }),
         ("squeeze", Augment { squeeze: 0.1, ..off }),
         ("flip", Augment { flip: true, ..off }),
+        ("turn", Augment { turn: vec![Category::Other].into(), ..off }),
         ("all", Augment { light: 0.0, erase: 0.0, ..every_augmentation() }),
     ] {
         let batches = load(Some(augment));
@@ -109,6 +122,73 @@ fn each_augmentation_works_alone_and_masks_follow() {
         }
         assert!(agree * 1000 >= counted * 985 && counted > 5000, "{name}: {agree} of {counted}");
     }
+}
+
+#[test]
+fn boxes_with_their_margin_are_all_that_is_seen_of_a_picture() {
+    let dir = tempfile::tempdir().expect("a folder");
+    dataset(dir.path(), 4, &[]);
+    let picture = image::open(dir.path().join("2.png")).expect("a picture");
+    let mask = image::open(dir.path().join("2_mask.png")).expect("a mask");
+    // 10 × 20 pixels at (4, 30), and a fifth of that on each side as far as the picture reaches.
+    for (name, whole) in [("cut.png", &picture), ("cut_mask.png", &mask)] {
+        whole.crop_imm(2, 26, 14, 28).save(dir.path().join(name)).expect("writes");
+    }
+    let manifest = "path,split,category,mask,box\n2.png,train,dress,2_mask.png,4 30 14 50\n\
+                    cut.png,train,hats,cut_mask.png,\n2.png,train,bags,,39 0 45 9\n";
+    std::fs::write(dir.path().join("manifest.csv"), manifest).expect("writes");
+    let spec = InputSpec { margin: 0.2, ..InputSpec::new(24, 32, Fit::Pad) };
+    let mut data = Dataset::open(dir.path()).expect("a dataset");
+    data.label_by_category();
+    assert_eq!(data.rows.iter().map(|row| row.labels.as_str()).collect::<Vec<_>>(), ["tops", "other", "bags"]);
+    let source = Source {
+        images: Arc::new(Images::new(Arc::new(data)).with_margin_of(&spec)),
+        spec: spec.clone(),
+        augment: None,
+        maps: Some((32, 24)),
+        pool: None,
+    };
+    let plan = |row| Plan { batches: vec![vec![row]], seed: 1, epoch: 0 };
+    let load = |row| Loader::open(source.clone(), plan(row)).next().expect("a batch");
+    let (boxed, cut) = (load(0).expect("readable"), load(1).expect("readable"));
+    assert!(boxed.pixels == cut.pixels && boxed.maps == cut.maps && boxed.maps[0].is_some());
+    // A query's crop gets the same margin.
+    let photo = Photo::read(&dir.path().join("2.png")).expect("readable");
+    let crop = source.images.dataset().rows[0].bounds;
+    assert_eq!(spec.to_chw(photo.pixels().expect("pixels"), crop).expect("inside"), boxed.pixels);
+
+    let error = format!("{:#}", load(2).expect_err("42 columns end before 45"));
+    assert!(error.contains("2.png") && error.contains("not inside"), "{error}");
+    for wrong in ["1 2 3", "5 5 5 9", "a b c d", "-1 0 4 4"] {
+        std::fs::write(dir.path().join("manifest.csv"), format!("path,split,box\n2.png,train,{wrong}\n"))
+            .expect("writes");
+        let error = format!("{:#}", Dataset::open(dir.path()).expect_err(wrong));
+        assert!(error.contains("line 2") && error.contains("x0 y0 x1 y1"), "{error}");
+    }
+}
+
+#[test]
+fn saturation_moves_colours_towards_grey_or_away_and_leaves_grey_alone() {
+    use rand::SeedableRng;
+    let spec = InputSpec::new(2, 2, Fit::Stretch);
+    let augment = Augment { saturation: 0.5, ..Augment::default() };
+    let seen = |rgb: [u8; 3], seed: u64| -> [f32; 3] {
+        let photo = Photo::from(image::DynamicImage::from(RgbImage::from_pixel(2, 2, Rgb(rgb))));
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+        let (chw, _) = augment.apply(&photo, &spec, &mut rng).expect("a picture");
+        [0, 1, 2].map(|c| (chw[4 * c] * spec.std[c] + spec.mean[c]) * 255.0)
+    };
+    let luma = |rgb: [f32; 3]| 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2];
+    let spreads: Vec<f32> = (0..16)
+        .map(|seed| seen([200, 100, 50], seed))
+        .map(|rgb| {
+            assert!((luma(rgb) - luma([200.0, 100.0, 50.0])).abs() < 0.01, "as bright as before: {rgb:?}");
+            rgb[0] - rgb[2]
+        })
+        .collect();
+    assert!(spreads.iter().all(|spread| (75.0 - 0.01..=225.01).contains(spread)), "{spreads:?}");
+    assert!(spreads.iter().any(|s| *s < 130.0) && spreads.iter().any(|s| *s > 170.0), "{spreads:?}");
+    assert!(seen([90; 3], 3).iter().all(|value| (value - 90.0).abs() < 0.01));
 }
 
 #[test]

@@ -101,6 +101,6 @@ impl RetrievalModel {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, EmbedError> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, EmbedError> {
     fs::read(path).map_err(|source| EmbedError::Read { path: path.to_owned(), source })
 }

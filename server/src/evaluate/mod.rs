@@ -4,6 +4,7 @@ pub mod asymmetric;
 pub mod bootstrap;
 pub mod calibration;
 pub mod classification;
+pub mod exclusive;
 pub mod forward;
 pub mod gap;
 pub mod lbfgsb;

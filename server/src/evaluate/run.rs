@@ -3,6 +3,7 @@
 use super::bootstrap::{Interval, interval};
 use super::calibration::Calibration;
 use super::classification::{Classification, LabelReport, classify};
+use super::exclusive;
 use super::forward::{forward_all, probabilities};
 use super::gap::{GapReport, gap_report};
 use super::multilabel::Predictions;
@@ -16,6 +17,7 @@ use burn::tensor::Device;
 use serde::Serialize;
 use shared::bundle::{Manifest, load_retrieval, load_style};
 use shared::model::Architecture;
+use shared::taxonomy::Category;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -87,6 +89,9 @@ pub fn evaluate_with(
     device: &Device,
 ) -> anyhow::Result<Report> {
     dataset.leave_out_corrupt(|row| row.split == split, false, MAX_CORRUPT)?;
+    if bundles.iter().any(|(manifest, _)| Category::are(&manifest.labels)) {
+        dataset.label_by_category();
+    }
     let rows = dataset.split(split, |_| true, "")?;
     let ((manifest, weights), others) = bundles.split_first().context("name a bundle to evaluate")?;
     match manifest.architecture {
@@ -143,7 +148,7 @@ fn style(
     let train = dataset.split("train", |_| true, "").unwrap_or_default();
     let frequency = frequencies(&dataset.targets(&train, &manifest.labels)?, manifest.labels.len());
     let paths = paths(&dataset, rows);
-    let images = Arc::new(Images::new(Arc::new(dataset)));
+    let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&manifest.input));
     let mut probs = vec![vec![0.0; manifest.labels.len()]; rows.len()];
     for (manifest, weights) in bundles {
         let net = load_style(manifest, weights, device)?;
@@ -154,7 +159,13 @@ fn style(
     }
     let predictions = Predictions { labels: manifest.labels.clone(), probs, truth };
     let gap = options.tune.as_ref().map(|tune| gap_report(tune, &thresholds, &predictions)).transpose()?;
-    let Classification { figures, guesses, calibration, labels } = classify(&predictions, &thresholds, &frequency);
+    let Classification { mut figures, mut guesses, calibration, labels } =
+        classify(&predictions, &thresholds, &frequency);
+    if Category::are(&manifest.labels) {
+        figures.extend(exclusive::figures(&predictions, &thresholds));
+        let guess = exclusive::guess(&predictions, &frequency);
+        guesses.insert("accuracy of the most frequent category".to_owned(), guess);
+    }
     let ids: Vec<String> = bundles.iter().map(|(manifest, _)| manifest.model_id()).collect();
     Ok(Report {
         model_id: ids.join(" + "),
@@ -187,7 +198,7 @@ fn retrieval(
 ) -> anyhow::Result<Report> {
     let net = load_retrieval(manifest, weights, device)?;
     let (shop, user) = sides(&dataset, rows, split)?;
-    let images = Arc::new(Images::new(Arc::new(dataset)));
+    let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&manifest.input));
     let embed = |rows: &[usize]| forward_all(&images, rows, &manifest.input, device, |x| net.forward(x));
     let dataset = images.dataset();
     let item = |row: usize| &dataset.rows[row].item_id;

@@ -16,7 +16,8 @@ const RESTARTS: usize = 12;
 /// sees past the steps that single pictures make, the last is as fine as the grid.
 const SOFTNESS: [f64; 3] = [0.05, 0.01, 0.002];
 
-/// How thresholds are chosen: in a recipe `"greedy"`, `"expected"`, `"lbfgsb"` or `{ fixed = 0.4 }`.
+/// How thresholds are chosen: in a recipe `"greedy"`, `"expected"`, `"lbfgsb"`, `{ fixed = 0.4 }` or
+/// `{ precise = 0.98 }`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ThresholdRule {
@@ -29,6 +30,9 @@ pub enum ThresholdRule {
     Expected,
     /// L-BFGS-B with restarts on a softened F2, as published beside the grid.
     Lbfgsb,
+    /// Where labels exclude each other: per label the lowest from which on this share, 0–1, of the pictures called so are
+    /// so, for a filter that must seldom be wrong.
+    Precise(f32),
 }
 
 impl ThresholdRule {
@@ -39,16 +43,21 @@ impl ThresholdRule {
             Self::Greedy => predictions.greedy_thresholds(FALLBACK),
             Self::Expected => predictions.expected_thresholds(),
             Self::Lbfgsb => predictions.lbfgsb_thresholds(FALLBACK),
+            Self::Precise(share) => predictions.precise_thresholds(f64::from(share)),
         }
     }
 
     /// Whether the rule makes sense.
     ///
     /// # Errors
-    /// If a fixed threshold is not within 0–1.
+    /// If a fixed threshold, or a share, is not within 0–1.
     pub fn check(self) -> anyhow::Result<()> {
-        let Self::Fixed(value) = self else { return Ok(()) };
-        anyhow::ensure!((0.0..=1.0).contains(&value), "a fixed threshold must lie between 0 and 1, not at {value}");
+        let (what, value) = match self {
+            Self::Fixed(value) => ("a fixed threshold", value),
+            Self::Precise(share) => ("the share that a precise threshold keeps right", share),
+            Self::Greedy | Self::Expected | Self::Lbfgsb => return Ok(()),
+        };
+        anyhow::ensure!((0.0..=1.0).contains(&value), "{what} must lie between 0 and 1, not at {value}");
         Ok(())
     }
 }
@@ -56,15 +65,23 @@ impl ThresholdRule {
 impl std::str::FromStr for ThresholdRule {
     type Err = anyhow::Error;
 
-    /// `greedy`, `expected`, `lbfgsb`, or a number of 0–1 for every label.
+    /// `greedy`, `expected`, `lbfgsb`, `precise:` and a share, or a number of 0–1 for every label.
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let rule = match text {
             "greedy" => Self::Greedy,
             "expected" => Self::Expected,
             "lbfgsb" => Self::Lbfgsb,
-            _ => Self::Fixed(text.parse().map_err(|_| {
-                anyhow::anyhow!("'{text}' is none of greedy, expected, lbfgsb or a number between 0 and 1")
-            })?),
+            _ => {
+                let (kind, number): (fn(f32) -> Self, &str) = match text.strip_prefix("precise:") {
+                    Some(share) => (Self::Precise, share),
+                    None => (Self::Fixed, text),
+                };
+                kind(number.parse().map_err(|_| {
+                    anyhow::anyhow!(
+                        "'{text}' is none of greedy, expected, lbfgsb, precise:0.98 or a number between 0 and 1"
+                    )
+                })?)
+            }
         };
         rule.check()?;
         Ok(rule)
@@ -285,12 +302,13 @@ mod tests {
             ("\"expected\"", "expected", ThresholdRule::Expected),
             ("\"lbfgsb\"", "lbfgsb", ThresholdRule::Lbfgsb),
             ("{ fixed = 0.25 }", "0.25", ThresholdRule::Fixed(0.25)),
+            ("{ precise = 0.75 }", "precise:0.75", ThresholdRule::Precise(0.75)),
         ];
         for (toml, argument, rule) in cases {
             let table: Table = toml::from_str(&format!("rule = {toml}")).expect("valid");
             assert_eq!((table.rule, argument.parse::<ThresholdRule>().expect("valid")), (rule, rule));
         }
-        for wrong in ["1.5", "-0.1", "best", "NaN"] {
+        for wrong in ["1.5", "-0.1", "best", "NaN", "precise:", "precise:2"] {
             assert!(wrong.parse::<ThresholdRule>().is_err(), "{wrong}");
         }
     }

@@ -129,7 +129,8 @@ impl View {
         // What is turned by a quarter afterwards must first fill the rectangle lying on its side.
         let lying = self.turns % 2 == 1;
         let (width, height) = if lying { (spec.height, spec.width) } else { (spec.width, spec.height) };
-        let mut chw = InputSpec { width, height, ..spec.clone() }.to_chw(photo.pixels()?, crop)?;
+        let seen = shared::input::View { crop, ..shared::input::View::default() };
+        let mut chw = InputSpec { width, height, ..spec.clone() }.view(photo.pixels()?, &seen)?;
         if self.turns > 0 {
             for plane in chw.chunks_exact_mut(width * height) {
                 turn(plane, (width, height), self.turns);

@@ -11,6 +11,7 @@ use burn::tensor::Device;
 use shared::api::EmbeddingInput;
 use shared::embedding::Embedding;
 use shared::input::{CropBox, InputSpec};
+use shared::taxonomy::Category;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use super::bundle::{BrowserBundle, Role};
@@ -20,7 +21,8 @@ use super::serve::ServeConfig;
 use super::site::Site;
 use crate::catalog::Catalog;
 use crate::data::Photo;
-use crate::embed::{EmbedError, EmbedFn, EmbedQueue, RetrievalModel};
+use crate::device::DeviceChoice;
+use crate::embed::{Categoriser, EmbedError, EmbedFn, EmbedQueue, RetrievalModel};
 use crate::shutdown::{Lifecycle, Phase};
 
 /// The most searches whose bodies are in memory at once.
@@ -36,6 +38,7 @@ pub struct App {
     pub(super) lifecycle: Lifecycle,
     queue: EmbedQueue,
     input: InputSpec,
+    categoriser: Option<Arc<Categoriser>>,
     searches: Semaphore,
     /// One decoder a core: more would only make every photo wait longer and take more memory.
     decoders: Arc<Semaphore>,
@@ -76,6 +79,10 @@ impl App {
             );
         }
         let site = config.site_dir.as_deref().map(Site::load).transpose()?.unwrap_or_default();
+        // On the CPU: one small network a query, while the photo is there.
+        let cpu = DeviceChoice::Cpu.open()?;
+        let categoriser = config.category_dir.as_deref().map(|dir| Categoriser::open(dir, &cpu)).transpose()?;
+        let categoriser = categoriser.map(Arc::new);
         let (dir, device, batch) = (config.retrieval_dir.clone(), device.clone(), config.queue.max_batch);
         let make = move || -> anyhow::Result<EmbedFn> {
             let model = RetrievalModel::open(&dir, &device)?;
@@ -93,6 +100,7 @@ impl App {
             lifecycle: Lifecycle::default(),
             queue,
             input: manifest.input,
+            categoriser,
             searches: Semaphore::new(SEARCHES),
             decoders: Arc::new(Semaphore::new(cores)),
         };
@@ -124,20 +132,33 @@ impl App {
         self.searches.try_acquire().map_err(|_| ApiError::Overloaded { retry_after_s: 1 })
     }
 
-    /// Decodes a photo, cuts it to `crop` and embeds it.
-    pub(super) async fn embed(&self, photo: Bytes, crop: Option<CropBox>) -> Result<Embedding, ApiError> {
+    /// Decodes a photo, cuts it to `crop` and embeds it; with the category that it surely shows, where one is asked for and
+    /// there is a bundle that tells.
+    pub(super) async fn embed(
+        &self,
+        photo: Bytes,
+        crop: Option<CropBox>,
+        categorise: bool,
+    ) -> Result<(Embedding, Option<Category>), ApiError> {
         // The permit goes with the work, which goes on when the client leaves.
         let permit = Arc::clone(&self.decoders).acquire_owned().await.map_err(|_| ApiError::Unready)?;
         let spec = self.input.clone();
-        let input = tokio::task::spawn_blocking(move || {
+        let categoriser = self.categoriser.clone().filter(|_| categorise);
+        let (input, category) = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let photo = Photo::decode(&photo)?;
-            Ok::<_, ApiError>(spec.to_chw(photo.pixels()?, crop)?)
+            let category = match categoriser {
+                Some(categoriser) => categoriser.category(categoriser.input().to_chw(photo.pixels()?, crop)?),
+                None => None,
+            };
+            Ok::<_, ApiError>((spec.to_chw(photo.pixels()?, crop)?, category))
         })
         .await
         .map_err(|error| ApiError::Internal(error.into()))??;
         let values = self.queue.embed(input).await?;
         let embedding = Embedding::new(self.catalog.model_id(), values);
-        embedding.map_err(|error| ApiError::Internal(anyhow::Error::new(error).context("the model's output")))
+        let embedding =
+            embedding.map_err(|error| ApiError::Internal(anyhow::Error::new(error).context("the model's output")))?;
+        Ok((embedding, category))
     }
 }

@@ -28,6 +28,8 @@ pub struct ServeConfig {
     pub query_dir: Option<PathBuf>,
     /// The folder of the retrieval bundle.
     pub retrieval_dir: PathBuf,
+    /// The folder of a bundle that tells categories; without it only the categories that clients name narrow a search.
+    pub category_dir: Option<PathBuf>,
     /// The catalogue folder, indexed with that retrieval bundle.
     pub catalog_dir: PathBuf,
     /// The folder of the photos, when it is no longer where it was indexed.

@@ -119,6 +119,8 @@ pub enum LabelSource {
     Styles,
     /// All labels that occur in the dataset.
     Dataset,
+    /// The four categories, from the dataset's column `category`; a picture has exactly one.
+    Categories,
 }
 
 /// A task with its model.
@@ -273,6 +275,7 @@ impl Recipe {
                 || matches!(&self.task, TaskRecipe::Style(StyleRecipe { dense: Some(_), .. })),
             "a stage that learns from masks needs the part of the network that does; add [task.dense]"
         );
+        anyhow::ensure!((0.0..=2.0).contains(&self.input.margin), "input.margin must lie between 0 and 2");
         anyhow::ensure!(self.augment.is_valid(), "the strengths under [augment] must lie between 0 and 0.9");
         if let TaskRecipe::Style(StyleRecipe { dense: Some(_), backbone, .. }) = &self.task {
             anyhow::ensure!(self.mixup == 0.0, "task.dense cannot be mixed: masks have no half classes; set mixup = 0");

@@ -66,7 +66,8 @@ impl Identities {
             .enumerate()
             .flat_map(|(class, id)| id.user.iter().chain(&id.shop).map(move |row| (*row, class)))
             .collect();
-        Ok(Self { images: Arc::new(Images::new(Arc::new(dataset))), train, class, tune })
+        let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&recipe.input));
+        Ok(Self { images, train, class, tune })
     }
 
     /// Images to learn from.
@@ -230,7 +231,7 @@ mod tests {
     fn every_batch_pairs_sides_and_repeats_no_photo_without_need() -> anyhow::Result<()> {
         let (user, shop) = ([1, 2, 3, 4, 2, 1], [1, 1, 2, 3, 1, 0]);
         let dir = tempfile::tempdir()?;
-        std::fs::write(dir.path().join(crate::data::MANIFEST), rows(user, shop))?;
+        std::fs::write(dir.path().join(crate::data::manifest::MANIFEST), rows(user, shop))?;
         for photos in 2..=6 {
             let recipe = format!(
                 "name = 'a'\nseed = 1\nepochs = 1\n[data]\ndir = 'a'\n[input]\nwidth = 8\nheight = 8\n[optimiser]\n\

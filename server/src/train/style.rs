@@ -16,7 +16,7 @@ use crate::evaluate::views::Views;
 use burn::tensor::{Device, Tensor, TensorData};
 use shared::input::InputSpec;
 use shared::model::StyleNet;
-use shared::taxonomy::STYLES;
+use shared::taxonomy::{Category, STYLES};
 use shared::weights::{Precision, save};
 use std::collections::HashMap;
 use std::path::Path;
@@ -36,6 +36,8 @@ pub struct Labelled {
     /// Splits that nothing is chosen by, whose predictions are kept for later.
     pub unseen: Vec<(String, Vec<usize>)>,
     rule: ThresholdRule,
+    /// Whether a picture carries one label only.
+    exclusive: bool,
     targets: HashMap<usize, Vec<bool>>,
 }
 
@@ -45,9 +47,13 @@ impl Labelled {
     /// # Errors
     /// If a split is empty or a label unknown.
     pub fn new(mut dataset: Dataset, recipe: &Recipe) -> anyhow::Result<Self> {
-        let labels = match recipe.data.labels {
+        if recipe.data.labels == LabelSource::Categories {
+            dataset.label_by_category();
+        }
+        let labels: Vec<String> = match recipe.data.labels {
             LabelSource::Styles => STYLES.iter().map(|style| style.id.to_owned()).collect(),
             LabelSource::Dataset => dataset.vocabulary(),
+            LabelSource::Categories => Category::ALL.iter().map(|category| category.id().to_owned()).collect(),
         };
         let rows = dataset.split("train", |_| true, "")?;
         let DataRecipe { holdout, folds, fold, fold_seed, .. } = recipe.data;
@@ -79,7 +85,8 @@ impl Labelled {
             train.iter().chain(&tune).chain(unseen.iter().flat_map(|(_, rows)| rows)).copied().collect();
         let targets = all.iter().copied().zip(dataset.targets(&all, &labels)?).collect();
         Ok(Self {
-            images: Arc::new(Images::new(Arc::new(dataset))),
+            images: Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&recipe.input)),
+            exclusive: Category::are(&labels),
             labels,
             train,
             tune,
@@ -145,12 +152,17 @@ impl Labelled {
         let all = predictions.all();
         let counts = predictions.counts(&all, |label, prob| prob >= thresholds[label]);
         let yes = predictions.counts(&all, |_, _| true);
-        let score = macro_f2(&counts, 0);
-        let figures = [
-            ("tune_macro_f2", score),
+        let f2 = macro_f2(&counts, 0);
+        let mut figures = vec![
+            ("tune_macro_f2", f2),
             ("tune_micro_f2", micro_f2(&counts)),
             ("tune_all_positive_macro_f2", macro_f2(&yes, 0)),
         ];
+        let mut score = f2;
+        if self.exclusive {
+            score = predictions.accuracy(&all);
+            figures.push(("tune_accuracy", score));
+        }
         Figures { score, figures: figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect() }
     }
 }

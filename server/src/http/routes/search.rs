@@ -72,8 +72,10 @@ pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Res
         Some(Kind::Form) => {
             let bytes = body::read(&parts.headers, body, MAX_FORM).await?;
             let form = form::read(&parts.headers, bytes).await?;
-            let options = options(form.category.as_deref(), form.limit)?;
-            (app.embed(form.image, form.crop).await?, options)
+            let mut options = options(form.category.as_deref(), form.limit)?;
+            let (query, shown) = app.embed(form.image, form.crop, options.category.is_none()).await?;
+            options.category = options.category.or(shown);
+            (query, options)
         }
         Some(Kind::Json) => {
             let bytes = body::read(&parts.headers, body, MAX_JSON).await?;
@@ -91,6 +93,7 @@ pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Res
     let searched = Arc::clone(&app);
     let answer = tokio::task::spawn_blocking(move || SearchResponse {
         model_id: searched.catalog.model_id().into(),
+        category: options.category.map(|category| category.id().to_owned()),
         hits: searched.catalog.search(&query, &options).iter().map(convert::hit).collect(),
         took_ms: begun.elapsed().as_secs_f64() * 1e3,
     });
