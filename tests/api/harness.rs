@@ -13,6 +13,7 @@ use serde_json::Value;
 use server::catalog::{IndexOptions, index};
 use server::embed::{QueueOptions, RetrievalModel};
 use server::http::{ServeConfig, serve};
+use shared::taxonomy::Category;
 use tests::fixture;
 use tests::process::{Process, instructions};
 
@@ -39,6 +40,7 @@ impl Shop {
         fixture::write_style_bundle(&shop.path("tagger")).expect("a bundle");
         let space = RetrievalModel::read_manifest(&shop.path("retrieval")).expect("a manifest").model_id();
         fixture::write_query_bundle(&shop.path("query"), &space, fixture::DIM).expect("a bundle");
+        fixture::write_category_bundle(&shop.path("category"), Category::Shoes).expect("a bundle");
         let site = shop.path("site");
         fs::create_dir_all(site.join("i18n")).expect("a folder");
         let page = "<!doctype html><title>Selvedge</title><script type=\"module\">start()</script>";
@@ -97,7 +99,9 @@ fn service_process() {
     let instructions: Value = serde_json::from_str(&instructions).expect("instructions");
     let dir = Path::new(instructions["dir"].as_str().expect("a path"));
     let told = Path::new(instructions["told"].as_str().expect("a path"));
-    let config = config(dir, instructions["query"].as_bool().unwrap_or(true).then_some("query"));
+    let query = instructions["query"].as_bool().unwrap_or(true).then_some("query");
+    let category_dir = instructions["category"].as_str().map(|folder| dir.join(folder));
+    let config = ServeConfig { category_dir, ..config(dir, query) };
     let served = serve(&config, &Device::flex(), |addr| {
         let part = told.with_extension("part");
         fs::write(&part, addr.to_string()).and_then(|()| fs::rename(&part, told)).expect("writes the address");
@@ -114,15 +118,15 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn start() -> Self {
-        Self::start_with(true)
+        Self::start_with(true, None)
     }
 
-    /// A service that offers a query encoder, or none.
-    pub(crate) fn start_with(query: bool) -> Self {
+    /// A service that offers a query encoder, or none, and narrows searches with the bundle in the folder `category`.
+    pub(crate) fn start_with(query: bool, category: Option<&str>) -> Self {
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let told = shop().path(&format!("addr-{number}.txt"));
-        let instructions = serde_json::json!({ "dir": shop().dir, "told": told, "query": query });
+        let instructions = serde_json::json!({ "dir": shop().dir, "told": told, "query": query, "category": category });
         let mut process = Process::start("harness::service_process", &instructions.to_string()).expect("starts");
         let deadline = Instant::now() + Duration::from_secs(120);
         let addr = loop {

@@ -71,6 +71,21 @@ fn limit_and_category() {
 }
 
 #[test]
+fn a_category_that_the_photo_surely_shows_narrows_the_search() {
+    let photo = shop_photo(4, 0);
+    let unaided = hits(Service::shared(), &photo, &[("limit", "50")]);
+    assert_eq!((unaided.category, unaided.hits.len()), (None, PRODUCTS as usize));
+    let service = Service::start_with(true, Some("category"));
+    for (asked, narrowed) in [(None, "shoes"), (Some("bags"), "bags")] {
+        let fields: Vec<_> =
+            asked.map(|category| ("category", category)).into_iter().chain([("limit", "50")]).collect();
+        let found = hits(&service, &photo, &fields);
+        assert_eq!((found.category.as_deref(), found.hits.len()), (Some(narrowed), 4), "what is asked for goes first");
+        assert!(found.hits.iter().all(|hit| hit.product.category == narrowed));
+    }
+}
+
+#[test]
 fn a_crop_is_the_cropped_photo() {
     let service = Service::shared();
     let whole = tests::fixture::photo(7);
@@ -148,7 +163,7 @@ fn a_query_encoders_embedding_is_searched_with_in_the_catalogues_space() {
         assert!(detail.contains(part), "'{detail}' does not say '{part}'");
     }
 
-    let plain = Service::start_with(false);
+    let plain = Service::start_with(false, None);
     assert_eq!(plain.get("/api/v1/query-encoder").status(), 204);
     let problem = assert_problem("no encoder", plain.search_json(&body(&query.model_id())), 409, "wrong_model");
     assert!(!problem["detail"].as_str().unwrap_or_default().contains("query-encoder"), "{problem}");

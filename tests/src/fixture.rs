@@ -87,7 +87,7 @@ pub fn write_retrieval_bundle(dir: &Path) -> Result<()> {
     };
     let net = config.init(&Device::flex()).context("the configuration is valid")?;
     let weights = save(&net, Precision::F32)?;
-    write_bundle(dir, "tiny.retrieval", Architecture::Retrieval(config), None, Precision::F32, &weights)
+    write_bundle(dir, "tiny.retrieval", Architecture::Retrieval(config), Vec::new(), None, Precision::F32, &weights)
 }
 
 /// Writes a style bundle for browsers with random weights.
@@ -103,7 +103,26 @@ pub fn write_style_bundle(dir: &Path) -> Result<()> {
     };
     let net = config.init(&Device::flex()).context("the configuration is valid")?;
     let weights = save(&net, Precision::F16)?;
-    write_bundle(dir, "tiny.style", Architecture::Style(config), None, Precision::F16, &weights)
+    let labels = STYLES.iter().map(|style| style.id.to_owned()).collect();
+    write_bundle(dir, "tiny.style", Architecture::Style(config), labels, None, Precision::F16, &weights)
+}
+
+/// Writes a bundle that takes every photo for one category.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_category_bundle(dir: &Path, always: Category) -> Result<()> {
+    let config = StyleConfig {
+        backbone: "resnet10_w16".into(),
+        head: HeadConfig::Style { hidden: Hidden::new(vec![])? },
+        dense: None,
+        n_labels: Category::ALL.len(),
+    };
+    let prior = Category::ALL.map(|category| if category == always { 1.0 } else { 0.0 });
+    let net = config.init(&Device::flex()).context("the configuration is valid")?.with_prior(&prior);
+    let weights = save(&net, Precision::F16)?;
+    let labels = Category::ALL.iter().map(|category| category.id().to_owned()).collect();
+    write_bundle(dir, "tiny.category", Architecture::Style(config), labels, None, Precision::F16, &weights)
 }
 
 /// Writes a query encoder's bundle with random weights, into the space that `space` names and of `dim` values.
@@ -114,21 +133,30 @@ pub fn write_query_bundle(dir: &Path, space: &str, dim: usize) -> Result<()> {
     let config = QueryConfig { backbone: "mobilenet_v3_small".into(), embedding_dim: dim };
     let net = config.init(&Device::flex()).context("the configuration is valid")?;
     let weights = save(&net, Precision::F16)?;
-    write_bundle(dir, "tiny.query", Architecture::Query(config), Some(space.into()), Precision::F16, &weights)
+    write_bundle(
+        dir,
+        "tiny.query",
+        Architecture::Query(config),
+        Vec::new(),
+        Some(space.into()),
+        Precision::F16,
+        &weights,
+    )
 }
 
 fn write_bundle(
     dir: &Path,
     id: &str,
     architecture: Architecture,
+    labels: Vec<String>,
     embeds_into: Option<String>,
     precision: Precision,
     weights: &[u8],
 ) -> Result<()> {
-    let (labels, embedding_dim) = match &architecture {
-        Architecture::Style(_) => (STYLES.iter().map(|style| style.id.to_owned()).collect(), 0),
-        Architecture::Retrieval(config) => (Vec::new(), config.embedding_dim()),
-        Architecture::Query(config) => (Vec::new(), config.embedding_dim),
+    let embedding_dim = match &architecture {
+        Architecture::Style(_) => 0,
+        Architecture::Retrieval(config) => config.embedding_dim(),
+        Architecture::Query(config) => config.embedding_dim,
     };
     let manifest = Manifest {
         format: FORMAT,

@@ -1,6 +1,7 @@
 //! Training through its public face, on a shop small enough to learn in seconds: it learns, goes on exactly where it
 //! stopped, leaves a bundle that answers as the trained network did, and says what is wrong.
 
+mod categories;
 mod identities;
 mod techniques;
 

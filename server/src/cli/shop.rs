@@ -95,9 +95,8 @@ pub struct ServeArgs {
     /// Folder of the retrieval bundle that the catalogue was indexed with.
     #[arg(long, env = "SELVEDGE_BUNDLE")]
     bundle: PathBuf,
-    /// Folder of a bundle that tells the category of a photo, of the recipe category.toml: where it is sure, a search without
-    /// a category looks among that category only.
-    #[arg(long, env = "SELVEDGE_CATEGORY_BUNDLE")]
+    /// Folder of a bundle that tells categories; where it is sure of a photo, the search looks among its like.
+    #[arg(long, value_name = "DIR", env = "SELVEDGE_CATEGORY_BUNDLE")]
     category_bundle: Option<PathBuf>,
     /// Folder of the style bundle that browsers run.
     #[arg(long, env = "SELVEDGE_TAGGER")]

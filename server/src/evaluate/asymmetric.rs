@@ -64,7 +64,7 @@ pub fn asymmetric(
     dataset.leave_out_corrupt(|row| row.split == split, false, MAX_CORRUPT)?;
     let rows = dataset.split(split, |_| true, "")?;
     let (shop, user) = sides(&dataset, &rows, split)?;
-    let images = Arc::new(Images::new(Arc::new(dataset)));
+    let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&large.input));
     let small_of = |rows: &[usize]| forward_all(&images, rows, &small.input, device, |x| unit_norm(encoder.forward(x)));
     let large_of = |rows: &[usize]| forward_all(&images, rows, &large.input, device, |x| network.forward(x));
     let item = |row: usize| &images.dataset().rows[row].item_id;

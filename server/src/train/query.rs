@@ -65,7 +65,13 @@ impl QueryRows {
             "no training row of {dir} is a shop photo with an item_id, and the contrast needs them; set task.contrast = 0"
         );
         anyhow::ensure!(train.len() > 1, "{dir} has fewer than two training rows");
-        Ok(Self { images: Arc::new(Images::new(Arc::new(dataset))), train, gallery, queries, shelf })
+        Ok(Self {
+            images: Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&recipe.input)),
+            train,
+            gallery,
+            queries,
+            shelf,
+        })
     }
 
     /// Rows to choose by.

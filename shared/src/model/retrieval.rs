@@ -254,9 +254,9 @@ impl RetrievalNet {
                 None => projected.clone(),
             };
             let [_, dim, _, _] = normed.dims();
-            let compared = if self.neck { projected } else { normed.clone() };
-            parts.compared.push(compared.reshape([batch, dim]));
-            parts.embedding.push(normed.reshape([batch, dim]));
+            let embedding = normed.reshape([batch, dim]);
+            parts.compared.push(if self.neck { projected.reshape([batch, dim]) } else { embedding.clone() });
+            parts.embedding.push(embedding);
         }
         parts
     }
