@@ -161,7 +161,7 @@ fn arc_margin() -> f64 {
     0.5
 }
 
-fn default_temperature() -> f64 {
+pub(super) fn default_temperature() -> f64 {
     0.1
 }
 

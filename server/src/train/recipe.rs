@@ -188,7 +188,7 @@ pub struct QueryRecipe {
     #[serde(default)]
     pub contrast: f64,
     /// Temperature of the contrast.
-    #[serde(default = "default_temperature")]
+    #[serde(default = "super::embedding_loss::default_temperature")]
     pub temperature: f64,
     /// The most that the f16 weights may take, in 10⁶ bytes: visitors fetch them on their phones.
     #[serde(default = "default_max_megabytes")]
