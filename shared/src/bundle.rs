@@ -4,6 +4,8 @@
 
 use crate::input::InputSpec;
 use crate::model::retrieval::RetrievalConfigError;
+#[cfg(feature = "backbones")]
+use crate::model::unet::{SegmentConfigError, UNet};
 use crate::model::{Architecture, BackboneConfig, RetrievalNet, StyleNet, UnknownBackbone};
 use crate::weights::{Precision, Scope, WeightsError, load};
 use burn::tensor::Device;
@@ -51,6 +53,10 @@ pub enum BundleError {
     /// The retrieval network cannot be built.
     #[error(transparent)]
     Retrieval(#[from] RetrievalConfigError),
+    /// The segmentation network cannot be built.
+    #[cfg(feature = "backbones")]
+    #[error(transparent)]
+    Segment(#[from] SegmentConfigError),
     /// The weights do not fit the architecture.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -99,9 +105,9 @@ pub struct Manifest {
     pub architecture: Architecture,
     /// What it expects.
     pub input: InputSpec,
-    /// Label identifiers in the order of the logits; empty for retrieval.
+    /// Label or class identifiers in the order of the logits; empty for retrieval.
     pub labels: Vec<String>,
-    /// One threshold a label, 0–1.
+    /// One threshold a label, 0–1; none for segmentation.
     pub thresholds: Vec<f32>,
     /// Length of the embedding; 0 for classification.
     pub embedding_dim: usize,
@@ -137,7 +143,6 @@ impl Manifest {
         expect(self.format == FORMAT, "it is of another format; use a matching version of selvedge")?;
         expect(!self.input.is_empty(), "the input has no pixels")?;
         expect(self.input.width <= 4096 && self.input.height <= 4096, "the input is larger than 4096 pixels")?;
-        expect(self.labels.len() == self.thresholds.len(), "labels and thresholds differ in number")?;
         expect(self.thresholds.iter().all(|t| (0.0..=1.0).contains(t)), "a threshold is not between 0 and 1")?;
         let plain = |name: &str| !name.is_empty() && !name.contains(['/', '\\']) && !name.starts_with('.');
         expect(plain(&self.weights.file), "the weights file is not a plain file name")?;
@@ -145,6 +150,8 @@ impl Manifest {
             Architecture::Style(style) => &style.backbone,
             Architecture::Retrieval(retrieval) => &retrieval.backbone,
             Architecture::Query(query) => &query.backbone,
+            #[cfg(feature = "backbones")]
+            Architecture::Segment(segment) => &segment.backbone,
         };
         // An unknown one is named when the network is built.
         let smallest = BackboneConfig::named(backbone).map_or(1, |backbone| backbone.input().smallest);
@@ -157,6 +164,7 @@ impl Manifest {
         match &self.architecture {
             Architecture::Style(style) => {
                 expect(style.n_labels > 0, "there are no labels")?;
+                expect(self.labels.len() == self.thresholds.len(), "labels and thresholds differ in number")?;
                 expect(style.n_labels == self.labels.len(), "the architecture has another number of labels")
             }
             Architecture::Retrieval(retrieval) => {
@@ -165,6 +173,10 @@ impl Manifest {
             Architecture::Query(query) => {
                 expect(query.embedding_dim > 0, "the embedding has no values")?;
                 expect(query.embedding_dim == self.embedding_dim, "the architecture has another embedding length")
+            }
+            #[cfg(feature = "backbones")]
+            Architecture::Segment(segment) => {
+                expect(segment.ids.len() == self.labels.len(), "the architecture has another number of classes")
             }
         }
     }
@@ -199,6 +211,8 @@ impl Manifest {
             Architecture::Style(_) => "style",
             Architecture::Retrieval(_) => "retrieval",
             Architecture::Query(_) => "query",
+            #[cfg(feature = "backbones")]
+            Architecture::Segment(_) => "segment",
         }
     }
 }
@@ -259,6 +273,21 @@ fn load_classifier(manifest: &Manifest, weights: &[u8], net: StyleNet) -> Result
 pub fn load_retrieval(manifest: &Manifest, weights: &[u8], device: &Device) -> Result<RetrievalNet, BundleError> {
     let Architecture::Retrieval(config) = &manifest.architecture else {
         return Err(BundleError::Task { expected: "retrieval", actual: manifest.task() });
+    };
+    manifest.check_weights(weights)?;
+    let net = config.init(device)?;
+    let net = if manifest.weights.folded { net.folded_form() } else { net };
+    Ok(load(net, weights, Scope::Whole)?)
+}
+
+/// The segmentation network of a bundle, for inference on `device`.
+///
+/// # Errors
+/// [`BundleError`] if it is no segmentation bundle or its weights are not right.
+#[cfg(feature = "backbones")]
+pub fn load_segment(manifest: &Manifest, weights: &[u8], device: &Device) -> Result<UNet, BundleError> {
+    let Architecture::Segment(config) = &manifest.architecture else {
+        return Err(BundleError::Task { expected: "segment", actual: manifest.task() });
     };
     manifest.check_weights(weights)?;
     let net = config.init(device)?;

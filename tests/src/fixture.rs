@@ -154,7 +154,7 @@ fn write_bundle(
     weights: &[u8],
 ) -> Result<()> {
     let embedding_dim = match &architecture {
-        Architecture::Style(_) => 0,
+        Architecture::Style(_) | Architecture::Segment(_) => 0,
         Architecture::Retrieval(config) => config.embedding_dim(),
         Architecture::Query(config) => config.embedding_dim,
     };

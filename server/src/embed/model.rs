@@ -30,9 +30,11 @@ impl RetrievalModel {
         let refuse = |message: String| EmbedError::Bundle { path: dir.to_owned(), message };
         let manifest =
             Manifest::from_json(&read(&dir.join(MANIFEST_FILE))?).map_err(|error| refuse(error.to_string()))?;
+        let instead = |what: &str| Err(refuse(format!("it {what}; name the folder of a retrieval bundle")));
         match manifest.architecture {
             Architecture::Retrieval(_) => Ok(manifest),
-            Architecture::Style(_) => Err(refuse("it recognises styles; name the folder of a retrieval bundle".into())),
+            Architecture::Style(_) => instead("recognises styles"),
+            Architecture::Segment(_) => instead("segments pictures"),
             Architecture::Query(_) => Err(refuse(format!(
                 "it is a query encoder; name the folder of the retrieval bundle that it was distilled from, {}",
                 manifest.space()

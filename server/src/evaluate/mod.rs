@@ -1,4 +1,4 @@
-//! How good a model is: metrics of multi-label classification and of retrieval, each beside a trivial guess.
+//! How good a model is: metrics of multi-label classification, of retrieval and of segmentation, each beside a trivial guess.
 
 pub mod asymmetric;
 pub mod bootstrap;
@@ -13,6 +13,7 @@ pub mod outcomes;
 pub mod ranking;
 pub mod retrieval;
 pub mod run;
+pub mod segment;
 pub mod table;
 pub mod thresholds;
 pub mod views;

@@ -23,7 +23,7 @@ pub enum Outcomes {
         /// Probabilities and truth.
         predictions: Predictions,
     },
-    /// Of a search.
+    /// Of a search, or of anything else that has values of its own for each picture.
     Queries {
         /// Each query picture's path within the dataset.
         paths: Vec<String>,

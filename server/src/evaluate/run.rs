@@ -9,6 +9,7 @@ use super::gap::{GapReport, gap_report};
 use super::multilabel::Predictions;
 use super::outcomes::Outcomes;
 use super::retrieval::{Ranked, mean_ap_at_10, rank, recall_at};
+use super::segment;
 use super::thresholds::ThresholdRule;
 use super::views::Views;
 use crate::data::{Dataset, Images, MAX_CORRUPT};
@@ -88,31 +89,34 @@ pub fn evaluate_with(
     options: &Options,
     device: &Device,
 ) -> anyhow::Result<Report> {
-    dataset.leave_out_corrupt(|row| row.split == split, false, MAX_CORRUPT)?;
+    let masks = bundles.iter().any(|(manifest, _)| matches!(manifest.architecture, Architecture::Segment(_)));
+    dataset.leave_out_corrupt(|row| row.split == split, masks, MAX_CORRUPT)?;
     if bundles.iter().any(|(manifest, _)| Category::are(&manifest.labels)) {
         dataset.label_by_category();
     }
     let rows = dataset.split(split, |_| true, "")?;
     let ((manifest, weights), others) = bundles.split_first().context("name a bundle to evaluate")?;
-    match manifest.architecture {
+    if !matches!(manifest.architecture, Architecture::Style(_)) {
+        anyhow::ensure!(
+            others.is_empty(),
+            "several bundles are averaged only where all are classifiers; {} is none",
+            manifest.model_id()
+        );
+        anyhow::ensure!(
+            options.views == Views::None && options.tune.is_none() && options.thresholds.is_none(),
+            "views and thresholds are a classifier's; {} is none",
+            manifest.model_id()
+        );
+    }
+    match &manifest.architecture {
         Architecture::Style(_) => style(bundles, dataset, split, &rows, options, device),
-        Architecture::Retrieval(_) => {
-            anyhow::ensure!(
-                others.is_empty(),
-                "several bundles are averaged only where all are classifiers; {} is a retrieval network",
-                manifest.model_id()
-            );
-            anyhow::ensure!(
-                options.views == Views::None && options.tune.is_none() && options.thresholds.is_none(),
-                "views and thresholds are a classifier's; this bundle is a retrieval network"
-            );
-            retrieval(manifest, weights, dataset, split, &rows, device)
-        }
+        Architecture::Retrieval(_) => retrieval(manifest, weights, dataset, split, &rows, device),
         Architecture::Query(_) => anyhow::bail!(
             "this bundle is a query encoder, which searches a larger network's gallery; name that network's bundle ({}) \
              with --gallery-bundle",
             manifest.space()
         ),
+        Architecture::Segment(config) => segment::report(manifest, config, weights, dataset, split, device),
     }
 }
 

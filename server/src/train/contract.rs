@@ -13,6 +13,7 @@ impl TaskRecipe {
             Self::Distill(task) => &task.backbone,
             Self::Query(task) => &task.backbone,
             Self::Retrieval(task) => &task.model.backbone,
+            Self::Segment(task) => &task.backbone,
         }
     }
 }

@@ -10,6 +10,7 @@ use super::recipe::{Recipe, RetrievalRecipe, TaskRecipe};
 use super::report;
 use super::retrieval::{Identities, RetrievalObjective, RetrievalTrainee};
 use super::run::{Provenance, Run, Start, commit};
+use super::segment::{SegmentObjective, Segmented};
 use super::style::{Labelled, StyleObjective};
 use crate::bundle_io;
 use crate::data::Dataset;
@@ -58,7 +59,8 @@ pub use crate::report::record::BUNDLE;
 pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<PathBuf> {
     let mut dataset = Dataset::open(&recipe.data.dir)?;
     let used = |split: &String| split == "train" || split == "val" || recipe.data.predict.contains(split);
-    dataset.leave_out_corrupt(|row| used(&row.split), false, recipe.data.max_corrupt)?;
+    let masks = matches!(recipe.task, TaskRecipe::Segment(_));
+    dataset.leave_out_corrupt(|row| used(&row.split), masks, recipe.data.max_corrupt)?;
     if let Some(remark) = contract::check(recipe, order.init.is_some())? {
         eprintln!("{remark}");
     }
@@ -101,6 +103,11 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
             train_retrieval(recipe, task, &data, &run, order, device)
         }
+        TaskRecipe::Segment(task) => {
+            let data = Segmented::new(dataset, recipe, task)?;
+            let run = Run::open(&order.out, recipe, provenance, order.start)?;
+            train_segment(recipe, &data, &run, order, device)
+        }
     }
 }
 
@@ -128,6 +135,12 @@ pub fn dry_run(recipe: &Recipe) -> anyhow::Result<String> {
             let objective = RetrievalObjective { data: &data, recipe, task, device: &device };
             let plot = plan::plot(recipe, |epoch| objective.batches(epoch).len())?;
             (data.n_train(), data.n_tune(), plot, None)
+        }
+        TaskRecipe::Segment(task) => {
+            let data = Segmented::new(dataset, recipe, task)?;
+            let objective = SegmentObjective { data: &data, recipe, device: &device };
+            let plot = plan::plot(recipe, |epoch| objective.batches(epoch).len())?;
+            (data.train.len(), data.tune.len(), plot, None)
         }
     };
     let table = table.map_or_else(String::new, |table| format!("rows of an epoch\n{table}\n"));
@@ -221,6 +234,30 @@ fn export_query(
         embedding_dim: config.embedding_dim,
         embeds_into: Some(teacher.space()),
         ..manifest(recipe, run, Architecture::Query(config), &weights, figures)
+    };
+    let bundle = finish(run, &manifest, &weights)?;
+    report::after(&run.dir, None);
+    Ok(bundle)
+}
+
+/// Figures are those of the folded network as it ships.
+fn train_segment(
+    recipe: &Recipe,
+    data: &Segmented,
+    run: &Run,
+    order: &Order,
+    device: &Device,
+) -> anyhow::Result<PathBuf> {
+    let net = order.initialise(data.config.init(&device.clone().autodiff())?)?;
+    let objective = SegmentObjective { data, recipe, device };
+    fit(run, recipe, &data.images, &objective, net, device)?;
+    let best = std::fs::read(run.dir.join(BEST))?;
+    let net = load(data.config.init(device)?, &best, Scope::Whole)?.fold_batch_norm();
+    let weights = save(&net, Precision::F16)?;
+    let Figures { figures, .. } = objective.figures(&net)?;
+    let manifest = Manifest {
+        labels: data.labels.clone(),
+        ..manifest(recipe, run, Architecture::Segment(data.config.clone()), &weights, figures)
     };
     let bundle = finish(run, &manifest, &weights)?;
     report::after(&run.dir, None);

@@ -19,6 +19,7 @@ pub mod retrieval;
 pub mod run;
 pub mod sampling;
 pub mod schedule;
+pub mod segment;
 pub mod stage;
 pub mod style;
 

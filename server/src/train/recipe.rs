@@ -6,6 +6,7 @@ use super::embedding_loss::EmbeddingLoss;
 use super::loss::LossRecipe;
 use super::optimiser::OptimiserRecipe;
 use super::sampling::SamplingRecipe;
+use super::segment::SegmentRecipe;
 use super::stage::{Lessons, StageRecipe};
 use crate::data::{Augment, MAX_CORRUPT};
 pub use crate::evaluate::thresholds::ThresholdRule;
@@ -135,6 +136,8 @@ pub enum TaskRecipe {
     Query(QueryRecipe),
     /// Embeddings by identity.
     Retrieval(RetrievalRecipe),
+    /// Classes pixel by pixel, from the dataset's masks.
+    Segment(SegmentRecipe),
 }
 
 /// Multi-label classification.
@@ -267,8 +270,8 @@ impl Recipe {
             "data.near_duplicates must lie between 0 and 16 bits, and needs data.folds"
         );
         anyhow::ensure!(
-            folds == 0 || !matches!(self.task, TaskRecipe::Retrieval(_) | TaskRecipe::Query(_)),
-            "data.folds stratifies labels and so works for classifiers only; use data.holdout for retrieval"
+            folds == 0 || matches!(self.task, TaskRecipe::Style(_) | TaskRecipe::Distill(_)),
+            "data.folds stratifies labels and so works for classifiers only; use data.holdout"
         );
         anyhow::ensure!(
             self.stages.iter().all(|stage| stage.learn == Lessons::All)
@@ -291,6 +294,9 @@ impl Recipe {
                 "task.regression and task.contrast must not be negative, nor both 0"
             );
             anyhow::ensure!(task.temperature > 0.0, "task.temperature must be positive");
+        }
+        if let TaskRecipe::Segment(task) = &self.task {
+            anyhow::ensure!((0.0..=1.0).contains(&task.balance), "task.balance must lie between 0 and 1");
         }
         if let TaskRecipe::Retrieval(task) = &self.task {
             anyhow::ensure!(

@@ -1,4 +1,5 @@
-//! Every model, defined once: backbones by name, the style network and the retrieval network over any of them.
+//! Every model, defined once: backbones by name, the style network and the retrieval network over any of them, and
+//! the segmentation network over residual ones.
 //!
 //! Tensors are `[batch, channels, height, width]`. Parameters carry torchvision's names on disk (see
 //! [`weights`](crate::weights)), so pretrained weights of the same layout can be read.
@@ -20,6 +21,8 @@ pub mod resnet;
 pub mod retrieval;
 pub mod style;
 #[cfg(feature = "backbones")]
+pub mod unet;
+#[cfg(feature = "backbones")]
 pub mod xception;
 
 pub use backbone::{Backbone, BackboneConfig, InputContract, UnknownBackbone};
@@ -28,6 +31,8 @@ pub use dense::DenseConfig;
 pub use query::QueryConfig;
 pub use retrieval::{RetrievalConfig, RetrievalNet};
 pub use style::{HeadConfig, Hidden, StyleConfig, StyleNet};
+#[cfg(feature = "backbones")]
+pub use unet::{SegmentConfig, UNet};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,4 +46,7 @@ pub enum Architecture {
     Retrieval(RetrievalConfig),
     /// Embeddings in the space of a retrieval network, from a network small enough for a phone.
     Query(QueryConfig),
+    /// Classes pixel by pixel.
+    #[cfg(feature = "backbones")]
+    Segment(SegmentConfig),
 }

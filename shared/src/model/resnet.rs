@@ -30,6 +30,11 @@ impl ResNetConfig {
         self.channels_after(3)
     }
 
+    /// Channels of the maps that [`ResNet::forward_with_skips`] keeps: the stem's and the first three stages'.
+    pub fn skip_channels(&self) -> [usize; 4] {
+        [self.width, self.channels_after(0), self.channels_after(1), self.channels_after(2)]
+    }
+
     /// Channels after stage `stage` (0–3).
     pub(super) fn channels_after(&self, stage: usize) -> usize {
         (self.width << stage) * if self.bottleneck { 4 } else { 1 }
@@ -143,6 +148,16 @@ impl ResNet {
         let third = forward_stage(&self.layer3, second.clone());
         let last = forward_stage(&self.layer4, third.clone());
         [second, third, last]
+    }
+
+    /// `[batch, 3, h, w]` → the features, and before them the maps of the stem and the first three stages, at h / 2, h / 4,
+    /// h / 8 and h / 16.
+    pub fn forward_with_skips(&self, x: Tensor<4>) -> (Tensor<4>, [Tensor<4>; 4]) {
+        let stem = relu(self.stem.forward(x));
+        let one = forward_stage(&self.layer1, self.pool.forward(stem.clone()));
+        let two = forward_stage(&self.layer2, one.clone());
+        let three = forward_stage(&self.layer3, two.clone());
+        (forward_stage(&self.layer4, three.clone()), [stem, one, two, three])
     }
 
     pub(crate) fn fold(self, fold: Fold) -> Self {

@@ -1,9 +1,9 @@
 //! torchvision's names for our parameters; Xception's are timm's.
 
-#[cfg(feature = "backbones")]
-use crate::model::inception;
 use crate::model::mobilenet::MobileNetV3;
 use crate::model::{Backbone, RetrievalNet, StyleNet};
+#[cfg(feature = "backbones")]
+use crate::model::{UNet, inception};
 use burn::module::Module;
 
 /// A network whose parameters have names in torchvision's style.
@@ -185,6 +185,20 @@ impl TorchKeys for StyleNet {
 
     fn pretrained_key(&self, fields: &[&str]) -> Option<String> {
         (fields.first() == Some(&"backbone")).then(|| self.torch_key(fields))
+    }
+}
+
+#[cfg(feature = "backbones")]
+impl TorchKeys for UNet {
+    fn torch_key(&self, fields: &[&str]) -> String {
+        match fields {
+            ["encoder", rest @ ..] => resnet_key(rest),
+            head => format!("head.{}", plain(head)),
+        }
+    }
+
+    fn pretrained_key(&self, fields: &[&str]) -> Option<String> {
+        (fields.first() == Some(&"encoder")).then(|| self.torch_key(fields))
     }
 }
 
