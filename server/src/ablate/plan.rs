@@ -173,7 +173,12 @@ impl Plan {
             ([one], _) => format!("only {one}"),
             (_, []) => "all".to_owned(),
             (_, [one]) => format!("without {}", switches[*one].name),
-            (several, _) => several.join(" + "),
+            (several, _) => {
+                // A rung of the ladder has all switches up to its own; the names of all would not fit a folder's name.
+                let joins = |mode| (0..switches.len()).filter(move |at| switches[*at].joins(mode));
+                let rung = joins(Mode::Ladder).take(on.len()).eq(on.iter().copied());
+                if rung { format!("up to {}", several[several.len() - 1]) } else { several.join(" + ") }
+            }
         };
         self.variants.push(Variant { name, on: on.to_vec(), measurements: Vec::new() });
         self.variants.len() - 1

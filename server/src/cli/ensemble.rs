@@ -68,14 +68,14 @@ pub struct FilterArgs {
 }
 
 #[derive(Debug, Args)]
-struct XgBoostFlag {
+pub(super) struct XgBoostFlag {
     /// XGBoost's shared library, libxgboost.so; by default looked for where pip puts it.
     #[arg(long, value_name = "FILE", env = "SELVEDGE_XGBOOST")]
     xgboost: Option<PathBuf>,
 }
 
 impl XgBoostFlag {
-    fn load(&self) -> anyhow::Result<XgBoost> {
+    pub(super) fn load(&self) -> anyhow::Result<XgBoost> {
         XgBoost::load(self.xgboost.as_deref())
     }
 }

@@ -1,6 +1,7 @@
 //! The command line. Answers go to stdout, talk to stderr; every option is also an environment variable.
 
 mod ablate;
+mod challenge;
 mod ensemble;
 mod photo;
 mod pictures;
@@ -52,6 +53,8 @@ pub enum Command {
     /// Make one predictor of many networks.
     #[command(subcommand)]
     Ensemble(ensemble::EnsembleCommand),
+    /// Write the JD AI Fashion Challenge's submission file for its style task.
+    Submit(challenge::SubmitArgs),
     /// Tag one picture with a style bundle.
     Tag(photo::TagArgs),
     /// Embed one picture, as a search takes it.
@@ -75,6 +78,8 @@ pub enum DatasetCommand {
     Augmented(pictures::AugmentedArgs),
     /// Measure how fast pictures are decoded and augmented.
     Bench(pictures::BenchArgs),
+    /// Make a dataset of the JD AI Fashion Challenge's style labels and images.
+    ImportStyle(challenge::ImportStyleArgs),
     /// Count images, items and labels of a dataset, split by split.
     Describe {
         /// Folder of the dataset.
@@ -164,6 +169,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Dataset(DatasetCommand::Augmented(args)) => pictures::augmented(&args),
         Command::Dataset(DatasetCommand::Bench(args)) => pictures::bench(&args),
         Command::Dataset(DatasetCommand::Describe { dir }) => describe(&dir),
+        Command::Dataset(DatasetCommand::ImportStyle(args)) => challenge::import_style(&args),
+        Command::Submit(args) => challenge::submit(&args, cli.device),
         Command::Runs(args) => runs::run(&args),
         Command::Index(args) => shop::index(&args, cli.device),
         Command::Serve(args) => shop::serve(&args, cli.device),

@@ -1,6 +1,7 @@
 //! Datasets: folders of images with a `manifest.csv`, read into batches.
 
 pub mod augment;
+pub mod challenge;
 pub mod corrupt;
 pub mod duplicates;
 pub mod folds;

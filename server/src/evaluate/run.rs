@@ -120,14 +120,11 @@ pub fn evaluate_with(
     }
 }
 
-fn style(
-    bundles: &[(Manifest, Vec<u8>)],
-    dataset: Dataset,
-    split: &str,
-    rows: &[usize],
-    options: &Options,
-    device: &Device,
-) -> anyhow::Result<Report> {
+/// The thresholds for the mean of style bundles, one a label.
+///
+/// # Errors
+/// If the bundles answer for different labels, or there is nothing to choose thresholds by.
+pub fn thresholds_of(bundles: &[(Manifest, Vec<u8>)], options: &Options) -> anyhow::Result<Vec<f32>> {
     let manifest = &bundles[0].0;
     for (other, _) in bundles {
         anyhow::ensure!(
@@ -137,7 +134,7 @@ fn style(
             manifest.model_id()
         );
     }
-    let thresholds = match (options.thresholds, &options.tune) {
+    Ok(match (options.thresholds, &options.tune) {
         (None, _) if bundles.len() == 1 => manifest.thresholds.clone(),
         (None, _) => anyhow::bail!(
             "each bundle has thresholds of its own, and none are for their mean; give a rule with --thresholds, and --tune-predictions"
@@ -147,20 +144,47 @@ fn style(
         (Some(_), None) => anyhow::bail!(
             "thresholds are never tuned on the split that is measured; give predictions to tune them on, or a fixed threshold"
         ),
-    };
+    })
+}
+
+/// Mean of the probabilities that style bundles give rows' pictures, `[row][label]`.
+///
+/// # Errors
+/// If a bundle does not load or a picture cannot be read.
+pub fn mean_probabilities(
+    bundles: &[(Manifest, Vec<u8>)],
+    images: &Arc<Images>,
+    rows: &[usize],
+    views: &Views,
+    device: &Device,
+) -> anyhow::Result<Vec<Vec<f32>>> {
+    let mut probs = vec![vec![0.0; bundles[0].0.labels.len()]; rows.len()];
+    for (manifest, weights) in bundles {
+        let net = load_style(manifest, weights, device)?;
+        let ours = probabilities(images, rows, &manifest.input, &views.list(), device, |x| net.forward(x))?;
+        for (sum, prob) in probs.iter_mut().flatten().zip(ours.iter().flatten()) {
+            *sum += prob / bundles.len() as f32;
+        }
+    }
+    Ok(probs)
+}
+
+fn style(
+    bundles: &[(Manifest, Vec<u8>)],
+    dataset: Dataset,
+    split: &str,
+    rows: &[usize],
+    options: &Options,
+    device: &Device,
+) -> anyhow::Result<Report> {
+    let manifest = &bundles[0].0;
+    let thresholds = thresholds_of(bundles, options)?;
     let truth = dataset.targets(rows, &manifest.labels)?;
     let train = dataset.split("train", |_| true, "").unwrap_or_default();
     let frequency = frequencies(&dataset.targets(&train, &manifest.labels)?, manifest.labels.len());
     let paths = paths(&dataset, rows);
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&manifest.input));
-    let mut probs = vec![vec![0.0; manifest.labels.len()]; rows.len()];
-    for (manifest, weights) in bundles {
-        let net = load_style(manifest, weights, device)?;
-        let ours = probabilities(&images, rows, &manifest.input, &options.views.list(), device, |x| net.forward(x))?;
-        for (sum, prob) in probs.iter_mut().flatten().zip(ours.iter().flatten()) {
-            *sum += prob / bundles.len() as f32;
-        }
-    }
+    let probs = mean_probabilities(bundles, &images, rows, &options.views, device)?;
     let predictions = Predictions { labels: manifest.labels.clone(), probs, truth };
     let gap = options.tune.as_ref().map(|tune| gap_report(tune, &thresholds, &predictions)).transpose()?;
     let Classification { mut figures, mut guesses, calibration, labels } =
