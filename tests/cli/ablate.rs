@@ -72,7 +72,7 @@ fn a_killed_ablation_goes_on_and_says_what_each_switch_is_worth() {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert!(child.try_wait().expect("a child").is_none(), "it ended before it was killed");
-    let group = format!("kill -KILL -- -{}", child.id());
+    let group = format!("kill -9 -{}", child.id());
     assert!(std::process::Command::new("sh").args(["-c", &group]).status().expect("runs").success());
     child.wait().expect("ends");
     let first = dir.join("out/all-seed3");

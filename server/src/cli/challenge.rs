@@ -142,6 +142,7 @@ fn by_bundles(
         domain: String::new(),
         mask: String::new(),
         dup_group: String::new(),
+        bounds: None,
     };
     let rows = found.iter().flatten().map(row).collect();
     let dataset = Dataset { dir: PathBuf::new(), rows, left_out: BTreeSet::new(), sha256: String::new() };
