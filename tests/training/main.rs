@@ -3,6 +3,7 @@
 
 mod categories;
 mod identities;
+mod masks;
 mod techniques;
 
 use anyhow::Result;
