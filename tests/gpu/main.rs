@@ -30,7 +30,13 @@ fn batch(n: usize, side: usize, device: &Device) -> Tensor<4> {
 }
 
 fn style(backbone: &str) -> StyleConfig {
-    StyleConfig { backbone: backbone.to_owned(), head: HeadConfig::default(), dense: None, n_labels: 13 }
+    StyleConfig {
+        backbone: backbone.to_owned(),
+        head: HeadConfig::default(),
+        dense: None,
+        per_label: false,
+        n_labels: 13,
+    }
 }
 
 fn largest_difference(a: Tensor<2>, b: Tensor<2>) -> f32 {

@@ -47,7 +47,13 @@ fn file(net: &StyleNet, gain: f64, alter: impl Fn(&mut String, &mut Vec<u8>)) ->
 }
 
 fn network(name: &str) -> StyleNet {
-    let config = StyleConfig { backbone: name.to_owned(), head: HeadConfig::Torchvision, dense: None, n_labels: 1000 };
+    let config = StyleConfig {
+        backbone: name.to_owned(),
+        head: HeadConfig::Torchvision,
+        dense: None,
+        per_label: false,
+        n_labels: 1000,
+    };
     config.init(&Device::flex()).expect("the registry has it")
 }
 
@@ -177,7 +183,13 @@ fn pretrained_weights_reach_every_branch() {
     assert!(saved.tensor("conv1.weight").expect("is there").data() == contents("conv1.weight", &[64, 3, 7, 7], 1.0));
 
     // And back: what a retrieval network learnt starts a classifier, whose own head stays as it is.
-    let config = StyleConfig { backbone: "resnet18".to_owned(), head: HeadConfig::default(), dense: None, n_labels: 3 };
+    let config = StyleConfig {
+        backbone: "resnet18".to_owned(),
+        head: HeadConfig::default(),
+        dense: None,
+        per_label: false,
+        n_labels: 3,
+    };
     let learnt = save(&net, Precision::F32).expect("saves");
     let style = load(config.init(&Device::flex()).expect("valid"), &learnt, Scope::Pretrained).expect("fits");
     let style = save(&style, Precision::F32).expect("saves");

@@ -99,6 +99,7 @@ pub fn write_style_bundle(dir: &Path) -> Result<()> {
         backbone: "mobilenet_v3_small".into(),
         head: HeadConfig::Style { hidden: Hidden::new(vec![16])? },
         dense: None,
+        per_label: false,
         n_labels: STYLES.len(),
     };
     let net = config.init(&Device::flex()).context("the configuration is valid")?;
@@ -116,6 +117,7 @@ pub fn write_category_bundle(dir: &Path, always: Category) -> Result<()> {
         backbone: "resnet10_w16".into(),
         head: HeadConfig::Style { hidden: Hidden::new(vec![])? },
         dense: None,
+        per_label: false,
         n_labels: Category::ALL.len(),
     };
     let prior = Category::ALL.map(|category| if category == always { 1.0 } else { 0.0 });

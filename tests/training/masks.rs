@@ -4,6 +4,9 @@
 use super::*;
 use std::collections::BTreeMap;
 
+/// Parameters by name, as bytes.
+type Parameters = BTreeMap<String, Vec<u8>>;
+
 const SEGMENT: &str = r#"
 name = "tiny-segment"
 seed = 3
@@ -32,7 +35,7 @@ fn a_stage_on_masks_alone_leaves_the_head_of_the_labels_alone() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let data = dir.path().join("shop");
     shop(&data)?;
-    let trained = |name: &str, stages: &str| -> Result<(BTreeMap<String, Vec<u8>>, Vec<f64>)> {
+    let trained = |name: &str, stages: &str| -> Result<(Parameters, Vec<f64>)> {
         let out = dir.path().join(name);
         let settings =
             ["epochs=2", "task.dense={ classes = 3, weight = 1.0 }", stages, "average={kind=\"ema\", decay=0.0}"];

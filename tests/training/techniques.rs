@@ -110,3 +110,33 @@ fn training_stops_early_when_the_score_stops_rising() -> Result<()> {
     assert!(error.to_string().contains("leaves nothing to learn"), "{error}");
     Ok(())
 }
+
+#[test]
+fn a_network_for_each_label_learns_and_is_frozen_like_one() -> Result<()> {
+    let _alone = alone();
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("shop");
+    shop(&data)?;
+    let settings = ["task.per_label=true", "epochs=2", "input.width=24", "input.height=24", "task.hidden=8"];
+    let trained = |name: &str, rate: &str| -> Result<Weights> {
+        let stages = format!("stages=[{{ rate = {rate}, freeze = [\"backbone.stem\"] }}]");
+        weights(&run(dir.path(), name, &[&settings[..], &[&stages]].concat(), None)?)
+    };
+    // The same beginning, by the seed: what differs has learnt.
+    let (slow, fast) = (trained("slow", "0.001")?, trained("fast", "0.01")?);
+    for net in ["", "label1.", "label12."] {
+        let (stem, output) = (format!("{net}conv1.weight"), format!("{net}head.output.weight"));
+        assert!(slow[&stem] == fast[&stem], "{stem} is frozen");
+        assert!(slow[&output] != fast[&output], "{output} should have learnt");
+    }
+    let losses: Vec<f64> =
+        lines(&dir.path().join("fast")).iter().map(|line| line["train_loss"].as_f64().expect("a number")).collect();
+    assert!(losses[1] < losses[0], "{losses:?}");
+    let (manifest, weights) = bundle_io::read(&dir.path().join("fast").join(BUNDLE))?;
+    let report = evaluate(&manifest, &weights, Dataset::open(&data)?, "val", &Device::flex())?;
+    assert_eq!(report.labels.len(), 13);
+
+    let both = recipe(STYLE, &data, &["task.per_label=true", "task.dense={ classes = 3, weight = 1.0 }"]);
+    assert!(format!("{:#}", both.expect_err("one or the other")).contains("exclude each other"));
+    Ok(())
+}

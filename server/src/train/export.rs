@@ -76,7 +76,9 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
             let data = Labelled::new(dataset, recipe)?;
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
             let objective = StyleObjective::new(&data, recipe, None, device, &order.out)?;
-            let config = classifier(&task.backbone, &task.hidden, task.dense.map(|dense| dense.head), &data);
+            let dense = task.dense.map(|dense| dense.head);
+            let config = classifier(&task.backbone, &task.hidden, dense, &data);
+            let config = StyleConfig { per_label: task.per_label, ..config };
             train_classifier(recipe, config, &objective, &run, order, device)
         }
         TaskRecipe::Distill(task) => {
@@ -167,7 +169,7 @@ fn train_classifier(
 
 fn classifier(backbone: &str, hidden: &Hidden, dense: Option<DenseConfig>, data: &Labelled) -> StyleConfig {
     let head = HeadConfig::Style { hidden: hidden.clone() };
-    StyleConfig { backbone: backbone.to_owned(), head, dense, n_labels: data.labels.len() }
+    StyleConfig { backbone: backbone.to_owned(), head, dense, per_label: false, n_labels: data.labels.len() }
 }
 
 /// Thresholds and figures are those of the folded network as it ships.

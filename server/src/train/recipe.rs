@@ -152,6 +152,9 @@ pub struct StyleRecipe {
     /// Also learn what every position shows, from the dataset's masks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dense: Option<DenseRecipe>,
+    /// A network for each label, all trained together, instead of one for all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub per_label: bool,
 }
 
 /// Dense supervision from masks.
@@ -281,6 +284,10 @@ impl Recipe {
         anyhow::ensure!((0.0..=2.0).contains(&self.input.margin), "input.margin must lie between 0 and 2");
         anyhow::ensure!(self.augment.is_valid(), "the strengths under [augment] must lie between 0 and 0.9");
         if let TaskRecipe::Style(StyleRecipe { dense: Some(_), backbone, .. }) = &self.task {
+            anyhow::ensure!(
+                !matches!(&self.task, TaskRecipe::Style(StyleRecipe { per_label: true, .. })),
+                "task.dense and task.per_label exclude each other; set one of them"
+            );
             anyhow::ensure!(self.mixup == 0.0, "task.dense cannot be mixed: masks have no half classes; set mixup = 0");
             let config = BackboneConfig::named(backbone)?;
             anyhow::ensure!(

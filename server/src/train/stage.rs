@@ -134,6 +134,11 @@ impl Finder<'_> {
         // Variants of enums begin with a capital and are no part of a name.
         let fields: Vec<&str> =
             self.path.iter().map(String::as_str).filter(|part| !part.starts_with(char::is_uppercase)).collect();
+        // A name means the part of that name in the networks of all labels.
+        let fields = match &fields[..] {
+            ["others", _, rest @ ..] => rest,
+            all => all,
+        };
         let path = fields.join(".");
         self.seen.insert(fields[..fields.len().min(2)].join("."));
         for name in self.names {

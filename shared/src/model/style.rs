@@ -112,6 +112,10 @@ pub struct StyleConfig {
     #[cfg(feature = "backbones")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dense: Option<DenseConfig>,
+    /// A network for each label instead of one for all, as the challenge's second place had them: as many times the size.
+    #[cfg(feature = "backbones")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub per_label: bool,
     /// Number of labels.
     pub n_labels: usize,
 }
@@ -122,6 +126,14 @@ impl StyleConfig {
     /// # Errors
     /// [`UnknownBackbone`].
     pub fn init(&self, device: &Device) -> Result<StyleNet, UnknownBackbone> {
+        #[cfg(feature = "backbones")]
+        if self.per_label {
+            let one = Self { per_label: false, n_labels: 1, ..self.clone() };
+            let mut nets = (0..self.n_labels.max(1)).map(|_| one.init(device));
+            let first = nets.next().transpose()?;
+            let others = nets.collect::<Result<_, _>>()?;
+            return first.map_or_else(|| one.init(device), |first| Ok(StyleNet { others, ..first }));
+        }
         let backbone = BackboneConfig::named(&self.backbone)?;
         #[cfg(feature = "backbones")]
         let mut width = match &self.dense {
@@ -150,6 +162,8 @@ impl StyleConfig {
             output: LinearConfig::new(width, self.n_labels).init(device),
             #[cfg(feature = "backbones")]
             dense: self.dense.map(|dense| dense.init(&backbone.stage_channels(), device)),
+            #[cfg(feature = "backbones")]
+            others: Vec::new(),
             torchvision: self.head == HeadConfig::Torchvision,
         })
     }
@@ -199,6 +213,9 @@ pub struct StyleNet {
     /// Sees what every position shows.
     #[cfg(feature = "backbones")]
     dense: Option<DenseHead>,
+    /// Networks of the second label and those after it, if each label has its own.
+    #[cfg(feature = "backbones")]
+    others: Vec<StyleNet>,
     /// torchvision's classifier, whose hidden layer ends in hard swish instead of ReLU.
     torchvision: bool,
 }
@@ -210,6 +227,16 @@ impl StyleNet {
         if self.dense.is_some() {
             return self.forward_dense(x).0;
         }
+        #[cfg(feature = "backbones")]
+        if !self.others.is_empty() {
+            let nets = std::iter::once(self).chain(&self.others);
+            return Tensor::cat(nets.map(|net| net.forward_own(x.clone())).collect(), 1);
+        }
+        self.forward_own(x)
+    }
+
+    /// Logits of the labels of this very network.
+    fn forward_own(&self, x: Tensor<4>) -> Tensor<2> {
         self.output.forward(self.hidden(global_average(self.backbone.forward_features(x))))
     }
 
@@ -232,7 +259,10 @@ impl StyleNet {
     /// Answers with the labels' frequencies before anything is learnt, which Adam would take a thousand steps to find.
     #[cfg(feature = "backbones")]
     pub fn with_prior(mut self, frequency: &[f64]) -> Self {
-        let logits: Vec<f32> = frequency
+        let (own, rest) = frequency.split_at(frequency.len() - self.others.len());
+        let others = self.others.into_iter().zip(rest);
+        self.others = others.map(|(net, share)| net.with_prior(std::slice::from_ref(share))).collect();
+        let logits: Vec<f32> = own
             .iter()
             .map(|share| {
                 let share = share.clamp(1e-3, 0.999);
@@ -271,7 +301,60 @@ impl StyleNet {
             hidden: self.hidden.into_iter().map(|layer| layer.fold(fold)).collect(),
             #[cfg(feature = "backbones")]
             dense: self.dense.map(|dense| dense.fold(fold)),
+            #[cfg(feature = "backbones")]
+            others: self.others.into_iter().map(|net| net.fold(fold)).collect(),
             ..self
         }
+    }
+}
+
+#[cfg(all(test, feature = "backbones"))]
+mod tests {
+    use super::*;
+    use crate::weights::{Precision, Scope, layout, load, save};
+    use burn::tensor::{Distribution, Tolerance};
+
+    fn config(per_label: bool) -> StyleConfig {
+        let head = HeadConfig::Style { hidden: Hidden(vec![8]) };
+        StyleConfig { backbone: "resnet10_w16".to_owned(), head, dense: None, per_label, n_labels: 3 }
+    }
+
+    #[test]
+    fn each_label_has_a_network_of_its_own() {
+        let device = Device::flex();
+        let one = config(false).init(&device).expect("valid");
+        let bytes = save(&one, Precision::F32).expect("saves");
+        // All begin with the pretrained backbone.
+        let nets = load(config(true).init(&device).expect("valid"), &bytes, Scope::Pretrained).expect("fits");
+        let keys: Vec<String> = layout(&nets).into_iter().map(|(key, _)| key).collect();
+        for key in ["conv1.weight", "label1.conv1.weight", "label2.head.output.bias"] {
+            assert!(keys.iter().any(|known| known == key), "no {key} in {keys:?}");
+        }
+        let x = Tensor::<4>::random([2, 3, 32, 32], Distribution::Normal(0.0, 1.0), &device);
+        let features = |net: &StyleNet| net.backbone.forward_features(x.clone()).into_data();
+        for net in &nets.others {
+            features(net).assert_approx_eq::<f32>(&features(&one), Tolerance::absolute(1e-5));
+        }
+        let logits = nets.forward(x.clone());
+        assert_eq!(logits.dims(), [2, 3]);
+        // A change in the second label's network is seen by that label alone.
+        let mut changed = nets.clone();
+        changed.others[0] = changed.others[0].clone().with_prior(&[0.9]);
+        let moved = (changed.forward(x.clone()) - logits.clone()).abs().sum_dim(0).into_data();
+        let moved: Vec<f32> = moved.iter::<f32>().collect();
+        assert!(moved[0] < 1e-4 && moved[1] > 0.1 && moved[2] < 1e-4, "{moved:?}");
+
+        let again = load(
+            config(true).init(&device).expect("valid"),
+            &save(&nets, Precision::F32).expect("saves"),
+            Scope::Whole,
+        );
+        again
+            .expect("fits")
+            .forward(x.clone())
+            .into_data()
+            .assert_approx_eq::<f32>(&logits.clone().into_data(), Tolerance::absolute(1e-5));
+        let folded = nets.fold_batch_norm().forward(x);
+        folded.into_data().assert_approx_eq::<f32>(&logits.into_data(), Tolerance::absolute(1e-3));
     }
 }

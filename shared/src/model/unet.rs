@@ -186,7 +186,8 @@ mod tests {
         let net = config().init(&device).expect("valid");
         let bytes = save(&net, Precision::F32).expect("saves");
         let head = HeadConfig::Style { hidden: Hidden::default() };
-        let classifier = StyleConfig { backbone: "resnet10_w16".to_owned(), head, dense: None, n_labels: 5 };
+        let classifier =
+            StyleConfig { backbone: "resnet10_w16".to_owned(), head, dense: None, per_label: false, n_labels: 5 };
         let classifier = load(classifier.init(&device).expect("valid"), &bytes, Scope::Pretrained).expect("fits");
         let back = load(net, &save(&classifier, Precision::F32).expect("saves"), Scope::Pretrained).expect("fits");
         assert_eq!(save(&back, Precision::F32).expect("saves"), bytes, "the same encoder, and a head of its own");

@@ -177,6 +177,8 @@ fn style_head_key(fields: &[&str]) -> String {
 impl TorchKeys for StyleNet {
     fn torch_key(&self, fields: &[&str]) -> String {
         match fields {
+            #[cfg(feature = "backbones")]
+            ["others", at, rest @ ..] => format!("label{}.{}", number(at) + 1, self.torch_key(rest)),
             ["backbone", rest @ ..] => backbone_key(self.backbone(), rest),
             head if self.has_torchvision_head() => classifier_key(self.backbone(), head),
             head => style_head_key(head),
@@ -184,6 +186,11 @@ impl TorchKeys for StyleNet {
     }
 
     fn pretrained_key(&self, fields: &[&str]) -> Option<String> {
+        // The networks of all labels begin alike.
+        #[cfg(feature = "backbones")]
+        if let ["others", _, rest @ ..] = fields {
+            return self.pretrained_key(rest);
+        }
         (fields.first() == Some(&"backbone")).then(|| self.torch_key(fields))
     }
 }

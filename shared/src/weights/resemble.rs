@@ -49,8 +49,13 @@ pub(super) fn resemblance<'a>(
     let wanted: BTreeSet<&Parameter> = wanted.collect();
     let candidates = BackboneConfig::names().flat_map(|backbone| {
         [false, true].into_iter().filter_map(move |folded| {
-            let config =
-                StyleConfig { backbone: backbone.to_owned(), head: HeadConfig::default(), dense: None, n_labels: 1 };
+            let config = StyleConfig {
+                backbone: backbone.to_owned(),
+                head: HeadConfig::default(),
+                dense: None,
+                per_label: false,
+                n_labels: 1,
+            };
             let net = config.init(device).ok()?;
             let net = if folded { net.folded_form() } else { net };
             Some((Resemblance { backbone, folded }, parameters(&net)))
