@@ -166,7 +166,7 @@ fn folds_are_predicted_out_of_fold_and_their_thresholds_measured_elsewhere() -> 
     };
     let measure = |dataset: &Path, options: &Options| evaluate(dataset, &bundles[1..], options);
     let rule = Some(ThresholdRule::Greedy);
-    let report = measure(&data, &Options { views: Views::None, tune: Some(tune.clone()), thresholds: rule })?;
+    let report = measure(&data, &Options { tune: Some(tune.clone()), thresholds: rule, ..Options::default() })?;
     let gap = report.gap.expect("predictions to tune on");
     assert_eq!(gap.unseen_macro_f2, report.figures["macro_f2_13"].value);
     assert_eq!(gap.labels.iter().map(|label| label.threshold).collect::<Vec<_>>(), ThresholdRule::Greedy.choose(&tune));

@@ -151,7 +151,7 @@ fn by_bundles(
     } else {
         Some(Table::out_of_fold(&tables(&args.tune_predictions)?)?)
     };
-    let options = Options { views: args.views.clone(), tune, thresholds: args.thresholds };
+    let options = Options { views: args.views.clone(), tune, thresholds: args.thresholds, ..Options::default() };
     let thresholds = thresholds_of(&bundles, &options)?;
     let rows: Vec<usize> = (0..entries.len()).collect();
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&bundles[0].0.input));

@@ -12,7 +12,10 @@ use crate::bundle_io;
 use crate::data::Dataset;
 use crate::device::{self, DeviceChoice};
 use crate::evaluate::asymmetric::asymmetric;
+use crate::evaluate::rerank::Rerank;
 use crate::evaluate::run::{Options, evaluate_with};
+use crate::evaluate::search::{Direction, Search};
+use crate::evaluate::storage::Storage;
 use crate::evaluate::table::Table;
 use crate::evaluate::thresholds::ThresholdRule;
 use crate::evaluate::views::Views;
@@ -150,6 +153,21 @@ pub struct EvaluateArgs {
     /// for every label.
     #[arg(long, value_name = "RULE")]
     pub thresholds: Option<ThresholdRule>,
+    /// Who looks for whom with a retrieval network: worn-to-shop or shop-to-worn.
+    #[arg(long, default_value = "worn-to-shop")]
+    pub direction: Direction,
+    /// Whiten a retrieval network's embeddings to this many dimensions, fitted on the dataset's split 'train'.
+    #[arg(long, value_name = "DIMS")]
+    pub whiten: Option<usize>,
+    /// Mix each gallery embedding with its nearest ones.
+    #[arg(long)]
+    pub augment_gallery: bool,
+    /// Keep the gallery's embeddings as f32, f16 or int8.
+    #[arg(long, default_value = "f32")]
+    pub storage: Storage,
+    /// Rank the gallery again: none, hop, alpha-qe or k-reciprocal.
+    #[arg(long, default_value = "none")]
+    pub rerank: Rerank,
     /// Also write what was found picture by picture, as JSON, to compare models with.
     #[arg(long, value_name = "FILE")]
     pub outcomes: Option<PathBuf>,
@@ -214,7 +232,14 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             } else {
                 Some(Table::out_of_fold(&tables(&args.tune_predictions)?)?)
             };
-            let options = Options { views: args.views, tune, thresholds: args.thresholds };
+            let search = Search {
+                direction: args.direction,
+                whiten: args.whiten,
+                augment_gallery: args.augment_gallery,
+                storage: args.storage,
+                rerank: args.rerank,
+            };
+            let options = Options { views: args.views, tune, thresholds: args.thresholds, search };
             let device = cli.device.open()?;
             let report = evaluate_with(&bundles, dataset, &args.split, &options, &device)?;
             if let Some(path) = &args.outcomes {

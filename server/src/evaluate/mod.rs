@@ -11,11 +11,15 @@ pub mod lbfgsb;
 pub mod multilabel;
 pub mod outcomes;
 pub mod ranking;
+pub mod rerank;
 pub mod retrieval;
 pub mod run;
+pub mod search;
 pub mod segment;
+pub mod storage;
 pub mod table;
 pub mod thresholds;
 pub mod views;
+pub mod whitening;
 
 pub use bootstrap::Interval;

@@ -8,7 +8,8 @@ use super::forward::{forward_all, probabilities};
 use super::gap::{GapReport, gap_report};
 use super::multilabel::Predictions;
 use super::outcomes::Outcomes;
-use super::retrieval::{Ranked, mean_ap_at_10, rank, recall_at};
+use super::retrieval::{Ranked, mean_ap_at_10, rank_scores, recall_at};
+use super::search::{Direction, Search};
 use super::segment;
 use super::thresholds::ThresholdRule;
 use super::views::Views;
@@ -61,6 +62,8 @@ pub struct Options {
     pub tune: Option<Predictions>,
     /// Chooses thresholds on `tune`, or a fixed one; the bundle's own thresholds if `None`.
     pub thresholds: Option<ThresholdRule>,
+    /// What a retrieval network's embeddings go through.
+    pub search: Search,
 }
 
 /// Evaluates a bundle on a split of a dataset.
@@ -96,6 +99,11 @@ pub fn evaluate_with(
     }
     let rows = dataset.split(split, |_| true, "")?;
     let ((manifest, weights), others) = bundles.split_first().context("name a bundle to evaluate")?;
+    anyhow::ensure!(
+        options.search == Search::default() || matches!(manifest.architecture, Architecture::Retrieval(_)),
+        "whitening, storage, re-ranking and direction are a retrieval network's; {} is none",
+        manifest.model_id()
+    );
     if !matches!(manifest.architecture, Architecture::Style(_)) {
         anyhow::ensure!(
             others.is_empty(),
@@ -110,7 +118,7 @@ pub fn evaluate_with(
     }
     match &manifest.architecture {
         Architecture::Style(_) => style(bundles, dataset, split, &rows, options, device),
-        Architecture::Retrieval(_) => retrieval(manifest, weights, dataset, split, &rows, device),
+        Architecture::Retrieval(_) => retrieval(manifest, weights, dataset, split, &rows, &options.search, device),
         Architecture::Query(_) => anyhow::bail!(
             "this bundle is a query encoder, which searches a larger network's gallery; name that network's bundle ({}) \
              with --gallery-bundle",
@@ -222,6 +230,7 @@ fn retrieval(
     dataset: Dataset,
     split: &str,
     rows: &[usize],
+    search: &Search,
     device: &Device,
 ) -> anyhow::Result<Report> {
     let net = load_retrieval(manifest, weights, device)?;
@@ -230,7 +239,14 @@ fn retrieval(
     let embed = |rows: &[usize]| forward_all(&images, rows, &manifest.input, device, |x| net.forward(x));
     let dataset = images.dataset();
     let item = |row: usize| &dataset.rows[row].item_id;
-    let ranked = rank(&embed(&user)?, &embed(&shop)?, |q, g| item(user[q]) == item(shop[g]));
+    let projection = search.whiten.map(|dims| search.fit(split, dims, dataset, embed)).transpose()?;
+    let (user, shop) = match search.direction {
+        Direction::WornToShop => (user, shop),
+        Direction::ShopToWorn => (shop, user),
+    };
+    let scores = search.scores(embed(&user)?, embed(&shop)?, projection.as_ref());
+    let ranked: Vec<Ranked> =
+        scores.iter().enumerate().map(|(q, scores)| rank_scores(scores, |g| item(user[q]) == item(shop[g]))).collect();
     let figures = search_figures(&ranked);
     let recalled = |k: usize| ranked.iter().map(move |r| r.recalled_at(k).map(|found| f64::from(u8::from(found))));
     let outcomes = Outcomes::Queries {
@@ -247,7 +263,7 @@ fn retrieval(
         ("recall_at_10 by chance".to_owned(), (10.0 / gallery).min(1.0)),
     ]);
     Ok(Report {
-        model_id: manifest.model_id(),
+        model_id: format!("{}{search}", manifest.model_id()),
         split: split.to_owned(),
         n: ranked.len(),
         figures,
@@ -276,6 +292,7 @@ pub(super) fn search_figures(ranked: &[Ranked]) -> BTreeMap<String, Interval> {
     BTreeMap::from([
         ("mean_ap_at_10".to_owned(), of(&|queries| mean_ap_at_10(ranked, queries))),
         ("recall_at_1".to_owned(), of(&|queries| recall_at(1, ranked, queries))),
+        ("recall_at_5".to_owned(), of(&|queries| recall_at(5, ranked, queries))),
         ("recall_at_10".to_owned(), of(&|queries| recall_at(10, ranked, queries))),
     ])
 }

@@ -1,0 +1,216 @@
+//! What can be done with a ranking after the network: hop, query expansion, k-reciprocal neighbours, gallery augmentation.
+//!
+//! All work on unit vectors of one model. Equal similarities rank in gallery order.
+
+use rayon::prelude::*;
+use serde::Serialize;
+use shared::score::descending;
+
+/// Gallery vectors that α-query expansion and gallery augmentation add.
+const NEIGHBOURS: usize = 3;
+/// Exponent of the similarity as a neighbour's weight (Radenović, Tolias & Chum 2018).
+const ALPHA: f64 = 3.0;
+/// Neighbourhood sizes and the weight of the original distance (Zhong et al. 2017).
+const K_RECIPROCAL: KReciprocal = KReciprocal { k1: 20, k2: 6, lambda: 0.3 };
+
+/// How the gallery is ranked a second time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rerank {
+    /// The inner product decides.
+    #[default]
+    None,
+    /// Search again with the first hit instead of the query.
+    Hop,
+    /// Search again with the query plus its first hits, each weighted by its similarity to the power of α.
+    AlphaQe,
+    /// By shared k-reciprocal neighbours. Transductive: a query's neighbours may be other queries of the same run.
+    KReciprocal,
+}
+
+impl std::str::FromStr for Rerank {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self::None),
+            "hop" => Ok(Self::Hop),
+            "alpha-qe" => Ok(Self::AlphaQe),
+            "k-reciprocal" => Ok(Self::KReciprocal),
+            _ => Err(format!("'{text}' is none of none, hop, alpha-qe and k-reciprocal")),
+        }
+    }
+}
+
+impl Rerank {
+    /// Scores `[query][gallery]`, the higher the better; comparable within a query.
+    pub fn scores(self, queries: &[Vec<f32>], gallery: &[Vec<f32>]) -> Vec<Vec<f32>> {
+        let plain = |queries: &[Vec<f32>]| -> Vec<Vec<f32>> {
+            queries.par_iter().map(|query| gallery.iter().map(|row| dot(query, row) as f32).collect()).collect()
+        };
+        match self {
+            Self::None => plain(queries),
+            Self::Hop => {
+                let first = |query: &Vec<f32>| {
+                    let hit = nearest(query, gallery, 1).first().map(|(g, _)| gallery[*g].clone());
+                    hit.unwrap_or_else(|| query.clone())
+                };
+                plain(&queries.iter().map(first).collect::<Vec<_>>())
+            }
+            Self::AlphaQe => plain(&expand(queries, gallery, NEIGHBOURS, ALPHA)),
+            Self::KReciprocal => {
+                let distances = K_RECIPROCAL.distances(queries, gallery);
+                distances.into_iter().map(|line| line.into_iter().map(|d| -d as f32).collect()).collect()
+            }
+        }
+    }
+}
+
+/// Each of `rows` plus its `n` nearest of `gallery` weighted by similarity to the power of `alpha`, at unit length.
+///
+/// Neighbours of negative similarity have no weight.
+pub fn expand(rows: &[Vec<f32>], gallery: &[Vec<f32>], n: usize, alpha: f64) -> Vec<Vec<f32>> {
+    let expanded = |row: &Vec<f32>| {
+        let mut sum: Vec<f64> = row.iter().map(|value| f64::from(*value)).collect();
+        for (g, similarity) in nearest(row, gallery, n) {
+            let weight = similarity.max(0.0).powf(alpha);
+            sum.iter_mut().zip(&gallery[g]).for_each(|(sum, value)| *sum += weight * f64::from(*value));
+        }
+        unit(&sum)
+    };
+    rows.par_iter().map(expanded).collect()
+}
+
+/// Database-side augmentation: every gallery vector with its nearest others mixed in.
+pub fn augment(gallery: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    // The nearest is the vector itself, at weight one, which leaves its direction as it was.
+    expand(gallery, gallery, NEIGHBOURS + 1, ALPHA)
+}
+
+/// Re-ranking with k-reciprocal encoding (Zhong, Zheng, Cao & Li, CVPR 2017).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct KReciprocal {
+    /// Neighbours that may be reciprocal.
+    pub k1: usize,
+    /// Neighbours whose encodings are averaged.
+    pub k2: usize,
+    /// Weight of the original distance, 0–1; the Jaccard distance has the rest.
+    pub lambda: f64,
+}
+
+impl KReciprocal {
+    /// Distances `[query][gallery]`, the lower the better. Takes memory for (queries + gallery)² numbers three times.
+    pub fn distances(&self, queries: &[Vec<f32>], gallery: &[Vec<f32>]) -> Vec<Vec<f64>> {
+        let all: Vec<&Vec<f32>> = queries.iter().chain(gallery).collect();
+        let n = all.len();
+        // Squared Euclidean distances of unit vectors, each row scaled by its greatest.
+        let scaled = |a: &&Vec<f32>| {
+            let line: Vec<f64> = all.iter().map(|b| (2.0 - 2.0 * dot(a, b)).max(0.0)).collect();
+            let greatest = line.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+            line.into_iter().map(|distance| distance / greatest).collect::<Vec<f64>>()
+        };
+        let original: Vec<Vec<f64>> = all.par_iter().map(scaled).collect();
+        let order = |line: &Vec<f64>| {
+            let mut order: Vec<usize> = (0..n).collect();
+            order.sort_by(|a, b| line[*a].total_cmp(&line[*b]));
+            order
+        };
+        let ranks: Vec<Vec<usize>> = original.par_iter().map(order).collect();
+        let reciprocal = |i: usize, k: usize| -> Vec<usize> {
+            let forward = ranks[i].iter().take(k + 1);
+            forward.copied().filter(|j| ranks[*j].iter().take(k + 1).any(|back| *back == i)).collect()
+        };
+        let half = (self.k1 as f64 / 2.0).round_ties_even() as usize;
+        let encode = |i: usize| {
+            let core = reciprocal(i, self.k1);
+            let mut members = core.clone();
+            for candidate in &core {
+                let theirs = reciprocal(*candidate, half);
+                let shared = theirs.iter().filter(|member| core.contains(member)).count();
+                if 3 * shared > 2 * theirs.len() {
+                    members.extend(theirs);
+                }
+            }
+            members.sort_unstable();
+            members.dedup();
+            let weights: Vec<f64> = members.iter().map(|j| (-original[i][*j]).exp()).collect();
+            let sum: f64 = weights.iter().sum();
+            let mut line = vec![0.0; n];
+            members.iter().zip(weights).for_each(|(j, weight)| line[*j] = weight / sum);
+            line
+        };
+        let encoded: Vec<Vec<f64>> = (0..n).into_par_iter().map(encode).collect();
+        let averaged = |i: usize| {
+            let mut line = vec![0.0; n];
+            let near = &ranks[i][..self.k2.clamp(1, n)];
+            for j in near {
+                line.iter_mut().zip(&encoded[*j]).for_each(|(sum, value)| *sum += value / near.len() as f64);
+            }
+            line
+        };
+        let smooth: Vec<Vec<f64>> =
+            if self.k2 > 1 { (0..n).into_par_iter().map(averaged).collect() } else { encoded.clone() };
+        let distance = |q: usize, g: usize| {
+            let common: f64 = smooth[q].iter().zip(&smooth[g]).map(|(a, b)| a.min(*b)).sum();
+            (1.0 - self.lambda) * (1.0 - common / (2.0 - common)) + self.lambda * original[q][g]
+        };
+        (0..queries.len()).into_par_iter().map(|q| (queries.len()..n).map(|g| distance(q, g)).collect()).collect()
+    }
+}
+
+/// The `n` rows of `gallery` most like `query`, best first, with their similarities.
+fn nearest(query: &[f32], gallery: &[Vec<f32>], n: usize) -> Vec<(usize, f64)> {
+    let mut scored: Vec<(usize, f64)> = gallery.iter().map(|row| dot(query, row)).enumerate().collect();
+    scored.sort_by(|a, b| descending(a.1 as f32, b.1 as f32).then(a.0.cmp(&b.0)));
+    scored.truncate(n);
+    scored
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
+
+/// `values` at unit length; all zero stays so.
+pub fn unit(values: &[f64]) -> Vec<f32> {
+    let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
+    values.iter().map(|value| (value / norm) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Unit vectors at these angles in degrees.
+    fn at(angles: &[f64]) -> Vec<Vec<f32>> {
+        angles.iter().map(|angle| unit(&[angle.to_radians().cos(), angle.to_radians().sin()])).collect()
+    }
+
+    fn best(rerank: Rerank, queries: &[f64], gallery: &[f64]) -> Vec<usize> {
+        let scores = rerank.scores(&at(queries), &at(gallery));
+        let mut order: Vec<usize> = (0..gallery.len()).collect();
+        order.sort_by(|a, b| descending(scores[0][*a], scores[0][*b]));
+        order
+    }
+
+    #[test]
+    fn a_second_search_follows_the_first_hits() {
+        // The query at 0 is nearest to 10; seen from there 25 is nearer than −20.
+        let gallery = [10.0, -20.0, 25.0];
+        assert_eq!(best(Rerank::None, &[0.0], &gallery), [0, 1, 2]);
+        assert_eq!(best(Rerank::Hop, &[0.0], &gallery), [0, 2, 1]);
+        // The weighted mean of the query and all three lies at 3, whence 25 is nearer too.
+        assert_eq!(best(Rerank::AlphaQe, &[0.0], &gallery), [0, 2, 1]);
+        for rerank in [Rerank::Hop, Rerank::AlphaQe, Rerank::KReciprocal] {
+            let nothing = rerank.scores(&at(&[0.0]), &[]);
+            assert!(nothing.iter().all(Vec::is_empty), "{rerank:?} of an empty gallery");
+        }
+    }
+
+    #[test]
+    fn augmentation_draws_a_gallery_together_and_keeps_unit_length() {
+        let before = at(&[0.0, 20.0, 90.0]);
+        let after = augment(&before);
+        assert!(dot(&after[0], &after[1]) > dot(&before[0], &before[1]));
+        assert!(after.iter().all(|row| (dot(row, row) - 1.0).abs() < 1e-6));
+    }
+}

@@ -1,0 +1,107 @@
+"""Reference values for what comes after a retrieval network: writes search.json beside this file.
+
+mAP@10 and recall by their definitions; k-reciprocal re-ranking, α-query expansion and whitening written anew from the papers
+with NumPy (eigenvectors by numpy.linalg.eigh), not with the algorithms of the Rust code.
+
+    python tests/golden/search.py
+"""
+
+import json
+import pathlib
+
+import numpy as np
+
+
+def vectors(n, width, seed):
+    """The same numbers as the test's formula, at unit length."""
+    i = np.arange(n * width, dtype=np.float64).reshape(n, width)
+    raw = np.sin(i * 12.9898 + seed * 78.233) * 43758.5453
+    raw = (raw - np.floor(raw)) - 0.5
+    raw = raw.astype(np.float32).astype(np.float64)
+    return raw / np.linalg.norm(raw, axis=1, keepdims=True)
+
+
+def figures(scores, query_ids, gallery_ids):
+    ap, recall = [], {k: [] for k in (1, 5, 10)}
+    for line, identity in zip(scores, query_ids):
+        relevant = [g == identity for g in gallery_ids]
+        if not any(relevant):
+            continue
+        # Equal scores in gallery order.
+        order = sorted(range(len(line)), key=lambda g: (-line[g], g))[:10]
+        hits = [relevant[g] for g in order]
+        precision = [sum(hits[: r + 1]) / (r + 1) for r in range(len(hits)) if hits[r]]
+        ap.append(sum(precision) / min(10, sum(relevant)))
+        for k in recall:
+            recall[k].append(float(any(hits[:k])))
+    return {"mean_ap_at_10": float(np.mean(ap)), **{f"recall_at_{k}": float(np.mean(v)) for k, v in recall.items()}}
+
+
+def k_reciprocal(queries, gallery, k1=20, k2=6, weight=0.3):
+    every = np.vstack([queries, gallery])
+    n = len(every)
+    distance = np.maximum(2 - 2 * every @ every.T, 0)
+    distance /= distance.max(axis=1, keepdims=True)
+    rank = np.argsort(distance, axis=1, kind="stable")
+
+    def neighbours(i, k):
+        return {j for j in rank[i, : k + 1] if i in rank[j, : k + 1]}
+
+    encoded = np.zeros((n, n))
+    for i in range(n):
+        core = neighbours(i, k1)
+        grown = set(core)
+        for j in core:
+            theirs = neighbours(j, round(k1 / 2))
+            if len(theirs & core) > 2 / 3 * len(theirs):
+                grown |= theirs
+        grown = sorted(grown)
+        encoded[i, grown] = np.exp(-distance[i, grown])
+        encoded[i] /= encoded[i].sum()
+    encoded = np.array([encoded[rank[i, :k2]].mean(axis=0) for i in range(n)])
+    m = len(queries)
+    jaccard = np.empty((m, n - m))
+    for q in range(m):
+        common = np.minimum(encoded[q], encoded[m:]).sum(axis=1)
+        jaccard[q] = 1 - common / (2 - common)
+    return (1 - weight) * jaccard + weight * distance[:m, m:]
+
+
+def whitened(rows, ids, dims, shrinkage=0.1):
+    mean = rows.mean(axis=0)
+    centred = rows - mean
+    values, directions = np.linalg.eigh(centred.T @ centred / len(rows))
+    principal = directions[:, np.argsort(-values)[:dims]]
+    reduced = centred @ principal
+    within = np.vstack([reduced[ids == one] - reduced[ids == one].mean(axis=0) for one in np.unique(ids)])
+    scatter = within.T @ within / len(within)
+    scatter += np.eye(dims) * shrinkage * np.trace(scatter) / dims
+    values, directions = np.linalg.eigh(scatter)
+    answer = reduced @ directions / np.sqrt(values)
+    return answer / np.linalg.norm(answer, axis=1, keepdims=True)
+
+
+queries, gallery = vectors(12, 8, 1), vectors(30, 8, 2)
+# Ties: two gallery photos are the same.
+gallery[7] = gallery[3]
+query_ids, gallery_ids = [q % 6 for q in range(12)], [g % 7 for g in range(30)]
+plain = queries @ gallery.T
+
+expanded = []
+for query in queries:
+    similarity = gallery @ query
+    nearest = sorted(range(len(gallery)), key=lambda g: (-similarity[g], g))[:3]
+    total = query + sum(max(similarity[g], 0) ** 3 * gallery[g] for g in nearest)
+    expanded.append(total / np.linalg.norm(total))
+
+ids = np.arange(30) // 3
+white = whitened(gallery, ids, 4)
+golden = {
+    "figures": figures(plain, query_ids, gallery_ids),
+    "alpha_qe": (np.array(expanded) @ gallery.T)[:3].tolist(),
+    "k_reciprocal": k_reciprocal(queries, gallery)[:3].tolist(),
+    # Directions have no sign, so what is compared is how alike rows are afterwards.
+    "whitened_similarity": (white[:5] @ white.T).tolist(),
+}
+path = pathlib.Path(__file__).with_name("search.json")
+path.write_text(json.dumps(golden) + "\n", encoding="utf-8")

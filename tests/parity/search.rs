@@ -1,0 +1,83 @@
+//! What comes after a retrieval network equals an independent NumPy reference, ties included (tests/golden/search.py).
+
+use server::evaluate::rerank::Rerank;
+use server::evaluate::retrieval::{mean_ap_at_10, rank, recall_at};
+use server::evaluate::whitening::Projection;
+
+/// The generator's numbers, at unit length.
+fn vectors(n: usize, width: usize, seed: f64) -> Vec<Vec<f32>> {
+    let value = |i: usize| {
+        let raw = (i as f64 * 12.9898 + seed * 78.233).sin() * 43758.5453;
+        f64::from((raw - raw.floor() - 0.5) as f32)
+    };
+    let line = |row: usize| -> Vec<f32> {
+        let line: Vec<f64> = (0..width).map(|column| value(row * width + column)).collect();
+        let norm = line.iter().map(|x| x * x).sum::<f64>().sqrt();
+        line.iter().map(|x| (x / norm) as f32).collect()
+    };
+    (0..n).map(line).collect()
+}
+
+fn golden() -> serde_json::Value {
+    serde_json::from_str(include_str!("../golden/search.json")).expect("JSON")
+}
+
+fn matrix(value: &serde_json::Value) -> Vec<Vec<f64>> {
+    serde_json::from_value(value.clone()).expect("a matrix")
+}
+
+fn assert_close(found: &[Vec<f64>], expected: &[Vec<f64>], tolerance: f64, what: &str) {
+    for (q, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert_eq!(found.len(), expected.len());
+        for (g, (a, b)) in found.iter().zip(expected).enumerate() {
+            assert!((a - b).abs() < tolerance, "{what} {q} {g}: {a} instead of {b}");
+        }
+    }
+}
+
+#[test]
+fn search_figures_and_re_ranking_equal_numpy() {
+    let golden = golden();
+    let (queries, mut gallery) = (vectors(12, 8, 1.0), vectors(30, 8, 2.0));
+    gallery[7] = gallery[3].clone();
+    let ranked = rank(&queries, &gallery, |q, g| q % 6 == g % 7);
+    let all: Vec<usize> = (0..ranked.len()).collect();
+    let figures = &golden["figures"];
+    for (name, found) in [
+        ("mean_ap_at_10", mean_ap_at_10(&ranked, &all)),
+        ("recall_at_1", recall_at(1, &ranked, &all)),
+        ("recall_at_5", recall_at(5, &ranked, &all)),
+        ("recall_at_10", recall_at(10, &ranked, &all)),
+    ] {
+        let expected = figures[name].as_f64().expect("a number");
+        assert!((found - expected).abs() < 1e-12, "{name}: {found} instead of {expected}");
+    }
+    let scores = |rerank: Rerank, sign: f64| -> Vec<Vec<f64>> {
+        let scores = rerank.scores(&queries, &gallery);
+        scores.iter().map(|line| line.iter().map(|x| sign * f64::from(*x)).collect()).collect()
+    };
+    assert_close(&scores(Rerank::AlphaQe, 1.0), &matrix(&golden["alpha_qe"]), 1e-5, "α-query expansion");
+    assert_close(&scores(Rerank::KReciprocal, -1.0), &matrix(&golden["k_reciprocal"]), 1e-5, "k-reciprocal");
+}
+
+#[test]
+fn whitening_equals_numpy() {
+    let golden = golden();
+    let mut rows = vectors(30, 8, 2.0);
+    rows[7] = rows[3].clone();
+    let ids: Vec<String> = (0..30).map(|row| format!("{:02}", row / 3)).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let projection = Projection::whitening(&rows, &ids, 4).expect("enough rows");
+    let white: Vec<Vec<f32>> = rows.iter().map(|row| projection.apply(row)).collect();
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    let alike: Vec<Vec<f64>> = white[..5].iter().map(|a| white.iter().map(|b| dot(a, b)).collect()).collect();
+    assert_close(&alike, &matrix(&golden["whitened_similarity"]), 1e-4, "whitened");
+
+    for (rows, ids, dims) in [(&rows[..3], &ids[..3], 4), (&rows[..], &ids[..], 9), (&rows[..], &ids[..], 0)] {
+        assert!(Projection::whitening(rows, ids, dims).is_err(), "{dims} of {} rows", rows.len());
+    }
+    let alone: Vec<String> = (0..30).map(|row| row.to_string()).collect();
+    let alone: Vec<&str> = alone.iter().map(String::as_str).collect();
+    let error = Projection::whitening(&rows, &alone, 4).expect_err("one photo each").to_string();
+    assert!(error.contains("two training photos"), "{error}");
+}
