@@ -12,6 +12,7 @@ pub mod manifest;
 pub mod mask;
 pub mod photo;
 mod raster;
+pub mod recolour;
 pub mod turns;
 
 pub use augment::Augment;
@@ -21,6 +22,7 @@ pub use loader::{Batch, Loader, Plan, Source};
 pub use manifest::{DataError, Dataset, Row};
 pub use mask::{Mask, OUTSIDE};
 pub use photo::{Photo, PhotoError};
+pub use recolour::{Coverage, Extent};
 pub use turns::Turned;
 
 #[cfg(test)]
