@@ -15,6 +15,7 @@ pub mod http;
 pub mod pretrained;
 pub mod render;
 pub mod report;
+pub mod segmenter;
 pub mod shutdown;
 pub mod telemetry;
 pub mod train;

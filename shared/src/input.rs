@@ -196,6 +196,17 @@ impl InputSpec {
         Ok(CropBox { x, y, width, height })
     }
 
+    /// Where a point of a picture of `(width, height)` pixels lies in the input, both in pixels from the top left corner;
+    /// outside where the fit cuts it off.
+    pub fn locate(&self, (width, height): (usize, usize), (x, y): (f64, f64)) -> (f64, f64) {
+        let place = self.place(&Window { x: 0, y: 0, width, height });
+        let [x0, y0, x1, y1] = place.source;
+        let along = |at: f64, from: f64, to: f64, start: usize, length: usize| {
+            (at - from) / (to - from) * length as f64 + start as f64
+        };
+        (along(x, x0, x1, place.left, place.width), along(y, y0, y1, place.top, place.height))
+    }
+
     /// Which part of the window fills which part of the output.
     fn place(&self, window: &Window) -> Placement {
         let (w, h) = (window.width as f64, window.height as f64);

@@ -2,6 +2,7 @@
 
 mod ablate;
 mod challenge;
+mod recolour;
 
 use assert_cmd::Command;
 use std::fs;

@@ -5,6 +5,7 @@ mod challenge;
 mod ensemble;
 mod photo;
 mod pictures;
+mod recolour;
 mod runs;
 mod shop;
 
@@ -79,6 +80,8 @@ pub enum DatasetCommand {
     Sheet(shop::SheetArgs),
     /// Lay out what a recipe's augmentation does: each photo, then what the network sees of it time after time.
     Augmented(pictures::AugmentedArgs),
+    /// Give the garments of photos other colours, as a dataset of its own.
+    Recolour(recolour::RecolourArgs),
     /// Measure how fast pictures are decoded and augmented.
     Bench(pictures::BenchArgs),
     /// Make a dataset of the JD AI Fashion Challenge's style labels and images.
@@ -185,6 +188,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Dataset(DatasetCommand::Render(args)) => shop::render(&args),
         Command::Dataset(DatasetCommand::Sheet(args)) => shop::sheet(&args),
         Command::Dataset(DatasetCommand::Augmented(args)) => pictures::augmented(&args),
+        Command::Dataset(DatasetCommand::Recolour(args)) => recolour::recolour_dataset(&args, cli.device),
         Command::Dataset(DatasetCommand::Bench(args)) => pictures::bench(&args),
         Command::Dataset(DatasetCommand::Describe { dir }) => describe(&dir),
         Command::Dataset(DatasetCommand::ImportStyle(args)) => challenge::import_style(&args),

@@ -13,6 +13,7 @@ pub mod mask;
 pub mod photo;
 mod raster;
 pub mod recolour;
+pub mod recolouring;
 pub mod turns;
 
 pub use augment::Augment;
@@ -23,6 +24,7 @@ pub use manifest::{DataError, Dataset, Row};
 pub use mask::{Mask, OUTSIDE};
 pub use photo::{Photo, PhotoError};
 pub use recolour::{Coverage, Extent};
+pub use recolouring::Garments;
 pub use turns::Turned;
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ const GREYS: usize = 4;
 const NEUTRAL: f32 = 0.10;
 /// Degrees of hue around the dominant one within which a pixel is of its family; twice that ends it.
 const FAMILY: f32 = 35.0;
+/// Brightness around the dominant grey's within which a grey pixel is of its family; twice that ends it.
+const SHADE: f32 = 0.25;
 /// A dominant colour is only told without skin-like pixels while the others are at least this share of the garment: a beige
 /// coat is not skin.
 const ENOUGH: f32 = 0.1;
@@ -242,7 +244,7 @@ impl Shift {
         let turn = rng.random_range(40.0..=320.0f32);
         let (strength, light) = (rng.random_range(-1.0..=1.0f32), rng.random_range(-1.0..=1.0f32));
         let (saturation, value) = if from.chroma() < NEUTRAL {
-            (0.5 + 0.2 * strength, (from.value * 0.75 + 0.15) * (1.0 + 0.15 * light))
+            (0.55 - 0.2 * from.value + 0.15 * strength, (from.value * 0.75 + 0.15) * (1.0 + 0.15 * light))
         } else {
             (from.saturation * (1.0 + 0.25 * strength), from.value * (1.0 + 0.2 * light))
         };
@@ -275,10 +277,13 @@ impl Shift {
         self.from.chroma() < NEUTRAL
     }
 
-    /// How far a colour is of the garment's family, 0–1: by its hue, or for a grey garment by having none.
+    /// How far a colour is of the garment's family, 0–1: by its hue, or for a grey garment by having none and
+    /// about its brightness.
     fn kinship(&self, colour: Hsv) -> f32 {
         if self.grey() {
-            return (2.0 - colour.chroma() / NEUTRAL).clamp(0.0, 1.0);
+            // A white shirt under a black coat is another garment.
+            let apart = (colour.value - self.from.value).abs() / SHADE;
+            return (2.0 - colour.chroma() / NEUTRAL).clamp(0.0, 1.0) * (2.0 - apart).clamp(0.0, 1.0);
         }
         let apart = (colour.hue - self.from.hue).rem_euclid(360.0);
         (2.0 - apart.min(360.0 - apart) / FAMILY).clamp(0.0, 1.0)

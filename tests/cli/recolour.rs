@@ -1,0 +1,96 @@
+//! Recoloured photos: a dataset like their source's, with the person and the surroundings as they were.
+
+use super::selvedge;
+use server::data::{Dataset, Images};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+fn run(dir: &Path, args: &[&str]) -> Result<String, String> {
+    let output = selvedge().args(args).current_dir(dir).output().expect("the program starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+}
+
+/// Mean difference of two photos' pixels, for garment and for the rest of the mask.
+fn changes(before: (&Images, usize), after: (&Images, usize)) -> [f64; 2] {
+    let rgb = |(images, row): (&Images, usize)| images.get(row).expect("a photo").to_rgb().into_raw();
+    let mask = before.0.mask(before.1).expect("readable").expect("a mask");
+    assert_eq!(after.0.mask(after.1).expect("readable").expect("a mask"), mask);
+    let (mut sum, mut n) = ([0.0; 2], [1e-9; 2]);
+    for ((a, b), id) in rgb(before).chunks_exact(3).zip(rgb(after).chunks_exact(3)).zip(mask.ids()) {
+        let rest = usize::from(*id == 0 || *id == 2);
+        sum[rest] += (0..3).map(|c| f64::from(a[c].abs_diff(b[c]))).sum::<f64>();
+        n[rest] += 1.0;
+    }
+    [0, 1].map(|part| sum[part] / n[part])
+}
+
+#[test]
+fn a_shop_is_recoloured_into_a_dataset_of_its_own() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    run(dir, &["dataset", "render", "--items", "12", "--size", "96", "--seed", "2", "--out", "shop"]).expect("renders");
+    let recolour = |args: &[&str]| run(dir, &[&["--device", "cpu", "dataset", "recolour"], args].concat());
+    let shop = Dataset::open(&dir.join("shop")).expect("a dataset");
+    let label = shop.rows.iter().find(|row| row.split == "train").and_then(|row| row.labels().next()).expect("a label");
+    let wanted: Vec<usize> =
+        shop.split("train", |row| row.labels().any(|l| l == label), "").expect("rows with that label");
+
+    let arguments = ["shop", "--person", "2", "--labels", label, "--copies", "2", "--sheet", "sheet.png"];
+    recolour(&[&arguments[..], &["--with-originals", "--out", "a"]].concat()).expect("recolours");
+    recolour(&[&arguments[..], &["--out", "b"]].concat()).expect("recolours");
+    let opened = |name: &str| Dataset::open(&dir.join(name)).expect("a dataset");
+    let (a, b) = (opened("a"), opened("b"));
+    assert_eq!((a.rows.len(), b.rows.len()), (2 * wanted.len() + shop.rows.len(), 2 * wanted.len()));
+    for row in &b.rows {
+        let read = |folder: &str| fs::read(dir.join(folder).join(&row.path)).expect("a photo");
+        assert!(read("a") == read("b"), "the same seed gives the same bytes");
+    }
+    let mut copies: BTreeMap<&str, usize> = BTreeMap::new();
+    let images = [Images::new(Arc::new(shop.clone())), Images::new(Arc::new(a.clone()))];
+    for (at, row) in b.rows.iter().enumerate() {
+        let source = wanted[at / 2];
+        let of = &shop.rows[source];
+        assert_eq!(
+            (&row.split, &row.labels, &row.item_id, &row.category),
+            (&of.split, &of.labels, &of.item_id, &of.category)
+        );
+        *copies.entry(&row.item_id).or_default() += 1;
+        let [garment, rest] = changes((&images[0], source), (&images[1], at));
+        // What JPEG loses, and bleeds over the garment's edge, is little beside another colour.
+        assert!(garment > 8.0 && rest < 5.0 && garment > 3.0 * rest, "{}: {garment} {rest}", of.path);
+    }
+    for (at, row) in shop.rows.iter().enumerate() {
+        let listed = &a.rows[b.rows.len() + at];
+        assert_eq!((&listed.split, &listed.item_id), (&row.split, &row.item_id));
+        assert!(dir.join("a").join(&listed.path).is_file(), "{} is not there", listed.path);
+    }
+    assert!(image::open(dir.join("sheet.png")).is_ok());
+
+    let bare: String = fs::read_to_string(dir.join("shop/manifest.csv")).expect("a manifest");
+    fs::create_dir(dir.join("bare")).expect("creates");
+    let column = bare.lines().next().expect("a header").split(',').position(|name| name == "mask").expect("masks");
+    let without: String = bare
+        .lines()
+        .enumerate()
+        .map(|(at, line)| {
+            let cell = |(i, cell)| if i == column && at > 0 { "" } else { cell };
+            line.split(',').enumerate().map(cell).collect::<Vec<_>>().join(",") + "\n"
+        })
+        .collect();
+    fs::write(dir.join("bare/manifest.csv"), without).expect("writes");
+    tests::fixture::write_style_bundle(&dir.join("style")).expect("writes");
+    for (arguments, said) in [
+        (vec!["shop", "--person", "2", "--out", "a"], "is there already"),
+        (vec!["shop", "--out", "c"], "do not say what is garment"),
+        (vec!["shop", "--person", "2", "--labels", "raer", "--out", "c"], "carries the label 'raer'"),
+        (vec!["bare", "--person", "2", "--out", "c"], "has a mask, and there is no network"),
+        (vec!["bare", "--segmenter", "style", "--out", "c"], "not for segmentation"),
+        (vec!["shop", "--person", "1,2", "--out", "c"], "shows a garment"),
+    ] {
+        let error = recolour(&arguments).expect_err(said);
+        assert!(error.contains(said), "{arguments:?}: {error}");
+    }
+}
