@@ -101,6 +101,7 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<()> {
         images: Arc::new(Images::keeping(Arc::new(dataset), 0)),
         spec: InputSpec::new(args.width, args.height, Fit::Stretch),
         augment: Some(Augment { crop_width: 0.15, crop_height: 0.10, flip: true, ..Augment::default() }),
+        recolour: None,
         maps: None,
         pool: Some(Arc::new(pool)),
     };

@@ -5,6 +5,7 @@
 use super::augment::Augment;
 use super::images::Images;
 use super::mask::OUTSIDE;
+use super::recolouring::Recolouring;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -35,6 +36,8 @@ pub struct Source {
     pub spec: InputSpec,
     /// What happens to the pictures; `None` for evaluation.
     pub augment: Option<Augment>,
+    /// Which pictures get garments of other colours before anything else happens to them.
+    pub recolour: Option<Arc<Recolouring>>,
     /// Height and width of the label maps; no mask is read if `None`.
     pub maps: Option<(usize, usize)>,
     /// Where pictures are decoded; the global pool if `None`.
@@ -62,7 +65,7 @@ pub struct Loader {
 impl Loader {
     /// Starts making the batches of `plan`, pixels only; `augment` is `None` for evaluation.
     pub fn start(images: Arc<Images>, spec: InputSpec, augment: Option<Augment>, plan: Plan) -> Self {
-        Self::open(Source { images, spec, augment, maps: None, pool: None }, plan)
+        Self::open(Source { images, spec, augment, recolour: None, maps: None, pool: None }, plan)
     }
 
     /// Starts making the batches of `plan`.
@@ -115,7 +118,15 @@ impl Source {
     }
 
     fn input(&self, row: usize, rng: &mut ChaCha8Rng) -> anyhow::Result<(Vec<f32>, Option<Vec<u8>>)> {
-        let mut image = self.images.get(row)?;
+        let mut image = match &self.recolour {
+            None => self.images.get(row)?,
+            Some(recolouring) => {
+                // A stream of its own: all other draws stay as they are without recolouring.
+                let mut own = rng.clone();
+                own.set_stream(rng.get_stream() | 1 << 63);
+                recolouring.apply(&self.images, row, &mut own)?
+            }
+        };
         let turn = self.augment.map(|augment| augment.turn).unwrap_or_default();
         let quarters = turn.draw(self.images.dataset().rows[row].category(), rng);
         if quarters > 0 {

@@ -24,7 +24,7 @@ pub use manifest::{DataError, Dataset, Row};
 pub use mask::{Mask, OUTSIDE};
 pub use photo::{Photo, PhotoError};
 pub use recolour::{Coverage, Extent};
-pub use recolouring::Garments;
+pub use recolouring::{Garments, Recolouring};
 pub use turns::Turned;
 
 #[cfg(test)]

@@ -1,9 +1,13 @@
-//! Where the garments of a dataset's rows are.
+//! Recolouring as an augmentation: which rows, how often, and where their garments are.
 
 use super::images::Images;
-use super::recolour::Coverage;
+use super::photo::Photo;
+use super::recolour::{Coverage, Extent, recolour};
+use image::DynamicImage;
+use rand::Rng;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// Where the garments of a dataset's rows are.
 #[derive(Debug, Clone)]
@@ -33,5 +37,35 @@ impl Garments {
             return Ok(Some(Cow::Borrowed(found)));
         }
         Ok(images.mask(row)?.map(|mask| Cow::Owned(Coverage::of_mask(&mask, &self.ids))))
+    }
+}
+
+/// Gives the garments of some rows other colours.
+#[derive(Debug, Clone)]
+pub struct Recolouring {
+    /// The rows.
+    pub rows: BTreeSet<usize>,
+    /// How often one of them is recoloured, 0–1.
+    pub probability: f64,
+    /// What of the picture changes.
+    pub extent: Extent,
+    /// Where their garments are.
+    pub garments: Garments,
+}
+
+impl Recolouring {
+    /// The picture of a row, recoloured or as it was.
+    ///
+    /// # Errors
+    /// If its mask cannot be read.
+    pub(super) fn apply(&self, images: &Images, row: usize, rng: &mut impl Rng) -> anyhow::Result<Arc<Photo>> {
+        let photo = images.get(row)?;
+        if !self.rows.contains(&row) || !rng.random_bool(self.probability) {
+            return Ok(photo);
+        }
+        let Some(garment) = self.garments.of(images, row)? else { return Ok(photo) };
+        let mut picture = photo.to_rgb();
+        let changed = recolour(&mut picture, &garment, self.extent, rng);
+        Ok(if changed { Arc::new(Photo::from(DynamicImage::from(picture))) } else { photo })
     }
 }

@@ -52,22 +52,44 @@ fn batches_are_the_same_on_any_number_of_threads() {
     let rows = dataset.split("train", |_| true, "").expect("rows");
     assert_eq!(rows.len(), 22);
     let images = Arc::new(Images::keeping(Arc::new(dataset), 0));
-    let batches = |threads: usize, epoch: usize| -> Vec<Batch> {
+    let recolouring = Recolouring {
+        rows: rows.iter().copied().collect(),
+        probability: 0.5,
+        extent: Extent::Garment,
+        garments: Garments { ids: Garments::but(&[]), found: Default::default() },
+    };
+    let recolouring = Some(Arc::new(recolouring));
+    let batches = |threads: usize, epoch: usize, recolour: &Option<Arc<Recolouring>>| -> Vec<Batch> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
         let source = Source {
             images: Arc::clone(&images),
             spec: InputSpec::new(24, 32, Fit::Pad),
             augment: Some(every_augmentation()),
+            recolour: recolour.clone(),
             maps: Some((16, 12)),
             pool: Some(Arc::new(pool)),
         };
         let plan = Plan { batches: rows.chunks(5).map(<[usize]>::to_vec).collect(), seed: 9, epoch };
         Loader::open(source, plan).collect::<anyhow::Result<_>>().expect("readable")
     };
-    let one = batches(1, 0);
-    assert_eq!(one.len(), 5);
-    assert!(one == batches(4, 0), "one thread and four make other bytes");
-    assert!(one != batches(1, 1), "every epoch draws anew");
+    for recolour in [None, recolouring] {
+        let one = batches(1, 0, &recolour);
+        assert_eq!(one.len(), 5);
+        assert!(one == batches(4, 0, &recolour), "one thread and four make other bytes");
+        assert!(one != batches(1, 1, &recolour), "every epoch draws anew");
+        let plain = batches(1, 0, &None);
+        let size = one[0].pixels.len() / one[0].rows.len();
+        let (mut same, mut other) = (0, 0);
+        for (a, b) in one.iter().zip(&plain) {
+            assert_eq!(a.maps, b.maps, "recolouring moves nothing");
+            let pictures = a.pixels.chunks_exact(size).zip(b.pixels.chunks_exact(size)).zip(&a.maps);
+            for ((a, b), map) in pictures {
+                assert!(map.is_some() || a == b, "without a mask there is nothing to recolour");
+                if a == b { same += 1 } else { other += 1 }
+            }
+        }
+        assert!(if recolour.is_some() { same > 11 && other > 2 } else { other == 0 }, "{same} {other}");
+    }
 }
 
 #[test]
@@ -82,6 +104,7 @@ fn each_augmentation_works_alone_and_masks_follow() {
                     images: Arc::clone(&images),
                     spec: spec.clone(),
                     augment,
+                    recolour: None,
                     maps: Some((60, 40)),
                     pool: None,
                 };
@@ -145,6 +168,7 @@ fn boxes_with_their_margin_are_all_that_is_seen_of_a_picture() {
         images: Arc::new(Images::new(Arc::new(data)).with_margin_of(&spec)),
         spec: spec.clone(),
         augment: None,
+        recolour: None,
         maps: Some((32, 24)),
         pool: None,
     };

@@ -105,6 +105,7 @@ impl Masked<'_> {
             images: Arc::clone(self.images),
             spec: self.spec.clone(),
             augment: None,
+            recolour: None,
             maps: Some(SegmentConfig::map_size(self.spec.height, self.spec.width)),
             pool: None,
         };

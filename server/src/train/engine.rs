@@ -5,7 +5,7 @@ use super::checkpoint::{self, Resumed, State};
 use super::recipe::Recipe;
 use super::run::{Run, write_whole};
 use super::stage::Stages;
-use crate::data::{Batch, Images, Loader, Plan, Source};
+use crate::data::{Batch, Images, Loader, Plan, Recolouring, Source};
 use anyhow::Context;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
@@ -40,6 +40,11 @@ pub trait Objective: Sync {
 
     /// Height and width of the label maps that the loss needs, if it needs any.
     fn maps(&self) -> Option<(usize, usize)> {
+        None
+    }
+
+    /// Which training pictures get garments of other colours.
+    fn recolouring(&self) -> Option<Arc<Recolouring>> {
         None
     }
 
@@ -225,6 +230,7 @@ impl<O: Objective> Training<'_, O> {
             images: Arc::clone(self.images),
             spec: self.recipe.input.clone(),
             augment: Some(self.recipe.augment),
+            recolour: self.objective.recolouring(),
             maps: self.objective.maps(),
             pool: None,
         };

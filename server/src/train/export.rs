@@ -59,7 +59,7 @@ pub use crate::report::record::BUNDLE;
 pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<PathBuf> {
     let mut dataset = Dataset::open(&recipe.data.dir)?;
     let used = |split: &String| split == "train" || split == "val" || recipe.data.predict.contains(split);
-    let masks = matches!(recipe.task, TaskRecipe::Segment(_));
+    let masks = matches!(recipe.task, TaskRecipe::Segment(_)) || recipe.recolour.is_some();
     dataset.leave_out_corrupt(|row| used(&row.split), masks, recipe.data.max_corrupt)?;
     if let Some(remark) = contract::check(recipe, order.init.is_some())? {
         eprintln!("{remark}");
@@ -75,7 +75,7 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
         TaskRecipe::Style(task) => {
             let data = Labelled::new(dataset, recipe)?;
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
-            let objective = StyleObjective::new(&data, recipe, None, device, &order.out)?;
+            let objective = StyleObjective::new(&data, recipe, None, device, &order.out)?.with_recolouring()?;
             let dense = task.dense.map(|dense| dense.head);
             let config = classifier(&task.backbone, &task.hidden, dense, &data);
             let config = StyleConfig { per_label: task.per_label, ..config };
@@ -85,7 +85,8 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
             let data = Labelled::new(dataset, recipe)?;
             let teacher = Teacher::read(&order.teachers, &data.labels, &recipe.input, task.truth, device)?;
             let run = Run::open(&order.out, recipe, provenance, order.start)?;
-            let objective = StyleObjective::new(&data, recipe, Some(&teacher), device, &order.out)?;
+            let objective =
+                StyleObjective::new(&data, recipe, Some(&teacher), device, &order.out)?.with_recolouring()?;
             let config = classifier(&task.backbone, &task.hidden, None, &data);
             train_classifier(recipe, config, &objective, &run, order, device)
         }

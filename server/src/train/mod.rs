@@ -14,6 +14,7 @@ pub mod plan;
 pub mod position;
 pub mod query;
 pub mod recipe;
+pub mod recolour;
 pub mod report;
 pub mod retrieval;
 pub mod run;

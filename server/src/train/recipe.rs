@@ -5,6 +5,7 @@ use super::contract;
 use super::embedding_loss::EmbeddingLoss;
 use super::loss::LossRecipe;
 use super::optimiser::OptimiserRecipe;
+use super::recolour::RecolourRecipe;
 use super::sampling::SamplingRecipe;
 use super::segment::SegmentRecipe;
 use super::stage::{Lessons, StageRecipe};
@@ -45,6 +46,9 @@ pub struct Recipe {
     /// What happens to training pictures.
     #[serde(default)]
     pub augment: Augment,
+    /// Which training pictures get garments of other colours. Classifiers only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recolour: Option<RecolourRecipe>,
     /// Mixes every picture and its labels with another of the batch, by a share from Beta(mixup, mixup) (Zhang et al.
     /// 2018, <https://arxiv.org/abs/1710.09412>); 0 for not. Classifiers only.
     #[serde(default)]
@@ -283,6 +287,13 @@ impl Recipe {
         );
         anyhow::ensure!((0.0..=2.0).contains(&self.input.margin), "input.margin must lie between 0 and 2");
         anyhow::ensure!(self.augment.is_valid(), "the strengths under [augment] must lie between 0 and 0.9");
+        if let Some(recolour) = &self.recolour {
+            anyhow::ensure!(
+                matches!(self.task, TaskRecipe::Style(_) | TaskRecipe::Distill(_)),
+                "[recolour] is for classifiers only: products are told apart by their colours"
+            );
+            recolour.check()?;
+        }
         if let TaskRecipe::Style(StyleRecipe { dense: Some(_), backbone, .. }) = &self.task {
             anyhow::ensure!(
                 !matches!(&self.task, TaskRecipe::Style(StyleRecipe { per_label: true, .. })),

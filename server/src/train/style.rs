@@ -6,9 +6,10 @@ use super::loss::ClassifierLoss;
 use super::mixup::Mix;
 use super::position::{MAP_STRIDE, PositionLoss};
 use super::recipe::{DataRecipe, LabelSource, Recipe, StyleRecipe, TaskRecipe, ThresholdRule};
+use super::recolour::RecolourRecipe;
 use super::sampling::Sampler;
 use super::stage::Lessons;
-use crate::data::{Dataset, Images};
+use crate::data::{Dataset, Images, Recolouring};
 use crate::evaluate::forward::probabilities;
 use crate::evaluate::multilabel::{Predictions, macro_f2, micro_f2};
 use crate::evaluate::table::{Header, OOF, Part, write_epoch};
@@ -181,6 +182,7 @@ pub struct StyleObjective<'a> {
     sampler: Sampler,
     loss: ClassifierLoss,
     positions: Option<PositionLoss>,
+    recolouring: Option<Arc<Recolouring>>,
 }
 
 impl<'a> StyleObjective<'a> {
@@ -204,7 +206,17 @@ impl<'a> StyleObjective<'a> {
             }
             _ => None,
         };
-        Ok(Self { data, recipe, teacher, device, dir, sampler, loss, positions })
+        Ok(Self { data, recipe, teacher, device, dir, sampler, loss, positions, recolouring: None })
+    }
+
+    /// With the recipe's recolouring, for which a network may look at many pictures.
+    ///
+    /// # Errors
+    /// If the recipe names a label that the data lack, or garments cannot be found.
+    pub fn with_recolouring(mut self) -> anyhow::Result<Self> {
+        let prepare = |recipe: &RecolourRecipe| recipe.prepare(self.data, self.device).map(Arc::new);
+        self.recolouring = self.recipe.recolour.as_ref().map(prepare).transpose()?;
+        Ok(self)
     }
 
     /// Each label's share of the training rows.
@@ -246,6 +258,10 @@ impl Objective for StyleObjective<'_> {
             (Some(positions), Lessons::All) => self.loss.of(logits, targets) + positions,
             (None, _) => self.loss.of(logits, targets),
         })
+    }
+
+    fn recolouring(&self) -> Option<Arc<Recolouring>> {
+        self.recolouring.clone()
     }
 
     fn maps(&self) -> Option<(usize, usize)> {
