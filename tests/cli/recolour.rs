@@ -94,3 +94,40 @@ fn a_shop_is_recoloured_into_a_dataset_of_its_own() {
         assert!(error.contains(said), "{arguments:?}: {error}");
     }
 }
+
+#[test]
+fn a_recipe_recolours_rare_labels_while_training() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    run(dir, &["dataset", "render", "--items", "24", "--size", "48", "--seed", "2", "--out", "shop"]).expect("renders");
+    let recipe = "name = 'tiny'\nseed = 3\nepochs = 1\n[data]\ndir = 'shop'\nholdout = 0.3\n[input]\nwidth = 24\n\
+        height = 24\nfit = 'pad'\n[optimiser]\nbatch = 8\nrate = 0.01\n[recolour]\nprobability = 1\nbelow = 1000\n\
+        person = [2]\n[task]\nkind = 'style'\nbackbone = 'resnet10_w16'\nhidden = 8\n";
+    fs::write(dir.join("recipe.toml"), recipe).expect("writes");
+    let train = |out: &str, settings: &[&str]| {
+        let settings = settings.iter().flat_map(|setting| ["--set", setting]);
+        let args = ["--device", "cpu", "train", "recipe.toml", "--out", out];
+        run(dir, &args.into_iter().chain(settings).collect::<Vec<_>>())
+    };
+    let loss = |out: &str| {
+        let lines = fs::read_to_string(dir.join(out).join("metrics.jsonl")).expect("metrics");
+        let line: serde_json::Value = serde_json::from_str(lines.lines().next().expect("an epoch")).expect("JSON");
+        line["train_loss"].as_f64().expect("a number")
+    };
+    for (out, settings) in [("a", &[][..]), ("b", &[]), ("plain", &["recolour=null"]), ("none", &["recolour.below=1"])]
+    {
+        train(out, settings).expect("trains");
+    }
+    assert_eq!(loss("a"), loss("b"), "the seed decides");
+    assert_ne!(loss("a"), loss("plain"), "other colours, another loss");
+    assert_eq!(loss("none"), loss("plain"), "no label is that rare");
+    for (settings, said) in [
+        (&["recolour.labels=['raer']"][..], "'raer'"),
+        (&["recolour.probability=0"], "recolour.probability must"),
+        (&["recolour.person=null"], "recolour.segmenter"),
+        (&["recolour.segmenter='shop'"], "shop is no bundle"),
+    ] {
+        let error = train("c", settings).expect_err(said);
+        assert!(error.contains(said), "{settings:?}: {error}");
+    }
+}

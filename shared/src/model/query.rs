@@ -32,6 +32,7 @@ impl QueryConfig {
             head: HeadConfig::Style { hidden: Hidden::none() },
             #[cfg(feature = "backbones")]
             dense: None,
+            #[cfg(feature = "backbones")]
             per_label: false,
             n_labels: self.embedding_dim,
         }
