@@ -74,8 +74,9 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
     match &recipe.task {
         TaskRecipe::Style(task) => {
             let data = Labelled::new(dataset, recipe)?;
-            let run = Run::open(&order.out, recipe, provenance, order.start)?;
+            // First what may find a mistake: that leaves no folder behind.
             let objective = StyleObjective::new(&data, recipe, None, device, &order.out)?.with_recolouring()?;
+            let run = Run::open(&order.out, recipe, provenance, order.start)?;
             let dense = task.dense.map(|dense| dense.head);
             let config = classifier(&task.backbone, &task.hidden, dense, &data);
             let config = StyleConfig { per_label: task.per_label, ..config };
@@ -84,9 +85,9 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
         TaskRecipe::Distill(task) => {
             let data = Labelled::new(dataset, recipe)?;
             let teacher = Teacher::read(&order.teachers, &data.labels, &recipe.input, task.truth, device)?;
-            let run = Run::open(&order.out, recipe, provenance, order.start)?;
             let objective =
                 StyleObjective::new(&data, recipe, Some(&teacher), device, &order.out)?.with_recolouring()?;
+            let run = Run::open(&order.out, recipe, provenance, order.start)?;
             let config = classifier(&task.backbone, &task.hidden, None, &data);
             train_classifier(recipe, config, &objective, &run, order, device)
         }
