@@ -25,7 +25,7 @@ export function showSearching(words) {
  */
 export function showHits({ hits, took_ms }, { stayed, choose }) {
   const note = t('results.note', { n: hits.length, ms: Math.max(1, Math.round(took_ms)) });
-  open(hits.length > 0 ? `${note} ${t(stayed ? 'results.stayed' : 'results.sent')}` : '');
+  open(hits.length > 0 ? `${note} · ${t(stayed ? 'results.stayed' : 'results.sent')}` : '');
   const body = hits.length > 0 ? el('ol', { class: 'cards' }, ...hits.map((hit) => card(hit, choose))) : el('p', { class: 'hint' }, t('results.none'));
   byId('results-body').replaceChildren(body);
 }
