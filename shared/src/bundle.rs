@@ -4,9 +4,12 @@
 
 use crate::input::InputSpec;
 use crate::model::retrieval::RetrievalConfigError;
-#[cfg(feature = "backbones")]
-use crate::model::unet::{SegmentConfigError, UNet};
 use crate::model::{Architecture, BackboneConfig, RetrievalNet, StyleNet, UnknownBackbone};
+#[cfg(feature = "backbones")]
+use crate::model::{
+    Projection,
+    unet::{SegmentConfigError, UNet},
+};
 use crate::weights::{Precision, Scope, WeightsError, load};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -17,6 +20,9 @@ use std::collections::BTreeMap;
 pub const MANIFEST_FILE: &str = "bundle.json";
 /// The usual name of the weights within a bundle.
 pub const WEIGHTS_FILE: &str = "weights.safetensors";
+/// The usual name of the projection within a bundle.
+#[cfg(feature = "backbones")]
+pub const PROJECTION_FILE: &str = "projection.safetensors";
 /// The format that this version reads and writes.
 pub const FORMAT: u32 = 1;
 
@@ -29,11 +35,13 @@ pub enum BundleError {
     /// The manifest contradicts itself.
     #[error("{MANIFEST_FILE} is inconsistent: {0}")]
     Inconsistent(String),
-    /// The weights are other bytes than the manifest describes.
+    /// A file has other bytes than the manifest describes.
     #[error(
-        "the weights are not those of the manifest (expected sha256 {expected}, got {actual}); fetch or export the bundle again"
+        "{file} is not the file of the manifest (expected sha256 {expected}, got {actual}); fetch or export the bundle again"
     )]
     Checksum {
+        /// The file.
+        file: String,
         /// In the manifest.
         expected: String,
         /// Of the bytes.
@@ -57,6 +65,15 @@ pub enum BundleError {
     #[cfg(feature = "backbones")]
     #[error(transparent)]
     Segment(#[from] SegmentConfigError),
+    /// The projection does not fit the network.
+    #[cfg(feature = "backbones")]
+    #[error("{file}: {source}; whiten the bundle again")]
+    Projection {
+        /// The file.
+        file: String,
+        /// What does not fit.
+        source: WeightsError,
+    },
     /// The weights do not fit the architecture.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -75,6 +92,48 @@ pub struct WeightsInfo {
     pub dtype: String,
     /// Whether batch norms are folded into the layers before them.
     pub folded: bool,
+}
+
+/// The projection of a bundle's embeddings, a file of `mean`, `[from]`, and `weight`, `[to, from]`, f32.
+#[cfg(feature = "backbones")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectionInfo {
+    /// Name within the bundle.
+    pub file: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256, lower-case hexadecimal.
+    pub sha256: String,
+    /// The command that fitted it.
+    pub command: String,
+    /// The dataset that it was fitted on, in words.
+    pub data: String,
+    /// SHA-256 of that dataset's manifest.
+    pub data_sha256: String,
+}
+
+/// A bundle's files of numbers, as read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Weights {
+    /// The file that [`Manifest::weights`] describes.
+    pub network: Vec<u8>,
+    /// The file that the manifest's `projection` describes, if it has one.
+    pub projection: Option<Vec<u8>>,
+}
+
+impl From<Vec<u8>> for Weights {
+    fn from(network: Vec<u8>) -> Self {
+        Self { network, projection: None }
+    }
+}
+
+/// The network's, which is all that most bundles have.
+impl std::ops::Deref for Weights {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.network
+    }
 }
 
 /// What is known of the training, so that it can be repeated.
@@ -117,6 +176,10 @@ pub struct Manifest {
     pub embeds_into: Option<String>,
     /// The file beside the manifest.
     pub weights: WeightsInfo,
+    /// What a retrieval network's embeddings are projected by, if anything.
+    #[cfg(feature = "backbones")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection: Option<ProjectionInfo>,
     /// How it was trained.
     pub training: Training,
     /// Figures by name, measured on the split that the name says.
@@ -161,6 +224,19 @@ impl Manifest {
             self.embeds_into.is_some() == matches!(self.architecture, Architecture::Query(_)),
             "a query encoder, and nothing else, names the model whose space it embeds into",
         )?;
+        #[cfg(feature = "backbones")]
+        if let Some(projection) = &self.projection {
+            expect(plain(&projection.file), "the projection's file is not a plain file name")?;
+            expect(projection.file != self.weights.file, "the projection's file is that of the weights")?;
+            let Architecture::Retrieval(retrieval) = &self.architecture else {
+                return expect(false, "a retrieval network, and nothing else, has a projection");
+            };
+            let lengths = 1..=retrieval.embedding_dim();
+            return expect(
+                lengths.contains(&self.embedding_dim),
+                "the projection is to more values than the network's",
+            );
+        }
         match &self.architecture {
             Architecture::Style(style) => {
                 expect(style.n_labels > 0, "there are no labels")?;
@@ -181,9 +257,20 @@ impl Manifest {
         }
     }
 
-    /// Names the model and its exact weights: `id@` and the first 12 digits of their SHA-256.
+    /// Names the model and its exact weights: `id@` and the first 12 digits of their SHA-256, and `+` and those of the
+    /// projection's, where there is one.
     pub fn model_id(&self) -> String {
-        format!("{}@{}", self.id, self.weights.sha256.get(..12).unwrap_or(&self.weights.sha256))
+        #[cfg(feature = "backbones")]
+        if let Some(projection) = &self.projection {
+            return format!("{}+{}", self.network_id(), digits(&projection.sha256));
+        }
+        self.network_id()
+    }
+
+    /// As [`model_id`](Self::model_id), of the network without a projection; names the space that its embeddings lie in
+    /// before they are projected.
+    pub fn network_id(&self) -> String {
+        format!("{}@{}", self.id, digits(&self.weights.sha256))
     }
 
     /// Names the space that the model's embeddings lie in: the id of the large model for a query encoder, otherwise the
@@ -201,7 +288,28 @@ impl Manifest {
         if actual == self.weights.sha256 && bytes.len() as u64 == self.weights.bytes {
             Ok(())
         } else {
-            Err(BundleError::Checksum { expected: self.weights.sha256.clone(), actual })
+            Err(BundleError::Checksum {
+                file: self.weights.file.clone(),
+                expected: self.weights.sha256.clone(),
+                actual,
+            })
+        }
+    }
+
+    /// Checks all files.
+    ///
+    /// # Errors
+    /// [`BundleError::Checksum`], which names the file.
+    #[cfg(feature = "backbones")]
+    pub fn check_files(&self, files: &Weights) -> Result<(), BundleError> {
+        self.check_weights(&files.network)?;
+        let Some(ProjectionInfo { file, bytes, sha256, .. }) = &self.projection else { return Ok(()) };
+        let read = files.projection.as_deref().unwrap_or_default();
+        let actual = sha256_hex(read);
+        if actual == *sha256 && read.len() as u64 == *bytes {
+            Ok(())
+        } else {
+            Err(BundleError::Checksum { file: file.clone(), expected: sha256.clone(), actual })
         }
     }
 
@@ -215,6 +323,11 @@ impl Manifest {
             Architecture::Segment(_) => "segment",
         }
     }
+}
+
+/// The first 12 digits.
+fn digits(sha256: &str) -> &str {
+    sha256.get(..12).unwrap_or(sha256)
 }
 
 /// Describes weights about to be written as [`WEIGHTS_FILE`].
@@ -266,18 +379,43 @@ fn load_classifier(manifest: &Manifest, weights: &[u8], net: StyleNet) -> Result
     Ok(load(net, weights, Scope::Whole)?)
 }
 
-/// The retrieval network of a bundle, for inference on `device`.
+/// The retrieval network of a bundle, for inference on `device`; its embeddings are projected if the bundle says so.
 ///
 /// # Errors
-/// [`BundleError`] if it is no retrieval bundle or its weights are not right.
-pub fn load_retrieval(manifest: &Manifest, weights: &[u8], device: &Device) -> Result<RetrievalNet, BundleError> {
+/// [`BundleError`] if it is no retrieval bundle or one of its files is not right.
+pub fn load_retrieval(manifest: &Manifest, weights: &Weights, device: &Device) -> Result<RetrievalNet, BundleError> {
     let Architecture::Retrieval(config) = &manifest.architecture else {
         return Err(BundleError::Task { expected: "retrieval", actual: manifest.task() });
     };
     manifest.check_weights(weights)?;
     let net = config.init(device)?;
     let net = if manifest.weights.folded { net.folded_form() } else { net };
-    Ok(load(net, weights, Scope::Whole)?)
+    let net = load(net, weights, Scope::Whole)?;
+    #[cfg(feature = "backbones")]
+    if let Some(projection) = load_projection(manifest, weights, device)? {
+        return Ok(net.with_projection(projection));
+    }
+    Ok(net)
+}
+
+/// What a retrieval bundle projects its network's embeddings by, on `device`; nothing if it does not.
+///
+/// # Errors
+/// [`BundleError`] if one of its files is not right.
+#[cfg(feature = "backbones")]
+pub fn load_projection(
+    manifest: &Manifest,
+    weights: &Weights,
+    device: &Device,
+) -> Result<Option<Projection>, BundleError> {
+    let (Architecture::Retrieval(config), Some(info)) = (&manifest.architecture, &manifest.projection) else {
+        return Ok(None);
+    };
+    manifest.check_files(weights)?;
+    let blank = Projection::blank(config.embedding_dim(), manifest.embedding_dim, device);
+    let read = weights.projection.as_deref().unwrap_or_default();
+    let wrong = |source| BundleError::Projection { file: info.file.clone(), source };
+    load(blank, read, Scope::Whole).map(Some).map_err(wrong)
 }
 
 /// The segmentation network of a bundle, for inference on `device`.

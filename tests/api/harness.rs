@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use reqwest::blocking::{Client, RequestBuilder, Response, multipart};
 use serde_json::Value;
+use server::catalog::rerank::Rerank;
+use server::catalog::storage::Storage;
 use server::catalog::{IndexOptions, index};
 use server::embed::{QueueOptions, RetrievalModel};
 use server::http::{ServeConfig, serve};
@@ -59,6 +61,7 @@ impl Shop {
             dataset: shop.path("shop"),
             bundle: shop.path("retrieval"),
             out: shop.path("catalog"),
+            storage: Storage::F32,
             batch: 8,
         };
         let summary = index(&options, &Device::flex(), |_| ()).expect("indexes");
@@ -84,6 +87,7 @@ pub(crate) fn config(dir: &Path, query: Option<&str>) -> ServeConfig {
         category_dir: None,
         catalog_dir: dir.join("catalog"),
         images_dir: None,
+        rerank: Rerank::None,
         queue: QueueOptions::default(),
         drain_delay: Duration::from_secs(4),
         grace: Duration::from_secs(30),

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use serde_json::Value;
+use server::catalog::storage::Storage;
 use server::catalog::{Catalog, CatalogError, IndexOptions, index};
 use tests::fixture;
 use tests::process::{Process, instructions};
@@ -22,6 +23,7 @@ fn options(dir: &Path, dataset: usize) -> IndexOptions {
         dataset: dir.join(format!("shop-{dataset}")),
         bundle: dir.join("bundle"),
         out: dir.join("catalog"),
+        storage: Storage::F32,
         batch: 8,
     }
 }

@@ -1,8 +1,10 @@
 //! What comes after a retrieval network equals an independent NumPy reference, ties included (tests/golden/search.py).
 
-use server::evaluate::rerank::Rerank;
+use burn::tensor::Device;
+use server::catalog::rerank::Rerank;
+use server::catalog::storage::{Storage, Stored};
 use server::evaluate::retrieval::{mean_ap_at_10, rank, recall_at};
-use server::evaluate::whitening::Projection;
+use server::evaluate::whitening::whitening;
 
 /// The generator's numbers, at unit length.
 fn vectors(n: usize, width: usize, seed: f64) -> Vec<Vec<f32>> {
@@ -53,7 +55,7 @@ fn search_figures_and_re_ranking_equal_numpy() {
         assert!((found - expected).abs() < 1e-12, "{name}: {found} instead of {expected}");
     }
     let scores = |rerank: Rerank, sign: f64| -> Vec<Vec<f64>> {
-        let scores = rerank.scores(&queries, &gallery);
+        let scores = rerank.scores(&queries, &Stored::new(Storage::F32, &gallery));
         scores.iter().map(|line| line.iter().map(|x| sign * f64::from(*x)).collect()).collect()
     };
     assert_close(&scores(Rerank::AlphaQe, 1.0), &matrix(&golden["alpha_qe"]), 1e-5, "α-query expansion");
@@ -67,17 +69,18 @@ fn whitening_equals_numpy() {
     rows[7] = rows[3].clone();
     let ids: Vec<String> = (0..30).map(|row| format!("{:02}", row / 3)).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let projection = Projection::whitening(&rows, &ids, 4).expect("enough rows");
-    let white: Vec<Vec<f32>> = rows.iter().map(|row| projection.apply(row)).collect();
+    let device = Device::flex();
+    let projection = whitening(&rows, &ids, 4, &device).expect("enough rows");
+    let white = projection.apply(&rows);
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
     let alike: Vec<Vec<f64>> = white[..5].iter().map(|a| white.iter().map(|b| dot(a, b)).collect()).collect();
     assert_close(&alike, &matrix(&golden["whitened_similarity"]), 1e-4, "whitened");
 
     for (rows, ids, dims) in [(&rows[..3], &ids[..3], 4), (&rows[..], &ids[..], 9), (&rows[..], &ids[..], 0)] {
-        assert!(Projection::whitening(rows, ids, dims).is_err(), "{dims} of {} rows", rows.len());
+        assert!(whitening(rows, ids, dims, &device).is_err(), "{dims} of {} rows", rows.len());
     }
     let alone: Vec<String> = (0..30).map(|row| row.to_string()).collect();
     let alone: Vec<&str> = alone.iter().map(String::as_str).collect();
-    let error = Projection::whitening(&rows, &alone, 4).expect_err("one photo each").to_string();
+    let error = whitening(&rows, &alone, 4, &device).expect_err("one photo each").to_string();
     assert!(error.contains("two training photos"), "{error}");
 }

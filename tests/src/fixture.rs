@@ -170,6 +170,7 @@ fn write_bundle(
         embedding_dim,
         embeds_into,
         weights: describe_weights(weights, precision, false),
+        projection: None,
         training: Training::default(),
         metrics: Default::default(),
         licence: "MIT OR Apache-2.0".into(),

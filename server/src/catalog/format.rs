@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use super::CatalogError;
+use super::storage::Storage;
 
-/// The format this version writes and reads.
-pub(super) const FORMAT: u32 = 1;
+/// The newest format, of embeddings that are not kept as f32; others are written in the first, which older versions read.
+pub(super) const FORMAT: u32 = 2;
 
 const HEADER: &str = "catalog.json";
 const LOCK: &str = "catalog.lock";
@@ -25,7 +26,7 @@ const DATA: [&str; 4] = ["embeddings", "rows", "products", "samples"];
 /// `catalog.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Header {
-    /// [`FORMAT`].
+    /// At most [`FORMAT`].
     pub(super) format: u32,
     /// The model that made the embeddings.
     pub(super) model_id: String,
@@ -35,7 +36,10 @@ pub(super) struct Header {
     pub(super) count: usize,
     /// Absolute path of the dataset folder when it was indexed.
     pub(super) dataset: PathBuf,
-    /// `count * dim` little-endian f32, row by row, each row of unit norm.
+    /// How the numbers of the embeddings are kept.
+    #[serde(default)]
+    pub(super) storage: Storage,
+    /// `count` embeddings of unit norm as [`Storage::encode`] writes them.
     pub(super) embeddings: DataFile,
     /// One [`Row`] a line, in the order of the embeddings.
     pub(super) rows: DataFile,
@@ -178,7 +182,7 @@ impl Header {
         };
         let unreadable = |error: serde_json::Error| CatalogError::damaged(dir, format!("{HEADER}: {error}"));
         let Versioned { format: found } = serde_json::from_slice(&text).map_err(unreadable)?;
-        if found != FORMAT {
+        if !(1..=FORMAT).contains(&found) {
             return Err(CatalogError::Format { path: dir.to_owned(), found, expected: FORMAT });
         }
         serde_json::from_slice(&text).map_err(unreadable)

@@ -4,19 +4,18 @@
 //! equal scores come out by id on every machine. **Invariant:** the result depends on the data alone, never on the number
 //! of threads.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use rayon::prelude::*;
 use shared::embedding::Embedding;
 use shared::taxonomy::Category;
 
+use super::rerank::Rerank;
+use super::storage::Stored;
+use super::top::Best;
+
 /// Products that one task scans; about a megabyte of embeddings, so that a block stays in cache for all queries.
 const BLOCK: usize = 256;
-
-/// Independent sums of a dot product, so that the compiler can use wide registers.
-const LANES: usize = 16;
 
 /// What to look for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +24,8 @@ pub struct SearchOptions {
     pub limit: usize,
     /// Only products of this category.
     pub category: Option<Category>,
+    /// How they are ranked a second time.
+    pub rerank: Rerank,
 }
 
 /// One product found.
@@ -34,26 +35,28 @@ pub struct Match {
     pub product: usize,
     /// Index of its best row.
     pub row: usize,
-    /// Dot product of that row and the query.
+    /// Dot product of that row and the query, also where another order than theirs was asked for.
     pub score: f32,
 }
 
 /// Embeddings grouped by product.
 #[derive(Debug)]
 pub struct Gallery {
-    dim: usize,
-    values: Vec<f32>,
+    embeddings: Stored,
     /// Row where each product begins, and the number of rows.
     starts: Vec<usize>,
+    /// Of each product.
     categories: Vec<Category>,
+    /// Product of each row.
+    products: Vec<u32>,
 }
 
 impl Gallery {
-    /// Groups `values`, rows of `dim` finite numbers: product `i` owns the next `products[i].1` rows.
+    /// Groups `embeddings`: product `i` owns the next `products[i].1` rows.
     ///
     /// # Errors
-    /// When the numbers do not make up that many rows, or one is not finite.
-    pub fn new(dim: usize, values: Vec<f32>, products: &[(Category, usize)]) -> Result<Self, String> {
+    /// When there are not that many rows.
+    pub fn new(embeddings: Stored, products: &[(Category, usize)]) -> Result<Self, String> {
         let mut starts = Vec::with_capacity(products.len() + 1);
         let mut rows = 0;
         starts.push(rows);
@@ -61,28 +64,17 @@ impl Gallery {
             rows += count;
             starts.push(rows);
         }
-        if dim == 0 || Some(values.len()) != rows.checked_mul(dim) {
-            return Err(format!("{} numbers are not {rows} rows of {dim}", values.len()));
+        if embeddings.len() != rows {
+            return Err(format!("there are {} embeddings for {rows} rows", embeddings.len()));
         }
-        if let Some(at) = values.par_iter().position_first(|value| !value.is_finite()) {
-            return Err(format!("row {} is not finite", at / dim));
-        }
-        Ok(Self { dim, values, starts, categories: products.iter().map(|(category, _)| *category).collect() })
+        let owners = (0u32..).zip(products).flat_map(|(product, (_, count))| std::iter::repeat_n(product, *count));
+        let categories = products.iter().map(|(category, _)| *category).collect();
+        Ok(Self { embeddings, starts, categories, products: owners.collect() })
     }
 
-    /// Numbers of an embedding.
-    pub fn dim(&self) -> usize {
-        self.dim
-    }
-
-    /// Photos embedded.
-    pub fn rows(&self) -> usize {
-        self.starts.last().copied().unwrap_or(0)
-    }
-
-    /// One photo's embedding.
-    pub fn row(&self, row: usize) -> &[f32] {
-        &self.values[row * self.dim..(row + 1) * self.dim]
+    /// The embeddings, one a photo.
+    pub fn embeddings(&self) -> &Stored {
+        &self.embeddings
     }
 
     /// The products most like `query`, best first; equal scores by product. A query of another dimension finds nothing.
@@ -90,109 +82,65 @@ impl Gallery {
         self.search_batch(&[query], options).pop().unwrap_or_default()
     }
 
-    /// [`search`](Self::search) for several queries in one pass over the embeddings.
+    /// [`search`](Self::search) for several queries in one pass over the embeddings; re-ranking takes one more a query.
     pub fn search_batch(&self, queries: &[&Embedding], options: &SearchOptions) -> Vec<Vec<Match>> {
+        let keep =
+            |row: usize| options.category.is_none_or(|wanted| wanted == self.categories[self.products[row] as usize]);
+        let comparable = |query: &&Embedding| query.dim() == self.embeddings.dim();
+        let second = |query: &&Embedding| {
+            comparable(query).then(|| options.rerank.second_query(query.values(), &self.embeddings, keep))
+        };
+        let second: Vec<Option<Vec<f32>>> = queries.iter().map(second).collect();
+        let found = self.scan_all(&second, options);
+        let finish = |(query, found): (&&Embedding, Vec<(usize, usize)>)| {
+            if !comparable(query) {
+                return Vec::new();
+            }
+            let order = options.rerank.reordered(query.values(), &self.embeddings, keep);
+            let mut seen = std::collections::HashSet::new();
+            let reordered = order.into_iter().map(|row| (self.products[row] as usize, row));
+            reordered
+                .chain(found)
+                .filter(|(product, _)| seen.insert(*product))
+                .take(options.limit)
+                .map(|(product, row)| Match { product, row, score: self.embeddings.dot(query.values(), row) })
+                .collect()
+        };
+        queries.iter().zip(found).map(finish).collect()
+    }
+
+    /// Best products and rows of each query.
+    fn scan_all(&self, queries: &[Option<Vec<f32>>], options: &SearchOptions) -> Vec<Vec<(usize, usize)>> {
         let products = self.categories.len();
-        let empty = || -> Vec<Best> { queries.iter().map(|_| Best::new(options.limit)).collect() };
+        let empty = || -> Vec<Best<_>> { queries.iter().map(|_| Best::new(options.limit)).collect() };
         let best = (0..products.div_ceil(BLOCK))
             .into_par_iter()
             .fold(empty, |mut best, block| {
                 let range = block * BLOCK..((block + 1) * BLOCK).min(products);
                 for (query, best) in queries.iter().zip(&mut best) {
-                    if query.dim() == self.dim {
-                        self.scan(query.values(), range.clone(), options.category, best);
+                    if let Some(query) = query {
+                        self.scan(query, range.clone(), options.category, best);
                     }
                 }
                 best
             })
-            .reduce(empty, |mut left, right| {
-                for (left, right) in left.iter_mut().zip(right) {
-                    right.heap.into_iter().for_each(|Reverse(ranked)| left.offer(ranked));
-                }
-                left
-            });
-        best.into_iter().map(Best::sorted).collect()
+            .reduce(empty, |left, right| left.into_iter().zip(right).map(|(left, right)| left.merge(right)).collect());
+        best.into_iter().map(|best| best.sorted().into_iter().map(|(_, found)| found).collect()).collect()
     }
 
-    fn scan(&self, query: &[f32], products: Range<usize>, category: Option<Category>, best: &mut Best) {
+    fn scan(&self, query: &[f32], products: Range<usize>, category: Option<Category>, best: &mut Best<(usize, usize)>) {
         for product in products {
             if category.is_some_and(|wanted| wanted != self.categories[product]) {
                 continue;
             }
             let rows = self.starts[product]..self.starts[product + 1];
-            let scored = rows.map(|row| Match { product, row, score: dot(query, self.row(row)) });
+            let scored = rows.map(|row| (self.embeddings.dot(query, row), row));
             // The first row wins among equals.
-            if let Some(hit) = scored.reduce(|a, b| if b.score > a.score { b } else { a }) {
-                best.offer(Ranked(hit));
+            if let Some((score, row)) = scored.reduce(|a, b| if b.0 > a.0 { b } else { a }) {
+                best.offer(score, (product, row));
             }
         }
     }
-}
-
-/// A match in the order of merit: the greater is the better, and a NaN is worse than everything.
-#[derive(Debug, Clone, Copy)]
-struct Ranked(Match);
-
-impl Ord for Ranked {
-    fn cmp(&self, other: &Self) -> Ordering {
-        shared::score::descending(other.0.score, self.0.score).then(other.0.product.cmp(&self.0.product))
-    }
-}
-
-impl PartialOrd for Ranked {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Ranked {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Ranked {}
-
-/// The best matches so far, the worst of them on top.
-struct Best {
-    limit: usize,
-    heap: BinaryHeap<Reverse<Ranked>>,
-}
-
-impl Best {
-    fn new(limit: usize) -> Self {
-        Self { limit, heap: BinaryHeap::new() }
-    }
-
-    fn offer(&mut self, ranked: Ranked) {
-        if ranked.0.score.is_nan() {
-            return;
-        }
-        if self.heap.len() < self.limit {
-            self.heap.push(Reverse(ranked));
-        } else if let Some(mut worst) = self.heap.peek_mut()
-            && ranked > worst.0
-        {
-            *worst = Reverse(ranked);
-        }
-    }
-
-    fn sorted(self) -> Vec<Match> {
-        self.heap.into_sorted_vec().into_iter().map(|Reverse(Ranked(hit))| hit).collect()
-    }
-}
-
-/// Dot product with a fixed order of additions.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a_blocks, b_blocks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let tail: f32 = a_blocks.remainder().iter().zip(b_blocks.remainder()).map(|(x, y)| x * y).sum();
-    let mut sums = [0.0f32; LANES];
-    for (x, y) in a_blocks.zip(b_blocks) {
-        for lane in 0..LANES {
-            sums[lane] += x[lane] * y[lane];
-        }
-    }
-    sums.iter().sum::<f32>() + tail
 }
 
 #[cfg(test)]
@@ -200,6 +148,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::catalog::storage::Storage;
+    use crate::evaluate::retrieval::rank_scores;
 
     /// All products by their best row, sorted, the plain way.
     fn naive(gallery: &Gallery, query: &Embedding, options: &SearchOptions) -> Vec<Match> {
@@ -207,7 +157,7 @@ mod tests {
             .filter(|&product| options.category.is_none_or(|wanted| wanted == gallery.categories[product]))
             .filter_map(|product| {
                 let rows = gallery.starts[product]..gallery.starts[product + 1];
-                let scored = rows.map(|row| Match { product, row, score: dot(query.values(), gallery.row(row)) });
+                let scored = rows.map(|row| Match { product, row, score: gallery.embeddings.dot(query.values(), row) });
                 scored.min_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)))
             })
             .collect();
@@ -229,31 +179,56 @@ mod tests {
             let products: Vec<_> = counts.iter().map(|&(category, rows)| (Category::ALL[category], rows)).collect();
             let rows: usize = products.iter().map(|(_, rows)| rows).sum();
             let value = |at: usize| f32::from(seed[(at * 7 + at / dim % 5) % seed.len()]);
-            let values = (0..rows * dim).map(value).collect();
-            let gallery = Gallery::new(dim, values, &products).expect("fits");
+            let values: Vec<f32> = (0..rows * dim).map(value).collect();
+            let values: Vec<Vec<f32>> = values.chunks(dim).map(<[f32]>::to_vec).collect();
+            let gallery = Gallery::new(Stored::new(Storage::F32, &values), &products).expect("fits");
             let query = Embedding::new("m", (0..dim).map(|at| value(at + 3) + 0.5).collect()).expect("not zero");
-            let options = SearchOptions { limit, category: wanted.map(|at| Category::ALL[at]) };
+            let category = wanted.map(|at| Category::ALL[at]);
+            let options = SearchOptions { limit, category, rerank: Rerank::None };
             let found = gallery.search_batch(&[&query, &query], &options);
             prop_assert_eq!(&found[0], &naive(&gallery, &query, &options));
             prop_assert_eq!(&found[0], &found[1]);
         }
+    }
 
-        #[test]
-        fn dot_is_close_to_double_precision(pairs in proptest::collection::vec((-1f32..1.0, -1f32..1.0), 0..200)) {
-            let (a, b): (Vec<f32>, Vec<f32>) = pairs.iter().copied().unzip();
-            let exact: f64 = pairs.iter().map(|&(x, y)| f64::from(x) * f64::from(y)).sum();
-            prop_assert!((f64::from(dot(&a, &b)) - exact).abs() < 1e-4);
+    /// Where every product has one photo, the service ranks as the evaluation does.
+    #[test]
+    fn ranks_as_the_evaluation() {
+        let value =
+            |at: usize| ((at * 7919 % 1009) as f32 / 504.5 - 1.0) * if at.is_multiple_of(5) { 3.0 } else { 1.0 };
+        let rows: Vec<Vec<f32>> = (0..90)
+            .map(|row| Embedding::new("m", (0..40).map(|at| value(row * 40 + at)).collect()).expect("valid"))
+            .map(|embedding| embedding.values().to_vec())
+            .collect();
+        let products = vec![(Category::Tops, 1); rows.len()];
+        let queries: Vec<_> = (0..6)
+            .map(|query| (0..40).map(|at| rows[query * 9][at] + 0.3 * value(5000 + query * 40 + at)).collect())
+            .map(|values| Embedding::new("m", values).expect("valid"))
+            .collect();
+        for storage in [Storage::F32, Storage::F16, Storage::Int8] {
+            let gallery = Gallery::new(Stored::new(storage, &rows), &products).expect("fits");
+            for rerank in [Rerank::None, Rerank::Hop, Rerank::AlphaQe, Rerank::KReciprocal] {
+                for query in &queries {
+                    let found = gallery.search(query, &SearchOptions { limit: 90, category: None, rerank });
+                    let scores = rerank.scores(&[query.values().to_vec()], gallery.embeddings()).remove(0);
+                    let evaluated = rank_scores(&scores, |_| true).top;
+                    let served: Vec<usize> = found.iter().take(10).map(|hit| hit.product).collect();
+                    assert_eq!(served, evaluated, "{storage:?} {rerank:?}");
+                    let cosine = |hit: &Match| (hit.score - gallery.embeddings().dot(query.values(), hit.row)).abs();
+                    assert!(found.len() == 90 && found.iter().all(|hit| cosine(hit) == 0.0), "{storage:?} {rerank:?}");
+                }
+            }
         }
     }
 
     #[test]
     fn refuses_what_is_no_gallery() {
-        let tops = |rows| [(Category::Tops, rows)];
-        assert!(Gallery::new(2, vec![1.0; 3], &tops(1)).is_err());
-        assert!(Gallery::new(0, vec![], &tops(1)).is_err());
-        assert!(Gallery::new(1, vec![f32::NAN], &tops(1)).is_err());
-        let gallery = Gallery::new(2, vec![1.0, 0.0], &tops(1)).expect("fits");
+        let rows = Stored::new(Storage::F32, &[vec![1.0, 0.0]]);
+        assert!(Gallery::new(Stored::new(Storage::F32, &[]), &[(Category::Tops, 1)]).is_err());
+        let gallery = Gallery::new(rows, &[(Category::Tops, 1)]).expect("fits");
         let other = Embedding::new("m", vec![1.0; 3]).expect("valid");
-        assert!(gallery.search(&other, &SearchOptions { limit: 5, category: None }).is_empty());
+        for rerank in [Rerank::None, Rerank::Hop, Rerank::AlphaQe, Rerank::KReciprocal] {
+            assert!(gallery.search(&other, &SearchOptions { limit: 5, category: None, rerank }).is_empty());
+        }
     }
 }

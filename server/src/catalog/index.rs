@@ -16,6 +16,7 @@ use shared::input::{CropBox, InputSpec};
 use super::CatalogError;
 use super::dataset::{Dataset, ShopPhoto};
 use super::format::{FORMAT, Header, Row, Writer};
+use super::storage::Storage;
 use crate::data::Photo;
 use crate::embed::RetrievalModel;
 
@@ -31,6 +32,8 @@ pub struct IndexOptions {
     pub bundle: PathBuf,
     /// The catalogue folder; what it holds is replaced at the very end.
     pub out: PathBuf,
+    /// How the embeddings are kept, on disk and in memory.
+    pub storage: Storage,
     /// Photos embedded at once.
     pub batch: usize,
 }
@@ -76,7 +79,7 @@ pub fn index(
     let model_id = model.manifest().model_id();
     let writer = Writer::open(&options.out)?;
 
-    let mut embeddings = writer.file("embeddings", "f32")?;
+    let mut embeddings = writer.file("embeddings", options.storage.name())?;
     let mut rows = Vec::with_capacity(photos.len());
     let mut skipped = Vec::new();
     let mut dim = 0;
@@ -103,7 +106,7 @@ pub fn index(
                 return Err(refuse("its embedding has another length than those before".into()));
             }
             dim = embedding.dim();
-            bytes.extend(embedding.values().iter().flat_map(|value| value.to_le_bytes()));
+            options.storage.encode(embedding.values(), &mut bytes);
         }
         embeddings.write(&bytes)?;
         rows.extend(
@@ -117,11 +120,12 @@ pub fn index(
     }
 
     let header = Header {
-        format: FORMAT,
+        format: if options.storage == Storage::F32 { 1 } else { FORMAT },
         model_id: model_id.clone(),
         dim,
         count: rows.len(),
         dataset: root,
+        storage: options.storage,
         embeddings: embeddings.finish()?,
         rows: writer.lines("rows", &rows)?,
         products: writer.lines("products", &products)?,

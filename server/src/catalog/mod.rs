@@ -10,7 +10,10 @@ mod format;
 mod gallery;
 mod index;
 mod product;
+pub mod rerank;
+pub mod storage;
 mod store;
+mod top;
 
 pub use error::CatalogError;
 pub use gallery::{Gallery, Match, SearchOptions};

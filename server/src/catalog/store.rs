@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use shared::embedding::Embedding;
 
 use super::format::{Header, Row};
+use super::storage::Stored;
 use super::{CatalogError, Gallery, Product, SamplePhoto, SearchOptions};
 
 /// How far the length of a stored embedding may be from one.
@@ -65,14 +66,16 @@ impl Catalog {
             return Err(damaged("the products are not in the order of their ids".into()));
         }
         let counts = count_rows(&products, &rows).ok_or_else(|| damaged("rows and products do not agree".into()))?;
-        let values = read_values(&header.embeddings.read(dir)?);
+        let read = header.embeddings.read(dir)?;
+        let embeddings = Stored::decode(header.storage, header.dim, &read).map_err(damaged)?;
+        drop(read);
         let groups: Vec<_> = products.iter().map(|product| product.category).zip(counts).collect();
-        let gallery = Gallery::new(header.dim, values, &groups).map_err(damaged)?;
+        let gallery = Gallery::new(embeddings, &groups).map_err(damaged)?;
         let unit = |row: usize| {
-            let norm = gallery.row(row).iter().map(|value| value * value).sum::<f32>().sqrt();
+            let norm = gallery.embeddings().row(row).iter().map(|value| value * value).sum::<f32>().sqrt();
             (norm - 1.0).abs() <= NORM_TOLERANCE
         };
-        if let Some(row) = (0..gallery.rows()).into_par_iter().find_first(|&row| !unit(row)) {
+        if let Some(row) = (0..gallery.embeddings().len()).into_par_iter().find_first(|&row| !unit(row)) {
             return Err(damaged(format!("the embedding of {} has not unit length", rows[row].image)));
         }
         Ok(Self { header, gallery, rows, products, samples })
@@ -148,8 +151,4 @@ fn count_rows(products: &[Product], rows: &[Row]) -> Option<Vec<usize>> {
         counts.push(count);
     }
     rest.is_empty().then_some(counts)
-}
-
-fn read_values(bytes: &[u8]) -> Vec<f32> {
-    bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect()
 }

@@ -8,15 +8,16 @@ mod pictures;
 mod recolour;
 mod runs;
 mod shop;
+mod whiten;
 
 use crate::bundle_io;
+use crate::catalog::rerank::Rerank;
+use crate::catalog::storage::Storage;
 use crate::data::Dataset;
 use crate::device::{self, DeviceChoice};
 use crate::evaluate::asymmetric::asymmetric;
-use crate::evaluate::rerank::Rerank;
 use crate::evaluate::run::{Options, evaluate_with};
 use crate::evaluate::search::{Direction, Search};
-use crate::evaluate::storage::Storage;
 use crate::evaluate::table::Table;
 use crate::evaluate::thresholds::ThresholdRule;
 use crate::evaluate::views::Views;
@@ -65,6 +66,8 @@ pub enum Command {
     Embed(photo::EmbedArgs),
     /// List runs, compare them, or write a run's report again.
     Runs(runs::RunsArgs),
+    /// Make a bundle of a retrieval bundle whose embeddings are whitened to fewer values.
+    Whiten(whiten::WhitenArgs),
     /// Embed a dataset's shop photos into a catalogue.
     Index(shop::IndexArgs),
     /// Serve the page, the tagger and catalogue search over HTTP.
@@ -194,6 +197,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Dataset(DatasetCommand::ImportStyle(args)) => challenge::import_style(&args),
         Command::Submit(args) => challenge::submit(&args, cli.device),
         Command::Runs(args) => runs::run(&args),
+        Command::Whiten(args) => whiten::whiten(&args, cli.device),
         Command::Index(args) => shop::index(&args, cli.device),
         Command::Serve(args) => shop::serve(&args, cli.device),
         Command::Train(args) => {

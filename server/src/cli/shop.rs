@@ -1,6 +1,8 @@
 //! The commands around a shop: draw one, look at it, index it, serve it.
 
 use super::print;
+use crate::catalog::rerank::Rerank;
+use crate::catalog::storage::Storage;
 use crate::catalog::{self, IndexOptions};
 use crate::data::Dataset;
 use crate::device::DeviceChoice;
@@ -75,6 +77,9 @@ pub struct IndexArgs {
     /// Folder of the catalogue; one that is there is replaced at the very end.
     #[arg(long, env = "SELVEDGE_INDEX")]
     out: PathBuf,
+    /// Keep the embeddings as f32, f16 or int8 (one byte a number, and a scale an embedding), on disk and in memory.
+    #[arg(long, default_value = "f32", env = "SELVEDGE_STORAGE")]
+    storage: Storage,
     /// Photos embedded at once.
     #[arg(long, default_value_t = 32)]
     batch: usize,
@@ -108,6 +113,10 @@ pub struct ServeArgs {
     /// Folder of the dataset's photos, if it has moved since it was indexed.
     #[arg(long, env = "SELVEDGE_IMAGES")]
     images: Option<PathBuf>,
+    /// Rank what is found again: none, hop, alpha-qe or k-reciprocal (among the 100 nearest photos). None is the best on
+    /// identities that training has not seen; measure with `selvedge evaluate --rerank` before you choose another.
+    #[arg(long, env = "SELVEDGE_RERANK", default_value = "none")]
+    rerank: Rerank,
     /// Queries embedded at once, at most.
     #[arg(long, env = "SELVEDGE_MAX_BATCH", default_value_t = QueueOptions::default().max_batch)]
     max_batch: usize,
@@ -175,6 +184,7 @@ pub(super) fn index(args: &IndexArgs, device: DeviceChoice) -> anyhow::Result<()
         dataset: args.dataset.clone(),
         bundle: args.bundle.clone(),
         out: args.out.clone(),
+        storage: args.storage,
         batch: args.batch.max(1),
     };
     let bar = bar(0, "indexing");
@@ -187,8 +197,12 @@ pub(super) fn index(args: &IndexArgs, device: DeviceChoice) -> anyhow::Result<()
         eprintln!("left out {path}: {reason}");
     }
     eprintln!(
-        "indexed {} products, {} photos, with {} ({} values each)",
-        summary.products, summary.photos, summary.model_id, summary.dim
+        "indexed {} products, {} photos, with {} ({} values each, kept as {})",
+        summary.products,
+        summary.photos,
+        summary.model_id,
+        summary.dim,
+        args.storage.name()
     );
     print(&args.out.display().to_string())
 }
@@ -207,6 +221,7 @@ pub(super) fn serve(args: &ServeArgs, device: DeviceChoice) -> anyhow::Result<()
         category_dir: args.category_bundle.clone(),
         catalog_dir: args.index.clone(),
         images_dir: args.images.clone(),
+        rerank: args.rerank,
         queue: QueueOptions {
             max_batch: args.max_batch.max(1),
             max_wait: Duration::from_millis(args.max_wait_ms),

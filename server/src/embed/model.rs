@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::Context;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use shared::bundle::{self, MANIFEST_FILE, Manifest};
-use shared::model::{Architecture, RetrievalNet};
+use shared::bundle::{self, MANIFEST_FILE, Manifest, Weights};
+use shared::model::{Architecture, Projection, RetrievalNet};
 
 use super::EmbedError;
 
@@ -48,11 +48,21 @@ impl RetrievalModel {
     /// When a file is missing or damaged, or the weights do not fit the architecture.
     pub fn open(dir: &Path, device: &Device) -> Result<Self, EmbedError> {
         let manifest = Self::read_manifest(dir)?;
-        let weights = read(&dir.join(&manifest.weights.file))?;
+        let weights = read_weights(dir, &manifest)?;
         let net = bundle::load_retrieval(&manifest, &weights, device)
             .map_err(|error| EmbedError::Bundle { path: dir.to_owned(), message: error.to_string() })?;
         let pool = ThreadPoolBuilder::new().build().map_err(EmbedError::Threads)?;
         Ok(Self { net, manifest, device: device.clone(), pool })
+    }
+
+    /// What the bundle folder `dir` projects its network's embeddings by, on `device`; nothing if it does not. `manifest` is
+    /// the folder's own.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged.
+    pub fn read_projection(dir: &Path, manifest: &Manifest, device: &Device) -> Result<Option<Projection>, EmbedError> {
+        bundle::load_projection(manifest, &read_weights(dir, manifest)?, device)
+            .map_err(|error| EmbedError::Bundle { path: dir.to_owned(), message: error.to_string() })
     }
 
     /// The bundle's manifest.
@@ -101,6 +111,11 @@ impl RetrievalModel {
         );
         Ok(flat.chunks_exact(dim).map(<[f32]>::to_vec).collect())
     }
+}
+
+fn read_weights(dir: &Path, manifest: &Manifest) -> Result<Weights, EmbedError> {
+    let projection = manifest.projection.as_ref().map(|info| read(&dir.join(&info.file))).transpose()?;
+    Ok(Weights { network: read(&dir.join(&manifest.weights.file))?, projection })
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, EmbedError> {

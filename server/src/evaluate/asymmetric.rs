@@ -8,7 +8,8 @@ use super::run::{SEED, search_figures, sides};
 use crate::data::{Dataset, Images, MAX_CORRUPT};
 use burn::tensor::Device;
 use serde::Serialize;
-use shared::bundle::{Manifest, load_query, load_retrieval};
+use shared::bundle::{Manifest, Weights, load_query, load_retrieval};
+use shared::model::Projection;
 use shared::model::retrieval::unit_norm;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,16 +47,19 @@ pub struct Pairing {
 /// # Errors
 /// If a bundle does not load, the encoder embeds into another space, the split is empty or a picture cannot be read.
 pub fn asymmetric(
-    (small, small_weights): &(Manifest, Vec<u8>),
-    (large, large_weights): &(Manifest, Vec<u8>),
+    (small, small_weights): &(Manifest, Weights),
+    (large, large_weights): &(Manifest, Weights),
     mut dataset: Dataset,
     split: &str,
     device: &Device,
 ) -> anyhow::Result<AsymmetricReport> {
     let encoder = load_query(small, small_weights, device)?;
     let network = load_retrieval(large, large_weights, device)?;
+    // An encoder distilled before the network was whitened has its embeddings projected with the gallery's.
+    let projection = network.projection().filter(|_| small.space() == large.network_id());
+    let dim = projection.map_or(large.embedding_dim, Projection::from_dim);
     anyhow::ensure!(
-        small.space() == large.space() && small.embedding_dim == large.embedding_dim,
+        (projection.is_some() || small.space() == large.space()) && small.embedding_dim == dim,
         "{} embeds into the space of {}, and the gallery's bundle is {}; name the bundle it was distilled from",
         small.model_id(),
         small.space(),
@@ -65,7 +69,11 @@ pub fn asymmetric(
     let rows = dataset.split(split, |_| true, "")?;
     let (shop, user) = sides(&dataset, &rows, split)?;
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&large.input));
-    let small_of = |rows: &[usize]| forward_all(&images, rows, &small.input, device, |x| unit_norm(encoder.forward(x)));
+    let small_forward = |x| {
+        let embedding = unit_norm(encoder.forward(x));
+        projection.map_or(embedding.clone(), |projection| projection.forward(embedding))
+    };
+    let small_of = |rows: &[usize]| forward_all(&images, rows, &small.input, device, small_forward);
     let large_of = |rows: &[usize]| forward_all(&images, rows, &large.input, device, |x| network.forward(x));
     let item = |row: usize| &images.dataset().rows[row].item_id;
     let search = |queries: &[Vec<f32>], gallery: &[Vec<f32>]| -> Vec<Ranked> {

@@ -17,7 +17,7 @@ use crate::data::{Dataset, Images, MAX_CORRUPT};
 use anyhow::Context;
 use burn::tensor::Device;
 use serde::Serialize;
-use shared::bundle::{Manifest, load_retrieval, load_style};
+use shared::bundle::{Manifest, Weights, load_retrieval, load_style};
 use shared::model::Architecture;
 use shared::taxonomy::Category;
 use std::collections::BTreeMap;
@@ -72,12 +72,12 @@ pub struct Options {
 /// If the bundle does not load, the split is empty or a picture cannot be read.
 pub fn evaluate(
     manifest: &Manifest,
-    weights: &[u8],
+    weights: &Weights,
     dataset: Dataset,
     split: &str,
     device: &Device,
 ) -> anyhow::Result<Report> {
-    evaluate_with(&[(manifest.clone(), weights.to_vec())], dataset, split, &Options::default(), device)
+    evaluate_with(&[(manifest.clone(), weights.clone())], dataset, split, &Options::default(), device)
 }
 
 /// As [`evaluate`], with further options for a classifier, which may be several bundles: their probabilities are averaged.
@@ -86,7 +86,7 @@ pub fn evaluate(
 /// As [`evaluate`]; also if a rule has nothing to tune on, or the predictions to tune on are for other labels, or options
 /// or several bundles are given for a retrieval network, or several classifiers without a rule for their thresholds.
 pub fn evaluate_with(
-    bundles: &[(Manifest, Vec<u8>)],
+    bundles: &[(Manifest, Weights)],
     mut dataset: Dataset,
     split: &str,
     options: &Options,
@@ -132,7 +132,7 @@ pub fn evaluate_with(
 ///
 /// # Errors
 /// If the bundles answer for different labels, or there is nothing to choose thresholds by.
-pub fn thresholds_of(bundles: &[(Manifest, Vec<u8>)], options: &Options) -> anyhow::Result<Vec<f32>> {
+pub fn thresholds_of(bundles: &[(Manifest, Weights)], options: &Options) -> anyhow::Result<Vec<f32>> {
     let manifest = &bundles[0].0;
     for (other, _) in bundles {
         anyhow::ensure!(
@@ -160,7 +160,7 @@ pub fn thresholds_of(bundles: &[(Manifest, Vec<u8>)], options: &Options) -> anyh
 /// # Errors
 /// If a bundle does not load or a picture cannot be read.
 pub fn mean_probabilities(
-    bundles: &[(Manifest, Vec<u8>)],
+    bundles: &[(Manifest, Weights)],
     images: &Arc<Images>,
     rows: &[usize],
     views: &Views,
@@ -178,7 +178,7 @@ pub fn mean_probabilities(
 }
 
 fn style(
-    bundles: &[(Manifest, Vec<u8>)],
+    bundles: &[(Manifest, Weights)],
     dataset: Dataset,
     split: &str,
     rows: &[usize],
@@ -226,7 +226,7 @@ fn frequencies(targets: &[Vec<bool>], n_labels: usize) -> Vec<usize> {
 
 fn retrieval(
     manifest: &Manifest,
-    weights: &[u8],
+    weights: &Weights,
     dataset: Dataset,
     split: &str,
     rows: &[usize],
@@ -239,7 +239,7 @@ fn retrieval(
     let embed = |rows: &[usize]| forward_all(&images, rows, &manifest.input, device, |x| net.forward(x));
     let dataset = images.dataset();
     let item = |row: usize| &dataset.rows[row].item_id;
-    let projection = search.whiten.map(|dims| search.fit(split, dims, dataset, embed)).transpose()?;
+    let projection = search.whiten.map(|dims| search.fit(split, dims, dataset, embed, device)).transpose()?;
     let (user, shop) = match search.direction {
         Direction::WornToShop => (user, shop),
         Direction::ShopToWorn => (shop, user),

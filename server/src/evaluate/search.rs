@@ -1,10 +1,12 @@
 //! What a retrieval network's embeddings go through before they are ranked: whitening, storage, augmentation, re-ranking.
 
-use super::rerank::{Rerank, augment};
-use super::storage::Storage;
-use super::whitening::Projection;
+use super::whitening;
+use crate::catalog::rerank::{Rerank, augment};
+use crate::catalog::storage::{Storage, Stored};
 use crate::data::Dataset;
+use burn::tensor::Device;
 use serde::Serialize;
+use shared::model::Projection;
 
 /// Who looks for whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -77,15 +79,15 @@ impl Search {
         dims: usize,
         dataset: &Dataset,
         embed: impl Fn(&[usize]) -> anyhow::Result<Vec<Vec<f32>>>,
+        device: &Device,
     ) -> anyhow::Result<Projection> {
         anyhow::ensure!(split != "train", "the whitening is fitted on 'train'; measure it on another split");
-        let rows = dataset.split("train", |_| true, "")?;
-        let ids: Vec<&str> = rows.iter().map(|row| dataset.rows[*row].item_id.as_str()).collect();
-        let fitted: std::collections::HashSet<&str> = ids.iter().copied().collect();
+        let fitted = dataset.rows.iter().filter(|row| row.split == "train").map(|row| row.item_id.as_str());
+        let fitted: std::collections::HashSet<&str> = fitted.collect();
         if let Some(row) = dataset.rows.iter().find(|row| row.split == split && fitted.contains(row.item_id.as_str())) {
             anyhow::bail!("item {} is in 'train' and in '{split}', so the figure would be too good", row.item_id);
         }
-        Projection::whitening(&embed(&rows)?, &ids, dims)
+        whitening::fit(dataset, dims, embed, device)
     }
 
     /// Scores `[query][gallery]`, the higher the better.
@@ -96,12 +98,11 @@ impl Search {
         projection: Option<&Projection>,
     ) -> Vec<Vec<f32>> {
         if let Some(projection) = projection {
-            queries.iter_mut().chain(&mut gallery).for_each(|row| *row = projection.apply(row));
+            (queries, gallery) = (projection.apply(&queries), projection.apply(&gallery));
         }
         if self.augment_gallery {
-            gallery = augment(&gallery);
+            gallery = augment(gallery);
         }
-        let stored: Vec<Vec<f32>> = gallery.iter().map(|row| self.storage.round_trip(row)).collect();
-        self.rerank.scores(&queries, &stored)
+        self.rerank.scores(&queries, &Stored::new(self.storage, &gallery))
     }
 }

@@ -1,8 +1,10 @@
 //! Learned projection whitening: fewer numbers an embedding, in which photos of one identity differ equally in all
 //! directions (Mikolajczyk & Matas 2007; Radenović, Tolias & Chum 2018).
 
-use super::rerank::unit;
+use crate::data::Dataset;
 use anyhow::{Context, ensure};
+use burn::tensor::Device;
+use shared::model::Projection;
 use std::collections::BTreeMap;
 
 /// Share of the mean variance that is added to every direction of the scatter within identities, so that a direction
@@ -11,72 +13,76 @@ const SHRINKAGE: f64 = 0.1;
 /// QL steps that an eigenvalue may take.
 const MAX_STEPS: usize = 60;
 
-/// An affine map to fewer dimensions.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Projection {
-    mean: Vec<f64>,
-    /// One output dimension a line.
-    rows: Vec<Vec<f64>>,
+/// A whitening to `dims` fitted on the dataset's split 'train', whose rows `embed` embeds.
+///
+/// # Errors
+/// If there is no such split, a picture cannot be read, or as [`whitening`].
+pub fn fit(
+    dataset: &Dataset,
+    dims: usize,
+    embed: impl Fn(&[usize]) -> anyhow::Result<Vec<Vec<f32>>>,
+    device: &Device,
+) -> anyhow::Result<Projection> {
+    let rows = dataset.split("train", |_| true, "")?;
+    let ids: Vec<&str> = rows.iter().map(|row| dataset.rows[*row].item_id.as_str()).collect();
+    whitening(&embed(&rows)?, &ids, dims, device)
 }
 
-impl Projection {
-    /// The `dims` principal directions of `rows`, `[n][d]`, the greatest variance first.
-    ///
-    /// # Errors
-    /// If there are no more rows than `dims`, or `dims` is none or more than `d`.
-    pub fn pca(rows: &[Vec<f32>], dims: usize) -> anyhow::Result<Self> {
-        let width = rows.first().map_or(0, Vec::len);
-        ensure!(
-            (1..=width).contains(&dims) && rows.len() > dims,
-            "{} embeddings of {width} numbers cannot be projected to {dims}; ask for fewer dimensions",
-            rows.len()
-        );
-        let mut mean = vec![0.0; width];
-        for row in rows {
-            mean.iter_mut().zip(row).for_each(|(mean, value)| *mean += f64::from(*value) / rows.len() as f64);
+/// The `dims` principal directions of `rows`, `[n][d]`, whitened by the scatter of each identity's photos about their
+/// mean. `ids[i]` is row `i`'s.
+///
+/// # Errors
+/// If there are no more rows than `dims`, `dims` is none or more than `d`, or no identity has two photos.
+pub fn whitening(rows: &[Vec<f32>], ids: &[&str], dims: usize, device: &Device) -> anyhow::Result<Projection> {
+    let (mean, principal) = pca(rows, dims)?;
+    let reduced: Vec<Vec<f64>> = rows.iter().map(|row| project(&mean, &principal, row)).collect();
+    let mut by_id: BTreeMap<&str, Vec<&Vec<f64>>> = BTreeMap::new();
+    ids.iter().zip(&reduced).for_each(|(id, row)| by_id.entry(id).or_default().push(row));
+    by_id.retain(|_, photos| photos.len() > 1);
+    ensure!(!by_id.is_empty(), "no identity has two training photos, so there is nothing to whiten by");
+    let within = by_id.values().flat_map(|photos| {
+        let middle = |d: usize| photos.iter().map(|photo| photo[d]).sum::<f64>() / photos.len() as f64;
+        let middle: Vec<f64> = (0..dims).map(middle).collect();
+        photos.iter().map(move |photo| photo.iter().zip(&middle).map(|(a, b)| a - b).collect::<Vec<f64>>())
+    });
+    let mut scatter = covariance(within, dims);
+    let added = SHRINKAGE * (0..dims).map(|d| scatter[d][d]).sum::<f64>() / dims as f64;
+    (0..dims).for_each(|d| scatter[d][d] += added);
+    let (values, vectors) = eigen(scatter)?;
+    let whitened = values.iter().zip(&vectors).map(|(value, vector)| {
+        let scale = value.max(f64::MIN_POSITIVE).sqrt();
+        let mut line = vec![0.0; mean.len()];
+        for (weight, direction) in vector.iter().zip(&principal) {
+            line.iter_mut().zip(direction).for_each(|(sum, value)| *sum += weight / scale * value);
         }
-        let centred =
-            rows.iter().map(|row| row.iter().zip(&mean).map(|(value, mean)| f64::from(*value) - mean).collect());
-        let (_, mut vectors) = eigen(covariance(centred, width))?;
-        vectors.truncate(dims);
-        Ok(Self { mean, rows: vectors })
-    }
+        line
+    });
+    let narrow = |values: &[f64]| -> Vec<f32> { values.iter().map(|value| *value as f32).collect() };
+    let directions: Vec<Vec<f32>> = whitened.map(|line| narrow(&line)).collect();
+    let finite = directions.iter().flatten().all(|value| value.is_finite());
+    ensure!(finite, "the photos of each identity do not differ in {dims} directions; ask for fewer dimensions");
+    Ok(Projection::new(narrow(&mean), &directions, device))
+}
 
-    /// Principal directions whitened by the scatter of each identity's photos about their mean. `ids[i]` is row `i`'s.
-    ///
-    /// # Errors
-    /// As [`pca`](Self::pca); also if no identity has two photos.
-    pub fn whitening(rows: &[Vec<f32>], ids: &[&str], dims: usize) -> anyhow::Result<Self> {
-        let Self { mean, rows: principal } = Self::pca(rows, dims)?;
-        let reduced: Vec<Vec<f64>> = rows.iter().map(|row| project(&mean, &principal, row)).collect();
-        let mut by_id: BTreeMap<&str, Vec<&Vec<f64>>> = BTreeMap::new();
-        ids.iter().zip(&reduced).for_each(|(id, row)| by_id.entry(id).or_default().push(row));
-        by_id.retain(|_, photos| photos.len() > 1);
-        ensure!(!by_id.is_empty(), "no identity has two training photos, so there is nothing to whiten by");
-        let within = by_id.values().flat_map(|photos| {
-            let middle = |d: usize| photos.iter().map(|photo| photo[d]).sum::<f64>() / photos.len() as f64;
-            let middle: Vec<f64> = (0..dims).map(middle).collect();
-            photos.iter().map(move |photo| photo.iter().zip(&middle).map(|(a, b)| a - b).collect::<Vec<f64>>())
-        });
-        let mut scatter = covariance(within, dims);
-        let added = SHRINKAGE * (0..dims).map(|d| scatter[d][d]).sum::<f64>() / dims as f64;
-        (0..dims).for_each(|d| scatter[d][d] += added);
-        let (values, vectors) = eigen(scatter)?;
-        let whitened = values.iter().zip(&vectors).map(|(value, vector)| {
-            let scale = value.max(f64::MIN_POSITIVE).sqrt();
-            let mut line = vec![0.0; mean.len()];
-            for (weight, direction) in vector.iter().zip(&principal) {
-                line.iter_mut().zip(direction).for_each(|(sum, value)| *sum += weight / scale * value);
-            }
-            line
-        });
-        Ok(Self { rows: whitened.collect(), mean })
+/// The mean of `rows`, `[n][d]`, and their `dims` principal directions, the greatest variance first.
+///
+/// # Errors
+/// If there are no more rows than `dims`, or `dims` is none or more than `d`.
+fn pca(rows: &[Vec<f32>], dims: usize) -> anyhow::Result<(Vec<f64>, Vec<Vec<f64>>)> {
+    let width = rows.first().map_or(0, Vec::len);
+    ensure!(
+        (1..=width).contains(&dims) && rows.len() > dims,
+        "{} embeddings of {width} numbers cannot be projected to {dims}; ask for fewer dimensions",
+        rows.len()
+    );
+    let mut mean = vec![0.0; width];
+    for row in rows {
+        mean.iter_mut().zip(row).for_each(|(mean, value)| *mean += f64::from(*value) / rows.len() as f64);
     }
-
-    /// An embedding in the new space, `[dims]`, unit length.
-    pub fn apply(&self, row: &[f32]) -> Vec<f32> {
-        unit(&project(&self.mean, &self.rows, row))
-    }
+    let centred = rows.iter().map(|row| row.iter().zip(&mean).map(|(value, mean)| f64::from(*value) - mean).collect());
+    let (_, mut vectors) = eigen(covariance(centred, width))?;
+    vectors.truncate(dims);
+    Ok((mean, vectors))
 }
 
 fn project(mean: &[f64], directions: &[Vec<f64>], row: &[f32]) -> Vec<f64> {

@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 
 use anyhow::{Context, ensure};
@@ -11,6 +11,7 @@ use burn::tensor::Device;
 use shared::api::EmbeddingInput;
 use shared::embedding::Embedding;
 use shared::input::{CropBox, InputSpec};
+use shared::model::Projection;
 use shared::taxonomy::Category;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
@@ -20,6 +21,7 @@ use super::folder::PhotoFolder;
 use super::serve::ServeConfig;
 use super::site::Site;
 use crate::catalog::Catalog;
+use crate::catalog::rerank::Rerank;
 use crate::data::Photo;
 use crate::device::DeviceChoice;
 use crate::embed::{Categoriser, EmbedError, EmbedFn, EmbedQueue, RetrievalModel};
@@ -36,12 +38,24 @@ pub struct App {
     pub(super) photos: PhotoFolder,
     pub(super) site: Site,
     pub(super) lifecycle: Lifecycle,
+    /// How every search ranks a second time.
+    pub(super) rerank: Rerank,
+    /// Where the retrieval bundle projects its network's embeddings.
+    unprojected: Option<Unprojected>,
     queue: EmbedQueue,
     input: InputSpec,
     categoriser: Option<Arc<Categoriser>>,
     searches: Semaphore,
     /// One decoder a core: more would only make every photo wait longer and take more memory.
     decoders: Arc<Semaphore>,
+}
+
+/// The space of a network before its bundle's projection, in which query encoders that were distilled from the network
+/// embed, and the way from there into the catalogue's.
+struct Unprojected {
+    space: String,
+    dim: usize,
+    projection: Mutex<Projection>,
 }
 
 impl App {
@@ -63,13 +77,23 @@ impl App {
             catalog.model_id(),
             manifest.model_id(),
         );
+        // On the CPU: what follows is small, and the device is the worker's.
+        let cpu = DeviceChoice::Cpu.open()?;
+        let projection = RetrievalModel::read_projection(&config.retrieval_dir, &manifest, &cpu)?;
+        let unprojected = projection.map(|projection| Unprojected {
+            space: manifest.network_id(),
+            dim: projection.from_dim(),
+            projection: Mutex::new(projection),
+        });
         let photos = PhotoFolder::open(config.images_dir.as_ref().unwrap_or(catalog.dataset()))?;
         let tagger = BrowserBundle::load(&config.tagger_dir, Role::Tagger)?;
         let load_query = |dir: &PathBuf| BrowserBundle::load(dir, Role::QueryEncoder);
         let query_encoder = config.query_dir.as_ref().map(load_query).transpose()?;
         if let Some(BrowserBundle { about, .. }) = &query_encoder {
+            let spaces = unprojected.iter().map(|before| (before.space.as_str(), before.dim));
+            let mut spaces = spaces.chain([(catalog.model_id(), catalog.dim())]);
             ensure!(
-                about.space() == catalog.model_id() && about.embedding_dim == catalog.dim(),
+                spaces.any(|known| known == (about.space().as_str(), about.embedding_dim)),
                 "the query encoder {} embeds into the space of {}, but the catalogue in {} was indexed with {}; distil an \
                  encoder from that bundle, or serve without one",
                 about.model_id(),
@@ -79,8 +103,6 @@ impl App {
             );
         }
         let site = config.site_dir.as_deref().map(Site::load).transpose()?.unwrap_or_default();
-        // On the CPU: one small network a query, while the photo is there.
-        let cpu = DeviceChoice::Cpu.open()?;
         let categoriser = config.category_dir.as_deref().map(|dir| Categoriser::open(dir, &cpu)).transpose()?;
         let categoriser = categoriser.map(Arc::new);
         let (dir, device, batch) = (config.retrieval_dir.clone(), device.clone(), config.queue.max_batch);
@@ -98,6 +120,8 @@ impl App {
             photos,
             site,
             lifecycle: Lifecycle::default(),
+            rerank: config.rerank,
+            unprojected,
             queue,
             input: manifest.input,
             categoriser,
@@ -112,18 +136,32 @@ impl App {
         self.lifecycle.phase() == Phase::Ready && self.queue.is_ready()
     }
 
-    /// The query a client embedded itself, if its model embeds into the catalogue's space: the catalogue's own, or the
-    /// query encoder that is served.
+    /// The query a client embedded itself, if its model embeds into the catalogue's space, or into the one that is projected
+    /// into it: the catalogue's own model, the same without its projection, or the query encoder that is served.
     pub(super) fn query(&self, input: EmbeddingInput) -> Result<Embedding, ApiError> {
-        let encoder = self.query_encoder.as_ref().map(|bundle| bundle.about.model_id());
-        if input.model_id != self.catalog.model_id() && Some(&input.model_id) != encoder.as_ref() {
-            let actual = input.model_id.chars().take(80).collect();
-            return Err(ApiError::WrongModel { actual, expected: self.catalog.model_id().into(), encoder });
+        let encoder = self.query_encoder.as_ref().map(|bundle| (bundle.about.model_id(), bundle.about.space()));
+        let space = match &encoder {
+            Some((id, space)) if *id == input.model_id => space,
+            _ => &input.model_id,
+        };
+        let check_length = |expected: usize| match input.values.len() {
+            actual if actual == expected => Ok(()),
+            actual => Err(ApiError::WrongDimension { expected, actual }),
+        };
+        if space == self.catalog.model_id() {
+            check_length(self.catalog.dim())?;
+            return Ok(Embedding::new(self.catalog.model_id(), input.values)?);
         }
-        if input.values.len() != self.catalog.dim() {
-            return Err(ApiError::WrongDimension { expected: self.catalog.dim(), actual: input.values.len() });
+        if let Some(before) = self.unprojected.as_ref().filter(|before| before.space == *space) {
+            check_length(before.dim)?;
+            let embedding = Embedding::new(space, input.values)?;
+            let projection = before.projection.lock().unwrap_or_else(PoisonError::into_inner);
+            let projected = projection.apply(&[embedding.values().to_vec()]).pop().unwrap_or_default();
+            return Ok(Embedding::new(self.catalog.model_id(), projected)?);
         }
-        Ok(Embedding::new(self.catalog.model_id(), input.values)?)
+        let actual = input.model_id.chars().take(80).collect();
+        let encoder = encoder.map(|(id, _)| id);
+        Err(ApiError::WrongModel { actual, expected: self.catalog.model_id().into(), encoder })
     }
 
     /// A place among the searches in flight; refused at once when all are taken or no photo could be queued.

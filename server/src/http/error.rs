@@ -32,7 +32,7 @@ pub(super) enum ApiError {
     InvalidEmbedding(#[from] EmbeddingError),
     #[error("the embedding is not a list of finite numbers: {0}")]
     UnreadableEmbedding(String),
-    #[error("the embedding has {actual} numbers, the catalogue's have {expected}")]
+    #[error("the embedding has {actual} numbers, those of its model have {expected}")]
     WrongDimension { expected: usize, actual: usize },
     #[error(
         "an embedding of `{actual}` does not lie in the catalogue's space; send one of `{expected}`, which indexed the \

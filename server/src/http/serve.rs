@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::{App, router};
+use crate::catalog::rerank::Rerank;
 use crate::embed::QueueOptions;
 use crate::shutdown::{Phase, Signals};
 
@@ -34,6 +35,8 @@ pub struct ServeConfig {
     pub catalog_dir: PathBuf,
     /// The folder of the photos, when it is no longer where it was indexed.
     pub images_dir: Option<PathBuf>,
+    /// How every search ranks a second time.
+    pub rerank: Rerank,
     /// How queries are gathered into batches.
     pub queue: QueueOptions,
     /// How long the server still takes requests after SIGTERM, for load balancers to notice `/readyz`.

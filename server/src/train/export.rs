@@ -20,7 +20,7 @@ use crate::pretrained;
 use anyhow::Context;
 use burn::module::Module;
 use burn::tensor::Device;
-use shared::bundle::{FORMAT, Manifest, Training, describe_weights, load_retrieval};
+use shared::bundle::{FORMAT, Manifest, Training, Weights, describe_weights, load_retrieval};
 use shared::model::{Architecture, DenseConfig, HeadConfig, Hidden, QueryConfig, StyleConfig};
 use shared::weights::{Precision, Scope, TorchKeys, load, save};
 use std::collections::BTreeMap;
@@ -285,6 +285,7 @@ fn manifest(
         embedding_dim: 0,
         embeds_into: None,
         weights: describe_weights(weights, Precision::F16, true),
+        projection: None,
         training: Training {
             command: run.provenance.command.clone(),
             recipe: recipe.name.clone(),
@@ -304,6 +305,6 @@ fn file_name(path: &Path) -> String {
 
 fn finish(run: &Run, manifest: &Manifest, weights: &[u8]) -> anyhow::Result<PathBuf> {
     let dir = run.dir.join(BUNDLE);
-    bundle_io::write(&dir, manifest, weights)?;
+    bundle_io::write(&dir, manifest, &Weights::from(weights.to_vec()))?;
     Ok(dir)
 }

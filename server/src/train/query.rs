@@ -15,7 +15,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use shared::bundle::Manifest;
+use shared::bundle::{Manifest, Weights};
 use shared::input::InputSpec;
 use shared::model::retrieval::unit_norm;
 use shared::model::{QueryConfig, RetrievalNet, StyleNet};
@@ -93,7 +93,7 @@ impl QueryRows {
 ///
 /// # Errors
 /// If there is not exactly one, it cannot be read, or it expects another input.
-pub fn read_teacher(bundles: &[PathBuf], input: &InputSpec) -> anyhow::Result<(Manifest, Vec<u8>)> {
+pub fn read_teacher(bundles: &[PathBuf], input: &InputSpec) -> anyhow::Result<(Manifest, Weights)> {
     let [bundle] = bundles else {
         anyhow::bail!("a query encoder learns the space of one teacher; name its bundle's folder with --teacher, once")
     };

@@ -16,6 +16,8 @@ pub mod densenet;
 pub mod inception;
 pub mod mobilenet;
 pub mod pooling;
+#[cfg(feature = "backbones")]
+pub mod projection;
 pub mod query;
 pub mod resnet;
 pub mod retrieval;
@@ -28,6 +30,8 @@ pub mod xception;
 pub use backbone::{Backbone, BackboneConfig, InputContract, UnknownBackbone};
 #[cfg(feature = "backbones")]
 pub use dense::DenseConfig;
+#[cfg(feature = "backbones")]
+pub use projection::Projection;
 pub use query::QueryConfig;
 pub use retrieval::{RetrievalConfig, RetrievalNet};
 pub use style::{HeadConfig, Hidden, StyleConfig, StyleNet};

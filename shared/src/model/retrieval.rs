@@ -9,6 +9,8 @@ use super::attention::Cbam;
 use super::backbone::{Backbone, BackboneConfig, LastStage, UnknownBackbone};
 use super::block::{ConvBn, ConvBnConfig, Fold};
 use super::pooling::{Cut, GEM_START, Pooling};
+#[cfg(feature = "backbones")]
+use super::projection::Projection;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -170,6 +172,8 @@ impl RetrievalConfig {
                 .ok_or_else(uncut)?,
             parts: (0..self.n_parts()).map(|_| self.part(backbone.channels(), device)).collect(),
             #[cfg(feature = "backbones")]
+            projection: None,
+            #[cfg(feature = "backbones")]
             attention: match self.attention {
                 Attention::None => Vec::new(),
                 Attention::Cbam => cuts.iter().map(|_| Cbam::new(backbone.channels(), device)).collect(),
@@ -219,6 +223,9 @@ pub struct RetrievalNet {
     /// One a branch, or none at all.
     #[cfg(feature = "backbones")]
     attention: Vec<Cbam>,
+    /// What the embedding goes through at last.
+    #[cfg(feature = "backbones")]
+    projection: Option<Projection>,
     /// Exponents of the generalised means, one a part.
     exponents: Option<Param<Tensor<1>>>,
     #[module(skip)]
@@ -261,9 +268,26 @@ impl RetrievalNet {
         parts
     }
 
-    /// `[batch, 3, h, w]` → embeddings `[batch, embedding_dim]`, unit norm.
+    /// `[batch, 3, h, w]` → embeddings `[batch, embedding_dim]`, unit norm; with a projection `[batch, its length]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<2> {
-        unit_norm(Tensor::cat(self.forward_parts(x).embedding, 1))
+        let embedding = unit_norm(Tensor::cat(self.forward_parts(x).embedding, 1));
+        #[cfg(feature = "backbones")]
+        if let Some(projection) = &self.projection {
+            return projection.forward(embedding);
+        }
+        embedding
+    }
+
+    /// The same network with its embeddings projected.
+    #[cfg(feature = "backbones")]
+    pub(crate) fn with_projection(self, projection: Projection) -> Self {
+        Self { projection: Some(projection), ..self }
+    }
+
+    /// What the embeddings of this network, and of query encoders of the network without it, are projected by.
+    #[cfg(feature = "backbones")]
+    pub fn projection(&self) -> Option<&Projection> {
+        self.projection.as_ref()
     }
 
     /// `[batch, 3, h, w]` → every part's features, each `[batch, channels]`.

@@ -3,7 +3,7 @@
 use crate::model::mobilenet::MobileNetV3;
 use crate::model::{Backbone, RetrievalNet, StyleNet};
 #[cfg(feature = "backbones")]
-use crate::model::{UNet, inception};
+use crate::model::{Projection, UNet, inception};
 use burn::module::Module;
 
 /// A network whose parameters have names in torchvision's style.
@@ -206,6 +206,17 @@ impl TorchKeys for UNet {
 
     fn pretrained_key(&self, fields: &[&str]) -> Option<String> {
         (fields.first() == Some(&"encoder")).then(|| self.torch_key(fields))
+    }
+}
+
+#[cfg(feature = "backbones")]
+impl TorchKeys for Projection {
+    fn torch_key(&self, fields: &[&str]) -> String {
+        plain(fields)
+    }
+
+    fn pretrained_key(&self, _fields: &[&str]) -> Option<String> {
+        None
     }
 }
 

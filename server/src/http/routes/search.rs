@@ -72,7 +72,7 @@ pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Res
         Some(Kind::Form) => {
             let bytes = body::read(&parts.headers, body, MAX_FORM).await?;
             let form = form::read(&parts.headers, bytes).await?;
-            let mut options = options(form.category.as_deref(), form.limit)?;
+            let mut options = options(&app, form.category.as_deref(), form.limit)?;
             let (query, shown) = app.embed(form.image, form.crop, options.category.is_none()).await?;
             options.category = options.category.or(shown);
             (query, options)
@@ -80,7 +80,7 @@ pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Res
         Some(Kind::Json) => {
             let bytes = body::read(&parts.headers, body, MAX_JSON).await?;
             let request = embedding::read(&bytes)?;
-            let options = options(request.category.as_deref(), request.limit)?;
+            let options = options(&app, request.category.as_deref(), request.limit)?;
             (app.query(request.embedding)?, options)
         }
         None if !parts.headers.contains_key(CONTENT_TYPE) => {
@@ -115,7 +115,7 @@ fn kind(headers: &HeaderMap) -> Option<Kind> {
     }
 }
 
-fn options(category: Option<&str>, limit: Option<usize>) -> Result<SearchOptions, ApiError> {
+fn options(app: &App, category: Option<&str>, limit: Option<usize>) -> Result<SearchOptions, ApiError> {
     let limit = limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(ApiError::field("limit", format!("{limit} is not between 1 and {MAX_LIMIT}")));
@@ -124,5 +124,5 @@ fn options(category: Option<&str>, limit: Option<usize>) -> Result<SearchOptions
         let short = || id.chars().take(40).collect();
         Category::from_id(id).ok_or_else(|| ApiError::UnknownCategory(short()))
     });
-    Ok(SearchOptions { limit, category: category.transpose()? })
+    Ok(SearchOptions { limit, category: category.transpose()?, rerank: app.rerank })
 }

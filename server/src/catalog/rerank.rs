@@ -1,10 +1,11 @@
 //! What can be done with a ranking after the network: hop, query expansion, k-reciprocal neighbours, gallery augmentation.
 //!
-//! All work on unit vectors of one model. Equal similarities rank in gallery order.
+//! All work on unit vectors of one model. Equal similarities rank in gallery order. Evaluation and service call the same.
 
 use rayon::prelude::*;
 use serde::Serialize;
-use shared::score::descending;
+
+use super::storage::{Storage, Stored};
 
 /// Gallery vectors that α-query expansion and gallery augmentation add.
 const NEIGHBOURS: usize = 3;
@@ -12,6 +13,9 @@ const NEIGHBOURS: usize = 3;
 const ALPHA: f64 = 3.0;
 /// Neighbourhood sizes and the weight of the original distance (Zhong et al. 2017).
 const K_RECIPROCAL: KReciprocal = KReciprocal { k1: 20, k2: 6, lambda: 0.3 };
+
+/// Rows among which k-reciprocal neighbours are looked for where a whole gallery would take too long.
+pub const CANDIDATES: usize = 100;
 
 /// How the gallery is ranked a second time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -44,47 +48,66 @@ impl std::str::FromStr for Rerank {
 
 impl Rerank {
     /// Scores `[query][gallery]`, the higher the better; comparable within a query.
-    pub fn scores(self, queries: &[Vec<f32>], gallery: &[Vec<f32>]) -> Vec<Vec<f32>> {
-        let plain = |queries: &[Vec<f32>]| -> Vec<Vec<f32>> {
-            queries.par_iter().map(|query| gallery.iter().map(|row| dot(query, row) as f32).collect()).collect()
-        };
-        match self {
-            Self::None => plain(queries),
-            Self::Hop => {
-                let first = |query: &Vec<f32>| {
-                    let hit = nearest(query, gallery, 1).first().map(|(g, _)| gallery[*g].clone());
-                    hit.unwrap_or_else(|| query.clone())
-                };
-                plain(&queries.iter().map(first).collect::<Vec<_>>())
-            }
-            Self::AlphaQe => plain(&expand(queries, gallery, NEIGHBOURS, ALPHA)),
-            Self::KReciprocal => {
-                let distances = K_RECIPROCAL.distances(queries, gallery);
-                distances.into_iter().map(|line| line.into_iter().map(|d| -d as f32).collect()).collect()
-            }
+    pub fn scores(self, queries: &[Vec<f32>], gallery: &Stored) -> Vec<Vec<f32>> {
+        if self == Self::KReciprocal {
+            let rows: Vec<Vec<f32>> = (0..gallery.len()).map(|row| gallery.row(row)).collect();
+            let distances = K_RECIPROCAL.distances(queries, &rows);
+            return distances.into_iter().map(|line| line.into_iter().map(|d| -d as f32).collect()).collect();
         }
+        let scores = |query: &Vec<f32>| {
+            let query = self.second_query(query, gallery, |_| true);
+            (0..gallery.len()).map(|row| gallery.dot(&query, row)).collect()
+        };
+        queries.par_iter().map(scores).collect()
+    }
+
+    /// What the gallery's rows that `keep` wants are searched with instead of `query`, at unit length; `query` itself where
+    /// there is no second search.
+    pub fn second_query(self, query: &[f32], gallery: &Stored, keep: impl Fn(usize) -> bool + Sync) -> Vec<f32> {
+        match self {
+            Self::None | Self::KReciprocal => query.to_vec(),
+            Self::Hop => {
+                let first = gallery.nearest(query, 1, keep);
+                first.first().map_or_else(|| query.to_vec(), |(row, _)| gallery.row(*row))
+            }
+            Self::AlphaQe => expand(query, gallery, NEIGHBOURS, ALPHA, keep),
+        }
+    }
+
+    /// The rows of the gallery that `keep` wants in their new order, as far as it is another than that of the inner
+    /// products with [`second_query`](Self::second_query): k-reciprocal neighbours among the [`CANDIDATES`] nearest, which
+    /// bounds what a query costs.
+    pub fn reordered(self, query: &[f32], gallery: &Stored, keep: impl Fn(usize) -> bool + Sync) -> Vec<usize> {
+        if self != Self::KReciprocal {
+            return Vec::new();
+        }
+        let near = gallery.nearest(query, CANDIDATES, keep);
+        let rows: Vec<Vec<f32>> = near.iter().map(|(row, _)| gallery.row(*row)).collect();
+        let distances = K_RECIPROCAL.distances(&[query.to_vec()], &rows).pop().unwrap_or_default();
+        let mut order: Vec<(f64, usize)> = distances.into_iter().zip(near).map(|(d, (row, _))| (d, row)).collect();
+        order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        order.into_iter().map(|(_, row)| row).collect()
     }
 }
 
-/// Each of `rows` plus its `n` nearest of `gallery` weighted by similarity to the power of `alpha`, at unit length.
+/// `row` plus its `n` nearest of the gallery that `keep` wants, weighted by similarity to the power of `alpha`, at unit
+/// length.
 ///
 /// Neighbours of negative similarity have no weight.
-pub fn expand(rows: &[Vec<f32>], gallery: &[Vec<f32>], n: usize, alpha: f64) -> Vec<Vec<f32>> {
-    let expanded = |row: &Vec<f32>| {
-        let mut sum: Vec<f64> = row.iter().map(|value| f64::from(*value)).collect();
-        for (g, similarity) in nearest(row, gallery, n) {
-            let weight = similarity.max(0.0).powf(alpha);
-            sum.iter_mut().zip(&gallery[g]).for_each(|(sum, value)| *sum += weight * f64::from(*value));
-        }
-        unit(&sum)
-    };
-    rows.par_iter().map(expanded).collect()
+pub fn expand(row: &[f32], gallery: &Stored, n: usize, alpha: f64, keep: impl Fn(usize) -> bool + Sync) -> Vec<f32> {
+    let mut sum: Vec<f64> = row.iter().map(|value| f64::from(*value)).collect();
+    for (near, similarity) in gallery.nearest(row, n, keep) {
+        let weight = f64::from(similarity).max(0.0).powf(alpha);
+        sum.iter_mut().zip(gallery.row(near)).for_each(|(sum, value)| *sum += weight * f64::from(value));
+    }
+    unit(&sum)
 }
 
 /// Database-side augmentation: every gallery vector with its nearest others mixed in.
-pub fn augment(gallery: &[Vec<f32>]) -> Vec<Vec<f32>> {
+pub fn augment(gallery: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
+    let stored = Stored::new(Storage::F32, &gallery);
     // The nearest is the vector itself, at weight one, which leaves its direction as it was.
-    expand(gallery, gallery, NEIGHBOURS + 1, ALPHA)
+    gallery.par_iter().map(|row| expand(row, &stored, NEIGHBOURS + 1, ALPHA, |_| true)).collect()
 }
 
 /// Re-ranking with k-reciprocal encoding (Zhong, Zheng, Cao & Li, CVPR 2017).
@@ -158,20 +181,12 @@ impl KReciprocal {
     }
 }
 
-/// The `n` rows of `gallery` most like `query`, best first, with their similarities.
-fn nearest(query: &[f32], gallery: &[Vec<f32>], n: usize) -> Vec<(usize, f64)> {
-    let mut scored: Vec<(usize, f64)> = gallery.iter().map(|row| dot(query, row)).enumerate().collect();
-    scored.sort_by(|a, b| descending(a.1 as f32, b.1 as f32).then(a.0.cmp(&b.0)));
-    scored.truncate(n);
-    scored
-}
-
 fn dot(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
 }
 
 /// `values` at unit length; all zero stays so.
-pub fn unit(values: &[f64]) -> Vec<f32> {
+fn unit(values: &[f64]) -> Vec<f32> {
     let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
     values.iter().map(|value| (value / norm) as f32).collect()
 }
@@ -179,6 +194,7 @@ pub fn unit(values: &[f64]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::score::descending;
 
     /// Unit vectors at these angles in degrees.
     fn at(angles: &[f64]) -> Vec<Vec<f32>> {
@@ -186,7 +202,7 @@ mod tests {
     }
 
     fn best(rerank: Rerank, queries: &[f64], gallery: &[f64]) -> Vec<usize> {
-        let scores = rerank.scores(&at(queries), &at(gallery));
+        let scores = rerank.scores(&at(queries), &Stored::new(Storage::F32, &at(gallery)));
         let mut order: Vec<usize> = (0..gallery.len()).collect();
         order.sort_by(|a, b| descending(scores[0][*a], scores[0][*b]));
         order
@@ -201,7 +217,7 @@ mod tests {
         // The weighted mean of the query and all three lies at 3, whence 25 is nearer too.
         assert_eq!(best(Rerank::AlphaQe, &[0.0], &gallery), [0, 2, 1]);
         for rerank in [Rerank::Hop, Rerank::AlphaQe, Rerank::KReciprocal] {
-            let nothing = rerank.scores(&at(&[0.0]), &[]);
+            let nothing = rerank.scores(&at(&[0.0]), &Stored::new(Storage::F32, &[]));
             assert!(nothing.iter().all(Vec::is_empty), "{rerank:?} of an empty gallery");
         }
     }
@@ -209,7 +225,7 @@ mod tests {
     #[test]
     fn augmentation_draws_a_gallery_together_and_keeps_unit_length() {
         let before = at(&[0.0, 20.0, 90.0]);
-        let after = augment(&before);
+        let after = augment(before.clone());
         assert!(dot(&after[0], &after[1]) > dot(&before[0], &before[1]));
         assert!(after.iter().all(|row| (dot(row, row) - 1.0).abs() < 1e-6));
     }
