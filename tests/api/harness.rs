@@ -104,8 +104,15 @@ fn service_process() {
     let dir = Path::new(instructions["dir"].as_str().expect("a path"));
     let told = Path::new(instructions["told"].as_str().expect("a path"));
     let query = instructions["query"].as_bool().unwrap_or(true).then_some("query");
-    let category_dir = instructions["category"].as_str().map(|folder| dir.join(folder));
-    let config = ServeConfig { category_dir, ..config(dir, query) };
+    let folder = |name: &str| instructions[name].as_str().map(|folder| dir.join(folder));
+    let usual = config(dir, query);
+    let config = ServeConfig {
+        category_dir: folder("category"),
+        retrieval_dir: folder("retrieval").unwrap_or(usual.retrieval_dir),
+        catalog_dir: folder("catalog").unwrap_or(usual.catalog_dir),
+        rerank: instructions["rerank"].as_str().map_or(usual.rerank, |name| name.parse().expect("a re-ranking")),
+        ..usual
+    };
     let served = serve(&config, &Device::flex(), |addr| {
         let part = told.with_extension("part");
         fs::write(&part, addr.to_string()).and_then(|()| fs::rename(&part, told)).expect("writes the address");
@@ -127,10 +134,16 @@ impl Service {
 
     /// A service that offers a query encoder, or none, and narrows searches with the bundle in the folder `category`.
     pub(crate) fn start_with(query: bool, category: Option<&str>) -> Self {
+        Self::start_as(serde_json::json!({ "query": query, "category": category }))
+    }
+
+    /// A service whose configuration differs from [`config`]'s in what `instructions` name.
+    pub(crate) fn start_as(mut instructions: Value) -> Self {
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let told = shop().path(&format!("addr-{number}.txt"));
-        let instructions = serde_json::json!({ "dir": shop().dir, "told": told, "query": query, "category": category });
+        instructions["dir"] = serde_json::json!(shop().dir);
+        instructions["told"] = serde_json::json!(told);
         let mut process = Process::start("harness::service_process", &instructions.to_string()).expect("starts");
         let deadline = Instant::now() + Duration::from_secs(120);
         let addr = loop {

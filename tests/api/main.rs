@@ -7,3 +7,4 @@ mod openapi;
 mod page;
 mod photos;
 mod search;
+mod whitened;

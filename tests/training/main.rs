@@ -5,6 +5,7 @@ mod categories;
 mod identities;
 mod masks;
 mod techniques;
+mod whitened;
 
 use anyhow::Result;
 use burn::tensor::{Device, Distribution, Tensor, Tolerance};
