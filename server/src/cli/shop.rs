@@ -106,8 +106,8 @@ pub struct ServeArgs {
     /// Folder of the style bundle that browsers run.
     #[arg(long, env = "SELVEDGE_TAGGER")]
     tagger: PathBuf,
-    /// Folder of the bundle with which browsers embed photos themselves, distilled from --bundle; without it they upload
-    /// photos to search.
+    /// Folder of the bundle with which browsers embed photos themselves, distilled from --bundle or from the bundle that
+    /// was whitened to it; without it they upload photos to search.
     #[arg(long, env = "SELVEDGE_QUERY_BUNDLE")]
     query_bundle: Option<PathBuf>,
     /// Folder of the dataset's photos, if it has moved since it was indexed.
