@@ -150,8 +150,23 @@ fn damage_is_found_and_explained() {
     let text = fs::read_to_string(&header).expect("reads");
     fs::write(&header, text.replace("\"format\": 1", "\"format\": 99")).expect("writes");
     assert!(matches!(Catalog::open(&catalog), Err(CatalogError::Format { found: 99, .. })));
-    fs::write(&header, &text).expect("writes");
-    Catalog::open(&catalog).expect("whole again");
+    // As versions wrote it that knew one storage only.
+    fs::write(&header, text.replace("  \"storage\": \"f32\",\n", "")).expect("writes");
+    assert!(!fs::read_to_string(&header).expect("reads").contains("storage"));
+    let whole = Catalog::open(&catalog).expect("whole again");
+
+    // What those versions cannot read has a format of its own, and takes the bytes it should.
+    let bytes = |prefix: &str| fs::metadata(file(prefix)).expect("a file").len() as usize;
+    for (storage, expected) in [(Storage::F16, 2 * fixture::DIM), (Storage::Int8, fixture::DIM + 4)] {
+        index(&IndexOptions { storage, ..options(dir, 0) }, &Device::flex(), |_| ()).expect("indexes");
+        let text = fs::read_to_string(&header).expect("reads");
+        assert!(text.contains("\"format\": 2"), "{text}");
+        assert_eq!(bytes("embeddings-"), expected * whole.photos(), "{storage:?}");
+        assert_eq!(Catalog::open(&catalog).expect("opens").photos(), whole.photos());
+        fs::write(&header, text.replace(&format!("\"{}\"", storage.name()), "\"f32\"")).expect("writes");
+        let error = Catalog::open(&catalog).expect_err("another storage").to_string();
+        assert!(error.contains("damaged") && error.contains("index the dataset again"), "{error}");
+    }
 }
 
 #[test]
