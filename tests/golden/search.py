@@ -21,19 +21,23 @@ def vectors(n, width, seed):
     return raw / np.linalg.norm(raw, axis=1, keepdims=True)
 
 
-def figures(scores, query_ids, gallery_ids):
-    ap, recall = [], {k: [] for k in (1, 5, 10)}
-    for line, identity in zip(scores, query_ids):
-        relevant = [g == identity for g in gallery_ids]
+def figures(scores, query_ids, gallery_ids, leave_out=False):
+    """Where photos search each other, `leave_out` takes each query out of its own gallery."""
+    ap, recall = [], {k: [] for k in (1, 5, 10, 20)}
+    for q, (line, identity) in enumerate(zip(scores, query_ids)):
+        places = [g for g in range(len(line)) if not (leave_out and g == q)]
+        line = [line[g] for g in places]
+        relevant = [gallery_ids[g] == identity for g in places]
         if not any(relevant):
             continue
         # Equal scores in gallery order.
-        order = sorted(range(len(line)), key=lambda g: (-line[g], g))[:10]
-        hits = [relevant[g] for g in order]
+        order = sorted(range(len(line)), key=lambda g: (-line[g], g))[:20]
+        found = [relevant[g] for g in order]
+        hits = found[:10]
         precision = [sum(hits[: r + 1]) / (r + 1) for r in range(len(hits)) if hits[r]]
         ap.append(sum(precision) / min(10, sum(relevant)))
         for k in recall:
-            recall[k].append(float(any(hits[:k])))
+            recall[k].append(float(any(found[:k])))
     return {"mean_ap_at_10": float(np.mean(ap)), **{f"recall_at_{k}": float(np.mean(v)) for k, v in recall.items()}}
 
 

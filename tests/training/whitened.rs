@@ -9,6 +9,7 @@ use server::bundle_io;
 use server::cli::{Cli, run};
 use server::data::Dataset;
 use server::evaluate::asymmetric::asymmetric;
+use server::evaluate::instances::Instances;
 use server::evaluate::run::{Options, evaluate_with};
 use server::evaluate::search::Search;
 use server::train::Start;
@@ -52,7 +53,8 @@ fn a_whitened_bundle_is_what_evaluation_with_whitening_measures() -> Result<()> 
     let (plain, white) = (bundle_io::read(&path("plain"))?, bundle_io::read(&path("white"))?);
     assert_eq!(plain.1.network, white.1.network, "the network is the same");
     let measure = |bundle: &(_, _), whiten: Option<usize>| {
-        let options = Options { search: Search { whiten, ..Search::default() }, ..Options::default() };
+        let instances = Instances { search: Search { whiten, ..Search::default() }, ..Instances::default() };
+        let options = Options { instances, ..Options::default() };
         evaluate_with(std::slice::from_ref(bundle), Dataset::open(&path("shop"))?, "test", &options, &device)
     };
     let (option, bundle, before) = (measure(&plain, Some(8))?, measure(&white, None)?, measure(&plain, None)?);

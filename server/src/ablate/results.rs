@@ -136,6 +136,7 @@ impl Results {
     /// If evaluations asked about different pictures, which cannot be paired.
     pub fn differences(&self, plan: &Plan, rows: &[&Row], figure: &str) -> anyhow::Result<Vec<Option<Difference>>> {
         let mut paths: Option<&[String]> = None;
+        let mut groups = Vec::new();
         let mut figures: Vec<Figure> = Vec::new();
         // Place among `figures` by place among cells.
         let mut places: Vec<Option<usize>> = vec![None; self.cells.len()];
@@ -146,11 +147,13 @@ impl Results {
                 *paths.get_or_insert(outcomes.paths()) == outcomes.paths(),
                 "evaluations asked about different pictures, so their figures cannot be compared\nhint: no switch may change which pictures are evaluated"
             );
+            if figures.is_empty() {
+                groups = outcomes.groups();
+            }
             *place = Some(figures.len());
             figures
                 .push(outcomes.figure(figure).with_context(|| format!("an evaluation lacks the figure '{figure}'"))?);
         }
-        let n = paths.map_or(0, <[String]>::len);
         let pairs = |row: &Row| -> Vec<(usize, usize)> {
             let of = |variant: usize| plan.variants[variant].measurements.iter().map(|at| places[*at]);
             of(row.variant).zip(of(row.reference)).filter_map(|(a, b)| Some((a?, b?))).collect()
@@ -158,8 +161,8 @@ impl Results {
         let by_row: Vec<Vec<(usize, usize)>> = rows.iter().map(|row| pairs(row)).collect();
         let comparisons: Vec<(Vec<usize>, Vec<usize>)> =
             by_row.iter().filter(|pairs| !pairs.is_empty()).map(|pairs| pairs.iter().copied().unzip()).collect();
-        let mut intervals = differences(&figures, n, &comparisons).into_iter();
-        let values: Vec<f64> = figures.iter().map(|figure| figure.of(&vec![1; n])).collect();
+        let mut intervals = differences(&figures, &groups, &comparisons).into_iter();
+        let values: Vec<f64> = figures.iter().map(|figure| figure.of(&vec![1; groups.len()])).collect();
         Ok(by_row
             .into_iter()
             .map(|pairs| {

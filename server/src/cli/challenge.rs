@@ -1,7 +1,8 @@
 //! The files of the JD AI Fashion Challenge: label files in, the submission out.
 
 use super::ensemble::XgBoostFlag;
-use super::{print, tables};
+use super::evaluate::tables;
+use super::print;
 use crate::bundle_io;
 use crate::data::challenge::{Entry, find_images, import, read, report_missing, submission};
 use crate::data::{Dataset, Images, Row};

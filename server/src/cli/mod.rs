@@ -3,6 +3,7 @@
 mod ablate;
 mod challenge;
 mod ensemble;
+mod evaluate;
 mod photo;
 mod pictures;
 mod recolour;
@@ -10,20 +11,9 @@ mod runs;
 mod shop;
 mod whiten;
 
-use crate::bundle_io;
-use crate::catalog::rerank::Rerank;
-use crate::catalog::storage::Storage;
 use crate::data::Dataset;
 use crate::device::{self, DeviceChoice};
-use crate::evaluate::asymmetric::asymmetric;
-use crate::evaluate::run::{Options, evaluate_with};
-use crate::evaluate::search::{Direction, Search};
-use crate::evaluate::table::Table;
-use crate::evaluate::thresholds::ThresholdRule;
-use crate::evaluate::views::Views;
-use crate::report::record::Record;
 use crate::train::recipe::{Recipe, TaskRecipe};
-use crate::train::run::write_whole;
 use crate::train::{Start, export};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -52,7 +42,7 @@ pub enum Command {
     /// Train a small model on a large one's probabilities or embeddings.
     Distill(DistillArgs),
     /// Measure a bundle on a split of a dataset.
-    Evaluate(EvaluateArgs),
+    Evaluate(evaluate::EvaluateArgs),
     /// Measure what each technique is worth: trainings with it on and off, over several seeds.
     Ablate(ablate::AblateArgs),
     /// Make one predictor of many networks.
@@ -133,55 +123,6 @@ pub struct DistillArgs {
     pub train: TrainArgs,
 }
 
-/// `selvedge evaluate`
-#[derive(Debug, Args)]
-pub struct EvaluateArgs {
-    /// Folder of the bundle, or of several classifiers', whose probabilities are averaged.
-    #[arg(long, num_args = 1.., required = true)]
-    pub bundle: Vec<PathBuf>,
-    /// Folder of the retrieval bundle whose gallery the query encoder in --bundle searches.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["tune_predictions", "thresholds"])]
-    pub gallery_bundle: Option<PathBuf>,
-    /// Folder of the dataset.
-    #[arg(long, env = "SELVEDGE_DATA")]
-    pub data: PathBuf,
-    /// The split to measure on.
-    #[arg(long, default_value = "test")]
-    pub split: String,
-    /// Average a classifier's probabilities over views of each picture: none, flip or ten-crop.
-    #[arg(long, default_value = "none")]
-    pub views: Views,
-    /// Runs of the same model, one a fold, to tune thresholds on what they predicted out of fold, and to set the
-    /// thresholds' worth there beside: run folders (their best epoch counts) or predictions tables.
-    #[arg(long, value_name = "RUN", num_args = 1..)]
-    pub tune_predictions: Vec<PathBuf>,
-    /// Thresholds instead of the bundle's own: greedy, expected or lbfgsb on --tune-predictions, or a number from 0 to 1
-    /// for every label.
-    #[arg(long, value_name = "RULE")]
-    pub thresholds: Option<ThresholdRule>,
-    /// Who looks for whom with a retrieval network: worn-to-shop or shop-to-worn.
-    #[arg(long, default_value = "worn-to-shop")]
-    pub direction: Direction,
-    /// Whiten a retrieval network's embeddings to this many dimensions, fitted on the dataset's split 'train'.
-    #[arg(long, value_name = "DIMS")]
-    pub whiten: Option<usize>,
-    /// Mix each gallery embedding with its nearest ones.
-    #[arg(long)]
-    pub augment_gallery: bool,
-    /// Keep the gallery's embeddings as f32, f16 or int8.
-    #[arg(long, default_value = "f32")]
-    pub storage: Storage,
-    /// Rank the gallery again: none, hop, alpha-qe or k-reciprocal.
-    #[arg(long, default_value = "none")]
-    pub rerank: Rerank,
-    /// Also write what was found picture by picture, as JSON, to compare models with.
-    #[arg(long, value_name = "FILE")]
-    pub outcomes: Option<PathBuf>,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// Runs a parsed command line.
 ///
 /// # Errors
@@ -216,45 +157,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             );
             train(&args.train, &recipe, args.teacher, cli.device)
         }
-        Command::Evaluate(args) => {
-            let bundles: Vec<_> = args.bundle.iter().map(|dir| bundle_io::read(dir)).collect::<Result<_, _>>()?;
-            let dataset = Dataset::open(&args.data)?;
-            if let Some(gallery) = &args.gallery_bundle {
-                anyhow::ensure!(
-                    args.views == Views::None && args.outcomes.is_none(),
-                    "views are a classifier's, and outcomes of one search; --gallery-bundle measures three searches"
-                );
-                let [query] = &bundles[..] else {
-                    anyhow::bail!("--gallery-bundle measures one query encoder; name one --bundle")
-                };
-                let gallery = bundle_io::read(gallery)?;
-                let report = asymmetric(query, &gallery, dataset, &args.split, &cli.device.open()?)?;
-                return if args.json {
-                    print(&serde_json::to_string_pretty(&report)?)
-                } else {
-                    print(&report.to_string())
-                };
-            }
-            let tune = if args.tune_predictions.is_empty() {
-                None
-            } else {
-                Some(Table::out_of_fold(&tables(&args.tune_predictions)?)?)
-            };
-            let search = Search {
-                direction: args.direction,
-                whiten: args.whiten,
-                augment_gallery: args.augment_gallery,
-                storage: args.storage,
-                rerank: args.rerank,
-            };
-            let options = Options { views: args.views, tune, thresholds: args.thresholds, search };
-            let device = cli.device.open()?;
-            let report = evaluate_with(&bundles, dataset, &args.split, &options, &device)?;
-            if let Some(path) = &args.outcomes {
-                write_whole(path, &serde_json::to_vec(&report.outcomes)?)?;
-            }
-            if args.json { print(&serde_json::to_string_pretty(&report)?) } else { print(&report.to_string()) }
-        }
+        Command::Evaluate(args) => evaluate::evaluate(&args, cli.device),
         Command::Ablate(args) => ablate::run(&args, cli.device),
         Command::Ensemble(command) => ensemble::run(&command),
         Command::Tag(args) => photo::tag(&args, cli.device),
@@ -271,12 +174,6 @@ fn print(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }
-}
-
-/// The predictions table that each path names, of a run folder that of its best epoch.
-fn tables(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let table = |path: &PathBuf| if path.is_dir() { Record::read(path).best_predictions() } else { Ok(path.clone()) };
-    paths.iter().map(table).collect()
 }
 
 /// The command as it was given, for the record.

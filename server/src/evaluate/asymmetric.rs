@@ -1,10 +1,12 @@
 //! Search across two networks of one space: queries by the small one in the gallery of the large one, beside what each
 //! finds alone (the protocol of Budnik & Avrithis 2021, <https://arxiv.org/abs/2006.16331>, §4).
 
-use super::bootstrap::{Interval, interval};
+use super::bootstrap::Interval;
 use super::forward::forward_all;
-use super::retrieval::{Ranked, mean_ap_at_10, rank};
-use super::run::{SEED, search_figures, sides};
+use super::instances::{DEPTHS, figures};
+use super::outcomes::{Figure, differences, groups};
+use super::retrieval::{MEAN_AP, Ranked, rank_scores_to, values};
+use super::search::Search;
 use crate::data::{Dataset, Images, MAX_CORRUPT};
 use burn::tensor::Device;
 use serde::Serialize;
@@ -66,8 +68,8 @@ pub fn asymmetric(
         large.model_id()
     );
     dataset.leave_out_corrupt(|row| row.split == split, false, MAX_CORRUPT)?;
-    let rows = dataset.split(split, |_| true, "")?;
-    let (shop, user) = sides(&dataset, &rows, split)?;
+    let plain = Search::default();
+    let (user, shop) = plain.sides(&dataset, split)?;
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&large.input));
     let small_forward = |x| {
         let embedding = unit_norm(encoder.forward(x));
@@ -76,19 +78,23 @@ pub fn asymmetric(
     let small_of = |rows: &[usize]| forward_all(&images, rows, &small.input, device, small_forward);
     let large_of = |rows: &[usize]| forward_all(&images, rows, &large.input, device, |x| network.forward(x));
     let item = |row: usize| &images.dataset().rows[row].item_id;
+    let depth = DEPTHS[DEPTHS.len() - 1];
     let search = |queries: &[Vec<f32>], gallery: &[Vec<f32>]| -> Vec<Ranked> {
-        rank(queries, gallery, |q, g| item(user[q]) == item(shop[g]))
+        let scores = plain.scores(queries, &plain.gallery(gallery.to_vec(), None), None);
+        let ranked =
+            |(q, scores): (usize, &Vec<f32>)| rank_scores_to(depth, scores, |g| Some(item(user[q]) == item(shop[g])));
+        scores.iter().enumerate().map(ranked).collect()
     };
     let (small_queries, large_gallery) = (small_of(&user)?, large_of(&shop)?);
     let reference = search(&large_of(&user)?, &large_gallery);
     let across = search(&small_queries, &large_gallery);
     let alone = search(&small_queries, &small_of(&shop)?);
+    let groups = groups(&user.iter().map(|row| item(*row)).collect::<Vec<_>>());
+    let precision = |ranked: &[Ranked]| Figure::Queries(values(ranked, &[]).remove(MEAN_AP).unwrap_or_default());
     let pairing = |name, ranked: &[Ranked]| Pairing {
         name,
-        figures: search_figures(ranked),
-        gain: interval(ranked.len(), SEED, |queries| {
-            mean_ap_at_10(ranked, queries) - mean_ap_at_10(&reference, queries)
-        }),
+        figures: figures(&values(ranked, &DEPTHS), &groups),
+        gain: differences(&[precision(ranked), precision(&reference)], &groups, &[(vec![0], vec![1])])[0],
     };
     Ok(AsymmetricReport {
         query_model_id: small.model_id(),

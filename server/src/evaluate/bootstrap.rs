@@ -39,12 +39,24 @@ pub fn interval(n: usize, seed: u64, statistic: impl Fn(&[usize]) -> f64 + Sync)
 ///
 /// A statistic that is not a number in some resamples, having nothing to count there, has the interval of the others.
 pub fn intervals(n: usize, seed: u64, statistics: impl Fn(&[u32]) -> Vec<f64> + Sync) -> Vec<Interval> {
-    let values = statistics(&vec![1; n]);
+    grouped_intervals(&(0..n).collect::<Vec<_>>(), seed, statistics)
+}
+
+/// As [`intervals`] of samples that come in groups, such as photos of one item: whole groups are drawn, because what is
+/// found for one of them says something about the others. `groups[sample]` is below the number of groups.
+pub fn grouped_intervals(groups: &[usize], seed: u64, statistics: impl Fn(&[u32]) -> Vec<f64> + Sync) -> Vec<Interval> {
+    let n_groups = groups.iter().max().map_or(0, |last| last + 1);
+    let draw = |rng: &mut ChaCha8Rng| -> Vec<u32> {
+        let mut drawn = vec![0; n_groups];
+        (0..n_groups).for_each(|_| drawn[rng.random_range(0..n_groups)] += 1);
+        groups.iter().map(|group| drawn[*group]).collect()
+    };
+    let values = statistics(&vec![1; groups.len()]);
     let mut resampled: Vec<Vec<f64>> = vec![Vec::with_capacity(RESAMPLES); values.len()];
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut drawn = 0;
     while drawn < RESAMPLES {
-        let block: Vec<Vec<u32>> = (0..BLOCK.min(RESAMPLES - drawn)).map(|_| draw(n, &mut rng)).collect();
+        let block: Vec<Vec<u32>> = (0..BLOCK.min(RESAMPLES - drawn)).map(|_| draw(&mut rng)).collect();
         drawn += block.len();
         let block: Vec<Vec<f64>> = block.into_par_iter().map(|weights| statistics(&weights)).collect();
         for line in block {
@@ -62,10 +74,4 @@ pub fn intervals(n: usize, seed: u64, statistics: impl Fn(&[u32]) -> Vec<f64> + 
         Interval { value, low: at(0.025), high: at(0.975) }
     };
     values.into_iter().zip(resampled).map(of).collect()
-}
-
-fn draw(n: usize, rng: &mut ChaCha8Rng) -> Vec<u32> {
-    let mut weights = vec![0; n];
-    (0..n).for_each(|_| weights[rng.random_range(0..n)] += 1);
-    weights
 }

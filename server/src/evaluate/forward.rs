@@ -1,6 +1,7 @@
 //! Running a network over many pictures.
 
 use super::views::View;
+use crate::catalog::rerank::unit;
 use crate::data::{Images, Loader, Plan};
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
@@ -43,36 +44,86 @@ pub fn probabilities(
     device: &Device,
     forward: impl Fn(Tensor<4>) -> Tensor<2>,
 ) -> anyhow::Result<Vec<Vec<f32>>> {
+    let probabilities = over_views(images, rows, spec, views, device, forward)?.into_iter().map(|logits| {
+        let mean = |label: usize| logits.iter().map(|line| sigmoid(line[label])).sum::<f32>() / logits.len() as f32;
+        (0..logits[0].len()).map(mean).collect()
+    });
+    Ok(probabilities.collect())
+}
+
+/// Embeddings of every row's picture, in the order of `rows`: the mean over `views`, at unit length.
+///
+/// # Errors
+/// If a picture cannot be read.
+pub fn embeddings(
+    images: &Arc<Images>,
+    rows: &[usize],
+    spec: &InputSpec,
+    views: &[View],
+    device: &Device,
+    forward: impl Fn(Tensor<4>) -> Tensor<2>,
+) -> anyhow::Result<Vec<Vec<f32>>> {
+    let embeddings = over_views(images, rows, spec, views, device, forward)?.into_iter().map(|mut lines| {
+        // One view is what the network says, to the bit.
+        if lines.len() == 1 {
+            return lines.swap_remove(0);
+        }
+        let sum = |at: usize| lines.iter().map(|line| f64::from(line[at])).sum::<f64>();
+        unit(&(0..lines[0].len()).map(sum).collect::<Vec<f64>>())
+    });
+    Ok(embeddings.collect())
+}
+
+/// `forward` of every row's picture in every view, `[row][view]`: one line of values each.
+fn over_views(
+    images: &Arc<Images>,
+    rows: &[usize],
+    spec: &InputSpec,
+    views: &[View],
+    device: &Device,
+    forward: impl Fn(Tensor<4>) -> Tensor<2>,
+) -> anyhow::Result<Vec<Vec<Vec<f32>>>> {
+    // Inputs of one size make a batch; each has the places of its views.
+    let mut sizes: Vec<(InputSpec, Vec<usize>)> = Vec::new();
+    for (place, view) in views.iter().enumerate() {
+        let spec = view.spec(spec);
+        match sizes.iter_mut().find(|(known, _)| *known == spec) {
+            Some((_, places)) => places.push(place),
+            None => sizes.push((spec, vec![place])),
+        }
+    }
     let (sender, inputs) = sync_channel(2);
-    let (source, rows, seen) = (Arc::clone(images), rows.to_vec(), views.to_vec());
-    let wanted = spec.clone();
+    let (source, rows, seen, wanted) = (Arc::clone(images), rows.to_vec(), views.to_vec(), sizes.clone());
     // Made on the global pool while the network computes, as the loader's batches are.
     std::thread::spawn(move || {
         for rows in rows.chunks((BATCH / seen.len().max(1)).max(1)) {
-            let pixels = rows.par_iter().map(|row| -> anyhow::Result<Vec<f32>> {
-                let photo = source.get(*row)?;
-                let inputs = seen.iter().map(|view| view.input(&photo, &wanted)).collect::<Result<Vec<_>, _>>()?;
-                Ok(inputs.concat())
-            });
-            let batch: anyhow::Result<Vec<Vec<f32>>> = pixels.collect();
+            let of_size = |(spec, places): &(InputSpec, Vec<usize>)| -> anyhow::Result<Vec<f32>> {
+                let pixels = rows.par_iter().map(|row| -> anyhow::Result<Vec<f32>> {
+                    let photo = source.get(*row)?;
+                    let inputs = places.iter().map(|place| seen[*place].input(&photo, spec));
+                    Ok(inputs.collect::<Result<Vec<_>, _>>()?.concat())
+                });
+                Ok(pixels.collect::<anyhow::Result<Vec<_>>>()?.concat())
+            };
+            let batch: anyhow::Result<Vec<Vec<f32>>> = wanted.iter().map(of_size).collect();
             let failed = batch.is_err();
-            if sender.send(batch).is_err() || failed {
+            if sender.send((rows.len(), batch)).is_err() || failed {
                 return;
             }
         }
     });
-    let mut lines = Vec::new();
-    for batch in inputs {
-        let logits = pass(batch?.concat(), spec, device, &forward);
-        lines.extend(logits.chunks_exact(views.len()).map(mean_probability));
+    let mut answers = Vec::new();
+    for (n, batch) in inputs {
+        let mut of_rows: Vec<Vec<Vec<f32>>> = vec![vec![Vec::new(); views.len()]; n];
+        for (pixels, (spec, places)) in batch?.into_iter().zip(&sizes) {
+            let lines = pass(pixels, spec, device, &forward);
+            for (at, line) in lines.into_iter().enumerate() {
+                of_rows[at / places.len()][places[at % places.len()]] = line;
+            }
+        }
+        answers.extend(of_rows);
     }
-    Ok(lines)
-}
-
-/// Mean over lines of logits of their sigmoids, label by label.
-fn mean_probability(logits: &[Vec<f32>]) -> Vec<f32> {
-    let n = logits.len() as f32;
-    (0..logits[0].len()).map(|label| logits.iter().map(|line| sigmoid(line[label])).sum::<f32>() / n).collect()
+    Ok(answers)
 }
 
 /// One forward pass over `[n, 3, height, width]` values: n lines.

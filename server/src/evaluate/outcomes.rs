@@ -1,6 +1,6 @@
 //! What an evaluation found picture by picture, so that two models can be compared on the same resamples of pictures.
 
-use super::bootstrap::{Interval, intervals};
+use super::bootstrap::{Interval, grouped_intervals};
 use super::classification::{Sampled, figure_names};
 use super::multilabel::Predictions;
 use super::ranking::mean_of_numbers;
@@ -27,6 +27,9 @@ pub enum Outcomes {
     Queries {
         /// Each query picture's path within the dataset.
         paths: Vec<String>,
+        /// Each query's item, which its other photos are drawn with; empty if each photo is drawn by itself.
+        #[serde(default)]
+        items: Vec<String>,
         /// By figure a value a query; `None` where there was nothing to find. The figure is their mean.
         figures: BTreeMap<String, Vec<Option<f64>>>,
     },
@@ -37,6 +40,14 @@ impl Outcomes {
     pub fn paths(&self) -> &[String] {
         match self {
             Self::Labels { paths, .. } | Self::Queries { paths, .. } => paths,
+        }
+    }
+
+    /// Which pictures a bootstrap draws together: the number of each one's group.
+    pub fn groups(&self) -> Vec<usize> {
+        match self {
+            Self::Queries { items, .. } if !items.is_empty() => groups(items),
+            _ => (0..self.paths().len()).collect(),
         }
     }
 
@@ -91,12 +102,22 @@ impl Figure {
     }
 }
 
-/// Differences between means of figures, each with its interval over paired resamples of the `n` pictures: all figures
-/// see the same draw, so that what makes a picture easy or hard for both cancels out.
+/// The number of each item, counted as they come up.
+pub fn groups<T: AsRef<str>>(items: &[T]) -> Vec<usize> {
+    let mut known: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut number = |item| {
+        let next = known.len();
+        *known.entry(item).or_insert(next)
+    };
+    items.iter().map(|item| number(item.as_ref())).collect()
+}
+
+/// Differences between means of figures, each with its interval over paired resamples of the pictures, which
+/// `groups` are drawn together: all figures see the same draw, so that what makes a picture easy or hard for both cancels out.
 ///
 /// A comparison names the figures, by place, whose mean is taken and those whose mean is taken away, at least one each.
-pub fn differences(figures: &[Figure], n: usize, comparisons: &[(Vec<usize>, Vec<usize>)]) -> Vec<Interval> {
-    intervals(n, SEED, |weights| {
+pub fn differences(figures: &[Figure], groups: &[usize], comparisons: &[(Vec<usize>, Vec<usize>)]) -> Vec<Interval> {
+    grouped_intervals(groups, SEED, |weights| {
         let values: Vec<f64> = figures.iter().map(|figure| figure.of(weights)).collect();
         let mean = |of: &[usize]| of.iter().map(|at| values[*at]).sum::<f64>() / of.len() as f64;
         comparisons.iter().map(|(of, reference)| mean(of) - mean(reference)).collect()
@@ -141,9 +162,11 @@ mod tests {
     fn a_paired_difference_is_narrower_than_an_unpaired_one_and_zero_with_itself() {
         let figure = |shift: f32| labels(shift).figure("macro_f2_3").expect("a figure");
         let figures = [figure(0.0), figure(0.02), figure(0.1)];
-        let [same, one, both] =
-            differences(&figures, 40, &[(vec![1], vec![1]), (vec![1], vec![0]), (vec![1, 2], vec![0, 0])])[..]
-        else {
+        let [same, one, both] = differences(
+            &figures,
+            &labels(0.0).groups(),
+            &[(vec![1], vec![1]), (vec![1], vec![0]), (vec![1, 2], vec![0, 0])],
+        )[..] else {
             panic!("three comparisons")
         };
         assert_eq!((same.value, same.low, same.high), (0.0, 0.0, 0.0));
@@ -158,12 +181,36 @@ mod tests {
         let values = vec![Some(1.0), None, Some(0.0), Some(0.5)];
         let figures =
             BTreeMap::from([("recall_at_1".to_owned(), values.clone()), ("mean_ap_at_10".to_owned(), values)]);
-        let outcomes = Outcomes::Queries { paths: vec![String::new(); 4], figures };
+        let outcomes = Outcomes::Queries { paths: vec![String::new(); 4], items: Vec::new(), figures };
         assert_eq!(outcomes.figures()[0], "mean_ap_at_10");
         let figure = outcomes.figure("mean_ap_at_10").expect("a figure");
         for (weights, expected) in [([1, 1, 1, 1], 0.5), ([3, 9, 1, 0], 0.75), ([0, 1, 0, 2], 0.5)] {
             assert_eq!(figure.of(&weights), expected, "{weights:?}");
         }
         assert!(figure.of(&[0, 3, 0, 0]).is_nan());
+    }
+
+    #[test]
+    fn photos_of_one_item_are_drawn_together() {
+        // 20 items of 8 photos that are all found or all missed know no more than 20 photos of which each is.
+        let outcomes = |photos: usize, by_item: bool| {
+            let item = |at: usize| at / photos;
+            let n = 20 * photos;
+            let figure = (0..n).map(|at| Some(f64::from(u8::from(item(at) % 2 == 0)))).collect();
+            Outcomes::Queries {
+                paths: (0..n).map(|at| at.to_string()).collect(),
+                items: if by_item { (0..n).map(|at| format!("i{}", item(at))).collect() } else { Vec::new() },
+                figures: BTreeMap::from([("recall_at_1".to_owned(), figure)]),
+            }
+        };
+        let width = |outcomes: &Outcomes| {
+            let figure = outcomes.figure("recall_at_1").expect("a figure");
+            let interval = grouped_intervals(&outcomes.groups(), 1, |weights| vec![figure.of(weights)])[0];
+            interval.high - interval.low
+        };
+        let (by_item, single, by_photo) =
+            (width(&outcomes(8, true)), width(&outcomes(1, true)), width(&outcomes(8, false)));
+        assert_eq!(by_item, single);
+        assert!(by_photo < 0.5 * by_item, "{by_photo} {by_item}");
     }
 }

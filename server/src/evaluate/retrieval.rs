@@ -4,22 +4,25 @@
 //! images of its identity). Queries without such an image do not count. Equal scores rank in gallery order.
 
 use shared::score::descending;
+use std::collections::BTreeMap;
 
 /// One query's outcome.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranked {
-    /// Gallery indices, best first, ten of them or fewer.
+    /// Gallery indices, best first, as many as were asked for.
     pub top: Vec<usize>,
     /// Whether each of them shows the query's identity.
     pub hit: Vec<bool>,
     /// Gallery images of the query's identity.
     pub relevant: usize,
+    /// The first of these in the ranking of the whole gallery, and its rank, counted from 1.
+    pub first: Option<(usize, usize)>,
 }
 
-/// How many ranks count.
+/// How many ranks count for the average precision.
 pub const DEPTH: usize = 10;
 
-/// Ranks the gallery for every query by inner product.
+/// Ranks the gallery for every query by inner product, [`DEPTH`] deep.
 pub fn rank(queries: &[Vec<f32>], gallery: &[Vec<f32>], is_match: impl Fn(usize, usize) -> bool + Sync) -> Vec<Ranked> {
     use rayon::prelude::*;
     queries
@@ -32,15 +35,30 @@ pub fn rank(queries: &[Vec<f32>], gallery: &[Vec<f32>], is_match: impl Fn(usize,
         .collect()
 }
 
-/// Ranks one query's scores.
+/// Ranks one query's scores, [`DEPTH`] deep.
 pub fn rank_scores(scores: &[f32], is_match: impl Fn(usize) -> bool) -> Ranked {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|a, b| descending(scores[*a], scores[*b]));
-    order.truncate(DEPTH);
+    rank_scores_to(DEPTH, scores, |g| Some(is_match(g)))
+}
+
+/// Ranks one query's scores `depth` deep; what is neither match nor miss (`None`), such as the query itself, is left out.
+pub fn rank_scores_to(depth: usize, scores: &[f32], is_match: impl Fn(usize) -> Option<bool>) -> Ranked {
+    let matches: Vec<Option<bool>> = (0..scores.len()).map(is_match).collect();
+    let mut order: Vec<usize> = (0..scores.len()).filter(|g| matches[*g].is_some()).collect();
+    let better = |a: &usize, b: &usize| descending(scores[*a], scores[*b]).then(a.cmp(b));
+    if depth > 0 && depth < order.len() {
+        order.select_nth_unstable_by(depth - 1, better);
+    }
+    let relevant: Vec<usize> = (0..scores.len()).filter(|g| matches[*g] == Some(true)).collect();
+    let first = relevant.iter().copied().min_by(better);
+    let ahead = |g: usize| order.iter().filter(|other| better(other, &g).is_lt()).count();
+    let first = first.map(|g| (g, 1 + ahead(g)));
+    order.truncate(depth);
+    order.sort_by(better);
     Ranked {
-        hit: order.iter().map(|g| is_match(*g)).collect(),
+        hit: order.iter().map(|g| matches[*g] == Some(true)).collect(),
         top: order,
-        relevant: (0..scores.len()).filter(|g| is_match(*g)).count(),
+        relevant: relevant.len(),
+        first,
     }
 }
 
@@ -49,7 +67,7 @@ impl Ranked {
     pub fn average_precision(&self) -> Option<f64> {
         let mut hits = 0.0;
         let mut sum = 0.0;
-        for (rank, hit) in self.hit.iter().enumerate() {
+        for (rank, hit) in self.hit.iter().take(DEPTH).enumerate() {
             if *hit {
                 hits += 1.0;
                 sum += hits / (rank + 1) as f64;
@@ -62,6 +80,20 @@ impl Ranked {
     pub fn recalled_at(&self, k: usize) -> Option<bool> {
         (self.relevant > 0).then(|| self.hit.iter().take(k).any(|hit| *hit))
     }
+}
+
+/// Name of the figure that is compared if no other is asked for.
+pub const MEAN_AP: &str = "mean_ap_at_10";
+
+/// By name of a figure its value for every query, whose mean it is; `None` where there was nothing to find. Recall at each
+/// of `ks`, which must not be deeper than the ranking.
+pub fn values(ranked: &[Ranked], ks: &[usize]) -> BTreeMap<String, Vec<Option<f64>>> {
+    let recall = |k: &usize| {
+        let of = |one: &Ranked| one.recalled_at(*k).map(|found| f64::from(u8::from(found)));
+        (format!("recall_at_{k}"), ranked.iter().map(of).collect())
+    };
+    let precision = (MEAN_AP.to_owned(), ranked.iter().map(Ranked::average_precision).collect());
+    ks.iter().map(recall).chain([precision]).collect()
 }
 
 /// Mean average precision at 10 over those of the given queries that have something to find.

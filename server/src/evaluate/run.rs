@@ -1,15 +1,15 @@
 //! `selvedge evaluate`: a bundle on a split, every figure with its interval and beside a trivial guess.
 
-use super::bootstrap::{Interval, interval};
+use super::bootstrap::Interval;
 use super::calibration::Calibration;
 use super::classification::{Classification, LabelReport, classify};
 use super::exclusive;
-use super::forward::{forward_all, probabilities};
+use super::forward::probabilities;
+use super::fusion::Fused;
 use super::gap::{GapReport, gap_report};
+use super::instances::{self, CategoryReport, Failure, Instances};
 use super::multilabel::Predictions;
 use super::outcomes::Outcomes;
-use super::retrieval::{Ranked, mean_ap_at_10, rank_scores, recall_at};
-use super::search::{Direction, Search};
 use super::segment;
 use super::thresholds::ThresholdRule;
 use super::views::Views;
@@ -17,7 +17,7 @@ use crate::data::{Dataset, Images, MAX_CORRUPT};
 use anyhow::Context;
 use burn::tensor::Device;
 use serde::Serialize;
-use shared::bundle::{Manifest, Weights, load_retrieval, load_style};
+use shared::bundle::{Manifest, Weights, load_style};
 use shared::model::Architecture;
 use shared::taxonomy::Category;
 use std::collections::BTreeMap;
@@ -48,22 +48,31 @@ pub struct Report {
     /// What the thresholds lose beside the predictions they were tuned on, where those were given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gap: Option<GapReport>,
+    /// Per category, for retrieval, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<CategoryReport>,
+    /// How several retrieval networks search together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fused: Option<Fused>,
+    /// The queries that find least, worst first, as many as were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<Failure>,
     /// What was found picture by picture, to compare models with; too long for a report.
     #[serde(skip)]
     pub outcomes: Outcomes,
 }
 
-/// How a classifier is evaluated beyond its bundle.
+/// How bundles are evaluated beyond what they say themselves.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Views whose probabilities are averaged.
+    /// Views whose probabilities or embeddings are averaged.
     pub views: Views,
     /// Predictions to tune on, such as those out of fold; never of the split that is measured.
     pub tune: Option<Predictions>,
     /// Chooses thresholds on `tune`, or a fixed one; the bundle's own thresholds if `None`.
     pub thresholds: Option<ThresholdRule>,
-    /// What a retrieval network's embeddings go through.
-    pub search: Search,
+    /// How retrieval networks search.
+    pub instances: Instances,
 }
 
 /// Evaluates a bundle on a split of a dataset.
@@ -80,11 +89,12 @@ pub fn evaluate(
     evaluate_with(&[(manifest.clone(), weights.clone())], dataset, split, &Options::default(), device)
 }
 
-/// As [`evaluate`], with further options for a classifier, which may be several bundles: their probabilities are averaged.
+/// As [`evaluate`], with further options. There may be several bundles: classifiers' probabilities are averaged, retrieval
+/// networks search together.
 ///
 /// # Errors
-/// As [`evaluate`]; also if a rule has nothing to tune on, or the predictions to tune on are for other labels, or options
-/// or several bundles are given for a retrieval network, or several classifiers without a rule for their thresholds.
+/// As [`evaluate`]; also if a rule has nothing to tune on, the predictions to tune on are for other labels, there is no
+/// rule for the thresholds of several classifiers, or options are given that are not of this kind of network.
 pub fn evaluate_with(
     bundles: &[(Manifest, Weights)],
     mut dataset: Dataset,
@@ -99,26 +109,32 @@ pub fn evaluate_with(
     }
     let rows = dataset.split(split, |_| true, "")?;
     let ((manifest, weights), others) = bundles.split_first().context("name a bundle to evaluate")?;
+    let retrieves = matches!(manifest.architecture, Architecture::Retrieval(_));
     anyhow::ensure!(
-        options.search == Search::default() || matches!(manifest.architecture, Architecture::Retrieval(_)),
-        "whitening, storage, re-ranking and direction are a retrieval network's; {} is none",
+        options.instances == Instances::default() || retrieves,
+        "whitening, storage, re-ranking, fusion, direction, depth, turns and failures are a retrieval network's; {} is none",
         manifest.model_id()
     );
     if !matches!(manifest.architecture, Architecture::Style(_)) {
         anyhow::ensure!(
-            others.is_empty(),
-            "several bundles are averaged only where all are classifiers; {} is none",
+            others.is_empty() || retrieves,
+            "several bundles are evaluated together only where all are classifiers or all are retrieval networks; {} is neither",
             manifest.model_id()
         );
         anyhow::ensure!(
-            options.views == Views::None && options.tune.is_none() && options.thresholds.is_none(),
-            "views and thresholds are a classifier's; {} is none",
+            options.views == Views::None || retrieves,
+            "views are a classifier's or a retrieval network's; {} is neither",
+            manifest.model_id()
+        );
+        anyhow::ensure!(
+            options.tune.is_none() && options.thresholds.is_none(),
+            "thresholds are a classifier's; {} is none",
             manifest.model_id()
         );
     }
     match &manifest.architecture {
         Architecture::Style(_) => style(bundles, dataset, split, &rows, options, device),
-        Architecture::Retrieval(_) => retrieval(manifest, weights, dataset, split, &rows, &options.search, device),
+        Architecture::Retrieval(_) => instances::report(bundles, dataset, split, options, device),
         Architecture::Query(_) => anyhow::bail!(
             "this bundle is a query encoder, which searches a larger network's gallery; name that network's bundle ({}) \
              with --gallery-bundle",
@@ -212,89 +228,19 @@ fn style(
         labels,
         calibration: Some(calibration),
         gap,
+        categories: Vec::new(),
+        fused: None,
+        failures: Vec::new(),
         outcomes: Outcomes::Labels { paths, thresholds, predictions },
     })
 }
 
-fn paths(dataset: &Dataset, rows: &[usize]) -> Vec<String> {
+pub(super) fn paths(dataset: &Dataset, rows: &[usize]) -> Vec<String> {
     rows.iter().map(|row| dataset.rows[*row].path.clone()).collect()
 }
 
 fn frequencies(targets: &[Vec<bool>], n_labels: usize) -> Vec<usize> {
     (0..n_labels).map(|label| targets.iter().filter(|line| line[label]).count()).collect()
-}
-
-fn retrieval(
-    manifest: &Manifest,
-    weights: &Weights,
-    dataset: Dataset,
-    split: &str,
-    rows: &[usize],
-    search: &Search,
-    device: &Device,
-) -> anyhow::Result<Report> {
-    let net = load_retrieval(manifest, weights, device)?;
-    let (shop, user) = sides(&dataset, rows, split)?;
-    let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&manifest.input));
-    let embed = |rows: &[usize]| forward_all(&images, rows, &manifest.input, device, |x| net.forward(x));
-    let dataset = images.dataset();
-    let item = |row: usize| &dataset.rows[row].item_id;
-    let projection = search.whiten.map(|dims| search.fit(split, dims, dataset, embed, device)).transpose()?;
-    let (user, shop) = match search.direction {
-        Direction::WornToShop => (user, shop),
-        Direction::ShopToWorn => (shop, user),
-    };
-    let scores = search.scores(embed(&user)?, embed(&shop)?, projection.as_ref());
-    let ranked: Vec<Ranked> =
-        scores.iter().enumerate().map(|(q, scores)| rank_scores(scores, |g| item(user[q]) == item(shop[g]))).collect();
-    let figures = search_figures(&ranked);
-    let recalled = |k: usize| ranked.iter().map(move |r| r.recalled_at(k).map(|found| f64::from(u8::from(found))));
-    let outcomes = Outcomes::Queries {
-        paths: paths(dataset, &user),
-        figures: BTreeMap::from([
-            ("mean_ap_at_10".to_owned(), ranked.iter().map(Ranked::average_precision).collect()),
-            ("recall_at_1".to_owned(), recalled(1).collect()),
-            ("recall_at_10".to_owned(), recalled(10).collect()),
-        ]),
-    };
-    let gallery = shop.len() as f64;
-    let guesses = BTreeMap::from([
-        ("recall_at_1 by chance".to_owned(), 1.0 / gallery),
-        ("recall_at_10 by chance".to_owned(), (10.0 / gallery).min(1.0)),
-    ]);
-    Ok(Report {
-        model_id: format!("{}{search}", manifest.model_id()),
-        split: split.to_owned(),
-        n: ranked.len(),
-        figures,
-        guesses,
-        labels: Vec::new(),
-        calibration: None,
-        gap: None,
-        outcomes,
-    })
-}
-
-/// The shop photos among `rows`, which are searched, and the others, which search.
-pub(super) fn sides(dataset: &Dataset, rows: &[usize], split: &str) -> anyhow::Result<(Vec<usize>, Vec<usize>)> {
-    let (shop, user): (Vec<usize>, Vec<usize>) = rows.iter().partition(|row| dataset.rows[**row].is_shop());
-    anyhow::ensure!(
-        !shop.is_empty() && !user.is_empty(),
-        "split '{split}' of {} needs both shop photos (domain 'shop') and others to search with",
-        dataset.dir.display()
-    );
-    Ok((shop, user))
-}
-
-/// The figures of a search with their intervals.
-pub(super) fn search_figures(ranked: &[Ranked]) -> BTreeMap<String, Interval> {
-    let of = |statistic: &(dyn Fn(&[usize]) -> f64 + Sync)| interval(ranked.len(), SEED, statistic);
-    BTreeMap::from([
-        ("mean_ap_at_10".to_owned(), of(&|queries| mean_ap_at_10(ranked, queries))),
-        ("recall_at_1".to_owned(), of(&|queries| recall_at(1, ranked, queries))),
-        ("recall_at_5".to_owned(), of(&|queries| recall_at(5, ranked, queries))),
-        ("recall_at_10".to_owned(), of(&|queries| recall_at(10, ranked, queries))),
-    ])
 }
 
 impl std::fmt::Display for Report {
@@ -333,6 +279,15 @@ impl std::fmt::Display for Report {
                 or_dash(label.roc_auc),
                 label.calibration.expected_calibration_error
             )?;
+        }
+        for category in &self.categories {
+            write!(f, "{category}")?;
+        }
+        if let Some(fused) = &self.fused {
+            write!(f, "{fused}")?;
+        }
+        for failure in &self.failures {
+            write!(f, "{failure}")?;
         }
         match &self.gap {
             Some(gap) => write!(f, "{gap}"),

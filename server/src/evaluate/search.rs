@@ -17,6 +17,8 @@ pub enum Direction {
     WornToShop,
     /// The shop's photos are looked up among the users'.
     ShopToWorn,
+    /// Every photo is looked up among all others, whoever took it, as Stanford Online Products is measured.
+    All,
 }
 
 impl std::str::FromStr for Direction {
@@ -26,7 +28,8 @@ impl std::str::FromStr for Direction {
         match text {
             "worn-to-shop" => Ok(Self::WornToShop),
             "shop-to-worn" => Ok(Self::ShopToWorn),
-            _ => Err(format!("'{text}' is neither worn-to-shop nor shop-to-worn")),
+            "all" => Ok(Self::All),
+            _ => Err(format!("'{text}' is none of worn-to-shop, shop-to-worn and all")),
         }
     }
 }
@@ -49,8 +52,10 @@ pub struct Search {
 /// What is not as it would be without options, each behind a comma.
 impl std::fmt::Display for Search {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.direction == Direction::ShopToWorn {
-            write!(f, ", shop to worn")?;
+        match self.direction {
+            Direction::WornToShop => {}
+            Direction::ShopToWorn => write!(f, ", shop to worn")?,
+            Direction::All => write!(f, ", every photo among all others")?,
         }
         if let Some(dims) = self.whiten {
             write!(f, ", whitened to {dims}")?;
@@ -90,19 +95,44 @@ impl Search {
         whitening::fit(dataset, dims, embed, device)
     }
 
-    /// Scores `[query][gallery]`, the higher the better.
-    pub fn scores(
-        &self,
-        mut queries: Vec<Vec<f32>>,
-        mut gallery: Vec<Vec<f32>>,
-        projection: Option<&Projection>,
-    ) -> Vec<Vec<f32>> {
+    /// The photos that search and those that are searched, of a split's.
+    ///
+    /// # Errors
+    /// If a side is missing, or the photos search each other and would be ranked again by themselves.
+    pub fn sides(&self, dataset: &Dataset, split: &str) -> anyhow::Result<(Vec<usize>, Vec<usize>)> {
+        let rows = dataset.split(split, |_| true, "")?;
+        if self.direction == Direction::All {
+            anyhow::ensure!(
+                self.rerank == Rerank::None && !self.augment_gallery,
+                "where every photo searches all others, the nearest is the photo itself; leave out re-ranking and augmentation"
+            );
+            return Ok((rows.clone(), rows));
+        }
+        let (shop, user): (Vec<usize>, Vec<usize>) = rows.iter().partition(|row| dataset.rows[**row].is_shop());
+        anyhow::ensure!(
+            !shop.is_empty() && !user.is_empty(),
+            "split '{split}' of {} needs both shop photos (domain 'shop') and others to search with",
+            dataset.dir.display()
+        );
+        Ok(if self.direction == Direction::WornToShop { (user, shop) } else { (shop, user) })
+    }
+
+    /// A gallery as it is searched.
+    pub fn gallery(&self, mut rows: Vec<Vec<f32>>, projection: Option<&Projection>) -> Stored {
         if let Some(projection) = projection {
-            (queries, gallery) = (projection.apply(&queries), projection.apply(&gallery));
+            rows = projection.apply(&rows);
         }
         if self.augment_gallery {
-            gallery = augment(gallery);
+            rows = augment(rows);
         }
-        self.rerank.scores(&queries, &Stored::new(self.storage, &gallery))
+        Stored::new(self.storage, &rows)
+    }
+
+    /// Scores `[query][gallery]`, the higher the better.
+    pub fn scores(&self, queries: &[Vec<f32>], gallery: &Stored, projection: Option<&Projection>) -> Vec<Vec<f32>> {
+        match projection {
+            Some(projection) => self.rerank.scores(&projection.apply(queries), gallery),
+            None => self.rerank.scores(queries, gallery),
+        }
     }
 }

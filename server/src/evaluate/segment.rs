@@ -209,8 +209,11 @@ pub(super) fn report(
     }
     let rows = rows.iter().map(|row| images.dataset().rows[*row].path.clone()).collect();
     let each = all.iter().map(|picture| Some(mean_iou(&found, &[*picture]))).collect();
-    let outcomes =
-        Outcomes::Queries { paths: rows, figures: BTreeMap::from([("mean_iou_of_a_picture".to_owned(), each)]) };
+    let outcomes = Outcomes::Queries {
+        paths: rows,
+        items: Vec::new(),
+        figures: BTreeMap::from([("mean_iou_of_a_picture".to_owned(), each)]),
+    };
     Ok(Report {
         model_id: manifest.model_id(),
         split: split.to_owned(),
@@ -220,6 +223,9 @@ pub(super) fn report(
         labels: Vec::new(),
         calibration: None,
         gap: None,
+        categories: Vec::new(),
+        fused: None,
+        failures: Vec::new(),
         outcomes,
     })
 }

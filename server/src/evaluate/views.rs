@@ -1,4 +1,4 @@
-//! Test-time augmentation: one picture looked at in several ways, whose probabilities are averaged.
+//! Test-time augmentation: one picture looked at in several ways, whose probabilities or embeddings are averaged.
 
 use crate::data::Photo;
 use serde::{Deserialize, Serialize};
@@ -6,9 +6,11 @@ use shared::input::{CropBox, InputError, InputSpec};
 
 /// Share of each side that a crop of [`Views::TenCrop`] keeps, as 224 of 256 pixels (Krizhevsky et al. 2012).
 const TEN_CROP_SHARE: f64 = 0.875;
+/// Sizes of [`Views::Sizes`] beside the network's own (Radenović, Tolias & Chum 2018, <https://arxiv.org/abs/1711.02512>).
+const OTHER_SIZES: [f64; 2] = [std::f64::consts::FRAC_1_SQRT_2, std::f64::consts::SQRT_2];
 
-/// Which views a picture is predicted from: in a recipe `"none"`, `"flip"`, `"ten-crop"`, or a list of [`View`]s such as
-/// `[{ crop = [0.0, 0.0, 1.0, 0.5] }, { mirrored = true, turns = 1 }]`.
+/// Which views a picture is predicted from: `"none"`, `"flip"`, `"ten-crop"`, `"sizes"`, `"turns"`, or a list of [`View`]s such
+/// as `[{ crop = [0.0, 0.0, 1.0, 0.5] }, { mirrored = true, turns = 1 }]`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Source", into = "Source")]
 pub enum Views {
@@ -19,13 +21,20 @@ pub enum Views {
     Flip,
     /// The four corners and the centre, .875 of each side, each with its mirror image.
     TenCrop,
+    /// The picture at the network's input size, and at 1/√2 and √2 times it.
+    Sizes,
+    /// The picture in all four quarter turns.
+    Turns,
     /// These, at least one.
     List(Vec<View>),
 }
 
 /// How views are written down.
 #[derive(Serialize, Deserialize)]
-#[serde(untagged, expecting = "views are \"none\", \"flip\", \"ten-crop\" or a list of { crop, mirrored, turns }")]
+#[serde(
+    untagged,
+    expecting = "views are \"none\", \"flip\", \"ten-crop\", \"sizes\", \"turns\" or a list of { crop, mirrored, turns, size }"
+)]
 enum Source {
     Name(String),
     List(Vec<View>),
@@ -41,11 +50,13 @@ pub struct View {
     pub mirrored: bool,
     /// Quarter turns clockwise, 0–3.
     pub turns: u8,
+    /// Factor of the network's input size, ¼–4.
+    pub size: f64,
 }
 
 impl Default for View {
     fn default() -> Self {
-        Self { crop: [0.0, 0.0, 1.0, 1.0], mirrored: false, turns: 0 }
+        Self { crop: [0.0, 0.0, 1.0, 1.0], mirrored: false, turns: 0, size: 1.0 }
     }
 }
 
@@ -62,21 +73,39 @@ impl Views {
                 let crop = |(x, y)| View { crop: [x, y, TEN_CROP_SHARE, TEN_CROP_SHARE], ..View::default() };
                 corners.map(crop).into_iter().flat_map(and_mirrored).collect()
             }
+            Self::Sizes => {
+                let sized = |size| View { size, ..View::default() };
+                std::iter::once(1.0).chain(OTHER_SIZES).map(sized).collect()
+            }
+            Self::Turns => (0..4).map(|turns| View { turns, ..View::default() }).collect(),
             Self::List(views) => views.clone(),
         }
     }
 }
 
+/// What has a name.
+const NAMED: [(&str, Views); 5] = [
+    ("none", Views::None),
+    ("flip", Views::Flip),
+    ("ten-crop", Views::TenCrop),
+    ("sizes", Views::Sizes),
+    ("turns", Views::Turns),
+];
+
 impl std::str::FromStr for Views {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "none" => Ok(Self::None),
-            "flip" => Ok(Self::Flip),
-            "ten-crop" => Ok(Self::TenCrop),
-            _ => Err(format!("'{text}' is none of the views none, flip and ten-crop")),
+        #[derive(Deserialize)]
+        struct Listed {
+            views: Views,
         }
+        if text.trim_start().starts_with('[') {
+            let listed = toml::from_str::<Listed>(&format!("views = {text}"));
+            return listed.map(|listed| listed.views).map_err(|error| error.message().to_owned());
+        }
+        let named = NAMED.iter().find(|(name, _)| *name == text).map(|(_, views)| views.clone());
+        named.ok_or_else(|| format!("'{text}' is none of the views none, flip, ten-crop, sizes and turns"))
     }
 }
 
@@ -88,7 +117,7 @@ impl TryFrom<Source> for Views {
             Source::Name(name) => return name.parse(),
             Source::List(views) => views,
         };
-        for View { crop: [x, y, width, height], turns, .. } in &views {
+        for View { crop: [x, y, width, height], turns, size, .. } in &views {
             let inside = |start: f64, length: f64| start >= 0.0 && length > 0.0 && start + length <= 1.0 + 1e-9;
             if !inside(*x, *width) || !inside(*y, *height) {
                 return Err(format!(
@@ -97,6 +126,9 @@ impl TryFrom<Source> for Views {
             }
             if *turns > 3 {
                 return Err(format!("a view turns by 0 to 3 quarters, not by {turns}"));
+            }
+            if !(0.25..=4.0).contains(size) {
+                return Err(format!("the size {size} of a view is not a factor between 0.25 and 4"));
             }
         }
         if views.is_empty() {
@@ -109,18 +141,21 @@ impl TryFrom<Source> for Views {
 
 impl From<Views> for Source {
     fn from(views: Views) -> Self {
-        let name = match views {
-            Views::None => "none",
-            Views::Flip => "flip",
-            Views::TenCrop => "ten-crop",
-            Views::List(views) => return Self::List(views),
-        };
-        Self::Name(name.to_owned())
+        match (NAMED.iter().find(|(_, named)| *named == views), views) {
+            (None, Views::List(views)) => Self::List(views),
+            (named, _) => Self::Name(named.map_or("none", |(name, _)| name).to_owned()),
+        }
     }
 }
 
 impl View {
-    /// A photo seen so as a model input, `[3, height, width]`.
+    /// What inputs of this view are: the network's own, of its size.
+    pub fn spec(&self, network: &InputSpec) -> InputSpec {
+        let side = |side: usize| ((side as f64 * self.size).round() as usize).max(1);
+        InputSpec { width: side(network.width), height: side(network.height), ..network.clone() }
+    }
+
+    /// A photo seen so as a model input, `[3, height, width]`; `spec` is that of this view.
     ///
     /// # Errors
     /// [`InputError`], which a view that was read from a recipe does not cause.
@@ -195,7 +230,7 @@ mod tests {
             (View { turns: 1, mirrored: true, ..View::default() }, picture.rotate90().fliph()),
             (View { crop: [0.25, 0.5, 0.5, 0.5], ..View::default() }, picture.crop_imm(10, 12, 20, 12)),
             (
-                View { crop: [0.25, 0.5, 0.5, 0.5], turns: 3, mirrored: true },
+                View { crop: [0.25, 0.5, 0.5, 0.5], turns: 3, mirrored: true, ..View::default() },
                 picture.crop_imm(10, 12, 20, 12).rotate270().fliph(),
             ),
         ];
@@ -237,13 +272,19 @@ mod tests {
         struct Table {
             views: Views,
         }
-        let own = Views::List(vec![View { crop: [0.0, 0.0, 1.0, 0.5], mirrored: true, turns: 1 }]);
-        for views in [Views::None, Views::Flip, Views::TenCrop, own] {
+        let own = Views::List(vec![View { crop: [0.0, 0.0, 1.0, 0.5], mirrored: true, turns: 1, size: 0.5 }]);
+        for views in NAMED.map(|(_, views)| views).into_iter().chain([own]) {
             let text = toml::to_string(&Table { views: views.clone() }).expect("writes");
             assert_eq!(toml::from_str::<Table>(&text).expect("reads").views, views, "{text}");
+            // On a command line, too.
+            let alone = text.trim().trim_start_matches("views = ").trim_matches('"');
+            if !alone.contains("[[") {
+                assert_eq!(alone.parse::<Views>(), Ok(views), "{alone}");
+            }
         }
         for (wrong, said) in [
-            ("\"five\"", "none, flip and ten-crop"),
+            ("\"five\"", "none, flip, ten-crop, sizes and turns"),
+            ("[{ size = 8.0 }]", "between 0.25 and 4"),
             ("[]", "at least one"),
             ("[{ crop = [0.5, 0.0, 0.6, 1.0] }]", "leaves the picture"),
             ("[{ turns = 4 }]", "0 to 3"),

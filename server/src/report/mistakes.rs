@@ -8,7 +8,7 @@ use anyhow::Context;
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
 use shared::input::{Fit, InputSpec};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Photos shown.
 const SHOWN: usize = 24;
@@ -66,22 +66,28 @@ pub fn worst(predictions: &Predictions, thresholds: &[f32], photos: &[PathBuf]) 
 /// # Errors
 /// If a photo cannot be read; names it.
 pub fn sheet(mistakes: &[Mistake]) -> anyhow::Result<Vec<u8>> {
-    let lines = mistakes.len().div_ceil(COLUMNS).max(1);
-    let mut page = RgbImage::from_pixel((COLUMNS * CELL) as u32, (lines * CELL) as u32, Rgb([128, 128, 128]));
-    for (i, mistake) in mistakes.iter().enumerate() {
-        let small = thumbnail(&mistake.photo)?;
-        let corner = ((i % COLUMNS) * CELL, (i / COLUMNS) * CELL);
-        image::imageops::replace(&mut page, &small, corner.0 as i64, corner.1 as i64);
+    let cells = mistakes.iter().map(|mistake| Ok(Some(thumbnail(&Photo::read(&mistake.photo)?)?)));
+    page(&cells.collect::<anyhow::Result<Vec<_>>>()?, COLUMNS)
+}
+
+/// Pictures of [`CELL`] pixels a side laid out on one JPEG, `columns` a line; `None` leaves a place empty.
+pub(super) fn page(cells: &[Option<RgbImage>], columns: usize) -> anyhow::Result<Vec<u8>> {
+    let lines = cells.len().div_ceil(columns).max(1);
+    let mut page = RgbImage::from_pixel((columns * CELL) as u32, (lines * CELL) as u32, Rgb([128, 128, 128]));
+    for (i, cell) in cells.iter().enumerate() {
+        let Some(cell) = cell else { continue };
+        let corner = ((i % columns) * CELL, (i / columns) * CELL);
+        image::imageops::replace(&mut page, cell, corner.0 as i64, corner.1 as i64);
     }
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, 82).encode_image(&page).context("cannot encode the contact sheet")?;
     Ok(bytes)
 }
 
-/// A whole photo within a square, by the resizing that models see.
-fn thumbnail(photo: &Path) -> anyhow::Result<RgbImage> {
+/// A whole photo within a square of [`CELL`] pixels, by the resizing that models see.
+pub(super) fn thumbnail(photo: &Photo) -> anyhow::Result<RgbImage> {
     // The mean is what pads: a middle grey, on light and dark pages alike.
     let spec = InputSpec { mean: [0.5; 3], std: [1.0; 3], ..InputSpec::new(CELL, CELL, Fit::Pad) };
-    let chw = spec.to_chw(Photo::read(photo)?.pixels()?, None)?;
+    let chw = spec.to_chw(photo.pixels()?, None)?;
     RgbImage::from_raw(CELL as u32, CELL as u32, spec.to_rgb(&chw)).context("a thumbnail of another size")
 }

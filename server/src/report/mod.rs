@@ -4,6 +4,7 @@
 
 pub mod chart;
 pub mod curves;
+pub mod failures;
 pub mod heatmap;
 pub mod html;
 pub mod intervals;

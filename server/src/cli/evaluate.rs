@@ -1,0 +1,153 @@
+//! `selvedge evaluate`: a bundle, or several together, on a split of a dataset.
+
+use super::print;
+use crate::bundle_io;
+use crate::catalog::rerank::Rerank;
+use crate::catalog::storage::Storage;
+use crate::data::{Dataset, Images};
+use crate::device::DeviceChoice;
+use crate::evaluate::asymmetric::asymmetric;
+use crate::evaluate::fusion::Fusion;
+use crate::evaluate::instances::{DEPTHS, Instances};
+use crate::evaluate::run::{Options, evaluate_with};
+use crate::evaluate::search::{Direction, Search};
+use crate::evaluate::table::Table;
+use crate::evaluate::thresholds::ThresholdRule;
+use crate::evaluate::views::Views;
+use crate::report::failures;
+use crate::report::record::Record;
+use crate::train::run::write_whole;
+use clap::Args;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Queries on the sheet of failures.
+const FAILURES: usize = 12;
+
+/// `selvedge evaluate`
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// Folder of the bundle, or of several: classifiers' probabilities are averaged, retrieval networks search together.
+    #[arg(long, num_args = 1.., required = true)]
+    pub bundle: Vec<PathBuf>,
+    /// Folder of the retrieval bundle whose gallery the query encoder in --bundle searches.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["tune_predictions", "thresholds"])]
+    pub gallery_bundle: Option<PathBuf>,
+    /// Folder of the dataset.
+    #[arg(long, env = "SELVEDGE_DATA")]
+    pub data: PathBuf,
+    /// The split to measure on.
+    #[arg(long, default_value = "test")]
+    pub split: String,
+    /// Average probabilities or embeddings over views of each picture: none, flip, ten-crop, sizes (the input's and 1/√2
+    /// and √2 times it), turns (all four quarters), or a list such as '[{ mirrored = true, turns = 1 }]'.
+    #[arg(long, default_value = "none")]
+    pub views: Views,
+    /// Runs of the same model, one a fold, to tune thresholds on what they predicted out of fold, and to set the
+    /// thresholds' worth there beside: run folders (their best epoch counts) or predictions tables.
+    #[arg(long, value_name = "RUN", num_args = 1..)]
+    pub tune_predictions: Vec<PathBuf>,
+    /// Thresholds instead of the bundle's own: greedy, expected or lbfgsb on --tune-predictions, or a number from 0 to 1
+    /// for every label.
+    #[arg(long, value_name = "RULE")]
+    pub thresholds: Option<ThresholdRule>,
+    /// Who looks for whom with a retrieval network: worn-to-shop, shop-to-worn, or all: every photo among all others.
+    #[arg(long, default_value = "worn-to-shop")]
+    pub direction: Direction,
+    /// Whiten a retrieval network's embeddings to this many dimensions, fitted on the dataset's split 'train'.
+    #[arg(long, value_name = "DIMS")]
+    pub whiten: Option<usize>,
+    /// Mix each gallery embedding with its nearest ones.
+    #[arg(long)]
+    pub augment_gallery: bool,
+    /// Keep the gallery's embeddings as f32, f16 or int8.
+    #[arg(long, default_value = "f32")]
+    pub storage: Storage,
+    /// Rank the gallery again: none, hop, alpha-qe or k-reciprocal.
+    #[arg(long, default_value = "none")]
+    pub rerank: Rerank,
+    /// Ranks up to which a search's recall is measured.
+    #[arg(long, value_name = "K", value_delimiter = ',', default_values_t = DEPTHS)]
+    pub recall_at: Vec<usize>,
+    /// Turn every query by this many quarters clockwise, 0 to 3, to see what turning loses.
+    #[arg(long, value_name = "QUARTERS", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..4))]
+    pub turn_queries: u8,
+    /// Where several retrieval networks come together: early (one joined embedding) or late (summed scores).
+    #[arg(long, default_value = "early")]
+    pub fusion: Fusion,
+    /// The split that chooses weights of several retrieval networks for each category; without it they are equal.
+    #[arg(long, value_name = "SPLIT")]
+    pub tune_split: Option<String>,
+    /// Write a picture of the twelve queries that find least: each with its first ten, right ones framed in green, and
+    /// the best photo of the right item at the end; and list them.
+    #[arg(long, value_name = "FILE.jpg")]
+    pub failures: Option<PathBuf>,
+    /// Also write what was found picture by picture, as JSON, to compare models with.
+    #[arg(long, value_name = "FILE")]
+    pub outcomes: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub(super) fn evaluate(args: &EvaluateArgs, choice: DeviceChoice) -> anyhow::Result<()> {
+    let bundles: Vec<_> = args.bundle.iter().map(|dir| bundle_io::read(dir)).collect::<Result<_, _>>()?;
+    let dataset = Dataset::open(&args.data)?;
+    let options = options(args)?;
+    if let Some(gallery) = &args.gallery_bundle {
+        anyhow::ensure!(
+            args.outcomes.is_none() && options.views == Views::None && options.instances == Instances::default(),
+            "--gallery-bundle measures three plain searches; leave out views, outcomes and what a search goes through"
+        );
+        let [query] = &bundles[..] else {
+            anyhow::bail!("--gallery-bundle measures one query encoder; name one --bundle")
+        };
+        let gallery = bundle_io::read(gallery)?;
+        return answer(&asymmetric(query, &gallery, dataset, &args.split, &choice.open()?)?, args.json);
+    }
+    let report = evaluate_with(&bundles, dataset.clone(), &args.split, &options, &choice.open()?)?;
+    if let Some(path) = &args.outcomes {
+        write_whole(path, &serde_json::to_vec(&report.outcomes)?)?;
+    }
+    if let Some(path) = &args.failures {
+        let margin = &bundles[0].0.input;
+        let images = Images::new(Arc::new(dataset)).with_margin_of(margin);
+        write_whole(path, &failures::sheet(&report.failures, &images)?)?;
+    }
+    answer(&report, args.json)
+}
+
+fn options(args: &EvaluateArgs) -> anyhow::Result<Options> {
+    let tune = if args.tune_predictions.is_empty() {
+        None
+    } else {
+        Some(Table::out_of_fold(&tables(&args.tune_predictions)?)?)
+    };
+    let search = Search {
+        direction: args.direction,
+        whiten: args.whiten,
+        augment_gallery: args.augment_gallery,
+        storage: args.storage,
+        rerank: args.rerank,
+    };
+    let instances = Instances {
+        search,
+        fusion: args.fusion,
+        tune_split: args.tune_split.clone(),
+        recall_at: args.recall_at.clone(),
+        turn_queries: args.turn_queries,
+        failures: if args.failures.is_some() { FAILURES } else { 0 },
+    };
+    Ok(Options { views: args.views.clone(), tune, thresholds: args.thresholds, instances })
+}
+
+fn answer(report: &(impl Serialize + std::fmt::Display), json: bool) -> anyhow::Result<()> {
+    if json { print(&serde_json::to_string_pretty(report)?) } else { print(&report.to_string()) }
+}
+
+/// The predictions table that each path names, of a run folder that of its best epoch.
+pub(super) fn tables(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let table = |path: &PathBuf| if path.is_dir() { Record::read(path).best_predictions() } else { Ok(path.clone()) };
+    paths.iter().map(table).collect()
+}

@@ -1,0 +1,218 @@
+//! How well retrieval networks find a photo's item: the report of a search, per category, with its worst queries.
+//!
+//! Intervals are over identities: an item's photos are drawn together.
+
+use super::bootstrap::{Interval, grouped_intervals};
+use super::fusion::{Finder, Fusion};
+use super::outcomes::{Figure, Outcomes, groups};
+use super::retrieval::{DEPTH, MEAN_AP, Ranked, values};
+use super::run::{Options, Report, SEED, paths};
+use super::search::Search;
+use crate::data::Dataset;
+use burn::tensor::Device;
+use serde::Serialize;
+use shared::bundle::{Manifest, Weights};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The ranks up to which recall is measured if no others are asked for.
+pub const DEPTHS: [usize; 4] = [1, 5, 10, 20];
+
+/// How retrieval networks search, and what of it is reported.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instances {
+    /// What embeddings go through.
+    pub search: Search,
+    /// How several networks search together.
+    pub fusion: Fusion,
+    /// The split that weights of several networks are chosen on, by category; equal weights if `None`.
+    pub tune_split: Option<String>,
+    /// Ranks up to which recall is measured.
+    pub recall_at: Vec<usize>,
+    /// Quarter turns clockwise of every query, to see what turning loses.
+    pub turn_queries: u8,
+    /// How many of the worst queries are reported.
+    pub failures: usize,
+}
+
+impl Default for Instances {
+    fn default() -> Self {
+        Self {
+            search: Search::default(),
+            fusion: Fusion::default(),
+            tune_split: None,
+            recall_at: DEPTHS.to_vec(),
+            turn_queries: 0,
+            failures: 0,
+        }
+    }
+}
+
+/// How well a category's queries do.
+#[derive(Debug, Clone, Serialize)]
+pub struct CategoryReport {
+    /// The category, as the dataset writes it.
+    pub id: String,
+    /// Queries that show it.
+    pub n: usize,
+    /// Figures by name.
+    pub figures: BTreeMap<String, Interval>,
+}
+
+/// A query that finds little.
+#[derive(Debug, Clone, Serialize)]
+pub struct Failure {
+    /// The query's row in the dataset.
+    #[serde(skip)]
+    pub row: usize,
+    /// Its path within the dataset.
+    pub path: String,
+    /// Its average precision at 10.
+    pub average_precision: f64,
+    /// The first ten that it finds, by row, and whether each is right.
+    #[serde(skip)]
+    pub found: Vec<(usize, bool)>,
+    /// The best photo of the right item, by row.
+    #[serde(skip)]
+    pub truth: usize,
+    /// That photo's path within the dataset.
+    pub truth_path: String,
+    /// Its rank, counted from 1.
+    pub truth_rank: usize,
+}
+
+/// Figures with their intervals over groups, from [`values`].
+pub fn figures(values: &BTreeMap<String, Vec<Option<f64>>>, groups: &[usize]) -> BTreeMap<String, Interval> {
+    let figures: Vec<Figure> = values.values().cloned().map(Figure::Queries).collect();
+    let intervals =
+        grouped_intervals(groups, SEED, |weights| figures.iter().map(|figure| figure.of(weights)).collect());
+    values.keys().cloned().zip(intervals).collect()
+}
+
+/// Evaluates retrieval networks, one or several together, on a split.
+///
+/// # Errors
+/// If a bundle does not load, the split lacks a side, a picture cannot be read, or weights would be tuned on what is
+/// measured.
+pub(super) fn report(
+    bundles: &[(Manifest, Weights)],
+    dataset: Dataset,
+    split: &str,
+    options: &Options,
+    device: &Device,
+) -> anyhow::Result<Report> {
+    let wanted = &options.instances;
+    anyhow::ensure!(
+        !wanted.recall_at.is_empty() && !wanted.recall_at.contains(&0),
+        "recall is measured up to ranks from 1 on"
+    );
+    anyhow::ensure!(wanted.turn_queries < 4, "queries are turned by 0 to 3 quarters");
+    let dataset = Arc::new(dataset);
+    let (queries, gallery) = wanted.search.sides(&dataset, split)?;
+    let depth = wanted.recall_at.iter().copied().fold(DEPTH, usize::max);
+    let finder = Finder::new(bundles, &dataset, split, options, depth, device)?;
+    let fused = finder.fuse(&queries, &gallery)?;
+    let ranked = finder.rank(&queries, &gallery, fused.as_ref())?;
+
+    let items: Vec<&str> = queries.iter().map(|row| dataset.rows[*row].item_id.as_str()).collect();
+    let values = values(&ranked, &wanted.recall_at);
+    let candidates = gallery.len().saturating_sub(usize::from(queries == gallery)).max(1) as f64;
+    let chance = |k: &usize| (format!("recall_at_{k} by chance, one right photo"), (*k as f64 / candidates).min(1.0));
+    let mut guesses: BTreeMap<String, f64> = wanted.recall_at.iter().map(chance).collect();
+    if let Some(fused) = &fused {
+        let alone = |(id, value): (&String, &f64)| (format!("{MEAN_AP} of {id} alone"), *value);
+        guesses.extend(fused.alone.iter().map(alone));
+    }
+    let ids: Vec<String> = bundles.iter().map(|(manifest, _)| manifest.model_id()).collect();
+    let turned = if wanted.turn_queries == 0 {
+        String::new()
+    } else {
+        format!(", queries turned by {} degrees", 90 * u32::from(wanted.turn_queries))
+    };
+    Ok(Report {
+        model_id: format!("{}{}{turned}", ids.join(" + "), wanted.search),
+        split: split.to_owned(),
+        n: ranked.len(),
+        figures: figures(&values, &groups(&items)),
+        guesses,
+        labels: Vec::new(),
+        calibration: None,
+        gap: None,
+        categories: categories(&dataset, &queries, &values),
+        fused,
+        failures: failures(&dataset, &queries, &gallery, &ranked, wanted.failures),
+        outcomes: Outcomes::Queries {
+            paths: paths(&dataset, &queries),
+            items: items.iter().map(|item| (*item).to_owned()).collect(),
+            figures: values,
+        },
+    })
+}
+
+/// The figures category by category; nothing where there are not two.
+fn categories(
+    dataset: &Dataset,
+    queries: &[usize],
+    values: &BTreeMap<String, Vec<Option<f64>>>,
+) -> Vec<CategoryReport> {
+    let mut of: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (q, row) in queries.iter().enumerate() {
+        of.entry(&dataset.rows[*row].category).or_default().push(q);
+    }
+    if of.len() < 2 {
+        return Vec::new();
+    }
+    let report = |(id, members): (&str, Vec<usize>)| {
+        let items: Vec<&str> = members.iter().map(|q| dataset.rows[queries[*q]].item_id.as_str()).collect();
+        let values =
+            values.iter().map(|(name, values)| (name.clone(), members.iter().map(|q| values[*q]).collect())).collect();
+        CategoryReport { id: id.to_owned(), n: members.len(), figures: figures(&values, &groups(&items)) }
+    };
+    of.into_iter().map(report).collect()
+}
+
+fn failures(dataset: &Dataset, queries: &[usize], gallery: &[usize], ranked: &[Ranked], n: usize) -> Vec<Failure> {
+    let path = |row: usize| dataset.rows[row].path.clone();
+    let mut failures: Vec<Failure> = ranked
+        .iter()
+        .zip(queries)
+        .filter_map(|(one, row)| {
+            let (truth, truth_rank) = one.first?;
+            Some(Failure {
+                row: *row,
+                path: path(*row),
+                average_precision: one.average_precision()?,
+                found: one.top.iter().zip(&one.hit).take(DEPTH).map(|(g, hit)| (gallery[*g], *hit)).collect(),
+                truth: gallery[truth],
+                truth_path: path(gallery[truth]),
+                truth_rank,
+            })
+        })
+        .collect();
+    failures.sort_by(|a, b| {
+        a.average_precision
+            .total_cmp(&b.average_precision)
+            .then(b.truth_rank.cmp(&a.truth_rank))
+            .then(a.row.cmp(&b.row))
+    });
+    failures.truncate(n);
+    failures
+}
+
+impl std::fmt::Display for CategoryReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let id = if self.id.is_empty() { "(no category)" } else { &self.id };
+        write!(f, "  {id:<20} {:>7}", self.n)?;
+        for (name, figure) in &self.figures {
+            write!(f, "  {name} {figure}")?;
+        }
+        writeln!(f)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { path, average_precision, truth_path, truth_rank, .. } = self;
+        writeln!(f, "  AP {average_precision:.3}  {path}: {truth_path} is on rank {truth_rank}")
+    }
+}
