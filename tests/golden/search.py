@@ -102,6 +102,7 @@ ids = np.arange(30) // 3
 white = whitened(gallery, ids, 4)
 golden = {
     "figures": figures(plain, query_ids, gallery_ids),
+    "figures_among_all_others": figures(gallery @ gallery.T, gallery_ids, gallery_ids, leave_out=True),
     "alpha_qe": (np.array(expanded) @ gallery.T)[:3].tolist(),
     "k_reciprocal": k_reciprocal(queries, gallery)[:3].tolist(),
     # Directions have no sign, so what is compared is how alike rows are afterwards.

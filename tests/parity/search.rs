@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use server::catalog::rerank::Rerank;
 use server::catalog::storage::{Storage, Stored};
-use server::evaluate::retrieval::{mean_ap_at_10, rank, recall_at};
+use server::evaluate::retrieval::{Ranked, mean_ap_at_10, rank_scores_to, values};
 use server::evaluate::whitening::whitening;
 
 /// The generator's numbers, at unit length.
@@ -42,18 +42,29 @@ fn search_figures_and_re_ranking_equal_numpy() {
     let golden = golden();
     let (queries, mut gallery) = (vectors(12, 8, 1.0), vectors(30, 8, 2.0));
     gallery[7] = gallery[3].clone();
-    let ranked = rank(&queries, &gallery, |q, g| q % 6 == g % 7);
-    let all: Vec<usize> = (0..ranked.len()).collect();
-    let figures = &golden["figures"];
-    for (name, found) in [
-        ("mean_ap_at_10", mean_ap_at_10(&ranked, &all)),
-        ("recall_at_1", recall_at(1, &ranked, &all)),
-        ("recall_at_5", recall_at(5, &ranked, &all)),
-        ("recall_at_10", recall_at(10, &ranked, &all)),
-    ] {
-        let expected = figures[name].as_f64().expect("a number");
-        assert!((found - expected).abs() < 1e-12, "{name}: {found} instead of {expected}");
+    let plain = |queries: &[Vec<f32>]| Rerank::None.scores(queries, &Stored::new(Storage::F32, &gallery));
+    let ranked = |queries: &[Vec<f32>], is_match: &dyn Fn(usize, usize) -> Option<bool>| -> Vec<Ranked> {
+        let rank = |(q, line): (usize, &Vec<f32>)| rank_scores_to(20, line, |g| is_match(q, g));
+        plain(queries).iter().enumerate().map(rank).collect()
+    };
+    let searched = ranked(&queries, &|q, g| Some(q % 6 == g % 7));
+    // Every photo among all others: each is left out of its own gallery.
+    let among_others = ranked(&gallery, &|q, g| (q != g).then_some(q % 7 == g % 7));
+    for (figures, ranked) in [("figures", &searched), ("figures_among_all_others", &among_others)] {
+        let found = values(ranked, &[1, 5, 10, 20]);
+        let expected = golden[figures].as_object().expect("figures");
+        assert_eq!(found.len(), expected.len());
+        for (name, values) in found {
+            let counted: Vec<f64> = values.into_iter().flatten().collect();
+            let (mean, expected) = (counted.iter().sum::<f64>() / counted.len() as f64, &expected[&name]);
+            let expected = expected.as_f64().expect("a number");
+            assert!((mean - expected).abs() < 1e-12, "{figures}, {name}: {mean} instead of {expected}");
+        }
     }
+    let all: Vec<usize> = (0..searched.len()).collect();
+    assert!(
+        (mean_ap_at_10(&searched, &all) - golden["figures"]["mean_ap_at_10"].as_f64().expect("a number")).abs() < 1e-12
+    );
     let scores = |rerank: Rerank, sign: f64| -> Vec<Vec<f64>> {
         let scores = rerank.scores(&queries, &Stored::new(Storage::F32, &gallery));
         scores.iter().map(|line| line.iter().map(|x| sign * f64::from(*x)).collect()).collect()

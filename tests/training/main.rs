@@ -5,6 +5,7 @@ mod categories;
 mod identities;
 mod masks;
 mod techniques;
+mod together;
 mod whitened;
 
 use anyhow::Result;

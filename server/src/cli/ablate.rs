@@ -40,6 +40,9 @@ pub struct AblateArgs {
     /// Change a key of the training's recipe in every variant; can be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
+    /// Change an option of the evaluation in every variant, such as direction=shop-to-worn; can be repeated.
+    #[arg(long = "evaluate", value_name = "KEY=VALUE")]
+    evaluations: Vec<String>,
     /// Only say what would happen: variants, and runs that are to be trained.
     #[arg(long)]
     dry_run: bool,
@@ -61,6 +64,7 @@ impl AblateArgs {
         ablation.split = self.split.clone().unwrap_or(ablation.split);
         ablation.figure = self.figure.clone().or(ablation.figure);
         ablation.set.extend(self.settings.iter().cloned());
+        ablation.evaluate.extend(self.evaluations.iter().cloned());
         Ok(ablation)
     }
 }

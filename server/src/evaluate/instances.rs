@@ -117,7 +117,7 @@ pub(super) fn report(
     let items: Vec<&str> = queries.iter().map(|row| dataset.rows[*row].item_id.as_str()).collect();
     let values = values(&ranked, &wanted.recall_at);
     let candidates = gallery.len().saturating_sub(usize::from(queries == gallery)).max(1) as f64;
-    let chance = |k: &usize| (format!("recall_at_{k} by chance, one right photo"), (*k as f64 / candidates).min(1.0));
+    let chance = |k: &usize| (format!("recall_at_{k} by chance"), (*k as f64 / candidates).min(1.0));
     let mut guesses: BTreeMap<String, f64> = wanted.recall_at.iter().map(chance).collect();
     if let Some(fused) = &fused {
         let alone = |(id, value): (&String, &f64)| (format!("{MEAN_AP} of {id} alone"), *value);

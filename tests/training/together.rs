@@ -1,0 +1,99 @@
+//! What an evaluation of searches offers: several networks together, turned queries, views, photos that search each other,
+//! categories and failures.
+
+use super::alone;
+use anyhow::Result;
+use burn::tensor::Device;
+use server::bundle_io;
+use server::catalog::rerank::Rerank;
+use server::data::{Dataset, Images};
+use server::evaluate::fusion::Fusion;
+use server::evaluate::instances::Instances;
+use server::evaluate::run::{Options, Report, evaluate_with};
+use server::evaluate::search::{Direction, Search};
+use server::evaluate::views::Views;
+use server::report::failures;
+use std::sync::Arc;
+use tests::fixture;
+
+#[test]
+fn searches_are_measured_in_every_way() -> Result<()> {
+    let _alone = alone();
+    let dir = tempfile::tempdir()?;
+    let path = |name: &str| dir.path().join(name);
+    let device = Device::flex();
+    fixture::write_dataset(&path("shop"), 40, 0)?;
+    fixture::train_on_first(&path("shop"), 20)?;
+    fixture::write_retrieval_bundle(&path("a"))?;
+    fixture::write_retrieval_bundle(&path("b"))?;
+    let (a, b) = (bundle_io::read(&path("a"))?, bundle_io::read(&path("b"))?);
+    assert_ne!(a.0.model_id(), b.0.model_id());
+    let measure = |bundles: &[_], options: &Options| {
+        evaluate_with(bundles, Dataset::open(&path("shop"))?, "test", options, &device)
+    };
+    let with = |instances: Instances| Options { instances, ..Options::default() };
+    let found = |report: &Report, name: &str| report.figures[name].value;
+    let plain = measure(&[a.clone()], &Options::default())?;
+
+    // Twenty users' photos of three categories, in a gallery of forty.
+    assert_eq!(plain.n, 20);
+    let counts: Vec<(&str, usize)> = plain.categories.iter().map(|one| (one.id.as_str(), one.n)).collect();
+    assert_eq!(counts, [("bags", 7), ("shoes", 6), ("tops", 7)]);
+    let sum: f64 = plain.categories.iter().map(|one| one.n as f64 * one.figures["mean_ap_at_10"].value).sum();
+    assert!((sum / 20.0 - found(&plain, "mean_ap_at_10")).abs() < 1e-12, "{plain}");
+
+    // A network with itself finds what it finds alone, wherever they meet.
+    for fusion in [Fusion::Early, Fusion::Late] {
+        let report = measure(&[a.clone(), a.clone()], &with(Instances { fusion, ..Instances::default() }))?;
+        assert_eq!(report.figures, plain.figures, "{fusion:?}");
+    }
+    // Weights come from the split that is named, one set a category, and never from items that are measured.
+    for fusion in [Fusion::Early, Fusion::Late] {
+        let tuned = |split: &str| Instances { fusion, tune_split: Some(split.to_owned()), ..Instances::default() };
+        let report = measure(&[a.clone(), b.clone()], &with(tuned("train")))?;
+        let fused = report.fused.as_ref().expect("two networks");
+        assert_eq!(fused.weights.keys().collect::<Vec<_>>(), ["bags", "shoes", "tops"]);
+        assert!(fused.weights.values().all(|weights| (weights.iter().sum::<f64>() - 1.0).abs() < 1e-12), "{report}");
+        assert_eq!(fused.alone[&a.0.model_id()], found(&plain, "mean_ap_at_10"));
+        let error = measure(&[a.clone(), b.clone()], &with(tuned("test"))).expect_err("tuned on what is measured");
+        assert!(format!("{error:#}").contains("split of other items"), "{error:#}");
+    }
+
+    // Square inputs in all four turns look alike whichever way the query lies; in one they do not.
+    let turned = |views: &Views, turn_queries: u8| -> Result<f64> {
+        let instances = Instances { turn_queries, ..Instances::default() };
+        let report = measure(&[a.clone()], &Options { views: views.clone(), instances, ..Options::default() })?;
+        Ok(found(&report, "mean_ap_at_10"))
+    };
+    assert!((turned(&Views::Turns, 0)? - turned(&Views::Turns, 1)?).abs() < 1e-9);
+    assert_ne!(turned(&Views::None, 0)?, turned(&Views::None, 1)?);
+    // Other sizes are other inputs, of one embedding.
+    assert!(turned(&Views::Sizes, 0)?.is_finite());
+
+    // Each of 60 photos among the 59 others, two of them of its item.
+    let all = Search { direction: Direction::All, ..Search::default() };
+    let among = measure(
+        &[a.clone()],
+        &with(Instances { search: all.clone(), recall_at: vec![1, 59], ..Instances::default() }),
+    )?;
+    assert_eq!((among.n, found(&among, "recall_at_59")), (60, 1.0));
+    assert!((among.guesses["recall_at_1 by chance"] - 1.0 / 59.0).abs() < 1e-12);
+    let search = Search { rerank: Rerank::Hop, ..all };
+    let error = measure(&[a.clone()], &with(Instances { search, ..Instances::default() })).expect_err("itself first");
+    assert!(error.to_string().contains("the photo itself"), "{error}");
+
+    // The worst come first, and the sheet has a line for each.
+    let worst = measure(&[a], &with(Instances { failures: 3, ..Instances::default() }))?.failures;
+    assert_eq!(worst.len(), 3);
+    assert!(worst.windows(2).all(|pair| pair[0].average_precision <= pair[1].average_precision));
+    let dataset = Dataset::open(&path("shop"))?;
+    for failure in &worst {
+        assert_eq!(dataset.rows[failure.truth].item_id, dataset.rows[failure.row].item_id);
+        let right = failure.found.iter().position(|(_, right)| *right).map(|at| at + 1);
+        assert_eq!(right.is_some(), failure.truth_rank <= 10);
+        assert!(right.is_none_or(|rank| rank == failure.truth_rank));
+    }
+    let sheet = image::load_from_memory(&failures::sheet(&worst, &Images::new(Arc::new(dataset)))?)?;
+    assert_eq!(sheet.height() * 14, sheet.width() * 3);
+    Ok(())
+}
