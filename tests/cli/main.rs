@@ -1,6 +1,7 @@
 //! The command line as a user meets it: help, answers on stdout, errors that say what to do, exit codes.
 
 mod ablate;
+mod benchmarks;
 mod challenge;
 mod recolour;
 

@@ -4,7 +4,8 @@ use super::ensemble::XgBoostFlag;
 use super::evaluate::tables;
 use super::print;
 use crate::bundle_io;
-use crate::data::challenge::{Entry, find_images, import, read, report_missing, submission};
+use crate::data::challenge::{Entry, find_images, import, read, submission};
+use crate::data::import::report_missing;
 use crate::data::{Dataset, Images, Row};
 use crate::device::DeviceChoice;
 use crate::ensemble::{Bagging, Ensemble, Zoo};
@@ -134,17 +135,7 @@ fn by_bundles(
         report_missing(missing.iter().copied(), usize::MAX, folder)? == 0,
         "a submission must answer for every image; fetch those that are missing"
     );
-    let row = |path: &PathBuf| Row {
-        path: path.display().to_string(),
-        split: "test".to_owned(),
-        labels: String::new(),
-        item_id: String::new(),
-        category: String::new(),
-        domain: String::new(),
-        mask: String::new(),
-        dup_group: String::new(),
-        bounds: None,
-    };
+    let row = |path: &PathBuf| Row { path: path.display().to_string(), split: "test".to_owned(), ..Row::default() };
     let rows = found.iter().flatten().map(row).collect();
     let dataset = Dataset { dir: PathBuf::new(), rows, left_out: BTreeSet::new(), sha256: String::new() };
     let tune = if args.tune_predictions.is_empty() {

@@ -1,6 +1,7 @@
 //! The command line. Answers go to stdout, talk to stderr; every option is also an environment variable.
 
 mod ablate;
+mod benchmarks;
 mod challenge;
 mod ensemble;
 mod evaluate;
@@ -50,6 +51,8 @@ pub enum Command {
     Ensemble(ensemble::EnsembleCommand),
     /// Write the JD AI Fashion Challenge's submission file for its style task.
     Submit(challenge::SubmitArgs),
+    /// Write the JD AI Fashion Challenge's submission file for its retrieval task.
+    SubmitRetrieval(benchmarks::SubmitRetrievalArgs),
     /// Tag one picture with a style bundle.
     Tag(photo::TagArgs),
     /// Embed one picture, as a search takes it.
@@ -79,6 +82,8 @@ pub enum DatasetCommand {
     Bench(pictures::BenchArgs),
     /// Make a dataset of the JD AI Fashion Challenge's style labels and images.
     ImportStyle(challenge::ImportStyleArgs),
+    /// Make a dataset of DeepFashion's, Stanford Online Products' or the challenge's retrieval lists and images.
+    ImportRetrieval(benchmarks::ImportRetrievalArgs),
     /// Count images, items and labels of a dataset, split by split.
     Describe {
         /// Folder of the dataset.
@@ -136,6 +141,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Dataset(DatasetCommand::Bench(args)) => pictures::bench(&args),
         Command::Dataset(DatasetCommand::Describe { dir }) => describe(&dir),
         Command::Dataset(DatasetCommand::ImportStyle(args)) => challenge::import_style(&args),
+        Command::Dataset(DatasetCommand::ImportRetrieval(args)) => benchmarks::import_retrieval(&args),
+        Command::SubmitRetrieval(args) => benchmarks::submit_retrieval(&args, cli.device),
         Command::Submit(args) => challenge::submit(&args, cli.device),
         Command::Runs(args) => runs::run(&args),
         Command::Whiten(args) => whiten::whiten(&args, cli.device),

@@ -4,15 +4,12 @@
 //! the thirteen columns. Columns are found by a header if there is one, which may also name `split` and put labels in
 //! another order; without one they are in the challenge's order.
 
-use super::manifest::MANIFEST;
+use super::import::{Line, report_missing, write_manifest};
 use anyhow::Context;
-use serde::Serialize;
 use shared::taxonomy::STYLES;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Missing images that are named one by one.
-const NAMED: usize = 10;
 /// Ways an image may end.
 const EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "JPG", "PNG"];
 
@@ -153,27 +150,6 @@ pub fn find_images(entries: &[Entry], folder: &Path) -> anyhow::Result<Vec<Optio
     Ok(entries.iter().map(of).collect())
 }
 
-/// Counts what is missing and names some of it on stderr.
-///
-/// # Errors
-/// If more than `limit` are missing.
-pub fn report_missing<'a>(
-    missing: impl Iterator<Item = &'a str>,
-    limit: usize,
-    folder: &Path,
-) -> anyhow::Result<usize> {
-    let missing: Vec<&str> = missing.collect();
-    if missing.is_empty() {
-        return Ok(0);
-    }
-    let dots = if missing.len() > NAMED { ", …" } else { "" };
-    let named = missing.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-    let said = format!("{} images are not in {}: {named}{dots}", missing.len(), folder.display());
-    anyhow::ensure!(missing.len() <= limit, "{said}\nhint: --max-missing {} leaves them out", missing.len());
-    eprintln!("{said}; left out");
-    Ok(missing.len())
-}
-
 /// Writes a dataset's manifest for entries whose images are there, each in the split that it says or else in `split`;
 /// images are named by absolute paths unless they lie within `out`. Returns rows by split.
 ///
@@ -185,45 +161,28 @@ pub fn import(
     out: &Path,
     max_missing: usize,
 ) -> anyhow::Result<BTreeMap<String, usize>> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        path: String,
-        split: &'a str,
-        labels: String,
-        item_id: &'a str,
-        category: &'a str,
-        domain: &'a str,
-    }
-    let manifest = out.join(MANIFEST);
-    anyhow::ensure!(!manifest.exists(), "{} is there already; name another folder with --out", manifest.display());
     let folder = std::fs::canonicalize(images).with_context(|| format!("there is no folder {}", images.display()))?;
     let plain: Vec<Entry> = entries.iter().map(|(entry, _)| entry.clone()).collect();
     let found = find_images(&plain, &folder)?;
     let missing = plain.iter().zip(&found).filter(|(_, path)| path.is_none()).map(|(entry, _)| entry.id.as_str());
     report_missing(missing, max_missing, images)?;
-    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
-    let home = std::fs::canonicalize(out)?;
-    let mut table = csv::Writer::from_writer(Vec::new());
-    let mut counts = BTreeMap::new();
+    let mut lines = Vec::new();
     for ((entry, split), path) in entries.iter().zip(found) {
         let Some(path) = path else { continue };
-        let split = entry.split.as_deref().unwrap_or(split);
         let on = entry.styles.iter().flat_map(|styles| STYLES.iter().zip(styles)).filter(|(_, on)| **on);
         let labels: Vec<&str> = on.map(|(style, _)| style.id).collect();
-        let path = path.strip_prefix(&home).unwrap_or(&path).display().to_string();
-        table.serialize(Line {
+        lines.push(Line {
             path,
-            split,
+            split: entry.split.as_deref().unwrap_or(split).to_owned(),
             labels: labels.join(";"),
-            item_id: &entry.id,
-            category: "other",
-            domain: "shop",
-        })?;
-        *counts.entry(split.to_owned()).or_insert(0) += 1;
+            item_id: entry.id.clone(),
+            category: "other".to_owned(),
+            domain: "shop".to_owned(),
+            bounds: None,
+        });
     }
-    anyhow::ensure!(!counts.is_empty(), "none of the images is in {}", images.display());
-    std::fs::write(&manifest, table.into_inner()?).with_context(|| format!("cannot write {}", manifest.display()))?;
-    Ok(counts)
+    anyhow::ensure!(!lines.is_empty(), "none of the images is in {}", images.display());
+    write_manifest(lines, out)
 }
 
 /// A submission: a line an id, with 0 and 1 in the challenge's order of styles.

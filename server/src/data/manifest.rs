@@ -43,7 +43,7 @@ pub enum DataError {
 }
 
 /// One image of a dataset.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub struct Row {
     /// Path relative to the dataset.
     pub path: String,

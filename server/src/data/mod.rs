@@ -1,11 +1,13 @@
 //! Datasets: folders of images with a `manifest.csv`, read into batches.
 
 pub mod augment;
+pub mod benchmarks;
 pub mod challenge;
 pub mod corrupt;
 pub mod duplicates;
 pub mod folds;
 pub mod images;
+pub mod import;
 mod jpeg;
 pub mod loader;
 pub mod manifest;

@@ -1,0 +1,135 @@
+//! Retrieval datasets of other people in, and the challenge's retrieval submission out.
+
+use super::print;
+use crate::bundle_io;
+use crate::catalog::rerank::Rerank;
+use crate::catalog::storage::Storage;
+use crate::data::benchmarks::{self, Boxed, Format, boxed, find, inside, submission};
+use crate::data::import::{report_missing, write_manifest};
+use crate::data::manifest::SHOP;
+use crate::data::{Dataset, Row};
+use crate::device::DeviceChoice;
+use crate::evaluate::fusion::{Finder, Fusion};
+use crate::evaluate::instances::Instances;
+use crate::evaluate::retrieval::DEPTH;
+use crate::evaluate::run::Options;
+use crate::evaluate::search::Search;
+use crate::evaluate::views::Views;
+use crate::train::run::write_whole;
+use clap::Args;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// `selvedge dataset import-retrieval`
+#[derive(Debug, Args)]
+pub struct ImportRetrievalArgs {
+    /// The dataset's folder; of the challenge its file of pairs.
+    from: PathBuf,
+    /// Whose files they are.
+    #[arg(long, value_enum)]
+    format: Format,
+    /// Folder of the images, if it is not that of the lists.
+    #[arg(long)]
+    images: Option<PathBuf>,
+    /// The new dataset's folder, for its manifest.csv.
+    #[arg(long)]
+    out: PathBuf,
+    /// Images that may be missing; they are counted and left out.
+    #[arg(long, default_value_t = 0)]
+    max_missing: usize,
+}
+
+/// `selvedge submit-retrieval`
+#[derive(Debug, Args)]
+pub struct SubmitRetrievalArgs {
+    /// Folder of a retrieval bundle, or of several that search together.
+    #[arg(long, num_args = 1.., required = true)]
+    bundle: Vec<PathBuf>,
+    /// The queries: lines of `url x1 y1 x2 y2`.
+    #[arg(long, value_name = "FILE")]
+    queries: PathBuf,
+    /// The gallery: lines of `url x1 y1 x2 y2`.
+    #[arg(long, value_name = "FILE")]
+    gallery: PathBuf,
+    /// Folder of the images, named as in their urls.
+    #[arg(long)]
+    images: PathBuf,
+    /// Average embeddings over views of each picture: none, flip, ten-crop, sizes, turns or a list.
+    #[arg(long, default_value = "none")]
+    views: Views,
+    /// Mix each gallery embedding with its nearest ones.
+    #[arg(long)]
+    augment_gallery: bool,
+    /// Keep the gallery's embeddings as f32, f16 or int8.
+    #[arg(long, default_value = "f32")]
+    storage: Storage,
+    /// Rank the gallery again: none, hop, alpha-qe or k-reciprocal.
+    #[arg(long, default_value = "none")]
+    rerank: Rerank,
+    /// Where several networks come together: early (one joined embedding) or late (summed scores).
+    #[arg(long, default_value = "early")]
+    fusion: Fusion,
+    /// The submission to write; one that is there is not overwritten.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+pub(super) fn import_retrieval(args: &ImportRetrievalArgs) -> anyhow::Result<()> {
+    let listed = benchmarks::read(args.format, &args.from)?;
+    let lists = if args.from.is_dir() { &args.from } else { args.from.parent().unwrap_or(Path::new("")) };
+    let here = Path::new(".");
+    let images = args.images.as_deref().unwrap_or(if lists == Path::new("") { here } else { lists });
+    let (lines, missing) = benchmarks::lines(listed, images)?;
+    report_missing(missing.iter().map(String::as_str), args.max_missing, images)?;
+    anyhow::ensure!(!lines.is_empty(), "none of the images is in {}", images.display());
+    for (split, n) in write_manifest(lines, &args.out)? {
+        eprintln!("{split}: {n} images");
+    }
+    print(&args.out.display().to_string())
+}
+
+pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice) -> anyhow::Result<()> {
+    anyhow::ensure!(!args.out.exists(), "{} is there already; name another file with --out", args.out.display());
+    let (queries, gallery) = (boxed(&args.queries)?, boxed(&args.gallery)?);
+    let mut rows = rows(&queries, &args.images, "user")?;
+    rows.extend(self::rows(&gallery, &args.images, SHOP)?);
+    let dataset = Dataset { dir: PathBuf::new(), rows, left_out: BTreeSet::new(), sha256: String::new() };
+    let dataset = Arc::new(dataset);
+    let bundles: Vec<_> = args.bundle.iter().map(|dir| bundle_io::read(dir)).collect::<Result<_, _>>()?;
+    let search = Search {
+        augment_gallery: args.augment_gallery,
+        storage: args.storage,
+        rerank: args.rerank,
+        ..Search::default()
+    };
+    let instances = Instances { search, fusion: args.fusion, ..Instances::default() };
+    let options = Options { views: args.views.clone(), instances, ..Options::default() };
+    let device = choice.open()?;
+    let finder = Finder::new(&bundles, &dataset, "test", &options, DEPTH, &device)?;
+    let (asked, searched): (Vec<usize>, Vec<usize>) = (0..dataset.rows.len()).partition(|row| *row < queries.len());
+    let ranked = finder.rank(&asked, &searched, None)?;
+    let answers = queries
+        .iter()
+        .zip(&ranked)
+        .map(|(query, ranked)| (query.url.as_str(), ranked.top.iter().map(|g| gallery[*g].url.as_str()).collect()));
+    write_whole(&args.out, submission(answers).as_bytes())?;
+    eprintln!("{} queries in a gallery of {}", queries.len(), gallery.len());
+    print(&args.out.display().to_string())
+}
+
+/// Rows of photos that must all be there.
+fn rows(photos: &[Boxed], folder: &Path, domain: &str) -> anyhow::Result<Vec<Row>> {
+    let found: Vec<Option<PathBuf>> = photos.iter().map(|photo| find(folder, &photo.url)).collect();
+    let missing = photos.iter().zip(&found).filter(|(_, path)| path.is_none()).map(|(photo, _)| photo.url.as_str());
+    anyhow::ensure!(
+        report_missing(missing, usize::MAX, folder)? == 0,
+        "a submission must search with all queries in the whole gallery; fetch the images that are missing"
+    );
+    let row = |(photo, path): (&Boxed, PathBuf)| {
+        let bounds = inside(photo.corners, &path)?;
+        let (split, domain) = ("test".to_owned(), domain.to_owned());
+        Ok(Row { path: path.display().to_string(), split, domain, bounds, ..Row::default() })
+    };
+    photos.iter().zip(found.into_iter().flatten()).map(row).collect()
+}
