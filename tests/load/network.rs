@@ -1,0 +1,138 @@
+//! Training steps and embeddings a second of a retrieval network on the CPU, beside PyTorch on the same cores, by turns:
+//! ResNet-18, one global part of 256 values, 923 identities, batches of 64 pictures of 96×128.
+//!
+//!     RAYON_NUM_THREADS=2 cargo run --example network [PYTHON] [ROUNDS]
+//!
+//! PYTHON has torch and torchvision; without it, or with `-`, this side is measured alone.
+
+#![allow(clippy::print_stdout)] // the table
+
+use anyhow::{Context, Result};
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use server::train::loss::cross_entropy;
+use shared::model::pooling::Pooling;
+use shared::model::{RetrievalConfig, RetrievalNet};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Instant;
+
+const BATCH: usize = 64;
+const IDENTITIES: usize = 923;
+
+#[derive(Module, Debug)]
+struct Trainee {
+    net: RetrievalNet,
+    classifier: Linear,
+}
+
+/// PyTorch, which answers with seconds.
+struct Peer {
+    process: Child,
+    asks: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    fn start(python: &str, threads: usize) -> Result<Self> {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/load/network_peer.py");
+        let mut process = Command::new(python)
+            .args([script, &threads.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {python}; name a Python that has torch and torchvision"))?;
+        let asks = process.stdin.take().context("a pipe")?;
+        let answers = BufReader::new(process.stdout.take().context("a pipe")?);
+        Ok(Self { process, asks, answers })
+    }
+
+    fn seconds(&mut self, what: &str) -> Result<f64> {
+        writeln!(self.asks, "{what}")?;
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        line.trim().parse().with_context(|| format!("PyTorch said '{}' and ended", line.trim()))
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It is only there to be asked.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+fn main() -> Result<()> {
+    let mut args = std::env::args().skip(1);
+    let python = args.next().filter(|python| python != "-");
+    let rounds: usize = args.next().map_or(Ok(9), |rounds| rounds.parse()).context("ROUNDS is a number")?;
+    let pool = rayon::ThreadPoolBuilder::new().build()?;
+    let threads = pool.current_num_threads();
+    let mut peer = python.map(|python| Peer::start(&python, threads)).transpose()?;
+
+    let device = Device::flex();
+    let training = device.clone().autodiff();
+    let config = RetrievalConfig {
+        horizontal: Vec::new(),
+        vertical: Vec::new(),
+        ring: Vec::new(),
+        pooling: Pooling::Average,
+        last_stride: 2,
+        ..RetrievalConfig::published("resnet18")
+    };
+    let net = config.init(&training)?;
+    let classifier = LinearConfig::new(config.embedding_dim(), IDENTITIES).init(&training);
+    let mut trainee = Trainee { net, classifier };
+    let mut optimiser = AdamWConfig::new().init();
+    let images = |device: &Device| {
+        let values: Vec<f32> = (0..BATCH * 3 * 128 * 96).map(|i| (i * 7919 % 1009) as f32 / 504.5 - 1.0).collect();
+        Tensor::<4>::from_data(TensorData::new(values, [BATCH, 3, 128, 96]), device)
+    };
+    let classes: Vec<i32> = (0..BATCH as i32).collect();
+    let classes = Tensor::<1, Int>::from_data(TensorData::new(classes, [BATCH]), &training);
+    let (learned, seen) = (images(&training), images(&device));
+    let still = config.init(&device)?;
+
+    let mut times: [[Vec<f64>; 2]; 2] = Default::default();
+    for round in 0..=rounds {
+        for (what, times) in ["train", "embed"].into_iter().zip(&mut times) {
+            let ours = pool.install(|| {
+                let begun = Instant::now();
+                if what == "train" {
+                    let loss = cross_entropy(
+                        trainee.classifier.forward(trainee.net.forward(learned.clone())),
+                        classes.clone(),
+                        0.0,
+                    );
+                    loss.clone().into_scalar::<f32>();
+                    let gradients = GradientsParams::from_grads(loss.backward(), &trainee);
+                    trainee = optimiser.step(1e-3, trainee.clone(), gradients);
+                } else {
+                    still.forward(seen.clone()).sum().into_scalar::<f32>();
+                }
+                begun.elapsed().as_secs_f64()
+            });
+            let theirs = peer.as_mut().map(|peer| peer.seconds(what)).transpose()?;
+            // The first round warms up.
+            if round > 0 {
+                times[0].push(ours);
+                times[1].extend(theirs);
+            }
+        }
+    }
+    println!("ResNet-18, {BATCH} pictures of 96×128, {threads} threads, median of {rounds} rounds");
+    for (what, [ours, theirs]) in ["training steps/s", "embeddings/s"].into_iter().zip(times) {
+        let units = if what == "embeddings/s" { BATCH as f64 } else { 1.0 };
+        let (ours, theirs) = (units / median(ours), units / median(theirs));
+        println!("{what:<18} selvedge {ours:>8.2}  PyTorch {theirs:>8.2}  ratio {:.2}", ours / theirs);
+    }
+    Ok(())
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
+}
