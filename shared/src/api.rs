@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::input::CropBox;
 use serde::{Deserialize, Serialize};
 
 /// Hits returned when a search names no limit.
@@ -111,6 +112,9 @@ pub struct SearchResponse {
     /// for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
+    /// The part of the upright photo that was searched for, in pixels; absent for all of it, and for embeddings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<CropBox>,
     /// Products, best first, each once.
     pub hits: Vec<Hit>,
 }

@@ -3,6 +3,7 @@
 //! **Invariant:** the same pixels give the same bits on every machine, wasm included. Everything here is IEEE
 //! addition, multiplication and division in a fixed order; there is no call into a maths library.
 
+pub mod saliency;
 mod view;
 
 pub use view::{Labels, View};

@@ -105,6 +105,31 @@ fn a_crop_is_the_cropped_photo() {
 }
 
 #[test]
+fn a_proposed_crop_is_named_in_the_answer_and_can_be_asked_for() {
+    let service = Service::shared();
+    let red = |x, y| (60..120).contains(&x) && (40..180).contains(&y);
+    let photo = image::RgbImage::from_fn(200, 240, |x, y| image::Rgb(if red(x, y) { [180, 30, 40] } else { [230; 3] }));
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    photo.write_to(&mut bytes, image::ImageFormat::Png).expect("encodes");
+    let auto = hits(service, bytes.get_ref(), &[("crop", "auto")]);
+    let crop = auto.crop.expect("a box");
+    assert!(crop.x.abs_diff(60) < 10 && crop.y.abs_diff(40) < 14, "{crop:?}");
+    assert!(crop.width.abs_diff(60) < 20 && crop.height.abs_diff(140) < 28, "{crop:?}");
+    let same = hits(service, bytes.get_ref(), &[("crop", &serde_json::to_string(&crop).expect("JSON"))]);
+    assert_eq!((same.crop, same.hits), (Some(crop), auto.hits));
+    assert_eq!(hits(service, bytes.get_ref(), &[]).crop, None, "the whole photo unless asked");
+    let plain = hits(service, &png_of([200; 3]), &[("crop", "auto")]);
+    assert_eq!(plain.crop, None, "nothing stands out");
+}
+
+fn png_of(colour: [u8; 3]) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let photo = image::RgbImage::from_pixel(80, 60, image::Rgb(colour));
+    photo.write_to(&mut bytes, image::ImageFormat::Png).expect("encodes");
+    bytes.into_inner()
+}
+
+#[test]
 fn an_embedding_finds_what_its_photo_finds() {
     let service = Service::shared();
     let (photo, model) = (shop_photo(5, 1), model());

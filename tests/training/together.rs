@@ -33,7 +33,7 @@ fn searches_are_measured_in_every_way() -> Result<()> {
     };
     let with = |instances: Instances| Options { instances, ..Options::default() };
     let found = |report: &Report, name: &str| report.figures[name].value;
-    let plain = measure(&[a.clone()], &Options::default())?;
+    let plain = measure(std::slice::from_ref(&a), &Options::default())?;
 
     // Twenty users' photos of three categories, in a gallery of forty.
     assert_eq!(plain.n, 20);
@@ -62,7 +62,8 @@ fn searches_are_measured_in_every_way() -> Result<()> {
     // Square inputs in all four turns look alike whichever way the query lies; in one they do not.
     let turned = |views: &Views, turn_queries: u8| -> Result<f64> {
         let instances = Instances { turn_queries, ..Instances::default() };
-        let report = measure(&[a.clone()], &Options { views: views.clone(), instances, ..Options::default() })?;
+        let report =
+            measure(std::slice::from_ref(&a), &Options { views: views.clone(), instances, ..Options::default() })?;
         Ok(found(&report, "mean_ap_at_10"))
     };
     assert!((turned(&Views::Turns, 0)? - turned(&Views::Turns, 1)?).abs() < 1e-9);
@@ -73,13 +74,14 @@ fn searches_are_measured_in_every_way() -> Result<()> {
     // Each of 60 photos among the 59 others, two of them of its item.
     let all = Search { direction: Direction::All, ..Search::default() };
     let among = measure(
-        &[a.clone()],
+        std::slice::from_ref(&a),
         &with(Instances { search: all.clone(), recall_at: vec![1, 59], ..Instances::default() }),
     )?;
     assert_eq!((among.n, found(&among, "recall_at_59")), (60, 1.0));
     assert!((among.guesses["recall_at_1 by chance"] - 1.0 / 59.0).abs() < 1e-12);
     let search = Search { rerank: Rerank::Hop, ..all };
-    let error = measure(&[a.clone()], &with(Instances { search, ..Instances::default() })).expect_err("itself first");
+    let error = measure(std::slice::from_ref(&a), &with(Instances { search, ..Instances::default() }))
+        .expect_err("itself first");
     assert!(error.to_string().contains("the photo itself"), "{error}");
 
     // The worst come first, and the sheet has a line for each.

@@ -73,6 +73,9 @@ pub struct EvaluateArgs {
     /// Turn every query by this many quarters clockwise, 0 to 3, to see what turning loses.
     #[arg(long, value_name = "QUARTERS", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..4))]
     pub turn_queries: u8,
+    /// Cut queries without a box to the one that is proposed, as `crop=auto` does for the service.
+    #[arg(long)]
+    pub propose_boxes: bool,
     /// Where several retrieval networks come together: early (one joined embedding) or late (summed scores).
     #[arg(long, default_value = "early")]
     pub fusion: Fusion,
@@ -137,6 +140,7 @@ fn options(args: &EvaluateArgs) -> anyhow::Result<Options> {
         tune_split: args.tune_split.clone(),
         recall_at: args.recall_at.clone(),
         turn_queries: args.turn_queries,
+        propose_boxes: args.propose_boxes,
         failures: if args.failures.is_some() { FAILURES } else { 0 },
     };
     Ok(Options { views: args.views.clone(), tune, thresholds: args.thresholds, instances })

@@ -2,6 +2,7 @@
 
 mod ablate;
 mod benchmarks;
+mod boxes;
 mod challenge;
 mod ensemble;
 mod evaluate;
@@ -78,6 +79,8 @@ pub enum DatasetCommand {
     Augmented(pictures::AugmentedArgs),
     /// Give the garments of photos other colours, as a dataset of its own.
     Recolour(recolour::RecolourArgs),
+    /// Measure the boxes that are proposed for photos against the boxes of their masks.
+    Boxes(boxes::BoxesArgs),
     /// Measure how fast pictures are decoded and augmented.
     Bench(pictures::BenchArgs),
     /// Make a dataset of the JD AI Fashion Challenge's style labels and images.
@@ -138,6 +141,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Dataset(DatasetCommand::Sheet(args)) => shop::sheet(&args),
         Command::Dataset(DatasetCommand::Augmented(args)) => pictures::augmented(&args),
         Command::Dataset(DatasetCommand::Recolour(args)) => recolour::recolour_dataset(&args, cli.device),
+        Command::Dataset(DatasetCommand::Boxes(args)) => boxes::boxes(&args),
         Command::Dataset(DatasetCommand::Bench(args)) => pictures::bench(&args),
         Command::Dataset(DatasetCommand::Describe { dir }) => describe(&dir),
         Command::Dataset(DatasetCommand::ImportStyle(args)) => challenge::import_style(&args),

@@ -2,7 +2,7 @@
 
 use super::print;
 use crate::bundle_io;
-use crate::data::Photo;
+use crate::data::{Crop, Photo};
 use crate::device::DeviceChoice;
 use anyhow::Context;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -29,6 +29,10 @@ struct PictureArgs {
     /// Height of the raw pixels.
     #[arg(long)]
     height: Option<usize>,
+    /// The part of the picture to look at, upright: x0,y0,x1,y1 in pixels, or auto for a box around what stands out; all of
+    /// it without.
+    #[arg(long = "box", value_name = "BOX", conflicts_with = "pixels")]
+    crop: Option<Crop>,
 }
 
 impl PictureArgs {
@@ -39,7 +43,17 @@ impl PictureArgs {
                 let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
                 spec.to_chw(Pixels::new(&bytes, width, height, 4)?, None)?
             }
-            (Some(path), ..) => spec.to_chw(Photo::read(path)?.pixels()?, None)?,
+            (Some(path), ..) => {
+                let photo = Photo::read(path)?;
+                let crop = self.crop.unwrap_or_default().of(&photo)?;
+                if self.crop == Some(Crop::Auto) {
+                    match crop {
+                        Some(b) => eprintln!("box {},{},{},{}", b.x, b.y, b.x + b.width, b.y + b.height),
+                        None => eprintln!("nothing stands out; the whole picture is used"),
+                    }
+                }
+                spec.to_chw(photo.pixels()?, crop)?
+            }
             _ => anyhow::bail!("name a picture, or --pixels with --width and --height"),
         })
     }

@@ -4,6 +4,7 @@ pub mod augment;
 pub mod benchmarks;
 pub mod challenge;
 pub mod corrupt;
+pub mod crop;
 pub mod duplicates;
 pub mod folds;
 pub mod images;
@@ -20,6 +21,7 @@ pub mod turns;
 
 pub use augment::Augment;
 pub use corrupt::MAX_CORRUPT;
+pub use crop::Crop;
 pub use images::Images;
 pub use loader::{Batch, Loader, Plan, Source};
 pub use manifest::{DataError, Dataset, Row};

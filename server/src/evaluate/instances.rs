@@ -8,8 +8,9 @@ use super::outcomes::{Figure, Outcomes, groups};
 use super::retrieval::{DEPTH, MEAN_AP, Ranked, values};
 use super::run::{Options, Report, SEED, paths};
 use super::search::Search;
-use crate::data::Dataset;
+use crate::data::{Crop, Dataset, Photo};
 use burn::tensor::Device;
+use rayon::prelude::*;
 use serde::Serialize;
 use shared::bundle::{Manifest, Weights};
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ pub struct Instances {
     pub recall_at: Vec<usize>,
     /// Quarter turns clockwise of every query, to see what turning loses.
     pub turn_queries: u8,
+    /// Cut queries that have no box to the one that is proposed.
+    pub propose_boxes: bool,
     /// How many of the worst queries are reported.
     pub failures: usize,
 }
@@ -43,6 +46,7 @@ impl Default for Instances {
             tune_split: None,
             recall_at: DEPTHS.to_vec(),
             turn_queries: 0,
+            propose_boxes: false,
             failures: 0,
         }
     }
@@ -96,7 +100,7 @@ pub fn figures(values: &BTreeMap<String, Vec<Option<f64>>>, groups: &[usize]) ->
 /// measured.
 pub(super) fn report(
     bundles: &[(Manifest, Weights)],
-    dataset: Dataset,
+    mut dataset: Dataset,
     split: &str,
     options: &Options,
     device: &Device,
@@ -107,8 +111,12 @@ pub(super) fn report(
         "recall is measured up to ranks from 1 on"
     );
     anyhow::ensure!(wanted.turn_queries < 4, "queries are turned by 0 to 3 quarters");
-    let dataset = Arc::new(dataset);
     let (queries, gallery) = wanted.search.sides(&dataset, split)?;
+    if wanted.propose_boxes {
+        anyhow::ensure!(queries != gallery, "boxes are proposed for queries, and here every photo is also searched");
+        propose_boxes(&mut dataset, &queries)?;
+    }
+    let dataset = Arc::new(dataset);
     let depth = wanted.recall_at.iter().copied().fold(DEPTH, usize::max);
     let finder = Finder::new(bundles, &dataset, split, options, depth, device)?;
     let fused = finder.fuse(&queries, &gallery)?;
@@ -124,13 +132,15 @@ pub(super) fn report(
         guesses.extend(fused.alone.iter().map(alone));
     }
     let ids: Vec<String> = bundles.iter().map(|(manifest, _)| manifest.model_id()).collect();
-    let turned = if wanted.turn_queries == 0 {
-        String::new()
-    } else {
-        format!(", queries turned by {} degrees", 90 * u32::from(wanted.turn_queries))
-    };
+    let mut seen = String::new();
+    if wanted.turn_queries > 0 {
+        seen += &format!(", queries turned by {} degrees", 90 * u32::from(wanted.turn_queries));
+    }
+    if wanted.propose_boxes {
+        seen += ", queries cut to proposed boxes";
+    }
     Ok(Report {
-        model_id: format!("{}{}{turned}", ids.join(" + "), wanted.search),
+        model_id: format!("{}{}{seen}", ids.join(" + "), wanted.search),
         split: split.to_owned(),
         n: ranked.len(),
         figures: figures(&values, &groups(&items)),
@@ -147,6 +157,18 @@ pub(super) fn report(
             figures: values,
         },
     })
+}
+
+/// Gives rows without a box the one that is proposed, where there is one.
+fn propose_boxes(dataset: &mut Dataset, rows: &[usize]) -> anyhow::Result<()> {
+    let bare: Vec<usize> = rows.iter().copied().filter(|row| dataset.rows[*row].bounds.is_none()).collect();
+    let of = |row: &usize| {
+        let photo = Photo::read(&dataset.dir.join(&dataset.rows[*row].path))?;
+        Ok(Crop::Auto.of(&photo)?)
+    };
+    let boxes = bare.par_iter().map(of).collect::<anyhow::Result<Vec<_>>>()?;
+    bare.into_iter().zip(boxes).for_each(|(row, bounds)| dataset.rows[row].bounds = bounds);
+    Ok(())
 }
 
 /// The figures category by category; nothing where there are not two.

@@ -22,7 +22,7 @@ use super::serve::ServeConfig;
 use super::site::Site;
 use crate::catalog::Catalog;
 use crate::catalog::rerank::Rerank;
-use crate::data::Photo;
+use crate::data::{Crop, Photo};
 use crate::device::DeviceChoice;
 use crate::embed::{Categoriser, EmbedError, EmbedFn, EmbedQueue, RetrievalModel};
 use crate::shutdown::{Lifecycle, Phase};
@@ -170,26 +170,27 @@ impl App {
         self.searches.try_acquire().map_err(|_| ApiError::Overloaded { retry_after_s: 1 })
     }
 
-    /// Decodes a photo, cuts it to `crop` and embeds it; with the category that it surely shows, where one is asked for and
+    /// Decodes a photo, cuts it to `crop` and embeds it; with the box that was cut, and with the category that it surely shows, where one is asked for and
     /// there is a bundle that tells.
     pub(super) async fn embed(
         &self,
         photo: Bytes,
-        crop: Option<CropBox>,
+        crop: Crop,
         categorise: bool,
-    ) -> Result<(Embedding, Option<Category>), ApiError> {
+    ) -> Result<(Embedding, Option<Category>, Option<CropBox>), ApiError> {
         // The permit goes with the work, which goes on when the client leaves.
         let permit = Arc::clone(&self.decoders).acquire_owned().await.map_err(|_| ApiError::Unready)?;
         let spec = self.input.clone();
         let categoriser = self.categoriser.clone().filter(|_| categorise);
-        let (input, category) = tokio::task::spawn_blocking(move || {
+        let (input, category, crop) = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let photo = Photo::decode(&photo)?;
+            let crop = crop.of(&photo)?;
             let category = match categoriser {
                 Some(categoriser) => categoriser.category(categoriser.input().to_chw(photo.pixels()?, crop)?),
                 None => None,
             };
-            Ok::<_, ApiError>((spec.to_chw(photo.pixels()?, crop)?, category))
+            Ok::<_, ApiError>((spec.to_chw(photo.pixels()?, crop)?, category, crop))
         })
         .await
         .map_err(|error| ApiError::Internal(error.into()))??;
@@ -197,6 +198,6 @@ impl App {
         let embedding = Embedding::new(self.catalog.model_id(), values);
         let embedding =
             embedding.map_err(|error| ApiError::Internal(anyhow::Error::new(error).context("the model's output")))?;
-        Ok((embedding, category))
+        Ok((embedding, category, crop))
     }
 }

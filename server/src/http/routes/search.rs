@@ -68,20 +68,20 @@ pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Res
         Ok(place) => place,
         Err(error) => return refused(error, body),
     };
-    let (query, options) = match kind(&parts.headers) {
+    let (query, options, crop) = match kind(&parts.headers) {
         Some(Kind::Form) => {
             let bytes = body::read(&parts.headers, body, MAX_FORM).await?;
             let form = form::read(&parts.headers, bytes).await?;
             let mut options = options(&app, form.category.as_deref(), form.limit)?;
-            let (query, shown) = app.embed(form.image, form.crop, options.category.is_none()).await?;
+            let (query, shown, crop) = app.embed(form.image, form.crop, options.category.is_none()).await?;
             options.category = options.category.or(shown);
-            (query, options)
+            (query, options, crop)
         }
         Some(Kind::Json) => {
             let bytes = body::read(&parts.headers, body, MAX_JSON).await?;
             let request = embedding::read(&bytes)?;
             let options = options(&app, request.category.as_deref(), request.limit)?;
-            (app.query(request.embedding)?, options)
+            (app.query(request.embedding)?, options, None)
         }
         None if !parts.headers.contains_key(CONTENT_TYPE) => {
             // Without a type the body can only be missing or wrong; tell which.
@@ -94,6 +94,7 @@ pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Res
     let answer = tokio::task::spawn_blocking(move || SearchResponse {
         model_id: searched.catalog.model_id().into(),
         category: options.category.map(|category| category.id().to_owned()),
+        crop,
         hits: searched.catalog.search(&query, &options).iter().map(convert::hit).collect(),
         took_ms: begun.elapsed().as_secs_f64() * 1e3,
     });

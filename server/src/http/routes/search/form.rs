@@ -7,10 +7,22 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use shared::input::CropBox;
 
+use crate::data::Crop;
 use crate::http::error::ApiError;
 
 /// The longest text of a field that is no file.
 const MAX_TEXT: usize = 1024;
+
+/// The part of the picture to search for, as described to clients.
+#[derive(serde::Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum CropField {
+    /// A box given.
+    Given(CropBox),
+    /// The word `auto`: a box around what stands out, where something does.
+    Word(String),
+}
 
 /// How the form is described to clients.
 #[derive(utoipa::ToSchema)]
@@ -19,7 +31,9 @@ pub(super) struct SearchForm {
     /// A JPEG, PNG, WebP, GIF or BMP file of at most 40 megapixels; its EXIF orientation is applied.
     #[schema(value_type = String, format = Binary)]
     image: Vec<u8>,
-    /// A JSON object: the part of the upright picture to search for, in pixels; all of it when absent.
+    /// A JSON object, the part of the upright picture to search for, in pixels; or `auto` for a box that is proposed; all of
+    /// it when absent. The answer says which box was used.
+    #[schema(value_type = Option<CropField>)]
     crop: Option<CropBox>,
     /// Only products of this category: tops, shoes, bags or other.
     category: Option<String>,
@@ -33,7 +47,7 @@ pub(super) struct Form {
     /// The file as sent.
     pub(super) image: Bytes,
     /// The part of it to search for.
-    pub(super) crop: Option<CropBox>,
+    pub(super) crop: Crop,
     /// The category's id, not yet checked.
     pub(super) category: Option<String>,
     /// The limit, not yet checked.
@@ -58,7 +72,10 @@ pub(super) async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiE
             "image" => once(&mut image, &name, field.bytes().await.map_err(broken)?)?,
             "crop" => {
                 if let Some(text) = text(field).await? {
-                    let value = serde_json::from_str::<CropBox>(&text);
+                    let value = match text.as_str() {
+                        "auto" => Ok(Crop::Auto),
+                        json => serde_json::from_str(json).map(Crop::Box),
+                    };
                     once(&mut crop, &name, value.map_err(|error| ApiError::field(&name, error))?)?;
                 }
             }
@@ -79,7 +96,7 @@ pub(super) async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiE
             }
         }
     }
-    Ok(Form { image: image.ok_or(ApiError::MissingField("image"))?, crop, category, limit })
+    Ok(Form { image: image.ok_or(ApiError::MissingField("image"))?, crop: crop.unwrap_or_default(), category, limit })
 }
 
 fn once<T>(slot: &mut Option<T>, name: &str, value: T) -> Result<(), ApiError> {
