@@ -11,13 +11,31 @@ import { missing, SITE } from './lib/places.mjs';
 
 const GOLDEN = resolve(import.meta.dirname, '../golden');
 
-test('wasm prepares pictures to the recorded bits', { skip: missing(SITE) }, async (t) => {
+/** The CPU module, started. */
+async function start() {
   const script = readdirSync(SITE, { recursive: true }).find((path) => path.endsWith('selvedge-cpu.js'));
   assert.ok(script, `no selvedge-cpu.js in ${SITE}`);
   const path = join(SITE, script);
   const module = await import(pathToFileURL(path));
   await module.default({ module_or_path: readFileSync(path.replace('.js', '_bg.wasm')) });
+  return module;
+}
 
+test('wasm proposes a box around what stands out, and none on plain ground', { skip: missing(SITE) }, async () => {
+  const { proposeBox } = await start();
+  const [width, height] = [200, 240];
+  const within = (x, y) => x >= 60 && x < 120 && y >= 40 && y < 180;
+  const pixels = (colour) => Uint8Array.from({ length: width * height * 4 }, (_, at) => colour(Math.floor(at / 4) % width, Math.floor(at / 4 / width))[at % 4]);
+  const object = pixels((x, y) => (within(x, y) ? [180, 30, 40, 255] : [230, 230, 230, 255]));
+  const box = JSON.parse(proposeBox(object, width, height));
+  const corners = [box.x, box.y, box.x + box.width, box.y + box.height];
+  for (const [at, corner] of [60, 40, 120, 180].entries()) assert.ok(Math.abs(corners[at] - corner) < 14, `${corners}`);
+  assert.equal(proposeBox(pixels(() => [230, 230, 230, 255]), width, height), undefined);
+  assert.throws(() => proposeBox(object, width, height + 1), { name: 'input_invalid' });
+});
+
+test('wasm prepares pictures to the recorded bits', { skip: missing(SITE) }, async (t) => {
+  const module = await start();
   const { mean, std, pictures, cases } = JSON.parse(readFileSync(join(GOLDEN, 'input.json')));
   const hash = createHash('sha256');
   for (const { picture, crop, fit, width, height, expected } of cases) {

@@ -119,6 +119,35 @@ test('a drag marks a piece, and the whole photo comes back', { skip }, async () 
   await page.context().close();
 });
 
+test('an area is suggested when asked for, and nothing where nothing stands out', { skip }, async () => {
+  mock.set(works);
+  const page = await open(browser, mock.url);
+  const drawn = (draw) =>
+    page.evaluate((draw) => {
+      const canvas = Object.assign(document.createElement('canvas'), { width: 200, height: 200 });
+      const pen = canvas.getContext('2d');
+      pen.fillStyle = '#ddd';
+      pen.fillRect(0, 0, 200, 200);
+      pen.fillStyle = '#a02040';
+      if (draw) pen.fillRect(60, 40, 80, 120);
+      return canvas.toDataURL('image/png').split(',')[1];
+    }, draw);
+  const file = (data) => ({ name: 'photo.png', mimeType: 'image/png', buffer: Buffer.from(data, 'base64') });
+  const [object, ground] = [file(await drawn(true)), file(await drawn(false))];
+  await tagPhoto(page, object);
+  assert.equal(await page.getAttribute('.crop-area', 'aria-label'), 'Search area: the whole photo');
+  await page.click('#suggest');
+  await page.waitForSelector('#whole:not([hidden])');
+  assert.match(await page.getAttribute('.crop-area', 'aria-label'), /50% wide, 25% high, 25% from the left, 0% from the top/);
+  await page.context().close();
+  const other = await open(browser, mock.url);
+  await tagPhoto(other, ground);
+  await other.click('#suggest');
+  await other.waitForFunction(() => document.querySelector('[aria-live]')?.textContent.includes('Nothing stands out'));
+  assert.ok(await other.isHidden('#whole'));
+  await other.context().close();
+});
+
 test('takes a photo that is dropped or pasted', { skip }, async () => {
   mock.set(works);
   for (const [type, target] of [['drop', '#drop'], ['paste', 'body']]) {

@@ -8,7 +8,7 @@ mod device;
 mod error;
 mod model;
 
-use shared::input::{InputSpec, Pixels};
+use shared::input::{InputSpec, Pixels, saliency};
 use wasm_bindgen::prelude::*;
 
 use crate::error::WebError;
@@ -40,6 +40,17 @@ pub fn prepare(
     let crop = crop_json.map(|json| serde_json::from_str(&json)).transpose().map_err(WebError::from)?;
     let pixels = Pixels::new(pixels, width, height, channels).map_err(WebError::from)?;
     Ok(spec.to_chw(pixels, crop).map_err(WebError::from)?)
+}
+
+/// A box `{x, y, width, height}` in pixels, as JSON, around what stands out in a photo; nothing where nothing does.
+///
+/// # Errors
+/// An `Error` whose `name` is `input_invalid`, if the pixels do not fit the size.
+#[wasm_bindgen(js_name = proposeBox)]
+pub fn propose_box(rgba: &[u8], width: usize, height: usize) -> Result<Option<String>, JsValue> {
+    let pixels = Pixels::new(rgba, width, height, 4).map_err(WebError::from)?;
+    let json = |found| serde_json::to_string(&found).map_err(WebError::from);
+    Ok(saliency::propose(pixels).map(json).transpose()?)
 }
 
 /// A model of a garment photo, on WebGPU or on the CPU: a style classifier names its tags, a query encoder embeds it to be

@@ -44,6 +44,13 @@ export class Crop extends EventTarget {
     return { x, y, width: Math.max(1, Math.ceil(this.#box.right * width) - x), height: Math.max(1, Math.ceil(this.#box.bottom * height) - y) };
   }
 
+  /** Takes a box in pixels of the photo. */
+  put({ x, y, width, height }) {
+    const { width: w, height: h } = this.#photo;
+    this.#set({ left: x / w, top: y / h, right: (x + width) / w, bottom: (y + height) / h });
+    announce(this.#words());
+  }
+
   /** Back to the whole photo. */
   reset() {
     this.#set({ left: 0, top: 0, right: 1, bottom: 1 });

@@ -38,6 +38,7 @@ async function main() {
   });
   byId('another').addEventListener('click', another);
   byId('whole').addEventListener('click', () => crop?.reset());
+  byId('suggest').addEventListener('click', suggest);
   for (const button of document.querySelectorAll('[data-lang]')) button.addEventListener('click', () => speak(button.dataset.lang, true));
 
   await speak(preferred());
@@ -130,6 +131,15 @@ async function readStyle(of) {
     console.error('selvedge: no tags:', error.code, error.message);
     setTags(() => showFailure(error.code, () => readStyle(of)));
   }
+}
+
+/** Puts the box around what stands out, where something does. Only when asked: models learnt from whole photos, too. */
+async function suggest() {
+  const [of, on] = [photo, crop];
+  const { box } = await tagger.propose({ pixels: of.pixels(), width: of.width, height: of.height }).catch(() => ({ box: null }));
+  if (on !== crop) return; // another photo came meanwhile
+  if (box) on.put(box);
+  else announce(t('crop.nothing'));
 }
 
 /** Whether this device describes photos for the search itself; says so on the page once it is known. */

@@ -57,6 +57,14 @@ export class Model extends EventTarget {
     return this.#queue({ type: 'embed', rgba: pixels, width, height, crop }, 'embedding');
   }
 
+  /**
+   * Proposes a box around what stands out; resolves to `{box: {x, y, width, height}|null}` in pixels.
+   * @param {{pixels: Uint8Array, width: number, height: number}} photo
+   */
+  propose({ pixels, width, height }) {
+    return this.#queue({ type: 'propose', rgba: pixels, width, height }, 'box');
+  }
+
   #queue(message, answer) {
     const turn = this.#tail.then(() => this.#run(message, answer));
     this.#tail = turn.catch(() => {});

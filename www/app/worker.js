@@ -1,14 +1,16 @@
 // A model's worker: picks the backend, loads module and weights, tags or embeds. The page talks to it through model.js.
 //
 // In:  {type: 'load', name, backend, api, modules} · {type: 'tag', rgba, width, height} · {type: 'embed', rgba, width, height, crop}
+//      {type: 'propose', rgba, width, height}
 // Out: {type: 'backend', backend} · {type: 'progress', loaded, total} · {type: 'ready', backend, modelId}
-//      {type: 'tags', tags, ms} · {type: 'embedding', values, ms}
+//      {type: 'tags', tags, ms} · {type: 'embedding', values, ms} · {type: 'box', box}   (box: null where nothing stands out)
 //      {type: 'failed', code, message, gpu}   (gpu: another backend could help)
 
 import { hasRealAdapter, watchDevices } from './adapter.js';
 import { fetchManifest, fetchWeights, WeightsError } from './weights.js';
 
 let model = null;
+let module = null;
 let backend = null;
 
 self.addEventListener('message', async ({ data }) => {
@@ -16,6 +18,7 @@ self.addEventListener('message', async ({ data }) => {
     if (data.type === 'load') await load(data);
     else if (data.type === 'tag') await tag(data);
     else if (data.type === 'embed') await embed(data);
+    else if (data.type === 'propose') post({ type: 'box', box: JSON.parse(module.proposeBox(data.rgba, data.width, data.height) ?? 'null') });
   } catch (error) {
     fail(error.code ?? error.name ?? 'crashed', error.message ?? String(error), !(error instanceof WeightsError) && error.name !== 'bundle_invalid');
   }
@@ -35,7 +38,8 @@ async function load({ name, backend: wanted, api, modules }) {
   const { text, sha256, bytes } = await manifest;
   const url = new URL(`${name}/weights/${sha256}`, api);
   const onProgress = (loaded, total) => post({ type: 'progress', loaded, total });
-  const [module, weights] = await Promise.all([start(modules), fetchWeights({ url, sha256, bytes, onProgress })]);
+  const [started, weights] = await Promise.all([start(modules), fetchWeights({ url, sha256, bytes, onProgress })]);
+  module = started;
 
   model = await module.Model.load(text, weights, backend);
   // The first run on a GPU compiles its shaders: better now than on the visitor's photo.
@@ -47,9 +51,9 @@ async function load({ name, backend: wanted, api, modules }) {
 }
 
 async function start(modules) {
-  const module = await import(new URL(`selvedge-${backend}.js`, modules).href);
-  await module.default();
-  return module;
+  const started = await import(new URL(`selvedge-${backend}.js`, modules).href);
+  await started.default();
+  return started;
 }
 
 async function tag({ rgba, width, height }) {
