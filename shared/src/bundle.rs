@@ -303,8 +303,12 @@ impl Manifest {
     #[cfg(feature = "backbones")]
     pub fn check_files(&self, files: &Weights) -> Result<(), BundleError> {
         self.check_weights(&files.network)?;
+        self.check_projection(files.projection.as_deref())
+    }
+
+    fn check_projection(&self, read: Option<&[u8]>) -> Result<(), BundleError> {
         let Some(ProjectionInfo { file, bytes, sha256, .. }) = &self.projection else { return Ok(()) };
-        let read = files.projection.as_deref().unwrap_or_default();
+        let read = read.unwrap_or_default();
         let actual = sha256_hex(read);
         if actual == *sha256 && read.len() as u64 == *bytes {
             Ok(())
@@ -392,30 +396,30 @@ pub fn load_retrieval(manifest: &Manifest, weights: &Weights, device: &Device) -
     let net = if manifest.weights.folded { net.folded_form() } else { net };
     let net = load(net, weights, Scope::Whole)?;
     #[cfg(feature = "backbones")]
-    if let Some(projection) = load_projection(manifest, weights, device)? {
+    if let Some(projection) = load_projection(manifest, weights.projection.as_deref(), device)? {
         return Ok(net.with_projection(projection));
     }
     Ok(net)
 }
 
-/// What a retrieval bundle projects its network's embeddings by, on `device`; nothing if it does not.
+/// What a retrieval bundle projects its network's embeddings by, on `device`, from the file that it names; nothing if it
+/// does not.
 ///
 /// # Errors
-/// [`BundleError`] if one of its files is not right.
+/// [`BundleError`] if that file is not right.
 #[cfg(feature = "backbones")]
 pub fn load_projection(
     manifest: &Manifest,
-    weights: &Weights,
+    file: Option<&[u8]>,
     device: &Device,
 ) -> Result<Option<Projection>, BundleError> {
     let (Architecture::Retrieval(config), Some(info)) = (&manifest.architecture, &manifest.projection) else {
         return Ok(None);
     };
-    manifest.check_files(weights)?;
+    manifest.check_projection(file)?;
     let blank = Projection::blank(config.embedding_dim(), manifest.embedding_dim, device);
-    let read = weights.projection.as_deref().unwrap_or_default();
     let wrong = |source| BundleError::Projection { file: info.file.clone(), source };
-    load(blank, read, Scope::Whole).map(Some).map_err(wrong)
+    load(blank, file.unwrap_or_default(), Scope::Whole).map(Some).map_err(wrong)
 }
 
 /// The segmentation network of a bundle, for inference on `device`.

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
+use clap::ValueEnum;
 use reqwest::blocking::{Client, RequestBuilder, Response, multipart};
 use serde_json::Value;
 use server::catalog::rerank::Rerank;
@@ -110,7 +111,9 @@ fn service_process() {
         category_dir: folder("category"),
         retrieval_dir: folder("retrieval").unwrap_or(usual.retrieval_dir),
         catalog_dir: folder("catalog").unwrap_or(usual.catalog_dir),
-        rerank: instructions["rerank"].as_str().map_or(usual.rerank, |name| name.parse().expect("a re-ranking")),
+        rerank: instructions["rerank"]
+            .as_str()
+            .map_or(usual.rerank, |name| Rerank::from_str(name, false).expect("a re-ranking")),
         ..usual
     };
     let served = serve(&config, &Device::flex(), |addr| {

@@ -18,7 +18,7 @@ const K_RECIPROCAL: KReciprocal = KReciprocal { k1: 20, k2: 6, lambda: 0.3 };
 pub const CANDIDATES: usize = 100;
 
 /// How the gallery is ranked a second time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rerank {
     /// The inner product decides.
@@ -30,20 +30,6 @@ pub enum Rerank {
     AlphaQe,
     /// By shared k-reciprocal neighbours. Transductive: a query's neighbours may be other queries of the same run.
     KReciprocal,
-}
-
-impl std::str::FromStr for Rerank {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "none" => Ok(Self::None),
-            "hop" => Ok(Self::Hop),
-            "alpha-qe" => Ok(Self::AlphaQe),
-            "k-reciprocal" => Ok(Self::KReciprocal),
-            _ => Err(format!("'{text}' is none of none, hop, alpha-qe and k-reciprocal")),
-        }
-    }
 }
 
 impl Rerank {

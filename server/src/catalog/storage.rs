@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::top::Best;
 
 /// How a number of an embedding is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Storage {
     /// Four bytes, as computed.
@@ -19,19 +19,6 @@ pub enum Storage {
     F16,
     /// One byte, of which the greatest magnitude is 127, and one scale an embedding, which gives it back its length.
     Int8,
-}
-
-impl std::str::FromStr for Storage {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "f32" => Ok(Self::F32),
-            "f16" => Ok(Self::F16),
-            "int8" => Ok(Self::Int8),
-            _ => Err(format!("'{text}' is none of f32, f16 and int8")),
-        }
-    }
 }
 
 impl Storage {

@@ -1,23 +1,19 @@
 //! Retrieval datasets of other people in, and the challenge's retrieval submission out.
 
+use super::evaluate::AfterArgs;
 use super::print;
 use crate::bundle_io;
-use crate::catalog::rerank::Rerank;
-use crate::catalog::storage::Storage;
 use crate::data::benchmarks::{self, Boxed, Format, boxed, find, inside, submission};
 use crate::data::import::{report_missing, write_manifest};
 use crate::data::manifest::SHOP;
 use crate::data::{Dataset, Row};
 use crate::device::DeviceChoice;
-use crate::evaluate::fusion::{Finder, Fusion};
-use crate::evaluate::instances::Instances;
+use crate::evaluate::fusion::Finder;
 use crate::evaluate::retrieval::DEPTH;
 use crate::evaluate::run::Options;
-use crate::evaluate::search::Search;
 use crate::evaluate::views::Views;
 use crate::train::run::write_whole;
 use clap::Args;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,18 +54,8 @@ pub struct SubmitRetrievalArgs {
     /// Average embeddings over views of each picture: none, flip, ten-crop, sizes, turns or a list.
     #[arg(long, default_value = "none")]
     views: Views,
-    /// Mix each gallery embedding with its nearest ones.
-    #[arg(long)]
-    augment_gallery: bool,
-    /// Keep the gallery's embeddings as f32, f16 or int8.
-    #[arg(long, default_value = "f32")]
-    storage: Storage,
-    /// Rank the gallery again: none, hop, alpha-qe or k-reciprocal.
-    #[arg(long, default_value = "none")]
-    rerank: Rerank,
-    /// Where several networks come together: early (one joined embedding) or late (summed scores).
-    #[arg(long, default_value = "early")]
-    fusion: Fusion,
+    #[command(flatten)]
+    after: AfterArgs,
     /// The submission to write; one that is there is not overwritten.
     #[arg(long)]
     out: PathBuf,
@@ -77,9 +63,10 @@ pub struct SubmitRetrievalArgs {
 
 pub(super) fn import_retrieval(args: &ImportRetrievalArgs) -> anyhow::Result<()> {
     let listed = benchmarks::read(args.format, &args.from)?;
-    let lists = if args.from.is_dir() { &args.from } else { args.from.parent().unwrap_or(Path::new("")) };
-    let here = Path::new(".");
-    let images = args.images.as_deref().unwrap_or(if lists == Path::new("") { here } else { lists });
+    // Of a file its folder, which is the working one for a bare name.
+    let folder = args.from.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let lists = if args.from.is_dir() { args.from.as_path() } else { folder };
+    let images = args.images.as_deref().unwrap_or(lists);
     let (lines, missing) = benchmarks::lines(listed, images)?;
     report_missing(missing.iter().map(String::as_str), args.max_missing, images)?;
     anyhow::ensure!(!lines.is_empty(), "none of the images is in {}", images.display());
@@ -94,17 +81,9 @@ pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice)
     let (queries, gallery) = (boxed(&args.queries)?, boxed(&args.gallery)?);
     let mut rows = rows(&queries, &args.images, "user")?;
     rows.extend(self::rows(&gallery, &args.images, SHOP)?);
-    let dataset = Dataset { dir: PathBuf::new(), rows, left_out: BTreeSet::new(), sha256: String::new() };
-    let dataset = Arc::new(dataset);
+    let dataset = Arc::new(Dataset::of(rows));
     let bundles: Vec<_> = args.bundle.iter().map(|dir| bundle_io::read(dir)).collect::<Result<_, _>>()?;
-    let search = Search {
-        augment_gallery: args.augment_gallery,
-        storage: args.storage,
-        rerank: args.rerank,
-        ..Search::default()
-    };
-    let instances = Instances { search, fusion: args.fusion, ..Instances::default() };
-    let options = Options { views: args.views.clone(), instances, ..Options::default() };
+    let options = Options { views: args.views.clone(), instances: args.after.instances(), ..Options::default() };
     let device = choice.open()?;
     let finder = Finder::new(&bundles, &dataset, "test", &options, DEPTH, &device)?;
     let (asked, searched): (Vec<usize>, Vec<usize>) = (0..dataset.rows.len()).partition(|row| *row < queries.len());

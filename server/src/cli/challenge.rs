@@ -137,7 +137,7 @@ fn by_bundles(
     );
     let row = |path: &PathBuf| Row { path: path.display().to_string(), split: "test".to_owned(), ..Row::default() };
     let rows = found.iter().flatten().map(row).collect();
-    let dataset = Dataset { dir: PathBuf::new(), rows, left_out: BTreeSet::new(), sha256: String::new() };
+    let dataset = Dataset::of(rows);
     let tune = if args.tune_predictions.is_empty() {
         None
     } else {

@@ -25,6 +25,31 @@ use std::sync::Arc;
 /// Queries on the sheet of failures.
 const FAILURES: usize = 12;
 
+/// What comes after retrieval networks, in an evaluation as in a submission.
+#[derive(Debug, Args)]
+pub struct AfterArgs {
+    /// Mix each gallery embedding with its nearest ones.
+    #[arg(long)]
+    augment_gallery: bool,
+    /// Keep the gallery's embeddings as f32, f16 or int8.
+    #[arg(long, default_value = "f32")]
+    storage: Storage,
+    /// Rank the gallery again: none, hop, alpha-qe or k-reciprocal.
+    #[arg(long, default_value = "none")]
+    rerank: Rerank,
+    /// Where several retrieval networks come together: early (one joined embedding) or late (summed scores).
+    #[arg(long, default_value = "early")]
+    fusion: Fusion,
+}
+
+impl AfterArgs {
+    pub(super) fn instances(&self) -> Instances {
+        let Self { augment_gallery, storage, rerank, fusion } = *self;
+        let search = Search { augment_gallery, storage, rerank, ..Search::default() };
+        Instances { search, fusion, ..Instances::default() }
+    }
+}
+
 /// `selvedge evaluate`
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
@@ -58,15 +83,8 @@ pub struct EvaluateArgs {
     /// Whiten a retrieval network's embeddings to this many dimensions, fitted on the dataset's split 'train'.
     #[arg(long, value_name = "DIMS")]
     pub whiten: Option<usize>,
-    /// Mix each gallery embedding with its nearest ones.
-    #[arg(long)]
-    pub augment_gallery: bool,
-    /// Keep the gallery's embeddings as f32, f16 or int8.
-    #[arg(long, default_value = "f32")]
-    pub storage: Storage,
-    /// Rank the gallery again: none, hop, alpha-qe or k-reciprocal.
-    #[arg(long, default_value = "none")]
-    pub rerank: Rerank,
+    #[command(flatten)]
+    pub after: AfterArgs,
     /// Ranks up to which a search's recall is measured.
     #[arg(long, value_name = "K", value_delimiter = ',', default_values_t = DEPTHS)]
     pub recall_at: Vec<usize>,
@@ -76,9 +94,6 @@ pub struct EvaluateArgs {
     /// Cut queries without a box to the one that is proposed, as `crop=auto` does for the service.
     #[arg(long)]
     pub propose_boxes: bool,
-    /// Where several retrieval networks come together: early (one joined embedding) or late (summed scores).
-    #[arg(long, default_value = "early")]
-    pub fusion: Fusion,
     /// The split that chooses weights of several retrieval networks for each category; without it they are equal.
     #[arg(long, value_name = "SPLIT")]
     pub tune_split: Option<String>,
@@ -127,21 +142,15 @@ fn options(args: &EvaluateArgs) -> anyhow::Result<Options> {
     } else {
         Some(Table::out_of_fold(&tables(&args.tune_predictions)?)?)
     };
-    let search = Search {
-        direction: args.direction,
-        whiten: args.whiten,
-        augment_gallery: args.augment_gallery,
-        storage: args.storage,
-        rerank: args.rerank,
-    };
+    let plain = args.after.instances();
     let instances = Instances {
-        search,
-        fusion: args.fusion,
+        search: Search { direction: args.direction, whiten: args.whiten, ..plain.search },
         tune_split: args.tune_split.clone(),
         recall_at: args.recall_at.clone(),
         turn_queries: args.turn_queries,
         propose_boxes: args.propose_boxes,
         failures: if args.failures.is_some() { FAILURES } else { 0 },
+        ..plain
     };
     Ok(Options { views: args.views.clone(), tune, thresholds: args.thresholds, instances })
 }

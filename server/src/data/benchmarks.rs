@@ -5,7 +5,7 @@
 //! Their protocols are `selvedge evaluate`'s: In-shop and Consumer-to-Shop search the split's shop photos with its users'
 //! (`--direction worn-to-shop`), Online Products every photo among all others (`--direction all`).
 
-use super::import::Line;
+use super::import::{Line, file_name};
 use super::manifest::SHOP;
 use anyhow::{Context, bail, ensure};
 use shared::input::CropBox;
@@ -96,8 +96,9 @@ pub fn lines(listed: Vec<Listed>, folder: &Path) -> anyhow::Result<(Vec<Line>, V
 
 /// The file of a photo: as it is named, below `Img` as DeepFashion is unpacked, or by the last part of a url.
 pub fn find(folder: &Path, name: &str) -> Option<PathBuf> {
-    let last = name.split(['?', '#']).next().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
-    [folder.join(name), folder.join("Img").join(name), folder.join(last)].into_iter().find(|path| path.is_file())
+    [folder.join(name), folder.join("Img").join(name), folder.join(file_name(name))]
+        .into_iter()
+        .find(|path| path.is_file())
 }
 
 /// A box within its picture: lists have some that leave it by a pixel or two; `None` if nothing is left.

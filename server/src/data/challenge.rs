@@ -4,7 +4,7 @@
 //! the thirteen columns. Columns are found by a header if there is one, which may also name `split` and put labels in
 //! another order; without one they are in the challenge's order.
 
-use super::import::{Line, report_missing, write_manifest};
+use super::import::{Line, file_name, report_missing, write_manifest};
 use anyhow::Context;
 use shared::taxonomy::STYLES;
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,9 +142,8 @@ pub fn find_images(entries: &[Entry], folder: &Path) -> anyhow::Result<Vec<Optio
         names.insert(entry?.file_name().to_string_lossy().into_owned());
     }
     let of = |entry: &Entry| {
-        let last = entry.url.split(['?', '#']).next().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
         let by_id = EXTENSIONS.iter().map(|extension| format!("{}.{extension}", entry.id));
-        let mut candidates = std::iter::once(entry.id.clone()).chain(by_id).chain([last.to_owned()]);
+        let mut candidates = std::iter::once(entry.id.clone()).chain(by_id).chain([file_name(&entry.url).to_owned()]);
         candidates.find(|name| names.contains(name)).map(|name| folder.join(name))
     };
     Ok(entries.iter().map(of).collect())

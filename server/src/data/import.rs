@@ -37,6 +37,11 @@ fn corners<S: Serializer>(bounds: &Option<CropBox>, serializer: S) -> Result<S::
     serializer.serialize_str(&text.unwrap_or_default())
 }
 
+/// The last part of a url, by which its file is named.
+pub fn file_name(url: &str) -> &str {
+    url.split(['?', '#']).next().and_then(|url| url.rsplit('/').next()).unwrap_or_default()
+}
+
 /// Counts what is missing and names some of it on stderr.
 ///
 /// # Errors

@@ -124,6 +124,18 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// Rows that no manifest lists, whose paths are files'.
+    pub fn of(rows: Vec<Row>) -> Self {
+        Self { dir: PathBuf::new(), rows, left_out: BTreeSet::new(), sha256: String::new() }
+    }
+
+    /// An item that two splits both show, so that what is learnt on one would flatter on the other.
+    pub fn in_both(&self, one: &str, other: &str) -> Option<&str> {
+        let items = |split| self.rows.iter().filter(move |row| row.split == split).map(|row| row.item_id.as_str());
+        let known: BTreeSet<&str> = items(one).collect();
+        items(other).find(|item| known.contains(item))
+    }
+
     /// Reads the manifest of `dir`.
     ///
     /// # Errors

@@ -48,7 +48,8 @@ impl RetrievalModel {
     /// When a file is missing or damaged, or the weights do not fit the architecture.
     pub fn open(dir: &Path, device: &Device) -> Result<Self, EmbedError> {
         let manifest = Self::read_manifest(dir)?;
-        let weights = read_weights(dir, &manifest)?;
+        let network = read(&dir.join(&manifest.weights.file))?;
+        let weights = Weights { network, projection: read_projection(dir, &manifest)? };
         let net = bundle::load_retrieval(&manifest, &weights, device)
             .map_err(|error| EmbedError::Bundle { path: dir.to_owned(), message: error.to_string() })?;
         let pool = ThreadPoolBuilder::new().build().map_err(EmbedError::Threads)?;
@@ -61,7 +62,7 @@ impl RetrievalModel {
     /// # Errors
     /// When a file is missing or damaged.
     pub fn read_projection(dir: &Path, manifest: &Manifest, device: &Device) -> Result<Option<Projection>, EmbedError> {
-        bundle::load_projection(manifest, &read_weights(dir, manifest)?, device)
+        bundle::load_projection(manifest, read_projection(dir, manifest)?.as_deref(), device)
             .map_err(|error| EmbedError::Bundle { path: dir.to_owned(), message: error.to_string() })
     }
 
@@ -113,9 +114,8 @@ impl RetrievalModel {
     }
 }
 
-fn read_weights(dir: &Path, manifest: &Manifest) -> Result<Weights, EmbedError> {
-    let projection = manifest.projection.as_ref().map(|info| read(&dir.join(&info.file))).transpose()?;
-    Ok(Weights { network: read(&dir.join(&manifest.weights.file))?, projection })
+fn read_projection(dir: &Path, manifest: &Manifest) -> Result<Option<Vec<u8>>, EmbedError> {
+    manifest.projection.as_ref().map(|info| read(&dir.join(&info.file))).transpose()
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, EmbedError> {

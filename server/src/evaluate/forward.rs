@@ -2,7 +2,7 @@
 
 use super::views::View;
 use crate::catalog::rerank::unit;
-use crate::data::{Images, Loader, Plan};
+use crate::data::Images;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use shared::input::InputSpec;
@@ -24,12 +24,7 @@ pub fn forward_all(
     device: &Device,
     forward: impl Fn(Tensor<4>) -> Tensor<2>,
 ) -> anyhow::Result<Vec<Vec<f32>>> {
-    let plan = Plan { batches: rows.chunks(BATCH).map(<[usize]>::to_vec).collect(), seed: 0, epoch: 0 };
-    let mut lines = Vec::with_capacity(rows.len());
-    for batch in Loader::start(Arc::clone(images), spec.clone(), None, plan) {
-        lines.extend(pass(batch?.pixels, spec, device, &forward));
-    }
-    Ok(lines)
+    embeddings(images, rows, spec, &[View::default()], device, forward)
 }
 
 /// Probabilities of every row's picture, in the order of `rows`: the mean over `views` of the logits' sigmoids.
@@ -51,7 +46,8 @@ pub fn probabilities(
     Ok(probabilities.collect())
 }
 
-/// Embeddings of every row's picture, in the order of `rows`: the mean over `views`, at unit length.
+/// Embeddings of every row's picture, in the order of `rows`: the mean over `views`, at unit length; of one view what the
+/// network says.
 ///
 /// # Errors
 /// If a picture cannot be read.

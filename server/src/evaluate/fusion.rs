@@ -15,14 +15,14 @@ use serde::Serialize;
 use shared::bundle::{Manifest, Weights, load_retrieval};
 use shared::model::{Projection, RetrievalNet};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Queries whose scores are held at once.
 const CHUNK: usize = 512;
 
 /// Where networks come together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Fusion {
     /// Their embeddings are joined, each scaled by the root of its weight, so that cosines sum with the weights; whitening
@@ -32,18 +32,6 @@ pub enum Fusion {
     /// Each searches by itself with all that follows; a query's scores over the gallery get mean 0 and variance 1, and
     /// are summed with the weights.
     Late,
-}
-
-impl std::str::FromStr for Fusion {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "early" => Ok(Self::Early),
-            "late" => Ok(Self::Late),
-            _ => Err(format!("'{text}' is neither early nor late")),
-        }
-    }
 }
 
 /// How several networks search together.
@@ -147,9 +135,8 @@ impl<'a> Finder<'a> {
 
     /// For every category the weights of a grid that find most on a split; of equals those nearest to equal weights.
     fn tune(&self, split: &str) -> anyhow::Result<BTreeMap<String, Vec<f64>>> {
-        let measured: HashSet<&str> = self.items(self.split).collect();
         anyhow::ensure!(
-            split != self.split && !self.items(split).any(|item| measured.contains(item)),
+            split != self.split && self.dataset.in_both(self.split, split).is_none(),
             "weights tuned on '{split}' would have seen items of '{}', which is measured; tune on a split of other items",
             self.split
         );
@@ -169,10 +156,6 @@ impl<'a> Finder<'a> {
             }
         }
         Ok(best.into_iter().map(|(category, (_, weights))| (category, weights)).collect())
-    }
-
-    fn items(&self, split: &str) -> impl Iterator<Item = &str> {
-        self.dataset.rows.iter().filter(move |row| row.split == split).map(|row| row.item_id.as_str())
     }
 
     /// Ranks the gallery for every query.

@@ -139,24 +139,13 @@ pub(super) fn report(
     if wanted.propose_boxes {
         seen += ", queries cut to proposed boxes";
     }
-    Ok(Report {
-        model_id: format!("{}{}{seen}", ids.join(" + "), wanted.search),
-        split: split.to_owned(),
-        n: ranked.len(),
-        figures: figures(&values, &groups(&items)),
-        guesses,
-        labels: Vec::new(),
-        calibration: None,
-        gap: None,
-        categories: categories(&dataset, &queries, &values),
-        fused,
-        failures: failures(&dataset, &queries, &gallery, &ranked, wanted.failures),
-        outcomes: Outcomes::Queries {
-            paths: paths(&dataset, &queries),
-            items: items.iter().map(|item| (*item).to_owned()).collect(),
-            figures: values,
-        },
-    })
+    let model_id = format!("{}{}{seen}", ids.join(" + "), wanted.search);
+    let figures = figures(&values, &groups(&items));
+    let categories = categories(&dataset, &queries, &values);
+    let failures = failures(&dataset, &queries, &gallery, &ranked, wanted.failures);
+    let items = items.into_iter().map(str::to_owned).collect();
+    let outcomes = Outcomes::Queries { paths: paths(&dataset, &queries), items, figures: values };
+    Ok(Report { categories, fused, failures, ..Report::of(model_id, split, figures, guesses, outcomes) })
 }
 
 /// Gives rows without a box the one that is proposed, where there is one.

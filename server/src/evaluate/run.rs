@@ -62,6 +62,32 @@ pub struct Report {
     pub outcomes: Outcomes,
 }
 
+impl Report {
+    /// What every kind of network has.
+    pub(super) fn of(
+        model_id: String,
+        split: &str,
+        figures: BTreeMap<String, Interval>,
+        guesses: BTreeMap<String, f64>,
+        outcomes: Outcomes,
+    ) -> Self {
+        Self {
+            model_id,
+            split: split.to_owned(),
+            n: outcomes.paths().len(),
+            figures,
+            guesses,
+            labels: Vec::new(),
+            calibration: None,
+            gap: None,
+            categories: Vec::new(),
+            fused: None,
+            failures: Vec::new(),
+            outcomes,
+        }
+    }
+}
+
 /// How bundles are evaluated beyond what they say themselves.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -219,20 +245,9 @@ fn style(
         guesses.insert("accuracy of the most frequent category".to_owned(), guess);
     }
     let ids: Vec<String> = bundles.iter().map(|(manifest, _)| manifest.model_id()).collect();
-    Ok(Report {
-        model_id: ids.join(" + "),
-        split: split.to_owned(),
-        n: rows.len(),
-        figures,
-        guesses,
-        labels,
-        calibration: Some(calibration),
-        gap,
-        categories: Vec::new(),
-        fused: None,
-        failures: Vec::new(),
-        outcomes: Outcomes::Labels { paths, thresholds, predictions },
-    })
+    let outcomes = Outcomes::Labels { paths, thresholds, predictions };
+    let report = Report::of(ids.join(" + "), split, figures, guesses, outcomes);
+    Ok(Report { labels, calibration: Some(calibration), gap, ..report })
 }
 
 pub(super) fn paths(dataset: &Dataset, rows: &[usize]) -> Vec<String> {

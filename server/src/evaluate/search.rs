@@ -9,7 +9,7 @@ use serde::Serialize;
 use shared::model::Projection;
 
 /// Who looks for whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// Users' photos are looked up among the shop's.
@@ -19,19 +19,6 @@ pub enum Direction {
     ShopToWorn,
     /// Every photo is looked up among all others, whoever took it, as Stanford Online Products is measured.
     All,
-}
-
-impl std::str::FromStr for Direction {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "worn-to-shop" => Ok(Self::WornToShop),
-            "shop-to-worn" => Ok(Self::ShopToWorn),
-            "all" => Ok(Self::All),
-            _ => Err(format!("'{text}' is none of worn-to-shop, shop-to-worn and all")),
-        }
-    }
 }
 
 /// The steps between a network and a ranking, in the order of the fields.
@@ -87,10 +74,8 @@ impl Search {
         device: &Device,
     ) -> anyhow::Result<Projection> {
         anyhow::ensure!(split != "train", "the whitening is fitted on 'train'; measure it on another split");
-        let fitted = dataset.rows.iter().filter(|row| row.split == "train").map(|row| row.item_id.as_str());
-        let fitted: std::collections::HashSet<&str> = fitted.collect();
-        if let Some(row) = dataset.rows.iter().find(|row| row.split == split && fitted.contains(row.item_id.as_str())) {
-            anyhow::bail!("item {} is in 'train' and in '{split}', so the figure would be too good", row.item_id);
+        if let Some(item) = dataset.in_both("train", split) {
+            anyhow::bail!("item {item} is in 'train' and in '{split}', so the figure would be too good");
         }
         whitening::fit(dataset, dims, embed, device)
     }

@@ -214,20 +214,7 @@ pub(super) fn report(
         items: Vec::new(),
         figures: BTreeMap::from([("mean_iou_of_a_picture".to_owned(), each)]),
     };
-    Ok(Report {
-        model_id: manifest.model_id(),
-        split: split.to_owned(),
-        n: found.len(),
-        figures,
-        guesses,
-        labels: Vec::new(),
-        calibration: None,
-        gap: None,
-        categories: Vec::new(),
-        fused: None,
-        failures: Vec::new(),
-        outcomes,
-    })
+    Ok(Report::of(manifest.model_id(), split, figures, guesses, outcomes))
 }
 
 #[cfg(test)]
