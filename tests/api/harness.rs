@@ -44,6 +44,7 @@ impl Shop {
         let space = RetrievalModel::read_manifest(&shop.path("retrieval")).expect("a manifest").model_id();
         fixture::write_query_bundle(&shop.path("query"), &space, fixture::DIM).expect("a bundle");
         fixture::write_category_bundle(&shop.path("category"), Category::Shoes).expect("a bundle");
+        fixture::write_category_bundle(&shop.path("category-other"), Category::Other).expect("a bundle");
         let site = shop.path("site");
         fs::create_dir_all(site.join("i18n")).expect("a folder");
         let page = "<!doctype html><title>Selvedge</title><script type=\"module\">start()</script>";

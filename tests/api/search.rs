@@ -83,6 +83,10 @@ fn a_category_that_the_photo_surely_shows_narrows_the_search() {
         assert_eq!((found.category.as_deref(), found.hits.len()), (Some(narrowed), 4), "what is asked for goes first");
         assert!(found.hits.iter().all(|hit| hit.product.category == narrowed));
     }
+    // The shop has nothing of what this network is sure to see, so that does not empty the answer.
+    let service = Service::start_with(true, Some("category-other"));
+    let found = hits(&service, &photo, &[("limit", "50")]);
+    assert_eq!((found.category, found.hits.len()), (None, PRODUCTS as usize));
 }
 
 #[test]
@@ -146,6 +150,18 @@ fn an_embedding_finds_what_its_photo_finds() {
         assert!((left.score - right.score).abs() < 1e-3);
     }
     assert_eq!(by_embedding.hits.len(), 5);
+
+    // What `selvedge embed` prints is searched with as it is.
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("photo.png");
+    std::fs::write(&file, &photo).expect("writes");
+    let mut embed = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin("selvedge"));
+    embed.args(["embed", "--device", "cpu", "--bundle", &shop().path("retrieval").display().to_string()]).arg(&file);
+    let printed = String::from_utf8(embed.output().expect("starts").stdout).expect("text");
+    let answer = service.search_json(&format!(r#"{{"embedding":{printed},"limit":5}}"#));
+    assert_eq!(answer.status(), 200, "{printed}");
+    let found: SearchResponse = serde_json::from_value(json(answer)).expect("a search response");
+    assert_eq!(found.hits[0].product_id, by_photo.hits[0].product_id);
 }
 
 /// The photo stays with the client: its query encoder's embedding searches the catalogue that the large network indexed.

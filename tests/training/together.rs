@@ -78,7 +78,8 @@ fn searches_are_measured_in_every_way() -> Result<()> {
         &with(Instances { search: all.clone(), recall_at: vec![1, 59], ..Instances::default() }),
     )?;
     assert_eq!((among.n, found(&among, "recall_at_59")), (60, 1.0));
-    assert!((among.guesses["recall_at_1 by chance"] - 1.0 / 59.0).abs() < 1e-12);
+    assert!((among.guesses["recall_at_1 by chance"] - 2.0 / 59.0).abs() < 1e-12);
+    assert_eq!(among.guesses["recall_at_59 by chance"], 1.0);
     let search = Search { rerank: Rerank::Hop, ..all };
     let error = measure(std::slice::from_ref(&a), &with(Instances { search, ..Instances::default() }))
         .expect_err("itself first");

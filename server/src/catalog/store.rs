@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use shared::embedding::Embedding;
+use shared::taxonomy::Category;
 
 use super::format::{Header, Row};
 use super::storage::Stored;
@@ -113,6 +114,11 @@ impl Catalog {
     /// All products, by id.
     pub fn products(&self) -> &[Product] {
         &self.products
+    }
+
+    /// Whether a product is of this category.
+    pub fn has(&self, category: Category) -> bool {
+        self.products.iter().any(|product| product.category == category)
     }
 
     /// User photos to try, at most eight.

@@ -3,7 +3,7 @@
 use super::evaluate::AfterArgs;
 use super::print;
 use crate::bundle_io;
-use crate::data::benchmarks::{self, Boxed, Format, boxed, find, inside, submission};
+use crate::data::benchmarks::{self, Boxed, Format, boxed, find, inside, one_file_each, submission};
 use crate::data::import::{report_missing, write_manifest};
 use crate::data::manifest::SHOP;
 use crate::data::{Dataset, Row};
@@ -81,6 +81,8 @@ pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice)
     let (queries, gallery) = (boxed(&args.queries)?, boxed(&args.gallery)?);
     let mut rows = rows(&queries, &args.images, "user")?;
     rows.extend(self::rows(&gallery, &args.images, SHOP)?);
+    let names = queries.iter().chain(&gallery).map(|photo| photo.url.as_str());
+    one_file_each(names.zip(rows.iter().map(|row| Path::new(&row.path))))?;
     let dataset = Arc::new(Dataset::of(rows));
     let bundles: Vec<_> = args.bundle.iter().map(|dir| bundle_io::read(dir)).collect::<Result<_, _>>()?;
     let options = Options { views: args.views.clone(), instances: args.after.instances(), ..Options::default() };

@@ -32,13 +32,13 @@ pub struct AfterArgs {
     #[arg(long)]
     augment_gallery: bool,
     /// Keep the gallery's embeddings as f32, f16 or int8.
-    #[arg(long, default_value = "f32")]
+    #[arg(long, default_value = "f32", hide_possible_values = true)]
     storage: Storage,
     /// Rank the gallery again: none, hop, alpha-qe or k-reciprocal.
-    #[arg(long, default_value = "none")]
+    #[arg(long, default_value = "none", hide_possible_values = true)]
     rerank: Rerank,
     /// Where several retrieval networks come together: early (one joined embedding) or late (summed scores).
-    #[arg(long, default_value = "early")]
+    #[arg(long, default_value = "early", hide_possible_values = true)]
     fusion: Fusion,
 }
 
@@ -78,7 +78,7 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "RULE")]
     pub thresholds: Option<ThresholdRule>,
     /// Who looks for whom with a retrieval network: worn-to-shop, shop-to-worn, or all: every photo among all others.
-    #[arg(long, default_value = "worn-to-shop")]
+    #[arg(long, default_value = "worn-to-shop", hide_possible_values = true)]
     pub direction: Direction,
     /// Whiten a retrieval network's embeddings to this many dimensions, fitted on the dataset's split 'train'.
     #[arg(long, value_name = "DIMS")]

@@ -111,7 +111,7 @@ pub(super) fn embed(args: &EmbedArgs, choice: DeviceChoice) -> anyhow::Result<()
     };
     let embedding = Embedding::new(manifest.space(), values)?;
     print(&serde_json::to_string(&serde_json::json!({
-        "model_id": manifest.model_id(), "space": embedding.space(), "values": embedding.values(),
+        "model_id": manifest.model_id(), "values": embedding.values(),
     }))?)
 }
 

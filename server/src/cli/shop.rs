@@ -78,7 +78,7 @@ pub struct IndexArgs {
     #[arg(long, env = "SELVEDGE_INDEX")]
     out: PathBuf,
     /// Keep the embeddings as f32, f16 or int8 (one byte a number, and a scale an embedding), on disk and in memory.
-    #[arg(long, default_value = "f32", env = "SELVEDGE_STORAGE")]
+    #[arg(long, default_value = "f32", env = "SELVEDGE_STORAGE", hide_possible_values = true)]
     storage: Storage,
     /// Photos embedded at once.
     #[arg(long, default_value_t = 32)]
@@ -115,7 +115,7 @@ pub struct ServeArgs {
     images: Option<PathBuf>,
     /// Rank what is found again: none, hop, alpha-qe or k-reciprocal (among the 100 nearest photos). None is the best on
     /// identities that training has not seen; measure with `selvedge evaluate --rerank` before you choose another.
-    #[arg(long, env = "SELVEDGE_RERANK", default_value = "none")]
+    #[arg(long, env = "SELVEDGE_RERANK", default_value = "none", hide_possible_values = true)]
     rerank: Rerank,
     /// Queries embedded at once, at most.
     #[arg(long, env = "SELVEDGE_MAX_BATCH", default_value_t = QueueOptions::default().max_batch)]

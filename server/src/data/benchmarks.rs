@@ -78,12 +78,14 @@ pub fn read(format: Format, from: &Path) -> anyhow::Result<Vec<Listed>> {
 /// The lines of an import: photos whose file is there, and the names of the others.
 ///
 /// # Errors
-/// If a picture's size cannot be read.
+/// If a picture's size cannot be read, or as [`one_file_each`].
 pub fn lines(listed: Vec<Listed>, folder: &Path) -> anyhow::Result<(Vec<Line>, Vec<String>)> {
     let folder = std::fs::canonicalize(folder).with_context(|| format!("there is no folder {}", folder.display()))?;
+    let found: Vec<Option<PathBuf>> = listed.iter().map(|photo| find(&folder, &photo.name)).collect();
+    one_file_each(listed.iter().zip(&found).filter_map(|(photo, path)| Some((photo.name.as_str(), path.as_deref()?))))?;
     let (mut lines, mut missing) = (Vec::with_capacity(listed.len()), Vec::new());
-    for Listed { name, split, item_id, category, domain, corners } in listed {
-        let Some(path) = find(&folder, &name) else {
+    for (Listed { name, split, item_id, category, domain, corners }, path) in listed.into_iter().zip(found) {
+        let Some(path) = path else {
             missing.push(name);
             continue;
         };
@@ -94,11 +96,30 @@ pub fn lines(listed: Vec<Listed>, folder: &Path) -> anyhow::Result<(Vec<Line>, V
     Ok((lines, missing))
 }
 
-/// The file of a photo: as it is named, below `Img` as DeepFashion is unpacked, or by the last part of a url.
+/// The file of a photo: as it is named, below `Img` as DeepFashion is unpacked, below a url's host and folders as `wget -x`
+/// saves it, or by the last part of a url.
 pub fn find(folder: &Path, name: &str) -> Option<PathBuf> {
-    [folder.join(name), folder.join("Img").join(name), folder.join(file_name(name))]
+    let without_scheme = name.split_once("://").map_or(name, |(_, rest)| rest);
+    [folder.join(name), folder.join("Img").join(name), folder.join(without_scheme), folder.join(file_name(name))]
         .into_iter()
         .find(|path| path.is_file())
+}
+
+/// Checks that photos, each a name and its file, do not share one: urls of other folders can end alike.
+///
+/// # Errors
+/// Names two that do.
+pub fn one_file_each<'a>(photos: impl IntoIterator<Item = (&'a str, &'a Path)>) -> anyhow::Result<()> {
+    let mut taken: HashMap<&Path, &str> = HashMap::new();
+    for (name, path) in photos {
+        let first = *taken.entry(path).or_insert(name);
+        ensure!(
+            first == name,
+            "{first} and {name} would both be {}\nhint: save images below their url's host and folders, as `wget -x` does",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// A box within its picture: lists have some that leave it by a pixel or two; `None` if nothing is left.

@@ -104,6 +104,11 @@ impl Row {
         }
     }
 
+    /// Whether both show one item; photos whose item nobody knows show none.
+    pub fn is_same_item(&self, other: &Self) -> bool {
+        !self.item_id.is_empty() && self.item_id == other.item_id
+    }
+
     /// Whether this is a shop's own photo.
     pub fn is_shop(&self) -> bool {
         self.domain == SHOP
@@ -131,7 +136,8 @@ impl Dataset {
 
     /// An item that two splits both show, so that what is learnt on one would flatter on the other.
     pub fn in_both(&self, one: &str, other: &str) -> Option<&str> {
-        let items = |split| self.rows.iter().filter(move |row| row.split == split).map(|row| row.item_id.as_str());
+        let named = |split| self.rows.iter().filter(move |row| row.split == split && !row.item_id.is_empty());
+        let items = |split| named(split).map(|row| row.item_id.as_str());
         let known: BTreeSet<&str> = items(one).collect();
         items(other).find(|item| known.contains(item))
     }

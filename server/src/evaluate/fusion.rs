@@ -208,7 +208,7 @@ impl<'a> Finder<'a> {
             let sum = if scores.len() == 1 { scores.swap_remove(0) } else { standardised_sum(&scores, &weights) };
             ranked.extend(sum.iter().zip(&queries[start..end]).map(|(line, query)| {
                 rank_scores_to(self.depth, line, |g| {
-                    (gallery[g] != *query).then(|| rows[gallery[g]].item_id == rows[*query].item_id)
+                    (gallery[g] != *query).then(|| rows[*query].is_same_item(&rows[gallery[g]]))
                 })
             }));
         }

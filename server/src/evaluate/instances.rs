@@ -5,7 +5,7 @@
 use super::bootstrap::{Interval, grouped_intervals};
 use super::fusion::{Finder, Fusion};
 use super::outcomes::{Figure, Outcomes, groups};
-use super::retrieval::{DEPTH, MEAN_AP, Ranked, values};
+use super::retrieval::{DEPTH, MEAN_AP, Ranked, recall_by_chance, values};
 use super::run::{Options, Report, SEED, paths};
 use super::search::Search;
 use crate::data::{Crop, Dataset, Photo};
@@ -124,8 +124,8 @@ pub(super) fn report(
 
     let items: Vec<&str> = queries.iter().map(|row| dataset.rows[*row].item_id.as_str()).collect();
     let values = values(&ranked, &wanted.recall_at);
-    let candidates = gallery.len().saturating_sub(usize::from(queries == gallery)).max(1) as f64;
-    let chance = |k: &usize| (format!("recall_at_{k} by chance"), (*k as f64 / candidates).min(1.0));
+    let candidates = gallery.len() - usize::from(queries == gallery);
+    let chance = |k: &usize| (format!("recall_at_{k} by chance"), recall_by_chance(*k, candidates, &ranked));
     let mut guesses: BTreeMap<String, f64> = wanted.recall_at.iter().map(chance).collect();
     if let Some(fused) = &fused {
         let alone = |(id, value): (&String, &f64)| (format!("{MEAN_AP} of {id} alone"), *value);

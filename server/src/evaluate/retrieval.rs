@@ -106,7 +106,40 @@ pub fn recall_at(k: usize, ranked: &[Ranked], queries: &[usize]) -> f64 {
     mean(queries.iter().filter_map(|q| ranked[*q].recalled_at(k)).map(|found| f64::from(u8::from(found))))
 }
 
+/// The [`recall_at`] `k` that `candidates` in random order would have: a query with r right answers among n candidates misses
+/// all of them with probability C(n−r, k) / C(n, k).
+pub fn recall_by_chance(k: usize, candidates: usize, ranked: &[Ranked]) -> f64 {
+    let missed = |relevant: usize| -> f64 {
+        (0..k.min(candidates))
+            .map(|at| (candidates - at).saturating_sub(relevant) as f64 / (candidates - at) as f64)
+            .product()
+    };
+    mean(ranked.iter().filter(|one| one.relevant > 0).map(|one| 1.0 - missed(one.relevant)))
+}
+
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
     let (sum, n) = values.fold((0.0, 0usize), |(sum, n), value| (sum + value, n + 1));
     sum / n.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_counts_every_right_answer() {
+        let with = |relevant| Ranked { top: Vec::new(), hit: Vec::new(), relevant, first: None };
+        // C(n−r, k) / C(n, k) by hand; queries with nothing to find do not count.
+        for (k, candidates, relevant, expected) in [
+            (1, 59, &[2][..], 2.0 / 59.0),
+            (2, 5, &[2], 1.0 - 3.0 / 10.0),
+            (2, 5, &[2, 0, 1], (0.7 + 0.4) / 2.0),
+            (4, 5, &[2], 1.0),
+            (9, 5, &[1], 1.0),
+        ] {
+            let ranked: Vec<Ranked> = relevant.iter().map(|relevant| with(*relevant)).collect();
+            let chance = recall_by_chance(k, candidates, &ranked);
+            assert!((chance - expected).abs() < 1e-12, "{k} of {candidates}, {relevant:?}: {chance}");
+        }
+    }
 }

@@ -23,7 +23,7 @@ pub fn fit(
     embed: impl Fn(&[usize]) -> anyhow::Result<Vec<Vec<f32>>>,
     device: &Device,
 ) -> anyhow::Result<Projection> {
-    let rows = dataset.split("train", |_| true, "")?;
+    let rows = dataset.split("train", |row| !row.item_id.is_empty(), " with an item_id")?;
     let ids: Vec<&str> = rows.iter().map(|row| dataset.rows[*row].item_id.as_str()).collect();
     whitening(&embed(&rows)?, &ids, dims, device)
 }

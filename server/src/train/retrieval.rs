@@ -47,6 +47,13 @@ impl Identities {
         } else {
             (dataset.split("val", |row| !row.item_id.is_empty(), " with an item_id")?, rows)
         };
+        let has = |shop: bool| tune.iter().any(|row| dataset.rows[*row].is_shop() == shop);
+        anyhow::ensure!(
+            has(true) && has(false),
+            "the photos of {} that choose the epoch lack shop photos (domain 'shop') or others to search with, so every \
+             epoch would score 0\nhint: set data.holdout to a share of the training items, such as 0.1",
+            dataset.dir.display()
+        );
         let mut by_item: BTreeMap<&str, Identity> = BTreeMap::new();
         for &row in &rows {
             let identity = by_item.entry(dataset.rows[row].item_id.as_str()).or_default();
@@ -224,7 +231,22 @@ mod tests {
                 }
             }
         }
-        text + "v.jpg,val,v,user\n"
+        text + "v.jpg,val,v,user\nw.jpg,val,v,shop\n"
+    }
+
+    #[test]
+    fn an_epoch_cannot_be_chosen_by_one_side_alone() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let manifest = rows([1; 6], [1; 6]).replace("val,v,shop", "val,v,user");
+        std::fs::write(dir.path().join(crate::data::manifest::MANIFEST), manifest)?;
+        let recipe = "name = 'a'\nseed = 1\nepochs = 1\n[data]\ndir = 'a'\n[input]\nwidth = 8\nheight = 8\n[optimiser]\n\
+                      batch = 2\nrate = 0.1\n[task]\nkind = 'retrieval'\nidentities = 2\nphotos = 2\n\
+                      [task.model]\nbackbone = 'resnet10_w16'\n";
+        let recipe = Recipe::parse(recipe, &[])?;
+        let TaskRecipe::Retrieval(task) = &recipe.task else { panic!("a retrieval") };
+        let error = Identities::new(Dataset::open(dir.path())?, &recipe, task).expect_err("no shop photo").to_string();
+        assert!(error.contains("lack shop photos") && error.contains("data.holdout"), "{error}");
+        Ok(())
     }
 
     #[test]

@@ -74,7 +74,8 @@ pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Res
             let form = form::read(&parts.headers, bytes).await?;
             let mut options = options(&app, form.category.as_deref(), form.limit)?;
             let (query, shown, crop) = app.embed(form.image, form.crop, options.category.is_none()).await?;
-            options.category = options.category.or(shown);
+            // What was recognised helps; where the catalogue has none of it, it would only empty the answer.
+            options.category = options.category.or(shown.filter(|category| app.catalog.has(*category)));
             (query, options, crop)
         }
         Some(Kind::Json) => {
