@@ -30,7 +30,10 @@ fn folder(recipe: &str, switches: &str) -> tempfile::TempDir {
 /// Runs `selvedge ablate` with further arguments: whether it succeeded, what it printed, what it said.
 fn ablate(dir: &Path, args: &[&str]) -> (bool, String, String) {
     let all = [&["ablate", "ablation.toml", "--out", "out", "--device", "cpu"], args].concat();
-    let output = selvedge().args(all).current_dir(dir).output().expect("the program starts");
+    let mut command = selvedge();
+    // Its ensembles find the library where the tests found it.
+    command.envs(std::env::var_os("SELVEDGE_XGBOOST").map(|library| ("SELVEDGE_XGBOOST", library)));
+    let output = command.args(all).current_dir(dir).output().expect("the program starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     (output.status.success(), text(output.stdout), text(output.stderr))
 }
@@ -134,6 +137,43 @@ fn one_failure_leaves_the_rest_and_is_named() {
     assert!(number(of("only mirror"), "mean_ap_at_10") >= 0.0 && number(of("baseline"), "recall_at_1") >= 0.0);
     assert!(printed.contains("mean_ap_at_10 on ") && printed.contains("**Failed**"), "{printed}");
     assert!(printed.lines().any(|line| line.starts_with("- `only-absurd-rate-seed3`")), "{printed}");
+}
+
+#[test]
+fn boosters_are_stacked_on_folds_and_measured_beside_their_mean() {
+    if tests::skip::xgboost("boosters_are_stacked_on_folds_and_measured_beside_their_mean").is_none() {
+        return;
+    }
+    let switches = "recipe = 'recipe.toml'\nseeds = 1\nfolds = 3\nmodes = ['ladder']\nset = [\"data.predict=['val']\"]\n\
+        evaluate = ['thresholds=greedy']\n[[switches]]\nname = 'mirrored view'\nevaluate = ['views=flip']\n\
+        [[switches]]\nname = 'stacking'\nstacking = ['grid=max_depth=2', 'keep=2']\n";
+    let dir = folder(STYLE, switches);
+    let dir = dir.path();
+    let (ok, printed, said) = ablate(dir, &[]);
+    assert!(ok, "{said}");
+    assert!(printed.lines().any(|line| line.starts_with("| + stacking |")), "{printed}");
+    let lines = table(dir);
+    let of = |variant: &str| &lines[&(variant.to_owned(), "3".to_owned())];
+    assert_eq!(of("all")["run"], of("baseline")["run"], "stacking trains no network of its own");
+    assert_ne!(of("all")["mean_average_precision"], of("only mirrored view")["mean_average_precision"]);
+    // The figure is that of the table that the ensemble left.
+    let stacked = "out/stacking/all-seed3.predictions.parquet";
+    let evaluate = ["evaluate", "--predictions", stacked, "--data", "shop", "--split", "val", "--json"];
+    let output = selvedge().args(evaluate).current_dir(dir).output().expect("starts");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["figures"]["macro_f2_13"]["value"].as_f64().expect("a figure"), number(of("all"), "macro_f2_13"));
+    assert!(report["gap"]["tuned_macro_f2"].is_number(), "{report}");
+    for (more, complaint) in [(&["--split", "test"][..], "data.predict"), (&["--whiten", "4"], "a classifier's")] {
+        let args = [&["evaluate", "--predictions", stacked, "--data", "shop"], more].concat();
+        let output = selvedge().args(args).current_dir(dir).output().expect("starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(complaint), "{said}");
+    }
+    // Boosters need a fold to stop by beside the one that they predict.
+    let text = fs::read_to_string(dir.join("ablation.toml")).expect("readable");
+    fs::write(dir.join("ablation.toml"), text.replace("folds = 3", "folds = 2")).expect("writes");
+    let (ok, _, said) = ablate(dir, &["--dry-run"]);
+    assert!(!ok && said.contains("give folds = 3"), "{said}");
 }
 
 #[test]

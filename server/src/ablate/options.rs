@@ -26,6 +26,11 @@ impl Options {
         }
     }
 
+    /// The option of this key alone, if it is there.
+    pub fn only(&self, key: &str) -> Self {
+        Self(self.0.iter().filter(|(known, _)| known == key).cloned().collect())
+    }
+
     /// The command line's arguments.
     pub fn arguments(&self) -> Vec<String> {
         let of = |(key, values): &(String, Vec<String>)| match &values[..] {

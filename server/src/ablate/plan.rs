@@ -68,6 +68,8 @@ pub struct Measurement {
     pub trainings: Vec<usize>,
     /// Options of `selvedge evaluate`.
     pub options: Options,
+    /// Options of `selvedge ensemble fit`, where boosters are stacked on the networks instead of averaging them.
+    pub stacking: Option<Options>,
 }
 
 /// Everything an ablation does.
@@ -232,6 +234,10 @@ impl Plan {
         };
         let options = layered(&self.ablation.train, |switch| &switch.train);
         let evaluate = layered(&self.ablation.evaluate, |switch| &switch.evaluate);
+        let stacks = on.iter().any(|at| self.ablation.switches[*at].stacking.is_some());
+        let stacking = stacks.then(|| layered(&[], |switch| switch.stacking.as_deref().unwrap_or_default()));
+        // What networks see of a picture is in their tables already; only thresholds are left to choose.
+        let evaluate = if stacks { evaluate.only("thresholds") } else { evaluate };
         let whose = || format!("the variant '{name}'");
         let mut settings = self.settings(&on);
         settings.push(format!("seed={seed}"));
@@ -262,9 +268,16 @@ impl Plan {
                 }))
             })
             .collect::<anyhow::Result<Vec<usize>>>()?;
-        let same = |known: &Measurement| known.trainings == trainings && known.options == evaluate;
+        let same = |known: &Measurement| {
+            known.trainings == trainings && known.options == evaluate && known.stacking == stacking
+        };
         let measurement = self.measurements.iter().position(same).unwrap_or_else(|| {
-            self.measurements.push(Measurement { name: title, trainings, options: evaluate });
+            self.measurements.push(Measurement {
+                name: title,
+                trainings,
+                options: evaluate,
+                stacking: stacking.clone(),
+            });
             self.measurements.len() - 1
         });
         self.variants[variant].measurements.push(measurement);

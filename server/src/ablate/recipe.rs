@@ -60,6 +60,10 @@ pub struct Switch {
     /// Further networks, whose probabilities are averaged with those of the variant's own.
     #[serde(default)]
     pub members: Vec<Member>,
+    /// Options of `selvedge ensemble fit`, such as `grid=small`: boosters are stacked on what all networks predicted after every
+    /// epoch, instead of averaging the networks. It takes three folds, and the measured split among `data.predict`.
+    #[serde(default)]
+    pub stacking: Option<Vec<String>>,
     /// Comparisons that the switch takes part in, instead of all: alternatives that exclude each other cannot all be on.
     #[serde(default)]
     pub modes: Option<Vec<Mode>>,
@@ -148,8 +152,13 @@ impl AblationRecipe {
             );
             anyhow::ensure!(
                 [&switch.set, &switch.off, &switch.train, &switch.evaluate].iter().any(|settings| !settings.is_empty())
-                    || !switch.members.is_empty(),
-                "the switch '{name}' changes nothing; give it set, off, train, evaluate or members"
+                    || !switch.members.is_empty()
+                    || switch.stacking.is_some(),
+                "the switch '{name}' changes nothing; give it set, off, train, evaluate, members or stacking"
+            );
+            anyhow::ensure!(
+                switch.stacking.is_none() || self.folds > 2,
+                "the switch '{name}' stacks boosters, which takes three folds or more (to train on, to stop by, to predict); give folds = 3"
             );
         }
         Ok(())

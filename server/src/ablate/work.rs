@@ -1,5 +1,6 @@
 //! Doing what a plan says: every training and every evaluation is a process of its own, and what is there is kept.
 
+use super::options::Options;
 use super::plan::{Measurement, Plan, Training};
 use crate::data::Dataset;
 use crate::evaluate::outcomes::Outcomes;
@@ -53,6 +54,8 @@ struct Source {
     data_sha256: String,
     split: String,
     arguments: Vec<String>,
+    #[serde(default)]
+    stacking: Option<Vec<String>>,
 }
 
 /// The parts of `selvedge evaluate --json` that are kept.
@@ -209,6 +212,7 @@ impl<'a> Workshop<'a> {
             data_sha256: self.data_sha256.clone(),
             split: self.plan.ablation.split.clone(),
             arguments: measurement.options.arguments(),
+            stacking: measurement.stacking.as_ref().map(Options::arguments),
         };
         let folder = self.out.join("evaluations");
         let path = folder.join(format!("{}.json", measurement.name));
@@ -221,9 +225,14 @@ impl<'a> Workshop<'a> {
         let found = folder.join(format!("{}.outcomes", measurement.name));
         let mut command = Command::new(&self.program);
         command.args(["--device", &self.device, "evaluate", "--json", "--split", &of.split, "--outcomes"]);
-        command.arg(&found).arg("--bundle").args(&bundles);
-        if self.plan.ablation.folds > 0 {
-            command.arg("--tune-predictions").args(&runs);
+        command.arg(&found);
+        if let Some(options) = &of.stacking {
+            command.arg("--predictions").arg(self.stack(&measurement.name, &runs, options)?);
+        } else {
+            command.arg("--bundle").args(&bundles);
+            if self.plan.ablation.folds > 0 {
+                command.arg("--tune-predictions").args(&runs);
+            }
         }
         command.arg("--data").arg(&self.plan.trainings[measurement.trainings[0]].recipe.data.dir);
         command.args(&of.arguments);
@@ -236,6 +245,33 @@ impl<'a> Workshop<'a> {
         write_whole(&path, &serde_json::to_vec(&measured)?)?;
         std::fs::remove_file(&found)?;
         Ok(measured)
+    }
+
+    /// Stacks boosters on everything that runs predicted; returns the table of what the ensemble predicts.
+    fn stack(&self, name: &str, runs: &[PathBuf], options: &[String]) -> anyhow::Result<PathBuf> {
+        let folder = self.out.join("stacking");
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let [zoo, ensemble, table] =
+            ["zoo.parquet", "ensemble", "predictions.parquet"].map(|what| folder.join(format!("{name}.{what}")));
+        // Of other networks, or it would not be asked for again.
+        if ensemble.exists() {
+            std::fs::remove_dir_all(&ensemble).with_context(|| format!("cannot remove {}", ensemble.display()))?;
+        }
+        let ensemble_command = |what: &str| {
+            let mut command = Command::new(&self.program);
+            command.args(["ensemble", what]);
+            command
+        };
+        let mut collect = ensemble_command("collect");
+        collect.args(runs).arg("--out").arg(&zoo);
+        let mut fit = ensemble_command("fit");
+        fit.arg(&zoo).arg("--out").arg(&ensemble).args(options);
+        let mut predict = ensemble_command("predict");
+        predict.args([&ensemble, &zoo]).arg("--out").arg(&table);
+        for command in [collect, fit, predict] {
+            self.wait_for(command, name)?;
+        }
+        Ok(table)
     }
 
     /// Runs this program once more, its talk appended to a log; returns what it printed.

@@ -106,8 +106,11 @@ fn check_options(plan: &Plan) -> anyhow::Result<()> {
     for training in &plan.trainings {
         check(&[training.command(), "recipe"], training.options.arguments(), &training.name)?;
     }
-    for Measurement { options, name, .. } in &plan.measurements {
+    for Measurement { options, name, stacking, .. } in &plan.measurements {
         check(&["evaluate", "--bundle", "bundle", "--data", "data"], options.arguments(), name)?;
+        if let Some(stacking) = stacking {
+            check(&["ensemble", "fit", "zoo", "--out", "ensemble"], stacking.arguments(), name)?;
+        }
     }
     Ok(())
 }

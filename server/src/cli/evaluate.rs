@@ -9,7 +9,7 @@ use crate::device::DeviceChoice;
 use crate::evaluate::asymmetric::asymmetric;
 use crate::evaluate::fusion::Fusion;
 use crate::evaluate::instances::{DEPTHS, Instances};
-use crate::evaluate::run::{Options, evaluate_with};
+use crate::evaluate::run::{Options, Report, evaluate_predictions, evaluate_with};
 use crate::evaluate::search::{Direction, Search};
 use crate::evaluate::table::Table;
 use crate::evaluate::thresholds::ThresholdRule;
@@ -54,8 +54,12 @@ impl AfterArgs {
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
     /// Folder of the bundle, or of several: classifiers' probabilities are averaged, retrieval networks search together.
-    #[arg(long, num_args = 1.., required = true)]
+    #[arg(long, num_args = 1.., required_unless_present = "predictions")]
     pub bundle: Vec<PathBuf>,
+    /// Instead of a bundle, a predictions table, such as `selvedge ensemble predict` writes; its thresholds are tuned on its
+    /// out-of-fold rows unless others are given.
+    #[arg(long, value_name = "FILE.parquet", conflicts_with_all = ["bundle", "gallery_bundle", "views", "failures"])]
+    pub predictions: Option<PathBuf>,
     /// Folder of the retrieval bundle whose gallery the query encoder in --bundle searches.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["tune_predictions", "thresholds"])]
     pub gallery_bundle: Option<PathBuf>,
@@ -113,6 +117,14 @@ pub(super) fn evaluate(args: &EvaluateArgs, choice: DeviceChoice) -> anyhow::Res
     let bundles: Vec<_> = args.bundle.iter().map(|dir| bundle_io::read(dir)).collect::<Result<_, _>>()?;
     let dataset = Dataset::open(&args.data)?;
     let options = options(args)?;
+    if let Some(path) = &args.predictions {
+        anyhow::ensure!(
+            options.instances == Instances::default(),
+            "a predictions table is a classifier's; leave out what a search goes through"
+        );
+        let report = evaluate_predictions(&Table::read(path)?, dataset, &args.split, &options)?;
+        return answer_with_outcomes(&report, args);
+    }
     if let Some(gallery) = &args.gallery_bundle {
         anyhow::ensure!(
             args.outcomes.is_none() && options.views == Views::None && options.instances == Instances::default(),
@@ -125,15 +137,19 @@ pub(super) fn evaluate(args: &EvaluateArgs, choice: DeviceChoice) -> anyhow::Res
         return answer(&asymmetric(query, &gallery, dataset, &args.split, &choice.open()?)?, args.json);
     }
     let report = evaluate_with(&bundles, dataset.clone(), &args.split, &options, &choice.open()?)?;
-    if let Some(path) = &args.outcomes {
-        write_whole(path, &serde_json::to_vec(&report.outcomes)?)?;
-    }
     if let Some(path) = &args.failures {
         let margin = &bundles[0].0.input;
         let images = Images::new(Arc::new(dataset)).with_margin_of(margin);
         write_whole(path, &failures::sheet(&report.failures, &images)?)?;
     }
-    answer(&report, args.json)
+    answer_with_outcomes(&report, args)
+}
+
+fn answer_with_outcomes(report: &Report, args: &EvaluateArgs) -> anyhow::Result<()> {
+    if let Some(path) = &args.outcomes {
+        write_whole(path, &serde_json::to_vec(&report.outcomes)?)?;
+    }
+    answer(report, args.json)
 }
 
 fn options(args: &EvaluateArgs) -> anyhow::Result<Options> {

@@ -11,6 +11,7 @@ use super::instances::{self, CategoryReport, Failure, Instances};
 use super::multilabel::Predictions;
 use super::outcomes::Outcomes;
 use super::segment;
+use super::table::{OOF, Row, Table};
 use super::thresholds::ThresholdRule;
 use super::views::Views;
 use crate::data::{Dataset, Images, MAX_CORRUPT};
@@ -20,7 +21,7 @@ use serde::Serialize;
 use shared::bundle::{Manifest, Weights, load_style};
 use shared::model::Architecture;
 use shared::taxonomy::Category;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Seed of the bootstrap.
@@ -230,24 +231,100 @@ fn style(
     let manifest = &bundles[0].0;
     let thresholds = thresholds_of(bundles, options)?;
     let truth = dataset.targets(rows, &manifest.labels)?;
-    let train = dataset.split("train", |_| true, "").unwrap_or_default();
-    let frequency = frequencies(&dataset.targets(&train, &manifest.labels)?, manifest.labels.len());
+    let frequency = training_frequencies(&dataset, &manifest.labels)?;
     let paths = paths(&dataset, rows);
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&manifest.input));
     let probs = mean_probabilities(bundles, &images, rows, &options.views, device)?;
     let predictions = Predictions { labels: manifest.labels.clone(), probs, truth };
-    let gap = options.tune.as_ref().map(|tune| gap_report(tune, &thresholds, &predictions)).transpose()?;
-    let Classification { mut figures, mut guesses, calibration, labels } =
-        classify(&predictions, &thresholds, &frequency);
-    if Category::are(&manifest.labels) {
-        figures.extend(exclusive::figures(&predictions, &thresholds));
-        let guess = exclusive::guess(&predictions, &frequency);
-        guesses.insert("accuracy of the most frequent category".to_owned(), guess);
-    }
     let ids: Vec<String> = bundles.iter().map(|(manifest, _)| manifest.model_id()).collect();
-    let outcomes = Outcomes::Labels { paths, thresholds, predictions };
-    let report = Report::of(ids.join(" + "), split, figures, guesses, outcomes);
-    Ok(Report { labels, calibration: Some(calibration), gap, ..report })
+    let classified = Classified { model_id: ids.join(" + "), paths, predictions, thresholds, frequency };
+    classified.report(split, options.tune.as_ref())
+}
+
+/// Evaluates what a predictions table says of a split, such as a stacked ensemble's; thresholds are tuned on the table's own
+/// out-of-fold rows unless others are given.
+///
+/// # Errors
+/// If the table lacks a picture of the split or predicts one twice, its labels are not the dataset's, or there is nothing to
+/// tune on.
+pub fn evaluate_predictions(
+    table: &Table,
+    mut dataset: Dataset,
+    split: &str,
+    options: &Options,
+) -> anyhow::Result<Report> {
+    let labels = &table.labels;
+    if Category::are(labels) {
+        dataset.label_by_category();
+    }
+    let rows = dataset.split(split, |_| true, "")?;
+    let mut known: HashMap<&str, &Row> = HashMap::new();
+    for row in table.rows.iter().filter(|row| &*row.part == split) {
+        anyhow::ensure!(
+            known.insert(&row.path, row).is_none(),
+            "{} is predicted twice for '{split}'; name the table of one ensemble, or of one network's epoch",
+            row.path
+        );
+    }
+    let probs = rows.iter().map(|row| {
+        let path = &dataset.rows[*row].path;
+        let found = known.get(path.as_str()).with_context(|| {
+            format!("the table does not predict {path} of '{split}'\nhint: train with data.predict = [\"{split}\"]")
+        })?;
+        Ok(found.probs.clone())
+    });
+    let probs = probs.collect::<anyhow::Result<_>>()?;
+    let (truth, frequency) = (dataset.targets(&rows, labels)?, training_frequencies(&dataset, labels)?);
+    let own = || table.predictions(|row| &*row.part == OOF);
+    let tune = options.tune.clone().map_or_else(own, Ok)?;
+    let rule = options.thresholds.unwrap_or_default();
+    anyhow::ensure!(
+        !tune.truth.is_empty() || matches!(rule, ThresholdRule::Fixed(_)),
+        "the table has no prediction out of fold to tune thresholds on; give others with --tune-predictions, or a fixed threshold"
+    );
+    let runs: BTreeSet<&str> = known.values().map(|row| &*row.run).collect();
+    let classified = Classified {
+        model_id: runs.into_iter().collect::<Vec<_>>().join(" + "),
+        paths: paths(&dataset, &rows),
+        predictions: Predictions { labels: labels.clone(), probs, truth },
+        thresholds: rule.choose(&tune),
+        frequency,
+    };
+    classified.report(split, Some(&tune).filter(|tune| !tune.truth.is_empty()))
+}
+
+/// What a classifier, or several together, said of a split's pictures.
+struct Classified {
+    model_id: String,
+    paths: Vec<String>,
+    predictions: Predictions,
+    /// One a label.
+    thresholds: Vec<f32>,
+    /// How often each label occurs in the training split, for the guess.
+    frequency: Vec<usize>,
+}
+
+impl Classified {
+    fn report(self, split: &str, tune: Option<&Predictions>) -> anyhow::Result<Report> {
+        let Self { model_id, paths, predictions, thresholds, frequency } = self;
+        let gap = tune.map(|tune| gap_report(tune, &thresholds, &predictions)).transpose()?;
+        let Classification { mut figures, mut guesses, calibration, labels } =
+            classify(&predictions, &thresholds, &frequency);
+        if Category::are(&predictions.labels) {
+            figures.extend(exclusive::figures(&predictions, &thresholds));
+            let guess = exclusive::guess(&predictions, &frequency);
+            guesses.insert("accuracy of the most frequent category".to_owned(), guess);
+        }
+        let outcomes = Outcomes::Labels { paths, thresholds, predictions };
+        let report = Report::of(model_id, split, figures, guesses, outcomes);
+        Ok(Report { labels, calibration: Some(calibration), gap, ..report })
+    }
+}
+
+/// How often each label occurs in the training split, if there is one.
+fn training_frequencies(dataset: &Dataset, labels: &[String]) -> anyhow::Result<Vec<usize>> {
+    let train = dataset.split("train", |_| true, "").unwrap_or_default();
+    Ok(frequencies(&dataset.targets(&train, labels)?, labels.len()))
 }
 
 pub(super) fn paths(dataset: &Dataset, rows: &[usize]) -> Vec<String> {
