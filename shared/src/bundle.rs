@@ -306,6 +306,7 @@ impl Manifest {
         self.check_projection(files.projection.as_deref())
     }
 
+    #[cfg(feature = "backbones")]
     fn check_projection(&self, read: Option<&[u8]>) -> Result<(), BundleError> {
         let Some(ProjectionInfo { file, bytes, sha256, .. }) = &self.projection else { return Ok(()) };
         let read = read.unwrap_or_default();
