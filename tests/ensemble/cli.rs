@@ -5,7 +5,7 @@ use server::evaluate::table::{FOLDER, Table};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tests::zoo::{Recipe, zoo};
 
 fn selvedge(dir: &Path) -> Command {
@@ -92,8 +92,12 @@ fn shards_merge_to_what_one_process_fits_even_if_one_was_killed() {
         .current_dir(dir)
         .spawn()
         .expect("starts");
-    std::thread::sleep(Duration::from_millis(150));
-    assert!(child.try_wait().expect("a child").is_none(), "it ended before it was killed");
+    // At the latest a moment after it began to work, which its threads for the boosters show.
+    let begun = Instant::now();
+    let threads = || fs::read_dir(format!("/proc/{}/task", child.id())).map_or(0, Iterator::count);
+    while cfg!(target_os = "linux") && threads() < 2 && begun.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     child.kill().expect("kills");
     child.wait().expect("ends");
     assert!(!dir.join("part2").exists());
@@ -133,10 +137,24 @@ fn an_ensemble_predicts_and_is_reported_on() {
     assert_eq!(kept.lines().count(), 15);
     assert!(kept.starts_with("label0 fold 0: kept net"), "{kept}");
     ok(dir, &["ensemble", "fit", "zoo.parquet", "--grid", "max_depth=2", "--out", "e"]);
+    let text = ok(dir, &["ensemble", "report", "e", "zoo.parquet"]);
+    assert!(text.contains("label0 fold 0: kept net") && text.contains("correlated"), "{text}");
     let report: serde_json::Value =
         serde_json::from_str(&ok(dir, &["ensemble", "report", "e", "zoo.parquet", "--json"])).expect("JSON");
     let figures = report["figures"].as_array().expect("figures");
     assert_eq!(figures.len(), 6 + 8, "{report:#}");
+    // Nobody knows the truth of a test split: it is predicted, and no figure is made of it.
+    let mut unlabelled = Table::read(&dir.join("zoo.parquet")).expect("a table");
+    for row in unlabelled.rows.iter_mut().filter(|row| &*row.part == "val") {
+        row.truth.fill(None);
+    }
+    unlabelled.write(&dir.join("unlabelled.parquet")).expect("writes");
+    ok(dir, &["ensemble", "fit", "unlabelled.parquet", "--grid", "max_depth=2", "--out", "u"]);
+    let report: serde_json::Value =
+        serde_json::from_str(&ok(dir, &["ensemble", "report", "u", "unlabelled.parquet", "--json"])).expect("JSON");
+    let parts = report["figures"].as_array().expect("figures").iter().map(|figures| figures["part"].as_str());
+    assert!(parts.into_iter().all(|part| part == Some("oof")), "{report:#}");
+    assert_eq!(report["unknown"], serde_json::json!({ "val": 60 }));
     for bagging in ["mean", "pairs", "vote"] {
         ok(dir, &["ensemble", "predict", "e", "zoo.parquet", "--out", "p.parquet", "--bagging", bagging]);
         let table = Table::read(&dir.join("p.parquet")).expect("a table");

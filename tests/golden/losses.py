@@ -4,7 +4,7 @@
     python tests/golden/losses.py
 
 Logits, targets and weights are drawn by formula.py: logits 6·u − 3, a target is 1 where u < .35 (label 0: nowhere),
-positive weights 4·u. Soft F2 is written out with NumPy: 1 − 5·TP / (TP + FP + 4·(TP + FN)), with probabilities in the
+positive weights 4·u. Soft F2 is written out by tensor operations: 1 − 5·TP / (TP + FP + 4·(TP + FN)), with probabilities in the
 place of decisions, mean over the labels that have a positive. The gradient is that of the first row.
 
 Embeddings, 2·u − 1, are three blocks of four identities, the same in each; classifiers 2·u − 1 likewise, the columns of an
@@ -129,6 +129,9 @@ def main():
         "weighted": bce(logits, targets, pos_weight=weights),
         "focal": sigmoid_focal_loss(logits, targets, alpha=0.25, gamma=2.0, reduction="mean"),
         "focal_unweighted": sigmoid_focal_loss(logits, targets, alpha=-1, gamma=1.5, reduction="mean"),
+        "focal_flat": sigmoid_focal_loss(logits, targets, alpha=0.25, gamma=0.0, reduction="mean"),
+        # In double precision, where a sigmoid of 30 is not yet 1.
+        "focal_saturated": sigmoid_focal_loss(10 * logits.double(), targets.double(), alpha=0.25, gamma=0.5, reduction="mean"),
         "soft_f2": soft_f2(logits, targets),
     }
     golden = {}

@@ -7,7 +7,7 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde_json::json;
 use server::train::embedding_loss::{EmbeddingLoss, Identified};
-use server::train::loss::{bce, focal, soft_f2, weighted_bce};
+use server::train::loss::{ClassifierLoss, bce, focal, soft_f2, weighted_bce};
 
 const ROWS: usize = 8;
 const LABELS: usize = 5;
@@ -25,11 +25,13 @@ fn values_and_gradients_agree_with_pytorch() {
     let targets = Tensor::<2>::from_data(targets, &device);
     let weights = Tensor::<2>::from_data(draw("losses/weights", 1, |_, u| 4.0 * u), &device);
     type Loss<'a> = &'a dyn Fn(Tensor<2>, Tensor<2>) -> Tensor<1>;
-    let losses: [(&str, Loss<'_>); 5] = [
+    let losses: [(&str, Loss<'_>); 7] = [
         ("bce", &bce),
         ("weighted", &|logits, targets| weighted_bce(logits, targets, weights.clone())),
         ("focal", &|logits, targets| focal(logits, targets, 0.25, 2.0)),
         ("focal_unweighted", &|logits, targets| focal(logits, targets, -1.0, 1.5)),
+        ("focal_flat", &|logits, targets| focal(logits, targets, 0.25, 0.0)),
+        ("focal_saturated", &|logits, targets| focal(logits * 10.0, targets, 0.25, 0.5)),
         ("soft_f2", &soft_f2),
     ];
     for (name, loss) in losses {
@@ -111,5 +113,44 @@ fn losses_of_embeddings_agree_with_pytorch() {
             let gradient = values(classifier.weight.val().grad(&gradients));
             agree("the classifier's gradient", gradient, of(&expected["classifier_gradient"]));
         }
+    }
+}
+
+/// What a recipe says of the loss, against the same reference: which weights it makes of the training rows, and which terms
+/// it adds up.
+#[test]
+fn a_recipes_loss_is_made_of_the_training_rows() {
+    let device = Device::flex();
+    let logits = Tensor::<2>::from_data(draw("losses/logits", ROWS, |_, u| 6.0 * u - 3.0), &device);
+    let targets = draw("losses/targets", ROWS, |i, u| f32::from(u8::from(u < 0.35 && i % LABELS != 0)));
+    let targets = Tensor::<2>::from_data(targets, &device);
+    // Of 100 rows; the first label has no positive, and its weight is as if it had one.
+    let positives = [0, 1, 10, 50, 80];
+    let value = |loss: Tensor<1>| f64::from(loss.into_scalar::<f32>());
+    let ours = |recipe: serde_json::Value| {
+        let recipe = serde_json::from_value(recipe).expect("a loss");
+        value(ClassifierLoss::new(recipe, &positives, 100).of(logits.clone(), targets.clone()))
+    };
+    let weighted = |weights: [f32; LABELS]| {
+        let weights = Tensor::<2>::from_data(TensorData::new(weights.to_vec(), [1, LABELS]), &device);
+        value(weighted_bce(logits.clone(), targets.clone(), weights))
+    };
+    let (bce, f2) = (value(bce(logits.clone(), targets.clone())), value(soft_f2(logits.clone(), targets.clone())));
+    for (recipe, expected) in [
+        (json!({ "kind": "bce" }), bce),
+        (json!({ "kind": "weighted" }), weighted([100.0, 99.0, 9.0, 1.0, 0.25])),
+        (json!({ "kind": "weighted", "cap": 5.0 }), weighted([5.0, 5.0, 5.0, 1.0, 0.25])),
+        (json!({ "kind": "weighted", "root": true }), weighted([10.0, 99f32.sqrt(), 3.0, 1.0, 0.5])),
+        (json!({ "kind": "weighted", "root": true, "cap": 5.0 }), weighted([5.0, 5.0, 3.0, 1.0, 0.5])),
+        (json!({ "kind": "focal" }), value(focal(logits.clone(), targets.clone(), 0.25, 2.0))),
+        (
+            json!({ "kind": "focal", "alpha": 0.5, "gamma": 1.0 }),
+            value(focal(logits.clone(), targets.clone(), 0.5, 1.0)),
+        ),
+        (json!({ "kind": "bce_f2" }), bce + f2),
+        (json!({ "kind": "bce_f2", "weight": 0.3 }), bce + 0.3 * f2),
+    ] {
+        let ours = ours(recipe.clone());
+        assert!((ours - expected).abs() < 1e-5, "{recipe}: {ours}, not {expected}");
     }
 }

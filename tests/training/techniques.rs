@@ -22,6 +22,21 @@ fn run(dir: &Path, name: &str, settings: &[&str], init: Option<&Path>) -> Result
     Ok(out)
 }
 
+/// Changes the rows of a dataset's manifest, column by name; those that `keep` says no to go.
+fn rewrite(data: &Path, mut keep: impl FnMut(&mut BTreeMap<String, String>) -> bool) -> Result<()> {
+    let mut manifest = csv::Reader::from_path(data.join("manifest.csv"))?;
+    let header = manifest.headers()?.clone();
+    let rows = manifest.deserialize().collect::<Result<Vec<BTreeMap<String, String>>, _>>()?;
+    let mut written = csv::Writer::from_path(data.join("manifest.csv"))?;
+    written.write_record(&header)?;
+    for mut row in rows {
+        if keep(&mut row) {
+            written.write_record(header.iter().map(|column| &row[column]))?;
+        }
+    }
+    Ok(written.flush()?)
+}
+
 #[test]
 fn frozen_parts_keep_weights_and_running_statistics() -> Result<()> {
     let _alone = alone();
@@ -51,6 +66,109 @@ fn frozen_parts_keep_weights_and_running_statistics() -> Result<()> {
     let typo = run(dir.path(), "typo", &["stages=[{from=0, freeze=[\"backbone.layer9\"]}]"], None);
     let error = format!("{:#}", typo.expect_err("there is no layer9"));
     assert!(error.contains("layer9") && error.contains("backbone.layer4"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn frozen_parts_keep_running_statistics_when_an_average_is_resumed() -> Result<()> {
+    let _alone = alone();
+    let dir = tempfile::tempdir()?;
+    shop(&dir.path().join("shop"))?;
+    let first = run(dir.path(), "first", &["epochs=1"], None)?;
+    let settings = |epochs: &'static str| {
+        let stages = "stages=[{from=0, rate=0.02, freeze=[\"backbone\"]}]";
+        [epochs, stages, "average={kind=\"swa\", from=0, batches=3}", "optimiser.schedule=constant"]
+    };
+    let resumed = run(dir.path(), "resumed", &settings("epochs=1"), Some(&first))?;
+    let longer = recipe(STYLE, &dir.path().join("shop"), &settings("epochs=3"))?;
+    fs::write(resumed.join("recipe.toml"), toml::to_string_pretty(&longer)?)?;
+    train(&longer, &order(&resumed, Start::Resume), &Device::flex())?;
+    let (before, after) = (weights(&first)?, weights(&resumed)?);
+    for (key, values) in &after {
+        let learns = key.starts_with("head.");
+        assert!(learns || before[key] == *values, "{key} is frozen and has changed");
+    }
+    assert!(after["head.output.weight"] != before["head.output.weight"]);
+    Ok(())
+}
+
+/// An epoch of three equal batches: one step for all of them, whether they are gathered by three, by four, or are one.
+#[test]
+fn gathered_gradients_make_the_step_of_a_larger_batch() -> Result<()> {
+    let _alone = alone();
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("shop");
+    shop(&data)?;
+    let (rows, mut kept) = (48, 0);
+    rewrite(&data, |row| {
+        kept += usize::from(row["split"] == "train");
+        row["split"] != "train" || kept <= rows
+    })?;
+    // Frozen norms do not depend on what else is in a batch; plain descent shows the gradient itself.
+    let step = |name: &str, batch: usize, accumulate: usize, rate: f64| -> Result<Weights> {
+        let stages = format!("stages=[{{from=0, rate={rate}, freeze=[\"backbone\"]}}]");
+        let (batch, accumulate) = (format!("optimiser.batch={batch}"), format!("optimiser.accumulate={accumulate}"));
+        let plain = ["task.hidden=[]", "optimiser.kind=sgd", "optimiser.momentum=0.0", "optimiser.schedule=constant"];
+        let settings = [&plain[..], &["epochs=1", "augment={}", &stages, &batch, &accumulate]].concat();
+        weights(&run(dir.path(), name, &settings, None)?)
+    };
+    let before = step("before", rows, 1, 1e-12)?;
+    let whole = step("whole", rows, 1, 5.0)?;
+    for (name, accumulate) in [("three", 3), ("four", 4)] {
+        let gathered = step(name, rows / 3, accumulate, 5.0)?;
+        for key in ["head.output.weight", "head.output.bias"] {
+            let far = |of: &Weights, than: &Weights| -> f32 {
+                of[key].iter().zip(&than[key]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+            };
+            let (moved, apart) = (far(&whole, &before), far(&gathered, &whole));
+            assert!(moved > 1e-3 && apart < 1e-3 * moved, "{name}, {key}: moved by {moved}, {apart} apart");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_split_without_labels_is_predicted_and_never_scored() -> Result<()> {
+    let _alone = alone();
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("shop");
+    shop(&data)?;
+    rewrite(&data, |row| {
+        if row["split"] == "test" {
+            row.insert("labels".to_owned(), String::new());
+        }
+        true
+    })?;
+
+    let trained = run(dir.path(), "run", &["epochs=1", "data.predict=[\"val\", \"test\"]"], None)?;
+    let table = Table::read(&trained.join("predictions/epoch0000.parquet"))?;
+    let known = |part: &str| -> std::collections::BTreeSet<bool> {
+        table.rows.iter().filter(|row| &*row.part == part).flat_map(|row| &row.truth).map(Option::is_some).collect()
+    };
+    assert_eq!((known("val"), known("test")), ([true].into(), [false].into()));
+    let (manifest, weights) = bundle_io::read(&trained.join(BUNDLE))?;
+    let refused = evaluate(&manifest, &weights, Dataset::open(&data)?, "test", &Device::flex()).expect_err("no truth");
+    assert!(refused.to_string().contains("no picture of split 'test' has labels"), "{refused}");
+    Ok(())
+}
+
+#[test]
+fn a_report_written_again_says_what_the_first_said() -> Result<()> {
+    let _alone = alone();
+    let dir = tempfile::tempdir()?;
+    shop(&dir.path().join("shop"))?;
+    let trained = run(dir.path(), "run", &["epochs=2", "evaluate.views=flip"], None)?;
+    let plots = fs::read_dir(trained.join("plots"))?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    assert!(plots.iter().any(|path| path.ends_with("mistakes.jpg")), "{plots:?}");
+    let paths = ["report.html", "labels.csv", "summary.csv"].map(|name| trained.join(name)).into_iter().chain(plots);
+    let first: BTreeMap<_, _> = paths.map(|path| Ok((path.clone(), fs::read(path)?))).collect::<Result<_>>()?;
+    for path in first.keys() {
+        fs::remove_file(path)?;
+    }
+    server::train::report::again(&trained, None)?;
+    for (path, bytes) in first {
+        assert!(fs::read(&path)? == bytes, "{} differs", path.display());
+    }
     Ok(())
 }
 

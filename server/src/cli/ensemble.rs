@@ -2,7 +2,7 @@
 
 use super::print;
 use super::shop::bar;
-use crate::ensemble::filter::{Choice, Dropped};
+use crate::ensemble::filter::Choice;
 use crate::ensemble::folder::{fit as fit_units, part_is_done, units_of, write_part};
 use crate::ensemble::{
     self, Bagging, Ensemble, FilterOptions, FitOptions, Fitted, Grid, Origin, Shard, XgBoost, Zoo, ZooFile,
@@ -203,29 +203,11 @@ fn filter(args: &FilterArgs) -> anyhow::Result<()> {
     let (zoo, options) = (Zoo::read(&args.zoo)?, args.filter.options()?);
     let units = (0..zoo.labels.len()).flat_map(|label| (0..zoo.folds.len()).map(move |fold| (label, fold)));
     let choices: Vec<Choice> = units.map(|(label, fold)| ensemble::filter(&zoo, label, fold, options)).collect();
-    if args.json { print(&serde_json::to_string_pretty(&choices)?) } else { print(&table(&choices)) }
-}
-
-/// A line a label and fold: what was kept, and how many were dropped for which reason.
-fn table(choices: &[Choice]) -> String {
-    let mut text = String::new();
-    for choice in choices {
-        let kept: Vec<String> = choice.kept().map(|r| format!("{} {:.4}", r.candidate, r.f2)).collect();
-        let count = |is: fn(&Dropped) -> bool| {
-            choice.ranking.iter().filter(|ranked| ranked.dropped.as_ref().is_some_and(is)).count()
-        };
-        text += &format!(
-            "{} fold {}: kept {}; dropped {} other epochs, {} correlated, {} beyond the first {}\n",
-            choice.label,
-            choice.fold,
-            kept.join(", "),
-            count(|dropped| matches!(dropped, Dropped::OtherEpoch { .. })),
-            count(|dropped| matches!(dropped, Dropped::Correlated { .. })),
-            count(|dropped| matches!(dropped, Dropped::Enough)),
-            kept.len()
-        );
+    if args.json {
+        return print(&serde_json::to_string_pretty(&choices)?);
     }
-    text
+    let lines: Vec<String> = choices.iter().map(|choice| format!("{choice}\n")).collect();
+    print(&lines.concat())
 }
 
 fn fit(args: &FitArgs) -> anyhow::Result<()> {

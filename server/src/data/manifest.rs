@@ -28,6 +28,14 @@ pub enum DataError {
         /// The known labels.
         vocabulary: Vec<String>,
     },
+    /// Nobody knows the labels of a split.
+    #[error(
+        "no picture of split '{split}' has labels, so nothing can be learnt or measured there\nhint: `selvedge submit` predicts without"
+    )]
+    Unlabelled {
+        /// The split.
+        split: String,
+    },
     /// A split without rows.
     #[error("the dataset {dir} has no image in split '{split}'{extra}; it has {found:?}")]
     EmptySplit {
@@ -49,7 +57,7 @@ pub struct Row {
     pub path: String,
     /// `train`, `val` or `test`; a manifest may say `validation` for `val`.
     pub split: String,
-    /// Labels joined by `;`.
+    /// Labels joined by `;`; empty for none. Where a whole split has none, nobody knows them.
     #[serde(default)]
     pub labels: String,
     /// The product or scene shown; images of one item are the same identity.
@@ -188,16 +196,20 @@ impl Dataset {
 
     /// Divides rows by item: those kept out (about `share` of the items) and the rest, in that order.
     ///
-    /// An item is kept out by a hash of its id and `seed`, so all its images stay together.
+    /// A row is kept out by a hash of its item and `seed`, so all images of an item stay together; so do those that a
+    /// `dup_group` names.
     pub fn hold_out(&self, rows: &[usize], share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
-        rows.iter().partition(|&&i| {
-            let row = &self.rows[i];
+        let held_out = |group: usize| {
+            let row = &self.rows[rows[group]];
             let item = if row.item_id.is_empty() { &row.path } else { &row.item_id };
             let digest = sha256_hex(format!("{seed}/{item}").as_bytes());
             // 13 hexadecimal digits are a whole number that f64 holds exactly.
             let draw = u64::from_str_radix(&digest[..13], 16).unwrap_or(0) as f64 / (1u64 << 52) as f64;
             draw < share
-        })
+        };
+        let (out, rest): (Vec<_>, Vec<_>) = rows.iter().zip(self.groups(rows)).partition(|(_, group)| held_out(*group));
+        let plain = |part: Vec<(&usize, usize)>| part.into_iter().map(|(row, _)| *row).collect();
+        (plain(out), plain(rest))
     }
 
     /// Replaces every row's labels by its category.
@@ -216,11 +228,28 @@ impl Dataset {
     /// For each of `rows` a line of zeros and ones over `vocabulary`.
     ///
     /// # Errors
-    /// [`DataError::UnknownLabel`].
+    /// [`DataError::UnknownLabel`], or [`DataError::Unlabelled`] where a row's split has no labels.
     pub fn targets(&self, rows: &[usize], vocabulary: &[String]) -> Result<Vec<Vec<bool>>, DataError> {
+        let lines = rows
+            .iter()
+            .zip(self.truth(rows, vocabulary)?)
+            .map(|(row, line)| line.ok_or_else(|| DataError::Unlabelled { split: self.rows[*row].split.clone() }));
+        lines.collect()
+    }
+
+    /// As [`Dataset::targets`], with `None` for rows of a split that has no labels.
+    ///
+    /// # Errors
+    /// [`DataError::UnknownLabel`].
+    pub fn truth(&self, rows: &[usize], vocabulary: &[String]) -> Result<Vec<Option<Vec<bool>>>, DataError> {
+        let labelled = self.rows.iter().filter(|row| row.labels().next().is_some());
+        let labelled: BTreeSet<&str> = labelled.map(|row| row.split.as_str()).collect();
         rows.iter()
             .map(|&i| {
                 let row = &self.rows[i];
+                if !labelled.contains(row.split.as_str()) {
+                    return Ok(None);
+                }
                 let mut line = vec![false; vocabulary.len()];
                 for label in row.labels() {
                     let at =
@@ -231,7 +260,7 @@ impl Dataset {
                         })?;
                     line[at] = true;
                 }
-                Ok(line)
+                Ok(Some(line))
             })
             .collect()
     }

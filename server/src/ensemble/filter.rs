@@ -72,6 +72,27 @@ impl Choice {
     }
 }
 
+/// A line: what was kept, and why the others were not.
+impl std::fmt::Display for Choice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kept: Vec<String> = self.kept().map(|r| format!("{} {:.4}", r.candidate, r.f2)).collect();
+        let count = |is: fn(&Dropped) -> bool| {
+            self.ranking.iter().filter(|ranked| ranked.dropped.as_ref().is_some_and(is)).count()
+        };
+        write!(
+            f,
+            "{} fold {}: kept {}; dropped {} other epochs, {} correlated, {} beyond the first {}",
+            self.label,
+            self.fold,
+            kept.join(", "),
+            count(|dropped| matches!(dropped, Dropped::OtherEpoch { .. })),
+            count(|dropped| matches!(dropped, Dropped::Correlated { .. })),
+            count(|dropped| matches!(dropped, Dropped::Enough)),
+            kept.len()
+        )
+    }
+}
+
 /// Filters the zoo's candidates for the label and the fold at these indices.
 pub fn filter(zoo: &Zoo, label: usize, fold: usize, options: FilterOptions) -> Choice {
     let rows: Vec<usize> =

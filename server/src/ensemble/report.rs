@@ -16,7 +16,7 @@ use crate::evaluate::table::OOF;
 use anyhow::{Context, ensure};
 use rayon::prelude::*;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Seed of the bootstrap.
 const SEED: u64 = 1;
@@ -43,6 +43,11 @@ pub struct Figures {
 pub struct Report {
     /// Part by part.
     pub figures: Vec<Figures>,
+    /// Pictures of each split whose truth nobody knows, so that it has no figures.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, usize>,
+    /// What the filter kept for each label and fold, and why it dropped the rest.
+    pub choices: Vec<Choice>,
 }
 
 /// Probabilities of a split's rows, and thresholds where the predictor brings its own.
@@ -83,6 +88,13 @@ pub fn report(ensemble: &Ensemble, xgboost: &XgBoost, zoo: &Zoo) -> anyhow::Resu
         methods.push(Method { name, oof: oof.clone(), splits });
     }
 
+    let known = |samples: &[Sample]| samples.iter().any(|sample| sample.truth.iter().any(Option::is_some));
+    let unknown: BTreeMap<String, usize> = zoo
+        .splits
+        .iter()
+        .filter(|(_, split)| !known(&split.samples))
+        .map(|(name, split)| (name.clone(), split.samples.len()))
+        .collect();
     let mut jobs: Vec<(String, String, Outcomes, usize)> = Vec::new();
     let mut add = |method: &str, part: &str, outcomes: Outcomes, n: usize| {
         jobs.push((method.to_owned(), part.to_owned(), outcomes, n));
@@ -110,6 +122,7 @@ pub fn report(ensemble: &Ensemble, xgboost: &XgBoost, zoo: &Zoo) -> anyhow::Resu
             add(method.name, name, Outcomes::new(&split.samples, on), split.samples.len());
         }
     }
+    jobs.retain(|(_, part, ..)| !unknown.contains_key(part));
     let mut figures: Vec<Figures> = jobs
         .into_par_iter()
         .map(|(method, part, outcomes, n)| Figures {
@@ -121,7 +134,8 @@ pub fn report(ensemble: &Ensemble, xgboost: &XgBoost, zoo: &Zoo) -> anyhow::Resu
         })
         .collect();
     figures.sort_by(|a, b| (a.part != OOF, &a.part).cmp(&(b.part != OOF, &b.part)));
-    Ok(Report { figures })
+    let choices = ensemble.fitted.iter().map(|fitted| fitted.choice.clone()).collect();
+    Ok(Report { figures, unknown, choices })
 }
 
 /// Mean of the label's own probability over the candidates that `choose(label, fold)` names; 1 if it names none.
@@ -208,6 +222,10 @@ impl std::fmt::Display for Report {
             }
             writeln!(f, "  {:26}{:25} {}", figures.method, figures.macro_f2.to_string(), figures.micro_f2)?;
         }
-        Ok(())
+        for (split, n) in &self.unknown {
+            writeln!(f, "{split}, {n} pictures: nobody knows their labels, so there is nothing to compare with")?;
+        }
+        writeln!(f, "what the boosters look at, with its F2 on the other folds")?;
+        self.choices.iter().try_for_each(|choice| writeln!(f, "  {choice}"))
     }
 }

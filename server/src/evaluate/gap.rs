@@ -16,8 +16,16 @@ impl Table {
     /// several runs or epochs) or not at all, or there is none.
     pub fn out_of_fold(paths: &[PathBuf]) -> anyhow::Result<Predictions> {
         let tables = paths.iter().map(|path| Self::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
-        let mut whole = Self::concat(tables)?;
-        whole.rows.retain(|row| &*row.part == OOF);
+        Self::concat(tables)?.mean_out_of_fold()
+    }
+
+    /// As [`Table::out_of_fold`], from one table that has the rows of every fold.
+    ///
+    /// # Errors
+    /// As [`Table::out_of_fold`].
+    pub fn mean_out_of_fold(&self) -> anyhow::Result<Predictions> {
+        let rows = self.rows.iter().filter(|row| &*row.part == OOF).cloned().collect();
+        let whole = Self { labels: self.labels.clone(), rows };
         let mut models: BTreeMap<Arc<str>, HashMap<Arc<str>, usize>> = BTreeMap::new();
         for (at, row) in whole.rows.iter().enumerate() {
             anyhow::ensure!(
@@ -29,7 +37,7 @@ impl Table {
             );
         }
         let mut models = models.into_iter();
-        let (first, rows) = models.next().context("these tables have no prediction out of fold (part 'oof')")?;
+        let (first, rows) = models.next().context("there is no prediction out of fold (part 'oof') to tune thresholds on; name tables of runs with data.folds, or give a fixed threshold")?;
         let mut rows: Vec<usize> = rows.into_values().collect();
         rows.sort_unstable();
         let mut mean: Vec<Row> = rows.into_iter().map(|at| whole.rows[at].clone()).collect();
@@ -146,18 +154,18 @@ mod tests {
     fn out_of_fold_predictions_take_each_picture_once() {
         let dir = tempfile::tempdir().expect("a folder");
         let write_as = |run: &str, prob: f32, name: &str, part: &str, paths: [&str; 2]| {
-            let predictions =
-                Predictions { labels: vec!["a".to_owned()], probs: vec![vec![prob]; 2], truth: vec![vec![true]; 2] };
             let part = Part {
-                name: part,
-                paths: &paths.map(str::to_owned),
-                item_ids: &[String::new(), String::new()],
-                predictions: &predictions,
+                name: part.to_owned(),
+                paths: paths.map(str::to_owned).to_vec(),
+                item_ids: vec![String::new(); 2],
+                truth: vec![Some(vec![true]); 2],
+                probs: vec![vec![prob]; 2],
             };
-            let unseen = Part { name: "val", ..part };
+            // Nobody knows the truth of these.
+            let unseen = Part { name: "val".to_owned(), truth: vec![None; 2], ..part.clone() };
             let header = Header { run: run.to_owned(), fold: Some(0), epoch: 3 };
             let path = dir.path().join(name);
-            Table::new(&header, &[part, unseen]).expect("consistent").write(&path).expect("writes");
+            Table::new(&header, &["a".to_owned()], &[part, unseen]).expect("consistent").write(&path).expect("writes");
             path
         };
         let write = |name: &str, part: &str, paths: [&str; 2]| write_as("net", 0.5, name, part, paths);

@@ -11,7 +11,7 @@ use super::instances::{self, CategoryReport, Failure, Instances};
 use super::multilabel::Predictions;
 use super::outcomes::Outcomes;
 use super::segment;
-use super::table::{OOF, Row, Table};
+use super::table::{Row, Table};
 use super::thresholds::ThresholdRule;
 use super::views::Views;
 use crate::data::{Dataset, Images, MAX_CORRUPT};
@@ -275,22 +275,22 @@ pub fn evaluate_predictions(
     });
     let probs = probs.collect::<anyhow::Result<_>>()?;
     let (truth, frequency) = (dataset.targets(&rows, labels)?, training_frequencies(&dataset, labels)?);
-    let own = || table.predictions(|row| &*row.part == OOF);
-    let tune = options.tune.clone().map_or_else(own, Ok)?;
     let rule = options.thresholds.unwrap_or_default();
-    anyhow::ensure!(
-        !tune.truth.is_empty() || matches!(rule, ThresholdRule::Fixed(_)),
-        "the table has no prediction out of fold to tune thresholds on; give others with --tune-predictions, or a fixed threshold"
-    );
+    let tune = match (&options.tune, rule) {
+        (Some(tune), _) => Some(tune.clone()),
+        (None, ThresholdRule::Fixed(_)) => None,
+        (None, _) => Some(table.mean_out_of_fold()?),
+    };
+    let thresholds = rule.choose(tune.as_ref().unwrap_or(&Predictions::none(labels)));
     let runs: BTreeSet<&str> = known.values().map(|row| &*row.run).collect();
     let classified = Classified {
         model_id: runs.into_iter().collect::<Vec<_>>().join(" + "),
         paths: paths(&dataset, &rows),
         predictions: Predictions { labels: labels.clone(), probs, truth },
-        thresholds: rule.choose(&tune),
+        thresholds,
         frequency,
     };
-    classified.report(split, Some(&tune).filter(|tune| !tune.truth.is_empty()))
+    classified.report(split, tune.as_ref())
 }
 
 /// What a classifier, or several together, said of a split's pictures.
@@ -324,7 +324,8 @@ impl Classified {
 /// How often each label occurs in the training split, if there is one.
 fn training_frequencies(dataset: &Dataset, labels: &[String]) -> anyhow::Result<Vec<usize>> {
     let train = dataset.split("train", |_| true, "").unwrap_or_default();
-    Ok(frequencies(&dataset.targets(&train, labels)?, labels.len()))
+    let known: Vec<Vec<bool>> = dataset.truth(&train, labels)?.into_iter().flatten().collect();
+    Ok(frequencies(&known, labels.len()))
 }
 
 pub(super) fn paths(dataset: &Dataset, rows: &[usize]) -> Vec<String> {

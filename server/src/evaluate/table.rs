@@ -48,16 +48,18 @@ pub struct Header {
 }
 
 /// Pictures that a network predicted.
-#[derive(Debug, Clone, Copy)]
-pub struct Part<'a> {
+#[derive(Debug, Clone)]
+pub struct Part {
     /// [`OOF`], or the name of a split that no network trained on.
-    pub name: &'a str,
+    pub name: String,
     /// Path of each picture within its dataset.
-    pub paths: &'a [String],
+    pub paths: Vec<String>,
     /// Item of each picture; may be empty text.
-    pub item_ids: &'a [String],
-    /// Truth and probabilities of each picture.
-    pub predictions: &'a Predictions,
+    pub item_ids: Vec<String>,
+    /// Truth of each picture by label; `None` where nobody knows.
+    pub truth: Vec<Option<Vec<bool>>>,
+    /// Probabilities of each picture by label.
+    pub probs: Vec<Vec<f32>>,
 }
 
 /// A picture's prediction.
@@ -100,12 +102,12 @@ pub fn epoch_table(run_dir: &Path, epoch: u32) -> PathBuf {
 /// An epoch that is there already, because a resumed run trains it again, is replaced.
 ///
 /// # Errors
-/// If parts disagree on labels or lengths, or the file cannot be written.
-pub fn write_epoch(run_dir: &Path, header: &Header, parts: &[Part<'_>]) -> anyhow::Result<PathBuf> {
+/// If parts disagree on lengths, or the file cannot be written.
+pub fn write_epoch(run_dir: &Path, header: &Header, labels: &[String], parts: &[Part]) -> anyhow::Result<PathBuf> {
     let folder = run_dir.join(FOLDER);
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let path = epoch_table(run_dir, header.epoch);
-    Table::new(header, parts)?.write(&path)?;
+    Table::new(header, labels, parts)?.write(&path)?;
     Ok(path)
 }
 
@@ -113,24 +115,21 @@ impl Table {
     /// One network's predictions.
     ///
     /// # Errors
-    /// If parts disagree on labels or lengths.
-    pub fn new(header: &Header, parts: &[Part<'_>]) -> anyhow::Result<Self> {
+    /// If parts disagree on lengths.
+    pub fn new(header: &Header, labels: &[String], parts: &[Part]) -> anyhow::Result<Self> {
         let run: Arc<str> = header.run.as_str().into();
-        let mut table =
-            Self { labels: parts.first().map_or_else(Vec::new, |p| p.predictions.labels.clone()), rows: vec![] };
+        let mut table = Self { labels: labels.to_vec(), rows: vec![] };
         for part in parts {
-            let predictions = part.predictions;
-            let n = predictions.probs.len();
-            anyhow::ensure!(predictions.labels == table.labels, "part {} has other labels than the first", part.name);
+            let n = part.probs.len();
             anyhow::ensure!(
-                [part.paths.len(), part.item_ids.len(), predictions.truth.len()] == [n; 3],
+                [part.paths.len(), part.item_ids.len(), part.truth.len()] == [n; 3],
                 "part {} has {n} predictions of {} paths, {} items and {} truths",
                 part.name,
                 part.paths.len(),
                 part.item_ids.len(),
-                predictions.truth.len()
+                part.truth.len()
             );
-            let name: Arc<str> = part.name.into();
+            let name: Arc<str> = part.name.as_str().into();
             table.rows.extend((0..n).map(|i| Row {
                 run: run.clone(),
                 fold: header.fold,
@@ -138,8 +137,11 @@ impl Table {
                 part: name.clone(),
                 path: part.paths[i].as_str().into(),
                 item_id: part.item_ids[i].as_str().into(),
-                truth: predictions.truth[i].iter().copied().map(Some).collect(),
-                probs: predictions.probs[i].clone(),
+                truth: match &part.truth[i] {
+                    Some(known) => known.iter().copied().map(Some).collect(),
+                    None => vec![None; labels.len()],
+                },
+                probs: part.probs[i].clone(),
             }));
         }
         Ok(table)
@@ -384,19 +386,17 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        let predictions = |n: usize| Predictions {
-            labels: vec!["a".to_owned(), "ü b".to_owned()],
-            probs: (0..n).map(|i| vec![i as f32 / n as f32, 1.0 / (1 + i) as f32]).collect(),
-            truth: (0..n).map(|i| vec![i % 2 == 0, i % 3 == 0]).collect(),
-        };
         let texts = |n: usize, of: &str| -> Vec<String> { (0..n).map(|i| format!("{of}/{i}.jpg")).collect() };
-        let (oof, val) = (predictions(5), predictions(3));
+        let part = |name: &str, n: usize, folder: &str| Part {
+            name: name.to_owned(),
+            paths: texts(n, folder),
+            item_ids: texts(n, "item"),
+            truth: (0..n).map(|i| Some(vec![i % 2 == 0, i % 3 == 0])).collect(),
+            probs: (0..n).map(|i| vec![i as f32 / n as f32, 1.0 / (1 + i) as f32]).collect(),
+        };
         let header = Header { run: "resnet".to_owned(), fold: Some(2), epoch: 3 };
-        let parts = [
-            Part { name: OOF, paths: &texts(5, "train"), item_ids: &texts(5, "item"), predictions: &oof },
-            Part { name: "val", paths: &texts(3, "val"), item_ids: &vec![String::new(); 3], predictions: &val },
-        ];
-        Table::new(&header, &parts).expect("consistent parts")
+        let labels = ["a".to_owned(), "ü b".to_owned()];
+        Table::new(&header, &labels, &[part(OOF, 5, "train"), part("val", 3, "val")]).expect("consistent parts")
     }
 
     #[test]

@@ -35,6 +35,22 @@ fn default_batches() -> usize {
     50
 }
 
+impl AverageRecipe {
+    /// # Errors
+    /// Names the key that makes no sense in a training of so many epochs.
+    pub(super) fn check(self, epochs: usize) -> anyhow::Result<()> {
+        match self {
+            Self::Ema { decay } => {
+                anyhow::ensure!((0.0..1.0).contains(&decay), "average.decay must be from 0 to below 1");
+            }
+            Self::Swa { from, .. } => {
+                anyhow::ensure!(from < epochs, "average.from must be below epochs, {epochs}, or nothing is averaged");
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The average of a training network, kept without autodiff.
 #[derive(Debug)]
 pub struct Average<M> {

@@ -203,7 +203,9 @@ impl<O: Objective> Training<'_, O> {
                 value.is_finite(),
                 "the loss became {value} in epoch {epoch}, step {step}; lower optimiser.rate"
             );
-            let scaled = if accumulate > 1 { loss / accumulate as f64 } else { loss };
+            // The last step of an epoch may have fewer passes.
+            let passes = accumulate.min(steps - step / accumulate * accumulate);
+            let scaled = if passes > 1 { loss / passes as f64 } else { loss };
             gradients.accumulate(net, GradientsParams::from_grads(scaled.backward(), net));
             if (step + 1) % accumulate == 0 || step + 1 == steps {
                 *net = optimiser.step(self.stages.rate(epoch, step), net.clone(), gradients.grads());
@@ -265,6 +267,8 @@ impl<O: Objective> Training<'_, O> {
         plan.truncate(batches);
         let loaded: Vec<Batch> = self.load(plan, epoch).collect::<anyhow::Result<_>>()?;
         anyhow::ensure!(!loaded.is_empty(), "there is no batch to estimate batch norm's statistics from");
+        // An average that a checkpoint brought does not know what is frozen.
+        let net = self.stages.freeze(net, epoch)?;
         average::reestimate(net, loaded.len(), |net, index| {
             self.loss(net, loaded[index].clone(), epoch, index).map(drop)
         })

@@ -9,19 +9,20 @@ use super::query::{self, QueryObjective, QueryRows};
 use super::recipe::{Recipe, RetrievalRecipe, TaskRecipe};
 use super::report;
 use super::retrieval::{Identities, RetrievalObjective, RetrievalTrainee};
-use super::run::{Provenance, Run, Start, commit};
+use super::run::{Provenance, Run, Start, commit, refuse_existing};
 use super::segment::{SegmentObjective, Segmented};
-use super::style::{Labelled, StyleObjective};
+use super::style::{self, Labelled, StyleObjective};
 use crate::bundle_io;
 use crate::data::Dataset;
 use crate::device;
+use crate::evaluate::table::{OOF, Table};
 use crate::evaluate::views::Views;
 use crate::pretrained;
 use anyhow::Context;
 use burn::module::Module;
 use burn::tensor::Device;
 use shared::bundle::{FORMAT, Manifest, Training, Weights, describe_weights, load_retrieval};
-use shared::model::{Architecture, DenseConfig, HeadConfig, Hidden, QueryConfig, StyleConfig};
+use shared::model::{Architecture, DenseConfig, HeadConfig, Hidden, QueryConfig, StyleConfig, StyleNet, UNet};
 use shared::weights::{Precision, Scope, TorchKeys, load, save};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,17 @@ impl Order {
         let bytes = pretrained::read(path)?;
         load(net, &bytes, Scope::Pretrained).with_context(|| format!("{} does not fit", path.display()))
     }
+
+    /// A classifier to train.
+    fn classifier(
+        &self,
+        config: &StyleConfig,
+        objective: &StyleObjective<'_>,
+        device: &Device,
+    ) -> anyhow::Result<StyleNet> {
+        // Set before autodiff follows: a parameter has to be the beginning of its graph.
+        self.initialise(config.init(device)?.with_prior(&objective.prior()).train())
+    }
 }
 
 pub use crate::report::record::BUNDLE;
@@ -57,10 +69,10 @@ pub use crate::report::record::BUNDLE;
 /// # Errors
 /// If data, recipe or files are at fault, or the training diverges.
 pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<PathBuf> {
-    let mut dataset = Dataset::open(&recipe.data.dir)?;
-    let used = |split: &String| split == "train" || split == "val" || recipe.data.predict.contains(split);
-    let masks = matches!(recipe.task, TaskRecipe::Segment(_)) || recipe.recolour.is_some();
-    dataset.leave_out_corrupt(|row| used(&row.split), masks, recipe.data.max_corrupt)?;
+    if order.start == Start::New {
+        refuse_existing(&order.out)?;
+    }
+    let dataset = readable(recipe)?;
     if let Some(remark) = contract::check(recipe, order.init.is_some())? {
         eprintln!("{remark}");
     }
@@ -71,48 +83,59 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
         device: device::name(device),
     };
     device.seed(recipe.seed);
+    // Last of all before the training, so that no mistake leaves a folder behind that would be in the way of the next try.
+    let open = || Run::open(&order.out, recipe, provenance, order.start);
     match &recipe.task {
         TaskRecipe::Style(task) => {
             let data = Labelled::new(dataset, recipe)?;
-            // First what may find a mistake: that leaves no folder behind.
             let objective = StyleObjective::new(&data, recipe, None, device, &order.out)?.with_recolouring()?;
-            let run = Run::open(&order.out, recipe, provenance, order.start)?;
             let dense = task.dense.map(|dense| dense.head);
             let config = classifier(&task.backbone, &task.hidden, dense, &data);
             let config = StyleConfig { per_label: task.per_label, ..config };
-            train_classifier(recipe, config, &objective, &run, order, device)
+            let net = order.classifier(&config, &objective, device)?;
+            train_classifier(recipe, config, net, &objective, &open()?, device)
         }
         TaskRecipe::Distill(task) => {
             let data = Labelled::new(dataset, recipe)?;
             let teacher = Teacher::read(&order.teachers, &data.labels, &recipe.input, task.truth, device)?;
             let objective =
                 StyleObjective::new(&data, recipe, Some(&teacher), device, &order.out)?.with_recolouring()?;
-            let run = Run::open(&order.out, recipe, provenance, order.start)?;
             let config = classifier(&task.backbone, &task.hidden, None, &data);
-            train_classifier(recipe, config, &objective, &run, order, device)
+            let net = order.classifier(&config, &objective, device)?;
+            train_classifier(recipe, config, net, &objective, &open()?, device)
         }
         TaskRecipe::Query(task) => {
             let (manifest, weights) = query::read_teacher(&order.teachers, &recipe.input)?;
             let teacher = load_retrieval(&manifest, &weights, device)?;
             let config = query::config(task, manifest.embedding_dim)?;
             let data = QueryRows::new(dataset, recipe, task)?;
-            let run = Run::open(&order.out, recipe, provenance, order.start)?;
             let objective = QueryObjective::new(&data, recipe, task, &teacher, device)?;
             let net = order.initialise(config.init(&device.clone().autodiff())?)?;
+            let run = open()?;
             let state = fit(&run, recipe, &data.images, &objective, net, device)?;
             export_query(recipe, config, &manifest, state, &run, device)
         }
         TaskRecipe::Retrieval(task) => {
             let data = Identities::new(dataset, recipe, task)?;
-            let run = Run::open(&order.out, recipe, provenance, order.start)?;
-            train_retrieval(recipe, task, &data, &run, order, device)
+            let net = order.initialise(task.model.init(&device.clone().autodiff())?)?;
+            let trainee = RetrievalTrainee::new(net, task, data.n_classes());
+            train_retrieval(recipe, task, trainee, &data, &open()?, device)
         }
         TaskRecipe::Segment(task) => {
             let data = Segmented::new(dataset, recipe, task)?;
-            let run = Run::open(&order.out, recipe, provenance, order.start)?;
-            train_segment(recipe, &data, &run, order, device)
+            let net = order.initialise(data.config.init(&device.clone().autodiff())?)?;
+            train_segment(recipe, net, &data, &open()?, device)
         }
     }
+}
+
+/// The recipe's dataset without the pictures that cannot be read.
+fn readable(recipe: &Recipe) -> anyhow::Result<Dataset> {
+    let mut dataset = Dataset::open(&recipe.data.dir)?;
+    let used = |split: &String| split == "train" || split == "val" || recipe.data.predict.contains(split);
+    let masks = matches!(recipe.task, TaskRecipe::Segment(_)) || recipe.recolour.is_some();
+    dataset.leave_out_corrupt(|row| used(&row.split), masks, recipe.data.max_corrupt)?;
+    Ok(dataset)
 }
 
 /// What [`train`] would do, in words and a plot of the learning rate; nothing is written.
@@ -120,7 +143,7 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
 /// # Errors
 /// If data or recipe are at fault.
 pub fn dry_run(recipe: &Recipe) -> anyhow::Result<String> {
-    let dataset = Dataset::open(&recipe.data.dir)?;
+    let dataset = readable(recipe)?;
     let device = Device::default();
     let (train, tune, plot, table) = match &recipe.task {
         TaskRecipe::Style(_) | TaskRecipe::Distill(_) => {
@@ -154,19 +177,16 @@ pub fn dry_run(recipe: &Recipe) -> anyhow::Result<String> {
 fn train_classifier(
     recipe: &Recipe,
     config: StyleConfig,
+    net: StyleNet,
     objective: &StyleObjective<'_>,
     run: &Run,
-    order: &Order,
     device: &Device,
 ) -> anyhow::Result<PathBuf> {
-    // Set before autodiff follows: a parameter has to be the beginning of its graph.
-    let net = config.init(device)?.with_prior(&objective.prior()).train();
-    let net = order.initialise(net)?;
     if let Some(table) = objective.sampling_table() {
         eprint!("rows of an epoch\n{table}");
     }
-    fit(run, recipe, &objective.data.images, objective, net, device)?;
-    export_style(recipe, config, objective.data, run, device)
+    let state = fit(run, recipe, &objective.data.images, objective, net, device)?;
+    export_style(recipe, config, objective.data, &state, run, device)
 }
 
 fn classifier(backbone: &str, hidden: &Hidden, dense: Option<DenseConfig>, data: &Labelled) -> StyleConfig {
@@ -179,6 +199,7 @@ fn export_style(
     recipe: &Recipe,
     config: StyleConfig,
     data: &Labelled,
+    state: &State,
     run: &Run,
     device: &Device,
 ) -> anyhow::Result<PathBuf> {
@@ -186,7 +207,10 @@ fn export_style(
     let net = load(config.init(device)?, &best, Scope::Whole)?.fold_batch_norm();
     let weights = save(&net, Precision::F16)?;
     // A bundle is asked with one look at a picture, so its thresholds are for that.
-    let predictions = data.predict(&net, &data.tune, &recipe.input, &Views::None, device)?;
+    let predictions = data.predict_tune(&net, &recipe.input, &Views::None, device)?;
+    let header = style::header(recipe, state.best.map_or(0, |(_, epoch)| epoch));
+    let part = data.part(OOF, &data.tune, predictions.probs.clone());
+    Table::new(&header, &data.labels, &[part])?.write(&run.dir.join(report::TUNED))?;
     let Figures { figures, .. } = data.figures(&predictions);
     let manifest = Manifest {
         labels: data.labels.clone(),
@@ -194,20 +218,18 @@ fn export_style(
         ..manifest(recipe, run, Architecture::Style(config), &weights, figures)
     };
     let bundle = finish(run, &manifest, &weights)?;
-    report::after_classifier(&run.dir, data, &predictions, &manifest.thresholds);
+    report::after(&run.dir);
     Ok(bundle)
 }
 
 fn train_retrieval(
     recipe: &Recipe,
     task: &RetrievalRecipe,
+    trainee: RetrievalTrainee,
     data: &Identities,
     run: &Run,
-    order: &Order,
     device: &Device,
 ) -> anyhow::Result<PathBuf> {
-    let net = order.initialise(task.model.init(&device.clone().autodiff())?)?;
-    let trainee = RetrievalTrainee::new(net, task, data.n_classes());
     let state = fit(run, recipe, &data.images, &RetrievalObjective { data, recipe, task, device }, trainee, device)?;
     let best = std::fs::read(run.dir.join(BEST))?;
     let net = load(task.model.init(device)?, &best, Scope::Whole)?.fold_batch_norm();
@@ -218,7 +240,7 @@ fn train_retrieval(
         ..manifest(recipe, run, Architecture::Retrieval(task.model.clone()), &weights, figures)
     };
     let bundle = finish(run, &manifest, &weights)?;
-    report::after(&run.dir, None);
+    report::after(&run.dir);
     Ok(bundle)
 }
 
@@ -240,19 +262,12 @@ fn export_query(
         ..manifest(recipe, run, Architecture::Query(config), &weights, figures)
     };
     let bundle = finish(run, &manifest, &weights)?;
-    report::after(&run.dir, None);
+    report::after(&run.dir);
     Ok(bundle)
 }
 
 /// Figures are those of the folded network as it ships.
-fn train_segment(
-    recipe: &Recipe,
-    data: &Segmented,
-    run: &Run,
-    order: &Order,
-    device: &Device,
-) -> anyhow::Result<PathBuf> {
-    let net = order.initialise(data.config.init(&device.clone().autodiff())?)?;
+fn train_segment(recipe: &Recipe, net: UNet, data: &Segmented, run: &Run, device: &Device) -> anyhow::Result<PathBuf> {
     let objective = SegmentObjective { data, recipe, device };
     fit(run, recipe, &data.images, &objective, net, device)?;
     let best = std::fs::read(run.dir.join(BEST))?;
@@ -264,7 +279,7 @@ fn train_segment(
         ..manifest(recipe, run, Architecture::Segment(data.config.clone()), &weights, figures)
     };
     let bundle = finish(run, &manifest, &weights)?;
-    report::after(&run.dir, None);
+    report::after(&run.dir);
     Ok(bundle)
 }
 

@@ -50,6 +50,29 @@ fn default_f2_weight() -> f64 {
     1.0
 }
 
+/// Least probability of the wrong answer that the focal loss reckons with.
+const WRONG_MIN: f64 = 1e-7;
+
+impl LossRecipe {
+    /// # Errors
+    /// Names the key that makes no sense.
+    pub(super) fn check(self) -> anyhow::Result<()> {
+        let known = |value: f64| value.is_finite() && value >= 0.0;
+        match self {
+            Self::Bce => {}
+            Self::Weighted { cap, .. } => {
+                anyhow::ensure!(known(cap.into()), "loss.cap must be a positive number, or 0 for none");
+            }
+            Self::Focal { alpha, gamma } => {
+                anyhow::ensure!(alpha <= 1.0, "loss.alpha must lie between 0 and 1, or below 0 for no weighting");
+                anyhow::ensure!(known(gamma), "loss.gamma must be 0 or a positive number");
+            }
+            Self::BceF2 { weight } => anyhow::ensure!(known(weight), "loss.weight must be 0 or a positive number"),
+        }
+        Ok(())
+    }
+}
+
 /// A [`LossRecipe`] that has seen the training rows.
 #[derive(Debug, Clone)]
 pub struct ClassifierLoss {
@@ -106,9 +129,14 @@ pub fn focal(logits: Tensor<2>, targets: Tensor<2>, alpha: f64, gamma: f64) -> T
     let absent = targets.clone().neg() + 1.0;
     let cross_entropy =
         (targets.clone() * log_sigmoid(logits.clone()) + absent.clone() * log_sigmoid(logits.clone().neg())).neg();
-    let prob = sigmoid(logits);
-    let wrong = targets.clone() * (prob.clone().neg() + 1.0) + absent.clone() * prob;
-    let loss = cross_entropy * wrong.powf_scalar(gamma);
+    let loss = if gamma == 0.0 {
+        cross_entropy
+    } else {
+        let prob = sigmoid(logits);
+        let wrong = targets.clone() * (prob.clone().neg() + 1.0) + absent.clone() * prob;
+        // Below 1 the power has no slope at 0, where a saturated sigmoid arrives.
+        cross_entropy * wrong.clamp_min(WRONG_MIN).powf_scalar(gamma)
+    };
     if alpha < 0.0 {
         return loss.mean();
     }

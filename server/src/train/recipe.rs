@@ -262,6 +262,10 @@ impl Recipe {
     fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(self.epochs > 0, "epochs must be at least 1");
         self.optimiser.check()?;
+        self.loss.check()?;
+        if let Some(average) = self.average {
+            average.check(self.epochs)?;
+        }
         anyhow::ensure!(self.mixup >= 0.0 && self.mixup.is_finite(), "mixup must be 0 or a positive number");
         self.data.thresholds.check().context("data.thresholds")?;
         anyhow::ensure!((0.0..=0.5).contains(&self.data.holdout), "data.holdout must lie between 0 and 0.5");

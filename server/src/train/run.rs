@@ -60,11 +60,7 @@ impl Run {
         let lock;
         match start {
             Start::New => {
-                anyhow::ensure!(
-                    !dir.exists(),
-                    "{} exists already, and a run is never overwritten\nhint: go on with it by --resume, or name another directory with --out",
-                    dir.display()
-                );
+                refuse_existing(dir)?;
                 std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
                 lock = locked(dir)?;
                 std::fs::write(dir.join(RECIPE), text)?;
@@ -119,6 +115,17 @@ impl Run {
         let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
         write_whole(&path, kept.as_bytes())
     }
+}
+
+/// # Errors
+/// If there is something where a new run is to go.
+pub fn refuse_existing(dir: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !dir.exists(),
+        "{} exists already, and a run is never overwritten\nhint: go on with it by --resume, or name another directory with --out",
+        dir.display()
+    );
+    Ok(())
 }
 
 /// Takes the run for this process alone.

@@ -106,12 +106,13 @@ impl Sampler {
         rows
     }
 
-    /// A table of the labels' rows before and after sampling, or `None` if sampling changes nothing.
-    pub fn table<'a>(&self, labels: &[String], targets: impl Fn(usize) -> &'a [bool]) -> Option<String> {
+    /// A table of the labels' rows before and after sampling, as the first epoch of `seed` shows them, or `None` if sampling
+    /// changes nothing.
+    pub fn table<'a>(&self, seed: u64, labels: &[String], targets: impl Fn(usize) -> &'a [bool]) -> Option<String> {
         if self.drop == 0.0 && self.counts.iter().all(|(_, times)| *times == 1) {
             return None;
         }
-        let after = self.epoch(0, 0);
+        let after = self.epoch(seed, 0);
         let count = |rows: &mut dyn Iterator<Item = usize>, label: usize| rows.filter(|r| targets(*r)[label]).count();
         let mut text = format!("{:<24} {:>8} {:>8}\n", "label", "before", "after");
         for (label, name) in labels.iter().enumerate() {
@@ -128,10 +129,14 @@ impl Sampler {
 mod tests {
     use super::*;
 
+    fn truth(row: usize) -> &'static [bool] {
+        [&[true, false], &[true, true]][row / 8]
+    }
+
     /// Rows 0–7 are only dense, 8 and 9 also rare.
     fn sampler(recipe: &SamplingRecipe) -> anyhow::Result<Sampler> {
         let labels = ["dense".to_owned(), "rare".to_owned()];
-        Sampler::new(recipe, &labels, &(0..10).collect::<Vec<_>>(), |row| [&[true, false], &[true, true]][row / 8])
+        Sampler::new(recipe, &labels, &(0..10).collect::<Vec<_>>(), truth)
     }
 
     #[test]
@@ -149,9 +154,16 @@ mod tests {
             }
             assert_eq!(dense_seen.len(), 8, "the same rows were left out in every epoch");
             assert_eq!(sampler.epoch(1, 3), epochs[3]);
+            let labels = ["dense".to_owned(), "rare".to_owned()];
+            let table = sampler.table(1, &labels, truth).expect("sampling changes something");
+            let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+            let expected =
+                [["label", "before", "after"], ["dense", "10", "10"], ["rare", "2", "6"], ["rows", "10", "10"]];
+            assert_eq!(lines, expected);
         }
         let plain = sampler(&SamplingRecipe::default())?;
         assert_eq!(plain.epoch(1, 0).into_iter().collect::<BTreeSet<_>>().len(), 10);
+        assert_eq!(plain.table(1, &["dense".to_owned(), "rare".to_owned()], truth), None);
         let unknown = Oversample { labels: vec!["raer".to_owned()], factor: 3, ..Oversample::default() };
         let error = sampler(&SamplingRecipe { oversample: vec![unknown], undersample: None }).expect_err("a typo");
         assert!(error.to_string().contains("'raer'"), "{error}");

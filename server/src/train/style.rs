@@ -9,7 +9,7 @@ use super::recipe::{DataRecipe, LabelSource, Recipe, StyleRecipe, TaskRecipe, Th
 use super::recolour::RecolourRecipe;
 use super::sampling::Sampler;
 use super::stage::Lessons;
-use crate::data::{Dataset, Images, Recolouring};
+use crate::data::{Dataset, Images, Recolouring, Row};
 use crate::evaluate::forward::probabilities;
 use crate::evaluate::multilabel::{Predictions, macro_f2, micro_f2};
 use crate::evaluate::table::{Header, OOF, Part, write_epoch};
@@ -39,6 +39,7 @@ pub struct Labelled {
     rule: ThresholdRule,
     /// Whether a picture carries one label only.
     exclusive: bool,
+    /// Of the rows whose truth is known, which those to learn from and to choose by are.
     targets: HashMap<usize, Vec<bool>>,
 }
 
@@ -84,7 +85,10 @@ impl Labelled {
             .collect::<anyhow::Result<_>>()?;
         let all: Vec<usize> =
             train.iter().chain(&tune).chain(unseen.iter().flat_map(|(_, rows)| rows)).copied().collect();
-        let targets = all.iter().copied().zip(dataset.targets(&all, &labels)?).collect();
+        // Splits that are only predicted may be without labels.
+        dataset.targets(&[train[0], tune[0]], &labels)?;
+        let known = all.iter().copied().zip(dataset.truth(&all, &labels)?);
+        let targets = known.filter_map(|(row, truth)| Some((row, truth?))).collect();
         Ok(Self {
             images: Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&recipe.input)),
             exclusive: Category::are(&labels),
@@ -115,18 +119,18 @@ impl Labelled {
         &self.targets[&row]
     }
 
-    /// Predictions of rows, averaged over views.
+    /// Predictions of the rows to choose by, averaged over views.
     ///
     /// # Errors
     /// If a picture cannot be read.
-    pub fn predict(
+    pub fn predict_tune(
         &self,
         net: &StyleNet,
-        rows: &[usize],
         spec: &InputSpec,
         views: &Views,
         device: &Device,
     ) -> anyhow::Result<Predictions> {
+        let rows = &self.tune;
         Ok(Predictions {
             labels: self.labels.clone(),
             probs: probabilities(&self.images, rows, spec, &views.list(), device, |x| net.forward(x))?,
@@ -134,12 +138,18 @@ impl Labelled {
         })
     }
 
-    fn paths(&self, rows: &[usize]) -> Vec<String> {
-        rows.iter().map(|row| self.images.dataset().rows[*row].path.clone()).collect()
-    }
-
-    fn item_ids(&self, rows: &[usize]) -> Vec<String> {
-        rows.iter().map(|row| self.images.dataset().rows[*row].item_id.clone()).collect()
+    /// What was predicted of rows, as a part of a table.
+    pub(super) fn part(&self, name: &str, rows: &[usize], probs: Vec<Vec<f32>>) -> Part {
+        let of = |field: fn(&Row) -> &String| -> Vec<String> {
+            rows.iter().map(|row| field(&self.images.dataset().rows[*row]).clone()).collect()
+        };
+        Part {
+            name: name.to_owned(),
+            paths: of(|row| &row.path),
+            item_ids: of(|row| &row.item_id),
+            truth: rows.iter().map(|row| self.targets.get(row).cloned()).collect(),
+            probs,
+        }
     }
 
     /// Thresholds by the recipe's rule.
@@ -166,6 +176,12 @@ impl Labelled {
         }
         Figures { score, figures: figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect() }
     }
+}
+
+/// Who predicts, in a table.
+pub(super) fn header(recipe: &Recipe, epoch: usize) -> Header {
+    let fold = (recipe.data.folds > 0).then_some(recipe.data.fold as u32);
+    Header { run: recipe.name.clone(), fold, epoch: epoch as u32 }
 }
 
 /// A classifier's loss against the dataset's labels, or against what a teacher makes of the same pictures.
@@ -227,7 +243,7 @@ impl<'a> StyleObjective<'a> {
 
     /// Rows of each label before and after sampling, if sampling changes them.
     pub fn sampling_table(&self) -> Option<String> {
-        self.sampler.table(&self.data.labels, |row| self.data.truth(row))
+        self.sampler.table(self.recipe.seed, &self.data.labels, |row| self.data.truth(row))
     }
 }
 
@@ -272,19 +288,14 @@ impl Objective for StyleObjective<'_> {
     fn evaluate(&self, net: &StyleNet, epoch: usize) -> anyhow::Result<Figures> {
         let data = self.data;
         let Recipe { input, evaluate, .. } = self.recipe;
-        let predict = |rows: &[usize]| data.predict(net, rows, input, &evaluate.views, self.device);
-        let tuned = predict(&data.tune)?;
-        let unseen = data.unseen.iter().map(|(_, rows)| predict(rows)).collect::<anyhow::Result<Vec<_>>>()?;
-        let parts = unseen.iter().zip(&data.unseen).map(|(found, (name, rows))| (name.as_str(), rows, found));
-        let parts = std::iter::once((OOF, &data.tune, &tuned)).chain(parts);
-        let owned: Vec<_> =
-            parts.map(|(name, rows, found)| (name, data.paths(rows), data.item_ids(rows), found)).collect();
-        let parts: Vec<Part<'_>> = owned
-            .iter()
-            .map(|(name, paths, item_ids, predictions)| Part { name, paths, item_ids, predictions })
-            .collect();
-        let fold = (self.recipe.data.folds > 0).then_some(self.recipe.data.fold as u32);
-        write_epoch(self.dir, &Header { run: self.recipe.name.clone(), fold, epoch: epoch as u32 }, &parts)?;
+        let tuned = data.predict_tune(net, input, &evaluate.views, self.device)?;
+        let mut parts = vec![data.part(OOF, &data.tune, tuned.probs.clone())];
+        for (name, rows) in &data.unseen {
+            let views = evaluate.views.list();
+            let probs = probabilities(&data.images, rows, input, &views, self.device, |x| net.forward(x))?;
+            parts.push(data.part(name, rows, probs));
+        }
+        write_epoch(self.dir, &header(self.recipe, epoch), &data.labels, &parts)?;
         Ok(data.figures(&tuned))
     }
 
