@@ -30,10 +30,7 @@ fn folder(recipe: &str, switches: &str) -> tempfile::TempDir {
 /// Runs `selvedge ablate` with further arguments: whether it succeeded, what it printed, what it said.
 fn ablate(dir: &Path, args: &[&str]) -> (bool, String, String) {
     let all = [&["ablate", "ablation.toml", "--out", "out", "--device", "cpu"], args].concat();
-    let mut command = selvedge();
-    // Its ensembles find the library where the tests found it.
-    command.envs(std::env::var_os("SELVEDGE_XGBOOST").map(|library| ("SELVEDGE_XGBOOST", library)));
-    let output = command.args(all).current_dir(dir).output().expect("the program starts");
+    let output = selvedge().args(all).current_dir(dir).output().expect("the program starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     (output.status.success(), text(output.stdout), text(output.stderr))
 }

@@ -18,11 +18,11 @@ fn run(dir: &Path, args: &[&str]) -> Result<String, String> {
     if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
-#[test]
-fn labels_become_a_dataset_and_a_submission_says_what_tag_says() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let dir = dir.path();
-    run(dir, &["dataset", "render", "--items", "24", "--size", "48", "--seed", "2", "--out", "shop"]).expect("renders");
+/// A drawn shop as the challenge's files: photos in `images`, their labels in `train.csv`, and twelve to predict in
+/// `test.csv`, whose order is not that of names.
+fn challenge_files(dir: &Path) -> Dataset {
+    let shop = ["--items", "24", "--size", "48", "--seed", "2", "--temper", "0.2", "--out", "shop"];
+    run(dir, &[&["dataset", "render"], &shop[..]].concat()).expect("renders");
     let shop = Dataset::open(&dir.join("shop")).expect("a dataset");
     fs::create_dir(dir.join("images")).expect("creates");
     let (mut labels, mut test) = (String::new(), String::from("id,url\n"));
@@ -31,7 +31,6 @@ fn labels_become_a_dataset_and_a_submission_says_what_tag_says() {
         fs::copy(dir.join("shop").join(&row.path), dir.join(format!("images/p{i}.{extension}"))).expect("copies");
         let on = |id: &str| if row.labels().any(|label| label == id) { ",1" } else { ",0" };
         let cells: String = STYLES.iter().map(|style| on(style.id)).collect();
-        // The order of the list is not that of names.
         if i < 12 {
             test = format!("{test}p{},u\n", 11 - i)
         } else {
@@ -40,6 +39,14 @@ fn labels_become_a_dataset_and_a_submission_says_what_tag_says() {
     }
     fs::write(dir.join("train.csv"), format!("{labels}gone,u{}\n", ",1".repeat(13))).expect("writes");
     fs::write(dir.join("test.csv"), &test).expect("writes");
+    shop
+}
+
+#[test]
+fn labels_become_a_dataset_and_a_submission_says_what_tag_says() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    let shop = challenge_files(dir);
     let import = |more: &[&str]| {
         run(dir, &[&["dataset", "import-style", "train.csv", "--images", "images", "--out", "imported"], more].concat())
     };
@@ -85,6 +92,86 @@ fn labels_become_a_dataset_and_a_submission_says_what_tag_says() {
     fs::write(dir.join("more.csv"), "id,url\np1,u\nnowhere,u\n").expect("writes");
     let incomplete = submit("more-out.csv", &["--test", "more.csv"]).expect_err("an image is missing");
     assert!(incomplete.contains("must answer for every image"), "{incomplete}");
+}
+
+/// The champion's recipe from the label files to the submission, as the recipes' README walks it, on nets and photos that are
+/// small enough to do so here.
+#[test]
+fn the_champions_recipe_goes_from_labels_to_a_submission() {
+    if tests::skip::xgboost("the_champions_recipe_goes_from_labels_to_a_submission").is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    challenge_files(dir);
+    run(
+        dir,
+        &["dataset", "import-style", "train.csv", "--test", "test.csv", "--images", "images", "--out", "data/styles"],
+    )
+    .expect("imports");
+    let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/recipes/champion-style.toml");
+    let recipe = recipe.to_string_lossy();
+    let train = |more: &[String]| {
+        let small = ["epochs=3", "stages=[{ freeze = ['backbone.stem'] }]", "input.width=24", "input.height=24"];
+        let small =
+            [&small[..], &["data.folds=3", "optimiser.batch=8", "optimiser.rate=0.002", "recolour=null"]].concat();
+        let settings = small.iter().flat_map(|setting| ["--set", setting]);
+        let args = ["--device", "cpu", "train", &recipe].into_iter().chain(settings);
+        run(dir, &args.chain(more.iter().map(String::as_str)).collect::<Vec<_>>())
+    };
+    let set = |name: &str, fold: usize| {
+        let set = [format!("name={name}"), format!("task.backbone={name}_w16"), format!("data.fold={fold}")];
+        set.into_iter().flat_map(|set| ["--set".to_owned(), set]).collect::<Vec<String>>()
+    };
+    // What the recipe would do: rows of every label before and after sampling, and the rate, up and down in every epoch.
+    let plan = train(&[set("resnet10", 0), vec!["--dry-run".to_owned()]].concat()).expect("plans");
+    let counts = |label: &str| -> Vec<usize> {
+        let line = plan.lines().find(|line| line.starts_with(label)).expect("a line a label");
+        line.split_whitespace().skip(1).map(|n| n.parse().expect("a number")).collect()
+    };
+    for label in ["sport", "japanese", "british", "ethnic"] {
+        let counts = counts(label);
+        assert!(counts[0] > 0 && counts[1] == 10 * counts[0], "{label}: {plan}");
+    }
+    let (top, marks) = plan.lines().find_map(|line| line.split_once('│')).expect("a plot");
+    let top: f64 = top.trim().parse().expect("the highest rate");
+    assert!((0.009..=0.010).contains(&top), "not five times the rate of .002: {plan}");
+    assert_eq!(marks.split_whitespace().count(), 3, "not a peak an epoch: {plan}");
+    assert!(!dir.join("runs").exists(), "a plan leaves nothing");
+
+    for name in ["resnet10", "resnext14"] {
+        for fold in 0..3 {
+            let out = ["--out".to_owned(), format!("runs/{name}-fold{fold}")];
+            train(&[set(name, fold), out.to_vec()].concat()).expect("trains");
+        }
+    }
+    let listed = run(dir, &["runs", "--json"]).expect("lists");
+    let listed: Vec<serde_json::Value> = serde_json::from_str(&listed).expect("JSON");
+    assert_eq!(listed.len(), 6);
+    assert!(listed.iter().all(|run| run["status"] == "finished"), "{listed:#?}");
+    let compared = run(dir, &["runs", "compare", "runs/resnet10-fold0", "runs/resnext14-fold1"]).expect("compares");
+    assert!(["task.backbone", "resnext14_w16", "data.fold"].iter().all(|key| compared.contains(key)), "{compared}");
+    fs::remove_file(dir.join("runs/resnet10-fold0/report.html")).expect("removes");
+    run(dir, &["runs", "report", "runs/resnet10-fold0"]).expect("reports");
+    assert!(dir.join("runs/resnet10-fold0/report.html").is_file());
+
+    run(dir, &["ensemble", "collect", "runs", "--out", "zoo.parquet"]).expect("collects");
+    run(dir, &["ensemble", "fit", "zoo.parquet", "--grid", "max_depth=2", "--out", "ensemble"]).expect("fits");
+    let report = run(dir, &["ensemble", "report", "ensemble", "zoo.parquet"]).expect("reports");
+    assert!(report.contains("test, 12 pictures: nobody knows their labels"), "{report}");
+    let submit = |more: &[&str]| {
+        let args = ["submit", "--ensemble", "ensemble", "--zoo", "zoo.parquet", "--test"];
+        run(dir, &[&args, more].concat())
+    };
+    submit(&["test.csv", "--out", "submission.csv"]).expect("submits");
+    let lines = challenge::read(&dir.join("submission.csv")).expect("a submission");
+    let ids: Vec<String> = lines.iter().map(|line| line.id.clone()).collect();
+    assert_eq!(ids, (0..12).rev().map(|i| format!("p{i}")).collect::<Vec<_>>());
+    let on = lines.iter().flat_map(|line| line.styles.unwrap_or_default()).filter(|on| *on).count();
+    assert!(on > 0 && on < 12 * 13, "{on} styles of twelve photos");
+    fs::write(dir.join("more.csv"), "id,url\np1,u\nnowhere,u\n").expect("writes");
+    let lacking = submit(&["more.csv", "--out", "more-out.csv"]).expect_err("an id that was not predicted");
+    assert!(lacking.contains("no prediction of nowhere"), "{lacking}");
 }
 
 /// The parser on the challenge's own labels: as many images, and as many of each style, as published.

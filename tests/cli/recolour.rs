@@ -121,6 +121,14 @@ fn a_recipe_recolours_rare_labels_while_training() {
     assert_eq!(loss("a"), loss("b"), "the seed decides");
     assert_ne!(loss("a"), loss("plain"), "other colours, another loss");
     assert_eq!(loss("none"), loss("plain"), "no label is that rare");
+    // The sheet of what a recipe does shows the other colours, and nothing else where only they are on.
+    for (out, settings) in [("sheet.png", &[][..]), ("bare.png", &["--set", "recolour=null"])] {
+        let args =
+            ["--device", "cpu", "dataset", "augmented", "recipe.toml", "--photos", "3", "--draws", "2", "--out", out];
+        run(dir, &[&args, settings].concat()).expect("lays pictures out");
+    }
+    let pixels = |name: &str| image::open(dir.join(name)).expect("a picture").to_rgb8();
+    assert_ne!(pixels("sheet.png"), pixels("bare.png"));
     for (settings, said) in [
         (&["recolour.labels=['raer']"][..], "'raer'"),
         (&["recolour.probability=0"], "recolour.probability must"),

@@ -139,7 +139,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Dataset(DatasetCommand::Render(args)) => shop::render(&args),
         Command::Dataset(DatasetCommand::Sheet(args)) => shop::sheet(&args),
-        Command::Dataset(DatasetCommand::Augmented(args)) => pictures::augmented(&args),
+        Command::Dataset(DatasetCommand::Augmented(args)) => pictures::augmented(&args, cli.device),
         Command::Dataset(DatasetCommand::Recolour(args)) => recolour::recolour_dataset(&args, cli.device),
         Command::Dataset(DatasetCommand::Boxes(args)) => boxes::boxes(&args),
         Command::Dataset(DatasetCommand::Bench(args)) => pictures::bench(&args),

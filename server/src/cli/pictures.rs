@@ -2,7 +2,9 @@
 
 use super::{print, read_recipe};
 use crate::data::{Augment, Dataset, Images, Loader, Plan, Source};
+use crate::device::DeviceChoice;
 use crate::render::lay_out;
+use crate::train::style::Labelled;
 use anyhow::Context;
 use clap::Args;
 use image::RgbImage;
@@ -62,10 +64,22 @@ pub struct BenchArgs {
     passes: usize,
 }
 
-pub(super) fn augmented(args: &AugmentedArgs) -> anyhow::Result<()> {
+/// Where the recipe recolours photos, those are shown.
+pub(super) fn augmented(args: &AugmentedArgs, device: DeviceChoice) -> anyhow::Result<()> {
     let recipe = read_recipe(&args.recipe, &args.settings, args.data.as_ref())?;
     let dataset = Dataset::open(&recipe.data.dir)?;
-    let rows = dataset.split(&args.split, |_| true, "")?;
+    let recolouring = match &recipe.recolour {
+        Some(recolour) => {
+            let data = Labelled::new(dataset.clone(), &recipe)?;
+            Some(Arc::new(recolour.prepare(&data, &device.open()?)?))
+        }
+        None => None,
+    };
+    let mut rows = dataset.split(&args.split, |_| true, "")?;
+    if let Some(recolouring) = &recolouring {
+        rows.retain(|row| recolouring.rows.contains(row));
+        anyhow::ensure!(!rows.is_empty(), "[recolour] recolours no photo of split '{}'", args.split);
+    }
     let step = (rows.len() / args.photos.max(1)).max(1);
     let rows: Vec<usize> = rows.into_iter().step_by(step).take(args.photos).collect();
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&recipe.input));
@@ -75,7 +89,15 @@ pub(super) fn augmented(args: &AugmentedArgs) -> anyhow::Result<()> {
         vec![rows.iter().map(|row| Ok(images.get(*row)?.to_rgb())).collect::<anyhow::Result<_>>()?];
     for epoch in 0..args.draws {
         let plan = Plan { batches: vec![rows.clone()], seed: recipe.seed, epoch };
-        for batch in Loader::start(Arc::clone(&images), recipe.input.clone(), Some(recipe.augment), plan) {
+        let source = Source {
+            images: Arc::clone(&images),
+            spec: recipe.input.clone(),
+            augment: Some(recipe.augment),
+            recolour: recolouring.clone(),
+            maps: None,
+            pool: None,
+        };
+        for batch in Loader::open(source, plan) {
             let batch = batch?;
             let seen = batch.pixels.chunks_exact(recipe.input.len());
             let seen = seen.filter_map(|chw| RgbImage::from_raw(width, height, recipe.input.to_rgb(chw)));

@@ -233,3 +233,94 @@ impl ModuleMapper for Fill {
         param.map(|tensor| Tensor::from_data(TensorData::new(values.clone(), tensor.shape()), &tensor.device()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+    use burn::tensor::Device;
+
+    #[derive(Module, Debug)]
+    struct Net {
+        linear: Linear,
+        norm: BatchNorm,
+    }
+
+    /// Sets every parameter to a value.
+    struct Constant(f32);
+
+    impl ModuleMapper for Constant {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|tensor| tensor.zeros_like() + self.0)
+        }
+    }
+
+    fn net() -> Net {
+        let device = Device::flex().autodiff();
+        Net { linear: LinearConfig::new(1, 1).init(&device), norm: BatchNormConfig::new(2).init(&device) }
+    }
+
+    fn weight(net: &Net) -> f64 {
+        f64::from(net.linear.weight.val().into_data().iter::<f32>().next().unwrap_or(f32::NAN))
+    }
+
+    #[test]
+    fn averages_are_what_their_papers_say() {
+        let net = net();
+        // The first steps keep less, (1 + t) / (10 + t), until that is more than the decay.
+        let expected = |decay: f64, values: &[f64]| {
+            let steps = values.iter().enumerate().skip(1);
+            steps.fold(values[0], |average, (t, value)| {
+                let keep = decay.min((1.0 + t as f64) / (10.0 + t as f64));
+                keep * average + (1.0 - keep) * value
+            })
+        };
+        let values: Vec<f64> = (0..40).map(|t| f64::from(t % 7)).collect();
+        for decay in [0.0, 0.5, 0.999] {
+            let mut average = Average::new(Some(AverageRecipe::Ema { decay }), None, 0);
+            for value in &values {
+                average.after_step(&net.clone().map(&mut Constant(*value as f32)));
+            }
+            average.after_epoch(&net, 0);
+            let found = weight(average.net().expect("an average"));
+            assert!((found - expected(decay, &values)).abs() < 1e-5, "{decay}: {found}");
+            assert_eq!((average.count(), average.to_evaluate(&net).1), (values.len(), 0));
+        }
+        let mut average = Average::new(Some(AverageRecipe::Swa { from: 1, batches: 4 }), None, 0);
+        for (epoch, value) in [9.0, 1.0, 2.0, 6.0].into_iter().enumerate() {
+            average.after_step(&net);
+            average.after_epoch(&net.clone().map(&mut Constant(value)), epoch);
+            assert_eq!(average.net().is_some(), epoch > 0, "it begins with epoch 1");
+        }
+        let (evaluated, batches) = average.to_evaluate(&net);
+        assert!((weight(&evaluated) - 3.0).abs() < 1e-6 && batches == 4, "{} {batches}", weight(&evaluated));
+        let plain: Average<Net> = Average::new(None, None, 0);
+        assert_eq!((weight(&plain.to_evaluate(&net).0), plain.to_evaluate(&net).1), (weight(&net), 0));
+    }
+
+    #[test]
+    fn statistics_are_the_mean_of_those_of_the_batches() {
+        let net = net().map(&mut Constant(7.0)).valid();
+        // Two channels of four values each; the second batch lies elsewhere and is wider.
+        let batches = [[1.0f32, 2.0, 3.0, 6.0, 0.0, 0.0, 4.0, 4.0], [10.0, 10.0, 20.0, 20.0, -1.0, 1.0, -1.0, 1.0]];
+        let found = reestimate(net, batches.len(), |net, index| {
+            let values = TensorData::new(batches[index].to_vec(), [1, 2, 4]);
+            net.norm.forward(Tensor::<3>::from_data(values, &Device::flex().autodiff()));
+            Ok(())
+        })
+        .expect("nothing fails");
+        let moments = |values: &[f32]| {
+            let mean = values.iter().sum::<f32>() / 4.0;
+            (mean, values.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / 4.0)
+        };
+        let of = |tensor: Tensor<1>| tensor.into_data().iter::<f32>().collect::<Vec<f32>>();
+        let (means, vars) = (of(found.norm.running_mean.value()), of(found.norm.running_var.value()));
+        for channel in 0..2 {
+            let each = batches.map(|batch| moments(&batch[4 * channel..4 * channel + 4]));
+            let (mean, var) = ((each[0].0 + each[1].0) / 2.0, (each[0].1 + each[1].1) / 2.0);
+            assert!((means[channel] - mean).abs() < 1e-3, "mean {} is not {mean}", means[channel]);
+            assert!((vars[channel] - var).abs() < 1e-3 * var, "variance {} is not {var}", vars[channel]);
+        }
+        assert!((weight(&found) - 7.0).abs() < 1e-6, "weights stay");
+    }
+}

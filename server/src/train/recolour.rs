@@ -52,7 +52,7 @@ impl RecolourRecipe {
     ///
     /// # Errors
     /// If a label is unknown, the segmenter is none, or no row has a mask or segmenter.
-    pub(super) fn prepare(&self, data: &Labelled, device: &Device) -> anyhow::Result<Recolouring> {
+    pub(crate) fn prepare(&self, data: &Labelled, device: &Device) -> anyhow::Result<Recolouring> {
         let position = |label: &String| {
             data.labels.iter().position(|known| known == label).with_context(|| {
                 format!("[recolour] names the label '{label}', which the data lack; they have {:?}", data.labels)
