@@ -2,6 +2,7 @@
 
 use super::selvedge;
 use server::data::Dataset;
+use shared::taxonomy::Category;
 use std::fs;
 use std::path::Path;
 use tests::fixture;
@@ -207,6 +208,23 @@ fn lists_become_datasets_with_their_protocols() {
     assert_eq!((lines[1], lines[7]), ("1 http://c/8.png", "1 http://c/3.png"), "{text}");
     assert!(lines[5].starts_with("5 http://c/"), "{text}");
     assert!(submit("answers.txt", &[]).expect_err("it is there").contains("is there already"));
+    // Two networks, whitened and weighed by what another dataset teaches; each query among its like.
+    fixture::write_retrieval_bundle(&dir.join("second")).expect("a bundle");
+    fixture::write_category_bundle(&dir.join("shoes"), Category::Shoes).expect("a bundle");
+    fixture::write_dataset(&dir.join("shop"), 40, 0).expect("a dataset");
+    fixture::train_on_first(&dir.join("shop"), 20).expect("a split");
+    let manifest = fs::read_to_string(dir.join("shop/manifest.csv")).expect("a manifest");
+    fs::write(dir.join("shop/manifest.csv"), manifest.replace(",test,", ",val,")).expect("writes");
+    let learnt = ["--whiten", "8", "--tune-split", "val", "--category-bundle", "shoes"];
+    let lacking = submit("learnt.txt", &learnt).expect_err("nothing to learn from");
+    assert!(lacking.contains("name it with --data"), "{lacking}");
+    let both =
+        ["--bundle", "bundle", "second", "--queries", "queries.txt", "--gallery", "gallery.txt", "--images", "jd"];
+    let args =
+        [&["--device", "cpu", "submit-retrieval"], &both[..], &learnt, &["--data", "shop", "--out", "learnt.txt"]];
+    run(dir, &args.concat()).expect("submits");
+    let learnt = fs::read_to_string(dir.join("learnt.txt")).expect("written");
+    assert_eq!((learnt.lines().count(), learnt.lines().nth(1)), (12, Some("1 http://c/8.png")), "{learnt}");
     fs::write(dir.join("gallery.txt"), boxes(&["1", "nowhere"])).expect("writes");
     assert!(submit("more.txt", &[]).expect_err("it is missing").contains("in the whole gallery"));
 }

@@ -13,6 +13,8 @@ use server::evaluate::run::{Options, Report, evaluate_with};
 use server::evaluate::search::{Direction, Search};
 use server::evaluate::views::Views;
 use server::report::failures;
+use shared::bundle::Manifest;
+use shared::taxonomy::Category;
 use std::sync::Arc;
 use tests::fixture;
 
@@ -58,6 +60,30 @@ fn searches_are_measured_in_every_way() -> Result<()> {
         let error = measure(&[a.clone(), b.clone()], &with(tuned("test"))).expect_err("tuned on what is measured");
         assert!(format!("{error:#}").contains("split of other items"), "{error:#}");
     }
+
+    // A photo that surely shows shoes is looked up among shoes; where nothing is sure, everywhere.
+    fixture::write_category_bundle(&path("shoes"), Category::Shoes)?;
+    let shoes = bundle_io::read(&path("shoes"))?;
+    let among = |category: (_, _)| with(Instances { category: Some(category), failures: 20, ..Instances::default() });
+    let report = measure(std::slice::from_ref(&a), &among(shoes.clone()))?;
+    let dataset = Dataset::open(&path("shop"))?;
+    for failure in &report.failures {
+        let shown = failure.found.iter().map(|(row, _)| dataset.rows[*row].category());
+        assert!(shown.into_iter().all(|category| category == Category::Shoes), "{failure}");
+        // What is not shoes cannot be found.
+        assert_eq!(
+            dataset.rows[failure.row].category() == Category::Shoes,
+            failure.average_precision > 0.0,
+            "{failure}"
+        );
+    }
+    let recall =
+        |id: &str| report.categories.iter().find(|one| one.id == id).map(|one| one.figures["recall_at_20"].value);
+    assert_eq!((recall("shoes"), recall("bags"), recall("tops")), (Some(1.0), Some(0.0), Some(0.0)));
+    let never = Manifest { thresholds: vec![1.0; 4], ..shoes.0.clone() };
+    assert_eq!(measure(std::slice::from_ref(&a), &among((never, shoes.1)))?.figures, plain.figures);
+    let error = measure(std::slice::from_ref(&a), &among(b.clone())).expect_err("no categories").to_string();
+    assert!(error.contains("are not the categories"), "{error}");
 
     // Square inputs in all four turns look alike whichever way the query lies; in one they do not.
     let turned = |views: &Views, turn_queries: u8| -> Result<f64> {

@@ -1,11 +1,13 @@
-//! A whitened bundle is what `evaluate --whiten` measures, for its own queries and those of encoders distilled before it,
-//! and a teacher as any other.
+//! Bundles made of others. A whitened one is what `evaluate --whiten` measures, for its own queries and those of encoders
+//! distilled before it, and a teacher as any other; joined networks are what evaluation joins early.
 
 use super::{alone, order, recipe};
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::Parser;
 use server::bundle_io;
+use server::catalog::storage::Storage;
+use server::catalog::{self, IndexOptions};
 use server::cli::{Cli, run};
 use server::data::Dataset;
 use server::evaluate::asymmetric::asymmetric;
@@ -15,6 +17,7 @@ use server::evaluate::search::Search;
 use server::train::Start;
 use server::train::export::{Order, train};
 use shared::bundle::load_query;
+use std::path::Path;
 use tests::fixture;
 
 const QUERY: &str = r#"
@@ -36,6 +39,12 @@ kind = "query"
 backbone = "resnet10_w16"
 "#;
 
+/// Runs a command; `DIR` is the folder.
+fn selvedge(dir: &Path, args: &str) -> Result<()> {
+    let args = args.split(' ').map(|arg| arg.replace("DIR", &dir.to_string_lossy()));
+    run(Cli::try_parse_from(["selvedge", "--device", "cpu"].map(str::to_owned).into_iter().chain(args))?)
+}
+
 #[test]
 fn a_whitened_bundle_is_what_evaluation_with_whitening_measures() -> Result<()> {
     let _alone = alone();
@@ -45,10 +54,7 @@ fn a_whitened_bundle_is_what_evaluation_with_whitening_measures() -> Result<()> 
     fixture::write_dataset(&path("shop"), 40, 0)?;
     fixture::train_on_first(&path("shop"), 20)?;
     fixture::write_retrieval_bundle(&path("plain"))?;
-    let args = ["selvedge", "--device", "cpu", "whiten", "--dims", "8", "--bundle"].map(str::to_owned);
-    let text = |name: &str| path(name).to_string_lossy().into_owned();
-    let rest = [text("plain"), "--data".to_owned(), text("shop"), "--out".to_owned(), text("white")];
-    run(Cli::try_parse_from(args.into_iter().chain(rest))?)?;
+    selvedge(dir.path(), "whiten --dims 8 --bundle DIR/plain --data DIR/shop --out DIR/white")?;
 
     let (plain, white) = (bundle_io::read(&path("plain"))?, bundle_io::read(&path("white"))?);
     assert_eq!(plain.1.network, white.1.network, "the network is the same");
@@ -80,5 +86,59 @@ fn a_whitened_bundle_is_what_evaluation_with_whitening_measures() -> Result<()> 
     let error =
         asymmetric(&student, &plain, Dataset::open(&path("shop"))?, "test", &device).expect_err("another space");
     assert!(format!("{error:#}").contains("embeds into the space of tiny.retrieval@"), "{error:#}");
+    Ok(())
+}
+
+#[test]
+fn joined_networks_search_as_one_and_serve_as_one() -> Result<()> {
+    let _alone = alone();
+    let dir = tempfile::tempdir()?;
+    let path = |name: &str| dir.path().join(name);
+    let device = Device::flex();
+    fixture::write_dataset(&path("shop"), 40, 0)?;
+    fixture::train_on_first(&path("shop"), 20)?;
+    for name in ["a", "b", "c"] {
+        fixture::write_retrieval_bundle(&path(name))?;
+    }
+    selvedge(dir.path(), "join --bundle DIR/a DIR/b DIR/c --out DIR/joined")?;
+    let read = |name: &str| bundle_io::read(&path(name));
+    let measure =
+        |bundles: &[_]| evaluate_with(bundles, Dataset::open(&path("shop"))?, "test", &Options::default(), &device);
+    let joined = read("joined")?;
+    assert_eq!(joined.0.embedding_dim, 3 * fixture::DIM);
+    let (one, three) = (measure(std::slice::from_ref(&joined))?, measure(&[read("a")?, read("b")?, read("c")?])?);
+    for (name, figure) in &three.figures {
+        assert!((one.figures[name].value - figure.value).abs() < 1e-6, "{name}: {} {figure}", one.figures[name]);
+    }
+    // A share of next to nothing is no share.
+    selvedge(dir.path(), "join --bundle DIR/a DIR/b --share 1000 1 --name mostly-a --out DIR/mostly")?;
+    let (mostly, alone) = (measure(&[read("mostly")?])?, measure(&[read("a")?])?);
+    assert!((mostly.figures["mean_ap_at_10"].value - alone.figures["mean_ap_at_10"].value).abs() < 0.02, "{mostly}");
+
+    // It is a bundle as any other: shortened, distilled, and a catalogue's.
+    selvedge(dir.path(), "whiten --dims 8 --bundle DIR/joined --data DIR/shop --out DIR/white")?;
+    let white = read("white")?.0;
+    let order = Order { teachers: vec![path("white")], ..order(&path("run"), Start::New) };
+    let student = bundle_io::read(&train(&recipe(QUERY, &path("shop"), &[])?, &order, &device)?)?;
+    assert_eq!((student.0.space(), student.0.embedding_dim), (white.model_id(), 8));
+    let options = IndexOptions {
+        dataset: path("shop"),
+        bundle: path("white"),
+        out: path("index"),
+        storage: Storage::F16,
+        batch: 8,
+    };
+    let summary = catalog::index(&options, &device, |_| ())?;
+    assert_eq!((summary.model_id, summary.dim), (white.model_id(), 8));
+
+    for (args, said) in [
+        ("--bundle DIR/a DIR/white", "white is whitened"),
+        ("--bundle DIR/joined DIR/a", "joined is joined already"),
+        ("--bundle DIR/a DIR/run/bundle", "is no retrieval bundle"),
+        ("--bundle DIR/a DIR/b --share 1 2 3", "3 shares for 2 bundles"),
+    ] {
+        let error = selvedge(dir.path(), &format!("join {args} --out DIR/no")).expect_err(said).to_string();
+        assert!(error.contains(said) && !path("no").exists(), "{error}");
+    }
     Ok(())
 }

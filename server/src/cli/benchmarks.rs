@@ -6,8 +6,9 @@ use crate::bundle_io;
 use crate::data::benchmarks::{self, Boxed, Format, boxed, find, inside, one_file_each, submission};
 use crate::data::import::{report_missing, write_manifest};
 use crate::data::manifest::SHOP;
-use crate::data::{Dataset, Row};
+use crate::data::{Dataset, Images, Row};
 use crate::device::DeviceChoice;
+use crate::evaluate::categories::categorise;
 use crate::evaluate::fusion::Finder;
 use crate::evaluate::retrieval::DEPTH;
 use crate::evaluate::run::Options;
@@ -16,6 +17,9 @@ use crate::train::run::write_whole;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// The split of what is searched for and in.
+const SUBMITTED: &str = "test";
 
 /// `selvedge dataset import-retrieval`
 #[derive(Debug, Args)]
@@ -56,6 +60,9 @@ pub struct SubmitRetrievalArgs {
     views: Views,
     #[command(flatten)]
     after: AfterArgs,
+    /// Folder of a dataset of other items, for --whiten (its split 'train') and --tune-split.
+    #[arg(long, env = "SELVEDGE_DATA")]
+    data: Option<PathBuf>,
     /// The submission to write; one that is there is not overwritten.
     #[arg(long)]
     out: PathBuf,
@@ -83,13 +90,32 @@ pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice)
     rows.extend(self::rows(&gallery, &args.images, SHOP)?);
     let names = queries.iter().chain(&gallery).map(|photo| photo.url.as_str());
     one_file_each(names.zip(rows.iter().map(|row| Path::new(&row.path))))?;
-    let dataset = Arc::new(Dataset::of(rows));
+    let n = rows.len();
+    anyhow::ensure!(
+        args.data.is_some() || (args.after.whiten.is_none() && args.after.tune_split.is_none()),
+        "--whiten and --tune-split learn from a dataset; name it with --data"
+    );
+    if let Some(data) = &args.data {
+        let others = Dataset::open(data)?;
+        let kept = others.rows.into_iter().filter(|row| row.split != SUBMITTED);
+        rows.extend(kept.map(|row| Row { path: others.dir.join(&row.path).display().to_string(), ..row }));
+    }
+    let mut dataset = Dataset::of(rows);
     let bundles: Vec<_> = args.bundle.iter().map(|dir| bundle_io::read(dir)).collect::<Result<_, _>>()?;
-    let options = Options { views: args.views.clone(), instances: args.after.instances(), ..Options::default() };
+    let options = Options { views: args.views.clone(), instances: args.after.instances()?, ..Options::default() };
     let device = choice.open()?;
-    let finder = Finder::new(&bundles, &dataset, "test", &options, DEPTH, &device)?;
-    let (asked, searched): (Vec<usize>, Vec<usize>) = (0..dataset.rows.len()).partition(|row| *row < queries.len());
-    let ranked = finder.rank(&asked, &searched, None)?;
+    let (asked, searched): (Vec<usize>, Vec<usize>) = (0..n).partition(|row| *row < queries.len());
+    if let Some(bundle) = &options.instances.category {
+        // The lists say nothing of categories: of each photo the most probable one.
+        let all: Vec<usize> = (0..n).collect();
+        let images = Images::new(Arc::new(dataset.clone()));
+        for (row, (category, _)) in all.iter().zip(categorise(bundle, &images, &all, &device)?) {
+            dataset.rows[*row].category = category.id().to_owned();
+        }
+    }
+    let dataset = Arc::new(dataset);
+    let finder = Finder::new(&bundles, &dataset, SUBMITTED, &options, DEPTH, &device)?;
+    let ranked = finder.rank(&asked, &searched, &finder.weights()?)?;
     let answers = queries
         .iter()
         .zip(&ranked)
@@ -109,7 +135,7 @@ fn rows(photos: &[Boxed], folder: &Path, domain: &str) -> anyhow::Result<Vec<Row
     );
     let row = |(photo, path): (&Boxed, PathBuf)| {
         let bounds = inside(photo.corners, &path)?;
-        let (split, domain) = ("test".to_owned(), domain.to_owned());
+        let (split, domain) = (SUBMITTED.to_owned(), domain.to_owned());
         Ok(Row { path: path.display().to_string(), split, domain, bounds, ..Row::default() })
     };
     photos.iter().zip(found.into_iter().flatten()).map(row).collect()

@@ -40,13 +40,26 @@ pub struct AfterArgs {
     /// Where several retrieval networks come together: early (one joined embedding) or late (summed scores).
     #[arg(long, default_value = "early", hide_possible_values = true)]
     fusion: Fusion,
+    /// The split that chooses weights of several retrieval networks for each category; without it they are equal.
+    #[arg(long, value_name = "SPLIT")]
+    pub(super) tune_split: Option<String>,
+    /// Whiten a retrieval network's embeddings to this many dimensions, fitted on the dataset's split 'train'.
+    #[arg(long, value_name = "DIMS")]
+    pub(super) whiten: Option<usize>,
+    /// Folder of a bundle that tells categories: queries that it is sure of are looked up among their like, as
+    /// `serve --category-bundle` does.
+    #[arg(long, value_name = "DIR")]
+    category_bundle: Option<PathBuf>,
 }
 
 impl AfterArgs {
-    pub(super) fn instances(&self) -> Instances {
-        let Self { augment_gallery, storage, rerank, fusion } = *self;
-        let search = Search { augment_gallery, storage, rerank, ..Search::default() };
-        Instances { search, fusion, ..Instances::default() }
+    /// # Errors
+    /// If the category bundle cannot be read.
+    pub(super) fn instances(&self) -> anyhow::Result<Instances> {
+        let Self { augment_gallery, storage, rerank, whiten, fusion, .. } = *self;
+        let search = Search { augment_gallery, storage, rerank, whiten, ..Search::default() };
+        let category = self.category_bundle.as_deref().map(bundle_io::read).transpose()?;
+        Ok(Instances { search, fusion, tune_split: self.tune_split.clone(), category, ..Instances::default() })
     }
 }
 
@@ -84,9 +97,6 @@ pub struct EvaluateArgs {
     /// Who looks for whom with a retrieval network: worn-to-shop, shop-to-worn, or all: every photo among all others.
     #[arg(long, default_value = "worn-to-shop", hide_possible_values = true)]
     pub direction: Direction,
-    /// Whiten a retrieval network's embeddings to this many dimensions, fitted on the dataset's split 'train'.
-    #[arg(long, value_name = "DIMS")]
-    pub whiten: Option<usize>,
     #[command(flatten)]
     pub after: AfterArgs,
     /// Ranks up to which a search's recall is measured.
@@ -98,9 +108,6 @@ pub struct EvaluateArgs {
     /// Cut queries without a box to the one that is proposed, as `crop=auto` does for the service.
     #[arg(long)]
     pub propose_boxes: bool,
-    /// The split that chooses weights of several retrieval networks for each category; without it they are equal.
-    #[arg(long, value_name = "SPLIT")]
-    pub tune_split: Option<String>,
     /// Write a picture of the twelve queries that find least: each with its first ten, right ones framed in green, and
     /// the best photo of the right item at the end; and list them.
     #[arg(long, value_name = "FILE.jpg")]
@@ -120,7 +127,7 @@ pub(super) fn evaluate(args: &EvaluateArgs, choice: DeviceChoice) -> anyhow::Res
     if let Some(path) = &args.predictions {
         anyhow::ensure!(
             options.instances == Instances::default(),
-            "a predictions table is a classifier's; leave out what a search goes through"
+            "a predictions table is a classifier's; leave out --direction, --whiten, --storage, --rerank and what else a search goes through"
         );
         let report = evaluate_predictions(&Table::read(path)?, dataset, &args.split, &options)?;
         return answer_with_outcomes(&report, args);
@@ -158,10 +165,9 @@ fn options(args: &EvaluateArgs) -> anyhow::Result<Options> {
     } else {
         Some(Table::out_of_fold(&tables(&args.tune_predictions)?)?)
     };
-    let plain = args.after.instances();
+    let plain = args.after.instances()?;
     let instances = Instances {
-        search: Search { direction: args.direction, whiten: args.whiten, ..plain.search },
-        tune_split: args.tune_split.clone(),
+        search: Search { direction: args.direction, ..plain.search },
         recall_at: args.recall_at.clone(),
         turn_queries: args.turn_queries,
         propose_boxes: args.propose_boxes,

@@ -6,6 +6,7 @@ mod boxes;
 mod challenge;
 mod ensemble;
 mod evaluate;
+mod join;
 mod photo;
 mod pictures;
 mod recolour;
@@ -60,6 +61,8 @@ pub enum Command {
     Embed(photo::EmbedArgs),
     /// List runs, compare them, or write a run's report again.
     Runs(runs::RunsArgs),
+    /// Make one bundle of several retrieval bundles, whose networks embed together.
+    Join(join::JoinArgs),
     /// Make a bundle of a retrieval bundle whose embeddings are whitened to fewer values.
     Whiten(whiten::WhitenArgs),
     /// Embed a dataset's shop photos into a catalogue.
@@ -149,6 +152,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::SubmitRetrieval(args) => benchmarks::submit_retrieval(&args, cli.device),
         Command::Submit(args) => challenge::submit(&args, cli.device),
         Command::Runs(args) => runs::run(&args),
+        Command::Join(args) => join::join(&args, cli.device),
         Command::Whiten(args) => whiten::whiten(&args, cli.device),
         Command::Index(args) => shop::index(&args, cli.device),
         Command::Serve(args) => shop::serve(&args, cli.device),

@@ -11,6 +11,7 @@ use shared::score::{sigmoid, top_k};
 use shared::taxonomy::Category;
 
 use super::EmbedError;
+use crate::evaluate::exclusive::believes;
 
 /// A bundle whose labels are the categories; its thresholds say when it is sure.
 pub struct Categoriser {
@@ -54,6 +55,6 @@ impl Categoriser {
         let logits = self.net.lock().unwrap_or_else(PoisonError::into_inner).forward(pixels);
         let probs: Vec<f32> = logits.into_data().iter::<f32>().map(sigmoid).collect();
         let (label, prob) = top_k(&probs, 1).first().copied()?;
-        (prob >= self.thresholds[label]).then(|| Category::ALL[label])
+        believes(prob, self.thresholds[label]).then(|| Category::ALL[label])
     }
 }

@@ -8,8 +8,13 @@ use std::collections::BTreeMap;
 
 /// Seed of the bootstrap.
 const SEED: u64 = 1;
-/// A threshold that nothing but certainty reaches.
+/// A threshold that nothing reaches.
 const NEVER: f32 = 1.0;
+
+/// Whether a search believes a label of this probability.
+pub fn believes(prob: f32, threshold: f32) -> bool {
+    threshold < NEVER && prob >= threshold
+}
 
 impl Predictions {
     /// The most probable label of an image.
@@ -55,7 +60,7 @@ pub fn figures(predictions: &Predictions, thresholds: &[f32]) -> BTreeMap<String
     let n = predictions.truth.len();
     let believed = |image: &usize| {
         let top = predictions.top(*image);
-        predictions.probs[*image][top] >= thresholds[top]
+        believes(predictions.probs[*image][top], thresholds[top])
     };
     let of = |statistic: &(dyn Fn(&[usize]) -> f64 + Sync)| interval(n, SEED, statistic);
     let confident = |images: &[usize]| images.iter().copied().filter(believed).collect::<Vec<_>>();

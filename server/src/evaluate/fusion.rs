@@ -1,6 +1,7 @@
 //! Several retrieval networks that search together: joined to one embedding before the search, or their scores summed
 //! after it, with weights by category that a split of their own chooses.
 
+use super::categories::categorise;
 use super::forward::embeddings;
 use super::retrieval::{Ranked, mean_ap_at_10, rank_scores_to};
 use super::run::Options;
@@ -14,8 +15,9 @@ use burn::tensor::Device;
 use serde::Serialize;
 use shared::bundle::{Manifest, Weights, load_retrieval};
 use shared::model::{Projection, RetrievalNet};
+use shared::taxonomy::Category;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Queries whose scores are held at once.
@@ -61,6 +63,8 @@ struct Network {
 /// Networks that search a dataset.
 pub struct Finder<'a> {
     networks: Vec<Network>,
+    /// What surely is on a query's photo, by row.
+    shown: RefCell<HashMap<usize, Option<Category>>>,
     dataset: &'a Arc<Dataset>,
     /// The split that is measured.
     split: &'a str,
@@ -105,7 +109,16 @@ impl<'a> Finder<'a> {
             networks.len() > 1 || options.instances.tune_split.is_none(),
             "weights are tuned of several networks; name them all with --bundle"
         );
-        Ok(Self { networks, dataset, split, options, search: &options.instances.search, depth, device })
+        Ok(Self {
+            networks,
+            shown: RefCell::default(),
+            dataset,
+            split,
+            options,
+            search: &options.instances.search,
+            depth,
+            device,
+        })
     }
 
     /// How the networks search together; `None` of one.
@@ -126,11 +139,19 @@ impl<'a> Finder<'a> {
         let tuned_on = self.options.instances.tune_split.clone();
         Ok(Some(Fused {
             fusion: self.options.instances.fusion,
-            weights: tuned_on.as_deref().map_or_else(|| Ok(BTreeMap::new()), |split| self.tune(split))?,
+            weights: self.weights()?,
             networks: self.networks.iter().map(|network| network.manifest.model_id()).collect(),
             tuned_on,
             alone,
         }))
+    }
+
+    /// Weights by category, where a split chooses them.
+    ///
+    /// # Errors
+    /// As [`fuse`](Self::fuse).
+    pub fn weights(&self) -> anyhow::Result<BTreeMap<String, Vec<f64>>> {
+        self.options.instances.tune_split.as_deref().map_or_else(|| Ok(BTreeMap::new()), |split| self.tune(split))
     }
 
     /// For every category the weights of a grid that find most on a split; of equals those nearest to equal weights.
@@ -158,14 +179,18 @@ impl<'a> Finder<'a> {
         Ok(best.into_iter().map(|(category, (_, weights))| (category, weights)).collect())
     }
 
-    /// Ranks the gallery for every query.
+    /// Ranks the gallery for every query, the networks weighed by its category, or equally where that has no weights.
     ///
     /// # Errors
     /// If a picture cannot be read, or whitening has too little to be fitted on.
-    pub fn rank(&self, queries: &[usize], gallery: &[usize], fused: Option<&Fused>) -> anyhow::Result<Vec<Ranked>> {
+    pub fn rank(
+        &self,
+        queries: &[usize],
+        gallery: &[usize],
+        by_category: &BTreeMap<String, Vec<f64>>,
+    ) -> anyhow::Result<Vec<Ranked>> {
         let equal = vec![1.0 / self.networks.len() as f64; self.networks.len()];
-        let weights =
-            |row: usize| fused.and_then(|fused| fused.weights.get(&self.dataset.rows[row].category)).unwrap_or(&equal);
+        let weights = |row: usize| by_category.get(&self.dataset.rows[row].category).unwrap_or(&equal);
         // Queries that share weights search together.
         let mut groups: Vec<(&Vec<f64>, Vec<usize>)> = Vec::new();
         for (place, row) in queries.iter().enumerate() {
@@ -198,6 +223,7 @@ impl<'a> Finder<'a> {
         // Neighbours among queries count for k-reciprocal re-ranking, so they stay together there.
         let chunk = if self.search.rerank == Rerank::KReciprocal { queries.len() } else { CHUNK };
         let rows = &self.dataset.rows;
+        let shown = self.shown(queries, gallery)?;
         let mut ranked = Vec::with_capacity(queries.len());
         for start in (0..queries.len()).step_by(chunk.max(1)) {
             let end = queries.len().min(start + chunk);
@@ -205,7 +231,11 @@ impl<'a> Finder<'a> {
                 .iter()
                 .map(|space| self.search.scores(&space.queries[start..end], &space.gallery, space.projection.as_ref()))
                 .collect();
-            let sum = if scores.len() == 1 { scores.swap_remove(0) } else { standardised_sum(&scores, &weights) };
+            let mut sum = if scores.len() == 1 { scores.swap_remove(0) } else { standardised_sum(&scores, &weights) };
+            for (line, category) in sum.iter_mut().zip(&shown[start..end]) {
+                let other = |g: &usize| category.is_some_and(|category| rows[gallery[*g]].category() != category);
+                (0..line.len()).filter(other).for_each(|g| line[g] = f32::NEG_INFINITY);
+            }
             ranked.extend(sum.iter().zip(&queries[start..end]).map(|(line, query)| {
                 rank_scores_to(self.depth, line, |g| {
                     (gallery[g] != *query).then(|| rows[*query].is_same_item(&rows[gallery[g]]))
@@ -213,6 +243,17 @@ impl<'a> Finder<'a> {
             }));
         }
         Ok(ranked)
+    }
+
+    /// For each query the category among whose photos it is looked up, where one is known for sure and the gallery has it.
+    fn shown(&self, queries: &[usize], gallery: &[usize]) -> anyhow::Result<Vec<Option<Category>>> {
+        let Some(bundle) = &self.options.instances.category else { return Ok(vec![None; queries.len()]) };
+        let mut known = self.shown.borrow_mut();
+        let missing: Vec<usize> = queries.iter().copied().filter(|row| !known.contains_key(row)).collect();
+        let found = categorise(bundle, &self.networks[0].images, &missing, self.device)?;
+        known.extend(missing.into_iter().zip(found.into_iter().map(|(category, sure)| sure.then_some(category))));
+        let shelves: HashSet<Category> = gallery.iter().map(|row| self.dataset.rows[*row].category()).collect();
+        Ok(queries.iter().map(|row| known[row].filter(|category| shelves.contains(category))).collect())
     }
 
     /// The joined space of networks.

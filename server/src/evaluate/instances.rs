@@ -30,6 +30,8 @@ pub struct Instances {
     pub tune_split: Option<String>,
     /// Ranks up to which recall is measured.
     pub recall_at: Vec<usize>,
+    /// Tells categories; a query that it is sure of is looked up among photos of that category only.
+    pub category: Option<(Manifest, Weights)>,
     /// Quarter turns clockwise of every query, to see what turning loses.
     pub turn_queries: u8,
     /// Cut queries that have no box to the one that is proposed.
@@ -44,6 +46,7 @@ impl Default for Instances {
             search: Search::default(),
             fusion: Fusion::default(),
             tune_split: None,
+            category: None,
             recall_at: DEPTHS.to_vec(),
             turn_queries: 0,
             propose_boxes: false,
@@ -120,7 +123,8 @@ pub(super) fn report(
     let depth = wanted.recall_at.iter().copied().fold(DEPTH, usize::max);
     let finder = Finder::new(bundles, &dataset, split, options, depth, device)?;
     let fused = finder.fuse(&queries, &gallery)?;
-    let ranked = finder.rank(&queries, &gallery, fused.as_ref())?;
+    let none = BTreeMap::new();
+    let ranked = finder.rank(&queries, &gallery, fused.as_ref().map_or(&none, |fused| &fused.weights))?;
 
     let items: Vec<&str> = queries.iter().map(|row| dataset.rows[*row].item_id.as_str()).collect();
     let values = values(&ranked, &wanted.recall_at);
@@ -135,6 +139,9 @@ pub(super) fn report(
     let mut seen = String::new();
     if wanted.turn_queries > 0 {
         seen += &format!(", queries turned by {} degrees", 90 * u32::from(wanted.turn_queries));
+    }
+    if let Some((categories, _)) = &wanted.category {
+        seen += &format!(", among its like where {} is sure", categories.model_id());
     }
     if wanted.propose_boxes {
         seen += ", queries cut to proposed boxes";

@@ -3,6 +3,7 @@
 pub mod asymmetric;
 pub mod bootstrap;
 pub mod calibration;
+pub mod categories;
 pub mod classification;
 pub mod exclusive;
 pub mod forward;

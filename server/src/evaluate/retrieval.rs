@@ -40,7 +40,8 @@ pub fn rank_scores(scores: &[f32], is_match: impl Fn(usize) -> bool) -> Ranked {
     rank_scores_to(DEPTH, scores, |g| Some(is_match(g)))
 }
 
-/// Ranks one query's scores `depth` deep; what is neither match nor miss (`None`), such as the query itself, is left out.
+/// Ranks one query's scores `depth` deep; what is neither match nor miss (`None`), such as the query itself, is left out. What
+/// is not looked at, at a score of minus infinity, is never found.
 pub fn rank_scores_to(depth: usize, scores: &[f32], is_match: impl Fn(usize) -> Option<bool>) -> Ranked {
     let matches: Vec<Option<bool>> = (0..scores.len()).map(is_match).collect();
     let mut order: Vec<usize> = (0..scores.len()).filter(|g| matches[*g].is_some()).collect();
@@ -53,6 +54,7 @@ pub fn rank_scores_to(depth: usize, scores: &[f32], is_match: impl Fn(usize) -> 
     let ahead = |g: usize| order.iter().filter(|other| better(other, &g).is_lt()).count();
     let first = first.map(|g| (g, 1 + ahead(g)));
     order.truncate(depth);
+    order.retain(|g| scores[*g] > f32::NEG_INFINITY);
     order.sort_by(better);
     Ranked {
         hit: order.iter().map(|g| matches[*g] == Some(true)).collect(),

@@ -322,6 +322,10 @@ impl Recipe {
         }
         if let TaskRecipe::Retrieval(task) = &self.task {
             anyhow::ensure!(
+                task.model.joined.is_empty(),
+                "networks are joined after each was trained by itself: leave task.model.joined out, and see `selvedge join`"
+            );
+            anyhow::ensure!(
                 task.identities >= 2 && task.photos >= 2,
                 "task.identities and task.photos must be at least 2"
             );

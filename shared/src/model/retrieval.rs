@@ -71,6 +71,15 @@ pub struct RetrievalConfig {
     #[cfg(feature = "backbones")]
     #[serde(default, skip_serializing_if = "Attention::is_none")]
     pub attention: Attention,
+    /// Networks that embed together with this one (early fusion): the embedding is all of theirs, one after another; not in
+    /// the browser. Each is trained by itself.
+    #[cfg(feature = "backbones")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joined: Vec<RetrievalConfig>,
+    /// This network's share among those joined: cosines of the joined embeddings are the networks' own, weighed by shares.
+    #[cfg(feature = "backbones")]
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub share: u32,
 }
 
 /// What weighs a branch's map before it is cut and pooled.
@@ -95,6 +104,17 @@ impl Attention {
 #[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
 fn is_off(flag: &bool) -> bool {
     !flag
+}
+
+#[cfg(feature = "backbones")]
+fn one() -> u32 {
+    1
+}
+
+#[cfg(feature = "backbones")]
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_one(share: &u32) -> bool {
+    *share == 1
 }
 
 fn yes() -> bool {
@@ -129,6 +149,10 @@ impl RetrievalConfig {
             neck: false,
             #[cfg(feature = "backbones")]
             attention: Attention::None,
+            #[cfg(feature = "backbones")]
+            joined: Vec::new(),
+            #[cfg(feature = "backbones")]
+            share: one(),
         }
     }
 
@@ -147,7 +171,11 @@ impl RetrievalConfig {
 
     /// Length of the embedding.
     pub fn embedding_dim(&self) -> usize {
-        self.n_parts() * self.part_dim
+        let own = self.n_parts() * self.part_dim;
+        #[cfg(feature = "backbones")]
+        return own + self.joined.iter().map(Self::embedding_dim).sum::<usize>();
+        #[cfg(not(feature = "backbones"))]
+        own
     }
 
     /// The network with random weights.
@@ -178,6 +206,10 @@ impl RetrievalConfig {
                 Attention::None => Vec::new(),
                 Attention::Cbam => cuts.iter().map(|_| Cbam::new(backbone.channels(), device)).collect(),
             },
+            #[cfg(feature = "backbones")]
+            joined: self.joined.iter().map(|config| config.init(device)).collect::<Result<_, _>>()?,
+            #[cfg(feature = "backbones")]
+            share: self.share,
             exponents: (self.pooling == Pooling::Gem)
                 .then(|| Param::from_tensor(Tensor::full([self.n_parts()], GEM_START, device))),
             cuts,
@@ -226,6 +258,12 @@ pub struct RetrievalNet {
     /// What the embedding goes through at last.
     #[cfg(feature = "backbones")]
     projection: Option<Projection>,
+    /// Networks that embed together with this one.
+    #[cfg(feature = "backbones")]
+    joined: Vec<RetrievalNet>,
+    #[cfg(feature = "backbones")]
+    #[module(skip)]
+    share: u32,
     /// Exponents of the generalised means, one a part.
     exponents: Option<Param<Tensor<1>>>,
     #[module(skip)]
@@ -270,12 +308,40 @@ impl RetrievalNet {
 
     /// `[batch, 3, h, w]` → embeddings `[batch, embedding_dim]`, unit norm; with a projection `[batch, its length]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+        #[cfg(feature = "backbones")]
+        let all = x.clone();
         let embedding = unit_norm(Tensor::cat(self.forward_parts(x).embedding, 1));
+        #[cfg(feature = "backbones")]
+        let embedding = self.join(embedding, all);
         #[cfg(feature = "backbones")]
         if let Some(projection) = &self.projection {
             return projection.forward(embedding);
         }
         embedding
+    }
+
+    /// This network's embeddings beside those of the networks joined to it, each scaled by the root of its share.
+    #[cfg(feature = "backbones")]
+    fn join(&self, own: Tensor<2>, x: Tensor<4>) -> Tensor<2> {
+        if self.joined.is_empty() {
+            return own;
+        }
+        let others = self.joined.iter().map(|net| (net.forward(x.clone()), net.share));
+        let all: Vec<(Tensor<2>, u32)> = std::iter::once((own, self.share)).chain(others).collect();
+        let sum: f64 = all.iter().map(|(_, share)| f64::from(*share)).sum();
+        Tensor::cat(all.into_iter().map(|(embedding, share)| embedding * (f64::from(share) / sum).sqrt()).collect(), 1)
+    }
+
+    /// This network with others that embed together with it, each with its share; see [`RetrievalConfig::joined`].
+    #[cfg(feature = "backbones")]
+    pub fn joined_with(self, share: u32, others: Vec<(Self, u32)>) -> Self {
+        let joined = others.into_iter().map(|(net, share)| Self { share, ..net }).collect();
+        Self { joined, share, ..self }
+    }
+
+    #[cfg(feature = "backbones")]
+    pub(crate) fn joined(&self) -> &[Self] {
+        &self.joined
     }
 
     /// The same network with its embeddings projected.
@@ -328,6 +394,8 @@ impl RetrievalNet {
             parts: self.parts.into_iter().map(|part| fold.apply(part)).collect(),
             #[cfg(feature = "backbones")]
             attention: self.attention.into_iter().map(|attention| attention.fold(fold)).collect(),
+            #[cfg(feature = "backbones")]
+            joined: self.joined.into_iter().map(|net| net.fold(fold)).collect(),
             ..self
         }
     }
@@ -441,6 +509,26 @@ mod tests {
             let length: f32 = embedding.square().sum().into_scalar();
             assert!((length - 1.0).abs() < 1e-4, "{backbone}: {length}");
         }
+    }
+
+    #[cfg(feature = "backbones")]
+    #[test]
+    fn joined_networks_weigh_each_others_cosines() {
+        let device = Device::flex();
+        let own = RetrievalConfig { part_dim: 4, ring: vec![], ..RetrievalConfig::published("resnet10_w16") };
+        let other = RetrievalConfig { part_dim: 8, share: 3, ..RetrievalConfig::published("densenet37_w16") };
+        let joined = RetrievalConfig { joined: vec![other.clone()], ..own.clone() };
+        assert_eq!(joined.embedding_dim(), own.embedding_dim() + other.embedding_dim());
+        let (own, other) = (own.init(&device).expect("valid"), other.init(&device).expect("valid"));
+        let joined = own.clone().joined_with(1, vec![(other.clone(), 3)]);
+        let x = Tensor::<4>::random([2, 3, 64, 48], Distribution::Normal(0.0, 1.0), &device);
+        let cosine = |net: &RetrievalNet| -> f32 {
+            let embedding = net.forward(x.clone());
+            (embedding.clone().narrow(0, 0, 1) * embedding.narrow(0, 1, 1)).sum().into_scalar()
+        };
+        let expected = 0.25 * cosine(&own) + 0.75 * cosine(&other);
+        assert!((cosine(&joined) - expected).abs() < 1e-5, "{} is not {expected}", cosine(&joined));
+        assert!((cosine(&joined.fold_batch_norm()) - expected).abs() < 1e-4);
     }
 
     #[test]

@@ -223,6 +223,11 @@ impl TorchKeys for Projection {
 impl TorchKeys for RetrievalNet {
     fn torch_key(&self, fields: &[&str]) -> String {
         match fields {
+            #[cfg(feature = "backbones")]
+            ["joined", at, rest @ ..] => match self.joined().get(number(at)) {
+                Some(net) => format!("joined{}.{}", number(at) + 1, net.torch_key(rest)),
+                None => plain(fields),
+            },
             ["trunk", rest @ ..] => backbone_key(self.trunk(), rest),
             ["branches", branch, rest @ ..] => format!("branches.{branch}.{}", self.last_stage_key(rest)),
             other => plain(other),
