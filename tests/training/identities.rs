@@ -9,6 +9,7 @@ use server::bundle_io;
 use server::train::Start;
 use server::train::export::{BUNDLE, train};
 use std::fs;
+use std::path::Path;
 
 /// Small and short: whether it learns at all.
 const SHORT: [&str; 6] =
@@ -95,5 +96,26 @@ fn the_engines_keys_work_for_retrieval() -> Result<()> {
     train(&recipe(RETRIEVAL, &data, &settings)?, &order(&parts, Start::Resume), &device)?;
     let weights = |run: &std::path::Path| fs::read(run.join(BUNDLE).join("weights.safetensors"));
     assert!(weights(&run)? == weights(&parts)?, "the resumed run ended in other weights");
+    Ok(())
+}
+
+#[test]
+fn the_champions_recipe_trains_sixteen_parts() -> Result<()> {
+    let _alone = alone();
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("shop");
+    shop(&data)?;
+    let champion = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/recipes/champion-retrieval.toml");
+    let small = ["epochs=3", "average.from=2", "input.width=32", "input.height=32", "data.holdout=0.2"];
+    let small = [&small[..], &["task.model.backbone=resnet10_w16", "task.model.part_dim=8"]].concat();
+    let recipe = recipe(&fs::read_to_string(champion)?, &data, &small)?;
+    let run = dir.path().join("run");
+    let bundle = train(&recipe, &order(&run, Start::New), &Device::flex())?;
+    let losses: Vec<f64> = lines(&run).iter().map(|line| line["train_loss"].as_f64().expect("a number")).collect();
+    assert!(losses[2] < losses[0], "{losses:?}");
+    assert_eq!(bundle_io::read(&bundle)?.0.embedding_dim, 16 * 8);
+    let best = fs::read(run.join("best.safetensors"))?;
+    let best = SafeTensors::deserialize(&best)?;
+    assert!(best.names().iter().any(|name| name.starts_with("branches.3.")), "a last stage a branch");
     Ok(())
 }
