@@ -91,20 +91,35 @@ gallery[7] = gallery[3]
 query_ids, gallery_ids = [q % 6 for q in range(12)], [g % 7 for g in range(30)]
 plain = queries @ gallery.T
 
-expanded = []
-for query in queries:
-    similarity = gallery @ query
-    nearest = sorted(range(len(gallery)), key=lambda g: (-similarity[g], g))[:3]
-    total = query + sum(max(similarity[g], 0) ** 3 * gallery[g] for g in nearest)
-    expanded.append(total / np.linalg.norm(total))
+
+
+def ranked(row):
+    """The gallery by falling similarity, equals in gallery order."""
+    similarity = gallery @ row
+    return sorted(range(len(gallery)), key=lambda g: (-similarity[g], g))
+
+
+def expanded(row, n):
+    """The row and its n nearest, each at its similarity to the power of three."""
+    total = row + sum(max(gallery[g] @ row, 0) ** 3 * gallery[g] for g in ranked(row)[:n])
+    return total / np.linalg.norm(total)
+
+
+def standardised(scores):
+    return (scores - scores.mean(axis=1, keepdims=True)) / scores.std(axis=1, keepdims=True)
+
 
 ids = np.arange(30) // 3
 white = whitened(gallery, ids, 4)
 golden = {
     "figures": figures(plain, query_ids, gallery_ids),
     "figures_among_all_others": figures(gallery @ gallery.T, gallery_ids, gallery_ids, leave_out=True),
-    "alpha_qe": (np.array(expanded) @ gallery.T)[:3].tolist(),
-    "k_reciprocal": k_reciprocal(queries, gallery)[:3].tolist(),
+    "hop": np.array([gallery @ gallery[ranked(query)[0]] for query in queries]).tolist(),
+    "alpha_qe": np.array([gallery @ expanded(query, 3) for query in queries]).tolist(),
+    "k_reciprocal": k_reciprocal(queries, gallery).tolist(),
+    # A photo's nearest is itself, so it is mixed with three others.
+    "augmented": np.array([expanded(row, 4) for row in gallery]).tolist(),
+    "late": (0.7 * standardised(plain) + 0.3 * standardised(vectors(12, 8, 3) @ gallery.T)).tolist(),
     # Directions have no sign, so what is compared is how alike rows are afterwards.
     "whitened_similarity": (white[:5] @ white.T).tolist(),
 }

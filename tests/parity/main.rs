@@ -5,6 +5,7 @@ mod formula;
 mod input;
 mod losses;
 mod metrics;
+mod modules;
 mod search;
 mod torch_files;
 mod torchvision;

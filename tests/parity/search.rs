@@ -1,8 +1,9 @@
 //! What comes after a retrieval network equals an independent NumPy reference, ties included (tests/golden/search.py).
 
 use burn::tensor::Device;
-use server::catalog::rerank::Rerank;
+use server::catalog::rerank::{Rerank, augment};
 use server::catalog::storage::{Storage, Stored};
+use server::evaluate::fusion::standardised_sum;
 use server::evaluate::retrieval::{Ranked, mean_ap_at_10, rank_scores_to, values};
 use server::evaluate::whitening::whitening;
 
@@ -29,6 +30,7 @@ fn matrix(value: &serde_json::Value) -> Vec<Vec<f64>> {
 }
 
 fn assert_close(found: &[Vec<f64>], expected: &[Vec<f64>], tolerance: f64, what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
     for (q, (found, expected)) in found.iter().zip(expected).enumerate() {
         assert_eq!(found.len(), expected.len());
         for (g, (a, b)) in found.iter().zip(expected).enumerate() {
@@ -69,8 +71,23 @@ fn search_figures_and_re_ranking_equal_numpy() {
         let scores = rerank.scores(&queries, &Stored::new(Storage::F32, &gallery));
         scores.iter().map(|line| line.iter().map(|x| sign * f64::from(*x)).collect()).collect()
     };
+    assert_close(&scores(Rerank::Hop, 1.0), &matrix(&golden["hop"]), 1e-5, "top-1 hop");
     assert_close(&scores(Rerank::AlphaQe, 1.0), &matrix(&golden["alpha_qe"]), 1e-5, "α-query expansion");
     assert_close(&scores(Rerank::KReciprocal, -1.0), &matrix(&golden["k_reciprocal"]), 1e-5, "k-reciprocal");
+}
+
+#[test]
+fn augmented_galleries_and_summed_scores_equal_numpy() {
+    let golden = golden();
+    let mut gallery = vectors(30, 8, 2.0);
+    gallery[7] = gallery[3].clone();
+    let wide = |rows: Vec<Vec<f32>>| -> Vec<Vec<f64>> {
+        rows.into_iter().map(|line| line.into_iter().map(f64::from).collect()).collect()
+    };
+    assert_close(&wide(augment(gallery.clone())), &matrix(&golden["augmented"]), 1e-5, "augmented");
+    let scores = |seed| Rerank::None.scores(&vectors(12, 8, seed), &Stored::new(Storage::F32, &gallery));
+    let late = standardised_sum(&[scores(1.0), scores(3.0)], &[0.7, 0.3]);
+    assert_close(&wide(late), &matrix(&golden["late"]), 1e-5, "late fusion");
 }
 
 #[test]

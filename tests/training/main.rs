@@ -388,6 +388,8 @@ fn mistakes_are_named() -> Result<()> {
         ("task.losses=[{ kind = 'hinge' }]", "unknown variant `hinge`"),
         ("task.losses=[{ kind = 'supcon', margin = 1.0 }]", "unknown field `margin`"),
         ("task.losses=[{ kind = 'contrast' }, { kind = 'supcon', temperature = 0 }]", "entry 2: temperature"),
+        ("task.photos=3", "optimiser.batch says 32"),
+        ("task.model.joined=[{ backbone = 'resnet18' }]", "see `selvedge join`"),
         ("task.losses=[{ kind = 'arcface', sub_centres = 0 }]", "sub_centres must be at least 1"),
     ] {
         says(recipe(RETRIEVAL, &data, &[setting]).map(|_| data.clone()), expected);

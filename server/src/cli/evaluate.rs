@@ -145,8 +145,11 @@ pub(super) fn evaluate(args: &EvaluateArgs, choice: DeviceChoice) -> anyhow::Res
     }
     let report = evaluate_with(&bundles, dataset.clone(), &args.split, &options, &choice.open()?)?;
     if let Some(path) = &args.failures {
-        let margin = &bundles[0].0.input;
-        let images = Images::new(Arc::new(dataset)).with_margin_of(margin);
+        let mut seen = dataset;
+        for failure in &report.failures {
+            seen.rows[failure.row].bounds = failure.bounds;
+        }
+        let images = Images::new(Arc::new(seen)).with_margin_of(&bundles[0].0.input);
         write_whole(path, &failures::sheet(&report.failures, &images)?)?;
     }
     answer_with_outcomes(&report, args)

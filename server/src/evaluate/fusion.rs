@@ -296,7 +296,7 @@ impl<'a> Finder<'a> {
 }
 
 /// The weighted sum of several networks' scores, `[network][query][gallery]`, each query's at mean 0 and variance 1.
-fn standardised_sum(scores: &[Vec<Vec<f32>>], weights: &[f64]) -> Vec<Vec<f32>> {
+pub fn standardised_sum(scores: &[Vec<Vec<f32>>], weights: &[f64]) -> Vec<Vec<f32>> {
     let standardised = |line: &[f32]| -> Vec<f64> {
         let n = line.len().max(1) as f64;
         let mean = line.iter().map(|score| f64::from(*score)).sum::<f64>() / n;

@@ -13,6 +13,7 @@ use burn::tensor::Device;
 use rayon::prelude::*;
 use serde::Serialize;
 use shared::bundle::{Manifest, Weights};
+use shared::input::CropBox;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -74,6 +75,12 @@ pub struct Failure {
     pub row: usize,
     /// Its path within the dataset.
     pub path: String,
+    /// The box that it was cut to.
+    #[serde(skip)]
+    pub bounds: Option<CropBox>,
+    /// Quarters clockwise that it was turned by.
+    #[serde(skip)]
+    pub turns: u8,
     /// Its average precision at 10.
     pub average_precision: f64,
     /// The first ten that it finds, by row, and whether each is right.
@@ -149,7 +156,7 @@ pub(super) fn report(
     let model_id = format!("{}{}{seen}", ids.join(" + "), wanted.search);
     let figures = figures(&values, &groups(&items));
     let categories = categories(&dataset, &queries, &values);
-    let failures = failures(&dataset, &queries, &gallery, &ranked, wanted.failures);
+    let failures = failures(&dataset, &queries, &gallery, &ranked, wanted);
     let items = items.into_iter().map(str::to_owned).collect();
     let outcomes = Outcomes::Queries { paths: paths(&dataset, &queries), items, figures: values };
     Ok(Report { categories, fused, failures, ..Report::of(model_id, split, figures, guesses, outcomes) })
@@ -189,7 +196,13 @@ fn categories(
     of.into_iter().map(report).collect()
 }
 
-fn failures(dataset: &Dataset, queries: &[usize], gallery: &[usize], ranked: &[Ranked], n: usize) -> Vec<Failure> {
+fn failures(
+    dataset: &Dataset,
+    queries: &[usize],
+    gallery: &[usize],
+    ranked: &[Ranked],
+    wanted: &Instances,
+) -> Vec<Failure> {
     let path = |row: usize| dataset.rows[row].path.clone();
     let mut failures: Vec<Failure> = ranked
         .iter()
@@ -199,6 +212,8 @@ fn failures(dataset: &Dataset, queries: &[usize], gallery: &[usize], ranked: &[R
             Some(Failure {
                 row: *row,
                 path: path(*row),
+                bounds: dataset.rows[*row].bounds,
+                turns: wanted.turn_queries,
                 average_precision: one.average_precision()?,
                 found: one.top.iter().zip(&one.hit).take(DEPTH).map(|(g, hit)| (gallery[*g], *hit)).collect(),
                 truth: gallery[truth],
@@ -213,7 +228,7 @@ fn failures(dataset: &Dataset, queries: &[usize], gallery: &[usize], ranked: &[R
             .then(b.truth_rank.cmp(&a.truth_rank))
             .then(a.row.cmp(&b.row))
     });
-    failures.truncate(n);
+    failures.truncate(wanted.failures);
     failures
 }
 

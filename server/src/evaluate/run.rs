@@ -130,7 +130,11 @@ pub fn evaluate_with(
     device: &Device,
 ) -> anyhow::Result<Report> {
     let masks = bundles.iter().any(|(manifest, _)| matches!(manifest.architecture, Architecture::Segment(_)));
-    dataset.leave_out_corrupt(|row| row.split == split, masks, MAX_CORRUPT)?;
+    let Instances { search, tune_split, .. } = &options.instances;
+    let looked_at = |name: &str| {
+        name == split || (search.whiten.is_some() && name == "train") || tune_split.as_deref() == Some(name)
+    };
+    dataset.leave_out_corrupt(|row| looked_at(&row.split), masks, MAX_CORRUPT)?;
     if bundles.iter().any(|(manifest, _)| Category::are(&manifest.labels)) {
         dataset.label_by_category();
     }

@@ -3,6 +3,7 @@
 use super::mistakes::{CELL, page, thumbnail};
 use crate::data::Images;
 use crate::evaluate::instances::Failure;
+use image::imageops::rotate90;
 use image::{Rgb, RgbImage};
 
 /// Places in a line: the query, a gap, ten answers, a gap, the truth.
@@ -23,7 +24,7 @@ pub fn sheet(failures: &[Failure], images: &Images) -> anyhow::Result<Vec<u8>> {
     let mut cells: Vec<Option<RgbImage>> = Vec::with_capacity(failures.len() * COLUMNS);
     for failure in failures {
         let mut line = vec![None; COLUMNS];
-        line[0] = Some(shown(failure.row)?);
+        line[0] = Some((0..failure.turns).fold(shown(failure.row)?, |picture, _| rotate90(&picture)));
         for (place, (row, right)) in ANSWERS.zip(&failure.found) {
             let picture = shown(*row)?;
             line[place] = Some(if *right { framed(picture) } else { picture });

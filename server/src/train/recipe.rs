@@ -329,6 +329,12 @@ impl Recipe {
                 task.identities >= 2 && task.photos >= 2,
                 "task.identities and task.photos must be at least 2"
             );
+            let batch = task.identities * task.photos;
+            anyhow::ensure!(
+                self.optimiser.batch == batch,
+                "a batch is task.identities × task.photos = {batch} pictures, and optimiser.batch says {}; make them agree",
+                self.optimiser.batch
+            );
             anyhow::ensure!(!task.losses.is_empty(), "task.losses is empty; name a loss, or leave the key out");
             for (at, loss) in task.losses.iter().enumerate() {
                 loss.check().with_context(|| format!("task.losses, entry {}", at + 1))?;

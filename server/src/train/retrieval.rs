@@ -234,15 +234,19 @@ mod tests {
         text + "v.jpg,val,v,user\nw.jpg,val,v,shop\n"
     }
 
+    fn of_two_identities(photos: usize) -> anyhow::Result<Recipe> {
+        let recipe = "name = 'a'\nseed = 1\nepochs = 1\n[data]\ndir = 'a'\n[input]\nwidth = 8\nheight = 8\n[optimiser]\n\
+                      batch = 4\nrate = 0.1\n[task]\nkind = 'retrieval'\nidentities = 2\nphotos = 2\n\
+                      [task.model]\nbackbone = 'resnet10_w16'\n";
+        Recipe::parse(recipe, &[format!("optimiser.batch={}", 2 * photos), format!("task.photos={photos}")])
+    }
+
     #[test]
     fn an_epoch_cannot_be_chosen_by_one_side_alone() -> anyhow::Result<()> {
         let dir = tempfile::tempdir()?;
         let manifest = rows([1; 6], [1; 6]).replace("val,v,shop", "val,v,user");
         std::fs::write(dir.path().join(crate::data::manifest::MANIFEST), manifest)?;
-        let recipe = "name = 'a'\nseed = 1\nepochs = 1\n[data]\ndir = 'a'\n[input]\nwidth = 8\nheight = 8\n[optimiser]\n\
-                      batch = 2\nrate = 0.1\n[task]\nkind = 'retrieval'\nidentities = 2\nphotos = 2\n\
-                      [task.model]\nbackbone = 'resnet10_w16'\n";
-        let recipe = Recipe::parse(recipe, &[])?;
+        let recipe = of_two_identities(2)?;
         let TaskRecipe::Retrieval(task) = &recipe.task else { panic!("a retrieval") };
         let error = Identities::new(Dataset::open(dir.path())?, &recipe, task).expect_err("no shop photo").to_string();
         assert!(error.contains("lack shop photos") && error.contains("data.holdout"), "{error}");
@@ -255,12 +259,7 @@ mod tests {
         let dir = tempfile::tempdir()?;
         std::fs::write(dir.path().join(crate::data::manifest::MANIFEST), rows(user, shop))?;
         for photos in 2..=6 {
-            let recipe = format!(
-                "name = 'a'\nseed = 1\nepochs = 1\n[data]\ndir = 'a'\n[input]\nwidth = 8\nheight = 8\n[optimiser]\n\
-                 batch = 2\nrate = 0.1\n[task]\nkind = 'retrieval'\nidentities = 2\nphotos = {photos}\n\
-                 [task.model]\nbackbone = 'resnet10_w16'\n"
-            );
-            let recipe = Recipe::parse(&recipe, &[])?;
+            let recipe = of_two_identities(photos)?;
             let TaskRecipe::Retrieval(task) = &recipe.task else { panic!("a retrieval") };
             let data = Identities::new(Dataset::open(dir.path())?, &recipe, task)?;
             // Item 5 has no shop photo to pair with.

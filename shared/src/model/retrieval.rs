@@ -31,6 +31,9 @@ pub enum RetrievalConfigError {
         "the retrieval network has no branch; switch on `global`, or name part counts for `horizontal`, `vertical` or `ring`"
     )]
     NoBranch,
+    /// A size that leaves nothing.
+    #[error("the retrieval network's {0} must be at least 1")]
+    Zero(&'static str),
 }
 
 /// A retrieval network's configuration.
@@ -186,6 +189,14 @@ impl RetrievalConfig {
         let backbone = BackboneConfig::named(&self.backbone)?;
         let cuts: Vec<Cuts> =
             self.branches().into_iter().map(|(cut, parts)| Cuts { cut, parts: parts.to_vec() }).collect();
+        if cuts.iter().any(|cuts| cuts.parts.contains(&0)) {
+            return Err(RetrievalConfigError::Zero("part counts"));
+        }
+        for (size, name) in [(self.part_dim, "`part_dim`"), (self.last_stride, "`last_stride`")] {
+            if size == 0 {
+                return Err(RetrievalConfigError::Zero(name));
+            }
+        }
         if self.n_parts() == 0 {
             return Err(RetrievalConfigError::NoBranch);
         }
@@ -424,6 +435,13 @@ mod tests {
             ..RetrievalConfig::published("resnet10_w16")
         };
         assert_eq!(off.init(&device).err(), Some(RetrievalConfigError::NoBranch));
+        for (nothing, what) in [
+            (RetrievalConfig { ring: vec![2, 0], ..off.clone() }, "part counts"),
+            (RetrievalConfig { global: true, part_dim: 0, ..off.clone() }, "`part_dim`"),
+            (RetrievalConfig { global: true, last_stride: 0, ..off.clone() }, "`last_stride`"),
+        ] {
+            assert_eq!(nothing.init(&device).err(), Some(RetrievalConfigError::Zero(what)));
+        }
         let cases = [
             (RetrievalConfig { global: true, ..off.clone() }, 1, 1),
             (RetrievalConfig { horizontal: vec![2, 3], ..off.clone() }, 5, 1),

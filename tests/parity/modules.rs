@@ -1,0 +1,62 @@
+//! Parts of the retrieval network against PyTorch's, written out from their papers: GeM pooling with its learned exponent,
+//! and CBAM.
+
+use crate::formula::uniform;
+use crate::{golden, of};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Device, Tensor, TensorData};
+use shared::model::attention::Cbam;
+use shared::model::pooling::Pooling;
+
+fn map(device: &Device) -> Tensor<4> {
+    let values: Vec<f32> = (0..2 * 32 * 5 * 4).map(|i| (4.0 * uniform("modules/map", i) - 2.0) as f32).collect();
+    Tensor::from_data(TensorData::new(values, [2, 32, 5, 4]), device)
+}
+
+fn assert_close(ours: Vec<f32>, theirs: Vec<f64>, what: &str) {
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    for (i, (ours, theirs)) in ours.into_iter().zip(theirs).enumerate() {
+        assert!((f64::from(ours) - theirs).abs() < 2e-5 * theirs.abs().max(1.0), "{what}, {i}: {ours}, not {theirs}");
+    }
+}
+
+#[test]
+fn the_generalised_mean_and_its_exponents_gradient_agree_with_pytorch() {
+    let device = Device::flex().autodiff();
+    for case in golden("modules.json")["gem"].as_array().expect("cases") {
+        let p: f32 = of(&case["p"]);
+        let exponent = Tensor::<1>::from_floats([p], &device).require_grad();
+        let pooled = Pooling::Gem.pool(map(&device), None, Some(exponent.clone()));
+        let gradients = pooled.clone().sum().backward();
+        assert_close(pooled.into_data().iter::<f32>().collect(), of(&case["pooled"]), &format!("p = {p}"));
+        let gradient = exponent.grad(&gradients).expect("the exponent is learnt").into_data();
+        assert_close(gradient.iter::<f32>().collect(), vec![of(&case["gradient"])], &format!("gradient of p = {p}"));
+    }
+}
+
+/// Fills parameters as the generator does, in their order.
+struct Drawn(usize);
+
+impl ModuleMapper for Drawn {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let key = format!("cbam/{}", self.0);
+        let positive = [5, 8].contains(&self.0);
+        self.0 += 1;
+        param.map(|tensor| {
+            let n = tensor.shape().num_elements();
+            let value = |u: f64| if positive { 0.5 + u } else { 2.0 * u - 1.0 };
+            let values: Vec<f32> = (0..n).map(|i| value(uniform(&key, i)) as f32).collect();
+            Tensor::from_data(TensorData::new(values, tensor.shape()), &tensor.device())
+        })
+    }
+}
+
+#[test]
+fn attention_agrees_with_pytorch() {
+    let device = Device::flex();
+    let mut drawn = Drawn(0);
+    let cbam = Cbam::new(32, &device).map(&mut drawn);
+    assert_eq!(drawn.0, 9, "weights and shifts of two layers, a window, and its norm's four lines");
+    let weighed = cbam.forward(map(&device)).into_data();
+    assert_close(weighed.iter::<f32>().collect(), of(&golden("modules.json")["cbam"]), "CBAM");
+}
