@@ -209,10 +209,8 @@ fn lists_become_datasets_with_their_protocols() {
     assert!(lines[5].starts_with("5 http://c/"), "{text}");
     assert!(submit("answers.txt", &[]).expect_err("it is there").contains("is there already"));
     // Two networks, whitened and weighed by what another dataset teaches; each query among its like.
-    fixture::write_retrieval_bundle(&dir.join("second")).expect("a bundle");
+    fixture::write_search(dir, &["second"]).expect("a dataset and a bundle");
     fixture::write_category_bundle(&dir.join("shoes"), Category::Shoes).expect("a bundle");
-    fixture::write_dataset(&dir.join("shop"), 40, 0).expect("a dataset");
-    fixture::train_on_first(&dir.join("shop"), 20).expect("a split");
     let manifest = fs::read_to_string(dir.join("shop/manifest.csv")).expect("a manifest");
     fs::write(dir.join("shop/manifest.csv"), manifest.replace(",test,", ",val,")).expect("writes");
     let learnt = ["--whiten", "8", "--tune-split", "val", "--category-bundle", "shoes"];

@@ -87,6 +87,17 @@ pub fn train_on_first(dir: &Path, products: u32) -> Result<()> {
     Ok(())
 }
 
+/// Writes what a search is measured with: `dir/shop`, whose first twenty of forty products are to train on and the others to
+/// test, and a retrieval bundle of each name beside it.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_search(dir: &Path, bundles: &[&str]) -> Result<()> {
+    write_dataset(&dir.join("shop"), 40, 0)?;
+    train_on_first(&dir.join("shop"), 20)?;
+    bundles.iter().try_for_each(|name| write_retrieval_bundle(&dir.join(name)))
+}
+
 /// Writes a retrieval bundle with random weights.
 ///
 /// # Errors

@@ -25,10 +25,7 @@ fn searches_are_measured_in_every_way() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let path = |name: &str| dir.path().join(name);
     let device = Device::flex();
-    fixture::write_dataset(&path("shop"), 40, 0)?;
-    fixture::train_on_first(&path("shop"), 20)?;
-    fixture::write_retrieval_bundle(&path("a"))?;
-    fixture::write_retrieval_bundle(&path("b"))?;
+    fixture::write_search(dir.path(), &["a", "b"])?;
     let (a, b) = (bundle_io::read(&path("a"))?, bundle_io::read(&path("b"))?);
     assert_ne!(a.0.model_id(), b.0.model_id());
     let measure = |bundles: &[_], options: &Options| {

@@ -51,9 +51,7 @@ fn a_whitened_bundle_is_what_evaluation_with_whitening_measures() -> Result<()> 
     let dir = tempfile::tempdir()?;
     let path = |name: &str| dir.path().join(name);
     let device = Device::flex();
-    fixture::write_dataset(&path("shop"), 40, 0)?;
-    fixture::train_on_first(&path("shop"), 20)?;
-    fixture::write_retrieval_bundle(&path("plain"))?;
+    fixture::write_search(dir.path(), &["plain"])?;
     selvedge(dir.path(), "whiten --dims 8 --bundle DIR/plain --data DIR/shop --out DIR/white")?;
 
     let (plain, white) = (bundle_io::read(&path("plain"))?, bundle_io::read(&path("white"))?);
@@ -95,11 +93,7 @@ fn joined_networks_search_as_one_and_serve_as_one() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let path = |name: &str| dir.path().join(name);
     let device = Device::flex();
-    fixture::write_dataset(&path("shop"), 40, 0)?;
-    fixture::train_on_first(&path("shop"), 20)?;
-    for name in ["a", "b", "c"] {
-        fixture::write_retrieval_bundle(&path(name))?;
-    }
+    fixture::write_search(dir.path(), &["a", "b", "c"])?;
     selvedge(dir.path(), "join --bundle DIR/a DIR/b DIR/c --out DIR/joined")?;
     let read = |name: &str| bundle_io::read(&path(name));
     let measure =

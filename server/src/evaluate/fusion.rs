@@ -20,6 +20,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+/// The most photos that are compared with each other, three tables of f64: 5 GB.
+const K_RECIPROCAL_PHOTOS: usize = 15_000;
 /// Queries whose scores are held at once.
 const CHUNK: usize = 512;
 
@@ -220,6 +222,13 @@ impl<'a> Finder<'a> {
                 taking.iter().map(space).collect::<anyhow::Result<Vec<_>>>()?.into_iter().unzip()
             }
         };
+        let photos = queries.len() + gallery.len();
+        anyhow::ensure!(
+            self.search.rerank != Rerank::KReciprocal || photos <= K_RECIPROCAL_PHOTOS,
+            "k-reciprocal re-ranking compares all {photos} photos with each other, which takes {} GB of memory; measure it on \
+             fewer, at most {K_RECIPROCAL_PHOTOS}, or choose another --rerank",
+            24 * photos * photos / 1_000_000_000
+        );
         // Neighbours among queries count for k-reciprocal re-ranking, so they stay together there.
         let chunk = if self.search.rerank == Rerank::KReciprocal { queries.len() } else { CHUNK };
         let rows = &self.dataset.rows;
