@@ -323,7 +323,8 @@ pub fn standardised_sum(scores: &[Vec<Vec<f32>>], weights: &[f64]) -> Vec<Vec<f3
     (0..scores[0].len()).map(sum).collect()
 }
 
-/// Weights of `n` networks that sum to 1, in steps of a tenth for two and of a fifth for more, the most equal first.
+/// Weights of `n` networks that sum to 1, in steps of a tenth for two and of a fifth for more, the most equal first; equal ones
+/// are always among them.
 fn grid(n: usize) -> Vec<Vec<f64>> {
     fn split(n: usize, left: usize) -> Vec<Vec<usize>> {
         if n == 1 {
@@ -335,7 +336,9 @@ fn grid(n: usize) -> Vec<Vec<f64>> {
     let steps = if n == 2 { 10 } else { 5 };
     let mut all = split(n, steps);
     all.sort_by_key(|parts| parts.iter().map(|part| part * part).sum::<usize>());
-    all.into_iter().map(|parts| parts.into_iter().map(|part| part as f64 / steps as f64).collect()).collect()
+    let equal = (steps % n != 0).then(|| vec![1.0 / n as f64; n]);
+    let share = |part: usize| part as f64 / steps as f64;
+    equal.into_iter().chain(all.into_iter().map(|parts| parts.into_iter().map(share).collect())).collect()
 }
 
 impl std::fmt::Display for Fused {
@@ -368,7 +371,7 @@ mod tests {
 
     #[test]
     fn weights_of_a_grid_sum_to_one_and_begin_with_the_most_equal() {
-        for (n, count, first) in [(2, 11, vec![0.5, 0.5]), (3, 21, vec![0.2, 0.4, 0.4])] {
+        for (n, count, first) in [(2, 11, vec![0.5; 2]), (3, 22, vec![1.0 / 3.0; 3]), (5, 126, vec![0.2; 5])] {
             let grid = grid(n);
             assert_eq!((grid.len(), &grid[0]), (count, &first));
             assert!(grid.iter().all(|weights| (weights.iter().sum::<f64>() - 1.0).abs() < 1e-12));
