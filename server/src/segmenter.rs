@@ -74,7 +74,7 @@ impl Segmenter {
         let plan = Plan { batches: rows.chunks(BATCH).map(<[usize]>::to_vec).collect(), seed: 0, epoch: 0 };
         let (height, width) = SegmentConfig::map_size(self.spec.height, self.spec.width);
         let mut found = Vec::with_capacity(rows.len());
-        for batch in Loader::start(Arc::clone(images), self.spec.clone(), None, plan) {
+        for batch in Loader::start(Arc::clone(images), self.spec.clone(), plan) {
             let batch = batch?;
             let n = batch.rows.len();
             let x = TensorData::new(batch.pixels, [n, 3, self.spec.height, self.spec.width]);

@@ -6,7 +6,7 @@ use crate::bundle_io;
 use crate::data::benchmarks::{self, Boxed, Format, boxed, find, inside, one_file_each, submission};
 use crate::data::import::{report_missing, write_manifest};
 use crate::data::manifest::SHOP;
-use crate::data::{Dataset, Images, Row};
+use crate::data::{Dataset, Row};
 use crate::device::DeviceChoice;
 use crate::evaluate::categories::categorise;
 use crate::evaluate::fusion::Finder;
@@ -100,7 +100,7 @@ pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice)
         let kept = others.rows.into_iter().filter(|row| row.split != SUBMITTED);
         rows.extend(kept.map(|row| Row { path: others.dir.join(&row.path).display().to_string(), ..row }));
     }
-    let mut dataset = Dataset::of(rows);
+    let mut dataset = Arc::new(Dataset::of(rows));
     let bundles: Vec<_> = args.bundle.iter().map(|dir| bundle_io::read(dir)).collect::<Result<_, _>>()?;
     let options = Options { views: args.views.clone(), instances: args.after.instances()?, ..Options::default() };
     let device = choice.open()?;
@@ -108,12 +108,10 @@ pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice)
     if let Some(bundle) = &options.instances.category {
         // The lists say nothing of categories: of each photo the most probable one.
         let all: Vec<usize> = (0..n).collect();
-        let images = Images::new(Arc::new(dataset.clone()));
-        for (row, (category, _)) in all.iter().zip(categorise(bundle, &images, &all, &device)?) {
-            dataset.rows[*row].category = category.id().to_owned();
-        }
+        let found = categorise(bundle, &dataset, &all, &device)?;
+        let rows = &mut Arc::make_mut(&mut dataset).rows;
+        rows.iter_mut().zip(found).for_each(|(row, (category, _))| category.id().clone_into(&mut row.category));
     }
-    let dataset = Arc::new(dataset);
     let finder = Finder::new(&bundles, &dataset, SUBMITTED, &options, DEPTH, &device)?;
     let ranked = finder.rank(&asked, &searched, &finder.weights()?)?;
     let answers = queries

@@ -63,9 +63,9 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Starts making the batches of `plan`, pixels only; `augment` is `None` for evaluation.
-    pub fn start(images: Arc<Images>, spec: InputSpec, augment: Option<Augment>, plan: Plan) -> Self {
-        Self::open(Source { images, spec, augment, recolour: None, maps: None, pool: None }, plan)
+    /// Starts making the batches of `plan`, pixels only and as they are.
+    pub fn start(images: Arc<Images>, spec: InputSpec, plan: Plan) -> Self {
+        Self::open(Source { images, spec, augment: None, recolour: None, maps: None, pool: None }, plan)
     }
 
     /// Starts making the batches of `plan`.

@@ -3,20 +3,20 @@
 use super::exclusive::believes;
 use super::run::mean_probabilities;
 use super::views::Views;
-use crate::data::Images;
+use crate::data::{Dataset, Images};
 use burn::tensor::Device;
 use shared::bundle::{Manifest, Weights};
 use shared::score::top_k;
 use shared::taxonomy::Category;
 use std::sync::Arc;
 
-/// What a category bundle says of each of `rows`: the most probable category, and whether it is sure of it.
+/// What a category bundle says of each of a dataset's `rows`: the most probable category, and whether it is sure of it.
 ///
 /// # Errors
 /// If the bundle's labels are not the categories, it does not load, or a picture cannot be read.
 pub fn categorise(
     bundle: &(Manifest, Weights),
-    images: &Images,
+    dataset: &Arc<Dataset>,
     rows: &[usize],
     device: &Device,
 ) -> anyhow::Result<Vec<(Category, bool)>> {
@@ -26,7 +26,7 @@ pub fn categorise(
         "the labels of {} are not the categories; train such a bundle with `data.labels = \"categories\"`",
         manifest.model_id()
     );
-    let images = Arc::new(Images::new(Arc::clone(images.dataset())).with_margin_of(&manifest.input));
+    let images = Arc::new(Images::new(Arc::clone(dataset)).with_margin_of(&manifest.input));
     let probs = mean_probabilities(std::slice::from_ref(bundle), &images, rows, &Views::None, device)?;
     let of = |probs: Vec<f32>| {
         let (label, prob) = top_k(&probs, 1).first().copied().unwrap_or((0, 0.0));

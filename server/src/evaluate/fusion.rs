@@ -259,7 +259,7 @@ impl<'a> Finder<'a> {
         let Some(bundle) = &self.options.instances.category else { return Ok(vec![None; queries.len()]) };
         let mut known = self.shown.borrow_mut();
         let missing: Vec<usize> = queries.iter().copied().filter(|row| !known.contains_key(row)).collect();
-        let found = categorise(bundle, &self.networks[0].images, &missing, self.device)?;
+        let found = categorise(bundle, self.dataset, &missing, self.device)?;
         known.extend(missing.into_iter().zip(found.into_iter().map(|(category, sure)| sure.then_some(category))));
         let shelves: HashSet<Category> = gallery.iter().map(|row| self.dataset.rows[*row].category()).collect();
         Ok(queries.iter().map(|row| known[row].filter(|category| shelves.contains(category))).collect())
