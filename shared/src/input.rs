@@ -3,9 +3,11 @@
 //! **Invariant:** the same pixels give the same bits on every machine, wasm included. Everything here is IEEE
 //! addition, multiplication and division in a fixed order; there is no call into a maths library.
 
+mod resize;
 pub mod saliency;
 mod view;
 
+use resize::resize;
 pub use view::{Labels, View};
 
 use serde::{Deserialize, Serialize};
@@ -89,19 +91,6 @@ impl<'a> Pixels<'a> {
     /// Height in pixels.
     pub fn height(&self) -> usize {
         self.height
-    }
-
-    fn rgb(&self, x: usize, y: usize) -> [f32; 3] {
-        let at = (y * self.width + x) * self.channels;
-        let pixel = &self.data[at..at + self.channels];
-        let opaque = [f32::from(pixel[0]), f32::from(pixel[1]), f32::from(pixel[2])];
-        match pixel.get(3) {
-            None | Some(255) => opaque,
-            Some(&alpha) => {
-                let alpha = f32::from(alpha) / 255.0;
-                opaque.map(|value| value * alpha + 255.0 * (1.0 - alpha))
-            }
-        }
     }
 }
 
@@ -268,64 +257,6 @@ struct Placement {
     top: usize,
     width: usize,
     height: usize,
-}
-
-/// One output position's first source index and weights, which sum to one.
-struct Taps {
-    first: usize,
-    weights: Vec<f32>,
-}
-
-/// Triangle filter over `[from, to)` of `length` source pixels, widened when shrinking (as Pillow's bilinear resize).
-fn taps(length: usize, from: f64, to: f64, outputs: usize) -> Vec<Taps> {
-    let scale = (to - from) / outputs as f64;
-    let support = scale.max(1.0);
-    (0..outputs)
-        .map(|i| {
-            let centre = from + (i as f64 + 0.5) * scale;
-            let first = (centre - support + 0.5).max(0.0) as usize;
-            let last = ((centre + support + 0.5) as usize).min(length);
-            let raw: Vec<f64> =
-                (first..last).map(|x| (1.0 - ((x as f64 + 0.5 - centre) / support).abs()).max(0.0)).collect();
-            let total: f64 = raw.iter().sum();
-            Taps { first, weights: raw.into_iter().map(|weight| (weight / total) as f32).collect() }
-        })
-        .collect()
-}
-
-/// Separable resize of `source` within `window` to `width × height`; rows first, in full precision.
-fn resize(pixels: Pixels<'_>, window: &Window, source: &[f64; 4], width: usize, height: usize) -> Vec<[f32; 3]> {
-    let [x0, y0, x1, y1] = *source;
-    let across = taps(window.width, x0, x1, width);
-    let down = taps(window.height, y0, y1, height);
-    let first_row = down.first().map_or(0, |taps| taps.first);
-    let last_row = down.last().map_or(0, |taps| taps.first + taps.weights.len());
-
-    let mut line = vec![[0.0f32; 3]; window.width];
-    let mut rows = Vec::with_capacity((last_row - first_row) * width);
-    for y in first_row..last_row {
-        for (x, value) in line.iter_mut().enumerate() {
-            *value = pixels.rgb(window.x + x, window.y + y);
-        }
-        rows.extend(across.iter().map(|taps| weigh(taps, |i| line[i])));
-    }
-    down.iter()
-        .flat_map(|taps| {
-            let rows = &rows;
-            (0..width).map(move |x| weigh(taps, |y| rows[(y - first_row) * width + x]))
-        })
-        .collect()
-}
-
-fn weigh(taps: &Taps, value: impl Fn(usize) -> [f32; 3]) -> [f32; 3] {
-    let mut sum = [0.0f32; 3];
-    for (offset, weight) in taps.weights.iter().enumerate() {
-        let rgb = value(taps.first + offset);
-        for c in 0..3 {
-            sum[c] += weight * rgb[c];
-        }
-    }
-    sum
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ import { gzipSync } from 'node:zlib';
 
 import { missing, QUERY, SITE, TAGGER } from './lib/places.mjs';
 
-const files = (folder) => readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+/** The files that are built; what is compressed beside them is another form of the same. */
+const files = (folder) => readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name)).filter((path) => !/\.(br|gz)$/.test(path));
 const gzipped = (paths) => paths.reduce((sum, path) => sum + gzipSync(readFileSync(path), { level: 9 }).length, 0);
 
 for (const [what, pattern, budget] of [

@@ -190,25 +190,3 @@ test('a file that is no picture is refused in words', { skip }, async () => {
   assert.match(await page.textContent('#photo-error'), /not a picture/);
   await page.context().close();
 });
-
-test('starts again without a network, and never with an old page while there is one', { skip }, async () => {
-  mock.set(works);
-  const page = await open(browser, mock.url, { offline: true });
-  await page.evaluate(() => navigator.serviceWorker.ready);
-  await page.reload(); // now through the service worker
-  await page.waitForSelector('html.ready');
-  await tagPhoto(page, PNG);
-  mock.set({ ...works, release: 'next' });
-  await page.reload();
-  assert.equal(await page.getAttribute('html', 'data-release'), 'next', 'a new release shows at once');
-  await page.waitForSelector('html.ready');
-  await page.context().setOffline(true);
-  await page.reload();
-  await page.waitForSelector('html.ready');
-  await tagPhoto(page, PNG);
-  assert.equal(await page.textContent('.verdict'), 'Natural, Casual, Minimalist');
-  await page.click('#find-button');
-  await page.waitForSelector('#results-body .notice');
-  assert.match(await page.textContent('#results-body'), /does not answer/);
-  await page.context().close();
-});

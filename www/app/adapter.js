@@ -1,7 +1,7 @@
 // Whether this browser has a GPU worth using, and word of its loss. Runs in the worker.
 
-/** How long the browser may take to name an adapter, ms. */
-const ADAPTER_TIMEOUT = 5_000;
+/** How long the browser may take to name an adapter, ms: a part of what the GPU has for its first answer. */
+const ADAPTER_TIMEOUT = 2_000;
 
 /** True where WebGPU has a real adapter. A fallback adapter is software: much slower than the CPU module. */
 export async function hasRealAdapter() {

@@ -17,8 +17,12 @@ export const API_TIMEOUT = 30_000;
 
 const BACKENDS = ['auto', 'webgpu', 'cpu'];
 
+/** How long the GPU may take to be found and to answer for the first time, and for every later answer, ms. */
+const GPU_TIMEOUT = 5_000;
+
 /**
- * Reads `?backend=webgpu|cpu`, `?load-timeout=SECONDS` and `?tag-timeout=SECONDS`; anything odd falls back to the default.
+ * Reads `?backend=webgpu|cpu`, `?load-timeout=SECONDS` and `?tag-timeout=SECONDS`, which hold for both backends; anything odd falls
+ * back to the default.
  * @param {string} query the page's query string
  */
 export function options(query) {
@@ -26,12 +30,15 @@ export function options(query) {
   const backend = params.get('backend');
   return {
     backend: BACKENDS.includes(backend) ? backend : 'auto',
-    loadTimeout: seconds(params.get('load-timeout'), 60),
-    tagTimeout: seconds(params.get('tag-timeout'), 20),
+    loadTimeout: seconds(params.get('load-timeout'), 60_000),
+    tagTimeout: seconds(params.get('tag-timeout'), 20_000),
+    gpuLoadTimeout: seconds(params.get('load-timeout'), GPU_TIMEOUT),
+    gpuTagTimeout: seconds(params.get('tag-timeout'), GPU_TIMEOUT),
   };
 }
 
+/** Seconds in words as ms, or `fallback` ms. */
 function seconds(text, fallback) {
   const value = Number(text);
-  return 1000 * (value > 0 && value <= 3600 ? value : fallback);
+  return value > 0 && value <= 3600 ? 1000 * value : fallback;
 }

@@ -1,9 +1,16 @@
 // The page's words in two languages. Elements name their text by `data-i18n`, their label by `data-i18n-label`.
+//
+// English is built in: finish.mjs writes english.js from i18n/en.json. It stands in for whatever does not come.
+
+import english from './english.js';
 
 const LANGUAGES = { en: 'en', zh: 'zh-Hans' };
 const STORED = 'selvedge.language';
 
-let words = {};
+/** How long the words of another language may take, ms. */
+const WORDS_TIMEOUT = 8_000;
+
+let words = english;
 let language = 'en';
 
 /** The language shown: `en` or `zh`. */
@@ -18,20 +25,31 @@ export function preferred() {
 }
 
 /**
- * Loads a language and puts it on the page.
+ * Puts a language on the page; English where its words do not come.
  * @param {'en'|'zh'} wanted
  * @param {boolean} remember keep it for the next visit
  */
 export async function use(wanted, remember = false) {
-  const response = await fetch(new URL(`../i18n/${wanted}.json`, import.meta.url));
-  if (!response.ok) throw new Error(`the words for ${wanted} did not load (${response.status})`);
-  words = await response.json();
-  language = wanted;
-  if (remember) write(wanted);
-  document.documentElement.lang = LANGUAGES[wanted];
+  const loaded = await load(wanted);
+  words = { ...english, ...loaded };
+  language = loaded ? wanted : 'en';
+  if (remember) write(language);
+  document.documentElement.lang = LANGUAGES[language];
   document.title = t('document');
   for (const node of document.querySelectorAll('[data-i18n]')) node.textContent = t(node.dataset.i18n);
   for (const node of document.querySelectorAll('[data-i18n-label]')) node.setAttribute('aria-label', t(node.dataset.i18nLabel));
+}
+
+/** The words of a language, or null. */
+async function load(wanted) {
+  if (wanted === 'en') return english;
+  try {
+    const response = await fetch(new URL(`../i18n/${wanted}.json`, import.meta.url), { signal: AbortSignal.timeout?.(WORDS_TIMEOUT) });
+    return response.ok ? await response.json() : null;
+  } catch (error) {
+    console.error(`selvedge: no words for ${wanted}:`, error.message);
+    return null;
+  }
 }
 
 /** The words for a key, `{name}` filled from `values`. A key without words shows itself, so that nobody misses it. */

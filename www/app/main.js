@@ -4,8 +4,10 @@ import { Problem, search, searchByEmbedding } from './api.js';
 import { API, MODULES, options } from './config.js';
 import { Crop } from './crop.js';
 import { announce, byId, el } from './dom.js';
-import { current, preferred, t, term, use } from './i18n.js';
-import { Model } from './model.js';
+import { current, percent, preferred, t, term, use } from './i18n.js';
+import { isUnmetered, whenIntended } from './intent.js';
+import { Gpu, Model } from './model.js';
+import { holdRelease, keepModule, registerWhenIdle } from './offline.js';
 import { NotAnImage, Photo } from './photo.js';
 import { watchPicker } from './picker.js';
 import { drawProduct, openProduct } from './product-view.js';
@@ -15,7 +17,8 @@ import { showBusy, showEmpty, showFailure, showTags, verdict } from './tags-view
 
 const CATEGORIES = ['tops', 'shoes', 'bags', 'other'];
 
-const wanted = { ...options(location.search), api: API, modules: MODULES };
+const { backend, ...limits } = options(location.search);
+const wanted = { ...limits, gpu: new Gpu(backend), api: API, modules: MODULES };
 const tagger = new Model({ ...wanted, name: 'tagger' });
 const encoder = new Model({ ...wanted, name: 'query-encoder' });
 let photo = null; // the Photo shown
@@ -27,11 +30,13 @@ let turns = 0; // photos asked for so far
 let searching = null; // AbortController of the running search
 let fellBack = false;
 let downloaded = 0; // share of the weights, as shown last
+let encoderProgress = null; // shows how much of the encoder has come, while a search waits for it
 
 async function main() {
   watchPicker((file) => takePhoto(file));
   tagger.addEventListener('progress', ({ detail }) => progress(detail.loaded / detail.total));
   tagger.addEventListener('fallback', () => (fellBack = true));
+  encoder.addEventListener('progress', ({ detail }) => encoderProgress?.(detail.loaded / detail.total));
   byId('find').addEventListener('submit', (event) => {
     event.preventDefault();
     find();
@@ -41,13 +46,15 @@ async function main() {
   byId('suggest').addEventListener('click', suggest);
   for (const button of document.querySelectorAll('[data-lang]')) button.addEventListener('click', () => speak(button.dataset.lang, true));
 
+  holdRelease();
+  // Nothing heavy comes before a photo does, or seems to. A failure is said when a photo asks for the model.
+  whenIntended([byId('picker'), byId('samples')], () => navigator.connection?.saveData || tagger.load().catch(() => {}));
+
   await speak(preferred());
   document.documentElement.classList.add('ready');
+  byId('boot').hidden = true;
   showSamples(takePhoto).catch(() => {}); // a shop without samples is still a shop
-  // Nobody waits for the model while looking for a photo, unless the visitor counts bytes.
-  // A failure is said when a photo asks for the model. The tagger comes first: the photo is read before it is searched with.
-  if (!navigator.connection?.saveData) tagger.load().catch(() => {}).then(encodes).catch(() => {});
-  if ('serviceWorker' in navigator) navigator.serviceWorker.register(new URL('sw.js', document.baseURI)).catch(() => {});
+  registerWhenIdle();
 }
 
 /** Shows the page in a language. */
@@ -69,6 +76,7 @@ async function speak(language, remember = false) {
 /** Takes a picture from any source, shows it and reads its style. */
 async function takePhoto(source) {
   const turn = ++turns;
+  tagger.load().catch(() => {}); // beside the decoding; readStyle says what failed
   let opened;
   try {
     opened = await Photo.open(await source);
@@ -117,17 +125,21 @@ function another() {
 }
 
 async function readStyle(of) {
+  of.waits = true; // for its tags
   busy(null);
   announce(t('style.reading'));
   try {
     const reading = await tagger.tag({ pixels: of.pixels(), width: of.width, height: of.height });
     if (photo !== of) return; // another photo came meanwhile
-    of.tags = reading.tags;
+    of.waits = false;
     const seen = { ...reading, fellBack };
     setTags(() => showTags(seen));
     announce(t('style.announce', { styles: verdict(reading.tags) }));
+    keepModule(reading.backend);
+    if (isUnmetered()) encodes().catch(() => {}); // said when a search asks for it
   } catch (error) {
     if (photo !== of) return;
+    of.waits = false;
     console.error('selvedge: no tags:', error.code, error.message);
     setTags(() => showFailure(error.code, () => readStyle(of)));
   }
@@ -174,6 +186,7 @@ async function find(send = false) {
   say('results.preparing');
   byId('results').scrollIntoView({ block: 'nearest' });
   let embedding = null;
+  encoderProgress = (share) => mine === searching && !mine.signal.aborted && setResults(() => showSearching(t('results.loading', { share: percent(share) })));
   try {
     if (!send && (await encodes())) embedding = await encoder.embed({ pixels: of.pixels(), width: of.width, height: of.height }, query.crop);
   } catch (error) {
@@ -184,6 +197,7 @@ async function find(send = false) {
     return setResults(() => showUndescribed(() => find(), () => find(true)));
   }
   if (mine !== searching || mine.signal.aborted) return;
+  encoderProgress = null;
   say('results.searching');
   try {
     const answer = embedding ? await searchByEmbedding({ ...embedding, category: query.category }, mine.signal) : await search({ image: await of.jpeg(), ...query }, mine.signal);
@@ -203,7 +217,7 @@ function progress(share) {
   const step = Math.floor(share * 50) / 50;
   if (step === downloaded) return;
   downloaded = step;
-  if (photo && !photo.tags) busy(step);
+  if (photo?.waits) busy(step);
 }
 
 function busy(share) {

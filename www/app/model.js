@@ -1,7 +1,8 @@
 // The page's side of a model's worker: the tagger's, or the query encoder's. Every call ends within its time: with an answer,
 // or with a ModelError.
 //
-// Whatever goes wrong on WebGPU (no answer, a lost device, a crash), the worker is ended and a new one starts on the CPU.
+// Whatever goes wrong on WebGPU (no answer, a wrong one, a lost device, a crash), the worker is ended and a new one starts on
+// the CPU. All models of a page share one verdict on the GPU: what failed for one is not tried by the others.
 
 /** Why there is no answer. `code` is the worker's (`absent` where the shop has no such model), or `timeout` / `crashed`. */
 export class ModelError extends Error {
@@ -13,6 +14,22 @@ export class ModelError extends Error {
   }
 }
 
+/** The verdict on the GPU that a page's models share. Dispatches `refused` (its `detail` is the ModelError) once. */
+export class Gpu extends EventTarget {
+  /** @param {'auto'|'webgpu'|'cpu'} backend `auto` until an adapter was looked for */
+  constructor(backend) {
+    super();
+    this.backend = backend;
+  }
+
+  /** Nobody uses the GPU from now on. */
+  refuse(error) {
+    if (this.backend === 'cpu') return;
+    this.backend = 'cpu';
+    this.dispatchEvent(new CustomEvent('refused', { detail: error }));
+  }
+}
+
 /** Reads photos in a worker. Dispatches `progress` ({loaded, total}) and `fallback` ({message}) as CustomEvents. */
 export class Model extends EventTarget {
   #options;
@@ -20,15 +37,20 @@ export class Model extends EventTarget {
   #ready = null;
   #wait = null;
   #running;
+  #gpuClock = null;
+  #gpuSince = 0;
+  #gpuSpent = 0;
   #tail = Promise.resolve();
 
   /**
-   * @param {{name: 'tagger'|'query-encoder', backend: 'auto'|'webgpu'|'cpu', loadTimeout: number, tagTimeout: number, api: URL,
-   *   modules: URL}} options ms; `name` is the model's place in the service
+   * @param {{name: 'tagger'|'query-encoder', gpu: Gpu, loadTimeout: number, tagTimeout: number, gpuLoadTimeout: number,
+   *   gpuTagTimeout: number, api: URL, modules: URL}} options ms; `name` is the model's place in the service. `gpuLoadTimeout` is
+   *   what adapter, device and first answer may take together, downloads aside
    */
   constructor(options) {
     super();
     this.#options = { ...options };
+    this.#options.gpu.addEventListener('refused', ({ detail }) => this.#leaveGpu(detail));
   }
 
   /** Starts the worker, once; resolves to `{backend, modelId}`. */
@@ -79,12 +101,13 @@ export class Model extends EventTarget {
   async #run(message, answer) {
     const { backend, modelId } = await this.load();
     try {
-      return { ...(await this.#ask(message, answer, this.#options.tagTimeout)), backend, modelId };
+      const { tagTimeout, gpuTagTimeout } = this.#options;
+      return { ...(await this.#ask(message, answer, backend === 'cpu' ? tagTimeout : gpuTagTimeout)), backend, modelId };
     } catch (error) {
       if (error.code === 'input_invalid') throw error;
       this.#stop(); // whatever state it is in, nobody needs it
       if (!error.gpu) throw error;
-      this.#fallBack(error);
+      this.#options.gpu.refuse(error);
       return this.#run(message, answer);
     }
   }
@@ -95,14 +118,16 @@ export class Model extends EventTarget {
     } catch (error) {
       if (!error.gpu) throw error;
       this.#stop(false);
-      this.#fallBack(error);
+      this.#options.gpu.refuse(error);
       return this.#open();
     }
   }
 
   #open() {
-    const { name, backend, api, modules, loadTimeout } = this.#options;
+    const { name, gpu, api, modules, loadTimeout } = this.#options;
+    const { backend } = gpu;
     this.#running = backend;
+    this.#gpuSpent = 0;
     const worker = new Worker(new URL('worker.js', import.meta.url), { type: 'module' });
     this.#worker = worker;
     worker.addEventListener('message', ({ data }) => {
@@ -129,7 +154,7 @@ export class Model extends EventTarget {
       const wait = { answer, resolve: settle(resolve), reject: settle(reject) };
       wait.alive = () => {
         clearTimeout(timer);
-        timer = setTimeout(() => wait.reject(new ModelError('timeout', `no answer within ${timeout / 1000} s`, this.#onGpu())), timeout);
+        timer = setTimeout(() => wait.reject(this.#late(timeout, answer !== 'ready')), timeout);
       };
       this.#wait = wait;
       wait.alive();
@@ -141,9 +166,13 @@ export class Model extends EventTarget {
     if (data.type === 'failed') {
       const error = new ModelError(data.code, data.message, data.gpu);
       if (this.#wait) this.#wait.reject(error);
-      else if (data.gpu) this.#lost(error);
+      else if (data.gpu) this.#options.gpu.refuse(error); // between two photos
+    } else if (data.type === 'gpu') {
+      this.#watchGpu(data.busy);
+      this.#wait?.alive();
     } else if (data.type === 'backend') {
       this.#running = data.backend;
+      if (this.#options.gpu.backend === 'auto') this.#options.gpu.backend = data.backend;
       this.#wait?.alive();
     } else if (data.type === 'progress') {
       this.#wait?.alive();
@@ -153,16 +182,30 @@ export class Model extends EventTarget {
     }
   }
 
-  /** The device went away between two photos: be ready on the CPU before the next one. */
-  #lost(error) {
-    this.#stop();
-    this.#fallBack(error);
-    this.load().catch(() => {}); // the next photo says so if that fails too
+  /** Lets the GPU's time run, or stops it. */
+  #watchGpu(busy) {
+    clearTimeout(this.#gpuClock);
+    if (!busy) {
+      this.#gpuSpent += performance.now() - this.#gpuSince;
+      return;
+    }
+    const { gpuLoadTimeout } = this.#options;
+    this.#gpuSince = performance.now();
+    this.#gpuClock = setTimeout(() => this.#wait?.reject(this.#late(gpuLoadTimeout, true)), gpuLoadTimeout - this.#gpuSpent);
   }
 
-  #fallBack(error) {
-    this.#options.backend = 'cpu';
+  /** The error of an answer that did not come. */
+  #late(timeout, computing) {
+    return new ModelError('timeout', `no answer within ${timeout / 1000} s`, computing && this.#onGpu());
+  }
+
+  /** Goes on without the GPU: at once where a photo waits, else by being ready before the next one. */
+  #leaveGpu(error) {
     this.dispatchEvent(new CustomEvent('fallback', { detail: { code: error.code, message: error.message } }));
+    if (!this.#worker || !this.#onGpu()) return;
+    if (this.#wait) return this.#wait.reject(new ModelError(error.code, error.message, true));
+    this.#stop();
+    this.load().catch(() => {}); // the next photo says so if that fails too
   }
 
   #onGpu() {
@@ -170,6 +213,7 @@ export class Model extends EventTarget {
   }
 
   #stop(forget = true) {
+    clearTimeout(this.#gpuClock);
     this.#worker?.terminate();
     this.#worker = null;
     this.#wait?.reject(new ModelError('closed', 'the model was closed'));

@@ -1,5 +1,7 @@
 // A picture file → upright pixels. The one place where the page decodes photos.
 
+import { requireReadable } from './readback.js';
+
 /** Longest side kept, pixels: well above what the models look at, small enough for a phone. */
 const MAX_SIDE = 1024;
 
@@ -38,8 +40,12 @@ export class Photo {
     return new Photo(canvas);
   }
 
-  /** `height × width × 4` bytes, rows from the top. */
+  /**
+   * `height × width × 4` bytes, rows from the top.
+   * @throws {PixelsHidden}
+   */
   pixels() {
+    requireReadable();
     const context = this.canvas.getContext('2d', { willReadFrequently: true });
     return new Uint8Array(context.getImageData(0, 0, this.width, this.height).data.buffer);
   }

@@ -23,7 +23,7 @@ export function showBusy(share) {
 
 /** Why there are no tags, and a button to try again. */
 export function showFailure(code, again) {
-  const known = ['unreachable', 'unexpected', 'corrupt', 'timeout'].includes(code) ? code : 'other';
+  const known = ['unreachable', 'unexpected', 'corrupt', 'timeout', 'renewed', 'pixels_hidden'].includes(code) ? code : 'other';
   replace(
     el('div', { class: 'notice error', role: 'alert' }, el('p', {}, t(`style.failed.${known}`)), el('button', { type: 'button', class: 'button', onclick: again }, t('again'))),
   );

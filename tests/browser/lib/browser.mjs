@@ -17,10 +17,10 @@ export function launch({ gpu = false } = {}) {
  * Opens the page and waits until it speaks.
  * @param {import('playwright-core').Browser} browser
  * @param {string} url
- * @param {{query?: string, width?: number, language?: string, scheme?: 'light'|'dark', offline?: boolean}} [how] `offline` lets
- *   the service worker in
+ * @param {{query?: string, width?: number, language?: string, scheme?: 'light'|'dark', offline?: boolean, script?: string}} [how] `offline` lets
+ *   the service worker in; `script` runs before the page's own
  */
-export async function open(browser, url, { query = '', width = 1280, language = 'en-GB', scheme = 'light', offline = false } = {}) {
+export async function open(browser, url, { query = '', width = 1280, language = 'en-GB', scheme = 'light', offline = false, script = '' } = {}) {
   const context = await browser.newContext({
     viewport: { width, height: 800 },
     locale: language,
@@ -28,6 +28,7 @@ export async function open(browser, url, { query = '', width = 1280, language = 
     reducedMotion: 'reduce',
     serviceWorkers: offline ? 'allow' : 'block',
   });
+  if (script) await context.addInitScript(script);
   const page = await context.newPage();
   page.problems = [];
   page.on('pageerror', (error) => page.problems.push(String(error)));

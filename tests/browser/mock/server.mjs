@@ -26,8 +26,7 @@ function readBundle(folder) {
   return { manifest: { format: 1, id: 'mock', weights: { file: 'weights.safetensors', bytes: weights.length, sha256 } }, weights };
 }
 
-/** What the modules are replaced with; `behaviour` is `works`, `hangs`, `throws`, `panics`, `hangs-later` or
- * `cannot-embed`. */
+/** What the modules are replaced with; `behaviour` is `works`, `hangs`, `throws`, `panics`, XX. */
 export const fakeModule = (behaviour) => `
   const never = new Promise(() => {});
   export default async function init() {}
@@ -48,10 +47,12 @@ export const fakeModule = (behaviour) => `
       if ('${behaviour}' === 'hangs-later' && width !== 8) await never;
       const probs = { natural: 0.86, casual: 0.71, minimalist: 0.44, korean: 0.31, japanese: 0.22, ladylike: 0.12, ol_commuter: 0.09, sport: 0.08,
         european_american: 0.07, british: 0.04, girlish: 0.03, street_punk: 0.02, ethnic: 0.01 };
+      if ('${behaviour}' === 'wrong' && this.name === 'webgpu') probs.natural = 0.5;
       return Object.entries(probs).map(([id, prob]) => ({ id, prob, threshold: 0.4, on: prob >= 0.4 }));
     }
     async embed(rgba, width, height, crop) {
       if ('${behaviour}' === 'cannot-embed') throw Object.assign(new Error('no numbers'), { name: 'inference_failed' });
+      if ('${behaviour}' === 'embed-hangs' && width !== 8) await never;
       return Float32Array.from([0.6, crop ? -0.8 : 0.8]);
     }
     backend() { return this.name; }
@@ -65,7 +66,9 @@ export const fakeModule = (behaviour) => `
  * @returns {Promise<{url: string, requests: {method: string, path: string, bytes: number, fields?: object}[], set: (faults: object) => void,
  *   close: () => Promise<void>}>} `requests` are all that came, with the bytes of their bodies and a search's fields or query; `set` changes what goes wrong:
  *   `tagger` / `search` (an HTTP status to answer with), `encoder` (false: none is served, although `query` names one; true: a made-up one is), `weights` ('damaged' | 'slow'), `modules` ({webgpu, cpu}: behaviours of
- *   fake modules; without, the built ones are served), `latency` of a search in ms, `empty` (a search that finds nothing), `release` (a mark in the page's data-release)
+ *   fake modules; without, the built ones are served), `latency` of a search in ms, `empty` (a search that finds nothing), `release` (a mark in the page's data-release),
+ *   `site` (another build of the page: a deployment), `gone` (no answer at all), `bad` ([pattern of paths, 'html' | 'cut' | 'flipped' | 'missing'][]: copies
+ *   that go wrong on the way)
  */
 export async function startMock({ site, port = 0, bundle = null, query = null }) {
   let faults = {};
@@ -94,7 +97,10 @@ export async function startMock({ site, port = 0, bundle = null, query = null })
 }
 
 async function answer(request, response, { site, faults, models, seen }) {
+  if (faults.gone) return request.socket.destroy();
   const path = new URL(request.url, 'http://localhost').pathname;
+  const fault = faults.bad?.find(([pattern]) => pattern.test(path))?.[1];
+  if (fault) return damaged(response, faults.site ?? site, path, fault, models);
   const fake = /^\/wasm\/(?:[0-9a-f]+\/)?selvedge-(webgpu|cpu)\.js$/.exec(path)?.[1];
   if (fake && faults.modules) return send(response, 200, 'text/javascript', fakeModule(faults.modules[fake] ?? 'works'));
   if (path === '/api/v1/tagger' && faults.tagger) return problem(response, faults.tagger, 'internal');
@@ -114,8 +120,8 @@ async function answer(request, response, { site, faults, models, seen }) {
   if (picture && drawing(picture)) return send(response, 200, 'image/svg+xml', drawing(picture));
   if (path.startsWith('/images/user/')) return send(response, 200, 'image/png', photo());
   if (path.startsWith('/api/')) return problem(response, 404, 'not_found');
-  if (path === '/' && faults.release) return send(response, 200, 'text/html', release(site, faults.release));
-  return file(response, site, path);
+  if (path === '/' && faults.release) return send(response, 200, 'text/html', release(faults.site ?? site, faults.release));
+  return file(response, faults.site ?? site, path);
 }
 
 const sampleList = () =>
@@ -156,10 +162,24 @@ async function sendWeights(response, weights, { weights: fault }) {
 /** The page as another release of it would be: the same but for a mark. */
 const release = (site, mark) => readFileSync(join(site, 'index.html'), 'utf8').replace('<html ', `<html data-release="${mark}" `);
 
+/** A copy that went wrong on the way, kept by the browser as the right one would be. */
+function damaged(response, site, path, fault, models) {
+  if (fault === 'missing') return send(response, 404, 'text/plain', 'not found');
+  if (fault === 'html') return send(response, 200, 'text/html', '<!doctype html><title>Please log in</title></html>', cachingOf(path));
+  const manifest = models[path.replace('/api/v1/', '')]?.manifest;
+  const content = manifest ? Buffer.from(JSON.stringify(manifest)) : Buffer.from(readFileSync(join(site, normalize(path))));
+  if (fault === 'flipped') content[content.length >> 1] ^= 1;
+  const sent = fault === 'cut' ? content.subarray(0, content.length >> 1) : content;
+  return send(response, 200, manifest ? 'application/json' : TYPES[extname(path)], sent, cachingOf(path));
+}
+
+/** As the service does it: what has a hash in its address is kept for a year. */
+const cachingOf = (path) => (/^\/(assets|wasm)\//.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache');
+
 function file(response, site, path) {
   const place = join(site, normalize(path === '/' ? '/index.html' : path));
   if (!place.startsWith(site) || !existsSync(place) || !statSync(place).isFile()) return send(response, 404, 'text/plain', 'not found');
-  response.writeHead(200, { 'content-type': TYPES[extname(place)] ?? 'application/octet-stream', 'cache-control': 'no-cache' });
+  response.writeHead(200, { 'content-type': TYPES[extname(place)] ?? 'application/octet-stream', 'cache-control': cachingOf(path) });
   createReadStream(place).pipe(response);
 }
 
@@ -168,8 +188,8 @@ const json = (response, value) => send(response, 200, 'application/json', JSON.s
 const problem = (response, status, code) =>
   send(response, status, 'application/problem+json', JSON.stringify({ type: `urn:selvedge:problem:${code}`, title: code, status, code, detail: `mock ${code}`, request_id: 'mock' }));
 
-function send(response, status, type, body) {
-  response.writeHead(status, { ...(type && { 'content-type': type }), 'cache-control': 'no-cache' });
+function send(response, status, type, body, caching = 'no-cache') {
+  response.writeHead(status, { ...(type && { 'content-type': type }), 'cache-control': caching });
   response.end(body);
 }
 

@@ -1,0 +1,43 @@
+// A build of the page without Trunk: the real page, finished by the real finish.mjs, with fake modules.
+
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+import { fakeModule } from '../mock/server.mjs';
+
+const ROOT = resolve(import.meta.dirname, '../../..');
+
+/** The shortest module that compiles. */
+const EMPTY_MODULE = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+
+/**
+ * Builds the page into a temporary folder, which `remove` deletes.
+ * @param {(folder: string) => void} [change] changes the sources in `folder` before they are finished: another release
+ * @returns {{path: string, remove: () => void}}
+ */
+export function buildSite(change = () => {}) {
+  const path = mkdtempSync(join(tmpdir(), 'selvedge-site-'));
+  for (const part of ['app', 'style', 'i18n', 'sw.js', 'icon.svg', 'manifest.webmanifest']) cpSync(join(ROOT, 'www', part), join(path, part), { recursive: true });
+  const page = readFileSync(join(ROOT, 'www/index.html'), 'utf8').replace(/<link data-trunk[^>]*>\n?/g, '');
+  writeFileSync(join(path, 'index.html'), page);
+  mkdirSync(join(path, 'wasm'));
+  for (const backend of ['cpu', 'webgpu']) {
+    writeFileSync(join(path, `wasm/selvedge-${backend}.js`), fakeModule('works'));
+    writeFileSync(join(path, `wasm/selvedge-${backend}_bg.wasm`), EMPTY_MODULE);
+  }
+  change(path);
+  execFileSync(process.execPath, [join(ROOT, 'www/build/finish.mjs')], { env: { ...process.env, TRUNK_STAGING_DIR: path, TRUNK_DIST_DIR: '' } });
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** Replaces text in a source file; it has to be there. */
+export function replaceIn(file, from, to) {
+  const text = readFileSync(file, 'utf8');
+  if (!text.includes(from)) throw new Error(`${file} does not hold ${from}`);
+  writeFileSync(file, text.replaceAll(from, to));
+}
+
+/** Puts text before a source file's own. */
+export const prepend = (file, text) => writeFileSync(file, `${text}\n${readFileSync(file, 'utf8')}`);
