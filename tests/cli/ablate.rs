@@ -137,6 +137,36 @@ fn one_failure_leaves_the_rest_and_is_named() {
 }
 
 #[test]
+fn a_query_encoder_is_distilled_and_measured_in_its_teachers_gallery() {
+    let recipe = "name = 'tiny'\nseed = 3\nepochs = 1\n[data]\ndir = 'shop'\nholdout = 0.2\n[input]\nwidth = 48\n\
+        height = 48\nfit = 'pad'\n[optimiser]\nbatch = 16\nrate = 0.01\n[task]\nkind = 'query'\n\
+        backbone = 'resnet10_w16'\ncontrast = 0\n";
+    let switches = "recipe = 'recipe.toml'\nseeds = 1\nmodes = ['alone']\ntrain = ['teacher=teacher']\n\
+        evaluate = ['gallery-bundle=teacher']\n[[switches]]\nname = 'mirror'\nset = ['augment.flip=true']\n";
+    let dir = folder(recipe, switches);
+    let dir = dir.path();
+    tests::fixture::write_retrieval_bundle(&dir.join("teacher")).expect("a teacher");
+    let (ok, printed, said) = ablate(dir, &[]);
+    assert!(ok, "{said}");
+    assert!(printed.contains("mean_ap_at_10 on "), "{printed}");
+    let lines = table(dir);
+    for variant in ["baseline", "only mirror"] {
+        let line = &lines[&(variant.to_owned(), "3".to_owned())];
+        assert!(line["status"] == "done" && number(line, "mean_ap_at_10") >= 0.0, "{line:?}");
+    }
+    // The table's figure is that of small queries in the large gallery.
+    let run = "out/baseline-seed3/bundle";
+    let evaluate =
+        ["evaluate", "--bundle", run, "--gallery-bundle", "teacher", "--data", "shop", "--split", "val", "--json"];
+    let output = selvedge().args(evaluate).args(["--device", "cpu"]).current_dir(dir).output().expect("starts");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let across = &report["pairings"][1];
+    assert_eq!(across["name"], "small–large");
+    let figure = across["figures"]["mean_ap_at_10"]["value"].as_f64().expect("a figure");
+    assert_eq!(figure, number(&lines[&("baseline".to_owned(), "3".to_owned())], "mean_ap_at_10"));
+}
+
+#[test]
 fn boosters_are_stacked_on_folds_and_measured_beside_their_mean() {
     if tests::skip::xgboost("boosters_are_stacked_on_folds_and_measured_beside_their_mean").is_none() {
         return;

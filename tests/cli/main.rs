@@ -3,6 +3,7 @@
 mod ablate;
 mod benchmarks;
 mod challenge;
+mod datasets;
 mod recolour;
 
 use assert_cmd::Command;

@@ -3,7 +3,6 @@
 use super::options::Options;
 use super::recipe::{AblationRecipe, Mode, Switch, slug};
 use crate::train::Recipe;
-use crate::train::recipe::TaskRecipe;
 use anyhow::Context;
 use shared::model::BackboneConfig;
 use std::path::{Path, PathBuf};
@@ -55,7 +54,7 @@ pub struct Training {
 impl Training {
     /// The subcommand that trains it.
     pub fn command(&self) -> &'static str {
-        if matches!(self.recipe.task, TaskRecipe::Distill(_)) { "distill" } else { "train" }
+        if self.recipe.task.needs_teacher() { "distill" } else { "train" }
     }
 }
 

@@ -12,7 +12,7 @@ use shared::taxonomy::Category;
 
 use super::{CatalogError, LocalText, Product, SamplePhoto};
 use crate::data::Row;
-use crate::data::manifest::MANIFEST;
+use crate::data::manifest::{MANIFEST, parse};
 
 const PRODUCTS: &str = "products.jsonl";
 
@@ -82,20 +82,19 @@ impl Dataset {
     }
 }
 
+/// The rows of a manifest, as training reads them, each with its line.
 fn read_manifest(path: &Path) -> Result<Vec<(u64, Row)>, CatalogError> {
-    let file = fs::File::open(path).map_err(CatalogError::io("read", path))?;
-    let mut reader = csv::Reader::from_reader(file);
-    let mut rows = Vec::new();
-    for row in reader.deserialize::<Row>() {
-        let line = rows.len() as u64 + 2;
-        let refuse = |message| CatalogError::Dataset { path: path.to_owned(), line, message };
-        let row = row.map_err(|error| refuse(error.to_string()))?;
-        if !is_inside(&row.path) {
-            return Err(refuse(format!("`{}` is not a path inside the dataset", row.path)));
+    let bytes = fs::read(path).map_err(CatalogError::io("read", path))?;
+    let refuse = |line, message| CatalogError::Dataset { path: path.to_owned(), line, message };
+    let rows = parse(path, &bytes).map_err(|error| refuse(error.line.unwrap_or(1) as u64, error.message))?;
+    let inside = |row: Row| {
+        let line = row.line as u64;
+        if is_inside(&row.path) {
+            return Ok((line, row));
         }
-        rows.push((line, row));
-    }
-    Ok(rows)
+        Err(refuse(line, format!("`{}` is not a path inside the dataset", row.path)))
+    };
+    rows.into_iter().map(inside).collect()
 }
 
 fn read_products(path: &PathBuf) -> Result<BTreeMap<String, Product>, CatalogError> {

@@ -4,9 +4,9 @@ use super::evaluate::AfterArgs;
 use super::print;
 use crate::bundle_io;
 use crate::data::benchmarks::{self, Boxed, Format, boxed, find, inside, one_file_each, submission};
-use crate::data::import::{report_missing, write_manifest};
+use crate::data::import::{each_photo, none_missing, report_missing, write_manifest};
 use crate::data::manifest::SHOP;
-use crate::data::{Dataset, Row};
+use crate::data::{Dataset, MaxErrors, Row};
 use crate::device::DeviceChoice;
 use crate::evaluate::categories::categorise;
 use crate::evaluate::fusion::Finder;
@@ -38,6 +38,9 @@ pub struct ImportRetrievalArgs {
     /// Images that may be missing; they are counted and left out.
     #[arg(long, default_value_t = 0)]
     max_missing: usize,
+    /// Share of the images that may be unreadable, or have a box outside of them; they are named and left out.
+    #[arg(long, value_name = "SHARE", default_value_t)]
+    max_errors: MaxErrors,
 }
 
 /// `selvedge submit-retrieval`
@@ -74,9 +77,13 @@ pub(super) fn import_retrieval(args: &ImportRetrievalArgs) -> anyhow::Result<()>
     let folder = args.from.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let lists = if args.from.is_dir() { args.from.as_path() } else { folder };
     let images = args.images.as_deref().unwrap_or(lists);
-    let (lines, missing) = benchmarks::lines(listed, images)?;
+    let (lines, missing) = benchmarks::lines(listed, images, args.max_errors)?;
     report_missing(missing.iter().map(String::as_str), args.max_missing, images)?;
-    anyhow::ensure!(!lines.is_empty(), "none of the images is in {}", images.display());
+    anyhow::ensure!(
+        !lines.is_empty(),
+        "none of the images in {} can be used; name their folder with --images",
+        images.display()
+    );
     for (split, n) in write_manifest(lines, &args.out)? {
         eprintln!("{split}: {n} images");
     }
@@ -85,6 +92,10 @@ pub(super) fn import_retrieval(args: &ImportRetrievalArgs) -> anyhow::Result<()>
 
 pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice) -> anyhow::Result<()> {
     anyhow::ensure!(!args.out.exists(), "{} is there already; name another file with --out", args.out.display());
+    anyhow::ensure!(
+        args.after.tune_split.is_none() || args.after.category_bundle.is_some(),
+        "--tune-split chooses weights for each category, and the lists say nothing of categories; name a bundle that tells them with --category-bundle, or leave out --tune-split"
+    );
     let (queries, gallery) = (boxed(&args.queries)?, boxed(&args.gallery)?);
     let mut rows = rows(&queries, &args.images, "user")?;
     rows.extend(self::rows(&gallery, &args.images, SHOP)?);
@@ -123,18 +134,28 @@ pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice)
     print(&args.out.display().to_string())
 }
 
-/// Rows of photos that must all be there.
+/// Rows of photos that must all be there and readable.
 fn rows(photos: &[Boxed], folder: &Path, domain: &str) -> anyhow::Result<Vec<Row>> {
     let found: Vec<Option<PathBuf>> = photos.iter().map(|photo| find(folder, &photo.url)).collect();
     let missing = photos.iter().zip(&found).filter(|(_, path)| path.is_none()).map(|(photo, _)| photo.url.as_str());
-    anyhow::ensure!(
-        report_missing(missing, usize::MAX, folder)? == 0,
-        "a submission must search with all queries in the whole gallery; fetch the images that are missing"
-    );
-    let row = |(photo, path): (&Boxed, PathBuf)| {
-        let bounds = inside(photo.corners, &path)?;
-        let (split, domain) = (SUBMITTED.to_owned(), domain.to_owned());
-        Ok(Row { path: path.display().to_string(), split, domain, bounds, ..Row::default() })
-    };
-    photos.iter().zip(found.into_iter().flatten()).map(row).collect()
+    none_missing(
+        missing,
+        folder,
+        "a submission must search with all queries in the whole gallery; fetch the images that are missing",
+    )?;
+    let there: Vec<(&Boxed, PathBuf)> = photos.iter().zip(found.into_iter().flatten()).collect();
+    let none: MaxErrors = "0%".parse().map_err(anyhow::Error::msg)?;
+    each_photo(
+        there,
+        |(_, path)| path,
+        |(boxed, path), photo| {
+            let bounds = inside(boxed.corners, photo);
+            if bounds.is_none() {
+                eprintln!("the box of {} lies outside; the whole photo is taken", boxed.url);
+            }
+            let (split, domain) = (SUBMITTED.to_owned(), domain.to_owned());
+            Ok(Row { path: path.display().to_string(), split, domain, bounds, ..Row::default() })
+        },
+        none,
+    )
 }

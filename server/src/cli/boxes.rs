@@ -1,7 +1,7 @@
 //! `selvedge dataset boxes`: how well a photo's box is guessed without any network, against the box of its mask.
 
 use super::print;
-use crate::data::{Crop, Dataset, Images, MAX_CORRUPT};
+use crate::data::{Crop, Dataset, Images, Limit, MaxErrors, Row};
 use crate::evaluate::bootstrap::{Interval, interval};
 use crate::evaluate::ranking::mean_of_numbers;
 use anyhow::Context;
@@ -25,6 +25,9 @@ pub struct BoxesArgs {
     /// Values of masks that show no garment, such as background, skin and hair.
     #[arg(long, value_delimiter = ',', default_values_t = [0])]
     ground: Vec<u8>,
+    /// Share of the photos that may be unreadable; they are named and left out.
+    #[arg(long, value_name = "SHARE", default_value_t)]
+    max_errors: MaxErrors,
 }
 
 /// Left, top, right and bottom as shares of the picture's sides.
@@ -39,7 +42,8 @@ struct Boxes {
 pub(super) fn boxes(args: &BoxesArgs) -> anyhow::Result<()> {
     let mut dataset = Dataset::open(&args.dir)?;
     let wanted = |split: &str| split == args.split || split == args.guess_from;
-    dataset.leave_out_corrupt(|row| wanted(&row.split) && !row.mask.is_empty(), true, MAX_CORRUPT)?;
+    let masked = |row: &Row| wanted(&row.split) && !row.mask.is_empty();
+    dataset.leave_out_corrupt(masked, true, Limit::Share(args.max_errors))?;
     let images = Arc::new(Images::keeping(Arc::new(dataset), 0));
     let measured = of_split(&images, &args.split, args, true)?;
     let guess = of_split(&images, &args.guess_from, args, false)?;

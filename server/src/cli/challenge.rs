@@ -4,9 +4,9 @@ use super::ensemble::XgBoostFlag;
 use super::evaluate::tables;
 use super::print;
 use crate::bundle_io;
-use crate::data::challenge::{Entry, find_images, import, read, submission};
-use crate::data::import::report_missing;
-use crate::data::{Dataset, Images, Row};
+use crate::data::challenge::{Allowed, Entry, find_images, import, read, submission};
+use crate::data::import::{format_of, none_missing};
+use crate::data::{Dataset, Images, MaxErrors, Row};
 use crate::device::DeviceChoice;
 use crate::ensemble::{Bagging, Ensemble, Zoo};
 use crate::evaluate::run::{Options, mean_probabilities, thresholds_of};
@@ -38,6 +38,9 @@ pub struct ImportStyleArgs {
     /// Images that may be missing; they are counted and left out.
     #[arg(long, default_value_t = 100)]
     max_missing: usize,
+    /// Share of the images that may be unreadable; they are named and left out.
+    #[arg(long, value_name = "SHARE", default_value_t)]
+    max_errors: MaxErrors,
 }
 
 /// `selvedge submit`
@@ -94,7 +97,8 @@ pub(super) fn import_style(args: &ImportStyleArgs) -> anyhow::Result<()> {
     }
     let entries: Vec<(Entry, &str)> =
         labels.into_iter().map(|entry| (entry, "train")).chain(test.into_iter().map(|entry| (entry, "test"))).collect();
-    for (split, n) in import(&entries, &args.images, &args.out, args.max_missing)? {
+    let allowed = Allowed { missing: args.max_missing, errors: args.max_errors };
+    for (split, n) in import(&entries, &args.images, &args.out, allowed)? {
         eprintln!("{split}: {n} images");
     }
     print(&args.out.display().to_string())
@@ -130,11 +134,7 @@ fn by_bundles(
     let found = find_images(&entries, folder)?;
     let missing = entries.iter().zip(&found).filter(|(_, path)| path.is_none()).map(|(entry, _)| entry.id.as_str());
     // A submission without some of its ids is worth nothing.
-    let missing: Vec<&str> = missing.collect();
-    anyhow::ensure!(
-        report_missing(missing.iter().copied(), usize::MAX, folder)? == 0,
-        "a submission must answer for every image; fetch those that are missing"
-    );
+    none_missing(missing, folder, "a submission must answer for every image; fetch those that are missing")?;
     let row = |path: &PathBuf| Row { path: path.display().to_string(), split: "test".to_owned(), ..Row::default() };
     let rows = found.iter().flatten().map(row).collect();
     let dataset = Dataset::of(rows);
@@ -153,13 +153,18 @@ fn by_bundles(
     Ok(entries.into_iter().zip(probs).map(answer).collect())
 }
 
-/// Every image of a folder under its name without extension, in the order of names.
+/// Every image of a folder under its name without extension, in the order of names; what is no picture is told from its bytes,
+/// named and left out.
 fn all_in(folder: &Path) -> anyhow::Result<Vec<Entry>> {
     let mut names = BTreeMap::new();
     for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))? {
         let path = entry?.path();
         let id = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         if let Some(id) = id.filter(|id| path.is_file() && !id.starts_with('.')) {
+            if format_of(&path).is_none() {
+                eprintln!("left out {}, which is no picture", path.display());
+                continue;
+            }
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let before = names.insert(id.clone(), name);
             anyhow::ensure!(before.is_none(), "two files in {} are named {id}", folder.display());

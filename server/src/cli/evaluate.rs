@@ -9,6 +9,7 @@ use crate::device::DeviceChoice;
 use crate::evaluate::asymmetric::asymmetric;
 use crate::evaluate::fusion::Fusion;
 use crate::evaluate::instances::{DEPTHS, Instances};
+use crate::evaluate::outcomes::Outcomes;
 use crate::evaluate::run::{Options, Report, evaluate_predictions, evaluate_with};
 use crate::evaluate::search::{Direction, Search};
 use crate::evaluate::table::Table;
@@ -49,7 +50,7 @@ pub struct AfterArgs {
     /// Folder of a bundle that tells categories: queries that it is sure of are looked up among their like, as
     /// `serve --category-bundle` does.
     #[arg(long, value_name = "DIR")]
-    category_bundle: Option<PathBuf>,
+    pub(super) category_bundle: Option<PathBuf>,
 }
 
 impl AfterArgs {
@@ -134,14 +135,16 @@ pub(super) fn evaluate(args: &EvaluateArgs, choice: DeviceChoice) -> anyhow::Res
     }
     if let Some(gallery) = &args.gallery_bundle {
         anyhow::ensure!(
-            args.outcomes.is_none() && options.views == Views::None && options.instances == Instances::default(),
-            "--gallery-bundle measures three plain searches; leave out views, outcomes and what a search goes through"
+            options.views == Views::None && options.instances == Instances::default(),
+            "--gallery-bundle measures three plain searches; leave out views and what a search goes through"
         );
         let [query] = &bundles[..] else {
             anyhow::bail!("--gallery-bundle measures one query encoder; name one --bundle")
         };
         let gallery = bundle_io::read(gallery)?;
-        return answer(&asymmetric(query, &gallery, dataset, &args.split, &choice.open()?)?, args.json);
+        let report = asymmetric(query, &gallery, dataset, &args.split, &choice.open()?)?;
+        write_outcomes(&report.outcomes, args)?;
+        return answer(&report, args.json);
     }
     let report = evaluate_with(&bundles, dataset.clone(), &args.split, &options, &choice.open()?)?;
     if let Some(path) = &args.failures {
@@ -156,10 +159,13 @@ pub(super) fn evaluate(args: &EvaluateArgs, choice: DeviceChoice) -> anyhow::Res
 }
 
 fn answer_with_outcomes(report: &Report, args: &EvaluateArgs) -> anyhow::Result<()> {
-    if let Some(path) = &args.outcomes {
-        write_whole(path, &serde_json::to_vec(&report.outcomes)?)?;
-    }
+    write_outcomes(&report.outcomes, args)?;
     answer(report, args.json)
+}
+
+fn write_outcomes(outcomes: &Outcomes, args: &EvaluateArgs) -> anyhow::Result<()> {
+    let Some(path) = &args.outcomes else { return Ok(()) };
+    write_whole(path, &serde_json::to_vec(outcomes)?)
 }
 
 fn options(args: &EvaluateArgs) -> anyhow::Result<Options> {

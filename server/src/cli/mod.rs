@@ -4,6 +4,7 @@ mod ablate;
 mod benchmarks;
 mod boxes;
 mod challenge;
+mod describe;
 mod ensemble;
 mod evaluate;
 mod join;
@@ -11,12 +12,12 @@ mod photo;
 mod pictures;
 mod recolour;
 mod runs;
+mod sheet;
 mod shop;
 mod whiten;
 
-use crate::data::Dataset;
 use crate::device::{self, DeviceChoice};
-use crate::train::recipe::{Recipe, TaskRecipe};
+use crate::train::recipe::Recipe;
 use crate::train::{Start, export};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -77,7 +78,7 @@ pub enum DatasetCommand {
     /// Draw a shop: products with their photos, users' photos, masks and labels.
     Render(shop::RenderArgs),
     /// Lay pictures of a dataset out on one page.
-    Sheet(shop::SheetArgs),
+    Sheet(sheet::SheetArgs),
     /// Lay out what a recipe's augmentation does: each photo, then what the network sees of it time after time.
     Augmented(pictures::AugmentedArgs),
     /// Give the garments of photos other colours, as a dataset of its own.
@@ -90,7 +91,7 @@ pub enum DatasetCommand {
     ImportStyle(challenge::ImportStyleArgs),
     /// Make a dataset of DeepFashion's, Stanford Online Products' or the challenge's retrieval lists and images.
     ImportRetrieval(benchmarks::ImportRetrievalArgs),
-    /// Count images, items and labels of a dataset, split by split.
+    /// Count images, items and labels of a dataset, split by split, and name files that are missing or in two splits.
     Describe {
         /// Folder of the dataset.
         dir: PathBuf,
@@ -141,12 +142,12 @@ pub struct DistillArgs {
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Dataset(DatasetCommand::Render(args)) => shop::render(&args),
-        Command::Dataset(DatasetCommand::Sheet(args)) => shop::sheet(&args),
+        Command::Dataset(DatasetCommand::Sheet(args)) => sheet::sheet(&args),
         Command::Dataset(DatasetCommand::Augmented(args)) => pictures::augmented(&args, cli.device),
         Command::Dataset(DatasetCommand::Recolour(args)) => recolour::recolour_dataset(&args, cli.device),
         Command::Dataset(DatasetCommand::Boxes(args)) => boxes::boxes(&args),
         Command::Dataset(DatasetCommand::Bench(args)) => pictures::bench(&args),
-        Command::Dataset(DatasetCommand::Describe { dir }) => describe(&dir),
+        Command::Dataset(DatasetCommand::Describe { dir }) => describe::describe(&dir),
         Command::Dataset(DatasetCommand::ImportStyle(args)) => challenge::import_style(&args),
         Command::Dataset(DatasetCommand::ImportRetrieval(args)) => benchmarks::import_retrieval(&args),
         Command::SubmitRetrieval(args) => benchmarks::submit_retrieval(&args, cli.device),
@@ -159,7 +160,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Train(args) => {
             let recipe = read_recipe(&args.recipe, &args.settings, args.data.as_ref())?;
             anyhow::ensure!(
-                !matches!(recipe.task, TaskRecipe::Distill(_) | TaskRecipe::Query(_)),
+                !recipe.task.needs_teacher(),
                 "this recipe needs a teacher; use `selvedge distill --teacher BUNDLE RECIPE`"
             );
             train(&args, &recipe, Vec::new(), cli.device)
@@ -167,7 +168,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Distill(args) => {
             let recipe = read_recipe(&args.train.recipe, &args.train.settings, args.train.data.as_ref())?;
             anyhow::ensure!(
-                matches!(recipe.task, TaskRecipe::Distill(_) | TaskRecipe::Query(_)),
+                recipe.task.needs_teacher(),
                 "this is no recipe for distillation (task.kind = \"distill\" or \"query\"); use `selvedge train`"
             );
             train(&args.train, &recipe, args.teacher, cli.device)
@@ -223,27 +224,4 @@ fn train(args: &TrainArgs, recipe: &Recipe, teachers: Vec<PathBuf>, choice: Devi
     let pool = rayon::ThreadPoolBuilder::new().build().context("cannot start the threads to compute on")?;
     let bundle = pool.install(|| export::train(recipe, &order, &device))?;
     print(&bundle.display().to_string())
-}
-
-fn describe(dir: &Path) -> anyhow::Result<()> {
-    let dataset = Dataset::open(dir)?;
-    let mut splits: std::collections::BTreeMap<&str, (usize, std::collections::BTreeSet<&str>)> = Default::default();
-    for row in &dataset.rows {
-        let (images, items) = splits.entry(&row.split).or_default();
-        *images += 1;
-        items.insert(&row.item_id);
-    }
-    let mut text = String::new();
-    for (split, (images, items)) in &splits {
-        text += &format!("{split}: {images} images of {} items\n", items.len());
-    }
-    for label in dataset.vocabulary() {
-        let n = |split: &str| {
-            let with = |row: &&crate::data::Row| row.split == split && row.labels().any(|l| l == label);
-            dataset.rows.iter().filter(with).count()
-        };
-        let counts: Vec<String> = splits.keys().map(|split| format!("{split} {}", n(split))).collect();
-        text += &format!("  {label}: {}\n", counts.join(", "));
-    }
-    print(&text)
 }

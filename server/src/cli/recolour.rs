@@ -2,9 +2,10 @@
 
 use super::print;
 use super::shop::bar;
-use crate::data::manifest::MANIFEST;
+use crate::data::import::format_of;
+use crate::data::manifest::{MANIFEST, TRAIN};
 use crate::data::recolour::{Coverage, Extent, recolour};
-use crate::data::{Dataset, Images, Row};
+use crate::data::{Dataset, Images, Limit, MaxErrors, Row};
 use crate::device::DeviceChoice;
 use crate::render::lay_out;
 use crate::segmenter;
@@ -63,6 +64,9 @@ pub struct RecolourArgs {
     /// Also write a page of photos before and after.
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
+    /// Share of the photos that may be unreadable; they are named and left out.
+    #[arg(long, value_name = "SHARE", default_value_t)]
+    max_errors: MaxErrors,
 }
 
 /// A line of the manifest.
@@ -77,6 +81,7 @@ struct Line<'a> {
     mask: String,
     dup_group: &'a str,
     r#box: String,
+    several_splits: &'a str,
 }
 
 impl<'a> Line<'a> {
@@ -92,6 +97,7 @@ impl<'a> Line<'a> {
             mask,
             dup_group: &row.dup_group,
             r#box: String::new(),
+            several_splits: if row.several_splits { "yes" } else { "" },
         }
     }
 }
@@ -99,7 +105,8 @@ impl<'a> Line<'a> {
 pub(super) fn recolour_dataset(args: &RecolourArgs, device: DeviceChoice) -> anyhow::Result<()> {
     anyhow::ensure!(!args.out.exists(), "{} is there already; name another folder with --out", args.out.display());
     anyhow::ensure!(args.copies > 0, "--copies must be at least 1");
-    let dataset = Dataset::open(&args.dir)?;
+    let mut dataset = Dataset::open(&args.dir)?;
+    dataset.leave_out_corrupt(|row| is_chosen(row, args), true, Limit::Share(args.max_errors))?;
     let rows = chosen(&dataset, args)?;
     let images = Arc::new(Images::keeping(Arc::new(dataset), 0));
     let bare = rows.iter().filter(|row| images.dataset().rows[**row].mask.is_empty()).count();
@@ -139,7 +146,8 @@ pub(super) fn recolour_dataset(args: &RecolourArgs, device: DeviceChoice) -> any
     if args.with_originals {
         let home = std::fs::canonicalize(&args.dir)?;
         let place = |path: &str| if path.is_empty() { String::new() } else { home.join(path).display().to_string() };
-        for row in &images.dataset().rows {
+        let dataset = images.dataset();
+        for (_, row) in dataset.rows.iter().enumerate().filter(|(at, _)| !dataset.left_out.contains(at)) {
             let r#box = row
                 .bounds
                 .map_or_else(String::new, |b| format!("{} {} {} {}", b.x, b.y, b.x + b.width, b.y + b.height));
@@ -161,14 +169,19 @@ pub(super) fn recolour_dataset(args: &RecolourArgs, device: DeviceChoice) -> any
     print(&args.out.display().to_string())
 }
 
+/// Whether a row is to be recoloured, if there is room for it.
+fn is_chosen(row: &Row, args: &RecolourArgs) -> bool {
+    let labels = &args.labels;
+    row.split == TRAIN && (labels.is_empty() || row.labels().any(|label| labels.iter().any(|wanted| wanted == label)))
+}
+
 /// Training rows with one of the labels, as many as are wanted.
 fn chosen(dataset: &Dataset, args: &RecolourArgs) -> anyhow::Result<Vec<usize>> {
     let known = dataset.vocabulary();
     if let Some(label) = args.labels.iter().find(|label| !known.contains(label)) {
         anyhow::bail!("no photo of {} carries the label '{label}'; it has {}", args.dir.display(), known.join(", "));
     }
-    let wanted = |row: &Row| args.labels.is_empty() || row.labels().any(|label| args.labels.iter().any(|l| l == label));
-    let rows = dataset.split("train", wanted, " with one of these labels")?;
+    let rows = dataset.split(TRAIN, |row| is_chosen(row, args), " with one of these labels")?;
     let limit = args.limit.unwrap_or(rows.len()).clamp(1, rows.len());
     Ok((0..limit).map(|at| rows[at * rows.len() / limit]).collect())
 }
@@ -194,7 +207,8 @@ impl Work<'_> {
     }
 
     fn write_picture(&self, row: usize, copy: usize, picture: &RgbImage) -> anyhow::Result<String> {
-        let png = self.images.dataset().rows[row].path.to_ascii_lowercase().ends_with(".png");
+        let dataset = self.images.dataset();
+        let png = format_of(&dataset.dir.join(&dataset.rows[row].path)) == Some(ImageFormat::Png);
         let path = format!("images/{row:06}_{copy}.{}", if png { "png" } else { "jpg" });
         let mut bytes = Cursor::new(Vec::new());
         if png {

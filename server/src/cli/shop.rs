@@ -4,11 +4,10 @@ use super::print;
 use crate::catalog::rerank::Rerank;
 use crate::catalog::storage::Storage;
 use crate::catalog::{self, IndexOptions};
-use crate::data::Dataset;
 use crate::device::DeviceChoice;
 use crate::embed::QueueOptions;
 use crate::http::{ServeConfig, serve as serve_http};
-use crate::render::{RenderOptions, StyleMix, contact_sheet, render_dataset};
+use crate::render::{RenderOptions, StyleMix, render_dataset};
 use crate::telemetry::{self, LogFormat};
 use anyhow::Context;
 use clap::Args;
@@ -36,31 +35,6 @@ pub struct RenderArgs {
     #[arg(long, default_value_t = 1.0)]
     temper: f32,
     /// The folder to make.
-    #[arg(long)]
-    out: PathBuf,
-}
-
-/// `selvedge dataset sheet`
-#[derive(Debug, Args)]
-pub struct SheetArgs {
-    /// Folder of the dataset.
-    dir: PathBuf,
-    /// Only pictures of this domain, such as shop or user.
-    #[arg(long)]
-    domain: Option<String>,
-    /// Only pictures that carry this label.
-    #[arg(long)]
-    label: Option<String>,
-    /// Pictures at most.
-    #[arg(long, default_value_t = 48)]
-    limit: usize,
-    /// Pictures in a row.
-    #[arg(long, default_value_t = 8)]
-    columns: usize,
-    /// Side of each picture's place in pixels.
-    #[arg(long, default_value_t = 160)]
-    cell: u32,
-    /// The PNG or JPEG file to write.
     #[arg(long)]
     out: PathBuf,
 }
@@ -163,20 +137,6 @@ pub(super) fn render(args: &RenderArgs) -> anyhow::Result<()> {
     bar.finish_and_clear();
     eprintln!("rendered {} products, {} photos", summary.items, summary.images);
     print(&summary.out.display().to_string())
-}
-
-pub(super) fn sheet(args: &SheetArgs) -> anyhow::Result<()> {
-    let dataset = Dataset::open(&args.dir)?;
-    let wanted = |row: &&crate::data::Row| {
-        args.domain.as_ref().is_none_or(|domain| row.domain == *domain)
-            && args.label.as_ref().is_none_or(|label| row.labels().any(|l| l == label))
-    };
-    let images: Vec<PathBuf> =
-        dataset.rows.iter().filter(wanted).take(args.limit).map(|row| dataset.dir.join(&row.path)).collect();
-    anyhow::ensure!(!images.is_empty(), "no picture of {} is of that domain and label", args.dir.display());
-    let sheet = contact_sheet(&images, args.columns, args.cell)?;
-    sheet.save(&args.out).with_context(|| format!("cannot write {}", args.out.display()))?;
-    print(&args.out.display().to_string())
 }
 
 pub(super) fn index(args: &IndexArgs, device: DeviceChoice) -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 
 use super::{command_line, print};
 use crate::bundle_io;
-use crate::data::{Dataset, Images, MAX_CORRUPT};
+use crate::data::{Dataset, Images, Limit};
 use crate::device::DeviceChoice;
 use crate::evaluate::forward::forward_all;
 use crate::evaluate::whitening;
@@ -45,7 +45,7 @@ pub(super) fn whiten(args: &WhitenArgs, choice: DeviceChoice) -> anyhow::Result<
     let device = choice.open()?;
     let net = load_retrieval(&manifest, &weights, &device)?;
     let mut dataset = Dataset::open(&args.data)?;
-    dataset.leave_out_corrupt(|row| row.split == "train", false, MAX_CORRUPT)?;
+    dataset.leave_out_corrupt(|row| row.split == "train", false, Limit::Fixed)?;
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&manifest.input));
     let embed = |rows: &[usize]| forward_all(&images, rows, &manifest.input, &device, |x| net.forward(x));
     let projection = whitening::fit(images.dataset(), args.dims, embed, &device)?;

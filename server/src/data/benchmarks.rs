@@ -4,12 +4,21 @@
 //!
 //! Their protocols are `selvedge evaluate`'s: In-shop and Consumer-to-Shop search the split's shop photos with its users'
 //! (`--direction worn-to-shop`), Online Products every photo among all others (`--direction all`).
+//!
+//! **Boxes are in pixels of the upright picture**, as everywhere in a manifest. No list says whether its boxes are of the
+//! stored or of the upright picture; the two differ only where a file's EXIF data ask for a turn, and whoever drew a box in
+//! a program of today saw the picture upright.
 
-use super::import::{Line, file_name};
+use super::csv_text::text;
+use super::folds::UnionFind;
+use super::import::{Line, each_photo, file_name};
 use super::manifest::SHOP;
+use super::max_errors::MaxErrors;
+use super::photo::Photo;
 use anyhow::{Context, bail, ensure};
 use shared::input::CropBox;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use shared::taxonomy::Category;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 /// The domain of photos that search.
@@ -70,30 +79,40 @@ pub fn read(format: Format, from: &Path) -> anyhow::Result<Vec<Listed>> {
     let mut splits: HashMap<&str, &str> = HashMap::new();
     for Listed { item_id, split, .. } in &listed {
         let first = splits.entry(item_id).or_insert(split);
-        ensure!(first == split, "item {item_id} is in '{first}' and in '{split}', so a figure would be too good");
+        ensure!(
+            first == split,
+            "item {item_id} is in '{first}' and in '{split}', so a figure would be too good; correct the list"
+        );
     }
     Ok(listed)
 }
 
-/// The lines of an import: photos whose file is there, and the names of the others.
+/// The lines of an import: photos whose file is there and can be read, and the names of those that are missing.
 ///
 /// # Errors
-/// If a picture's size cannot be read, or as [`one_file_each`].
-pub fn lines(listed: Vec<Listed>, folder: &Path) -> anyhow::Result<(Vec<Line>, Vec<String>)> {
+/// If more photos cannot be read, or have a box outside of them, than `max_errors` allows; or as [`one_file_each`].
+pub fn lines(listed: Vec<Listed>, folder: &Path, max_errors: MaxErrors) -> anyhow::Result<(Vec<Line>, Vec<String>)> {
     let folder = std::fs::canonicalize(folder).with_context(|| format!("there is no folder {}", folder.display()))?;
     let found: Vec<Option<PathBuf>> = listed.iter().map(|photo| find(&folder, &photo.name)).collect();
     one_file_each(listed.iter().zip(&found).filter_map(|(photo, path)| Some((photo.name.as_str(), path.as_deref()?))))?;
-    let (mut lines, mut missing) = (Vec::with_capacity(listed.len()), Vec::new());
-    for (Listed { name, split, item_id, category, domain, corners }, path) in listed.into_iter().zip(found) {
-        let Some(path) = path else {
-            missing.push(name);
-            continue;
-        };
-        let bounds = corners.map(|corners| inside(corners, &path)).transpose()?.flatten();
-        let (split, domain) = (split.to_owned(), domain.to_owned());
-        lines.push(Line { path, split, labels: String::new(), item_id, category, domain, bounds });
+    let (mut there, mut missing) = (Vec::with_capacity(listed.len()), Vec::new());
+    for (photo, path) in listed.into_iter().zip(found) {
+        match path {
+            Some(path) => there.push((photo, path)),
+            None => missing.push(photo.name),
+        }
     }
-    Ok((lines, missing))
+    let line = |(Listed { split, item_id, category, domain, corners, .. }, path), photo: &Photo| {
+        let bounds = match corners {
+            Some(corners) => Some(inside(corners, photo).with_context(|| {
+                format!("the box {corners:?} lies outside its {} × {} pixels", photo.width(), photo.height())
+            })?),
+            None => None,
+        };
+        let (split, domain) = (String::from(split), String::from(domain));
+        Ok(Line { path, split, labels: String::new(), item_id, category, domain, bounds })
+    };
+    Ok((each_photo(there, |(_, path)| path, line, max_errors)?, missing))
 }
 
 /// The file of a photo: as it is named, below `Img` as DeepFashion is unpacked, below a url's host and folders as `wget -x`
@@ -122,15 +141,10 @@ pub fn one_file_each<'a>(photos: impl IntoIterator<Item = (&'a str, &'a Path)>) 
     Ok(())
 }
 
-/// A box within its picture: lists have some that leave it by a pixel or two; `None` if nothing is left.
-///
-/// # Errors
-/// If the picture's size cannot be read.
-pub fn inside([x, y, right, bottom]: Corners, path: &Path) -> anyhow::Result<Option<CropBox>> {
-    let (width, height) =
-        image::image_dimensions(path).with_context(|| format!("cannot read the size of {}", path.display()))?;
-    let (right, bottom) = (right.min(width), bottom.min(height));
-    Ok((x < right && y < bottom).then(|| CropBox { x, y, width: right - x, height: bottom - y }))
+/// A box within its picture, which is upright: lists have some that leave it by a pixel or two; `None` if nothing is left.
+pub fn inside([x, y, right, bottom]: Corners, photo: &Photo) -> Option<CropBox> {
+    let (right, bottom) = (right.min(photo.width()), bottom.min(photo.height()));
+    (x < right && y < bottom).then(|| CropBox { x, y, width: right - x, height: bottom - y })
 }
 
 fn in_shop(dir: &Path) -> anyhow::Result<Vec<Listed>> {
@@ -194,11 +208,16 @@ fn online_products(dir: &Path) -> anyhow::Result<Vec<Listed>> {
     Ok(all)
 }
 
+/// A line of the challenge's pairs.
+struct Pair {
+    number: usize,
+    category: &'static str,
+    user: (String, Corners),
+    shop: (String, Corners),
+}
+
 fn pairs(file: &Path) -> anyhow::Result<Vec<Listed>> {
-    // A shop's photo names the item: whoever else is paired with it shows the same.
-    let mut items: BTreeMap<String, String> = BTreeMap::new();
-    let mut seen = BTreeSet::new();
-    let mut all = Vec::new();
+    let mut pairs = Vec::new();
     for (number, words) in words(file)? {
         let at = || format!("{} line {number}", file.display());
         let [user, ux0, uy0, ux1, uy1, shop, sx0, sy0, sx1, sy1, class] = &words[..] else {
@@ -207,22 +226,44 @@ fn pairs(file: &Path) -> anyhow::Result<Vec<Listed>> {
         let category = class.parse::<usize>().ok().and_then(|class| CLASSES.get(class));
         let category = category
             .with_context(|| format!("{}: the class '{class}' is none of 0 (tops), 1 (bags), 2 (shoes)", at()))?;
-        let item = items.entry(shop.clone()).or_insert_with(|| format!("pair{number}")).clone();
-        for (name, numbers, domain) in [(user, [ux0, uy0, ux1, uy1], USER), (shop, [sx0, sy0, sx1, sy1], SHOP)] {
-            let corners = corners(numbers).with_context(at)?;
-            if seen.insert((name.clone(), corners, item.clone())) {
+        let user = (user.clone(), corners([ux0, uy0, ux1, uy1]).with_context(at)?);
+        let shop = (shop.clone(), corners([sx0, sy0, sx1, sy1]).with_context(at)?);
+        pairs.push(Pair { number, category, user, shop });
+    }
+    ensure!(!pairs.is_empty(), "{} has no lines", file.display());
+
+    // A shop's photo names the item, and so does the box of a user's: whoever is paired with either shows the same.
+    let mut places: HashMap<(&str, Option<Corners>), usize> = HashMap::new();
+    let mut first = Vec::new();
+    let mut joined = Vec::new();
+    for pair in &pairs {
+        let ends = [(pair.shop.0.as_str(), None), (pair.user.0.as_str(), Some(pair.user.1))];
+        joined.push(ends.map(|end| {
+            *places.entry(end).or_insert_with(|| {
+                first.push(pair.number);
+                first.len() - 1
+            })
+        }));
+    }
+    let mut sets = UnionFind::new(first.len());
+    joined.iter().for_each(|[shop, user]| sets.join(*shop, *user));
+
+    let mut seen = BTreeSet::new();
+    let mut all = Vec::new();
+    for (pair, [shop, _]) in pairs.iter().zip(joined) {
+        for ((name, corners), domain) in [(&pair.user, USER), (&pair.shop, SHOP)] {
+            if seen.insert((name, *corners)) {
                 all.push(Listed {
                     name: name.clone(),
                     split: "train",
-                    item_id: item.clone(),
-                    category: (*category).to_owned(),
+                    item_id: format!("pair{}", first[sets.root(shop)]),
+                    category: pair.category.to_owned(),
                     domain,
-                    corners: Some(corners),
+                    corners: Some(*corners),
                 });
             }
         }
     }
-    ensure!(!all.is_empty(), "{} has no lines", file.display());
     Ok(all)
 }
 
@@ -267,9 +308,11 @@ fn corners(numbers: [&String; 4]) -> anyhow::Result<Corners> {
     Ok(corners)
 }
 
-/// The last but two parts of `img/WOMEN/Dresses/id_00000002/02_1_front.jpg`.
+/// The last but two parts of `img/WOMEN/Dresses/id_00000002/02_1_front.jpg`; in small letters where those are a category's.
 fn category_in(name: &str) -> String {
-    name.split('/').rev().nth(2).unwrap_or_default().to_owned()
+    let folder = name.split('/').rev().nth(2).unwrap_or_default();
+    let small = folder.to_lowercase();
+    if small == "dress" || Category::from_id(&small).is_some() { small } else { folder.to_owned() }
 }
 
 /// The boxes of a list, if the dataset has it: the header's first words and `x_1 y_1 x_2 y_2`.
@@ -355,8 +398,14 @@ fn locate(dir: &Path, folder: &str, file: &str) -> Option<PathBuf> {
 
 /// The words of every line that has any, with the line's number.
 fn words(path: &Path) -> anyhow::Result<Vec<(usize, Vec<String>)>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Vec::new());
+    }
+    let text = text(&bytes).map_err(|(line, what)| match line {
+        Some(line) => anyhow::anyhow!("{} line {line}: {what}", path.display()),
+        None => anyhow::anyhow!("{}: {what}", path.display()),
+    })?;
     let of = |(at, line): (usize, &str)| (at + 1, line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     Ok(text.lines().enumerate().map(of).filter(|(_, words)| !words.is_empty()).collect())
 }

@@ -4,14 +4,13 @@
 //! the thirteen columns. Columns are found by a header if there is one, which may also name `split` and put labels in
 //! another order; without one they are in the challenge's order.
 
-use super::import::{Line, file_name, report_missing, write_manifest};
+use super::csv_text::{Lines, first_line, separator, text};
+use super::import::{Line, each_photo, file_name, format_of, report_missing, write_manifest};
+use super::max_errors::MaxErrors;
 use anyhow::Context;
 use shared::taxonomy::STYLES;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-
-/// Ways an image may end.
-const EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "JPG", "PNG"];
 
 /// A line of one of the challenge's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,29 +108,52 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Entry>> {
 }
 
 fn parse(bytes: &[u8]) -> anyhow::Result<Vec<Entry>> {
-    // A byte-order mark, which spreadsheets write, is no part of the first cell.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut lines = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    let text = text(bytes).map_err(|(line, what)| match line {
+        Some(line) => anyhow::anyhow!("line {line}: {what}"),
+        None => anyhow::anyhow!("{what}"),
+    })?;
+    let first = first_line(text);
+    // A line without a header has as many cells as ids, urls and styles; one cell with another separator in it is none.
+    let other = || [";", "\t", "|"].into_iter().find(|other| !first.contains(',') && first.contains(other));
+    if let Some(said) = separator(first, "id").filter(|_| !first.contains(',')) {
+        anyhow::bail!("line 1: {said}");
+    }
+    if let Some(other) = other() {
+        anyhow::bail!("line 1: '{first}' has no comma, but '{}'; separate columns by commas", other.escape_debug());
+    }
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut lines = Lines::of(text);
     let (mut columns, mut entries, mut ids) = (None, Vec::new(), BTreeSet::new());
-    for (number, line) in lines.records().enumerate() {
-        let line = line?;
+    for record in reader.records() {
+        let record = record?;
+        let number = lines.number(&record);
+        if record.iter().all(|cell| cell.trim().is_empty()) {
+            continue;
+        }
+        let titled = record.get(0).is_some_and(|cell| cell.trim().eq_ignore_ascii_case("id"));
         let columns = match &columns {
+            Some(_) if titled => anyhow::bail!("line {number} repeats the header; remove it"),
             Some(columns) => columns,
-            None if line.get(0).is_some_and(|cell| cell.trim().eq_ignore_ascii_case("id")) => {
-                columns = Some(Columns::named(&line)?);
+            None if titled => {
+                columns = Some(Columns::named(&record).with_context(|| format!("line {number}"))?);
                 continue;
             }
-            None => columns.insert(Columns::counted(line.len())?),
+            None => columns.insert(Columns::counted(record.len()).with_context(|| format!("line {number}"))?),
         };
-        let entry = columns.entry(&line).with_context(|| format!("line {}", number + 1))?;
-        anyhow::ensure!(ids.insert(entry.id.clone()), "line {}: the id {} is there twice", number + 1, entry.id);
+        let entry = columns.entry(&record).with_context(|| format!("line {number}"))?;
+        anyhow::ensure!(
+            ids.insert(entry.id.clone()),
+            "line {number}: the id {} is there twice; keep the line that is right",
+            entry.id
+        );
         entries.push(entry);
     }
-    anyhow::ensure!(!entries.is_empty(), "there are no lines");
+    anyhow::ensure!(!entries.is_empty(), "there are no lines; every line is an image's id, url and styles");
     Ok(entries)
 }
 
-/// The images of entries: `None` where there is none. An image is found by its id or by the last part of its url.
+/// The images of entries: `None` where there is none. An image is named by its id, by its id with any ending, or as in its
+/// url; of several that are named alike, that whose bytes are a picture's.
 ///
 /// # Errors
 /// If the folder cannot be read.
@@ -141,46 +163,71 @@ pub fn find_images(entries: &[Entry], folder: &Path) -> anyhow::Result<Vec<Optio
     for entry in read {
         names.insert(entry?.file_name().to_string_lossy().into_owned());
     }
+    let mut by_stem: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for name in &names {
+        let stem = Path::new(name).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        by_stem.entry(stem).or_default().push(name);
+    }
     let of = |entry: &Entry| {
-        let by_id = EXTENSIONS.iter().map(|extension| format!("{}.{extension}", entry.id));
-        let mut candidates = std::iter::once(entry.id.clone()).chain(by_id).chain([file_name(&entry.url).to_owned()]);
-        candidates.find(|name| names.contains(name)).map(|name| folder.join(name))
+        let alike = by_stem.get(&entry.id).map_or(&[][..], Vec::as_slice);
+        let picture = alike.iter().copied().find(|name| format_of(&folder.join(name)).is_some());
+        let there = |name| names.get(name).map(String::as_str);
+        let name = there(&*entry.id).or(picture).or_else(|| there(file_name(&entry.url)));
+        name.or(alike.first().copied()).map(|name| folder.join(name))
     };
     Ok(entries.iter().map(of).collect())
 }
 
-/// Writes a dataset's manifest for entries whose images are there, each in the split that it says or else in `split`;
-/// images are named by absolute paths unless they lie within `out`. Returns rows by split.
+/// How many images an import leaves out before it fails.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowed {
+    /// Images that are not there.
+    pub missing: usize,
+    /// The share of those that are there and cannot be read.
+    pub errors: MaxErrors,
+}
+
+/// Writes a dataset's manifest for entries whose images are there and can be read, each in the split that it says or else in
+/// `split`; images are named by absolute paths unless they lie within `out`. Returns rows by split.
 ///
 /// # Errors
-/// If more than `max_missing` images are missing, or a manifest is there already.
+/// If more images are missing or unreadable than `allowed`, or a manifest is there already.
 pub fn import(
     entries: &[(Entry, &str)],
     images: &Path,
     out: &Path,
-    max_missing: usize,
+    allowed: Allowed,
 ) -> anyhow::Result<BTreeMap<String, usize>> {
     let folder = std::fs::canonicalize(images).with_context(|| format!("there is no folder {}", images.display()))?;
     let plain: Vec<Entry> = entries.iter().map(|(entry, _)| entry.clone()).collect();
     let found = find_images(&plain, &folder)?;
     let missing = plain.iter().zip(&found).filter(|(_, path)| path.is_none()).map(|(entry, _)| entry.id.as_str());
-    report_missing(missing, max_missing, images)?;
-    let mut lines = Vec::new();
-    for ((entry, split), path) in entries.iter().zip(found) {
-        let Some(path) = path else { continue };
-        let on = entry.styles.iter().flat_map(|styles| STYLES.iter().zip(styles)).filter(|(_, on)| **on);
-        let labels: Vec<&str> = on.map(|(style, _)| style.id).collect();
-        lines.push(Line {
-            path,
-            split: entry.split.as_deref().unwrap_or(split).to_owned(),
-            labels: labels.join(";"),
-            item_id: entry.id.clone(),
-            category: "other".to_owned(),
-            domain: "shop".to_owned(),
-            bounds: None,
-        });
-    }
-    anyhow::ensure!(!lines.is_empty(), "none of the images is in {}", images.display());
+    report_missing(missing, allowed.missing, images)?;
+    let there: Vec<_> = entries.iter().zip(found).filter_map(|(entry, path)| Some((entry, path?))).collect();
+    anyhow::ensure!(
+        !there.is_empty(),
+        "none of the images is in {}; name their folder with --images",
+        images.display()
+    );
+    let lines = each_photo(
+        there,
+        |(_, path)| path,
+        |((entry, split), path), _| {
+            let on = entry.styles.iter().flat_map(|styles| STYLES.iter().zip(styles)).filter(|(_, on)| **on);
+            let labels: Vec<&str> = on.map(|(style, _)| style.id).collect();
+            Ok(Line {
+                path,
+                split: entry.split.as_deref().unwrap_or(split).to_owned(),
+                labels: labels.join(";"),
+                item_id: entry.id.clone(),
+                category: "other".to_owned(),
+                domain: "shop".to_owned(),
+                bounds: None,
+            })
+        },
+        allowed.errors,
+    )?;
+    anyhow::ensure!(!lines.is_empty(), "none of the images in {} can be read; fetch them again", images.display());
     write_manifest(lines, out)
 }
 

@@ -1,14 +1,22 @@
-//! What importers of other people's files share: the manifest's lines, and a word on images that are not there.
+//! What importers of other people's files share: the manifest's lines, and a word on images that are not there or cannot be
+//! read.
 
-use super::manifest::MANIFEST;
+use super::manifest::{MANIFEST, parse};
+use super::max_errors::MaxErrors;
+use super::photo::Photo;
 use anyhow::Context;
+use image::ImageFormat;
+use rayon::prelude::*;
 use serde::{Serialize, Serializer};
 use shared::input::CropBox;
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Missing images that are named one by one.
-const NAMED: usize = 10;
+/// Images that are named one by one.
+const NAMED: usize = 20;
+/// Bytes that tell a picture's format.
+const HEAD: u64 = 64;
 
 /// A photo of the dataset that an import makes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,32 +50,83 @@ pub fn file_name(url: &str) -> &str {
     url.split(['?', '#']).next().and_then(|url| url.rsplit('/').next()).unwrap_or_default()
 }
 
-/// Counts what is missing and names some of it on stderr.
+/// The format of a picture by its first bytes, whatever its name; `None` for a file that is no picture, or cannot be read.
+pub fn format_of(path: &Path) -> Option<ImageFormat> {
+    let mut head = Vec::new();
+    std::fs::File::open(path).ok()?.take(HEAD).read_to_end(&mut head).ok()?;
+    image::guess_format(&head).ok()
+}
+
+/// Names some of the images that are missing on stderr.
 ///
 /// # Errors
 /// If more than `limit` are missing.
-pub fn report_missing<'a>(
-    missing: impl Iterator<Item = &'a str>,
-    limit: usize,
-    folder: &Path,
-) -> anyhow::Result<usize> {
+pub fn report_missing<'a>(missing: impl Iterator<Item = &'a str>, limit: usize, folder: &Path) -> anyhow::Result<()> {
     let missing: Vec<&str> = missing.collect();
     if missing.is_empty() {
-        return Ok(0);
+        return Ok(());
     }
+    let said = are_missing(&missing, folder);
+    anyhow::ensure!(missing.len() <= limit, "{said}\nhint: --max-missing {} leaves them out", missing.len());
+    eprintln!("{said}\nleft out {} images", missing.len());
+    Ok(())
+}
+
+/// Checks that no image is missing.
+///
+/// # Errors
+/// Names some of those that are, and says `why` all are needed.
+pub fn none_missing<'a>(missing: impl Iterator<Item = &'a str>, folder: &Path, why: &str) -> anyhow::Result<()> {
+    let missing: Vec<&str> = missing.collect();
+    anyhow::ensure!(missing.is_empty(), "{}\nhint: {why}", are_missing(&missing, folder));
+    Ok(())
+}
+
+fn are_missing(missing: &[&str], folder: &Path) -> String {
     let dots = if missing.len() > NAMED { ", …" } else { "" };
     let named = missing.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-    let said = format!("{} images are not in {}: {named}{dots}", missing.len(), folder.display());
-    anyhow::ensure!(missing.len() <= limit, "{said}\nhint: --max-missing {} leaves them out", missing.len());
-    eprintln!("{said}; left out");
-    Ok(missing.len())
+    format!("{} images are not in {}: {named}{dots}", missing.len(), folder.display())
+}
+
+/// Decodes the photo of each of `entries` in parallel and hands it to `make`, which may refuse it. Those that fail are named
+/// on stderr and left out; the others keep their order.
+///
+/// # Errors
+/// If more fail than `max_errors` allows; names them.
+pub fn each_photo<T: Send, R: Send>(
+    entries: Vec<T>,
+    path: impl Fn(&T) -> &Path + Sync,
+    make: impl Fn(T, &Photo) -> anyhow::Result<R> + Sync,
+    max_errors: MaxErrors,
+) -> anyhow::Result<Vec<R>> {
+    let total = entries.len();
+    let of = |entry: T| {
+        let file = path(&entry).display().to_string();
+        let made = Photo::read(path(&entry)).and_then(|photo| make(entry, &photo).with_context(|| file.clone()));
+        made.map_err(|error| format!("{error:#}"))
+    };
+    let (made, faults): (Vec<_>, Vec<_>) =
+        entries.into_par_iter().map(of).collect::<Vec<_>>().into_iter().partition(Result::is_ok);
+    let faults: Vec<String> = faults.into_iter().filter_map(Result::err).collect();
+    if !faults.is_empty() {
+        let more = faults.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+        let named = faults.iter().take(NAMED).cloned().collect::<Vec<_>>().join("\n  ");
+        let said = format!("{} of {total} images cannot be used\n  {named}{more}", faults.len());
+        anyhow::ensure!(
+            max_errors.allows(faults.len(), total),
+            "{said}\nhint: at most {max_errors} of them may be left out; repair or remove them, or allow more by --max-errors"
+        );
+        eprintln!("{said}\nleft out {} images; at most {max_errors} may be", faults.len());
+    }
+    Ok(made.into_iter().filter_map(Result::ok).collect())
 }
 
 /// Writes the manifest of a new dataset; images are named by absolute paths unless they lie within `out`. Returns rows by
 /// split.
 ///
 /// # Errors
-/// If a manifest is there already, or cannot be written.
+/// If a manifest is there already, cannot be written, or could not be read again.
 pub fn write_manifest(lines: Vec<Line>, out: &Path) -> anyhow::Result<BTreeMap<String, usize>> {
     let manifest = out.join(MANIFEST);
     anyhow::ensure!(!manifest.exists(), "{} is there already; name another folder with --out", manifest.display());
@@ -80,6 +139,8 @@ pub fn write_manifest(lines: Vec<Line>, out: &Path) -> anyhow::Result<BTreeMap<S
         *counts.entry(line.split.clone()).or_insert(0) += 1;
         table.serialize(Line { path, ..line })?;
     }
-    std::fs::write(&manifest, table.into_inner()?).with_context(|| format!("cannot write {}", manifest.display()))?;
+    let bytes = table.into_inner()?;
+    parse(&manifest, &bytes).context("the dataset would not be usable")?;
+    std::fs::write(&manifest, bytes).with_context(|| format!("cannot write {}", manifest.display()))?;
     Ok(counts)
 }

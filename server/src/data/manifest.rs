@@ -1,7 +1,9 @@
-//! The one dataset format: `manifest.csv` with `path,split,labels,item_id,category,domain,mask,dup_group,box`.
+//! The one dataset format: `manifest.csv` with `path,split,labels,item_id,category,domain,mask,dup_group,box,several_splits`.
 
+use super::consistency;
+use super::rows;
+pub use super::rows::ManifestError;
 use anyhow::Context;
-use serde::{Deserialize, Deserializer};
 use shared::bundle::sha256_hex;
 use shared::input::CropBox;
 use shared::taxonomy::Category;
@@ -12,17 +14,25 @@ use std::path::{Path, PathBuf};
 pub const MANIFEST: &str = "manifest.csv";
 /// The domain of a shop's own photos; every other domain counts as a user's.
 pub const SHOP: &str = "shop";
+/// The split that is learnt from.
+pub const TRAIN: &str = "train";
+/// The split that choices are made by.
+pub const VAL: &str = "val";
+/// The split that is measured on.
+pub const TEST: &str = "test";
 
 /// Why a dataset cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// A label is not in the vocabulary.
     #[error(
-        "{path} carries the label '{label}', which is not in the vocabulary {vocabulary:?}; correct the manifest or train with `data.labels = \"dataset\"`"
+        "{path} (line {line} of the manifest) carries the label '{label}', which is not in the vocabulary {vocabulary:?}; correct the manifest or train with `data.labels = \"dataset\"`"
     )]
     UnknownLabel {
         /// The image.
         path: String,
+        /// Its line.
+        line: usize,
         /// Its label.
         label: String,
         /// The known labels.
@@ -36,8 +46,20 @@ pub enum DataError {
         /// The split.
         split: String,
     },
+    /// A photo without a category in a split whose other photos have one.
+    #[error(
+        "{path} (line {line} of the manifest) has no category, and others of split '{split}' have one; fill in its category, or move it to a split of its own"
+    )]
+    NoCategory {
+        /// The image.
+        path: String,
+        /// Its line.
+        line: usize,
+        /// Its split.
+        split: String,
+    },
     /// A split without rows.
-    #[error("the dataset {dir} has no image in split '{split}'{extra}; it has {found:?}")]
+    #[error("{}", empty_split(dir, split, extra, found, *unreadable))]
     EmptySplit {
         /// The dataset.
         dir: PathBuf,
@@ -45,57 +67,59 @@ pub enum DataError {
         split: String,
         /// A further condition.
         extra: String,
-        /// Splits and their sizes.
+        /// Splits and their readable rows.
         found: BTreeMap<String, usize>,
+        /// Rows of the split asked for whose pictures cannot be read.
+        unreadable: usize,
     },
 }
 
+/// What is said of a split without rows.
+fn empty_split(dir: &Path, split: &str, extra: &str, found: &BTreeMap<String, usize>, unreadable: usize) -> String {
+    let dir = dir.display();
+    let bad = match unreadable {
+        0 => String::new(),
+        n => format!("; the pictures of {n} rows there cannot be read, so repair them or remove their rows"),
+    };
+    if found.contains_key(split) {
+        return format!("the dataset {dir} has no readable image in split '{split}'{extra}{bad}");
+    }
+    if unreadable > 0 {
+        return format!("the dataset {dir} has no readable image in split '{split}'{bad}");
+    }
+    let found: Vec<String> = found.iter().map(|(split, n)| format!("'{split}' ({n})")).collect();
+    let found = if found.is_empty() { "no readable images at all".to_owned() } else { found.join(", ") };
+    format!(
+        "the dataset {dir} has no image in split '{split}'; it has {found}; write '{split}' in the manifest's column 'split' for some photos, or name another split"
+    )
+}
+
 /// One image of a dataset.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default)]
 pub struct Row {
     /// Path relative to the dataset.
     pub path: String,
     /// `train`, `val` or `test`; a manifest may say `validation` for `val`.
     pub split: String,
     /// Labels joined by `;`; empty for none. Where a whole split has none, nobody knows them.
-    #[serde(default)]
     pub labels: String,
     /// The product or scene shown; images of one item are the same identity.
-    #[serde(default)]
     pub item_id: String,
     /// `tops`, `shoes`, `bags` or anything else.
-    #[serde(default)]
     pub category: String,
     /// `shop`, or how else the photo was taken.
-    #[serde(default)]
     pub domain: String,
     /// Path of the mask, or empty.
-    #[serde(default)]
     pub mask: String,
     /// Photos that look alike share this name, so that folds keep them together; or empty.
-    #[serde(default)]
     pub dup_group: String,
     /// Where the item is in the upright picture, written `x0 y0 x1 y1` in pixels, right and bottom edge outside; empty for
     /// all of it.
-    #[serde(default, rename = "box", deserialize_with = "corners")]
     pub bounds: Option<CropBox>,
-}
-
-/// `x0 y0 x1 y1`, or nothing.
-fn corners<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<CropBox>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text.trim().is_empty() {
-        return Ok(None);
-    }
-    let numbers: Result<Vec<u32>, _> = text.split_whitespace().map(str::parse).collect();
-    match numbers.as_deref() {
-        Ok(&[x, y, right, bottom]) if x < right && y < bottom => {
-            Ok(Some(CropBox { x, y, width: right - x, height: bottom - y }))
-        }
-        _ => Err(serde::de::Error::custom(format!(
-            "the box '{text}' is not `x0 y0 x1 y1` in whole pixels with x0 < x1 and y0 < y1"
-        ))),
-    }
+    /// Whether its item and its `dup_group` are meant to be in several of `train`, `val` and `test`: `yes`, or empty.
+    pub several_splits: bool,
+    /// Its line in the manifest, the header's being 1; 0 where no manifest lists it.
+    pub line: usize,
 }
 
 impl Row {
@@ -121,6 +145,25 @@ impl Row {
     pub fn is_shop(&self) -> bool {
         self.domain == SHOP
     }
+}
+
+/// The rows of a manifest, checked one by one and beside each other. Those that repeat another are taken once, which is
+/// said on stderr.
+///
+/// # Errors
+/// Names the first line that cannot be used, or that contradicts another, and what to do.
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Row>, ManifestError> {
+    let mut rows = rows::parse(path, bytes)?;
+    let dir = path.parent().unwrap_or(Path::new(""));
+    let repeated = consistency::check(&mut rows, dir).map_err(|(line, message)| ManifestError {
+        path: path.to_owned(),
+        line: Some(line),
+        message,
+    })?;
+    if let Some((n, [line, first])) = repeated {
+        eprintln!("{}: {n} lines repeat another (line {line} repeats line {first}) and are left out", path.display());
+    }
+    Ok(rows)
 }
 
 /// A dataset's folder and rows.
@@ -153,7 +196,7 @@ impl Dataset {
     /// Reads the manifest of `dir`.
     ///
     /// # Errors
-    /// If it is missing, unreadable or empty.
+    /// If it is missing or unreadable, and [`ManifestError`] as [`parse`].
     pub fn open(dir: &Path) -> anyhow::Result<Self> {
         let path = dir.join(MANIFEST);
         let bytes = std::fs::read(&path).with_context(|| {
@@ -162,15 +205,7 @@ impl Dataset {
                 path.display()
             )
         })?;
-        let mut rows = Vec::new();
-        for (line, row) in csv::Reader::from_reader(&bytes[..]).deserialize().enumerate() {
-            let mut row: Row = row.with_context(|| format!("{} line {}", path.display(), line + 2))?;
-            if row.split == "validation" {
-                row.split = "val".to_owned();
-            }
-            rows.push(row);
-        }
-        anyhow::ensure!(!rows.is_empty(), "{} has no rows", path.display());
+        let rows = parse(&path, &bytes)?;
         Ok(Self { dir: dir.to_owned(), rows, left_out: BTreeSet::new(), sha256: sha256_hex(&bytes) })
     }
 
@@ -188,10 +223,16 @@ impl Dataset {
             return Ok(rows);
         }
         let mut found = BTreeMap::new();
-        for row in &self.rows {
-            *found.entry(row.split.clone()).or_insert(0) += 1;
+        let mut unreadable = 0;
+        for (i, row) in self.rows.iter().enumerate() {
+            if !self.left_out.contains(&i) {
+                *found.entry(row.split.clone()).or_insert(0) += 1;
+            } else if row.split == split {
+                unreadable += 1;
+            }
         }
-        Err(DataError::EmptySplit { dir: self.dir.clone(), split: split.to_owned(), extra: extra.to_owned(), found })
+        let (dir, split, extra) = (self.dir.clone(), split.to_owned(), extra.to_owned());
+        Err(DataError::EmptySplit { dir, split, extra, found, unreadable })
     }
 
     /// Divides rows by item: those kept out (about `share` of the items) and the rest, in that order.
@@ -212,11 +253,21 @@ impl Dataset {
         (plain(out), plain(rest))
     }
 
-    /// Replaces every row's labels by its category.
-    pub fn label_by_category(&mut self) {
+    /// Replaces every row's labels by its category. A split without any category is one whose labels nobody knows.
+    ///
+    /// # Errors
+    /// [`DataError::NoCategory`] where only a part of a split has categories.
+    pub fn label_by_category(&mut self) -> Result<(), DataError> {
+        let known: BTreeSet<String> =
+            self.rows.iter().filter(|row| !row.category.is_empty()).map(|row| row.split.clone()).collect();
         for row in &mut self.rows {
-            row.labels = row.category().id().to_owned();
+            if row.category.is_empty() && known.contains(&row.split) {
+                let Row { path, line, split, .. } = row.clone();
+                return Err(DataError::NoCategory { path, line, split });
+            }
+            row.labels = if row.category.is_empty() { String::new() } else { row.category().id().to_owned() };
         }
+        Ok(())
     }
 
     /// All labels that occur, sorted.
@@ -255,6 +306,7 @@ impl Dataset {
                     let at =
                         vocabulary.iter().position(|known| known == label).ok_or_else(|| DataError::UnknownLabel {
                             path: row.path.clone(),
+                            line: row.line,
                             label: label.to_owned(),
                             vocabulary: vocabulary.to_vec(),
                         })?;

@@ -3,9 +3,12 @@
 pub mod augment;
 pub mod benchmarks;
 pub mod challenge;
+mod consistency;
 pub mod corrupt;
 pub mod crop;
+pub mod csv_text;
 pub mod duplicates;
+pub mod files;
 pub mod folds;
 pub mod images;
 pub mod import;
@@ -13,23 +16,28 @@ mod jpeg;
 pub mod loader;
 pub mod manifest;
 pub mod mask;
+mod max_errors;
 pub mod photo;
 mod raster;
 pub mod recolour;
 pub mod recolouring;
+mod rows;
 pub mod turns;
 
 pub use augment::Augment;
-pub use corrupt::MAX_CORRUPT;
+pub use corrupt::{Limit, MAX_CORRUPT};
 pub use crop::Crop;
 pub use images::Images;
 pub use loader::{Batch, Loader, Plan, Source};
-pub use manifest::{DataError, Dataset, Row};
+pub use manifest::{DataError, Dataset, ManifestError, Row};
 pub use mask::{Mask, OUTSIDE};
+pub use max_errors::MaxErrors;
 pub use photo::{Photo, PhotoError};
 pub use recolour::{Coverage, Extent};
 pub use recolouring::{Garments, Recolouring};
 pub use turns::Turned;
 
+#[cfg(test)]
+mod manifest_tests;
 #[cfg(test)]
 mod tests;

@@ -48,7 +48,7 @@ fn every_augmentation() -> Augment {
 fn batches_are_the_same_on_any_number_of_threads() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut dataset = dataset(dir.path(), 24, &[3, 17]);
-    dataset.leave_out_corrupt(|_| true, true, 2).expect("two may be damaged");
+    dataset.leave_out_corrupt(|_| true, true, Limit::Recipe(2)).expect("two may be damaged");
     let rows = dataset.split("train", |_| true, "").expect("rows");
     assert_eq!(rows.len(), 22);
     let images = Arc::new(Images::keeping(Arc::new(dataset), 0));
@@ -162,7 +162,7 @@ fn boxes_with_their_margin_are_all_that_is_seen_of_a_picture() {
     std::fs::write(dir.path().join("manifest.csv"), manifest).expect("writes");
     let spec = InputSpec { margin: 0.2, ..InputSpec::new(24, 32, Fit::Pad) };
     let mut data = Dataset::open(dir.path()).expect("a dataset");
-    data.label_by_category();
+    data.label_by_category().expect("every row has a category");
     assert_eq!(data.rows.iter().map(|row| row.labels.as_str()).collect::<Vec<_>>(), ["tops", "other", "bags"]);
     let source = Source {
         images: Arc::new(Images::new(Arc::new(data)).with_margin_of(&spec)),
@@ -219,7 +219,7 @@ fn saturation_moves_colours_towards_grey_or_away_and_leaves_grey_alone() {
 fn too_many_damaged_pictures_are_an_error_that_names_them() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut data = dataset(dir.path(), 6, &[1, 4]);
-    let error = format!("{:#}", data.leave_out_corrupt(|_| true, false, 1).expect_err("one too many"));
+    let error = format!("{:#}", data.leave_out_corrupt(|_| true, false, Limit::Recipe(1)).expect_err("one too many"));
     for part in ["2 pictures", "1.png", "4.png", "data.max_corrupt"] {
         assert!(error.contains(part), "{error}");
     }
@@ -227,7 +227,7 @@ fn too_many_damaged_pictures_are_an_error_that_names_them() {
     GrayImage::new(3, 3).save(dir.path().join("2_mask.png")).expect("writes");
     for (masks, left) in [(false, 4), (true, 3)] {
         let mut data = Dataset::open(dir.path()).expect("a dataset");
-        data.leave_out_corrupt(|_| true, masks, 3).expect("within the limit");
+        data.leave_out_corrupt(|_| true, masks, Limit::Recipe(3)).expect("within the limit");
         assert_eq!(data.split("train", |_| true, "").expect("rows").len(), left);
     }
 }

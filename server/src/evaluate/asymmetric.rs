@@ -4,10 +4,11 @@
 use super::bootstrap::Interval;
 use super::forward::forward_all;
 use super::instances::{DEPTHS, figures};
-use super::outcomes::{Figure, differences, groups};
-use super::retrieval::{MEAN_AP, Ranked, rank_scores_to, values};
+use super::outcomes::{Figure, Outcomes, differences, groups};
+use super::retrieval::{MEAN_AP, Ranked, rank_scores_to, recall_by_chance, values};
+use super::run::paths;
 use super::search::Search;
-use crate::data::{Dataset, Images, MAX_CORRUPT};
+use crate::data::{Dataset, Images, Limit};
 use burn::tensor::Device;
 use serde::Serialize;
 use shared::bundle::{Manifest, Weights, load_query, load_retrieval};
@@ -31,6 +32,13 @@ pub struct AsymmetricReport {
     pub gallery: usize,
     /// Large–large, small–large, small–small.
     pub pairings: Vec<Pairing>,
+    /// Figures of small–large by name: what a device's queries find.
+    pub figures: BTreeMap<String, Interval>,
+    /// Figures of a search by chance.
+    pub guesses: BTreeMap<String, f64>,
+    /// What small–large found query by query.
+    #[serde(skip)]
+    pub outcomes: Outcomes,
 }
 
 /// Which network embeds the queries, which the gallery, and how well it goes.
@@ -67,7 +75,7 @@ pub fn asymmetric(
         small.space(),
         large.model_id()
     );
-    dataset.leave_out_corrupt(|row| row.split == split, false, MAX_CORRUPT)?;
+    dataset.leave_out_corrupt(|row| row.split == split, false, Limit::Fixed)?;
     let plain = Search::default();
     let (user, shop) = plain.sides(&dataset, split)?;
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&large.input));
@@ -89,14 +97,20 @@ pub fn asymmetric(
     let reference = search(&large_of(&user)?, &large_gallery);
     let across = search(&small_queries, &large_gallery);
     let alone = search(&small_queries, &small_of(&shop)?);
-    let groups = groups(&user.iter().map(|row| item(*row)).collect::<Vec<_>>());
+    let items: Vec<String> = user.iter().map(|row| item(*row).clone()).collect();
+    let groups = groups(&items);
     let precision = |ranked: &[Ranked]| Figure::Queries(values(ranked, &[]).remove(MEAN_AP).unwrap_or_default());
     let pairing = |name, ranked: &[Ranked]| Pairing {
         name,
         figures: figures(&values(ranked, &DEPTHS), &groups),
         gain: differences(&[precision(ranked), precision(&reference)], &groups, &[(vec![0], vec![1])])[0],
     };
+    let found = values(&across, &DEPTHS);
+    let chance = |k: &usize| (format!("recall_at_{k} by chance"), recall_by_chance(*k, shop.len(), &across));
     Ok(AsymmetricReport {
+        figures: figures(&found, &groups),
+        guesses: DEPTHS.iter().map(chance).collect(),
+        outcomes: Outcomes::Queries { paths: paths(images.dataset(), &user), items, figures: found },
         query_model_id: small.model_id(),
         gallery_model_id: large.model_id(),
         split: split.to_owned(),
@@ -112,7 +126,7 @@ pub fn asymmetric(
 
 impl std::fmt::Display for AsymmetricReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { query_model_id, gallery_model_id, split, queries, gallery, pairings } = self;
+        let Self { query_model_id, gallery_model_id, split, queries, gallery, pairings, .. } = self;
         writeln!(f, "small {query_model_id}, large {gallery_model_id}")?;
         writeln!(f, "{queries} queries in {gallery} gallery photos of {split}")?;
         let names: Vec<&String> = pairings.first().map_or_else(Vec::new, |first| first.figures.keys().collect());

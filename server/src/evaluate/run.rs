@@ -14,7 +14,7 @@ use super::segment;
 use super::table::{Row, Table};
 use super::thresholds::ThresholdRule;
 use super::views::Views;
-use crate::data::{Dataset, Images, MAX_CORRUPT};
+use crate::data::{Dataset, Images, Limit};
 use anyhow::Context;
 use burn::tensor::Device;
 use serde::Serialize;
@@ -134,9 +134,9 @@ pub fn evaluate_with(
     let looked_at = |name: &str| {
         name == split || (search.whiten.is_some() && name == "train") || tune_split.as_deref() == Some(name)
     };
-    dataset.leave_out_corrupt(|row| looked_at(&row.split), masks, MAX_CORRUPT)?;
+    dataset.leave_out_corrupt(|row| looked_at(&row.split), masks, Limit::Fixed)?;
     if bundles.iter().any(|(manifest, _)| Category::are(&manifest.labels)) {
-        dataset.label_by_category();
+        dataset.label_by_category()?;
     }
     let rows = dataset.split(split, |_| true, "")?;
     let ((manifest, weights), others) = bundles.split_first().context("name a bundle to evaluate")?;
@@ -259,7 +259,7 @@ pub fn evaluate_predictions(
 ) -> anyhow::Result<Report> {
     let labels = &table.labels;
     if Category::are(labels) {
-        dataset.label_by_category();
+        dataset.label_by_category()?;
     }
     let rows = dataset.split(split, |_| true, "")?;
     let mut known: HashMap<&str, &Row> = HashMap::new();

@@ -95,7 +95,7 @@ pub enum RenderError {
         /// The cause.
         source: std::io::Error,
     },
-    /// An image could not be encoded or decoded.
+    /// An image could not be encoded.
     #[error("cannot process image {}: {source}", path.display())]
     Image {
         /// The image.
@@ -128,15 +128,12 @@ pub fn render_dataset(
     dataset::render(options, progress)
 }
 
-/// Lays pictures out on one white page, `columns` across, each fitted into a square of `cell` pixels.
-///
-/// # Errors
-/// [`RenderError::Image`] when a picture cannot be read.
-pub fn contact_sheet(images: &[PathBuf], columns: usize, cell: u32) -> Result<RgbImage, RenderError> {
-    sheet::sheet(images, columns, cell)
-}
-
-/// Lays pictures that are in memory out as [`contact_sheet`] does.
+/// Lays pictures out on one white page, `columns` across, each fitted into a square of `cell` pixels, 8 at least.
 pub fn lay_out(pictures: &[RgbImage], columns: usize, cell: u32) -> RgbImage {
     sheet::lay_out(pictures, columns, cell)
+}
+
+/// A picture whose longer side has `cell` pixels, as [`lay_out`] shows it.
+pub fn fitted(picture: &RgbImage, cell: u32) -> RgbImage {
+    sheet::fitted(picture, cell.max(8))
 }

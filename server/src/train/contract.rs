@@ -16,6 +16,11 @@ impl TaskRecipe {
             Self::Segment(task) => &task.backbone,
         }
     }
+
+    /// Whether it learns from a teacher, which `selvedge distill` takes and `selvedge train` does not.
+    pub fn needs_teacher(&self) -> bool {
+        matches!(self, Self::Distill(_) | Self::Query(_))
+    }
 }
 
 /// Fills `mean` and `std` of a recipe's `[input]` from its backbone where they are not given.

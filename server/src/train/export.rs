@@ -13,7 +13,7 @@ use super::run::{Provenance, Run, Start, commit, refuse_existing};
 use super::segment::{SegmentObjective, Segmented};
 use super::style::{self, Labelled, StyleObjective};
 use crate::bundle_io;
-use crate::data::Dataset;
+use crate::data::{Dataset, Limit};
 use crate::device;
 use crate::evaluate::table::{OOF, Table};
 use crate::evaluate::views::Views;
@@ -134,7 +134,7 @@ fn readable(recipe: &Recipe) -> anyhow::Result<Dataset> {
     let mut dataset = Dataset::open(&recipe.data.dir)?;
     let used = |split: &String| split == "train" || split == "val" || recipe.data.predict.contains(split);
     let masks = matches!(recipe.task, TaskRecipe::Segment(_)) || recipe.recolour.is_some();
-    dataset.leave_out_corrupt(|row| used(&row.split), masks, recipe.data.max_corrupt)?;
+    dataset.leave_out_corrupt(|row| used(&row.split), masks, Limit::Recipe(recipe.data.max_corrupt))?;
     Ok(dataset)
 }
 

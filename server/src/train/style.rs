@@ -50,7 +50,7 @@ impl Labelled {
     /// If a split is empty or a label unknown.
     pub fn new(mut dataset: Dataset, recipe: &Recipe) -> anyhow::Result<Self> {
         if recipe.data.labels == LabelSource::Categories {
-            dataset.label_by_category();
+            dataset.label_by_category()?;
         }
         let labels: Vec<String> = match recipe.data.labels {
             LabelSource::Styles => STYLES.iter().map(|style| style.id.to_owned()).collect(),
