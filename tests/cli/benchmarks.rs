@@ -217,7 +217,10 @@ fn lists_become_datasets_with_their_protocols() {
     let lacking = submit("learnt.txt", &learnt).expect_err("nothing to learn from");
     assert!(lacking.contains("name it with --data"), "{lacking}");
     let blind = submit("learnt.txt", &["--tune-split", "val", "--data", "shop"]).expect_err("categories of queries");
-    assert!(blind.contains("--tune-split chooses weights for each category") && blind.contains("--category-bundle"), "{blind}");
+    assert!(
+        blind.contains("--tune-split chooses weights for each category") && blind.contains("--category-bundle"),
+        "{blind}"
+    );
     let both =
         ["--bundle", "bundle", "second", "--queries", "queries.txt", "--gallery", "gallery.txt", "--images", "jd"];
     let args =

@@ -153,7 +153,7 @@ fn by_bundles(
     Ok(entries.into_iter().zip(probs).map(answer).collect())
 }
 
-/// Every image of a folder under its name without extension, in the order of names; what is no picture is told from its bytes,
+/// Every image of a folder under its name without extension, in the order of names; what is not a picture is told from its bytes,
 /// named and left out.
 fn all_in(folder: &Path) -> anyhow::Result<Vec<Entry>> {
     let mut names = BTreeMap::new();
@@ -162,7 +162,7 @@ fn all_in(folder: &Path) -> anyhow::Result<Vec<Entry>> {
         let id = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         if let Some(id) = id.filter(|id| path.is_file() && !id.starts_with('.')) {
             if format_of(&path).is_none() {
-                eprintln!("left out {}, which is no picture", path.display());
+                eprintln!("left out {}: it is not a picture", path.display());
                 continue;
             }
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -4,7 +4,7 @@
 //! the thirteen columns. Columns are found by a header if there is one, which may also name `split` and put labels in
 //! another order; without one they are in the challenge's order.
 
-use super::csv_text::{Lines, first_line, separator, text};
+use super::csv_text::{Lines, first_line, no_comma, text};
 use super::import::{Line, each_photo, file_name, format_of, report_missing, write_manifest};
 use super::max_errors::MaxErrors;
 use anyhow::Context;
@@ -112,14 +112,8 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Vec<Entry>> {
         Some(line) => anyhow::anyhow!("line {line}: {what}"),
         None => anyhow::anyhow!("{what}"),
     })?;
-    let first = first_line(text);
-    // A line without a header has as many cells as ids, urls and styles; one cell with another separator in it is none.
-    let other = || [";", "\t", "|"].into_iter().find(|other| !first.contains(',') && first.contains(other));
-    if let Some(said) = separator(first, "id").filter(|_| !first.contains(',')) {
-        anyhow::bail!("line 1: {said}");
-    }
-    if let Some(other) = other() {
-        anyhow::bail!("line 1: '{first}' has no comma, but '{}'; separate columns by commas", other.escape_debug());
+    if let Some(said) = no_comma(first_line(text)) {
+        anyhow::bail!("{said}");
     }
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut lines = Lines::of(text);
@@ -285,6 +279,10 @@ mod tests {
             ("id,url,sport\na,u,1\n", "1 of the 13 styles"),
             ("id,url,x,y\na,u,1,0\n", "2 columns beside"),
             (",u\n", "id is empty"),
+            ("a;u\n", "separated by semicolons"),
+            ("id\turl\na\tu\n", "separated by tabs"),
+            ("\u{feff}a,u\r\n\r\n,\r\na,v\r\n", "line 4: the id a is there twice"),
+            ("id,url\na,u\nid,url\n", "line 3 repeats the header"),
         ] {
             let error = format!("{:#}", parse(text.as_bytes()).expect_err(text));
             assert!(error.contains(said), "{text}: {error}");

@@ -92,7 +92,7 @@ impl Dataset {
     fn try_row(&self, row: usize, masks: bool) -> anyhow::Result<()> {
         let Row { path, mask, .. } = &self.rows[row];
         let photo = Photo::read(&self.dir.join(path)).map_err(|error| match hint(&self.dir, path) {
-            Some(hint) if !self.dir.join(path).is_file() => anyhow::anyhow!("there is no such file; {hint}"),
+            Some(hint) if !self.dir.join(path).is_file() => anyhow::anyhow!("no such photo: {hint}"),
             _ => error,
         })?;
         if masks && !mask.is_empty() {

@@ -106,6 +106,13 @@ pub fn separator(first: &str, column: &str) -> Option<String> {
     Some(format!("the columns are separated by {name}; {SAVE}"))
 }
 
+/// What is said of a first line without commas that another separator divides.
+pub fn no_comma(first: &str) -> Option<String> {
+    let (_, name) =
+        SEPARATORS.iter().find(|(c, _)| *c != ':' && first.contains(*c)).filter(|_| !first.contains(','))?;
+    Some(format!("the columns are separated by {name}; {SAVE}"))
+}
+
 /// Line breaks in bytes: LF, CR LF or CR alone.
 fn line_breaks(bytes: &[u8]) -> usize {
     let alone = |(at, byte): (usize, &u8)| *byte == b'\r' && bytes.get(at + 1) != Some(&b'\n');

@@ -50,7 +50,7 @@ pub fn file_name(url: &str) -> &str {
     url.split(['?', '#']).next().and_then(|url| url.rsplit('/').next()).unwrap_or_default()
 }
 
-/// The format of a picture by its first bytes, whatever its name; `None` for a file that is no picture, or cannot be read.
+/// The format of a picture by its first bytes, whatever its name; `None` for a file that is not a picture, or cannot be read.
 pub fn format_of(path: &Path) -> Option<ImageFormat> {
     let mut head = Vec::new();
     std::fs::File::open(path).ok()?.take(HEAD).read_to_end(&mut head).ok()?;

@@ -81,8 +81,10 @@ fn empty_split(dir: &Path, split: &str, extra: &str, found: &BTreeMap<String, us
         0 => String::new(),
         n => format!("; the pictures of {n} rows there cannot be read, so repair them or remove their rows"),
     };
-    if found.contains_key(split) {
-        return format!("the dataset {dir} has no readable image in split '{split}'{extra}{bad}");
+    if let Some(others) = found.get(split) {
+        return format!(
+            "the dataset {dir} has no readable image in split '{split}'{extra}, and {others} of another kind{bad}; correct the manifest, or name another split"
+        );
     }
     if unreadable > 0 {
         return format!("the dataset {dir} has no readable image in split '{split}'{bad}");

@@ -112,19 +112,16 @@ fn what_cannot_be_meant_is_refused_with_its_line_and_what_to_do() {
             row("\"b.jpg,train,,,,,\nc.jpg,train,,,,,").into(),
             "line 4: it has 1 cells and the header 7; a quote that begins here",
         ),
-        (
-            row("\"b.jpg\n\",train,,,,,").replace("\n\"", "\nx\"").into(),
-            "line 4: the column 'path' is 'b.jpg\\nx': it spans lines",
-        ),
+        (row("\"b.jpg\nx\",train,,,,,").into(), "line 4: the column 'path' is 'b.jpg\\nx': it spans lines"),
         // Paths.
         (row(",train,,,,,").into(), "line 4: the column 'path' is empty"),
-        (row("i\\b.jpg,train,,,,,").into(), "line 4: the column 'path' is 'i\\\\b.jpg': it has a backslash; write '/'"),
+        (row("i\\b.jpg,train,,,,,").into(), "line 4: the column 'path' is 'i\\b.jpg': it has a backslash; write '/'"),
         (row("C:\\i\\b.jpg,train,,,,,").into(), "a Windows drive"),
         (row("D:/b.jpg,train,,,,,").into(), "a Windows drive"),
         (row("file:///b.jpg,train,,,,,").into(), "it is a URL"),
         (row("https://x/b.jpg,train,,,,,").into(), "it is a URL"),
         (row("~/b.jpg,train,,,,,").into(), "'~' means no folder here"),
-        (row("b.jpg,train,,,,,m\\b.png").into(), "the column 'mask' is 'm\\\\b.png': it has a backslash"),
+        (row("b.jpg,train,,,,,m\\b.png").into(), "the column 'mask' is 'm\\b.png': it has a backslash"),
         (row("b\u{0}.jpg,train,,,,,").into(), "it holds a control character"),
         // Splits.
         (row("b.jpg,,,,,,").into(), "line 4: the column 'split' is empty: every photo belongs to a split"),
@@ -227,7 +224,7 @@ fn a_split_without_rows_says_what_there_is() {
         "{none}"
     );
     let extra = error(&dataset, "val", " of a shop");
-    assert!(extra.ends_with("no readable image in split 'val' of a shop"), "{extra}");
+    assert!(extra.contains("no readable image in split 'val' of a shop, and 1 of another kind"), "{extra}");
     // None of the files is there.
     dataset.leave_out_corrupt(|row| row.split == "train", false, Limit::Fixed).expect("two of ten");
     let bad = error(&dataset, "train", "");

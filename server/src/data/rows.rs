@@ -173,16 +173,18 @@ impl Line<'_> {
     }
 }
 
+/// Characters of a cell that an error shows.
+const SHOWN: usize = 80;
+
 /// What is said of a cell.
 fn refusal(column: &str, value: &str, what: &str) -> String {
-    let shown: String = value.chars().take(80).flat_map(char::escape_debug).collect();
-    let dots = if value.chars().nth(80).is_some() { "…" } else { "" };
     if value.is_empty() {
-        format!("the column '{column}' is empty: {what}")
-    } else {
-        // `escape_debug` also escapes quotes, which need it least here.
-        format!("the column '{column}' is '{}{dots}': {what}", shown.replace("\\'", "'").replace("\\\"", "\""))
+        return format!("the column '{column}' is empty: {what}");
     }
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let shown: String = value.chars().take(SHOWN).map(escaped).collect();
+    let dots = if value.chars().nth(SHOWN).is_some() { "…" } else { "" };
+    format!("the column '{column}' is '{shown}{dots}': {what}")
 }
 
 /// Whether a header's cell means a column under a slightly different name.
