@@ -10,6 +10,7 @@ use super::mask::Mask;
 use super::max_errors::MaxErrors;
 use super::photo::Photo;
 use rayon::prelude::*;
+use shared::input::CropBox;
 
 /// How many unreadable pictures a dataset may have where nothing else is said.
 pub const MAX_CORRUPT: usize = 10;
@@ -48,8 +49,9 @@ impl Limit {
 }
 
 impl Dataset {
-    /// Decodes the picture of every row that `wanted` picks, and its mask where `masks` says so; [`split`](Self::split)
-    /// leaves out from now on the rows of which that fails. Each is named once on stderr.
+    /// Decodes the picture of every row that `wanted` picks, looks whether its box lies inside, and decodes its mask where
+    /// `masks` says so; [`split`](Self::split) leaves out from now on the rows of which that fails. Each is named once on
+    /// stderr.
     ///
     /// # Errors
     /// If more rows than `limit` allows would be left out; names them.
@@ -90,11 +92,21 @@ impl Dataset {
     }
 
     fn try_row(&self, row: usize, masks: bool) -> anyhow::Result<()> {
-        let Row { path, mask, .. } = &self.rows[row];
+        let Row { path, mask, bounds, .. } = &self.rows[row];
         let photo = Photo::read(&self.dir.join(path)).map_err(|error| match hint(&self.dir, path) {
             Some(hint) if !self.dir.join(path).is_file() => anyhow::anyhow!("no such photo: {hint}"),
             _ => error,
         })?;
+        if let Some(CropBox { x, y, width, height }) = *bounds {
+            let (right, bottom) = (x.saturating_add(width), y.saturating_add(height));
+            let size = (photo.width(), photo.height());
+            anyhow::ensure!(
+                right <= size.0 && bottom <= size.1,
+                "its box {x} {y} {right} {bottom} leaves its {} × {} pixels; correct the box, which is of the upright picture",
+                size.0,
+                size.1
+            );
+        }
         if masks && !mask.is_empty() {
             Mask::read(&self.dir.join(mask), &photo)?;
         }

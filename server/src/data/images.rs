@@ -99,7 +99,9 @@ impl Images {
         let size = (photo.width() as usize, photo.height() as usize);
         let plain = InputSpec::new(1, 1, shared::input::Fit::Stretch);
         let window = self.spec.as_ref().unwrap_or(&plain).with_margin(bounds, size);
-        window.map(Some).with_context(|| format!("the manifest's box of {} does not fit", row.path))
+        window.map(Some).with_context(|| {
+            format!("the manifest's box of {} (line {}) does not fit; correct or remove it", row.path, row.line)
+        })
     }
 
     fn cached<T>(

@@ -50,7 +50,7 @@ impl Mask {
         };
         anyhow::ensure!(
             grey.dimensions() == size,
-            "it has {} × {} pixels and its photo, upright, {} × {}",
+            "it has {} × {} pixels and its photo, upright, {} × {}; make it again from the upright photo",
             grey.width(),
             grey.height(),
             size.0,
@@ -58,7 +58,10 @@ impl Mask {
         );
         let (width, height) = grey.dimensions();
         let ids = grey.into_raw();
-        anyhow::ensure!(!ids.contains(&OUTSIDE), "it uses the id {OUTSIDE}, which is reserved for 'no label'");
+        anyhow::ensure!(
+            !ids.contains(&OUTSIDE),
+            "it uses the id {OUTSIDE}, which is reserved for 'no label'; use 0 to 254"
+        );
         Ok(Self::new(width, height, ids)?)
     }
 

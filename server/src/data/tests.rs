@@ -182,7 +182,11 @@ fn boxes_with_their_margin_are_all_that_is_seen_of_a_picture() {
     assert_eq!(spec.to_chw(photo.pixels().expect("pixels"), crop).expect("inside"), boxed.pixels);
 
     let error = format!("{:#}", load(2).expect_err("42 columns end before 45"));
-    assert!(error.contains("2.png") && error.contains("not inside"), "{error}");
+    assert!(error.contains("2.png (line 4)") && error.contains("not inside"), "{error}");
+    // A training names it before it begins.
+    let mut data = Dataset::open(dir.path()).expect("a dataset");
+    let error = data.leave_out_corrupt(|_| true, false, Limit::Recipe(0)).expect_err("one box").to_string();
+    assert!(error.contains("2.png (line 4): its box 39 0 45 9 leaves its 42 × 60 pixels"), "{error}");
     for wrong in ["1 2 3", "5 5 5 9", "a b c d", "-1 0 4 4"] {
         std::fs::write(dir.path().join("manifest.csv"), format!("path,split,box\n2.png,train,{wrong}\n"))
             .expect("writes");
