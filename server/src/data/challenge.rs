@@ -271,7 +271,8 @@ mod tests {
     #[test]
     fn mistakes_are_named_with_their_line() {
         for (text, said) in [
-            ("", "no lines"),
+            ("", "it is empty"),
+            ("id,url\n", "no lines"),
             ("a,u\na,u\n", "line 2: the id a is there twice"),
             ("a,u\nb\n", "line 2: it has 1 cells"),
             ("a,u,0\n", "3 cells"),
