@@ -4,7 +4,7 @@
 // Whatever goes wrong on WebGPU (no answer, a wrong one, a lost device, a crash), the worker is ended and a new one starts on
 // the CPU. All models of a page share one verdict on the GPU: what failed for one is not tried by the others.
 
-/** Why there is no answer. `code` is the worker's (`absent` where the shop has no such model), or `timeout` / `crashed`. */
+/** Why there is no answer. `code` is the worker's (`absent` where the shop has no such model), or `timeout` / `crashed` / `superseded`. */
 export class ModelError extends Error {
   constructor(code, message, gpu = false) {
     super(message);
@@ -41,6 +41,7 @@ export class Model extends EventTarget {
   #gpuSince = 0;
   #gpuSpent = 0;
   #tail = Promise.resolve();
+  #newest = new Map(); // type of a call → its newest message
 
   /**
    * @param {{name: 'tagger'|'query-encoder', gpu: Gpu, loadTimeout: number, tagTimeout: number, gpuLoadTimeout: number,
@@ -63,7 +64,8 @@ export class Model extends EventTarget {
   }
 
   /**
-   * Tags a photo; resolves to `{tags, backend, ms}`. Calls wait for each other.
+   * Tags a photo; resolves to `{tags, backend, ms}`. Calls wait for each other, and of those that wait only the newest of its
+   * type runs: the others end as `superseded`.
    * @param {{pixels: Uint8Array, width: number, height: number}} photo
    */
   tag({ pixels, width, height }) {
@@ -88,6 +90,7 @@ export class Model extends EventTarget {
   }
 
   #queue(message, answer) {
+    this.#newest.set(message.type, message);
     const turn = this.#tail.then(() => this.#run(message, answer));
     this.#tail = turn.catch(() => {});
     return turn;
@@ -99,7 +102,9 @@ export class Model extends EventTarget {
   }
 
   async #run(message, answer) {
+    this.#mustBeNewest(message);
     const { backend, modelId } = await this.load();
+    this.#mustBeNewest(message);
     try {
       const { tagTimeout, gpuTagTimeout } = this.#options;
       return { ...(await this.#ask(message, answer, backend === 'cpu' ? tagTimeout : gpuTagTimeout)), backend, modelId };
@@ -110,6 +115,10 @@ export class Model extends EventTarget {
       this.#options.gpu.refuse(error);
       return this.#run(message, answer);
     }
+  }
+
+  #mustBeNewest(message) {
+    if (this.#newest.get(message.type) !== message) throw new ModelError('superseded', 'a newer call took its place');
   }
 
   async #start() {
