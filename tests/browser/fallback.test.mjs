@@ -29,7 +29,7 @@ for (const behaviour of ['hangs', 'throws', 'panics', 'hangs-later', 'wrong']) {
     mock.set({ modules: { webgpu: behaviour, cpu: 'works' } });
     const page = await open(browser, mock.url, { query: '?backend=webgpu&load-timeout=2&tag-timeout=2' });
     await tagPhoto(page, PNG);
-    assert.match(await page.textContent('#reading-note'), /\(CPU\)\. The graphics processor was not available/);
+    assert.match(await page.textContent('#reading-note'), /\(CPU\)\. The graphics processor could not be used/);
     assert.equal(await page.locator('.notice:visible').count(), 0);
     await page.context().close();
   });
@@ -112,7 +112,7 @@ test('a module that fails on both backends is explained, and a second try starts
   mock.set({ modules: { webgpu: 'throws', cpu: 'throws' } });
   const page = await open(browser, mock.url, { query: '?backend=webgpu' });
   await tagPhoto(page, PNG);
-  assert.match(await page.textContent('#tags'), /could not be read in this browser/);
+  assert.match(await page.textContent('#tags'), /cannot be read in this browser/);
   mock.set({ modules: { webgpu: 'works', cpu: 'works' } });
   await page.click('#tags button');
   await page.waitForSelector('.verdict');
@@ -141,7 +141,7 @@ test('damaged weights are refused and not kept', { skip }, async () => {
   mock.set({ modules: {}, weights: 'damaged' });
   const page = await open(browser, mock.url);
   await tagPhoto(page, PNG);
-  assert.match(await page.textContent('#tags'), /arrived damaged and was refused/);
+  assert.match(await page.textContent('#tags'), /incomplete or altered, so it was not used/);
   assert.equal(await keptWeights(page), 0);
   mock.set({ modules: {} });
   await page.click('#tags button');
@@ -194,7 +194,7 @@ test('a shop that hands out no tagger is explained, and searching still works', 
   mock.set({ modules: {}, tagger: 503 });
   const page = await open(browser, mock.url);
   await tagPhoto(page, PNG);
-  assert.match(await page.textContent('#tags'), /did not hand out/);
+  assert.match(await page.textContent('#tags'), /did not send what that takes/);
   await page.click('#find-button');
   await page.waitForSelector('.card-link');
   await page.context().close();
@@ -207,7 +207,7 @@ test('a device that cannot embed sends the photo only when told to', { skip }, a
   mock.requests.length = 0;
   await page.click('#find-button');
   await page.waitForSelector('#send-photo');
-  assert.match(await page.textContent('#results-body'), /could not describe the photo/);
+  assert.match(await page.textContent('#results-body'), /could not be prepared for the search on this device/);
   assert.equal(mock.requests.filter(({ bytes }) => bytes > 0).length, 0);
   await page.click('#send-photo');
   await page.waitForSelector('.card-link');
@@ -225,7 +225,7 @@ test('both models’ weights are kept, and a crop goes into the embedding', { sk
   await page.click('#find-button');
   await page.waitForSelector('.card-link');
   assert.match(await page.textContent('#find-hint'), /照片留在本机/);
-  assert.match(await page.textContent('#foot'), /照片不会离开设备/);
+  assert.match(await page.textContent('#foot'), /照片留在本机/);
   const { query } = mock.requests.findLast(({ query }) => query);
   assert.deepEqual(query, { embedding: { model_id: 'mock@0', values: [0.6, -0.8] }, category: null, limit: 10 });
   await untilKept(page, 2);

@@ -52,8 +52,7 @@ test('says how many, what and how long, and opens a product', { skip }, async ()
   await tagPhoto(page, PNG);
   assert.equal(await page.textContent('.verdict'), 'Natural, Casual, Minimalist');
   assert.equal(await page.locator('li.tag').count(), 13);
-  assert.equal(await page.locator('.tag.on .tag-state').first().textContent(), 'Tagged');
-  assert.match(await page.textContent('#reading-note'), /in \d+ ms, on the main processor \(CPU\)/);
+  assert.match(await page.textContent('#reading-note'), /in \d+ ms \(CPU\)/);
   assert.match(await page.textContent('#live'), /Natural/);
   await page.selectOption('#category', 'bags');
   await page.click('#find-button');
@@ -71,7 +70,7 @@ test('says how many, what and how long, and opens a product', { skip }, async ()
 test('speaks the browser’s language, switches and remembers', { skip }, async () => {
   mock.set(works);
   const page = await open(browser, mock.url, { language: 'zh-CN' });
-  assert.equal(await page.textContent('h1'), '以图寻衣。');
+  assert.equal(await page.textContent('h1'), '以图寻衣');
   await tagPhoto(page, PNG);
   assert.equal(await page.textContent('.verdict'), '自然、休闲、简约');
   await page.click('[data-lang=en]');
@@ -79,7 +78,7 @@ test('speaks the browser’s language, switches and remembers', { skip }, async 
   await page.waitForFunction(() => document.querySelector('.verdict').textContent.startsWith('Natural'));
   await page.reload();
   await page.waitForSelector('html.ready');
-  assert.equal(await page.textContent('h1'), 'Find it by its look.');
+  assert.equal(await page.textContent('h1'), 'Find it by its look');
   await page.context().close();
 });
 
@@ -99,8 +98,9 @@ test('can be worked with the keyboard alone', { skip }, async () => {
   await page.focus('#find-button');
   await page.keyboard.press('Enter');
   await page.waitForSelector('.card-link');
-  const { fields } = mock.requests.findLast(({ fields }) => fields);
-  assert.deepEqual(fields, { crop: '{"x":0,"y":0,"width":216,"height":308}', category: null, limit: '10', type: 'image/jpeg' });
+  const { fields, size } = mock.requests.findLast(({ fields }) => fields);
+  assert.deepEqual(fields, { crop: null, category: null, limit: '10', type: 'image/jpeg' });
+  assert.equal(size, '216x308', 'the box alone is sent');
   await page.context().close();
 });
 
@@ -144,6 +144,7 @@ test('an area is suggested when asked for, and nothing where nothing stands out'
   await tagPhoto(other, ground);
   await other.click('#suggest');
   await other.waitForFunction(() => document.querySelector('[aria-live]')?.textContent.includes('Nothing stands out'));
+  assert.match(await other.textContent('#crop-note:visible'), /Nothing stands out/);
   assert.ok(await other.isHidden('#whole'));
   await other.context().close();
 });
@@ -165,7 +166,7 @@ test('takes a photo that is dropped or pasted', { skip }, async () => {
 
 for (const [what, faultsOfShop, words] of [
   ['an overloaded shop', { search: 429 }, /busy.*in 7 seconds.*mock overloaded/s],
-  ['a failing shop', { search: 500 }, /made a mistake.*mock internal/s],
+  ['a failing shop', { search: 500 }, /went wrong at the shop.*mock internal/s],
   ['a shop without anything like it', { empty: true }, /Nothing in the shop comes close/],
 ]) {
   test(`${what} is explained, and a second try possible`, { skip }, async () => {
@@ -181,12 +182,3 @@ for (const [what, faultsOfShop, words] of [
     await page.context().close();
   });
 }
-
-test('a file that is no picture is refused in words', { skip }, async () => {
-  mock.set(works);
-  const page = await open(browser, mock.url);
-  await page.setInputFiles('#file', { name: 'photo.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('not a picture') });
-  await page.waitForSelector('#photo-error:not([hidden])');
-  assert.match(await page.textContent('#photo-error'), /not a picture/);
-  await page.context().close();
-});

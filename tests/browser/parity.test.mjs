@@ -104,7 +104,7 @@ test('tagging sends nothing of the photo', { skip }, async () => {
   }
   for (const { method, path, bytes } of mock.requests) assert.equal(bytes, 0, `${method} ${path}`);
   // Without a query encoder the search sends it: the same bookkeeping sees that, and the page says so.
-  assert.match(await page.textContent('#find-hint'), /sends the photo/);
+  assert.match(await page.textContent('#find-hint'), /may then send the photo/);
   await page.click('#find-button');
   await page.waitForSelector('.card-link');
   assert.ok(mock.requests.some(({ method, bytes, fields }) => method === 'POST' && bytes > 1000 && fields.type === 'image/jpeg'));

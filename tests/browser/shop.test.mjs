@@ -38,7 +38,7 @@ test('a sample photo is tagged, and its product found and opened', { skip }, asy
   assert.deepEqual(uploads.map((request) => request.headers()['content-type']), ['application/json'], 'the photo stays');
   assert.equal(await page.locator('.card').count(), 10);
   assert.equal(new Set(await page.$$eval('.card', (cards) => cards.map((card) => card.dataset.product))).size, 10, 'each product once');
-  const scores = await page.$$eval('.card-score', (notes) => notes.map((note) => Number(note.textContent.match(/-?[\d.]+$/)[0])));
+  const scores = await page.$$eval('.card', (cards) => cards.map((card) => Number(card.dataset.score)));
   assert.deepEqual(scores, scores.toSorted((a, b) => b - a), 'best first');
   await page.waitForFunction(() => [...document.querySelectorAll('.card img')].slice(0, 5).every((image) => image.naturalWidth > 0));
   assert.deepEqual(await faults(page), []);
@@ -60,7 +60,7 @@ test('a category narrows the search, and a bad photo is answered with words', { 
   await page.selectOption('#category', 'shoes');
   await page.click('#find-button');
   await page.waitForSelector('.card-link');
-  for (const words of await page.locator('.card-score').allTextContents()) assert.match(words, /^鞋/);
+  for (const words of await page.locator('.card-category').allTextContents()) assert.match(words, /^鞋/);
 
   // The page itself never sends such bytes: put them in its place.
   await page.route('**/api/v1/search', async (route) => {

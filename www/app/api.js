@@ -14,16 +14,15 @@ export class Problem extends Error {
 }
 
 /**
- * The pieces closest to a photo.
- * @param {{image: Blob, crop: {x,y,width,height}|null, category: string|null}} query crop in pixels of the image
+ * The pieces closest to a photo, or to the part of one.
+ * @param {{image: Blob, category: string|null}} query
  */
-export async function search({ image, crop, category }, signal) {
+export async function search({ image, category }, signal) {
   const form = new FormData();
   form.append('image', image, 'photo.jpg');
-  if (crop) form.append('crop', JSON.stringify(crop));
   if (category) form.append('category', category);
   form.append('limit', String(LIMIT));
-  return ask(new URL('search', API), { method: 'POST', body: form }, signal);
+  return hits(await ask(new URL('search', API), { method: 'POST', body: form }, signal));
 }
 
 /**
@@ -34,7 +33,7 @@ export async function searchByEmbedding({ modelId, values, category }, signal) {
   // Seven digits are what the numbers hold.
   const embedding = { model_id: modelId, values: Array.from(values, (value) => Number(value.toPrecision(7))) };
   const body = JSON.stringify({ embedding, category, limit: LIMIT });
-  return ask(new URL('search', API), { method: 'POST', headers: { 'content-type': 'application/json' }, body }, signal);
+  return hits(await ask(new URL('search', API), { method: 'POST', headers: { 'content-type': 'application/json' }, body }, signal));
 }
 
 /** One product by its id. */
@@ -44,35 +43,42 @@ export const product = (id, signal) => ask(new URL(`products/${encodeURIComponen
 export const samples = async (signal) => (await ask(new URL('samples', API), {}, signal)).samples;
 
 /** A path the service names (`/images/…`), below the page's own folder. */
-export const picture = (path) => new URL(path.replace(/^\//, ''), BASE).href;
+export const picture = (path) => new URL(String(path).replace(/^\//, ''), BASE).href;
 
 /** The bytes of one of the shop's pictures. */
-export async function download(path) {
-  const response = await send(picture(path), {});
-  return response.blob();
+export const download = (path) => send(picture(path), {}, null, (response) => response.blob());
+
+const ask = (url, init, signal) => send(url, init, signal, (response) => response.json());
+
+function hits(answer) {
+  if (!Array.isArray(answer?.hits)) throw new Problem('unexpected', 'the answer has no hits');
+  return answer;
 }
 
-async function ask(url, init, signal) {
-  const response = await send(url, init, signal);
+/** Sends a request and reads the answer, all of it within the time limit. */
+async function send(url, init, signal, read) {
+  // AbortSignal.any would join the two, but browsers of 2023 lack it.
+  const stop = new AbortController();
+  const abort = () => stop.abort();
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    abort();
+  }, API_TIMEOUT);
+  signal?.addEventListener('abort', abort);
+  if (signal?.aborted) abort();
   try {
-    return await response.json();
-  } catch {
-    throw new Problem('unexpected', 'the answer is not JSON', { status: response.status });
-  }
-}
-
-async function send(url, init, signal) {
-  const limit = AbortSignal.timeout(API_TIMEOUT);
-  const either = signal ? AbortSignal.any([signal, limit]) : limit;
-  let response;
-  try {
-    response = await fetch(url, { ...init, signal: either });
+    const response = await fetch(url, { ...init, signal: stop.signal });
+    if (!response.ok) throw await problem(response);
+    return await read(response);
   } catch (cause) {
-    if (signal?.aborted) throw cause;
-    throw new Problem(limit.aborted ? 'timeout' : 'unreachable', String(cause));
+    if (signal?.aborted || cause instanceof Problem) throw cause;
+    if (cause instanceof SyntaxError) throw new Problem('unexpected', 'the answer is not JSON');
+    throw new Problem(late ? 'timeout' : 'unreachable', String(cause));
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', abort);
   }
-  if (!response.ok) throw await problem(response);
-  return response;
 }
 
 async function problem(response) {
@@ -83,5 +89,5 @@ async function problem(response) {
     const body = await response.json().catch(() => null);
     if (body?.code) return new Problem(body.code, body.detail ?? body.title ?? '', more);
   }
-  return new Problem('unexpected', `HTTP ${response.status}`, more);
+  return new Problem('unexpected', '', more);
 }

@@ -16,6 +16,8 @@ export class Crop extends EventTarget {
   #box = { left: 0, top: 0, right: 1, bottom: 1 };
   #area;
   #handles;
+  #grip;
+  #tapped = false;
 
   /** @param {import('./photo.js').Photo} photo */
   constructor(photo) {
@@ -23,7 +25,9 @@ export class Crop extends EventTarget {
     this.#photo = photo;
     this.#area = el('button', { type: 'button', class: 'crop-area', 'aria-describedby': 'crop-help' });
     this.#handles = CORNERS.map((corner) => el('button', { type: 'button', class: `crop-corner ${corner}`, 'aria-describedby': 'crop-help' }));
-    this.element = el('div', { class: 'crop', role: 'group' }, this.#area, ...this.#handles);
+    // Moves the box by finger; with a mouse the box itself is dragged, with the keyboard the arrows do it.
+    this.#grip = el('span', { class: 'crop-grip', 'aria-hidden': 'true' });
+    this.element = el('div', { class: 'crop', role: 'group' }, this.#area, this.#grip, ...this.#handles);
     this.#watchKeys();
     this.#watchPointer();
     this.draw();
@@ -42,6 +46,11 @@ export class Crop extends EventTarget {
     const x = Math.floor(this.#box.left * width);
     const y = Math.floor(this.#box.top * height);
     return { x, y, width: Math.max(1, Math.ceil(this.#box.right * width) - x), height: Math.max(1, Math.ceil(this.#box.bottom * height) - y) };
+  }
+
+  /** The box as a text, to compare it with another. */
+  get key() {
+    return JSON.stringify(this.pixels);
   }
 
   /** Takes a box in pixels of the photo. */
@@ -117,8 +126,9 @@ export class Crop extends EventTarget {
   #watchPointer() {
     this.element.addEventListener('pointerdown', (event) => {
       const corner = CORNERS[this.#handles.indexOf(event.target)];
-      // A finger on the photo scrolls the page until there is a box to move.
-      if (event.button !== 0 || (!corner && this.whole && event.pointerType === 'touch')) return;
+      // A finger on the photo scrolls the page, or taps; only the handles take it.
+      this.#tapped = event.pointerType !== 'mouse' && !corner && event.target !== this.#grip;
+      if (event.button !== 0 || this.#tapped) return;
       event.preventDefault();
       event.target.focus?.({ preventScroll: true });
       this.element.setPointerCapture(event.pointerId);
@@ -132,17 +142,37 @@ export class Crop extends EventTarget {
       this.element.addEventListener('pointerup', stop);
       this.element.addEventListener('pointercancel', stop);
     });
+    this.element.addEventListener('click', (event) => {
+      if (!this.#tapped || event.detail === 0) return; // a keyboard's click has no place
+      this.#tapped = false;
+      this.#tap(this.#share(event));
+    });
+  }
+
+  /** A finger's tap brings the box there: the one there is, or a first one of half the photo a side. */
+  #tap({ x, y }) {
+    const { left, top, right, bottom } = this.#box;
+    if (!this.whole && x >= left && x <= right && y >= top && y <= bottom) return;
+    const width = this.whole ? 0.5 : right - left;
+    const height = this.whole ? 0.5 : bottom - top;
+    const from = { left: clamp(x - width / 2, 0, 1 - width), top: clamp(y - height / 2, 0, 1 - height) };
+    this.#set({ ...from, right: from.left + width, bottom: from.top + height });
+    announce(this.#words());
+  }
+
+  /** A pointer's place in shares of the photo. */
+  #share(event) {
+    const frame = this.element.getBoundingClientRect();
+    return { x: clamp((event.clientX - frame.left) / frame.width, 0, 1), y: clamp((event.clientY - frame.top) / frame.height, 0, 1) };
   }
 
   /** What a drag from here does: stretch by a corner, draw a first box, or move the one there is. */
   #drag(start, corner) {
-    const frame = this.element.getBoundingClientRect();
-    const share = (event) => ({ x: clamp((event.clientX - frame.left) / frame.width, 0, 1), y: clamp((event.clientY - frame.top) / frame.height, 0, 1) });
     const from = { ...this.#box };
-    const a = share(start);
-    const draws = !corner && (this.whole || start.target !== this.#area);
+    const a = this.#share(start);
+    const draws = !corner && (this.whole || ![this.#area, this.#grip].includes(start.target));
     return (event) => {
-      const b = share(event);
+      const b = this.#share(event);
       if (corner) this.#stretch(from, corner, b.x - a.x, b.y - a.y);
       else if (!draws) this.#move(from, b.x - a.x, b.y - a.y);
       else if (Math.abs(b.x - a.x) >= SMALLEST && Math.abs(b.y - a.y) >= SMALLEST) {

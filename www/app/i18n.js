@@ -5,6 +5,8 @@
 import english from './english.js';
 
 const LANGUAGES = { en: 'en', zh: 'zh-Hans' };
+/** How prices are written: in the English of no one country, so that dollars say whose they are. */
+const MONEY = { en: 'en-001', zh: 'zh-Hans' };
 const STORED = 'selvedge.language';
 
 /** How long the words of another language may take, ms. */
@@ -12,6 +14,7 @@ const WORDS_TIMEOUT = 8_000;
 
 let words = english;
 let language = 'en';
+let asked = 0; // languages asked for so far
 
 /** The language shown: `en` or `zh`. */
 export const current = () => language;
@@ -30,7 +33,9 @@ export function preferred() {
  * @param {boolean} remember keep it for the next visit
  */
 export async function use(wanted, remember = false) {
+  const turn = ++asked;
   const loaded = await load(wanted);
+  if (turn !== asked) return; // another was chosen while this one came
   words = { ...english, ...loaded };
   language = loaded ? wanted : 'en';
   if (remember) write(language);
@@ -63,19 +68,37 @@ export const has = (key) => key in words;
 
 /** The words for `group.id`, or the id made readable where the page has none (labels may come from any data set). */
 export function term(group, id) {
-  return words[`${group}.${id}`] ?? id.replaceAll('_', ' ').replaceAll('-', ' ');
+  return words[`${group}.${id}`] ?? String(id ?? '').replaceAll('_', ' ').replaceAll('-', ' ');
 }
 
-/** Picks the shown language from `{en, zh}`. */
-export const pick = (names) => names?.[language] ?? names?.en ?? '';
+/** Picks the shown language from `{en, zh}`; a shop may have named a thing in one language alone. */
+export const pick = (names) => names?.[language] || names?.en || names?.zh || '';
 
-/** A price in minor units, written as the language does. */
-export function price({ amount, currency }) {
-  const style = { style: 'currency', currency, currencyDisplay: 'narrowSymbol' };
-  const format = new Intl.NumberFormat(LANGUAGES[language], style);
-  const value = amount / 10 ** format.resolvedOptions().maximumFractionDigits;
-  if (!Number.isInteger(value)) return format.format(value);
-  return new Intl.NumberFormat(LANGUAGES[language], { ...style, minimumFractionDigits: 0, maximumFractionDigits: 0 }).format(value);
+/**
+ * A text that may be broken only between words, as nodes. Chinese has no spaces: its words are found by the browser's
+ * dictionary, and only two of two characters or more may be parted, as single ones often belong to a neighbour.
+ */
+export function unbroken(text) {
+  if (language !== 'zh' || !Intl.Segmenter) return [text];
+  const parts = [...new Intl.Segmenter('zh-Hans', { granularity: 'word' }).segment(text)].map(({ segment }) => segment);
+  return parts.flatMap((part, i) => (i > 0 && part.length > 1 && parts[i - 1].length > 1 ? [document.createElement('wbr'), part] : [part]));
+}
+
+/**
+ * A price, written as the language does; null where it is none. A currency that is not one is shown as the shop wrote it.
+ * @param {{amount: number, currency: string, exponent: number}} price `amount` in minor units, `exponent` their decimals
+ */
+export function price({ amount, currency, exponent }) {
+  if (!Number.isSafeInteger(amount) || !Number.isInteger(exponent) || exponent < 0 || exponent > 9) return null;
+  if (typeof currency !== 'string' || !currency.trim()) return null;
+  const value = amount / 10 ** exponent;
+  const digits = Number.isInteger(value) ? 0 : exponent;
+  const style = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  try {
+    return new Intl.NumberFormat(MONEY[language], { ...style, style: 'currency', currency }).format(value);
+  } catch {
+    return `${new Intl.NumberFormat(MONEY[language], style).format(value)} ${currency.trim()}`;
+  }
 }
 
 /** A share of one as a whole percentage. */

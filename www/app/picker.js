@@ -2,6 +2,9 @@
 
 import { byId } from './dom.js';
 
+/** Names of pictures whose type not every system knows. */
+const PICTURE = /\.(jpe?g|jfif|png|webp|gif|bmp|avif|hei[cf])$/i;
+
 /**
  * Wires every way in to one function.
  * @param {(file: Blob) => void} take
@@ -49,4 +52,8 @@ function watchDrop(take) {
 
 const hasFiles = (event) => event.dataTransfer?.types.includes('Files') ?? false;
 
-const firstFile = (transfer) => transfer?.files?.[0] ?? null;
+/** The first picture among the files, else the first file: that one is then refused in words. */
+function firstFile(transfer) {
+  const files = [...(transfer?.files ?? [])];
+  return files.find(({ type, name }) => type.startsWith('image/') || (type === '' && PICTURE.test(name))) ?? files[0] ?? null;
+}

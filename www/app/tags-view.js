@@ -1,24 +1,24 @@
 // The style panel: waiting, loading, the answer, or why there is none.
 
 import { byId, el } from './dom.js';
-import { list, percent, t, term } from './i18n.js';
+import { list, percent, t, term, unbroken } from './i18n.js';
 
-/** Styles named in the sentence; thresholds favour finding a style over missing it, so more may be tagged. */
+/** Styles named at most. */
 const NAMED = 3;
-
-/** Labels listed before the rest folds away. */
-const LISTED = 6;
 
 /** Before the first photo. */
 export function showEmpty() {
   replace(el('p', { class: 'hint' }, t('style.empty')));
 }
 
-/** While the model comes or the photo is read. `share` is 0..=1, or null where nobody knows. */
-export function showBusy(share) {
-  const words = share === null ? t('style.reading') : t('style.loading', { share: percent(share) });
-  const bar = share === null ? null : el('progress', { max: 1, value: share, 'aria-label': t('style.progress') });
-  replace(el('p', { class: 'hint' }, words), bar, el('div', { class: 'bars', 'aria-hidden': 'true' }, ...Array.from({ length: 5 }, () => el('span', { class: 'skeleton line' }))));
+/** While the photo is opened or read. */
+export function showBusy(key) {
+  waiting(t(key));
+}
+
+/** While the model comes; `share` of it is here, 0..=1. */
+export function showLoading(share) {
+  waiting(t('style.loading', { share: percent(share) }), el('progress', { max: 1, value: share, 'aria-label': t('style.progress') }));
 }
 
 /** Why there are no tags, and a button to try again. */
@@ -30,28 +30,46 @@ export function showFailure(code, again) {
 }
 
 /**
- * The answer.
- * @param {{tags: {id, prob, threshold, on}[], backend: string, ms: number, fellBack: boolean}} reading most probable first
+ * The answer: the styles that are sure enough to be named, and all readings on request.
+ * @param {{tags: {id, prob, threshold, precise?, on}[], backend: string, ms: number, fellBack: boolean, part: boolean}} reading `part`: of
+ *   the marked area alone
+ * @param {boolean} stale the area has changed, and its own reading is on the way
  */
-export function showTags({ tags, backend, ms, fellBack }) {
-  // Each label has its own threshold, so a tag may be less probable than a label that is none.
-  const on = tags.filter((tag) => tag.on);
-  const rows = [...on, ...tags.filter((tag) => !tag.on)];
-  const listed = Math.max(LISTED, on.length);
-  const rest = rows.slice(listed);
+export function showTags({ tags, backend, ms, fellBack, part }, stale = false) {
+  const open = byId('tags').querySelector('details')?.open ?? false;
+  const named = new Set(sure(tags));
+  const rows = [...tags].sort((a, b) => b.prob - a.prob).map((tag) => row(tag, named.has(tag)));
+  const scope = stale ? 'style.stale' : part && 'style.part';
   replace(
-    el('p', { class: 'verdict' }, verdict(tags)),
-    el('ul', { class: 'tag-list' }, ...rows.slice(0, listed).map(row)),
-    rest.length > 0 && el('details', {}, el('summary', {}, t('style.rest', { n: rest.length })), el('ul', { class: 'tag-list' }, ...rest.map(row))),
-    el('p', { class: 'hint', id: 'reading-note' }, note({ backend, ms, fellBack })),
+    el('p', { class: 'verdict' }, ...unbroken(verdict(tags))),
+    scope && el('p', { class: 'hint', id: 'style-scope' }, t(scope)),
+    el(
+      'details',
+      { open },
+      el('summary', {}, t('style.all')),
+      el('ul', { class: 'tag-list' }, ...rows),
+      el('p', { class: 'hint', id: 'reading-note' }, note({ backend, ms, fellBack })),
+    ),
   );
+  byId('tags').classList.toggle('stale', stale);
 }
 
 /** The answer in a sentence, for the page and for the live region. */
 export function verdict(tags) {
-  const on = tags.filter((tag) => tag.on).map((tag) => term('label', tag.id));
-  if (on.length > 0) return list(on.slice(0, NAMED));
-  return t('style.none', { closest: tags.length > 0 ? term('label', tags[0].id) : '' });
+  const named = sure(tags).map((tag) => term('label', tag.id));
+  if (named.length > 0) return list(named);
+  const [closest] = [...tags].sort((a, b) => b.prob - a.prob);
+  return closest ? t('style.none', { closest: term('label', closest.id) }) : t('style.nothing');
+}
+
+/**
+ * The tags worth naming, most probable first. A bundle may state thresholds for that (`precise`: a label that is named is
+ * mostly right; null: none is that good). Without any, the ordinary thresholds serve, which rather find too much.
+ */
+function sure(tags) {
+  const stated = tags.some(({ precise }) => Number.isFinite(precise));
+  const passes = ({ prob, precise, on }) => (stated ? Number.isFinite(precise) && prob >= precise : on);
+  return tags.filter(passes).sort((a, b) => b.prob - a.prob).slice(0, NAMED);
 }
 
 function note({ backend, ms, fellBack }) {
@@ -60,21 +78,26 @@ function note({ backend, ms, fellBack }) {
   return fellBack ? `${ran} ${t('style.fellback')}` : ran;
 }
 
-function row({ id, prob, threshold, on }) {
+function row({ id, prob, threshold, precise, on }, named) {
+  const limit = Number.isFinite(precise) ? precise : threshold;
   const meter = el('span', { class: 'bar', 'aria-hidden': 'true' }, el('span', { class: 'fill' }), el('span', { class: 'mark' }));
   meter.style.setProperty('--prob', prob);
-  meter.style.setProperty('--threshold', threshold);
+  meter.style.setProperty('--threshold', limit);
   return el(
     'li',
-    { class: on ? 'tag on' : 'tag', 'data-id': id, 'data-prob': prob },
+    { class: named ? 'tag named' : 'tag', 'data-id': id, 'data-prob': prob, 'data-on': String(on) },
     el('span', { class: 'tag-name' }, term('label', id)),
-    el('span', { class: 'tag-state' }, on ? t('style.on') : ''),
     el('span', { class: 'tag-prob' }, percent(prob)),
     meter,
-    el('span', { class: 'visually-hidden' }, t(on ? 'style.above' : 'style.below', { threshold: percent(threshold) })),
+    el('span', { class: 'visually-hidden' }, t(prob >= limit ? 'style.above' : 'style.below', { threshold: percent(limit) })),
   );
 }
 
+function waiting(words, bar = null) {
+  replace(el('p', { class: 'hint' }, words), bar, el('div', { class: 'bars', 'aria-hidden': 'true' }, ...Array.from({ length: 3 }, () => el('span', { class: 'skeleton line' }))));
+}
+
 function replace(...children) {
+  byId('tags').classList.remove('stale');
   byId('tags').replaceChildren(...children.filter(Boolean));
 }

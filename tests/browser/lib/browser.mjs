@@ -17,12 +17,14 @@ export function launch({ gpu = false } = {}) {
  * Opens the page and waits until it speaks.
  * @param {import('playwright-core').Browser} browser
  * @param {string} url
- * @param {{query?: string, width?: number, language?: string, scheme?: 'light'|'dark', offline?: boolean, script?: string}} [how] `offline` lets
- *   the service worker in; `script` runs before the page's own
+ * @param {{query?: string, width?: number, height?: number, language?: string, scheme?: 'light'|'dark', offline?: boolean, touch?: boolean, script?: string}} [how]
+ *   `offline` lets the service worker in, `touch` makes it a phone, `script` runs before the page's own
  */
-export async function open(browser, url, { query = '', width = 1280, language = 'en-GB', scheme = 'light', offline = false, script = '' } = {}) {
+export async function open(browser, url, { query = '', width = 1280, height = 800, language = 'en-GB', scheme = 'light', offline = false, touch = false, script = '' } = {}) {
   const context = await browser.newContext({
-    viewport: { width, height: 800 },
+    viewport: { width, height },
+    hasTouch: touch,
+    isMobile: touch,
     locale: language,
     colorScheme: scheme,
     reducedMotion: 'reduce',
@@ -40,7 +42,7 @@ export async function open(browser, url, { query = '', width = 1280, language = 
 
 /** The tags as the page shows them: `[{id, prob, on}]`, also those folded away. */
 export const shownTags = (page) =>
-  page.$$eval('li.tag', (rows) => rows.map((row) => ({ id: row.dataset.id, prob: Number(row.dataset.prob), on: row.classList.contains('on') })));
+  page.$$eval('li.tag', (rows) => rows.map((row) => ({ id: row.dataset.id, prob: Number(row.dataset.prob), on: row.dataset.on === 'true' })));
 
 /** Chooses a file and waits for the answer of the tagger. */
 export async function tagPhoto(page, file, timeout = 30_000) {

@@ -26,9 +26,13 @@ function readBundle(folder) {
   return { manifest: { format: 1, id: 'mock', weights: { file: 'weights.safetensors', bytes: weights.length, sha256 } }, weights };
 }
 
-/** What the modules are replaced with; `behaviour` is `works`, `hangs`, `throws`, `panics`, XX. */
+/** What the modules are replaced with; `behaviour` is `works`, `hangs`, `throws`, `panics`, `hangs-later`, `wrong` (other
+ * tags on the GPU), `embed-hangs`, `cannot-embed`, `tells` (every tag and embedding is first told to the mock, at
+ * /mock/tag?WIDTHxHEIGHT and /mock/embed, and waits for its answer), `precise` (the thresholds of a bundle that states
+ * them) or `unsure` (they pass nowhere). */
 export const fakeModule = (behaviour) => `
   const never = new Promise(() => {});
+  const tell = async (what) => '${behaviour}' === 'tells' && (await fetch('/mock/' + what));
   export default async function init() {}
   // What the real one finds is another test's matter; plain ground has nothing.
   export function proposeBox(rgba, width, height) {
@@ -45,14 +49,17 @@ export const fakeModule = (behaviour) => `
     async tag(rgba, width, height) {
       if (rgba.length !== width * height * 4) throw Object.assign(new Error('size'), { name: 'input_invalid' });
       if ('${behaviour}' === 'hangs-later' && width !== 8) await never;
+      await tell('tag?' + width + 'x' + height);
+      const precise = { precise: (id) => (id === 'casual' ? null : 0.42), unsure: () => 0.9 }['${behaviour}'];
       const probs = { natural: 0.86, casual: 0.71, minimalist: 0.44, korean: 0.31, japanese: 0.22, ladylike: 0.12, ol_commuter: 0.09, sport: 0.08,
         european_american: 0.07, british: 0.04, girlish: 0.03, street_punk: 0.02, ethnic: 0.01 };
       if ('${behaviour}' === 'wrong' && this.name === 'webgpu') probs.natural = 0.5;
-      return Object.entries(probs).map(([id, prob]) => ({ id, prob, threshold: 0.4, on: prob >= 0.4 }));
+      return Object.entries(probs).map(([id, prob]) => ({ id, prob, threshold: 0.05, precise: precise?.(id) ?? null, on: prob >= 0.05 }));
     }
     async embed(rgba, width, height, crop) {
       if ('${behaviour}' === 'cannot-embed') throw Object.assign(new Error('no numbers'), { name: 'inference_failed' });
       if ('${behaviour}' === 'embed-hangs' && width !== 8) await never;
+      await tell('embed');
       return Float32Array.from([0.6, crop ? -0.8 : 0.8]);
     }
     backend() { return this.name; }
@@ -63,10 +70,12 @@ export const fakeModule = (behaviour) => `
 /**
  * Starts the mock.
  * @param {{site: string, port?: number, bundle?: string, query?: string}} options folders of a real tagger and query encoder
- * @returns {Promise<{url: string, requests: {method: string, path: string, bytes: number, fields?: object}[], set: (faults: object) => void,
- *   close: () => Promise<void>}>} `requests` are all that came, with the bytes of their bodies and a search's fields or query; `set` changes what goes wrong:
+ * @returns {Promise<{url: string, requests: {method: string, path: string, bytes: number, fields?: object, size?: string}[], set: (faults: object) => void,
+ *   close: () => Promise<void>}>} `requests` are all that came, with the bytes of their bodies and a search's fields, size of the picture, or query; `set` changes what goes wrong:
  *   `tagger` / `search` (an HTTP status to answer with), `encoder` (false: none is served, although `query` names one; true: a made-up one is), `weights` ('damaged' | 'slow'), `modules` ({webgpu, cpu}: behaviours of
- *   fake modules; without, the built ones are served), `latency` of a search in ms, `empty` (a search that finds nothing), `release` (a mark in the page's data-release),
+ *   fake modules; without, the built ones are served), `latency` of a search in ms, `compute` (ms that a module which tells waits), `empty` (a search that finds
+ *   nothing), `floor` (a score in the answer), `hits` (changes the hits of an answer, in place), `cut` (a search whose connection ends without an answer),
+ *   `slow` ({ID: ms}, products that come late), `release` (a mark in the page's data-release),
  *   `site` (another build of the page: a deployment), `gone` (no answer at all), `bad` ([pattern of paths, 'html' | 'cut' | 'flipped' | 'missing'][]: copies
  *   that go wrong on the way)
  */
@@ -111,9 +120,14 @@ async function answer(request, response, { site, faults, models, seen }) {
   }
   if (path === '/api/v1/samples') return json(response, { samples: sampleList() });
   if (path === '/api/v1/search') return search(request, response, faults, seen);
+  if (path.startsWith('/mock/')) {
+    await new Promise((done) => setTimeout(done, faults.compute ?? 0));
+    return send(response, 204);
+  }
   const product = /^\/api\/v1\/products\/(.+)$/.exec(path)?.[1];
   if (product) {
-    const found = products.find(({ id }) => id === product);
+    const found = products.find(({ id }) => id === decodeURIComponent(product));
+    await new Promise((done) => setTimeout(done, faults.slow?.[product] ?? 0));
     return found ? json(response, found) : problem(response, 404, 'not_found');
   }
   const picture = /^\/images\/shop\/(P\d+)\.svg$/.exec(path)?.[1];
@@ -137,15 +151,27 @@ async function search(request, response, faults, seen) {
     form = new Map(Object.entries(seen.query));
   } else {
     form = await body.formData();
-    seen.fields = { crop: form.get('crop'), category: form.get('category'), limit: form.get('limit'), type: form.get('image')?.type };
+    const image = form.get('image');
+    seen.fields = { crop: form.get('crop'), category: form.get('category'), limit: form.get('limit'), type: image?.type };
+    seen.size = image && jpegSize(new Uint8Array(await image.arrayBuffer()));
   }
   await new Promise((done) => setTimeout(done, faults.latency ?? 0));
+  if (faults.cut) return response.destroy();
   if (faults.search === 429) response.setHeader('retry-after', '7');
   if (faults.search) return problem(response, faults.search, faults.search === 429 ? 'overloaded' : 'internal');
   const category = form.get('category');
   const among = faults.empty ? [] : products.filter((product) => !category || product.category === category);
   const hits = among.slice(0, Number(form.get('limit'))).map((product, i) => ({ product_id: product.id, score: 0.94 - i * 0.043, product }));
-  return json(response, { model_id: 'mock@0', took_ms: 12.4, hits });
+  faults.hits?.(hits);
+  return json(response, { model_id: 'mock@0', took_ms: 12.4, floor: faults.floor ?? null, hits });
+}
+
+/** Width × height of a JPEG without restart markers or thumbnails, as Chromium writes it. */
+function jpegSize(bytes) {
+  for (let at = 2; bytes[at] === 0xff; at += 2 + bytes[at + 2] * 256 + bytes[at + 3]) {
+    if (bytes[at + 1] >= 0xc0 && bytes[at + 1] <= 0xc2) return `${bytes[at + 7] * 256 + bytes[at + 8]}x${bytes[at + 5] * 256 + bytes[at + 6]}`;
+  }
+  return null;
 }
 
 async function sendWeights(response, weights, { weights: fault }) {

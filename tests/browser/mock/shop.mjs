@@ -21,7 +21,7 @@ export const products = Array.from({ length: 20 }, (_, i) => {
     id,
     category,
     name: { en: `${en} in ${colour}`, zh: `${farbe}${zh}` },
-    price: { amount: 9900 + 2050 * i, currency: 'CNY' },
+    price: { amount: 9900 + 2050 * i, currency: 'CNY', exponent: 2 },
     styles: ['casual', 'natural', 'minimalist'].slice(0, 1 + (i % 3)),
     attributes: { fabric: 'linen', pattern: 'plain', sleeve: 'short', colour },
     image: `/images/shop/${id}.svg`,
