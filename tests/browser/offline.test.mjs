@@ -136,12 +136,13 @@ for (const [what, pattern, faults] of [
 }
 
 test('a cut manifest is fetched again past the browser’s cache', async () => {
+  mock.set({});
   const page = await open(browser, mock.url, { offline: true });
   const modes = [];
   mock.set({ bad: [[/^\/api\/v1\/tagger$/, 'cut']] });
   page.context().on('request', async (request) => request.url().endsWith('/api/v1/tagger') && modes.push((await request.allHeaders())['cache-control'] ?? ''));
   await tagPhoto(page, PNG);
-  assert.match(await page.textContent('#tags .notice'), /arrived damaged/);
+  assert.match(await page.textContent('#tags .notice'), /incomplete or altered/);
   assert.deepEqual(await kept(page, 'selvedge-manifests'), []);
   assert.equal(mock.requests.filter(({ path }) => path === '/api/v1/tagger').length >= 2, true);
   assert.ok(modes.includes('no-cache'), 'the second request asks past every cache');
@@ -153,7 +154,7 @@ test('a cut manifest is fetched again past the browser’s cache', async () => {
 
 test('a new release shows at once, breaks no open tab and takes unchanged modules over', async () => {
   mock.set({});
-  const next = buildSite((folder) => replaceIn(join(folder, 'i18n/en.json'), 'Find it by its look.', 'Found by its look.'));
+  const next = buildSite((folder) => replaceIn(join(folder, 'i18n/en.json'), 'Find it by its look', 'Found by its look'));
   const old = await visit();
   const context = old.context();
   await tag(old);
@@ -164,7 +165,7 @@ test('a new release shows at once, breaks no open tab and takes unchanged module
   const fresh = await context.newPage();
   await fresh.goto(mock.url);
   await fresh.waitForSelector('html.ready');
-  assert.equal(await fresh.textContent('h1'), 'Found by its look.');
+  assert.equal(await fresh.textContent('h1'), 'Found by its look');
   const generation = await fresh.getAttribute('html', 'data-generation');
   const generations = () => fresh.evaluate(async () => (await caches.keys()).filter((name) => name.startsWith('selvedge-page-')).join());
   await until(async () => (await generations()).split(',').length === 2);

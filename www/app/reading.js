@@ -16,6 +16,7 @@ export class Reading {
   #draw = showEmpty;
   #asked = null; // what the panel is to show; an answer to anything else is too late
   #shown = null; // the reading shown
+  #waits = false; // nothing is shown but that the photo is being read
   #timer;
   #fellBack = false;
   #downloaded = 0; // share of the weights, as shown last
@@ -59,7 +60,8 @@ export class Reading {
    */
   async read(photo, box = null) {
     const mine = this.#begin(photo);
-    if (!this.#shown) this.#show(() => showBusy('style.reading'));
+    this.#waits = !this.#shown;
+    if (this.#waits) this.#show(() => showBusy('style.reading'));
     announce(t('style.reading'));
     try {
       const answer = await this.#tagger.tag(photo.pixels(box));
@@ -71,7 +73,7 @@ export class Reading {
     } catch (error) {
       if (mine !== this.#asked) return;
       console.error('selvedge: no tags:', error.code, error.message);
-      this.#shown = null;
+      this.#waits = false;
       this.#show(() => showFailure(error.code, () => this.read(photo, box)));
     }
   }
@@ -87,12 +89,14 @@ export class Reading {
 
   #begin(photo) {
     clearTimeout(this.#timer);
+    this.#waits = false;
     if (photo !== this.#asked?.photo) this.#shown = null;
     this.#asked = photo && { photo };
     return this.#asked;
   }
 
   #answer(reading) {
+    this.#waits = false;
     this.#show(() => showTags(reading), reading);
     announce(t('style.announce', { styles: verdict(reading.tags) }));
   }
@@ -108,6 +112,6 @@ export class Reading {
     const step = Math.floor(share * 50) / 50;
     if (step === this.#downloaded) return;
     this.#downloaded = step;
-    if (this.#asked && !this.#shown) this.#show(step < 1 ? () => showLoading(step) : () => showBusy('style.reading'));
+    if (this.#waits) this.#show(step < 1 ? () => showLoading(step) : () => showBusy('style.reading'));
   }
 }
