@@ -23,6 +23,14 @@ use tests::process::{Process, instructions};
 /// Products of the small shop.
 pub(crate) const PRODUCTS: u32 = 12;
 
+/// A style sheet of the page.
+pub(crate) const BUILT: &str = "body { margin: 0; }";
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(content).and_then(|()| encoder.finish()).expect("compresses")
+}
+
 /// The folders a service needs.
 pub(crate) struct Shop {
     dir: PathBuf,
@@ -50,6 +58,12 @@ impl Shop {
         let page = "<!doctype html><title>Selvedge</title><script type=\"module\">start()</script>";
         fs::write(site.join("index.html"), page).expect("a file");
         fs::write(site.join("web-0123456789abcdef_bg.wasm"), [0u8; 4096]).expect("a file");
+        // A file with the forms that a build makes (the brotli form is made up), and one whose forms are of another file.
+        for (name, of) in [("built-0123456789abcdef.css", BUILT), ("changed-0123456789abcdef.css", "a {}")] {
+            fs::write(site.join(name), BUILT).expect("a file");
+            fs::write(site.join(format!("{name}.gz")), gzip(of.as_bytes())).expect("a file");
+            fs::write(site.join(format!("{name}.br")), "brotli").expect("a file");
+        }
         fs::create_dir_all(site.join("assets/0123456789ab/app")).expect("a folder");
         fs::write(site.join("assets/0123456789ab/app/main.js"), "go();").expect("a file");
         fs::write(site.join("worker.js"), "go(); ".repeat(100)).expect("a file");

@@ -1,6 +1,6 @@
 //! The page and the bundles that browsers run: types, tags, caching, compression and security headers.
 
-use super::harness::{Service, header, json, shop};
+use super::harness::{BUILT, Service, header, json, shop};
 
 #[test]
 fn files_have_types_tags_and_caching() {
@@ -50,6 +50,36 @@ fn large_files_are_compressed_for_those_who_ask() {
     assert_eq!(header(&packed, "content-type"), "application/wasm");
     assert_ne!(header(&packed, "etag"), plain_tag);
     assert!(packed.bytes().expect("a body").len() < 200);
+}
+
+#[test]
+fn forms_that_the_build_made_are_sent_and_never_those_of_another_file() {
+    let service = Service::shared();
+    let mut tags = std::collections::HashSet::new();
+    for (name, accepted, encoding, sent) in [
+        ("built", "gzip, deflate, br", Some("br"), Some("brotli")),
+        ("built", "br;q=0.4, gzip;q=0.5", Some("gzip"), None),
+        ("built", "br;q=0, gzip;q=0, *", None, Some(BUILT)),
+        ("built", "identity", None, Some(BUILT)),
+        ("changed", "gzip, br", None, Some(BUILT)),
+    ] {
+        let path = format!("/{name}-0123456789abcdef.css");
+        let answer = service.request("GET", &path).header("accept-encoding", accepted).send().expect("answers");
+        let coding = answer.headers().get("content-encoding").map(|value| value.to_str().expect("ascii").to_owned());
+        assert_eq!(coding.as_deref(), encoding, "{name} {accepted}");
+        assert_eq!(header(&answer, "content-type"), "text/css; charset=utf-8");
+        if name == "built" {
+            assert_eq!(header(&answer, "vary"), "accept-encoding");
+            tags.insert(header(&answer, "etag").to_owned());
+        }
+        let bytes = answer.bytes().expect("a body");
+        match sent {
+            Some(text) => assert_eq!(bytes, text.as_bytes(), "{name} {accepted}"),
+            None => assert!(bytes.starts_with(&[0x1f, 0x8b]), "{name} {accepted}"),
+        }
+    }
+    assert_eq!(tags.len(), 3, "a tag for each form: {tags:?}");
+    assert_eq!(service.get("/built-0123456789abcdef.css.br").status(), 404);
 }
 
 #[test]

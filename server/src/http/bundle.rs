@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use axum::body::Bytes;
 use shared::bundle::{MANIFEST_FILE, Manifest};
 
+use super::coding::gzip;
 use super::entity::{Caching, Entity};
 
 /// What browsers do with a bundle.
@@ -62,10 +63,14 @@ impl BrowserBundle {
         manifest.check_weights(&weights).with_context(unusable)?;
         let tag = format!("\"{}\"", shared::bundle::sha256_hex(&json));
         let weights_tag = format!("\"{}\"", manifest.weights.sha256);
+        let forms = gzip(&weights)?.into_iter().collect();
         Ok(Self {
             about: manifest,
             manifest: Entity::plain(Bytes::from(json), "application/json", tag, Caching::Revalidate),
-            weights: Entity::plain(Bytes::from(weights), "application/octet-stream", weights_tag, Caching::Immutable),
+            weights: Entity {
+                forms,
+                ..Entity::plain(Bytes::from(weights), "application/octet-stream", weights_tag, Caching::Immutable)
+            },
         })
     }
 

@@ -5,6 +5,8 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, He
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use super::coding::{Coding, choose};
+
 /// How long a client may keep an entity without asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caching {
@@ -17,7 +19,7 @@ pub(super) enum Caching {
 /// What a GET answers with.
 #[derive(Debug, Clone)]
 pub(super) struct Entity {
-    /// The content, encoded as `encoding` says.
+    /// The content.
     pub(super) bytes: Bytes,
     /// The media type.
     pub(super) media_type: &'static str,
@@ -25,30 +27,34 @@ pub(super) struct Entity {
     pub(super) etag: String,
     /// How long it may be kept.
     pub(super) caching: Caching,
-    /// `gzip`, or nothing.
-    pub(super) encoding: Option<&'static str>,
-    /// Whether another client may get another encoding.
-    pub(super) varies: bool,
+    /// Compressed forms of the content, the smallest first; each has a tag of its own.
+    pub(super) forms: Vec<(Coding, Bytes)>,
 }
 
 impl Entity {
     /// Content that is sent as it is.
     pub(super) fn plain(bytes: Bytes, media_type: &'static str, etag: String, caching: Caching) -> Self {
-        Self { bytes, media_type, etag, caching, encoding: None, varies: false }
+        Self { bytes, media_type, etag, caching, forms: Vec::new() }
     }
 
     /// The answer to a request with these headers: the content, or 304 when the client has it.
     pub(super) fn respond(self, request: &HeaderMap) -> Response {
-        let known = knows(request, &self.etag);
+        let (bytes, etag, coding) = match choose(&self.forms, request) {
+            None => (self.bytes, self.etag, None),
+            Some((coding, bytes)) => {
+                (bytes.clone(), format!("{}-{}\"", self.etag.trim_end_matches('"'), coding.ending()), Some(*coding))
+            }
+        };
+        let known = knows(request, &etag);
         let mut response =
-            if known { StatusCode::NOT_MODIFIED.into_response() } else { Body::from(self.bytes).into_response() };
+            if known { StatusCode::NOT_MODIFIED.into_response() } else { Body::from(bytes).into_response() };
         let headers = response.headers_mut();
         let mut set = |name: HeaderName, value: &str| {
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name, value);
             }
         };
-        set(ETAG, &self.etag);
+        set(ETAG, &etag);
         set(
             CACHE_CONTROL,
             match self.caching {
@@ -56,13 +62,13 @@ impl Entity {
                 Caching::Revalidate => "no-cache",
             },
         );
-        if self.varies {
+        if !self.forms.is_empty() {
             set(VARY, "accept-encoding");
         }
         if !known {
             set(CONTENT_TYPE, self.media_type);
-            if let Some(encoding) = self.encoding {
-                set(CONTENT_ENCODING, encoding);
+            if let Some(coding) = coding {
+                set(CONTENT_ENCODING, coding.name());
             }
         }
         response

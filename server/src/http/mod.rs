@@ -8,6 +8,7 @@
 mod app;
 mod body;
 mod bundle;
+mod coding;
 mod convert;
 mod entity;
 mod error;

@@ -1,20 +1,21 @@
-//! The built page, read into memory once: nothing outside it can be reached, and every file is compressed already.
+//! The built page, read into memory once: nothing outside it can be reached, and every file is compressed already, by the
+//! build or, where that left it plain, at the start.
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use axum::body::Bytes;
-use axum::http::header::{ACCEPT_ENCODING, CONTENT_SECURITY_POLICY};
+use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use base64::Engine;
-use flate2::{Compression, write::GzEncoder};
+use flate2::Crc;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::coding::{Coding, gzip};
 use super::entity::{Caching, Entity, media_type};
 use super::observe::{POLICY, SCRIPT_POLICY};
 
@@ -29,11 +30,7 @@ pub(super) struct Site {
 
 #[derive(Debug)]
 struct Asset {
-    bytes: Bytes,
-    gzip: Option<Bytes>,
-    media_type: &'static str,
-    tag: String,
-    caching: Caching,
+    entity: Entity,
     policy: Option<HeaderValue>,
 }
 
@@ -46,13 +43,18 @@ impl Site {
         list(dir, "", &mut files)?;
         let total: u64 = files.iter().filter_map(|(_, path)| path.metadata().ok()).map(|data| data.len()).sum();
         ensure!(total <= MAX_BYTES, "{} holds {total} bytes, which is no page; {hint}", dir.display());
-        let assets: anyhow::Result<HashMap<_, _>> = files
+        let read: anyhow::Result<HashMap<_, _>> = files
             .into_par_iter()
             .map(|(name, path)| {
                 let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-                let asset = Asset::new(&name, bytes)?;
-                Ok((name, asset))
+                Ok((name, Bytes::from(bytes)))
             })
+            .collect();
+        let read = read?;
+        let assets: anyhow::Result<HashMap<_, _>> = read
+            .par_iter()
+            .filter(|(name, _)| !is_form(name, &read))
+            .map(|(name, bytes)| Ok((name.clone(), Asset::new(name, bytes.clone(), built_forms(name, bytes, &read))?)))
             .collect();
         Ok(Self { assets: assets? })
     }
@@ -69,27 +71,21 @@ impl Site {
 }
 
 impl Asset {
-    fn new(name: &str, bytes: Vec<u8>) -> anyhow::Result<Self> {
+    /// A file with the compressed forms that the build made; without any, it is compressed now.
+    fn new(name: &str, bytes: Bytes, mut forms: Vec<(Coding, Bytes)>) -> anyhow::Result<Self> {
         let media_type = media_type(name);
         let compressible = !media_type.starts_with("image/") || media_type == "image/svg+xml";
-        let gzip = if compressible { smaller(&bytes)? } else { None };
+        if compressible && forms.is_empty() {
+            forms.extend(gzip(&bytes)?);
+        }
         let policy = media_type.starts_with("text/html").then(|| policy(&bytes)).transpose()?;
         let caching = if is_hashed(name) { Caching::Immutable } else { Caching::Revalidate };
-        let tag = format!("{:x}", Sha256::digest(&bytes))[..32].to_owned();
-        Ok(Self { bytes: bytes.into(), gzip: gzip.map(Bytes::from), media_type, tag, caching, policy })
+        let etag = format!("\"{}\"", &format!("{:x}", Sha256::digest(&bytes))[..32]);
+        Ok(Self { entity: Entity { bytes, media_type, etag, caching, forms }, policy })
     }
 
     fn respond(&self, request: &HeaderMap) -> Response {
-        let chosen = self.gzip.as_ref().filter(|_| accepts_gzip(request));
-        let mut response = Entity {
-            bytes: chosen.unwrap_or(&self.bytes).clone(),
-            media_type: self.media_type,
-            etag: format!("\"{}{}\"", self.tag, if chosen.is_some() { "-gz" } else { "" }),
-            caching: self.caching,
-            encoding: chosen.map(|_| "gzip"),
-            varies: self.gzip.is_some(),
-        }
-        .respond(request);
+        let mut response = self.entity.clone().respond(request);
         if let Some(policy) = &self.policy {
             response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy.clone());
         }
@@ -116,12 +112,30 @@ fn list(dir: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> anyhow:
     Ok(())
 }
 
-/// The gzip form, if it is worth sending.
-fn smaller(bytes: &[u8]) -> anyhow::Result<Option<Vec<u8>>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(8));
-    encoder.write_all(bytes)?;
-    let gzip = encoder.finish()?;
-    Ok((gzip.len() + 64 < bytes.len()).then_some(gzip))
+/// Whether `name` is a compressed form of another file of the page.
+fn is_form(name: &str, files: &HashMap<String, Bytes>) -> bool {
+    Coding::ALL.iter().any(|coding| {
+        name.strip_suffix(coding.ending())
+            .and_then(|name| name.strip_suffix('.'))
+            .is_some_and(|of| files.contains_key(of))
+    })
+}
+
+/// The compressed forms of a file that the build left beside it. A gzip form holds the length and the checksum of what it
+/// was made of; where they are not this file's, it was changed since, and neither form is its own.
+fn built_forms(name: &str, bytes: &Bytes, files: &HashMap<String, Bytes>) -> Vec<(Coding, Bytes)> {
+    let form = |coding: Coding| files.get(&format!("{name}.{}", coding.ending()));
+    let Some(gzip) = form(Coding::Gzip) else {
+        return Vec::new();
+    };
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    let expected = [crc.sum().to_le_bytes(), crc.amount().to_le_bytes()].concat();
+    if !gzip.ends_with(&expected) {
+        tracing::warn!(file = name, "the compressed forms are not of this file; build the page again");
+        return Vec::new();
+    }
+    Coding::ALL.into_iter().filter_map(|coding| Some((coding, form(coding)?.clone()))).collect()
 }
 
 /// Whether the build put a hash of the content into the path: into a folder's name, as in `wasm/0123456789ab/web.js`, or
@@ -163,16 +177,6 @@ fn inline_scripts(html: &str) -> Vec<&str> {
     scripts
 }
 
-/// Whether `Accept-Encoding` names gzip, and not with a weight of zero.
-fn accepts_gzip(request: &HeaderMap) -> bool {
-    let values = request.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
-        let weight = weight.trim().trim_start_matches("q=").parse::<f32>().unwrap_or(0.0);
-        name.trim().eq_ignore_ascii_case("gzip") && weight > 0.0
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,16 +195,6 @@ mod tests {
             ("page-deadbeef.js", false),
         ] {
             assert_eq!(is_hashed(name), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn gzip_is_negotiated() {
-        for (value, expected) in
-            [("gzip, br", true), ("br;q=1, GZIP;q=0.5", true), ("gzip;q=0", false), ("br", false), ("", false)]
-        {
-            let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(value))]);
-            assert_eq!(accepts_gzip(&headers), expected, "{value}");
         }
     }
 
