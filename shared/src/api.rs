@@ -154,11 +154,13 @@ pub struct Health {
 pub enum ProblemCode {
     /// A body was needed, or a file in it, and it came empty.
     EmptyBody,
-    /// The bytes are no picture of a known format.
+    /// The file is no picture, or of no known kind.
     NotAnImage,
+    /// The file is a picture in a format or coding that is not read.
+    UnsupportedImage,
     /// The picture breaks off or is damaged.
     ImageTruncated,
-    /// The picture has too many pixels.
+    /// The picture has too many pixels, or takes too much memory to decode.
     ImageTooLarge,
     /// The body has too many bytes.
     PayloadTooLarge,

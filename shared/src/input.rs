@@ -35,7 +35,10 @@ pub enum InputError {
         actual: usize,
     },
     /// The crop box is empty or leaves the picture.
-    #[error("the crop box {crop:?} is empty or not inside the {width}×{height} picture")]
+    #[error(
+        "the crop box at ({}, {}) of {}×{} pixels is empty or not inside the picture of {width}×{height} pixels",
+        crop.x, crop.y, crop.width, crop.height
+    )]
     Crop {
         /// The box asked for.
         crop: CropBox,

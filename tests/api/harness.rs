@@ -104,6 +104,7 @@ pub(crate) fn config(dir: &Path, query: Option<&str>) -> ServeConfig {
         catalog_dir: dir.join("catalog"),
         images_dir: None,
         rerank: Rerank::None,
+        decode_memory: 1 << 30,
         queue: QueueOptions::default(),
         drain_delay: Duration::from_secs(4),
         grace: Duration::from_secs(30),

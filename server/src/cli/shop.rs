@@ -6,7 +6,7 @@ use crate::catalog::storage::Storage;
 use crate::catalog::{self, IndexOptions};
 use crate::device::DeviceChoice;
 use crate::embed::QueueOptions;
-use crate::http::{ServeConfig, serve as serve_http};
+use crate::http::{ServeConfig, default_decode_memory, serve as serve_http};
 use crate::render::{RenderOptions, StyleMix, render_dataset};
 use crate::telemetry::{self, LogFormat};
 use anyhow::Context;
@@ -100,6 +100,10 @@ pub struct ServeArgs {
     /// Milliseconds a query waits for others to be embedded with.
     #[arg(long, env = "SELVEDGE_MAX_WAIT_MS", default_value_t = 5)]
     max_wait_ms: u64,
+    /// Megabytes that decoding photos may take at once; photos wait for it in turn, and one that alone needs more is refused.
+    /// A quarter of the memory of the machine or container, at least 128 and at most 4096, unless given.
+    #[arg(long, value_name = "MB", env = "SELVEDGE_DECODE_MEMORY_MB", value_parser = clap::value_parser!(u64).range(16..=1 << 20))]
+    decode_memory: Option<u64>,
     /// Seconds between SIGTERM and closing the door, for load balancers to notice.
     #[arg(long, env = "SELVEDGE_DRAIN_SECONDS", default_value_t = 0.0)]
     drain_seconds: f64,
@@ -182,6 +186,7 @@ pub(super) fn serve(args: &ServeArgs, device: DeviceChoice) -> anyhow::Result<()
         catalog_dir: args.index.clone(),
         images_dir: args.images.clone(),
         rerank: args.rerank,
+        decode_memory: args.decode_memory.map_or_else(default_decode_memory, |megabytes| megabytes << 20),
         queue: QueueOptions {
             max_batch: args.max_batch.max(1),
             max_wait: Duration::from_millis(args.max_wait_ms),

@@ -16,6 +16,7 @@ use shared::taxonomy::Category;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use super::bundle::{BrowserBundle, Role};
+use super::decoding::DecodeMemory;
 use super::error::ApiError;
 use super::folder::PhotoFolder;
 use super::serve::ServeConfig;
@@ -48,6 +49,7 @@ pub struct App {
     searches: Semaphore,
     /// One decoder a core: more would only make every photo wait longer and take more memory.
     decoders: Arc<Semaphore>,
+    decode_memory: DecodeMemory,
 }
 
 /// The space of a network before its bundle's projection, in which query encoders that were distilled from the network
@@ -127,6 +129,7 @@ impl App {
             categoriser,
             searches: Semaphore::new(SEARCHES),
             decoders: Arc::new(Semaphore::new(cores)),
+            decode_memory: DecodeMemory::new(config.decode_memory),
         };
         Ok((app, warm))
     }
@@ -178,13 +181,16 @@ impl App {
         crop: Crop,
         categorise: bool,
     ) -> Result<(Embedding, Option<Category>, Option<CropBox>), ApiError> {
-        // The permit goes with the work, which goes on when the client leaves.
+        // Both go with the work, which goes on when the client leaves.
+        let memory = self.decode_memory.acquire(&photo).await?;
         let permit = Arc::clone(&self.decoders).acquire_owned().await.map_err(|_| ApiError::Unready)?;
         let spec = self.input.clone();
         let categoriser = self.categoriser.clone().filter(|_| categorise);
         let (input, category, crop) = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let photo = Photo::decode(&photo)?;
+            let _held = (permit, memory);
+            let decoded = Photo::decode(&photo)?;
+            drop(photo);
+            let photo = decoded;
             let crop = crop.of(&photo)?;
             let category = match categoriser {
                 Some(categoriser) => categoriser.category(categoriser.input().to_chw(photo.pixels()?, crop)?),

@@ -6,14 +6,17 @@ use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_LENGTH;
 use futures::StreamExt;
+use tokio::sync::Semaphore;
 
 use super::error::ApiError;
 
 /// How long a body may take to arrive.
 const READ_TIME: Duration = Duration::from_secs(30);
 /// How much of a body that was refused is still read, and for how long, so that the client gets to read the answer.
-const LINGER_BYTES: usize = 64 << 20;
+const LINGER_BYTES: usize = 32 << 20;
 const LINGER_TIME: Duration = Duration::from_secs(2);
+/// Refused bodies that are still read at once; the connections of others are closed.
+static LINGERING: Semaphore = Semaphore::const_new(8);
 
 /// Reads all of `body`, which must be neither empty nor longer than `limit` bytes.
 pub(super) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, ApiError> {
@@ -53,7 +56,9 @@ async fn collect(stream: &mut BodyDataStream, limit: usize) -> Result<Bytes, Api
 
 /// A connection that is closed while the client still sends is reset, and the answer is lost with it.
 fn linger(mut stream: BodyDataStream) {
+    let Ok(place) = LINGERING.try_acquire() else { return };
     tokio::spawn(tokio::time::timeout(LINGER_TIME, async move {
+        let _place = place;
         let mut read = 0;
         while let Some(Ok(chunk)) = stream.next().await {
             read += chunk.len();

@@ -1,6 +1,7 @@
 //! Everything a handler can answer instead of a result.
 
-use axum::http::StatusCode;
+use axum::http::header::ACCEPT_ENCODING;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use shared::api::ProblemCode;
 use shared::embedding::EmbeddingError;
@@ -22,7 +23,9 @@ pub(super) enum ApiError {
     PayloadTooLarge { limit: usize },
     #[error("the content type is not one this endpoint reads; send multipart/form-data or application/json")]
     UnsupportedMediaType,
-    #[error("the field `{0}` is missing")]
+    #[error("the body comes encoded with {0}, which is not read here; send it as it is, without Content-Encoding")]
+    UnsupportedEncoding(String),
+    #[error("`{0}` is missing; send it too")]
     MissingField(&'static str),
     #[error("`{field}`: {why}")]
     InvalidField { field: String, why: String },
@@ -66,11 +69,14 @@ impl ApiError {
     pub(super) fn code(&self) -> ProblemCode {
         match self {
             Self::EmptyBody | Self::Photo(PhotoError::Empty) => ProblemCode::EmptyBody,
-            Self::Photo(PhotoError::NotAnImage) => ProblemCode::NotAnImage,
+            Self::Photo(PhotoError::NotAnImage { .. }) => ProblemCode::NotAnImage,
+            Self::Photo(PhotoError::Unsupported { .. }) => ProblemCode::UnsupportedImage,
             Self::Photo(PhotoError::Damaged(_)) => ProblemCode::ImageTruncated,
-            Self::Photo(PhotoError::TooLarge { .. }) => ProblemCode::ImageTooLarge,
+            Self::Photo(
+                PhotoError::TooLarge { .. } | PhotoError::TooSparse { .. } | PhotoError::TooMuchMemory { .. },
+            ) => ProblemCode::ImageTooLarge,
             Self::PayloadTooLarge { .. } => ProblemCode::PayloadTooLarge,
-            Self::UnsupportedMediaType => ProblemCode::UnsupportedMediaType,
+            Self::UnsupportedMediaType | Self::UnsupportedEncoding(_) => ProblemCode::UnsupportedMediaType,
             Self::MissingField(_) => ProblemCode::MissingField,
             Self::InvalidField { .. } => ProblemCode::InvalidField,
             Self::InvalidCrop(_) => ProblemCode::InvalidCrop,
@@ -98,9 +104,10 @@ pub(super) fn status(code: ProblemCode) -> StatusCode {
         | ProblemCode::InvalidEmbedding
         | ProblemCode::WrongDimension
         | ProblemCode::UnknownCategory => StatusCode::BAD_REQUEST,
-        ProblemCode::NotAnImage | ProblemCode::ImageTruncated | ProblemCode::ImageTooLarge => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        ProblemCode::NotAnImage
+        | ProblemCode::UnsupportedImage
+        | ProblemCode::ImageTruncated
+        | ProblemCode::ImageTooLarge => StatusCode::UNPROCESSABLE_ENTITY,
         ProblemCode::WrongModel => StatusCode::CONFLICT,
         ProblemCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ProblemCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -138,6 +145,9 @@ impl IntoResponse for ApiError {
             _ => None,
         };
         let mut response = status(code).into_response();
+        if matches!(self, Self::UnsupportedEncoding(_)) {
+            response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
         response.extensions_mut().insert(Failure { code, detail: self.to_string(), retry_after_s, cause });
         response
     }

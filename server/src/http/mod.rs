@@ -10,6 +10,8 @@ mod body;
 mod bundle;
 mod coding;
 mod convert;
+mod decoding;
+mod encoding;
 mod entity;
 mod error;
 mod folder;
@@ -20,5 +22,6 @@ mod serve;
 mod site;
 
 pub use app::App;
+pub use decoding::default_decode_memory;
 pub use routes::{openapi, router};
 pub use serve::{ServeConfig, serve};

@@ -75,8 +75,9 @@ fn title(code: ProblemCode) -> &'static str {
     match code {
         ProblemCode::EmptyBody => "The body is empty",
         ProblemCode::NotAnImage => "The file is not a picture",
+        ProblemCode::UnsupportedImage => "The kind of picture is not supported",
         ProblemCode::ImageTruncated => "The picture is damaged",
-        ProblemCode::ImageTooLarge => "The picture has too many pixels",
+        ProblemCode::ImageTooLarge => "The picture is too large",
         ProblemCode::PayloadTooLarge => "The body has too many bytes",
         ProblemCode::UnsupportedMediaType => "The content type is not supported",
         ProblemCode::MissingField => "A field is missing",

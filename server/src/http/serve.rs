@@ -37,6 +37,8 @@ pub struct ServeConfig {
     pub images_dir: Option<PathBuf>,
     /// How every search ranks a second time.
     pub rerank: Rerank,
+    /// Bytes that decoding photos may take at once; see [`default_decode_memory`](super::default_decode_memory).
+    pub decode_memory: u64,
     /// How queries are gathered into batches.
     pub queue: QueueOptions,
     /// How long the server still takes requests after SIGTERM, for load balancers to notice `/readyz`.

@@ -1,7 +1,10 @@
 //! `POST /api/v1/search`
 
+mod crop;
 mod embedding;
 mod form;
+mod json;
+mod limit;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +19,7 @@ use shared::taxonomy::Category;
 use crate::catalog::SearchOptions;
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::http::{body, convert};
+use crate::http::{body, convert, encoding};
 
 /// The most bytes of a form.
 const MAX_FORM: usize = 12 << 20;
@@ -46,7 +49,7 @@ const MAX_JSON: usize = 1 << 20;
         (status = 415, description = "unsupported_media_type", body = Problem, content_type = "application/problem+json"),
         (
             status = 422,
-            description = "not_an_image, image_truncated or image_too_large",
+            description = "not_an_image, unsupported_image, image_truncated or image_too_large",
             body = Problem, content_type = "application/problem+json"
         ),
         (
@@ -64,6 +67,9 @@ pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Res
         body::discard(body);
         Err(error)
     };
+    if let Err(error) = encoding::check(&parts.headers) {
+        return refused(error, body);
+    }
     let _place = match app.admit() {
         Ok(place) => place,
         Err(error) => return refused(error, body),
@@ -80,7 +86,7 @@ pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Res
         }
         Some(Kind::Json) => {
             let bytes = body::read(&parts.headers, body, MAX_JSON).await?;
-            let request = embedding::read(&bytes)?;
+            let request = embedding::read(bytes).await?;
             let options = options(&app, request.category.as_deref(), request.limit)?;
             (app.query(request.embedding)?, options, None)
         }

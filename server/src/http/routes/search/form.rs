@@ -1,12 +1,13 @@
 //! The form of a search by photo.
 
 use axum::body::{Body, Bytes};
-use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::multipart::Field;
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use shared::input::CropBox;
 
+use super::{crop, limit};
 use crate::data::Crop;
 use crate::http::error::ApiError;
 
@@ -62,21 +63,21 @@ pub(super) async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiE
     }
     // The body is here, and was measured.
     DefaultBodyLimit::disable().apply(&mut request);
-    let mut fields =
-        Multipart::from_request(request, &()).await.map_err(|error| ApiError::field("form", error.body_text()))?;
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if boundary(kind).is_none() {
+        let why = "the boundary is missing from multipart/form-data; let your HTTP library write this header";
+        return Err(ApiError::field("Content-Type", why));
+    }
+    let mut fields = Multipart::from_request(request, &()).await.map_err(|_| broken())?;
 
-    let (mut image, mut crop, mut category, mut limit) = (None, None, None, None);
-    while let Some(field) = fields.next_field().await.map_err(broken)? {
+    let (mut image, mut part, mut category, mut most) = (None, None, None, None);
+    while let Some(field) = fields.next_field().await.map_err(|_| broken())? {
         let name = field.name().unwrap_or_default().to_owned();
         match name.as_str() {
-            "image" => once(&mut image, &name, field.bytes().await.map_err(broken)?)?,
+            "image" => once(&mut image, &name, field.bytes().await.map_err(|_| broken())?)?,
             "crop" => {
                 if let Some(text) = text(field).await? {
-                    let value = match text.as_str() {
-                        "auto" => Ok(Crop::Auto),
-                        json => serde_json::from_str(json).map(Crop::Box),
-                    };
-                    once(&mut crop, &name, value.map_err(|error| ApiError::field(&name, error))?)?;
+                    once(&mut part, &name, crop::read(&text)?)?;
                 }
             }
             "category" => {
@@ -86,30 +87,37 @@ pub(super) async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiE
             }
             "limit" => {
                 if let Some(text) = text(field).await? {
-                    let value = text.parse::<usize>();
-                    once(&mut limit, &name, value.map_err(|_| ApiError::field(&name, "it is no whole number"))?)?;
+                    let value = text.parse().map_err(|_| limit::refused("a text"))?;
+                    once(&mut most, &name, limit::check(value)?)?;
                 }
+            }
+            "" => {
+                return Err(ApiError::field(
+                    "form",
+                    "a part has no name; image, crop, category and limit are the names",
+                ));
             }
             _ => {
                 let short: String = name.chars().take(40).collect();
-                return Err(ApiError::field(short, "no such field; image, crop, category and limit are"));
+                return Err(ApiError::field(short, "there is no such field; send image, crop, category or limit"));
             }
         }
     }
-    Ok(Form { image: image.ok_or(ApiError::MissingField("image"))?, crop: crop.unwrap_or_default(), category, limit })
+    let image = image.ok_or(ApiError::MissingField("image"))?;
+    Ok(Form { image, crop: part.unwrap_or_default(), category, limit: most })
 }
 
 fn once<T>(slot: &mut Option<T>, name: &str, value: T) -> Result<(), ApiError> {
     match slot.replace(value) {
         None => Ok(()),
-        Some(_) => Err(ApiError::field(name, "it comes twice")),
+        Some(_) => Err(ApiError::field(name, "it comes twice; send it once")),
     }
 }
 
 /// A field's text; nothing when it is empty, as browsers send fields that were not filled in.
 async fn text(field: Field<'_>) -> Result<Option<String>, ApiError> {
     let name = field.name().unwrap_or_default().to_owned();
-    let bytes = field.bytes().await.map_err(broken)?;
+    let bytes = field.bytes().await.map_err(|_| broken())?;
     if bytes.len() > MAX_TEXT {
         return Err(ApiError::field(name, format!("it is longer than {MAX_TEXT} bytes")));
     }
@@ -117,6 +125,17 @@ async fn text(field: Field<'_>) -> Result<Option<String>, ApiError> {
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
-fn broken(error: MultipartError) -> ApiError {
-    ApiError::field("form", error.body_text())
+/// The boundary that a content type names.
+fn boundary(kind: &str) -> Option<&str> {
+    kind.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        let value = value.trim().trim_matches('"');
+        (name.trim().eq_ignore_ascii_case("boundary") && !value.is_empty()).then_some(value)
+    })
+}
+
+fn broken() -> ApiError {
+    let why = "it breaks off, or its parts are not separated by the boundary that Content-Type names; let your HTTP library \
+               write form and header";
+    ApiError::field("form", why)
 }

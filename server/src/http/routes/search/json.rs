@@ -1,0 +1,230 @@
+//! JSON with known keys, read without recursion, and with errors that name the key.
+//!
+//! Strings and numbers are decoded by `serde_json`; its words for errors would mean nothing to a client.
+
+use crate::http::error::ApiError;
+
+/// The most characters of a client's own words in an error.
+const QUOTED: usize = 40;
+
+/// A value that is read in one piece; lists and objects are only told apart.
+#[derive(Debug, PartialEq)]
+pub(super) enum Value {
+    Null,
+    Flag,
+    Number(f64),
+    Text(String),
+    List,
+    Object,
+}
+
+impl Value {
+    /// The kind of the value, for errors.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Flag => "true or false",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "a text",
+            Self::List => "a list",
+            Self::Object => "an object",
+        }
+    }
+}
+
+/// A place in a JSON text.
+pub(super) struct Json<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Json<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes: bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes), at: 0 }
+    }
+
+    /// Reads an object, `name` for errors, whose keys are among `keys` and come at most once; `read` takes each value.
+    pub(super) fn object(
+        &mut self,
+        name: &str,
+        keys: &[&'static str],
+        mut read: impl FnMut(&mut Self, &'static str) -> Result<(), ApiError>,
+    ) -> Result<(), ApiError> {
+        let expected = || format!("an object with the keys {}", keys.join(", "));
+        if self.peek() != Some(b'{') {
+            let found = self.value(name)?;
+            return Err(ApiError::field(name, format!("it is {}; send {}", found.kind(), expected())));
+        }
+        self.at += 1;
+        let mut seen = Vec::new();
+        if self.take(b'}') {
+            return Ok(());
+        }
+        loop {
+            if self.peek() != Some(b'"') {
+                return Err(self.no_json(name, "a key in quotes is missing"));
+            }
+            let key = self.string(name)?;
+            let Some(key) = keys.iter().find(|known| **known == key) else {
+                return Err(ApiError::field(name, format!("it has no key `{}`; send {}", short(&key), expected())));
+            };
+            if seen.contains(key) {
+                return Err(ApiError::field(name, format!("the key `{key}` comes twice")));
+            }
+            seen.push(*key);
+            if !self.take(b':') {
+                return Err(self.no_json(name, &format!("a colon is missing behind `{key}`")));
+            }
+            read(self, key)?;
+            if self.take(b'}') {
+                return Ok(());
+            }
+            if !self.take(b',') {
+                return Err(self.no_json(name, &format!("a comma or the end is missing behind `{key}`")));
+            }
+        }
+    }
+
+    /// Reads a list of numbers that 32-bit floats hold, at most `most` of them.
+    ///
+    /// # Errors
+    /// [`ApiError::UnreadableEmbedding`] for anything else that is JSON or that clients write instead of a number.
+    pub(super) fn numbers(&mut self, name: &str, most: usize) -> Result<Vec<f32>, ApiError> {
+        let refused = |why: String| ApiError::UnreadableEmbedding(format!("`{name}` {why}"));
+        if self.peek() != Some(b'[') {
+            let found = self.value(name)?;
+            return Err(refused(format!("is {} and not a list", found.kind())));
+        }
+        self.at += 1;
+        let mut values = Vec::new();
+        if self.take(b']') {
+            return Ok(values);
+        }
+        loop {
+            if values.len() == most {
+                return Err(refused(format!("has more than {most} numbers")));
+            }
+            let at = values.len();
+            let Some(first) = self.peek() else { return Err(self.no_json(name, "the list breaks off")) };
+            let value = match first {
+                b'N' | b'I' | b'-' | b'+' | b'.' | b'0'..=b'9' => {
+                    let word = self.word();
+                    number(word)
+                        .ok_or_else(|| refused(format!("has `{}` at {at}, which is no finite number", quoted(word))))?
+                }
+                _ => match self.value(name)? {
+                    Value::Number(value) => value,
+                    other => return Err(refused(format!("has {} at {at} instead of a number", other.kind()))),
+                },
+            };
+            if !(value as f32).is_finite() {
+                return Err(refused(format!("has a number at {at} that is too large for 32 bits")));
+            }
+            values.push(value as f32);
+            if self.take(b']') {
+                return Ok(values);
+            }
+            if !self.take(b',') {
+                return Err(
+                    self.no_json(name, &format!("a comma or the end of the list is missing behind number {at}"))
+                );
+            }
+        }
+    }
+
+    /// Reads a text or null.
+    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, ApiError> {
+        match self.value(name)? {
+            Value::Text(text) => Ok(Some(text)),
+            Value::Null => Ok(None),
+            other => Err(ApiError::field(name, format!("it is {}; send a text", other.kind()))),
+        }
+    }
+
+    /// Reads a value, of a list or an object only its beginning.
+    pub(super) fn value(&mut self, name: &str) -> Result<Value, ApiError> {
+        match self.peek() {
+            None => Err(self.no_json(name, "it breaks off")),
+            Some(b'"') => self.string(name).map(Value::Text),
+            Some(b'[') => Ok(Value::List),
+            Some(b'{') => Ok(Value::Object),
+            Some(_) => match self.word() {
+                b"null" => Ok(Value::Null),
+                b"true" | b"false" => Ok(Value::Flag),
+                word => match number(word) {
+                    Some(value) => Ok(Value::Number(value)),
+                    None => Err(ApiError::field(
+                        name,
+                        format!("`{}` is no JSON value, or too large a number", quoted(word)),
+                    )),
+                },
+            },
+        }
+    }
+
+    /// Makes sure that nothing follows.
+    pub(super) fn end(&mut self, name: &str) -> Result<(), ApiError> {
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(self.no_json(name, "something follows the end of the JSON")),
+        }
+    }
+
+    fn string(&mut self, name: &str) -> Result<String, ApiError> {
+        let mut end = self.at + 1;
+        while let Some(&byte) = self.bytes.get(end) {
+            match byte {
+                b'"' => {
+                    let text = serde_json::from_slice(&self.bytes[self.at..=end]);
+                    let text =
+                        text.map_err(|_| self.no_json(name, "a text has characters that JSON does not allow"))?;
+                    self.at = end + 1;
+                    return Ok(text);
+                }
+                b'\\' => end += 2,
+                _ => end += 1,
+            }
+        }
+        Err(self.no_json(name, "a text breaks off"))
+    }
+
+    /// The bytes up to the next mark of punctuation or blank.
+    fn word(&mut self) -> &'a [u8] {
+        let rest = &self.bytes[self.at..];
+        let length = rest.iter().position(|byte| b",:{}[]\" \t\r\n".contains(byte)).unwrap_or(rest.len());
+        self.at += length;
+        &rest[..length]
+    }
+
+    fn peek(&mut self) -> Option<u8> {
+        while self.bytes.get(self.at).is_some_and(|byte| b" \t\r\n".contains(byte)) {
+            self.at += 1;
+        }
+        self.bytes.get(self.at).copied()
+    }
+
+    fn take(&mut self, wanted: u8) -> bool {
+        let found = self.peek() == Some(wanted);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn no_json(&self, name: &str, why: &str) -> ApiError {
+        let before = &self.bytes[..self.at.min(self.bytes.len())];
+        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        let column = 1 + before.iter().rev().take_while(|&&byte| byte != b'\n').count();
+        ApiError::field(name, format!("it is not valid JSON: {why} (line {line}, column {column})"))
+    }
+}
+
+fn number(word: &[u8]) -> Option<f64> {
+    serde_json::from_slice::<f64>(word).ok()
+}
+
+fn quoted(word: &[u8]) -> String {
+    short(&String::from_utf8_lossy(&word[..word.len().min(4 * QUOTED)]))
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(QUOTED).collect()
+}
