@@ -31,6 +31,14 @@ fn jpeg_bomb(width: u16, height: u16) -> Vec<u8> {
     bytes
 }
 
+/// A whole JPEG whose frame header names another coding.
+fn recoded_jpeg(marker: u8) -> Vec<u8> {
+    let mut bytes = encode(1, ImageFormat::Jpeg);
+    let frame = bytes.windows(2).position(|two| two == [0xFF, 0xC0]).expect("a baseline frame");
+    bytes[frame + 1] = marker;
+    bytes
+}
+
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes
         .iter()
@@ -62,10 +70,18 @@ fn photos() {
         ("a wide PNG", png_bomb(12_001, 1), 422, "image_too_large"),
         ("a PNG of 64 megapixels", png_bomb(8_000, 8_000), 422, "image_too_large"),
         ("a JPEG bomb", jpeg_bomb(65_000, 65_000), 422, "image_too_large"),
+        ("the largest PNG header", png_bomb(0x7FFF_FFFF, 0x7FFF_FFFF)[..57].to_vec(), 422, "image_too_large"),
+        ("a pointer", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n".to_vec(), 422, "not_an_image"),
+        ("a HEIC photo", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec(), 422, "unsupported_image"),
+        ("a JPEG 2000 picture", b"\0\0\0\x0CjP  \r\n\x87\n".to_vec(), 422, "unsupported_image"),
+        ("an arithmetic-coded JPEG", recoded_jpeg(0xC9), 422, "unsupported_image"),
+        ("a lossless JPEG", recoded_jpeg(0xC3), 422, "unsupported_image"),
     ];
     for (name, photo, status, code) in cases {
         let begun = Instant::now();
-        assert_problem(name, service.search(&photo, &[]), status, code);
+        let problem = assert_problem(name, service.search(&photo, &[]), status, code);
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert_eq!(code == "image_truncated", detail.contains("damaged"), "{name}: {detail}");
         assert!(begun.elapsed() < PROMPT, "{name} took {:?}", begun.elapsed());
     }
 }
@@ -85,13 +101,21 @@ fn fields() {
         ("limit", "51", "invalid_field"),
         ("limit", "-1", "invalid_field"),
         ("limit", "ten", "invalid_field"),
+        ("limit", "10.5", "invalid_field"),
+        ("limit", "NaN", "invalid_field"),
+        ("crop", r#"{"x":"0","y":0,"width":5,"height":5}"#, "invalid_field"),
+        ("crop", r#"{"x":1.5,"y":0,"width":5,"height":5}"#, "invalid_field"),
         ("limit", "99999999999999999999999", "invalid_field"),
         ("category", "hats", "unknown_category"),
         ("category", "TOPS", "unknown_category"),
         ("colour", "red", "invalid_field"),
     ];
     for (field, value, code) in cases {
-        assert_problem(&format!("{field} {value}"), service.search(&png(1), &[(field, value)]), 400, code);
+        let name = format!("{field} {value}");
+        let problem = assert_problem(&name, service.search(&png(1), &[(field, value)]), 400, code);
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert!(code == "unknown_category" || detail.contains(field), "{name}: {detail}");
+        assert!(!detail.contains("CropBox") && !detail.contains("expected"), "{name}: {detail}");
     }
     let twice = service.search(&png(1), &[("limit", "3"), ("limit", "4")]);
     assert_problem("a field twice", twice, 400, "invalid_field");
@@ -116,6 +140,8 @@ fn bodies() {
         ("a picture as the body", "image/png", png(1), 415, "unsupported_media_type"),
         ("text", "text/plain", b"hello".to_vec(), 415, "unsupported_media_type"),
         ("a form without a boundary", "multipart/form-data", b"hello".to_vec(), 400, "invalid_field"),
+        ("an empty boundary", "multipart/form-data; boundary=", b"hello".to_vec(), 400, "invalid_field"),
+        ("another kind of parts", "multipart/mixed; boundary=b", b"hello".to_vec(), 415, "unsupported_media_type"),
         ("a form that breaks off", "multipart/form-data; boundary=b", broken.into(), 400, "invalid_field"),
         ("a form of something else", "multipart/form-data; boundary=b", b"hello".to_vec(), 400, "invalid_field"),
         ("too much JSON", "application/json", vec![b' '; 2 << 20], 413, "payload_too_large"),
@@ -123,7 +149,9 @@ fn bodies() {
     ];
     for (name, kind, body, status, code) in cases {
         let begun = Instant::now();
-        assert_problem(name, post(kind, body), status, code);
+        let problem = assert_problem(name, post(kind, body), status, code);
+        let says_boundary = problem["detail"].as_str().unwrap_or_default().contains("boundary");
+        assert!(!name.contains("boundary") || says_boundary, "{name}: {problem}");
         assert!(begun.elapsed() < PROMPT, "{name} took {:?}", begun.elapsed());
     }
 
@@ -137,6 +165,25 @@ fn bodies() {
     let endless = reqwest::blocking::Body::new(std::io::Read::take(std::io::repeat(b' '), 14 << 20));
     let answer = service.request("POST", SEARCH).header("content-type", "application/json").body(endless).send();
     assert_problem("a body without a length", answer.expect("answers"), 413, "payload_too_large");
+}
+
+#[test]
+fn encoded_bodies_are_refused_by_the_name_of_their_coding() {
+    let service = Service::shared();
+    for (coding, refused) in
+        [("gzip", "gzip"), ("BR", "br"), ("identity, zstd", "zstd"), ("deflate", "deflate"), ("identity", ""), ("", "")]
+    {
+        let form = Form::new().part("image", Part::bytes(png(1)));
+        let request = service.request("POST", SEARCH).header("content-encoding", coding);
+        let answer = request.multipart(form).send().expect("answers");
+        if refused.is_empty() {
+            assert_eq!(answer.status(), 200, "{coding}");
+            continue;
+        }
+        assert_eq!(super::harness::header(&answer, "accept-encoding"), "identity", "{coding}");
+        let problem = assert_problem(coding, answer, 415, "unsupported_media_type");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(refused)), "{coding}: {problem}");
+    }
 }
 
 #[test]
