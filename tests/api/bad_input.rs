@@ -1,5 +1,7 @@
 //! Whatever a client gets wrong has a status and a code, fast, and leaves the service well.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use image::ImageFormat;
@@ -184,6 +186,47 @@ fn encoded_bodies_are_refused_by_the_name_of_their_coding() {
         let problem = assert_problem(coding, answer, 415, "unsupported_media_type");
         assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(refused)), "{coding}: {problem}");
     }
+}
+
+#[test]
+fn photos_share_one_budget_of_memory() {
+    let service = Service::start_as(serde_json::json!({ "decode_memory": 16 << 20 }));
+    let of = |side: u32| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let picture = image::RgbImage::from_fn(side, side, |x, y| image::Rgb([x as u8, y as u8, 90]));
+        picture.write_to(&mut bytes, ImageFormat::Png).expect("encodes");
+        bytes.into_inner()
+    };
+    let problem = assert_problem("too much", service.search(&of(2000), &[]), 422, "image_too_large");
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("16 MB")), "{problem}");
+    // Each takes more than half of the budget, so they wait for one another.
+    let photo = of(1000);
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| assert_eq!(service.search(&photo, &[]).status(), 200));
+        }
+    });
+}
+
+#[test]
+fn few_refused_bodies_are_read_on() {
+    let service = Service::start();
+    let refused = || {
+        let mut stream = service.connect();
+        let head =
+            "POST /api/v1/search HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ncontent-length: 67108864\r\n\r\n";
+        stream.write_all(head.as_bytes()).expect("sends");
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).expect("an answer");
+        assert_eq!(&answer, b"HTTP/1.1 415");
+        stream
+    };
+    let held: Vec<TcpStream> = (0..8).map(|_| refused()).collect();
+    let mut one_more = refused();
+    let piece = vec![0; 1 << 20];
+    let sent = (0..32).take_while(|_| one_more.write_all(&piece).is_ok()).count();
+    assert!(sent < 32, "the body of a ninth refused request was read on");
+    drop(held);
 }
 
 #[test]

@@ -127,6 +127,7 @@ fn service_process() {
         category_dir: folder("category"),
         retrieval_dir: folder("retrieval").unwrap_or(usual.retrieval_dir),
         catalog_dir: folder("catalog").unwrap_or(usual.catalog_dir),
+        decode_memory: instructions["decode_memory"].as_u64().unwrap_or(usual.decode_memory),
         rerank: instructions["rerank"]
             .as_str()
             .map_or(usual.rerank, |name| Rerank::from_str(name, false).expect("a re-ranking")),
