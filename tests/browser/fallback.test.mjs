@@ -12,6 +12,8 @@ import { photo } from './mock/shop.mjs';
 
 const skip = missing(SITE);
 const PNG = { name: 'photo.png', mimeType: 'image/png', buffer: photo() };
+/** Larger than what the page keeps. */
+const LARGE = { name: 'photo.png', mimeType: 'image/png', buffer: photo(2400, 3200) };
 let browser, mock;
 
 before(async () => {
@@ -98,11 +100,18 @@ for (const [what, answer, readable] of [
           return { width: image.width, height: image.height, data: ${answer} };
         };`,
     });
-    await tagPhoto(page, PNG);
+    await tagPhoto(page, LARGE);
     if (readable) {
       await page.waitForSelector('.verdict');
     } else {
       assert.match(await page.textContent('#tags .notice'), /hides a photo’s pixels/);
+      await page.focus('.crop-corner.se');
+      await page.keyboard.press('Shift+ArrowLeft');
+      await page.click('#find-button');
+      await page.click('#send-photo');
+      await page.waitForSelector('.card-link');
+      const { fields } = mock.requests.findLast(({ fields }) => fields);
+      assert.deepEqual([fields.type, fields.crop], ['image/png', '{"x":0,"y":0,"width":2163,"height":3200}'], 'the file itself, and the box in its pixels');
     }
     await page.context().close();
   });

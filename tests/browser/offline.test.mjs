@@ -188,9 +188,10 @@ test('a new release shows at once, breaks no open tab and takes unchanged module
 
   // No tab uses the old release any more.
   await old.close();
-  await fresh.reload();
-  await fresh.waitForSelector('html.ready');
-  await until(async () => (await generations()) === `selvedge-page-${generation}`);
+  await until(async () => {
+    await reload(fresh); // a navigation is when the worker looks
+    return (await generations()) === `selvedge-page-${generation}`;
+  });
   mock.set({ gone: true });
   await fresh.reload();
   await fresh.waitForSelector('html.ready', { timeout: 10_000 });

@@ -83,7 +83,7 @@ for (const [connection, early] of [[{ saveData: true }, false], [{ effectiveType
     await page.waitForTimeout(500);
     assert.deepEqual(asked().filter((path) => path.includes('query-encoder/')), []);
     await page.click('#find-button');
-    await page.waitForFunction(() => /Fetching what the search needs, \d+%/.test(document.body.textContent));
+    await page.waitForFunction(() => /Preparing the search: \d+%/.test(document.body.textContent));
     await page.waitForSelector('.card-link');
     await page.context().close();
   });
@@ -118,7 +118,7 @@ test('speaks English where the words of another language do not come', async () 
   for (const fault of ['missing', 'html', 'cut']) {
     mock.set({ bad: [[/\/zh\.json$/, fault]] });
     const page = await open(browser, mock.url, { language: 'zh-CN' });
-    assert.equal(await page.textContent('h1'), 'Find it by its look.');
+    assert.match(await page.textContent('h1'), /^Find it by its look/);
     assert.equal(await page.getAttribute('html', 'lang'), 'en');
     await page.setInputFiles('#file', PNG);
     await page.waitForSelector('.verdict');
@@ -129,6 +129,6 @@ test('speaks English where the words of another language do not come', async () 
 
 test('works where the page may fetch nothing', async () => {
   const page = await open(browser, mock.url, { language: 'zh-CN', script: "globalThis.fetch = () => Promise.reject(new TypeError('refused'));" });
-  assert.equal(await page.textContent('h1'), 'Find it by its look.');
+  assert.match(await page.textContent('h1'), /^Find it by its look/);
   await page.context().close();
 });

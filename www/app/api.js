@@ -15,11 +15,12 @@ export class Problem extends Error {
 
 /**
  * The pieces closest to a photo, or to the part of one.
- * @param {{image: Blob, category: string|null}} query
+ * @param {{image: Blob, crop: {x,y,width,height}|null, category: string|null}} query crop in pixels of the image
  */
-export async function search({ image, category }, signal) {
+export async function search({ image, crop, category }, signal) {
   const form = new FormData();
-  form.append('image', image, 'photo.jpg');
+  form.append('image', image, 'photo');
+  if (crop) form.append('crop', JSON.stringify(crop));
   if (category) form.append('category', category);
   form.append('limit', String(LIMIT));
   return hits(await ask(new URL('search', API), { method: 'POST', body: form }, signal));

@@ -103,12 +103,12 @@ export class Finder {
 
   /** Sends the photo, or of a box only what is inside, and takes down that it was sent. */
   async #send({ photo, box, category }, signal) {
-    const image = await photo.jpeg(box);
+    const { image, crop, much } = await photo.upload(box);
     if (signal.aborted) throw new DOMException('a newer search runs', 'AbortError');
     sent(photo, 'maybe');
-    const arrived = () => sent(photo, box ? 'part' : 'whole');
+    const arrived = () => sent(photo, much);
     try {
-      const answer = await search({ image, category }, signal);
+      const answer = await search({ image, crop, category }, signal);
       arrived();
       return answer;
     } catch (error) {

@@ -1,7 +1,7 @@
 // A picture file → upright pixels. The one place where the page decodes photos.
 
 import { inspect } from './picture-file.js';
-import { requireReadable } from './readback.js';
+import { isReadable, requireReadable } from './readback.js';
 
 /** Longest side kept, pixels: well above what the models look at, small enough for a phone. */
 const MAX_SIDE = 1024;
@@ -29,8 +29,17 @@ export class Photo {
   /** The reading of its style as a whole, once there is one. */
   reading = null;
 
-  /** @param {HTMLCanvasElement} canvas */
-  constructor(canvas) {
+  #file;
+  #full;
+
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {Blob} file the picture as it came
+   * @param {{width: number, height: number}} full the upright size of that, pixels
+   */
+  constructor(canvas, file, full) {
+    this.#file = file;
+    this.#full = full;
     this.canvas = canvas;
     this.width = canvas.width;
     this.height = canvas.height;
@@ -47,7 +56,7 @@ export class Photo {
       if (full.width * full.height > MAX_PIXELS) throw new PhotoError('too_large');
       const shrink = Math.min(1, MAX_SIDE / Math.max(full.width, full.height));
       const canvas = draw(full, Math.max(1, Math.round(full.width * shrink)), Math.max(1, Math.round(full.height * shrink)));
-      return new Photo(canvas);
+      return new Photo(canvas, blob, { width: full.width, height: full.height });
     } catch (cause) {
       throw cause instanceof PhotoError ? cause : new PhotoError('memory', { cause });
     } finally {
@@ -79,6 +88,27 @@ export class Photo {
     const blob = await new Promise((done) => part.toBlob(done, 'image/jpeg', 0.92));
     if (!blob) throw new PhotoError('memory');
     return blob;
+  }
+
+  /**
+   * What goes to the shop for the photo or for a box on it: a JPEG of that alone. Where the browser hides pixels, a JPEG would
+   * hold the same nonsense: then it is the file as it came, with the box beside it.
+   * @param {{x: number, y: number, width: number, height: number}|null} box in pixels
+   * @returns {Promise<{image: Blob, crop: object|null, much: 'part'|'whole'}>} `crop` in pixels of the image, `much` of the photo
+   */
+  async upload(box = null) {
+    if (isReadable()) return { image: await this.jpeg(box), crop: null, much: box ? 'part' : 'whole' };
+    const { width, height } = this.#full;
+    const along = (start, length, shown, full) => {
+      const from = Math.min(full - 1, Math.floor((start * full) / shown));
+      return [from, Math.max(1, Math.min(full - from, Math.round((length * full) / shown)))];
+    };
+    const cut = () => {
+      const [x, w] = along(box.x, box.width, this.width, width);
+      const [y, h] = along(box.y, box.height, this.height, height);
+      return { x, y, width: w, height: h };
+    };
+    return { image: this.#file, crop: box && cut(), much: 'whole' };
   }
 
   #whole() {
