@@ -12,6 +12,7 @@ pub mod embed;
 pub mod ensemble;
 pub mod evaluate;
 pub mod http;
+mod line;
 pub mod pretrained;
 pub mod render;
 pub mod report;

@@ -36,26 +36,36 @@ impl Lifecycle {
     }
 }
 
-/// SIGTERM and SIGINT.
+/// The signals that a server takes over: SIGTERM and SIGINT, which end it, and SIGHUP, which it ignores.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
-    /// Takes over both signals; from here on they no longer end the process by themselves.
+    /// Takes over the signals; from here on they no longer end the process by themselves.
     ///
     /// # Errors
     /// When the system refuses, or outside a Tokio runtime.
     pub fn install() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
-    /// Waits for the next of them and names it.
+    /// Waits for the next signal that ends the server and names it.
     pub async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv() => {
+                    tracing::warn!("SIGHUP is ignored: a new catalogue, bundle or flag needs a restart");
+                }
+            }
         }
     }
 }

@@ -106,7 +106,7 @@ pub struct Hit {
 pub struct SearchResponse {
     /// The model that the catalogue was indexed with, in whose space query and products were compared.
     pub model_id: String,
-    /// Time from the request's arrival to this answer, in milliseconds.
+    /// Time from the arrival of the whole body to this answer, in milliseconds.
     pub took_ms: f64,
     /// The category that the search was narrowed to: the one asked for, or else the one that the photo surely shows; absent
     /// for all.
@@ -190,6 +190,8 @@ pub enum ProblemCode {
     Overloaded,
     /// The server is starting or ending; another will answer.
     ShuttingDown,
+    /// The answer was not there in time, although the body was.
+    DeadlineExceeded,
     /// The server's own fault; its log has the request id.
     Internal,
 }

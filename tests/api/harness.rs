@@ -15,7 +15,7 @@ use server::catalog::rerank::Rerank;
 use server::catalog::storage::Storage;
 use server::catalog::{IndexOptions, index};
 use server::embed::{QueueOptions, RetrievalModel};
-use server::http::{ServeConfig, serve};
+use server::http::{Limits, ServeConfig, serve};
 use shared::taxonomy::Category;
 use tests::fixture;
 use tests::process::{Process, instructions};
@@ -106,6 +106,7 @@ pub(crate) fn config(dir: &Path, query: Option<&str>) -> ServeConfig {
         rerank: Rerank::None,
         decode_memory: 1 << 30,
         queue: QueueOptions::default(),
+        limits: Limits::default(),
         drain_delay: Duration::from_secs(4),
         grace: Duration::from_secs(30),
     }

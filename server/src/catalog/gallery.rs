@@ -39,6 +39,13 @@ pub struct Match {
     pub score: f32,
 }
 
+/// One query's pass over the embeddings.
+struct Scan {
+    query: Vec<f32>,
+    limit: usize,
+    category: Option<Category>,
+}
+
 /// Embeddings grouped by product.
 #[derive(Debug)]
 pub struct Gallery {
@@ -79,24 +86,19 @@ impl Gallery {
 
     /// The products most like `query`, best first; equal scores by product. A query of another dimension finds nothing.
     pub fn search(&self, query: &Embedding, options: &SearchOptions) -> Vec<Match> {
-        self.search_batch(&[query], options).pop().unwrap_or_default()
+        self.search_batch(&[(query, *options)]).pop().unwrap_or_default()
     }
 
-    /// [`search`](Self::search) for several queries in one pass over the embeddings; re-ranking takes one more a query.
-    pub fn search_batch(&self, queries: &[&Embedding], options: &SearchOptions) -> Vec<Vec<Match>> {
-        let keep =
-            |row: usize| options.category.is_none_or(|wanted| wanted == self.categories[self.products[row] as usize]);
-        let comparable = |query: &&Embedding| query.dim() == self.embeddings.dim();
-        let second = |query: &&Embedding| {
-            comparable(query).then(|| options.rerank.second_query(query.values(), &self.embeddings, keep))
-        };
-        let second: Vec<Option<Vec<f32>>> = queries.iter().map(second).collect();
-        let found = self.scan_all(&second, options);
-        let finish = |(query, found): (&&Embedding, Vec<(usize, usize)>)| {
-            if !comparable(query) {
+    /// [`search`](Self::search) for several queries, each with its own options, in one pass over the embeddings;
+    /// re-ranking takes one more a query.
+    pub fn search_batch(&self, queries: &[(&Embedding, SearchOptions)]) -> Vec<Vec<Match>> {
+        let scans: Vec<Option<Scan>> = queries.iter().map(|(query, options)| self.prepare(query, options)).collect();
+        let found = self.scan_all(&scans);
+        let finish = |((query, options), found): (&(&Embedding, SearchOptions), Vec<(usize, usize)>)| {
+            if !self.is_comparable(query) {
                 return Vec::new();
             }
-            let order = options.rerank.reordered(query.values(), &self.embeddings, keep);
+            let order = options.rerank.reordered(query.values(), &self.embeddings, |row| self.keeps(options, row));
             let mut seen = std::collections::HashSet::new();
             let reordered = order.into_iter().map(|row| (self.products[row] as usize, row));
             reordered
@@ -109,17 +111,36 @@ impl Gallery {
         queries.iter().zip(found).map(finish).collect()
     }
 
+    fn is_comparable(&self, query: &Embedding) -> bool {
+        query.dim() == self.embeddings.dim()
+    }
+
+    /// Whether `row` is of the category that is wanted.
+    fn keeps(&self, options: &SearchOptions, row: usize) -> bool {
+        options.category.is_none_or(|wanted| wanted == self.categories[self.products[row] as usize])
+    }
+
+    /// The pass over the embeddings that answers a query; nothing when it is of another dimension.
+    fn prepare(&self, query: &Embedding, options: &SearchOptions) -> Option<Scan> {
+        self.is_comparable(query).then(|| Scan {
+            query: options.rerank.second_query(query.values(), &self.embeddings, |row| self.keeps(options, row)),
+            limit: options.limit,
+            category: options.category,
+        })
+    }
+
     /// Best products and rows of each query.
-    fn scan_all(&self, queries: &[Option<Vec<f32>>], options: &SearchOptions) -> Vec<Vec<(usize, usize)>> {
+    fn scan_all(&self, scans: &[Option<Scan>]) -> Vec<Vec<(usize, usize)>> {
         let products = self.categories.len();
-        let empty = || -> Vec<Best<_>> { queries.iter().map(|_| Best::new(options.limit)).collect() };
+        let limit = |scan: &Option<Scan>| scan.as_ref().map_or(0, |scan| scan.limit);
+        let empty = || -> Vec<Best<_>> { scans.iter().map(|scan| Best::new(limit(scan))).collect() };
         let best = (0..products.div_ceil(BLOCK))
             .into_par_iter()
             .fold(empty, |mut best, block| {
                 let range = block * BLOCK..((block + 1) * BLOCK).min(products);
-                for (query, best) in queries.iter().zip(&mut best) {
-                    if let Some(query) = query {
-                        self.scan(query, range.clone(), options.category, best);
+                for (scan, best) in scans.iter().zip(&mut best) {
+                    if let Some(scan) = scan {
+                        self.scan(&scan.query, range.clone(), scan.category, best);
                     }
                 }
                 best
@@ -185,9 +206,16 @@ mod tests {
             let query = Embedding::new("m", (0..dim).map(|at| value(at + 3) + 0.5).collect()).expect("not zero");
             let category = wanted.map(|at| Category::ALL[at]);
             let options = SearchOptions { limit, category, rerank: Rerank::None };
-            let found = gallery.search_batch(&[&query, &query], &options);
-            prop_assert_eq!(&found[0], &naive(&gallery, &query, &options));
-            prop_assert_eq!(&found[0], &found[1]);
+            // Whoever else is in the batch, and whatever they want, changes nothing.
+            let other = Embedding::new("m", (0..dim).map(|at| value(at + 11) - 0.25).collect()).expect("not zero");
+            let all = SearchOptions { limit: 7, category: None, rerank: Rerank::None };
+            let hop = SearchOptions { limit: 3, category: Some(Category::Shoes), rerank: Rerank::Hop };
+            let batch = [(&other, all), (&query, options), (&query, all), (&other, hop), (&query, options)];
+            let found = gallery.search_batch(&batch);
+            prop_assert_eq!(&found[1], &naive(&gallery, &query, &options));
+            for ((query, options), found) in batch.iter().zip(&found) {
+                prop_assert_eq!(found, &gallery.search(query, options));
+            }
         }
     }
 

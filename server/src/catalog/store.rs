@@ -8,7 +8,7 @@ use shared::taxonomy::Category;
 
 use super::format::{Header, Row};
 use super::storage::Stored;
-use super::{CatalogError, Gallery, Product, SamplePhoto, SearchOptions};
+use super::{CatalogError, Gallery, Match, Product, SamplePhoto, SearchOptions};
 
 /// How far the length of a stored embedding may be from one.
 const NORM_TOLERANCE: f32 = 1e-3;
@@ -82,28 +82,24 @@ impl Catalog {
         Ok(Self { header, gallery, rows, products, samples })
     }
 
-    /// The products most like `query`, best first, each once by its best photo; equal scores by product id.
+    /// The products most like each query, best first, each once by its best photo; equal scores by product id. Every query
+    /// has its own options, and all are answered in one pass over the embeddings.
     ///
-    /// The caller sees to it that the query lies in the space of [`model_id`](Self::model_id) and has
-    /// [`dim`](Self::dim) values; another finds nothing.
-    pub fn search(&self, query: &Embedding, options: &SearchOptions) -> Vec<Hit<'_>> {
-        self.search_batch(&[query], options).pop().unwrap_or_default()
+    /// The caller sees to it that a query lies in the space of [`model_id`](Self::model_id) and has [`dim`](Self::dim)
+    /// values; another finds nothing.
+    pub fn search_batch(&self, queries: &[(&Embedding, SearchOptions)]) -> Vec<Vec<Match>> {
+        let mut found = self.gallery.search_batch(queries);
+        for ((query, _), found) in queries.iter().zip(&mut found) {
+            if query.space() != self.header.model_id {
+                found.clear();
+            }
+        }
+        found
     }
 
-    /// [`search`](Self::search) for several queries in one pass over the embeddings.
-    pub fn search_batch(&self, queries: &[&Embedding], options: &SearchOptions) -> Vec<Vec<Hit<'_>>> {
-        let found = self.gallery.search_batch(queries, options);
-        let hit = |found: super::Match| Hit {
-            product: &self.products[found.product],
-            image: &self.rows[found.row].image,
-            score: found.score,
-        };
-        let comparable = |query: &Embedding| query.space() == self.header.model_id;
-        queries
-            .iter()
-            .zip(found)
-            .map(|(query, found)| if comparable(query) { found.into_iter().map(hit).collect() } else { Vec::new() })
-            .collect()
+    /// The product and the photo that were found.
+    pub fn hit(&self, found: &Match) -> Hit<'_> {
+        Hit { product: &self.products[found.product], image: &self.rows[found.row].image, score: found.score }
     }
 
     /// The product with this id.

@@ -6,7 +6,7 @@ use crate::catalog::storage::Storage;
 use crate::catalog::{self, IndexOptions};
 use crate::device::DeviceChoice;
 use crate::embed::QueueOptions;
-use crate::http::{ServeConfig, default_decode_memory, serve as serve_http};
+use crate::http::{Limits, ServeConfig, default_decode_memory, serve as serve_http};
 use crate::render::{RenderOptions, StyleMix, render_dataset};
 use crate::telemetry::{self, LogFormat};
 use anyhow::Context;
@@ -104,6 +104,12 @@ pub struct ServeArgs {
     /// A quarter of the memory of the machine or container, at least 128 and at most 4096, unless given.
     #[arg(long, value_name = "MB", env = "SELVEDGE_DECODE_MEMORY_MB", value_parser = clap::value_parser!(u64).range(16..=1 << 20))]
     decode_memory: Option<u64>,
+    /// Connections at once, at most; fewer where the process may not open as many files (`ulimit -n`, less 128).
+    #[arg(long, env = "SELVEDGE_MAX_CONNECTIONS", default_value_t = Limits::default().connections)]
+    max_connections: usize,
+    /// Seconds that a search may take after its photo has arrived; a longer one is answered with 504.
+    #[arg(long, env = "SELVEDGE_DEADLINE_SECONDS", default_value_t = Limits::default().deadline.as_secs_f64())]
+    deadline_seconds: f64,
     /// Seconds between SIGTERM and closing the door, for load balancers to notice.
     #[arg(long, env = "SELVEDGE_DRAIN_SECONDS", default_value_t = 0.0)]
     drain_seconds: f64,
@@ -191,6 +197,12 @@ pub(super) fn serve(args: &ServeArgs, device: DeviceChoice) -> anyhow::Result<()
             max_batch: args.max_batch.max(1),
             max_wait: Duration::from_millis(args.max_wait_ms),
             capacity: args.queue.max(1),
+            ..QueueOptions::default()
+        },
+        limits: Limits {
+            connections: args.max_connections.max(1),
+            deadline: seconds(args.deadline_seconds, "deadline-seconds")?,
+            ..Limits::default()
         },
         drain_delay: seconds(args.drain_seconds, "drain-seconds")?,
         grace: seconds(args.grace_seconds, "grace-seconds")?,

@@ -10,4 +10,4 @@ mod queue;
 pub use category::Categoriser;
 pub use error::EmbedError;
 pub use model::RetrievalModel;
-pub use queue::{EmbedFn, EmbedQueue, QueueOptions};
+pub use queue::{EmbedFn, EmbedQueue, QueueHealth, QueueOptions};

@@ -4,6 +4,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use axum::body::Bytes;
@@ -13,40 +14,47 @@ use shared::embedding::Embedding;
 use shared::input::{CropBox, InputSpec};
 use shared::model::Projection;
 use shared::taxonomy::Category;
-use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::admission::{Admission, Place};
+use super::body::Pace;
 use super::bundle::{BrowserBundle, Role};
 use super::decoding::DecodeMemory;
 use super::error::ApiError;
 use super::folder::PhotoFolder;
 use super::serve::ServeConfig;
 use super::site::Site;
-use crate::catalog::Catalog;
 use crate::catalog::rerank::Rerank;
+use crate::catalog::{Catalog, Match, SearchOptions, Searcher};
 use crate::data::{Crop, Photo};
 use crate::device::DeviceChoice;
-use crate::embed::{Categoriser, EmbedError, EmbedFn, EmbedQueue, RetrievalModel};
+use crate::embed::{Categoriser, EmbedError, EmbedFn, EmbedQueue, QueueHealth, RetrievalModel};
 use crate::shutdown::{Lifecycle, Phase};
-
-/// The most searches whose bodies are in memory at once.
-const SEARCHES: usize = 64;
 
 /// The state of a running service.
 pub struct App {
-    pub(super) catalog: Catalog,
+    pub(super) catalog: Arc<Catalog>,
     pub(super) tagger: BrowserBundle,
     pub(super) query_encoder: Option<BrowserBundle>,
     pub(super) photos: PhotoFolder,
     pub(super) site: Site,
-    pub(super) lifecycle: Lifecycle,
+    /// Who may compute, and how much of their bodies is in memory.
+    pub(super) admission: Admission,
+    /// How slowly bodies may come.
+    pub(super) pace: Pace,
+    /// How long an answer may take after its body has arrived.
+    pub(super) deadline: Duration,
+    lifecycle: Arc<Lifecycle>,
     /// How every search ranks a second time.
     pub(super) rerank: Rerank,
     /// Where the retrieval bundle projects its network's embeddings.
     unprojected: Option<Unprojected>,
-    queue: EmbedQueue,
+    pub(super) queue: EmbedQueue,
+    searcher: Searcher,
+    /// The longest time for a batch of searches; a longer one counts as hung.
+    stall: Duration,
     input: InputSpec,
     categoriser: Option<Arc<Categoriser>>,
-    searches: Semaphore,
     /// One decoder a core: more would only make every photo wait longer and take more memory.
     decoders: Arc<Semaphore>,
     decode_memory: DecodeMemory,
@@ -61,8 +69,8 @@ struct Unprojected {
 }
 
 impl App {
-    /// Opens everything that `config` names and starts the embedding worker on `device`. The receiver tells when the
-    /// model is warm, or why it is not.
+    /// Opens everything that `config` names and starts the threads that embed, on `device`, and search. The receiver tells
+    /// when the model is warm, or why it is not.
     ///
     /// # Errors
     /// When a folder is missing or damaged, or catalogue, retrieval bundle and query encoder are not of one space.
@@ -70,6 +78,30 @@ impl App {
         config: &ServeConfig,
         device: &Device,
     ) -> anyhow::Result<(Self, oneshot::Receiver<Result<(), EmbedError>>)> {
+        Self::open_with(config, Self::model(config, device), Arc::default(), |_| ())
+    }
+
+    /// Loads the model that embeds, on `device`, and warms it up, as often as it is called.
+    pub(super) fn model(
+        config: &ServeConfig,
+        device: &Device,
+    ) -> impl FnMut() -> anyhow::Result<EmbedFn> + Send + 'static {
+        let (dir, device, batch) = (config.retrieval_dir.clone(), device.clone(), config.queue.max_batch);
+        move || {
+            let model = RetrievalModel::open(&dir, &device)?;
+            model.warm_up(batch)?;
+            Ok(Box::new(move |inputs| model.embed(inputs)))
+        }
+    }
+
+    /// [`open`](Self::open) with a model that `make` loads. `says` is told what is being done.
+    pub(super) fn open_with(
+        config: &ServeConfig,
+        make: impl FnMut() -> anyhow::Result<EmbedFn> + Send + 'static,
+        lifecycle: Arc<Lifecycle>,
+        says: impl Fn(&str),
+    ) -> anyhow::Result<(Self, oneshot::Receiver<Result<(), EmbedError>>)> {
+        says("reading the catalogue");
         let manifest = RetrievalModel::read_manifest(&config.retrieval_dir)?;
         let catalog = Catalog::open(&config.catalog_dir)?;
         ensure!(
@@ -79,6 +111,7 @@ impl App {
             catalog.model_id(),
             manifest.model_id(),
         );
+        says("reading the bundles and the page");
         // On the CPU: what follows is small, and the device is the worker's.
         let cpu = DeviceChoice::Cpu.open()?;
         let projection = RetrievalModel::read_projection(&config.retrieval_dir, &manifest, &cpu)?;
@@ -107,13 +140,10 @@ impl App {
         let site = config.site_dir.as_deref().map(Site::load).transpose()?.unwrap_or_default();
         let categoriser = config.category_dir.as_deref().map(|dir| Categoriser::open(dir, &cpu)).transpose()?;
         let categoriser = categoriser.map(Arc::new);
-        let (dir, device, batch) = (config.retrieval_dir.clone(), device.clone(), config.queue.max_batch);
-        let make = move || -> anyhow::Result<EmbedFn> {
-            let model = RetrievalModel::open(&dir, &device)?;
-            model.warm_up(batch)?;
-            Ok(Box::new(move |inputs| model.embed(inputs)))
-        };
         let (queue, warm) = EmbedQueue::start(config.queue, make).context("cannot start the embedding worker")?;
+        let catalog = Arc::new(catalog);
+        // Those who may search are counted on admission, so the searcher itself refuses none.
+        let searcher = Searcher::start(Arc::clone(&catalog), config.limits.photos + config.limits.embeddings)?;
         let cores = available_parallelism().map_or(1, NonZero::get);
         let app = Self {
             catalog,
@@ -121,22 +151,48 @@ impl App {
             query_encoder,
             photos,
             site,
-            lifecycle: Lifecycle::default(),
+            admission: Admission::new(&config.limits),
+            pace: Pace::new(&config.limits),
+            deadline: config.limits.deadline,
+            lifecycle,
             rerank: config.rerank,
             unprojected,
             queue,
+            searcher,
+            stall: config.queue.stall,
             input: manifest.input,
             categoriser,
-            searches: Semaphore::new(SEARCHES),
             decoders: Arc::new(Semaphore::new(cores)),
             decode_memory: DecodeMemory::new(config.decode_memory),
         };
         Ok((app, warm))
     }
 
-    /// Whether new requests are welcome.
-    pub(super) fn is_ready(&self) -> bool {
-        self.lifecycle.phase() == Phase::Ready && self.queue.is_ready()
+    /// The reason why new requests should go elsewhere; nothing when they are welcome.
+    pub(super) fn unready(&self) -> Option<String> {
+        if self.lifecycle.phase() == Phase::Draining {
+            return Some("the server is ending".into());
+        }
+        match self.queue.health() {
+            QueueHealth::Ready => {}
+            sick => return Some(sick.to_string()),
+        }
+        if self.searcher.has_ended() {
+            return Some("the thread that searches has ended; restart the server".into());
+        }
+        if let Some(stuck) = self.searcher.stuck_for().filter(|stuck| *stuck > self.stall) {
+            return Some(format!("the thread that searches has been at one batch for {} s", stuck.as_secs()));
+        }
+        (self.lifecycle.phase() == Phase::Starting).then(|| "the server is starting".into())
+    }
+
+    /// The reason why only a new process can help; nothing while this one may still recover.
+    pub(super) fn hopeless(&self) -> Option<String> {
+        let health = self.queue.health();
+        match health.needs_restart() {
+            true => Some(health.to_string()),
+            false => self.searcher.has_ended().then(|| "the thread that searches has ended".into()),
+        }
     }
 
     /// The query a client embedded itself, if its model embeds into the catalogue's space, or into the one that is projected
@@ -167,27 +223,55 @@ impl App {
         Err(ApiError::WrongModel { actual, expected: self.catalog.model_id().into(), encoder })
     }
 
-    /// A place among the searches in flight; refused at once when all are taken or no photo could be queued.
-    pub(super) fn admit(&self) -> Result<SemaphorePermit<'_>, ApiError> {
-        self.queue.check_room()?;
-        self.searches.try_acquire().map_err(|_| ApiError::Overloaded { retry_after_s: 1 })
+    /// Leave to search by photo, refused at once when there is no room or the model does not answer.
+    pub(super) fn admit_photo(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        match self.queue.health() {
+            QueueHealth::Ready => {}
+            sick => return Err(ApiError::Unready(sick.to_string())),
+        }
+        let refused = || ApiError::Overloaded { retry_after_s: self.queue.retry_after() };
+        self.admission.photo().ok_or_else(refused)
+    }
+
+    /// Leave to search by embedding, refused at once when there is no room.
+    pub(super) fn admit_embedding(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        if let Some(permit) = self.admission.embedding() {
+            return Ok(permit);
+        }
+        // Those who have gone give their places to those who wait.
+        self.searcher.forget_abandoned();
+        let refused = || ApiError::Overloaded { retry_after_s: self.searcher.retry_after() };
+        self.admission.embedding().ok_or_else(refused)
+    }
+
+    /// The products most like `query`. `place` is kept until the search has ended, also when its client leaves before.
+    pub(super) async fn search(
+        &self,
+        query: Embedding,
+        options: SearchOptions,
+        place: &Place,
+    ) -> Result<Vec<Match>, ApiError> {
+        Ok(self.searcher.search(query, options, place.clone()).await?)
     }
 
     /// Decodes a photo, cuts it to `crop` and embeds it; with the box that was cut, and with the category that it surely shows, where one is asked for and
-    /// there is a bundle that tells.
+    /// there is a bundle that tells. `place` is kept until the work has ended, also when its client leaves before.
     pub(super) async fn embed(
         &self,
         photo: Bytes,
         crop: Crop,
         categorise: bool,
+        place: &Place,
     ) -> Result<(Embedding, Option<Category>, Option<CropBox>), ApiError> {
-        // Both go with the work, which goes on when the client leaves.
+        // All three go with the work, which goes on when the client leaves.
         let memory = self.decode_memory.acquire(&photo).await?;
-        let permit = Arc::clone(&self.decoders).acquire_owned().await.map_err(|_| ApiError::Unready)?;
+        let permit = Arc::clone(&self.decoders).acquire_owned().await;
+        let permit = permit.map_err(|closed| ApiError::Internal(closed.into()))?;
+        let held = (permit, memory, place.clone());
         let spec = self.input.clone();
         let categoriser = self.categoriser.clone().filter(|_| categorise);
         let (input, category, crop) = tokio::task::spawn_blocking(move || {
-            let _held = (permit, memory);
+            let _held = held;
             let decoded = Photo::decode(&photo)?;
             drop(photo);
             let photo = decoded;
@@ -200,7 +284,7 @@ impl App {
         })
         .await
         .map_err(|error| ApiError::Internal(error.into()))??;
-        let values = self.queue.embed(input).await?;
+        let values = self.queue.embed(input, place.clone()).await?;
         let embedding = Embedding::new(self.catalog.model_id(), values);
         let embedding =
             embedding.map_err(|error| ApiError::Internal(anyhow::Error::new(error).context("the model's output")))?;

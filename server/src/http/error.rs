@@ -1,5 +1,7 @@
 //! Everything a handler can answer instead of a result.
 
+use std::time::Duration;
+
 use axum::http::header::ACCEPT_ENCODING;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -9,6 +11,7 @@ use shared::input::InputError;
 use thiserror::Error;
 
 use super::problem::Failure;
+use crate::catalog::SearchError;
 use crate::data::PhotoError;
 use crate::embed::EmbedError;
 
@@ -53,8 +56,10 @@ pub(super) enum ApiError {
     Timeout,
     #[error("too much to do right now; try again in {retry_after_s} s")]
     Overloaded { retry_after_s: u64 },
-    #[error("the server is starting or ending; try again in a moment")]
-    Unready,
+    #[error("{0}; try again in a moment")]
+    Unready(String),
+    #[error("the answer was not there within {} s; try again, with a smaller photo if it was a large one", .0.as_secs_f64())]
+    DeadlineExceeded(Duration),
     #[error("the server failed; its log tells more under the request id")]
     Internal(#[source] anyhow::Error),
 }
@@ -88,7 +93,8 @@ impl ApiError {
             Self::MethodNotAllowed => ProblemCode::MethodNotAllowed,
             Self::Timeout => ProblemCode::Timeout,
             Self::Overloaded { .. } => ProblemCode::Overloaded,
-            Self::Unready => ProblemCode::ShuttingDown,
+            Self::Unready(_) => ProblemCode::ShuttingDown,
+            Self::DeadlineExceeded(_) => ProblemCode::DeadlineExceeded,
             Self::Internal(_) => ProblemCode::Internal,
         }
     }
@@ -116,6 +122,7 @@ pub(super) fn status(code: ProblemCode) -> StatusCode {
         ProblemCode::Timeout => StatusCode::REQUEST_TIMEOUT,
         ProblemCode::Overloaded => StatusCode::TOO_MANY_REQUESTS,
         ProblemCode::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        ProblemCode::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         ProblemCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -124,10 +131,20 @@ impl From<EmbedError> for ApiError {
     fn from(error: EmbedError) -> Self {
         match error {
             EmbedError::Overloaded { retry_after_s, .. } => Self::Overloaded { retry_after_s },
-            EmbedError::Closed => Self::Unready,
+            EmbedError::Closed => Self::Unready(error.to_string()),
             EmbedError::Model(_) | EmbedError::Read { .. } | EmbedError::Threads(_) | EmbedError::Bundle { .. } => {
                 Self::Internal(error.into())
             }
+        }
+    }
+}
+
+impl From<SearchError> for ApiError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Overloaded { retry_after_s, .. } => Self::Overloaded { retry_after_s },
+            SearchError::Closed => Self::Unready(error.to_string()),
+            SearchError::Failed(_) => Self::Internal(error.into()),
         }
     }
 }
@@ -137,7 +154,7 @@ impl IntoResponse for ApiError {
         let code = self.code();
         let retry_after_s = match &self {
             Self::Overloaded { retry_after_s } => Some(*retry_after_s),
-            Self::Unready => Some(1),
+            Self::Unready(_) => Some(1),
             _ => None,
         };
         let cause = match &self {

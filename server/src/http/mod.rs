@@ -5,23 +5,29 @@
 //! rejections included, has a stable code and a request id. **Invariant:** no CORS header is ever sent; the service talks
 //! to its own page.
 
+mod admission;
 mod app;
 mod body;
 mod bundle;
 mod coding;
+mod connections;
 mod convert;
 mod decoding;
 mod encoding;
 mod entity;
 mod error;
 mod folder;
+mod front;
+mod limits;
 mod observe;
 mod problem;
 mod routes;
 mod serve;
 mod site;
+mod socket;
 
 pub use app::App;
 pub use decoding::default_decode_memory;
-pub use routes::{openapi, router};
-pub use serve::{ServeConfig, serve};
+pub use limits::Limits;
+pub use routes::openapi;
+pub use serve::{ServeConfig, serve, serve_with};

@@ -10,7 +10,7 @@ use axum::extract::Request;
 use axum::http::header::{
     CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -31,6 +31,9 @@ pub(super) const POLICY: &str = "default-src 'self'; img-src 'self' blob: data:;
 /// The longest part of a path that goes to the log.
 const LOGGED_PATH: usize = 200;
 
+/// The status that the log gives a request whose client left before the answer.
+const ABANDONED: u16 = 499;
+
 /// The middleware.
 pub(super) async fn observe(request: Request, next: Next) -> Response {
     let begun = Instant::now();
@@ -38,6 +41,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path: String = request.uri().path().chars().take(LOGGED_PATH).collect();
     let span = tracing::info_span!("request", id = %id);
+    let mut arrived = Arrived { begun, method, path, span: span.clone(), answered: false };
 
     let handled = AssertUnwindSafe(next.run(request).instrument(span.clone())).catch_unwind().await;
     let mut response = handled.unwrap_or_else(|panic| {
@@ -53,18 +57,49 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
         response.headers_mut().insert(REQUEST_ID, value);
     }
 
-    let _entered = span.enter();
-    let status = response.status().as_u16();
-    let ms = begun.elapsed().as_secs_f64() * 1e3;
-    match failure {
-        Some(problem::Failure { cause: Some(cause), .. }) => {
-            tracing::error!(%method, path, status, ms, cause, "failed");
-        }
-        Some(failure) => tracing::info!(%method, path, status, ms, code = problem::code_name(failure.code), "refused"),
-        None if path == "/livez" || path == "/readyz" => tracing::debug!(%method, path, status, ms, "answered"),
-        None => tracing::info!(%method, path, status, ms, "answered"),
-    }
+    arrived.answered(response.status().as_u16(), failure);
     response
+}
+
+/// A request that has a line in the log for certain: also when its client leaves before the answer.
+struct Arrived {
+    begun: Instant,
+    method: Method,
+    path: String,
+    span: tracing::Span,
+    answered: bool,
+}
+
+impl Arrived {
+    fn answered(&mut self, status: u16, failure: Option<problem::Failure>) {
+        self.answered = true;
+        let _entered = self.span.enter();
+        let (Self { method, path, .. }, ms) = (&*self, self.ms());
+        match failure {
+            Some(problem::Failure { cause: Some(cause), .. }) => {
+                tracing::error!(%method, path, status, ms, cause, "failed");
+            }
+            Some(failure) => {
+                tracing::info!(%method, path, status, ms, code = problem::code_name(failure.code), "refused");
+            }
+            None if path == "/livez" || path == "/readyz" => tracing::debug!(%method, path, status, ms, "answered"),
+            None => tracing::info!(%method, path, status, ms, "answered"),
+        }
+    }
+
+    fn ms(&self) -> f64 {
+        self.begun.elapsed().as_secs_f64() * 1e3
+    }
+}
+
+impl Drop for Arrived {
+    fn drop(&mut self) {
+        if !self.answered {
+            let _entered = self.span.enter();
+            let (Self { method, path, .. }, ms) = (&*self, self.ms());
+            tracing::info!(%method, path, status = ABANDONED, ms, "abandoned");
+        }
+    }
 }
 
 fn secure(headers: &mut HeaderMap) {

@@ -34,6 +34,7 @@ pub(super) fn failure(response: &mut Response) -> Option<Failure> {
             (ProblemCode::UnsupportedMediaType, "the content type is not one this endpoint reads")
         }
         StatusCode::REQUEST_TIMEOUT => (ProblemCode::Timeout, "the request did not arrive in time"),
+        StatusCode::GATEWAY_TIMEOUT => (ProblemCode::DeadlineExceeded, "the answer was not there in time"),
         status if status.is_client_error() => (ProblemCode::InvalidField, "the request cannot be read"),
         _ => (ProblemCode::Internal, "the server failed; its log tells more under the request id"),
     };
@@ -92,6 +93,7 @@ fn title(code: ProblemCode) -> &'static str {
         ProblemCode::Timeout => "The request took too long",
         ProblemCode::Overloaded => "The server is busy",
         ProblemCode::ShuttingDown => "The server is not ready",
+        ProblemCode::DeadlineExceeded => "The answer took too long",
         ProblemCode::Internal => "The server failed",
     }
 }

@@ -21,7 +21,7 @@ fn doubling(sizes: &Sizes) -> EmbedFn {
 }
 
 fn options(max_batch: usize, capacity: usize) -> QueueOptions {
-    QueueOptions { max_batch, capacity, max_wait: Duration::from_millis(50) }
+    QueueOptions { max_batch, capacity, max_wait: Duration::from_millis(50), ..QueueOptions::default() }
 }
 
 #[tokio::test]
@@ -30,8 +30,8 @@ async fn answers_everyone_in_batches() {
     let model = Arc::clone(&sizes);
     let (queue, first) = EmbedQueue::start(options(8, 64), move || Ok(doubling(&model))).expect("starts");
     first.await.expect("started").expect("loaded");
-    assert!(queue.is_ready());
-    let answers = futures::future::join_all((0..12u8).map(|at| queue.embed(vec![f32::from(at)]))).await;
+    assert!(queue.health() == QueueHealth::Ready);
+    let answers = futures::future::join_all((0..12u8).map(|at| queue.embed(vec![f32::from(at)], ()))).await;
     for (at, answer) in (0u8..).zip(answers) {
         assert_eq!(answer.expect("embedded"), [f32::from(at) * 2.0]);
     }
@@ -49,11 +49,11 @@ async fn survives_panics_and_errors() {
     let (queue, first) = EmbedQueue::start(options(1, 8), make).expect("starts");
     first.await.expect("started").expect("loaded");
     for (input, says) in [(13.0, "unlucky"), (14.0, "refused")] {
-        let error = queue.embed(vec![input]).await.expect_err("fails");
+        let error = queue.embed(vec![input], ()).await.expect_err("fails");
         assert!(matches!(&error, EmbedError::Model(why) if why.contains(says)), "{error}");
-        assert_eq!(queue.embed(vec![1.0]).await.expect("works again"), [2.0]);
+        assert_eq!(queue.embed(vec![1.0], ()).await.expect("works again"), [2.0]);
     }
-    assert!(queue.is_ready());
+    assert!(queue.health() == QueueHealth::Ready);
     assert_eq!(count.try_iter().count(), 3, "made once, and once after each failure");
 }
 
@@ -76,7 +76,7 @@ async fn refuses_when_full_and_skips_those_who_left() {
     let queue = Arc::new(queue);
     let ask = |value: f32| {
         let queue = Arc::clone(&queue);
-        tokio::spawn(async move { queue.embed(vec![value]).await })
+        tokio::spawn(async move { queue.embed(vec![value], ()).await })
     };
 
     let busy = ask(1.0);
@@ -84,10 +84,10 @@ async fn refuses_when_full_and_skips_those_who_left() {
     let began = tokio::task::spawn_blocking(move || runs.recv().map(|_| runs)).await.expect("joined");
     let runs = began.expect("running");
     let (leaves, stays) = (ask(2.0), ask(3.0));
-    while queue.check_room().is_ok() {
+    while queue.waiting() < 2 {
         tokio::task::yield_now().await;
     }
-    let refused = queue.embed(vec![4.0]).await.expect_err("full");
+    let refused = queue.embed(vec![4.0], ()).await.expect_err("full");
     assert!(matches!(refused, EmbedError::Overloaded { waiting: 2, retry_after_s: 1.. }), "{refused}");
 
     leaves.abort();
@@ -113,7 +113,7 @@ async fn says_why_there_is_no_model() {
         let (queue, first) = EmbedQueue::start(options(1, 1), make).expect("starts");
         let error = first.await.expect("told").expect_err("no model");
         assert!(error.to_string().contains("no weights"), "{error}");
-        assert!(!queue.is_ready());
-        assert!(matches!(queue.embed(vec![1.0]).await, Err(EmbedError::Closed)));
+        assert_eq!(queue.health(), QueueHealth::Ended);
+        assert!(matches!(queue.embed(vec![1.0], ()).await, Err(EmbedError::Closed)));
     }
 }

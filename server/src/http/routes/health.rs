@@ -9,15 +9,22 @@ use shared::api::{Health, Problem};
 use crate::http::App;
 use crate::http::error::ApiError;
 
-/// Whether the process answers at all; when it does not, restart it.
+/// Whether the process can answer, now or when it has started; when it cannot, restart it.
 #[utoipa::path(
     get,
     path = "/livez",
     tag = "service",
-    responses((status = 200, description = "Alive", body = Health)),
+    responses(
+        (status = 200, description = "Alive", body = Health),
+        (
+            status = 503,
+            description = "Only a restart can help: the model hangs for good, cannot be loaded again, or its thread ended",
+            body = Problem, content_type = "application/problem+json"
+        ),
+    ),
 )]
-pub(super) async fn livez() -> Json<Health> {
-    Json(Health { status: "ok".into() })
+pub(super) async fn livez(State(app): State<Arc<App>>) -> Result<Json<Health>, ApiError> {
+    app.hopeless().map_or_else(|| Ok(well()), |why| Err(ApiError::Unready(why)))
 }
 
 /// Whether requests are welcome; when they are not, send them elsewhere.
@@ -27,9 +34,18 @@ pub(super) async fn livez() -> Json<Health> {
     tag = "service",
     responses(
         (status = 200, description = "Ready", body = Health),
-        (status = 503, description = "Starting or ending", body = Problem, content_type = "application/problem+json"),
+        (
+            status = 503,
+            description = "Starting, ending, or with a model that hangs or fails; `detail` says which",
+            body = Problem, content_type = "application/problem+json"
+        ),
     ),
 )]
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Health>, ApiError> {
-    if app.is_ready() { Ok(Json(Health { status: "ok".into() })) } else { Err(ApiError::Unready) }
+    app.unready().map_or_else(|| Ok(well()), |why| Err(ApiError::Unready(why)))
+}
+
+/// What a healthy server says.
+pub(in crate::http) fn well() -> Json<Health> {
+    Json(Health { status: "ok".into() })
 }

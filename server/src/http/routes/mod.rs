@@ -17,6 +17,8 @@ use axum::{Extension, Router, middleware};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub(super) use health::well;
+
 use super::App;
 use super::observe::observe;
 
@@ -49,7 +51,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 /// The whole service for `app`.
-pub fn router(app: Arc<App>) -> Router {
+pub(super) fn router(app: Arc<App>) -> Router {
     let (router, document) = routes().split_for_parts();
     let document = serde_json::to_vec(&tidy(document)).unwrap_or_default();
     router

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
@@ -18,6 +19,7 @@ use shared::taxonomy::Category;
 
 use crate::catalog::SearchOptions;
 use crate::http::App;
+use crate::http::admission::Place;
 use crate::http::error::ApiError;
 use crate::http::{body, convert, encoding};
 
@@ -58,56 +60,80 @@ const MAX_JSON: usize = 1 << 20;
             body = Problem, content_type = "application/problem+json"
         ),
         (status = 503, description = "shutting_down", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "deadline_exceeded", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Result<Json<SearchResponse>, ApiError> {
-    let begun = Instant::now();
     let (parts, body) = request.into_parts();
-    let refused = |error: ApiError, body| {
-        body::discard(body);
-        Err(error)
-    };
     if let Err(error) = encoding::check(&parts.headers) {
-        return refused(error, body);
+        body::discard(body);
+        return Err(error);
     }
-    let _place = match app.admit() {
-        Ok(place) => place,
-        Err(error) => return refused(error, body),
+    let (kind, limit) = match kind(&parts.headers) {
+        Some(kind @ Kind::Form) => (kind, MAX_FORM),
+        Some(kind @ Kind::Json) => (kind, MAX_JSON),
+        None if parts.headers.contains_key(CONTENT_TYPE) => {
+            body::discard(body);
+            return Err(ApiError::UnsupportedMediaType);
+        }
+        None => {
+            // Without a type the body can only be missing or wrong; tell which.
+            body::read(&app.admission, app.pace, &parts.headers, body, MAX_JSON).await?;
+            return Err(ApiError::UnsupportedMediaType);
+        }
     };
-    let (query, options, crop) = match kind(&parts.headers) {
-        Some(Kind::Form) => {
-            let bytes = body::read(&parts.headers, body, MAX_FORM).await?;
-            let form = form::read(&parts.headers, bytes).await?;
-            let mut options = options(&app, form.category.as_deref(), form.limit)?;
-            let (query, shown, crop) = app.embed(form.image, form.crop, options.category.is_none()).await?;
+    let admit = || match kind {
+        Kind::Form => app.admit_photo(),
+        Kind::Json => app.admit_embedding(),
+    };
+    // Where all places are taken now, the body is not worth waiting for; one that is free now may be taken by then.
+    if let Err(error) = admit() {
+        body::discard(body);
+        return Err(error);
+    }
+    let (bytes, memory) = body::read(&app.admission, app.pace, &parts.headers, body, limit).await?;
+    let begun = Instant::now();
+    let place = Place::new(admit()?, memory);
+    let answer = answer(&app, kind, &parts.headers, bytes, &place);
+    let answer = tokio::time::timeout(app.deadline, answer).await;
+    let answer = answer.map_err(|_| ApiError::DeadlineExceeded(app.deadline))??;
+    Ok(Json(SearchResponse { took_ms: begun.elapsed().as_secs_f64() * 1e3, ..answer }))
+}
+
+/// The answer to a body that has arrived, but for the time it took.
+async fn answer(
+    app: &App,
+    kind: Kind,
+    headers: &HeaderMap,
+    bytes: Bytes,
+    place: &Place,
+) -> Result<SearchResponse, ApiError> {
+    let (query, options, crop) = match kind {
+        Kind::Form => {
+            let form = form::read(headers, bytes).await?;
+            let mut options = options(app, form.category.as_deref(), form.limit)?;
+            let (query, shown, crop) = app.embed(form.image, form.crop, options.category.is_none(), place).await?;
             // What was recognised helps; where the catalogue has none of it, it would only empty the answer.
             options.category = options.category.or(shown.filter(|category| app.catalog.has(*category)));
             (query, options, crop)
         }
-        Some(Kind::Json) => {
-            let bytes = body::read(&parts.headers, body, MAX_JSON).await?;
+        Kind::Json => {
             let request = embedding::read(bytes).await?;
-            let options = options(&app, request.category.as_deref(), request.limit)?;
+            let options = options(app, request.category.as_deref(), request.limit)?;
             (app.query(request.embedding)?, options, None)
         }
-        None if !parts.headers.contains_key(CONTENT_TYPE) => {
-            // Without a type the body can only be missing or wrong; tell which.
-            body::read(&parts.headers, body, MAX_JSON).await?;
-            return Err(ApiError::UnsupportedMediaType);
-        }
-        None => return refused(ApiError::UnsupportedMediaType, body),
     };
-    let searched = Arc::clone(&app);
-    let answer = tokio::task::spawn_blocking(move || SearchResponse {
-        model_id: searched.catalog.model_id().into(),
+    let found = app.search(query, options, place).await?;
+    Ok(SearchResponse {
+        model_id: app.catalog.model_id().into(),
         category: options.category.map(|category| category.id().to_owned()),
         crop,
-        hits: searched.catalog.search(&query, &options).iter().map(convert::hit).collect(),
-        took_ms: begun.elapsed().as_secs_f64() * 1e3,
-    });
-    answer.await.map(Json).map_err(|error| ApiError::Internal(error.into()))
+        hits: found.iter().map(|found| convert::hit(&app.catalog.hit(found))).collect(),
+        took_ms: 0.0,
+    })
 }
 
+#[derive(Clone, Copy)]
 enum Kind {
     Form,
     Json,

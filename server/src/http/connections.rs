@@ -1,0 +1,231 @@
+//! Accepts connections within bounds, serves each over HTTP/1.1, and ends them all.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request};
+use futures::FutureExt;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tower::ServiceExt;
+
+use super::front::Front;
+use super::limits::Limits;
+use super::socket::{Activity, Busy, Socket, abandoned};
+
+/// Files that connections leave to the rest of the process.
+const OTHER_FILES: usize = 128;
+
+/// The pause after the system refused a connection.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The time between two log lines about refused connections.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// How long idle connections stay open when the server ends, so that a request on its way is answered, not cut off.
+const LAST_CALL: Duration = Duration::from_millis(250);
+
+/// The connections of a server.
+pub(super) struct Connections {
+    front: Arc<Front>,
+    limits: Limits,
+    most: usize,
+    places: Arc<Semaphore>,
+    open: Mutex<HashMap<u64, Arc<Activity>>>,
+    count: AtomicU64,
+}
+
+impl Connections {
+    pub(super) fn new(front: Arc<Front>, limits: Limits) -> Arc<Self> {
+        let files = open_files().unwrap_or(usize::MAX);
+        let most = limits.connections.min(files.saturating_sub(OTHER_FILES).max(files / 2)).max(1);
+        if most < limits.connections {
+            tracing::warn!(
+                connections = most,
+                files,
+                "the process may not open as many files as --max-connections needs; raise `ulimit -n`"
+            );
+        }
+        let places = Arc::new(Semaphore::new(most));
+        Arc::new(Self { front, limits, most, places, open: Mutex::default(), count: AtomicU64::new(0) })
+    }
+
+    /// Accepts connections until `ending` says so, then waits until the last has ended.
+    pub(super) async fn serve(self: Arc<Self>, listener: TcpListener, ending: watch::Receiver<bool>) {
+        let mut told = ending.clone();
+        tokio::select! {
+            _ = told.wait_for(|ending| *ending) => {}
+            () = self.accept(&listener, &ending) => {}
+        }
+        // Whoever the system let in before the door closes is answered too.
+        while let (Some(Ok((stream, _))), Ok(place)) =
+            (listener.accept().now_or_never(), Arc::clone(&self.places).try_acquire_owned())
+        {
+            self.spawn(stream, place, ending.clone());
+        }
+        drop(listener);
+        // Every connection gives its place back when it ends.
+        let _ = self.places.acquire_many(u32::try_from(self.most).unwrap_or(u32::MAX)).await;
+    }
+
+    async fn accept(self: &Arc<Self>, listener: &TcpListener, ending: &watch::Receiver<bool>) {
+        let mut complained: Option<Instant> = None;
+        loop {
+            let accepted = listener.accept().await;
+            let (stream, _) = match accepted {
+                Ok(accepted) => accepted,
+                // The client gave up before it was let in.
+                Err(error) if is_clients(&error) => continue,
+                Err(error) => {
+                    if complained.is_none_or(|at| at.elapsed() > QUIET) {
+                        complained = Some(Instant::now());
+                        tracing::error!(%error, "cannot accept connections; closing the one that waits the longest");
+                    }
+                    self.evict_one();
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            let place = match Arc::clone(&self.places).try_acquire_owned() {
+                Ok(place) => place,
+                Err(_) => {
+                    self.evict_one();
+                    match Arc::clone(&self.places).acquire_owned().await {
+                        Ok(place) => place,
+                        Err(_) => return,
+                    }
+                }
+            };
+            self.spawn(stream, place, ending.clone());
+        }
+    }
+
+    /// Makes room by closing the connection that has been waiting for a request the longest.
+    fn evict_one(&self) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = open.values().filter_map(|activity| Some((activity.waiting_since()?, activity)));
+        if let Some((_, activity)) = waiting.min_by_key(|(since, _)| *since) {
+            activity.evict();
+        }
+    }
+
+    fn spawn(self: &Arc<Self>, stream: TcpStream, place: OwnedSemaphorePermit, ending: watch::Receiver<bool>) {
+        let this = Arc::clone(self);
+        tokio::spawn(async move {
+            let _place = place;
+            let number = this.count.fetch_add(1, Ordering::Relaxed);
+            let activity = Activity::new();
+            let open = || this.open.lock().unwrap_or_else(PoisonError::into_inner);
+            open().insert(number, Arc::clone(&activity));
+            this.converse(stream, &activity, ending).await;
+            open().remove(&number);
+        });
+    }
+
+    async fn converse(&self, stream: TcpStream, activity: &Arc<Activity>, mut ending: watch::Receiver<bool>) {
+        // Answers are written whole; waiting for more to send would only delay them. A socket that refuses is gone.
+        let _ = stream.set_nodelay(true);
+        let stream = Arc::new(stream);
+        let socket = Socket::new(Arc::clone(&stream), Arc::clone(activity));
+        let service = service_fn(|request: Request<Incoming>| {
+            let (busy, router) = (activity.begin(), self.front.router());
+            async move {
+                let answered = router.oneshot(request.map(Body::new)).await;
+                let mut response = answered.unwrap_or_else(|never: Infallible| match never {});
+                if self.front.is_ending() {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response.map(|body| Answer { body, _busy: busy }))
+            }
+        });
+        let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
+        let mut gone = pin!(abandoned(&stream, activity));
+        let mut look = tokio::time::interval(self.look_every());
+        let mut ended = None;
+        let mut last_call = pin!(async {
+            // Without a sender nobody ends the server.
+            if ending.wait_for(|ending| *ending).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(LAST_CALL).await;
+        });
+        loop {
+            tokio::select! {
+                biased;
+                result = connection.as_mut() => {
+                    if let Err(error) = result {
+                        tracing::debug!(%error, "a connection broke off");
+                    }
+                    return;
+                }
+                () = gone.as_mut() => return,
+                () = activity.evicted.notified() => return tracing::debug!("closed a connection to make room"),
+                () = last_call.as_mut(), if ended.is_none() => {
+                    ended = Some(Instant::now());
+                    connection.as_mut().graceful_shutdown();
+                }
+                _ = look.tick() => {
+                    if let Some(why) = activity.overdue(&self.limits, ended) {
+                        return tracing::debug!(why, "closed a connection");
+                    }
+                }
+            }
+        }
+    }
+
+    /// The time between two looks at a connection's limits.
+    fn look_every(&self) -> Duration {
+        let shortest = self.limits.head.min(self.limits.idle).min(self.limits.write);
+        (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
+    }
+}
+
+/// The body of an answer; its request has ended when it is dropped.
+struct Answer {
+    body: Body,
+    _busy: Busy,
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+fn is_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// The most files that the process may have open, where the system says so in Linux's way.
+fn open_files() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
