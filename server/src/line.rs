@@ -205,3 +205,92 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> anyhow::Result<T>) -> Result<T, 
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    type Numbers = Line<u32, u32>;
+
+    /// Asks `question`, held by a clone of `held`, and waits until the line has it.
+    async fn ask(line: &Arc<Numbers>, question: u32, held: &Arc<()>) -> tokio::task::JoinHandle<Result<u32, Refused>> {
+        let before = line.waiting();
+        let (asked, held) = (Arc::clone(line), Arc::clone(held));
+        let asker = tokio::spawn(async move { asked.ask(question, held).await });
+        while line.waiting() == before && !asker.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        asker
+    }
+
+    fn questions(batch: &[Job<u32, u32>]) -> Vec<u32> {
+        batch.iter().map(|job| job.question).collect()
+    }
+
+    #[tokio::test]
+    async fn the_first_come_are_the_first_served_and_the_gone_are_dropped() {
+        let (line, held) = (Arc::new(Numbers::new(6, 2)), Arc::new(()));
+        let mut askers = Vec::new();
+        for question in 0..6 {
+            askers.push(ask(&line, question, &held).await);
+        }
+        assert_eq!(Arc::strong_count(&held), 7);
+        assert!(matches!(line.ask(6, ()).await, Err(Refused::Full { waiting: 6, retry_after_s: 1 })));
+
+        let first = line.take(Duration::ZERO, None).expect("open");
+        assert_eq!(questions(&first), [0, 1]);
+        // One leaves while it is answered: what it holds stays held. One leaves while it waits: it is never taken.
+        for gone in [1, 2] {
+            askers[gone].abort();
+            while !askers[gone].is_finished() {
+                tokio::task::yield_now().await;
+            }
+        }
+        line.forget_abandoned();
+        assert_eq!((line.waiting(), Arc::strong_count(&held)), (3, 6));
+        first.into_iter().for_each(|job| {
+            let doubled = job.question * 2;
+            job.answer(doubled);
+        });
+        assert_eq!(Arc::strong_count(&held), 4);
+        assert_eq!(questions(&line.take(Duration::ZERO, None).expect("open")), [3, 4]);
+        let first = askers.remove(0).await.expect("joined");
+        assert_eq!(first, Ok(0));
+    }
+
+    #[tokio::test]
+    async fn those_who_have_gone_make_room() {
+        let (line, held) = (Arc::new(Numbers::new(1, 1)), Arc::new(()));
+        let gone = ask(&line, 0, &held).await;
+        assert!(matches!(line.ask(1, ()).await, Err(Refused::Full { .. })));
+        gone.abort();
+        assert!(gone.await.is_err());
+        let next = ask(&line, 2, &held).await;
+        assert_eq!(questions(&line.take(Duration::ZERO, None).expect("open")), [2]);
+        // The batch was dropped without an answer.
+        assert_eq!(next.await.expect("joined"), Err(Refused::Closed));
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_does_not_come_or_ends_is_noticed() {
+        let (line, held) = (Arc::new(Numbers::new(4, 4)), Arc::new(()));
+        assert_eq!(line.stuck_for(), None);
+        let asker = ask(&line, 0, &held).await;
+        assert!(line.stuck_for().is_some(), "a job waits for a worker that does not come");
+        let batch = line.take(Duration::ZERO, None).expect("open");
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(line.stuck_for().is_some_and(|time| time >= Duration::from_millis(20)), "a batch takes its time");
+        drop(batch);
+        assert!(line.take(Duration::ZERO, Some(Instant::now())).is_some_and(|batch| batch.is_empty()));
+        assert_eq!(line.stuck_for(), None);
+        assert_eq!(asker.await.expect("joined"), Err(Refused::Closed));
+
+        let asker = ask(&line, 1, &held).await;
+        drop(Closing(&line));
+        assert_eq!(asker.await.expect("joined"), Err(Refused::Closed));
+        assert!(line.is_closed() && line.take(Duration::ZERO, None).is_none());
+        assert_eq!(line.ask(2, ()).await, Err(Refused::Closed));
+    }
+}

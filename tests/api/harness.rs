@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,8 @@ use serde_json::Value;
 use server::catalog::rerank::Rerank;
 use server::catalog::storage::Storage;
 use server::catalog::{IndexOptions, index};
-use server::embed::{QueueOptions, RetrievalModel};
-use server::http::{Limits, ServeConfig, serve};
+use server::embed::{EmbedFn, QueueOptions, RetrievalModel};
+use server::http::{Limits, ServeConfig, serve, serve_with};
 use shared::taxonomy::Category;
 use tests::fixture;
 use tests::process::{Process, instructions};
@@ -124,7 +125,34 @@ fn service_process() {
     let query = instructions["query"].as_bool().unwrap_or(true).then_some("query");
     let folder = |name: &str| instructions[name].as_str().map(|folder| dir.join(folder));
     let usual = config(dir, query);
+    let number = |name: &str| instructions[name].as_u64();
+    let count = |name: &str, usual: usize| number(name).map_or(usual, |number| number as usize);
+    let time = |name: &str, usual: Duration| number(name).map_or(usual, Duration::from_millis);
+    if instructions["log"].as_bool().unwrap_or(false) {
+        server::telemetry::init(server::telemetry::LogFormat::Json, "info").expect("logs");
+    }
     let config = ServeConfig {
+        addr: instructions["addr"].as_str().map_or(usual.addr, |addr| addr.parse().expect("an address")),
+        queue: QueueOptions {
+            max_batch: count("max_batch", usual.queue.max_batch),
+            capacity: count("queue", usual.queue.capacity),
+            stall: time("stall_ms", usual.queue.stall),
+            ..usual.queue
+        },
+        limits: Limits {
+            connections: count("connections", usual.limits.connections),
+            head: time("head_ms", usual.limits.head),
+            idle: time("idle_ms", usual.limits.idle),
+            write: time("write_ms", usual.limits.write),
+            body_grace: time("body_grace_ms", usual.limits.body_grace),
+            body_bytes: count("body_bytes", usual.limits.body_bytes),
+            deadline: time("deadline_ms", usual.limits.deadline),
+            photos: count("photos", usual.limits.photos),
+            embeddings: count("embeddings", usual.limits.embeddings),
+            ..usual.limits
+        },
+        drain_delay: time("drain_ms", usual.drain_delay),
+        grace: time("grace_ms", usual.grace),
         category_dir: folder("category"),
         retrieval_dir: folder("retrieval").unwrap_or(usual.retrieval_dir),
         catalog_dir: folder("catalog").unwrap_or(usual.catalog_dir),
@@ -134,11 +162,29 @@ fn service_process() {
             .map_or(usual.rerank, |name| Rerank::from_str(name, false).expect("a re-ranking")),
         ..usual
     };
-    let served = serve(&config, &Device::flex(), |addr| {
+    let on_ready = |addr: SocketAddr| {
         let part = told.with_extension("part");
         fs::write(&part, addr.to_string()).and_then(|()| fs::rename(&part, told)).expect("writes the address");
-    });
+    };
+    let served = match folder("gate") {
+        Some(gate) => serve_with(&config, move || gated_model(gate.clone()), on_ready),
+        None => serve(&config, &Device::flex(), on_ready),
+    };
     served.expect("serves");
+}
+
+/// A model that hangs while the file `gate` holds `shut`, panics on what it gets while it holds `panic`, and then cannot be
+/// loaded again while it does.
+fn gated_model(gate: PathBuf) -> anyhow::Result<EmbedFn> {
+    let holds = move |word: &str| fs::read_to_string(&gate).is_ok_and(|text| text == word);
+    anyhow::ensure!(!holds("panic"), "no model today");
+    Ok(Box::new(move |inputs| {
+        assert!(!holds("panic"), "the model was told to panic");
+        while holds("shut") {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(inputs.into_iter().map(|input| input[..fixture::DIM].iter().map(|value| value + 3.0).collect()).collect())
+    }))
 }
 
 /// A service in a process of its own, which ends with it.
@@ -159,13 +205,21 @@ impl Service {
     }
 
     /// A service whose configuration differs from [`config`]'s in what `instructions` name.
-    pub(crate) fn start_as(mut instructions: Value) -> Self {
+    pub(crate) fn start_as(instructions: Value) -> Self {
+        Self::start_in(instructions, None, None)
+    }
+
+    /// [`start_as`](Self::start_as) with the log in the file `log`, in a process that may only open so many `files`.
+    pub(crate) fn start_in(mut instructions: Value, log: Option<&Path>, files: Option<u32>) -> Self {
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let told = shop().path(&format!("addr-{number}.txt"));
         instructions["dir"] = serde_json::json!(shop().dir);
         instructions["told"] = serde_json::json!(told);
-        let mut process = Process::start("harness::service_process", &instructions.to_string()).expect("starts");
+        instructions["log"] = serde_json::json!(log.is_some());
+        let stderr = log.map_or_else(Stdio::inherit, |log| fs::File::create(log).expect("a log").into());
+        let test = "harness::service_process";
+        let mut process = Process::start_with(test, &instructions.to_string(), stderr, files).expect("starts");
         let deadline = Instant::now() + Duration::from_secs(120);
         let addr = loop {
             if let Ok(addr) = fs::read_to_string(&told) {
@@ -177,6 +231,18 @@ impl Service {
         };
         let client = Client::builder().timeout(Duration::from_secs(60)).build().expect("a client");
         Self { process, addr, client }
+    }
+
+    /// Waits until its process ends.
+    pub(crate) fn ended_within(&mut self, limit: Duration) -> ExitStatus {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.process.ended().expect("waits") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the service does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// The service that all tests share which do not end it.
@@ -225,6 +291,26 @@ impl Service {
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("sets a timeout");
         stream
     }
+}
+
+/// A whole search by photo as it goes over the wire, with more lines for its head.
+pub(crate) fn photo_request(head: &str) -> Vec<u8> {
+    let mut body = b"--b\r\ncontent-disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\n".to_vec();
+    body.extend(png(0));
+    body.extend(b"\r\n--b--\r\n");
+    let head = format!(
+        "POST /api/v1/search HTTP/1.1\r\nhost: x\r\n{head}content-type: multipart/form-data; boundary=b\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.into_bytes(), body].concat()
+}
+
+/// A search by an embedding of the catalogue's model.
+pub(crate) fn embedding_body() -> String {
+    let manifest = RetrievalModel::read_manifest(&shop().path("retrieval")).expect("a manifest");
+    let embedding = serde_json::json!({ "model_id": manifest.model_id(), "values": vec![0.5; fixture::DIM] });
+    serde_json::json!({ "embedding": embedding }).to_string()
 }
 
 /// A drawn photo as a PNG file.

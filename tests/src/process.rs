@@ -25,12 +25,24 @@ impl Process {
     /// # Errors
     /// When the system does not start it.
     pub fn start(test: &str, instructions: &str) -> Result<Self> {
+        Self::start_with(test, instructions, Stdio::inherit(), None)
+    }
+
+    /// [`start`](Self::start) with its standard error elsewhere, and allowed to open fewer `files` than usual.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(test: &str, instructions: &str, stderr: Stdio, files: Option<u32>) -> Result<Self> {
         let program = env::current_exe().context("the test program has no path")?;
-        let mut child = Command::new(program)
+        let limit = files.map_or_else(String::new, |files| format!("ulimit -n {files} && "));
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("{limit}exec \"$0\" \"$@\"")])
+            .arg(program)
             .args(["--exact", test, "--nocapture"])
             .env(ROLE, instructions)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
+            .stderr(stderr)
             .spawn()
             .context("cannot start the test program again")?;
         let leash = child.stdin.take();
@@ -42,7 +54,15 @@ impl Process {
     /// # Errors
     /// When it is gone already.
     pub fn terminate(&self) -> Result<()> {
-        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status()?;
+        self.signal("TERM")
+    }
+
+    /// Sends it a signal, such as `HUP`.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status()?;
         ensure!(sent.success(), "the process {} is gone", self.child.id());
         Ok(())
     }

@@ -9,7 +9,8 @@ import { drawPrivacy } from './privacy.js';
 /** Codes the page has its own words for; others show the service's detail alone. */
 const KNOWN = new Set([
   'not_an_image', 'unsupported_image', 'image_truncated', 'image_too_large', 'payload_too_large', 'invalid_crop',
-  'unknown_category', 'not_found', 'wrong_model', 'overloaded', 'shutting_down', 'internal', 'unreachable', 'timeout', 'unexpected',
+  'unknown_category', 'not_found', 'wrong_model', 'overloaded', 'shutting_down', 'deadline_exceeded', 'internal',
+  'unreachable', 'timeout', 'unexpected',
 ]);
 
 /** Grey cards while the device prepares the search or the shop looks. `share` of a download that this waits for, or null. */

@@ -166,6 +166,11 @@ impl EmbedQueue {
         self.line.waiting()
     }
 
+    /// Drops the inputs whose askers have gone, and what they held.
+    pub fn forget_abandoned(&self) {
+        self.line.forget_abandoned();
+    }
+
     /// Seconds after which an input that comes now should have been embedded, 1 to 60.
     pub fn retry_after(&self) -> u64 {
         self.line.retry_after()

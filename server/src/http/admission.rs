@@ -34,7 +34,7 @@ pub(super) struct BodyMemory {
 
 impl Admission {
     pub(super) fn new(limits: &Limits) -> Self {
-        let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
+        let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
         Self {
             photos: semaphore(limits.photos),
             embeddings: semaphore(limits.embeddings),

@@ -229,6 +229,11 @@ impl App {
             QueueHealth::Ready => {}
             sick => return Err(ApiError::Unready(sick.to_string())),
         }
+        if let Some(permit) = self.admission.photo() {
+            return Ok(permit);
+        }
+        // Those who have gone give their places to those who come.
+        self.queue.forget_abandoned();
         let refused = || ApiError::Overloaded { retry_after_s: self.queue.retry_after() };
         self.admission.photo().ok_or_else(refused)
     }
@@ -238,7 +243,6 @@ impl App {
         if let Some(permit) = self.admission.embedding() {
             return Ok(permit);
         }
-        // Those who have gone give their places to those who wait.
         self.searcher.forget_abandoned();
         let refused = || ApiError::Overloaded { retry_after_s: self.searcher.retry_after() };
         self.admission.embedding().ok_or_else(refused)

@@ -117,3 +117,65 @@ async fn says_why_there_is_no_model() {
         assert!(matches!(queue.embed(vec![1.0], ()).await, Err(EmbedError::Closed)));
     }
 }
+
+#[tokio::test]
+async fn a_model_that_hangs_is_noticed_and_never_waited_for() {
+    let (release, gate) = channel::<()>();
+    let mut gate = Some(gate);
+    let make = move || -> anyhow::Result<EmbedFn> {
+        let gate = gate.take().expect("made once");
+        Ok(Box::new(move |inputs| {
+            gate.recv()?;
+            Ok(inputs)
+        }))
+    };
+    let options = QueueOptions { stall: Duration::from_millis(100), ..options(1, 2) };
+    let (queue, first) = EmbedQueue::start(options, make).expect("starts");
+    first.await.expect("started").expect("loaded");
+    let queue = Arc::new(queue);
+    let ask = || {
+        let queue = Arc::clone(&queue);
+        tokio::spawn(async move { queue.embed(vec![1.0], ()).await })
+    };
+    let until = async |wanted: fn(QueueHealth) -> bool| {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !wanted(queue.health()) {
+            assert!(Instant::now() < deadline, "{:?}", queue.health());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let stalled = |health| matches!(health, QueueHealth::Stalled { hopeless: false, .. });
+    let asked = ask();
+    until(stalled).await;
+    release.send(()).expect("waiting");
+    assert_eq!(asked.await.expect("joined").expect("embedded"), [1.0]);
+    until(|health| health == QueueHealth::Ready).await;
+
+    let _asked = ask();
+    until(|health| health.needs_restart()).await;
+    let begun = Instant::now();
+    assert!(!queue.end(Duration::from_millis(50)).await, "the model hangs still");
+    drop(queue);
+    assert!(begun.elapsed() < Duration::from_secs(5), "the end waits for the model");
+}
+
+#[tokio::test]
+async fn counts_the_attempts_to_load_a_model_again() {
+    let mut made = 0;
+    let make = move || {
+        made += 1;
+        anyhow::ensure!(made == 1, "no memory");
+        Ok(doubling(&Sizes::default()))
+    };
+    let (queue, first) = EmbedQueue::start(options(1, 8), make).expect("starts");
+    first.await.expect("started").expect("loaded");
+    assert!(queue.embed(vec![13.0], ()).await.is_err());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !queue.health().needs_restart() {
+        assert!(Instant::now() < deadline, "{:?}", queue.health());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(queue.health(), QueueHealth::Broken { attempts: 3 });
+    let error = queue.embed(vec![1.0], ()).await.expect_err("no model");
+    assert!(error.to_string().contains("no memory"), "{error}");
+}

@@ -1,0 +1,86 @@
+//! Connections that do nothing are closed, are limited, and do not keep others out or the server up.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::harness::{Service, json as read};
+
+const HALF_A_HEAD: &[u8] = b"GET /livez HTTP/1.1\r\nhost: x\r\n";
+const WHOLE: &[u8] = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
+
+/// The time until the server closes the connection, at most `limit`.
+fn closed_after(stream: &mut TcpStream, limit: Duration) -> Duration {
+    let begun = Instant::now();
+    stream.set_read_timeout(Some(limit)).expect("sets a timeout");
+    loop {
+        match stream.read(&mut [0; 4096]) {
+            Ok(0) => return begun.elapsed(),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return begun.elapsed(),
+            Err(error) => panic!("the connection stays open: {error}"),
+        }
+    }
+}
+
+#[test]
+fn those_that_do_nothing_are_closed() {
+    let service = Service::start_as(json!({ "head_ms": 1000, "idle_ms": 3000 }));
+    for (name, sent, least, most) in [
+        ("nothing", b"".as_slice(), 0.9, 8.0),
+        ("half a head", HALF_A_HEAD, 0.9, 8.0),
+        ("a request", WHOLE, 2.9, 10.0),
+        ("a request and half a head", &[WHOLE, HALF_A_HEAD].concat(), 0.9, 10.0),
+    ] {
+        let mut stream = service.connect();
+        stream.write_all(sent).expect("sends");
+        let seconds = closed_after(&mut stream, Duration::from_secs(30)).as_secs_f64();
+        assert!((least..most).contains(&seconds), "{name}: closed after {seconds} s");
+    }
+}
+
+#[test]
+fn those_that_do_not_read_are_closed() {
+    let service = Service::start_as(json!({ "write_ms": 1000 }));
+    let manifest = read(service.get("/api/v1/tagger"));
+    let sha = manifest["weights"]["sha256"].as_str().expect("a checksum");
+    let path = format!("/api/v1/tagger/weights/{sha}");
+    let size = service.get(&path).bytes().expect("weights").len();
+    // More than the system keeps for a client that does not read.
+    let requests = (64 << 20) / size + 1;
+    let mut stream = service.connect();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+    stream.write_all(request.repeat(requests).as_bytes()).expect("sends");
+    std::thread::sleep(Duration::from_secs(5));
+    let (mut read, mut buffer) = (0, vec![0; 1 << 20]);
+    while let Ok(count) = stream.read(&mut buffer) {
+        read += count;
+        if count == 0 {
+            break;
+        }
+    }
+    assert!(read < size * requests, "all {requests} answers were kept for a client that did not read");
+}
+
+#[test]
+fn too_many_do_not_keep_others_out() {
+    // By the limit itself, and by the files that the process may open.
+    for (connections, files) in [(16, None), (1024, Some(160))] {
+        let service = Service::start_in(json!({ "connections": connections }), None, files);
+        let mut silent = Vec::new();
+        for _ in 0..300 {
+            let mut stream = service.connect();
+            // Those that make room for others cannot be written to any more.
+            let _ = stream.write_all(HALF_A_HEAD);
+            silent.push(stream);
+        }
+        for _ in 0..5 {
+            let begun = Instant::now();
+            assert_eq!(service.get("/livez").status(), 200);
+            assert_eq!(service.get("/readyz").status(), 200);
+            assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The service keeps answering honest searches beside slow, abandoned and too many ones, and when its model hangs.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use reqwest::blocking::Response;
+use serde_json::{Value, json};
+
+use super::harness::{Service, assert_problem, embedding_body, json as read, photo_request, png, shop};
+
+/// Long enough for a busy machine, far too short for waiting until others are done.
+const PROMPT: Duration = Duration::from_secs(10);
+
+/// A file that tells the model of a service what to do.
+struct Gate(PathBuf);
+
+impl Gate {
+    fn new(name: &str) -> Self {
+        let gate = Self(shop().path(name));
+        gate.set("open");
+        gate
+    }
+
+    fn set(&self, word: &str) {
+        let part = self.0.with_extension("part");
+        fs::write(&part, word).and_then(|()| fs::rename(&part, &self.0)).expect("writes");
+    }
+
+    /// A service with this model, whose configuration differs from the usual in what `instructions` name.
+    fn service(&self, mut instructions: Value, log: Option<&PathBuf>) -> Service {
+        instructions["gate"] = json!(self.0);
+        Service::start_in(instructions, log.map(PathBuf::as_path), None)
+    }
+}
+
+/// Asks again until the answer is as wanted.
+#[track_caller]
+fn until(what: &str, ask: impl Fn() -> Response, wanted: impl Fn(&Response) -> bool) -> Response {
+    let deadline = Instant::now() + 2 * PROMPT;
+    loop {
+        let answer = ask();
+        if wanted(&answer) {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "{what} does not happen: {}", answer.status());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn slow_bodies_keep_nobody_out_and_are_cut_off() {
+    let service = Service::start_as(json!({ "body_grace_ms": 3000, "photos": 4, "embeddings": 4 }));
+    let slow: Vec<_> = (0..96)
+        .map(|at| {
+            let mut stream = service.connect();
+            let kind = if at % 2 == 0 { "application/json" } else { "multipart/form-data; boundary=b" };
+            let head = format!(
+                "POST /api/v1/search HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\ncontent-length: 999\r\n\r\n{{"
+            );
+            stream.write_all(head.as_bytes()).expect("sends");
+            stream
+        })
+        .collect();
+    let begun = Instant::now();
+    for _ in 0..4 {
+        assert_eq!(service.search(&png(0), &[]).status(), 200);
+        assert_eq!(service.search_json(&embedding_body()).status(), 200);
+    }
+    assert!(begun.elapsed() < PROMPT, "{:?}", begun.elapsed());
+    for mut stream in slow {
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).expect("answers");
+        assert_eq!(&answer, b"HTTP/1.1 408");
+    }
+    assert!(begun.elapsed() < 2 * PROMPT, "slow bodies were held for {:?}", begun.elapsed());
+}
+
+#[test]
+fn bodies_in_memory_are_bounded() {
+    let service = Service::start_as(json!({ "body_bytes": 1 << 20 }));
+    let begin = |bytes: usize| {
+        let mut stream = service.connect();
+        let head = format!(
+            "POST /api/v1/search HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+             content-type: multipart/form-data; boundary=b\r\ncontent-length: {}\r\n\r\n",
+            bytes + 1
+        );
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&vec![b' '; bytes])).expect("sends");
+        stream
+    };
+    let held = begin(900 << 10);
+    std::thread::sleep(Duration::from_millis(300));
+    let mut refused = begin(600 << 10);
+    let mut answer = [0; 12];
+    refused.read_exact(&mut answer).expect("answers");
+    assert_eq!(&answer, b"HTTP/1.1 429");
+    // A small body finds room beside the large one, and a large one again when that has gone.
+    assert_eq!(service.search(&png(0), &[]).status(), 200);
+    drop(held);
+    let large = [png(0), vec![0; 600 << 10]].concat();
+    until("room for a large body", || service.search(&large, &[]), |answer| answer.status() == 200);
+}
+
+#[test]
+fn photos_and_embeddings_do_not_take_each_others_places() {
+    let gate = Gate::new("gate-places");
+    let service = gate.service(json!({ "photos": 1 }), None);
+    gate.set("shut");
+    let mut busy = service.connect();
+    busy.write_all(&photo_request("connection: close\r\n")).expect("sends");
+    let refused = until("a full house", || service.search(&png(0), &[]), |answer| answer.status() == 429);
+    assert!(refused.headers().contains_key("retry-after"));
+    assert_problem("one photo too many", refused, 429, "overloaded");
+    for _ in 0..20 {
+        assert_eq!(service.search_json(&embedding_body()).status(), 200);
+    }
+    gate.set("open");
+    let mut answer = String::new();
+    busy.read_to_string(&mut answer).expect("answers");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    let service = Service::start_as(json!({ "embeddings": 0 }));
+    assert_problem("no embeddings", service.search_json(&embedding_body()), 429, "overloaded");
+    assert_eq!(service.search(&png(0), &[]).status(), 200);
+}
+
+#[test]
+fn abandoned_searches_are_logged_and_keep_their_place_only_while_they_run() {
+    let (gate, log) = (Gate::new("gate-abandoned"), shop().path("abandoned.log"));
+    let service = gate.service(json!({ "photos": 2, "max_batch": 1 }), Some(&log));
+    gate.set("shut");
+    // The first runs, the second waits for the model; each has sent a byte of a further request behind it.
+    let ask = |id: &str| {
+        let mut stream = service.connect();
+        stream.write_all(&photo_request(&format!("x-request-id: {id}\r\n"))).expect("sends");
+        std::thread::sleep(Duration::from_millis(300));
+        stream.write_all(b"G").expect("sends");
+        stream
+    };
+    let logged = |id: &str| {
+        let deadline = Instant::now() + PROMPT;
+        let is_it = |line: &&str| line.contains(&format!("\"{id}\"")) && line.contains("499");
+        while !fs::read_to_string(&log).expect("a log").lines().any(|line| is_it(&line)) {
+            assert!(Instant::now() < deadline, "the log has no line about {id}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let (runs, waits) = (ask("runs"), ask("waits"));
+    assert_eq!(service.search(&png(0), &[]).status(), 429, "both places are taken");
+    drop(runs);
+    logged("runs");
+    assert_eq!(service.search(&png(0), &[]).status(), 429, "the first is computed still");
+    drop(waits);
+    logged("waits");
+    // The one that waited gives its place up; who takes it is not refused, but waits for the model.
+    let next = ask("next");
+    assert_eq!(service.search(&png(0), &[]).status(), 429, "the place is taken again");
+    drop(next);
+    gate.set("open");
+    until("a free place", || service.search(&png(0), &[]), |answer| answer.status() == 200);
+    let log = fs::read_to_string(&log).expect("a log");
+    assert!(log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{log}");
+}
+
+#[test]
+fn a_hung_model_is_told_and_passes() {
+    let gate = Gate::new("gate-hung");
+    let service = gate.service(json!({ "deadline_ms": 1000, "stall_ms": 2000 }), None);
+    gate.set("shut");
+    let begun = Instant::now();
+    assert_problem("too late", service.search(&png(0), &[]), 504, "deadline_exceeded");
+    assert!(begun.elapsed() < PROMPT);
+    let sick = until("unreadiness", || service.get("/readyz"), |answer| answer.status() == 503);
+    let problem = assert_problem("hung", sick, 503, "shutting_down");
+    assert!(problem["detail"].as_str().is_some_and(|why| why.contains("at one batch")), "{problem}");
+    assert_problem("not waited for", service.search(&png(0), &[]), 503, "shutting_down");
+    assert_eq!(service.get("/livez").status(), 200);
+    assert_eq!(service.search_json(&embedding_body()).status(), 200);
+    gate.set("open");
+    until("readiness", || service.get("/readyz"), |answer| answer.status() == 200);
+    assert_eq!(service.search(&png(0), &[]).status(), 200);
+}
+
+#[test]
+fn a_model_that_cannot_be_loaded_again_asks_for_a_restart() {
+    let (gate, log) = (Gate::new("gate-broken"), shop().path("broken.log"));
+    let service = gate.service(json!({}), Some(&log));
+    gate.set("panic");
+    assert_problem("a panic", service.search(&png(0), &[]), 500, "internal");
+    let sick = until("the wish to be restarted", || service.get("/livez"), |answer| answer.status() == 503);
+    let problem = read(sick);
+    assert!(problem["detail"].as_str().is_some_and(|why| why.contains("could not be loaded again")), "{problem}");
+    assert_eq!(service.get("/readyz").status(), 503);
+    gate.set("open");
+    until("recovery", || service.get("/livez"), |answer| answer.status() == 200);
+    until("readiness", || service.get("/readyz"), |answer| answer.status() == 200);
+    // The panic is a line of the log like all others.
+    let lines = fs::read_to_string(&log).expect("a log");
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let panicked = lines.iter().find(|line| line["message"] == "panicked").expect("a line about the panic");
+    assert_eq!((&panicked["thread"], &panicked["level"]), (&json!("embed"), &json!("ERROR")), "{panicked}");
+    assert!(panicked["panic"].as_str().is_some_and(|text| text.contains("told to panic")), "{panicked}");
+}
+
+#[test]
+fn the_time_taken_does_not_count_the_upload() {
+    let service = Service::shared();
+    let request = photo_request("connection: close\r\n");
+    let mut stream = service.connect();
+    stream.write_all(&request[..request.len() - 9]).expect("sends");
+    std::thread::sleep(Duration::from_secs(3));
+    stream.write_all(&request[request.len() - 9..]).expect("sends");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("answers");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+    let took = serde_json::from_str::<Value>(body).expect("JSON")["took_ms"].as_f64().expect("a number");
+    assert!(took < 2500.0, "{took} ms");
+}
+
+#[test]
+fn a_hung_model_does_not_keep_the_process() {
+    // With a client that waits, the second signal ends the process; with none, the first does.
+    for waiting in [true, false] {
+        let gate = Gate::new(&format!("gate-end-{waiting}"));
+        let mut service = gate.service(json!({ "drain_ms": 0, "grace_ms": 60_000 }), None);
+        gate.set("shut");
+        let mut stream = service.connect();
+        stream.write_all(&photo_request("")).expect("sends");
+        std::thread::sleep(Duration::from_millis(500));
+        let stream = waiting.then_some(stream);
+        service.process.terminate().expect("sent");
+        if waiting {
+            std::thread::sleep(Duration::from_secs(1));
+            assert!(service.process.ended().expect("waits").is_none(), "the client still waits");
+            service.process.terminate().expect("sent");
+        }
+        assert!(service.ended_within(PROMPT).success());
+        drop(stream);
+    }
+}
