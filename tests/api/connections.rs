@@ -66,14 +66,19 @@ fn those_that_do_not_read_are_closed() {
 
 #[test]
 fn too_many_do_not_keep_others_out() {
+    let slow_body =
+        b"POST /api/v1/search HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
     // By the limit itself, and by the files that the process may open.
-    for (connections, files) in [(16, None), (1024, Some(160))] {
-        let service = Service::start_in(json!({ "connections": connections }), None, files);
+    for (connections, files, sent) in
+        [(16, None, HALF_A_HEAD), (1024, Some(160), HALF_A_HEAD), (16, None, slow_body), (16, None, WHOLE)]
+    {
+        let instructions = json!({ "connections": connections, "body_grace_ms": 60_000 });
+        let service = Service::start_in(instructions, None, files);
         let mut silent = Vec::new();
         for _ in 0..300 {
             let mut stream = service.connect();
             // Those that make room for others cannot be written to any more.
-            let _ = stream.write_all(HALF_A_HEAD);
+            let _ = stream.write_all(sent);
             silent.push(stream);
         }
         for _ in 0..5 {

@@ -13,7 +13,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use shared::embedding::Embedding;
 use thiserror::Error;
 
-use super::{Catalog, Match, SearchOptions};
+use super::{Match, SearchOptions};
 use crate::line::{Closing, Job, Line, Refused, guarded};
 
 /// Searches answered in one pass over the embeddings, at most. More would hardly be faster a search, but make the next
@@ -48,11 +48,15 @@ pub struct Searcher {
 }
 
 impl Searcher {
-    /// Starts the thread. At most `capacity` searches wait.
+    /// Starts the thread, which answers with `search`, such as a catalogue's [`search_batch`](super::Catalog::search_batch):
+    /// what it finds for each query, in order. At most `capacity` searches wait.
     ///
     /// # Errors
     /// When the system gives no threads.
-    pub fn start(catalog: Arc<Catalog>, capacity: usize) -> anyhow::Result<Self> {
+    pub fn start(
+        search: impl Fn(&[(&Embedding, SearchOptions)]) -> Vec<Vec<Match>> + Send + Sync + 'static,
+        capacity: usize,
+    ) -> anyhow::Result<Self> {
         // A pool of its own, so that a search never waits for other work that is split between threads.
         let pool = ThreadPoolBuilder::new().thread_name(|at| format!("search-{at}")).build();
         let pool = pool.context("cannot start the threads to search on")?;
@@ -63,7 +67,7 @@ impl Searcher {
             .spawn(move || {
                 let _closing = Closing(&*worker);
                 while let Some(batch) = worker.take(Duration::ZERO, None) {
-                    answer(&catalog, &pool, batch);
+                    answer(&search, &pool, batch);
                 }
             })
             .context("cannot start the thread that searches")?;
@@ -111,10 +115,46 @@ impl Drop for Searcher {
     }
 }
 
-fn answer(catalog: &Catalog, pool: &ThreadPool, batch: Vec<Job<Question, Answer>>) {
+fn answer(
+    search: &(impl Fn(&[(&Embedding, SearchOptions)]) -> Vec<Vec<Match>> + Sync),
+    pool: &ThreadPool,
+    batch: Vec<Job<Question, Answer>>,
+) {
     let queries: Vec<(&Embedding, SearchOptions)> = batch.iter().map(|job| (&job.question.0, job.question.1)).collect();
-    match guarded(|| Ok(pool.install(|| catalog.search_batch(&queries)))) {
+    match guarded(|| Ok(pool.install(|| search(&queries)))) {
         Ok(found) => batch.into_iter().zip(found).for_each(|(job, found)| job.answer(Ok(found))),
         Err(why) => batch.into_iter().for_each(|job| job.answer(Err(SearchError::Failed(why.clone())))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::rerank::Rerank;
+
+    /// As many matches as the limit; a limit of 13 panics.
+    fn count(queries: &[(&Embedding, SearchOptions)]) -> Vec<Vec<Match>> {
+        let matches = |(_, options): &(&Embedding, SearchOptions)| {
+            assert_ne!(options.limit, 13, "unlucky");
+            (0..options.limit).map(|product| Match { product, row: product, score: 0.0 }).collect()
+        };
+        queries.iter().map(matches).collect()
+    }
+
+    #[tokio::test]
+    async fn everyone_gets_their_own_answer_and_a_panic_ends_nothing() {
+        let searcher = Searcher::start(count, 64).expect("starts");
+        let ask = |limit| {
+            let query = Embedding::new("m", vec![1.0, 2.0]).expect("valid");
+            searcher.search(query, SearchOptions { limit, category: None, rerank: Rerank::None }, ())
+        };
+        let answers = futures::future::join_all((0..12).map(ask)).await;
+        for (limit, answer) in answers.into_iter().enumerate() {
+            assert_eq!(answer.expect("searched").len(), limit);
+        }
+        let failed = ask(13).await.expect_err("panics");
+        assert!(matches!(&failed, SearchError::Failed(why) if why.contains("unlucky")), "{failed}");
+        assert_eq!(ask(3).await.expect("searched").len(), 3);
+        assert!(!searcher.has_ended());
     }
 }

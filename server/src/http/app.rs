@@ -143,7 +143,9 @@ impl App {
         let (queue, warm) = EmbedQueue::start(config.queue, make).context("cannot start the embedding worker")?;
         let catalog = Arc::new(catalog);
         // Those who may search are counted on admission, so the searcher itself refuses none.
-        let searcher = Searcher::start(Arc::clone(&catalog), config.limits.photos + config.limits.embeddings)?;
+        let searched = Arc::clone(&catalog);
+        let capacity = config.limits.photos + config.limits.embeddings;
+        let searcher = Searcher::start(move |queries| searched.search_batch(queries), capacity)?;
         let cores = available_parallelism().map_or(1, NonZero::get);
         let app = Self {
             catalog,

@@ -1,17 +1,20 @@
 //! Request bodies within bounds of size, rate, time and memory.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, Bytes};
-use axum::http::HeaderMap;
 use axum::http::header::CONTENT_LENGTH;
+use axum::http::request::Parts;
 use futures::StreamExt;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::admission::{Admission, BodyMemory};
+use super::App;
+use super::admission::BodyMemory;
 use super::error::ApiError;
 use super::limits::Limits;
+use super::socket::Activity;
 
 /// How much of a body that was refused is still read, and for how long, so that the client gets to read the answer.
 const LINGER_BYTES: usize = 32 << 20;
@@ -41,20 +44,15 @@ impl Pace {
 
 /// Reads all of `body`, which must be neither empty nor longer than `limit` bytes. Its share of the memory for bodies
 /// comes with it.
-pub(super) async fn read(
-    admission: &Admission,
-    pace: Pace,
-    headers: &HeaderMap,
-    body: Body,
-    limit: usize,
-) -> Result<(Bytes, BodyMemory), ApiError> {
+pub(super) async fn read(app: &App, head: &Parts, body: Body, limit: usize) -> Result<(Bytes, BodyMemory), ApiError> {
+    let _receiving = head.extensions.get::<Arc<Activity>>().map(Activity::receive);
     let mut stream = body.into_data_stream();
-    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let announced = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) {
         linger(stream);
         return Err(ApiError::PayloadTooLarge { limit });
     }
-    match collect(admission.body(), pace, &mut stream, limit).await {
+    match collect(app.admission.body(), app.pace, &mut stream, limit).await {
         Ok((bytes, _)) if bytes.is_empty() => Err(ApiError::EmptyBody),
         Err(error @ (ApiError::PayloadTooLarge { .. } | ApiError::Overloaded { .. })) => {
             linger(stream);

@@ -112,11 +112,11 @@ impl Connections {
         }
     }
 
-    /// Makes room by closing the connection that has been waiting for a request the longest.
+    /// Makes room by closing the connection that has been waiting for its client the longest.
     fn evict_one(&self) {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = open.values().filter_map(|activity| Some((activity.waiting_since()?, activity)));
-        if let Some((_, activity)) = waiting.min_by_key(|(since, _)| *since) {
+        let waiting = open.values().filter_map(|activity| Some((activity.dispensable()?, activity)));
+        if let Some((_, activity)) = waiting.min_by_key(|(order, _)| *order) {
             activity.evict();
         }
     }
@@ -139,7 +139,8 @@ impl Connections {
         let _ = stream.set_nodelay(true);
         let stream = Arc::new(stream);
         let socket = Socket::new(Arc::clone(&stream), Arc::clone(activity));
-        let service = service_fn(|request: Request<Incoming>| {
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Arc::clone(activity));
             let (busy, router) = (activity.begin(), self.front.router());
             async move {
                 let answered = router.oneshot(request.map(Body::new)).await;

@@ -43,6 +43,8 @@ struct State {
 enum Phase {
     /// The head of a request is on its way.
     Head,
+    /// The body of a request is on its way.
+    Body,
     /// A request is being answered.
     Busy,
     /// The last request was answered and no other has begun.
@@ -69,6 +71,8 @@ impl Activity {
             return Some("the client does not read its answer");
         }
         match state.phase {
+            // The last answer is on its way still.
+            _ if state.unwritten.is_some() => None,
             Phase::Head if ending.is_some_and(|ending| ending.max(state.since).elapsed() > LAST_HEAD) => {
                 Some("the server ends before the head of a request has arrived")
             }
@@ -78,11 +82,18 @@ impl Activity {
         }
     }
 
-    /// The time since when the connection has been waiting for a request; nothing while one is being answered, or when it
-    /// was evicted already.
-    pub(super) fn waiting_since(&self) -> Option<Instant> {
+    /// Notes that the body of a request is on its way until the guard is dropped.
+    pub(super) fn receive(self: &Arc<Self>) -> Receiving {
+        self.enter(Phase::Body);
+        Receiving(Arc::clone(self))
+    }
+
+    /// The order in which connections make room for others: first those that wait for a request, then those that wait for
+    /// a body, the longest wait first. Nothing while an answer is made or written, or when it was evicted already.
+    pub(super) fn dispensable(&self) -> Option<(bool, Instant)> {
         let state = self.lock();
-        (state.phase != Phase::Busy && !state.evicted).then_some(state.since)
+        let waits = state.phase != Phase::Busy && state.unwritten.is_none() && !state.evicted;
+        waits.then_some((state.phase == Phase::Body, state.since))
     }
 
     /// Ends the connection.
@@ -98,7 +109,12 @@ impl Activity {
     }
 
     fn wrote(&self) {
-        self.lock().unwritten = None;
+        let mut state = self.lock();
+        state.unwritten = None;
+        if state.phase != Phase::Busy {
+            // What was handed over whole is written piece by piece; waiting begins behind the last.
+            state.since = Instant::now();
+        }
     }
 
     fn cannot_write(&self) {
@@ -125,6 +141,16 @@ pub(super) struct Busy(Arc<Activity>);
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.enter(Phase::Idle);
+    }
+}
+
+/// A body that is on its way, until it has arrived or is no longer waited for.
+pub(super) struct Receiving(Arc<Activity>);
+
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        self.0.enter(Phase::Busy);
+        self.0.began.notify_one();
     }
 }
 

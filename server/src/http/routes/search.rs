@@ -78,7 +78,7 @@ pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Res
         }
         None => {
             // Without a type the body can only be missing or wrong; tell which.
-            body::read(&app.admission, app.pace, &parts.headers, body, MAX_JSON).await?;
+            body::read(&app, &parts, body, MAX_JSON).await?;
             return Err(ApiError::UnsupportedMediaType);
         }
     };
@@ -91,7 +91,7 @@ pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Res
         body::discard(body);
         return Err(error);
     }
-    let (bytes, memory) = body::read(&app.admission, app.pace, &parts.headers, body, limit).await?;
+    let (bytes, memory) = body::read(&app, &parts, body, limit).await?;
     let begun = Instant::now();
     let place = Place::new(admit()?, memory);
     let answer = answer(&app, kind, &parts.headers, bytes, &place);
