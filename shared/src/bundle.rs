@@ -204,8 +204,11 @@ impl Manifest {
             if good { Ok(()) } else { Err(BundleError::Inconsistent(what.to_owned())) }
         };
         expect(self.format == FORMAT, "it is of another format; use a matching version of selvedge")?;
-        expect(!self.input.is_empty(), "the input has no pixels")?;
-        expect(self.input.width <= 4096 && self.input.height <= 4096, "the input is larger than 4096 pixels")?;
+        self.input.check().map_err(|error| BundleError::Inconsistent(error.to_string()))?;
+        // Every size of a network is that of a parameter, of which the file holds each value.
+        let sizes =
+            serde_json::to_value(&self.architecture).map_err(|error| BundleError::Manifest(error.to_string()))?;
+        expect(largest(&sizes) <= self.weights.bytes, "the architecture is larger than its file of weights")?;
         expect(self.thresholds.iter().all(|t| (0.0..=1.0).contains(t)), "a threshold is not between 0 and 1")?;
         let plain = |name: &str| !name.is_empty() && !name.contains(['/', '\\']) && !name.starts_with('.');
         expect(plain(&self.weights.file), "the weights file is not a plain file name")?;
@@ -330,6 +333,15 @@ impl Manifest {
     }
 }
 
+/// The largest whole number in a piece of JSON.
+fn largest(json: &serde_json::Value) -> u64 {
+    match json {
+        serde_json::Value::Array(items) => items.iter().map(largest).max().unwrap_or(0),
+        serde_json::Value::Object(entries) => entries.values().map(largest).max().unwrap_or(0),
+        other => other.as_u64().unwrap_or(0),
+    }
+}
+
 /// The first 12 digits.
 fn digits(sha256: &str) -> &str {
     sha256.get(..12).unwrap_or(sha256)
@@ -364,7 +376,7 @@ pub fn load_style(manifest: &Manifest, weights: &[u8], device: &Device) -> Resul
     let Architecture::Style(config) = &manifest.architecture else {
         return Err(BundleError::Task { expected: "style", actual: manifest.task() });
     };
-    load_classifier(manifest, weights, config.init(device)?)
+    load_classifier(manifest, weights, || config.init(device))
 }
 
 /// The query encoder of a bundle, for inference on `device`: see [`QueryConfig::init`](crate::model::QueryConfig::init).
@@ -375,11 +387,16 @@ pub fn load_query(manifest: &Manifest, weights: &[u8], device: &Device) -> Resul
     let Architecture::Query(config) = &manifest.architecture else {
         return Err(BundleError::Task { expected: "query", actual: manifest.task() });
     };
-    load_classifier(manifest, weights, config.init(device)?)
+    load_classifier(manifest, weights, || config.init(device))
 }
 
-fn load_classifier(manifest: &Manifest, weights: &[u8], net: StyleNet) -> Result<StyleNet, BundleError> {
+fn load_classifier(
+    manifest: &Manifest,
+    weights: &[u8],
+    init: impl FnOnce() -> Result<StyleNet, UnknownBackbone>,
+) -> Result<StyleNet, BundleError> {
     manifest.check_weights(weights)?;
+    let net = init()?;
     let net = if manifest.weights.folded { net.folded_form() } else { net };
     Ok(load(net, weights, Scope::Whole)?)
 }

@@ -47,7 +47,22 @@ pub enum InputError {
         /// Picture height in pixels.
         height: usize,
     },
+    /// A specification that no picture can be prepared by.
+    #[error("input.{key} is {value}; {limits}")]
+    Spec {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// The values that it may have.
+        limits: &'static str,
+    },
 }
+
+/// Largest width and height of a model's input in pixels.
+pub const MAX_SIDE: usize = 4096;
+/// Smallest and largest standard deviation of a model's input, in units of full brightness.
+pub const STD_RANGE: std::ops::RangeInclusive<f32> = 1e-3..=1e3;
 
 /// A rectangle in pixels, origin at the top left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,7 +173,30 @@ impl InputSpec {
 
     /// Whether the specification holds no pixel at all.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.width == 0 || self.height == 0
+    }
+
+    /// Checks that every picture becomes finite values by this specification, and not too many of them.
+    ///
+    /// # Errors
+    /// [`InputError::Spec`], which names the key and its limits.
+    pub fn check(&self) -> Result<(), InputError> {
+        let wrong = |key, value: String, limits| Err(InputError::Spec { key, value, limits });
+        for (key, side) in [("width", self.width), ("height", self.height)] {
+            if !(1..=MAX_SIDE).contains(&side) {
+                return wrong(key, side.to_string(), "it must be from 1 to 4096 pixels");
+            }
+        }
+        if !self.std.iter().all(|std| STD_RANGE.contains(std)) {
+            return wrong("std", format!("{:?}", self.std), "each of the three must lie between 0.001 and 1000");
+        }
+        if !self.mean.iter().all(|mean| mean.abs() <= 1e3) {
+            return wrong("mean", format!("{:?}", self.mean), "each of the three must lie between -1000 and 1000");
+        }
+        if !(0.0..=2.0).contains(&self.margin) {
+            return wrong("margin", self.margin.to_string(), "it must lie between 0 and 2");
+        }
+        Ok(())
     }
 
     /// Crops with [`margin`](Self::margin), resizes (antialiased triangle filter) and normalises; the whole picture if
@@ -295,6 +333,30 @@ mod tests {
         }
         let outside = InputSpec { margin: 1.0, ..InputSpec::new(4, 4, Fit::Stretch) };
         assert!(outside.with_margin(of(96, 0, 5, 5), (100, 80)).is_err(), "no margin mends a box outside");
+    }
+
+    #[test]
+    fn a_specification_that_gives_no_finite_input_is_refused_by_its_key() {
+        let good = InputSpec { margin: 2.0, ..InputSpec::new(4096, 1, Fit::Pad) };
+        assert_eq!(good.check(), Ok(()));
+        assert_eq!(InputSpec { mean: [0.0; 3], std: [1.0 / 255.0; 3], ..good.clone() }.check(), Ok(()));
+        for (key, spec) in [
+            ("width", InputSpec { width: 0, ..good.clone() }),
+            ("width", InputSpec { width: usize::MAX, height: usize::MAX, ..good.clone() }),
+            ("height", InputSpec { height: 4097, ..good.clone() }),
+            ("std", InputSpec { std: [0.2, 0.0, 0.2], ..good.clone() }),
+            ("std", InputSpec { std: [-0.2; 3], ..good.clone() }),
+            ("std", InputSpec { std: [0.2, 0.2, f32::NAN], ..good.clone() }),
+            ("std", InputSpec { std: [f32::MIN_POSITIVE; 3], ..good.clone() }),
+            ("std", InputSpec { std: [f32::INFINITY; 3], ..good.clone() }),
+            ("mean", InputSpec { mean: [f32::NAN; 3], ..good.clone() }),
+            ("mean", InputSpec { mean: [0.0, 0.0, f32::NEG_INFINITY], ..good.clone() }),
+            ("margin", InputSpec { margin: -0.1, ..good.clone() }),
+            ("margin", InputSpec { margin: f32::NAN, ..good.clone() }),
+        ] {
+            let error = spec.check().expect_err(key).to_string();
+            assert!(error.starts_with(&format!("input.{key} is ")), "{error}");
+        }
     }
 
     #[test]

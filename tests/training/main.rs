@@ -1,9 +1,11 @@
 //! Training through its public face, on a shop small enough to learn in seconds: it learns, goes on exactly where it
 //! stopped, leaves a bundle that answers as the trained network did, and says what is wrong.
 
+mod bundles;
 mod categories;
 mod identities;
 mod masks;
+mod small;
 mod techniques;
 mod together;
 mod whitened;

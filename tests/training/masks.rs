@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// Parameters by name, as bytes.
 type Parameters = BTreeMap<String, Vec<u8>>;
 
-const SEGMENT: &str = r#"
+pub(crate) const SEGMENT: &str = r#"
 name = "tiny-segment"
 seed = 3
 epochs = 6

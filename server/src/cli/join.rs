@@ -89,7 +89,7 @@ pub(super) fn join(args: &JoinArgs, choice: DeviceChoice) -> anyhow::Result<()> 
         metrics: BTreeMap::new(),
         ..first.clone()
     };
-    bundle_io::write(&args.out, &joined, &Weights::from(weights))?;
+    bundle_io::write(&args.out, &joined, &Weights::from(weights), &device)?;
     eprintln!("{} embeds into {} values", joined.model_id(), joined.embedding_dim);
     print(&args.out.display().to_string())
 }

@@ -52,7 +52,8 @@ pub struct RecolourArgs {
     /// Seed of the colours.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Shift the whole picture, skin and surroundings too, as published.
+    /// Turn the hues of the whole picture, skin and surroundings too, as published; a black, white or grey garment alone gets
+    /// another shade.
     #[arg(long)]
     whole: bool,
     /// Photos at most, taken evenly.

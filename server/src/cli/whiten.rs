@@ -65,7 +65,7 @@ pub(super) fn whiten(args: &WhitenArgs, choice: DeviceChoice) -> anyhow::Result<
         metrics: BTreeMap::new(),
         ..manifest
     };
-    bundle_io::write(&args.out, &whitened, &Weights { projection: Some(projection), ..weights })?;
+    bundle_io::write(&args.out, &whitened, &Weights { projection: Some(projection), ..weights }, &device)?;
     eprintln!("{} embeds into {} values", whitened.model_id(), whitened.embedding_dim);
     print(&args.out.display().to_string())
 }

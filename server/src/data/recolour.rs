@@ -20,6 +20,8 @@ const NEUTRAL: f32 = 0.10;
 const FAMILY: f32 = 35.0;
 /// Brightness around the dominant grey's within which a grey pixel is of its family; twice that ends it.
 const SHADE: f32 = 0.25;
+/// Least change of brightness that gives a grey garment another shade; twice that is the most.
+const SHADE_STEP: f32 = 0.12;
 /// A dominant colour is only told without skin-like pixels while the others are at least this share of the garment: a beige
 /// coat is not skin.
 const ENOUGH: f32 = 0.1;
@@ -71,6 +73,11 @@ impl Hsv {
     /// Largest less smallest channel, 0–1. Saturation says little of dark pixels, where it is mostly noise.
     fn chroma(self) -> f32 {
         self.saturation * self.value
+    }
+
+    /// Whether it is black, white or grey: its hue means nothing.
+    fn is_grey(self) -> bool {
+        self.chroma() < NEUTRAL
     }
 }
 
@@ -155,7 +162,8 @@ pub enum Extent {
     /// The garment's pixels of its dominant colour's family.
     #[default]
     Garment,
-    /// The whole picture, as published: skin and surroundings turn as well.
+    /// The whole picture, as published: the hues of skin and surroundings turn with the garment's, and what is grey stays
+    /// grey. A black, white or grey garment has no hue to turn by: it alone gets another shade of grey.
     Whole,
 }
 
@@ -197,7 +205,7 @@ pub fn dominant(image: &RgbImage, garment: &Coverage) -> Option<Hsv> {
 }
 
 fn bin_of(colour: Hsv) -> usize {
-    if colour.chroma() < NEUTRAL {
+    if colour.is_grey() {
         HUES + ((colour.value * GREYS as f32) as usize).min(GREYS - 1)
     } else {
         ((colour.hue * HUES as f32 / 360.0) as usize).min(HUES - 1)
@@ -238,12 +246,18 @@ pub struct Shift {
 }
 
 impl Shift {
-    /// A colour at least 40° of hue away, of similar strength and brightness; greys get a hue, and black and white come
-    /// nearer to the middle, where a hue shows.
-    pub fn draw(from: Hsv, rng: &mut impl Rng) -> Self {
+    /// A colour at least 40° of hue away, of similar strength and brightness. For a grey garment a hue, with black and white
+    /// nearer to the middle, where it shows; or where the whole picture is shifted, a grey of another brightness.
+    pub fn draw(from: Hsv, extent: Extent, rng: &mut impl Rng) -> Self {
         let turn = rng.random_range(40.0..=320.0f32);
         let (strength, light) = (rng.random_range(-1.0..=1.0f32), rng.random_range(-1.0..=1.0f32));
-        let (saturation, value) = if from.chroma() < NEUTRAL {
+        if extent == Extent::Whole && from.is_grey() {
+            let (step, limits) = (SHADE_STEP * (1.0 + strength.abs()), 0.05..=0.95);
+            let value = if light < 0.0 { from.value - step } else { from.value + step };
+            let value = if limits.contains(&value) { value } else { 2.0 * from.value - value };
+            return Self { from, to: Hsv { value, ..from } };
+        }
+        let (saturation, value) = if from.is_grey() {
             (0.55 - 0.2 * from.value + 0.15 * strength, (from.value * 0.75 + 0.15) * (1.0 + 0.15 * light))
         } else {
             (from.saturation * (1.0 + 0.25 * strength), from.value * (1.0 + 0.2 * light))
@@ -262,8 +276,8 @@ impl Shift {
         for (pixel, share) in image.pixels_mut().zip(&garment.shares) {
             let colour = Hsv::from_rgb(pixel.0);
             let share = match extent {
-                Extent::Whole => 1.0,
-                Extent::Garment => f32::from(*share) / 255.0 * self.kinship(colour),
+                Extent::Whole if !self.from.is_grey() => 1.0,
+                Extent::Whole | Extent::Garment => f32::from(*share) / 255.0 * self.kinship(colour),
             };
             if share > 0.0 {
                 let old = pixel.0.map(|channel| f32::from(channel) / 255.0);
@@ -273,14 +287,10 @@ impl Shift {
         }
     }
 
-    fn grey(&self) -> bool {
-        self.from.chroma() < NEUTRAL
-    }
-
     /// How far a colour is of the garment's family, 0–1: by its hue, or for a grey garment by having none and
     /// about its brightness.
     fn kinship(&self, colour: Hsv) -> f32 {
-        if self.grey() {
+        if self.from.is_grey() {
             // A white shirt under a black coat is another garment.
             let apart = (colour.value - self.from.value).abs() / SHADE;
             return (2.0 - colour.chroma() / NEUTRAL).clamp(0.0, 1.0) * (2.0 - apart).clamp(0.0, 1.0);
@@ -298,7 +308,8 @@ impl Shift {
         } else {
             1.0 - (1.0 - colour.value) * (1.0 - to.value) / (1.0 - from.value).max(f32::MIN_POSITIVE)
         };
-        if self.grey() {
+        let gets_a_hue = self.from.is_grey() && to.hue != from.hue;
+        if gets_a_hue {
             // Highlights of a grey garment are nearly white, and stay paler than the rest.
             let pale = if colour.value > from.value { (1.0 - value) / (1.0 - to.value) } else { 1.0 };
             return Hsv { hue: to.hue, saturation: to.saturation * (0.5 + 0.5 * pale), value };
@@ -312,7 +323,7 @@ impl Shift {
 /// Gives the garment of a picture another colour, drawn from `rng`; whether there was one.
 pub fn recolour(image: &mut RgbImage, garment: &Coverage, extent: Extent, rng: &mut impl Rng) -> bool {
     let Some(from) = dominant(image, garment) else { return false };
-    Shift::draw(from, rng).apply(image, garment, extent);
+    Shift::draw(from, extent, rng).apply(image, garment, extent);
     true
 }
 
@@ -422,7 +433,49 @@ mod tests {
                 // A blue garment does not take the skin in its mask along.
                 if cloth == [40, 60, 160] {
                     assert_eq!(distance((4, 10), &after), 0);
-                    assert!(distance((0, 0), &with(seed, Extent::Whole)) > 20, "everything turns");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_whole_picture_hues_turn_and_greys_stay_grey() {
+        const GREY: [u8; 3] = [180, 181, 179];
+        // Skin, cloth, a grey wall and a white one, five columns each; the mask holds the cloth and some of the skin.
+        let picture =
+            |cloth: [u8; 3]| RgbImage::from_fn(20, 20, |x, _| Rgb([SKIN, cloth, GREY, [255; 3]][x as usize / 5]));
+        let garment = Coverage::from_fn(20, 20, |x, _| f32::from(u8::from((3..10).contains(&x))));
+        let apart = |a: f32, b: f32| (a - b).rem_euclid(360.0).min((b - a).rem_euclid(360.0));
+        for (cloth, grey) in [
+            ([0, 0, 0], true),
+            ([25, 25, 28], true),
+            ([128, 128, 128], true),
+            ([200, 203, 198], true),
+            ([245, 245, 240], true),
+            ([255, 255, 255], true),
+            ([40, 60, 160], false),
+            ([200, 24, 30], false),
+            ([120, 200, 90], false),
+        ] {
+            let before = picture(cloth);
+            for seed in 0..32 {
+                let mut after = before.clone();
+                assert!(recolour(&mut after, &garment, Extent::Whole, &mut ChaCha8Rng::seed_from_u64(seed)));
+                let [skin, worn, wall, white] = [1, 7, 12, 17].map(|x| Hsv::from_rgb(after.get_pixel(x, 10).0));
+                let said = format!("{cloth:?}, seed {seed}: skin {skin:?}, garment {worn:?}, wall {wall:?}");
+                assert!(wall.chroma() < 0.02 && white.chroma() < 0.02, "walls stay grey: {said}");
+                let old = Hsv::from_rgb(cloth);
+                if grey {
+                    assert!(worn.chroma() <= old.chroma() + 0.02, "a grey garment stays grey: {said}");
+                    assert!((worn.value - old.value).abs() > 0.1, "it gets another shade: {said}");
+                    for x in [1, 4, 12, 17] {
+                        assert_eq!(after.get_pixel(x, 10), before.get_pixel(x, 10), "column {x}: {said}");
+                    }
+                } else {
+                    let turned = apart(worn.hue, old.hue);
+                    assert!(turned > 35.0 && worn.chroma() > NEUTRAL, "a coloured garment turns: {said}");
+                    let along = apart(skin.hue, Hsv::from_rgb(SKIN).hue);
+                    assert!((along - turned).abs() < 5.0, "the skin turns with it: {said}");
                 }
             }
         }

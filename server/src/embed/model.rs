@@ -82,10 +82,15 @@ impl RetrievalModel {
     /// Runs a batch of grey inputs, so that kernels are compiled and memory is there before the first request.
     ///
     /// # Errors
-    /// As [`embed`](Self::embed).
+    /// As [`embed`](Self::embed), and when an embedding has a value that is not finite.
     pub fn warm_up(&self, batch: usize) -> anyhow::Result<()> {
         for size in [1, batch.max(1)] {
-            self.embed(vec![vec![0.0; self.manifest.input.len()]; size])?;
+            let embeddings = self.embed(vec![vec![0.0; self.manifest.input.len()]; size])?;
+            anyhow::ensure!(
+                embeddings.iter().flatten().all(|value| value.is_finite()),
+                "the model {} embeds a grey picture into values that are not finite; train or export it again",
+                self.manifest.model_id()
+            );
         }
         Ok(())
     }

@@ -73,7 +73,9 @@ fn element(kind: &str) -> anyhow::Result<(Dtype, usize)> {
         "CharStorage" => (Dtype::I8, 1),
         "ByteStorage" => (Dtype::U8, 1),
         "BoolStorage" => (Dtype::BOOL, 1),
-        other => bail!("there is no element type '{other}'"),
+        other => bail!(
+            "its numbers are of the type '{other}'; floats of 16, 32 and 64 bits, bfloat16, integers and booleans are read"
+        ),
     })
 }
 
@@ -90,7 +92,8 @@ fn dense(tensor: &Tensor, limit: usize, blocks: &mut Blocks<'_>) -> anyhow::Resu
         .zip(stride)
         .try_fold(*offset, |last, (side, step)| (side - 1).checked_mul(*step).and_then(|far| last.checked_add(far)));
     ensure!(last.is_some_and(|last| last < storage.length), "it reaches beyond its storage");
-    let bytes = count.checked_mul(size).filter(|bytes| count <= storage.length && *bytes <= limit);
+    // A stride of 0 shows one element many times.
+    let bytes = count.checked_mul(size).filter(|bytes| *bytes <= limit);
     let bytes = bytes.context("it has more elements than the file")?;
     let block = blocks.read(storage, size)?;
     let mut dense = Vec::with_capacity(bytes);
@@ -129,10 +132,12 @@ impl<'a> Blocks<'a> {
     fn of_archive(bytes: &'a [u8]) -> anyhow::Result<(Pickle, Self)> {
         const PICKLE: &str = "/data.pkl";
         let mut zip = ZipArchive::new(Cursor::new(bytes)).context("the archive is damaged or cut off")?;
-        let folder = zip
-            .file_names()
-            .find_map(|name| name.strip_suffix(PICKLE).map(str::to_owned))
-            .context("the archive has no data.pkl, so PyTorch did not write it")?;
+        let folder = zip.file_names().find_map(|name| name.strip_suffix(PICKLE).map(str::to_owned));
+        let Some(folder) = folder else { bail!(other_archive(zip.file_names())) };
+        ensure!(
+            zip.index_for_name(&format!("{folder}/constants.pkl")).is_none(),
+            "it is a TorchScript program and no state_dict; load it by torch.jit.load and save its state_dict()"
+        );
         let order = format!("{folder}/byteorder");
         if zip.index_for_name(&order).is_some() {
             ensure!(entry(&mut zip, &order, 16)? == b"little", "its numbers are big-endian");
@@ -184,9 +189,29 @@ impl<'a> Blocks<'a> {
     }
 }
 
+/// What a zip archive is that PyTorch did not write, by the names of its entries.
+fn other_archive<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.filter(|name| !name.ends_with('/')).collect();
+    let with = |endings: &[&str]| names.iter().find(|name| endings.iter().any(|ending| name.ends_with(ending)));
+    if let Some(name) = with(&[".pth", ".pt", ".safetensors", ".bin", ".ckpt", ".tar"]) {
+        format!("it is a zip archive around '{name}'; unpack it and name that file")
+    } else if with(&[".npy"]).is_some() {
+        "it is a NumPy archive of arrays; convert it to safetensors under torchvision's names".to_owned()
+    } else if with(&[".weights.h5"]).is_some() {
+        "it is a Keras model; convert it to safetensors under torchvision's names".to_owned()
+    } else {
+        let shown: Vec<&str> = names.iter().take(4).copied().collect();
+        format!("the archive has no data.pkl, so PyTorch did not write it; it has {}", shown.join(", "))
+    }
+}
+
 /// An entry of at most `limit` bytes.
 fn entry(zip: &mut ZipArchive<Cursor<&[u8]>>, name: &str, limit: usize) -> anyhow::Result<Vec<u8>> {
-    let file = zip.by_name(name).with_context(|| format!("the archive's '{name}' cannot be read"))?;
+    let file = zip.by_name(name).with_context(|| {
+        format!(
+            "the archive's '{name}' cannot be read; entries that a zip program has compressed must be stored (zip -0)"
+        )
+    })?;
     ensure!(file.size() <= limit as u64, "the archive's '{name}' is larger than it should be");
     let mut bytes = Vec::new();
     file.take(limit as u64).read_to_end(&mut bytes).with_context(|| format!("the archive's '{name}' is damaged"))?;

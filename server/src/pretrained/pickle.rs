@@ -401,7 +401,9 @@ impl Machine<'_> {
                 let tensor = Tensor { storage: storage.clone(), offset: self.size_of(*offset)?, shape, stride };
                 self.push(Value::Tensor(tensor));
             }
-            ("torch._utils._rebuild_parameter", [tensor, ..]) => self.stack.push(*tensor),
+            ("torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state", [tensor, ..]) => {
+                self.stack.push(*tensor);
+            }
             ("torch.Size", [sizes]) => self.stack.push(*sizes),
             (other, _) => bail!("it asks to call '{other}', and only dictionaries of tensors are read"),
         }

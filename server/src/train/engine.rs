@@ -199,10 +199,7 @@ impl<O: Objective> Training<'_, O> {
             let rows = batch.rows.len();
             let loss = self.loss(net, batch, epoch, step)?;
             let value: f32 = loss.clone().into_scalar();
-            anyhow::ensure!(
-                value.is_finite(),
-                "the loss became {value} in epoch {epoch}, step {step}; lower optimiser.rate"
-            );
+            anyhow::ensure!(value.is_finite(), not_finite(value, epoch, step));
             // The last step of an epoch may have fewer passes.
             let passes = accumulate.min(steps - step / accumulate * accumulate);
             let scaled = if passes > 1 { loss / passes as f64 } else { loss };
@@ -279,9 +276,17 @@ impl<O: Objective> Training<'_, O> {
         let judged = evaluation.join().map_err(|_| anyhow::anyhow!("the evaluation of an epoch panicked"))??;
         let Judged { net, figures: Figures { score, figures }, seconds } = judged;
         let epoch = state.evaluated;
+        anyhow::ensure!(
+            score.is_finite(),
+            "the score of epoch {epoch} is {score}, so no epoch can be chosen; the training diverged, or the photos that \
+             choose the epoch show nothing to measure\nhint: lower optimiser.rate, or look at the split 'val'"
+        );
         if state.best.is_none_or(|(best, _)| score > best) {
             state.best = Some((score, epoch));
-            write_whole(&self.run.dir.join(BEST), &self.objective.weights(&net)?)?;
+            let weights = self.objective.weights(&net).with_context(|| {
+                format!("the weights of epoch {epoch} cannot be used; lower optimiser.rate or set optimiser.clip")
+            })?;
+            write_whole(&self.run.dir.join(BEST), &weights)?;
         }
         let since_best = state.best.map_or(0, |(_, best)| epoch - best);
         state.stopped = self.recipe.patience > 0 && since_best >= self.recipe.patience;
@@ -309,6 +314,16 @@ impl<O: Objective> Training<'_, O> {
         });
         Ok(())
     }
+}
+
+/// The message for a loss that is no number; before the first step no learning rate is to blame.
+fn not_finite(loss: f32, epoch: usize, step: usize) -> String {
+    let cause = if epoch == 0 && step == 0 {
+        "before anything was learnt; the weights of --init, [input] or the loss's own numbers are at fault"
+    } else {
+        "lower optimiser.rate or set optimiser.clip"
+    };
+    format!("the loss is {loss} in epoch {epoch}, step {step}: {cause}")
 }
 
 fn progress_bar(total: usize, done: usize) -> ProgressBar {

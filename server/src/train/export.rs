@@ -1,5 +1,6 @@
 //! From a run's best weights to a bundle: batch norm folded, stored as f16, with everything known about it.
 
+use super::batch;
 use super::checkpoint::State;
 use super::contract;
 use super::distill::Teacher;
@@ -88,7 +89,9 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
     match &recipe.task {
         TaskRecipe::Style(task) => {
             let data = Labelled::new(dataset, recipe)?;
-            let objective = StyleObjective::new(&data, recipe, None, device, &order.out)?.with_recolouring()?;
+            let objective = StyleObjective::new(&data, recipe, None, device, &order.out)?;
+            batch::check(recipe, |epoch| objective.batches(epoch))?;
+            let objective = objective.with_recolouring()?;
             let dense = task.dense.map(|dense| dense.head);
             let config = classifier(&task.backbone, &task.hidden, dense, &data);
             let config = StyleConfig { per_label: task.per_label, ..config };
@@ -98,8 +101,9 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
         TaskRecipe::Distill(task) => {
             let data = Labelled::new(dataset, recipe)?;
             let teacher = Teacher::read(&order.teachers, &data.labels, &recipe.input, task.truth, device)?;
-            let objective =
-                StyleObjective::new(&data, recipe, Some(&teacher), device, &order.out)?.with_recolouring()?;
+            let objective = StyleObjective::new(&data, recipe, Some(&teacher), device, &order.out)?;
+            batch::check(recipe, |epoch| objective.batches(epoch))?;
+            let objective = objective.with_recolouring()?;
             let config = classifier(&task.backbone, &task.hidden, None, &data);
             let net = order.classifier(&config, &objective, device)?;
             train_classifier(recipe, config, net, &objective, &open()?, device)
@@ -109,6 +113,7 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
             let teacher = load_retrieval(&manifest, &weights, device)?;
             let config = query::config(task, manifest.embedding_dim)?;
             let data = QueryRows::new(dataset, recipe, task)?;
+            batch::check(recipe, |epoch| data.batches(recipe, epoch))?;
             let objective = QueryObjective::new(&data, recipe, task, &teacher, device)?;
             let net = order.initialise(config.init(&device.clone().autodiff())?)?;
             let run = open()?;
@@ -123,8 +128,10 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
         }
         TaskRecipe::Segment(task) => {
             let data = Segmented::new(dataset, recipe, task)?;
+            let objective = SegmentObjective { data: &data, recipe, device };
+            batch::check(recipe, |epoch| objective.batches(epoch))?;
             let net = order.initialise(data.config.init(&device.clone().autodiff())?)?;
-            train_segment(recipe, net, &data, &open()?, device)
+            train_segment(recipe, net, &objective, &open()?, device)
         }
     }
 }
@@ -149,11 +156,13 @@ pub fn dry_run(recipe: &Recipe) -> anyhow::Result<String> {
         TaskRecipe::Style(_) | TaskRecipe::Distill(_) => {
             let data = Labelled::new(dataset, recipe)?;
             let objective = StyleObjective::new(&data, recipe, None, &device, Path::new(""))?;
+            batch::check(recipe, |epoch| objective.batches(epoch))?;
             let plot = plan::plot(recipe, |epoch| objective.batches(epoch).len())?;
             (data.train.len(), data.tune.len(), plot, objective.sampling_table())
         }
         TaskRecipe::Query(task) => {
             let data = QueryRows::new(dataset, recipe, task)?;
+            batch::check(recipe, |epoch| data.batches(recipe, epoch))?;
             let plot = plan::plot(recipe, |epoch| data.batches(recipe, epoch).len())?;
             (data.train.len(), data.n_tune(), plot, None)
         }
@@ -166,6 +175,7 @@ pub fn dry_run(recipe: &Recipe) -> anyhow::Result<String> {
         TaskRecipe::Segment(task) => {
             let data = Segmented::new(dataset, recipe, task)?;
             let objective = SegmentObjective { data: &data, recipe, device: &device };
+            batch::check(recipe, |epoch| objective.batches(epoch))?;
             let plot = plan::plot(recipe, |epoch| objective.batches(epoch).len())?;
             (data.train.len(), data.tune.len(), plot, None)
         }
@@ -217,9 +227,7 @@ fn export_style(
         thresholds: data.thresholds(&predictions),
         ..manifest(recipe, run, Architecture::Style(config), &weights, figures)
     };
-    let bundle = finish(run, &manifest, &weights)?;
-    report::after(&run.dir);
-    Ok(bundle)
+    finish(run, &manifest, weights, device)
 }
 
 fn train_retrieval(
@@ -239,9 +247,7 @@ fn train_retrieval(
         embedding_dim: task.model.embedding_dim(),
         ..manifest(recipe, run, Architecture::Retrieval(task.model.clone()), &weights, figures)
     };
-    let bundle = finish(run, &manifest, &weights)?;
-    report::after(&run.dir);
-    Ok(bundle)
+    finish(run, &manifest, weights, device)
 }
 
 fn export_query(
@@ -261,15 +267,19 @@ fn export_query(
         embeds_into: Some(teacher.space()),
         ..manifest(recipe, run, Architecture::Query(config), &weights, figures)
     };
-    let bundle = finish(run, &manifest, &weights)?;
-    report::after(&run.dir);
-    Ok(bundle)
+    finish(run, &manifest, weights, device)
 }
 
 /// Figures are those of the folded network as it ships.
-fn train_segment(recipe: &Recipe, net: UNet, data: &Segmented, run: &Run, device: &Device) -> anyhow::Result<PathBuf> {
-    let objective = SegmentObjective { data, recipe, device };
-    fit(run, recipe, &data.images, &objective, net, device)?;
+fn train_segment(
+    recipe: &Recipe,
+    net: UNet,
+    objective: &SegmentObjective<'_>,
+    run: &Run,
+    device: &Device,
+) -> anyhow::Result<PathBuf> {
+    let data = objective.data;
+    fit(run, recipe, &data.images, objective, net, device)?;
     let best = std::fs::read(run.dir.join(BEST))?;
     let net = load(data.config.init(device)?, &best, Scope::Whole)?.fold_batch_norm();
     let weights = save(&net, Precision::F16)?;
@@ -278,9 +288,7 @@ fn train_segment(recipe: &Recipe, net: UNet, data: &Segmented, run: &Run, device
         labels: data.labels.clone(),
         ..manifest(recipe, run, Architecture::Segment(data.config.clone()), &weights, figures)
     };
-    let bundle = finish(run, &manifest, &weights)?;
-    report::after(&run.dir);
-    Ok(bundle)
+    finish(run, &manifest, weights, device)
 }
 
 fn manifest(
@@ -309,7 +317,8 @@ fn manifest(
             data: file_name(&recipe.data.dir),
             data_sha256: run.provenance.data_sha256.clone(),
         },
-        metrics,
+        // JSON has no NaN: a figure that cannot be told is left out.
+        metrics: metrics.into_iter().filter(|(_, value)| value.is_finite()).collect(),
         licence: "MIT OR Apache-2.0".to_owned(),
     }
 }
@@ -318,8 +327,9 @@ fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
-fn finish(run: &Run, manifest: &Manifest, weights: &[u8]) -> anyhow::Result<PathBuf> {
+fn finish(run: &Run, manifest: &Manifest, weights: Vec<u8>, device: &Device) -> anyhow::Result<PathBuf> {
     let dir = run.dir.join(BUNDLE);
-    bundle_io::write(&dir, manifest, &Weights::from(weights.to_vec()))?;
+    bundle_io::write(&dir, manifest, &Weights::from(weights), device)?;
+    report::after(&run.dir);
     Ok(dir)
 }

@@ -1,6 +1,7 @@
 //! Training: recipes, runs that can be resumed, and one loop for every task.
 
 pub mod average;
+pub mod batch;
 pub mod checkpoint;
 mod contract;
 pub mod distill;

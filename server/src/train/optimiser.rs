@@ -1,5 +1,6 @@
 //! The optimiser of a recipe, and how its learning rate moves.
 
+use super::batch::SMALLEST;
 use super::schedule::ScheduleKind;
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::decay::WeightDecayConfig;
@@ -27,7 +28,8 @@ pub struct OptimiserRecipe {
     /// Which one.
     #[serde(default)]
     pub kind: OptimiserKind,
-    /// Pictures a forward and backward pass.
+    /// Pictures a forward and backward pass, at least 2. The last batch of an epoch has what is left; a single picture that
+    /// is left joins the batch before it.
     pub batch: usize,
     /// Passes whose gradients are averaged for one step of the optimiser.
     #[serde(default = "one")]
@@ -138,7 +140,11 @@ impl OptimiserRecipe {
     /// # Errors
     /// Names the key that makes no sense.
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        anyhow::ensure!(self.batch > 0, "optimiser.batch must be at least 1");
+        anyhow::ensure!(
+            self.batch >= SMALLEST,
+            "optimiser.batch must be at least {SMALLEST}: batch norm needs {SMALLEST} pictures in a batch; use \
+             optimiser.accumulate for a step of more pictures than memory holds at once"
+        );
         anyhow::ensure!(self.accumulate > 0, "optimiser.accumulate must be at least 1");
         anyhow::ensure!(self.rate.is_finite() && self.rate > 0.0, "optimiser.rate must be a positive number");
         anyhow::ensure!((0.0..1.0).contains(&self.momentum), "optimiser.momentum must lie between 0 and 1");

@@ -2,6 +2,7 @@
 //! <https://arxiv.org/abs/2006.16331>): the student learns the teacher's embedding of the very crop it saw, by
 //! regression, and to find its product among the teacher's embeddings of all training shop photos, which stay as they are.
 
+use super::batch::batches;
 use super::distill::check_input;
 use super::engine::{Figures, Objective, Step};
 use super::recipe::{QueryRecipe, Recipe};
@@ -64,7 +65,6 @@ impl QueryRows {
             task.contrast == 0.0 || !gallery.is_empty(),
             "no training row of {dir} is a shop photo with an item_id, and the contrast needs them; set task.contrast = 0"
         );
-        anyhow::ensure!(train.len() > 1, "{dir} has fewer than two training rows");
         Ok(Self {
             images: Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&recipe.input)),
             train,
@@ -79,13 +79,13 @@ impl QueryRows {
         self.queries.len() + self.shelf.len()
     }
 
-    /// Every training row once, shuffled; a last batch of a single picture is dropped, as batch norm cannot use it.
+    /// Every training row once, shuffled, in [`batches`].
     pub fn batches(&self, recipe: &Recipe, epoch: usize) -> Vec<Vec<usize>> {
         let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
         rng.set_stream(u64::MAX - epoch as u64);
         let mut rows = self.train.clone();
         rows.shuffle(&mut rng);
-        rows.chunks(recipe.optimiser.batch).filter(|rows| rows.len() > 1).map(<[usize]>::to_vec).collect()
+        batches(&rows, recipe.optimiser.batch)
     }
 }
 

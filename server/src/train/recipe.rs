@@ -289,7 +289,7 @@ impl Recipe {
                 || matches!(&self.task, TaskRecipe::Style(StyleRecipe { dense: Some(_), .. })),
             "a stage that learns from masks needs the part of the network that does; add [task.dense]"
         );
-        anyhow::ensure!((0.0..=2.0).contains(&self.input.margin), "input.margin must lie between 0 and 2");
+        self.input.check()?;
         anyhow::ensure!(self.augment.is_valid(), "the strengths under [augment] must lie between 0 and 0.9");
         if let Some(recolour) = &self.recolour {
             anyhow::ensure!(
@@ -298,7 +298,11 @@ impl Recipe {
             );
             recolour.check()?;
         }
-        if let TaskRecipe::Style(StyleRecipe { dense: Some(_), backbone, .. }) = &self.task {
+        if let TaskRecipe::Style(StyleRecipe { dense: Some(dense), backbone, .. }) = &self.task {
+            anyhow::ensure!(
+                dense.weight.is_finite() && dense.weight > 0.0,
+                "task.dense.weight must be a positive number; leave [task.dense] out to learn from labels alone"
+            );
             anyhow::ensure!(
                 !matches!(&self.task, TaskRecipe::Style(StyleRecipe { per_label: true, .. })),
                 "task.dense and task.per_label exclude each other; set one of them"
@@ -311,6 +315,10 @@ impl Recipe {
             );
         }
         if let TaskRecipe::Query(task) = &self.task {
+            anyhow::ensure!(
+                task.regression.is_finite() && task.contrast.is_finite(),
+                "task.regression and task.contrast must be finite numbers"
+            );
             anyhow::ensure!(
                 task.regression >= 0.0 && task.contrast >= 0.0 && task.regression + task.contrast > 0.0,
                 "task.regression and task.contrast must not be negative, nor both 0"
@@ -339,6 +347,10 @@ impl Recipe {
             for (at, loss) in task.losses.iter().enumerate() {
                 loss.check().with_context(|| format!("task.losses, entry {}", at + 1))?;
             }
+            anyhow::ensure!(
+                task.losses.iter().any(|loss| loss.weight() > 0.0),
+                "every entry of task.losses has the weight 0, so nothing would be learnt; give one a positive weight"
+            );
         }
         Ok(())
     }

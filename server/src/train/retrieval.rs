@@ -59,8 +59,15 @@ impl Identities {
             let identity = by_item.entry(dataset.rows[row].item_id.as_str()).or_default();
             if dataset.rows[row].is_shop() { identity.shop.push(row) } else { identity.user.push(row) }
         }
+        let items = by_item.len();
         let train: Vec<Identity> =
             by_item.into_values().filter(|id| !id.user.is_empty() && !id.shop.is_empty()).collect();
+        if train.len() < items {
+            eprintln!(
+                "{} of {items} items have no shop photo or no user's photo to pair, and are left out of training",
+                items - train.len()
+            );
+        }
         anyhow::ensure!(
             train.len() >= task.identities,
             "{} has {} items with both a shop's and a user's photo to train on, and a batch takes {}; lower task.identities",
@@ -68,6 +75,15 @@ impl Identities {
             train.len(),
             task.identities
         );
+        let waiting = train.len() % task.identities;
+        if waiting > 0 {
+            eprintln!(
+                "an epoch shows {} of {} items in batches of {}; the other {waiting} wait for a later epoch",
+                train.len() - waiting,
+                train.len(),
+                task.identities
+            );
+        }
         let class = train
             .iter()
             .enumerate()

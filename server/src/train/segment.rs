@@ -1,5 +1,6 @@
 //! Training a segmentation network on a dataset's masks: cross-entropy pixel by pixel.
 
+use super::batch::batches;
 use super::engine::{Figures, Objective, Step};
 use super::recipe::Recipe;
 use crate::data::{Dataset, Images};
@@ -126,11 +127,31 @@ impl Segmented {
         } else {
             (masked_rows(&dataset, "val")?, rows)
         };
-        anyhow::ensure!(train.len() > 1 && !tune.is_empty(), "data.holdout leaves no mask to train or to tune on");
+        anyhow::ensure!(!train.is_empty() && !tune.is_empty(), "data.holdout leaves no mask to train or to tune on");
         let images = Arc::new(Images::new(Arc::new(dataset)));
+        for (rows, split) in [(&train, "training"), (&tune, "tuning")] {
+            anyhow::ensure!(
+                shows_a_class(&images, rows, &classes)?,
+                "no {split} mask of {} shows an id that has a class, so there is nothing to {}\nhint: compare the masks' ids \
+                 with {LABEL_LIST}, or with task.background and task.person",
+                images.dataset().dir.display(),
+                if split == "training" { "learn" } else { "choose the epoch by" }
+            );
+        }
         let weights = class_weights(&images, &train, &classes, labels.len(), task.balance)?;
         Ok(Self { images, labels, config, train, tune, classes, weights })
     }
+}
+
+/// Whether any pixel of the rows' masks has a class; reads no more masks than it takes to find one.
+fn shows_a_class(images: &Images, rows: &[usize], classes: &[u8; 256]) -> anyhow::Result<bool> {
+    for row in rows {
+        let known = |id: &u8| classes[usize::from(*id)] != UNLABELLED;
+        if images.mask(*row)?.is_some_and(|mask| mask.ids().iter().any(known)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn class_weights(
@@ -191,13 +212,12 @@ impl SegmentObjective<'_> {
 impl Objective for SegmentObjective<'_> {
     type Net = UNet;
 
-    /// A last batch of a single picture is dropped: batch norm cannot use it.
     fn batches(&self, epoch: usize) -> Vec<Vec<usize>> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.recipe.seed);
         rng.set_stream(u64::MAX - epoch as u64);
         let mut rows = self.data.train.clone();
         rows.shuffle(&mut rng);
-        rows.chunks(self.recipe.optimiser.batch).filter(|rows| rows.len() > 1).map(<[usize]>::to_vec).collect()
+        batches(&rows, self.recipe.optimiser.batch)
     }
 
     fn maps(&self) -> Option<(usize, usize)> {

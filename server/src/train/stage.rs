@@ -65,6 +65,10 @@ impl Stages {
             recipes.iter().zip(&ends).all(|(stage, end)| stage.from < *end),
             "every one of [[stages]] must begin after the one before and before epoch {epochs}"
         );
+        anyhow::ensure!(
+            recipes.iter().all(|stage| stage.rate.is_none_or(|rate| rate.is_finite() && rate > 0.0)),
+            "the rate of one of [[stages]] is no positive number; leave it out for optimiser.rate"
+        );
         let stages = recipes.into_iter().zip(ends).map(|(stage, end)| {
             let optimiser = OptimiserRecipe { rate: stage.rate.unwrap_or(optimiser.rate), ..optimiser.clone() };
             let schedule = Schedule::new(&optimiser, end - stage.from, steps(stage.from));

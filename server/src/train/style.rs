@@ -1,5 +1,6 @@
 //! Training a multi-label classifier, from a dataset's labels or from a teacher.
 
+use super::batch::batches;
 use super::distill::Teacher;
 use super::engine::{Figures, Objective, Step};
 use super::loss::ClassifierLoss;
@@ -88,7 +89,13 @@ impl Labelled {
         // Splits that are only predicted may be without labels.
         dataset.targets(&[train[0], tune[0]], &labels)?;
         let known = all.iter().copied().zip(dataset.truth(&all, &labels)?);
-        let targets = known.filter_map(|(row, truth)| Some((row, truth?))).collect();
+        let targets: HashMap<usize, Vec<bool>> = known.filter_map(|(row, truth)| Some((row, truth?))).collect();
+        let shown = |label: &usize| train.iter().any(|row| targets[row][*label]);
+        let unseen_labels: Vec<&str> =
+            (0..labels.len()).filter(|label| !shown(label)).map(|label| labels[label].as_str()).collect();
+        if !unseen_labels.is_empty() {
+            eprintln!("warning: no training photo carries {}, so it cannot be learnt", unseen_labels.join(", "));
+        }
         Ok(Self {
             images: Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&recipe.input)),
             exclusive: Category::are(&labels),
@@ -250,14 +257,13 @@ impl<'a> StyleObjective<'a> {
 impl Objective for StyleObjective<'_> {
     type Net = StyleNet;
 
-    /// A last batch of a single picture is dropped: batch norm cannot use it.
     fn batches(&self, epoch: usize) -> Vec<Vec<usize>> {
         let mut rows = self.sampler.epoch(self.recipe.seed, epoch);
         if self.recipe.lessons(epoch) == Lessons::Masks {
             let table = &self.data.images.dataset().rows;
             rows.retain(|row| !table[*row].mask.is_empty());
         }
-        rows.chunks(self.recipe.optimiser.batch).filter(|rows| rows.len() > 1).map(<[usize]>::to_vec).collect()
+        batches(&rows, self.recipe.optimiser.batch)
     }
 
     fn loss(&self, net: &StyleNet, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>> {

@@ -1,5 +1,6 @@
 //! Reading a network's parameters from safetensors, strictly.
 
+use super::check::{check, to_f32};
 use super::resemble::{Resemblance, resemblance};
 use super::{Path, TorchKeys, file_shape, to_file_layout, walk};
 use burn::module::{Module, ModuleMapper, Param};
@@ -42,7 +43,7 @@ pub enum WeightsError {
         /// What the file would fit, of pretrained weights.
         resembles: Option<Resemblance>,
     },
-    /// Neither f32, f16 nor bf16.
+    /// None of f64, f32, f16 and bf16.
     #[error("'{key}' is stored as {dtype}; convert the file to f32 or f16")]
     Dtype {
         /// The parameter.
@@ -56,6 +57,33 @@ pub enum WeightsError {
         /// The parameter.
         key: String,
     },
+    /// A running variance below 0, whose square root is NaN.
+    #[error("'{key}' holds the variance {value}, and no variance is below 0; the file is damaged")]
+    NegativeVariance {
+        /// The parameter.
+        key: String,
+        /// The first such value.
+        value: String,
+    },
+    /// A finite value that another number type would make infinite.
+    #[error("'{key}' holds {value}, and {precision} stores at most {limit}")]
+    Range {
+        /// The parameter.
+        key: String,
+        /// The first such value.
+        value: String,
+        /// The number type.
+        precision: &'static str,
+        /// Its largest value.
+        limit: String,
+    },
+}
+
+impl WeightsError {
+    pub(super) fn range(key: &str, value: f64, precision: &'static str) -> Self {
+        let limit = if precision == "f16" { f16::MAX.to_string() } else { format!("{:e}", f32::MAX) };
+        Self::Range { key: key.to_owned(), value: value.to_string(), precision, limit }
+    }
 }
 
 fn hint(resembles: Option<&Resemblance>) -> String {
@@ -179,13 +207,11 @@ fn numbers(key: &str, tensor: &TensorView<'_>) -> Result<Vec<f32>, WeightsError>
         Dtype::F32 => data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
         Dtype::F16 => data.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
         Dtype::BF16 => data.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+        Dtype::F64 => to_f32(key, data.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)))?,
         other => return Err(WeightsError::Dtype { key: key.to_owned(), dtype: format!("{other:?}") }),
     };
-    if values.iter().all(|value| value.is_finite()) {
-        Ok(values)
-    } else {
-        Err(WeightsError::NotFinite { key: key.to_owned() })
-    }
+    check(key, &values)?;
+    Ok(values)
 }
 
 struct Replace {

@@ -1,8 +1,9 @@
 //! Networks ↔ safetensors, f32 or f16, under torchvision's parameter names and layouts.
 //!
-//! **Invariant:** loading is all or nothing. Every key matches, every shape fits and every number is finite, or the
-//! error names what does not.
+//! **Invariant:** loading is all or nothing. Every key matches, every shape fits, every number is finite and no variance is
+//! negative, or the error names what does not. Nothing is written that could not be loaded.
 
+mod check;
 mod keys;
 mod load;
 mod resemble;

@@ -1,6 +1,7 @@
 //! Writing a network's parameters as safetensors.
 
-use super::{TorchKeys, walk};
+use super::check::{check, to_f16};
+use super::{TorchKeys, WeightsError, walk};
 use burn::module::Module;
 use half::f16;
 use safetensors::tensor::{Dtype, TensorView};
@@ -28,25 +29,33 @@ impl Precision {
 /// All parameters and running statistics of `net` as safetensors.
 ///
 /// # Errors
-/// If safetensors refuses the tensors, which would be a fault here.
-pub fn save<M: Module + TorchKeys>(net: &M, precision: Precision) -> Result<Vec<u8>, safetensors::SafeTensorError> {
-    let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
+/// [`WeightsError`], which names the parameter, if [`load`](super::load) would refuse a value, or `precision` cannot hold it.
+pub fn save<M: Module + TorchKeys>(net: &M, precision: Precision) -> Result<Vec<u8>, WeightsError> {
+    let mut tensors: Vec<Result<(String, Vec<usize>, Vec<u8>), WeightsError>> = Vec::new();
     walk(net, |fields, shape, data| {
-        let values = data();
-        let bytes = match precision {
-            Precision::F32 => values.iter::<f32>().flat_map(f32::to_le_bytes).collect(),
-            Precision::F16 => values.iter::<f32>().flat_map(|value| f16::from_f32(value).to_le_bytes()).collect(),
-        };
-        tensors.push((net.torch_key(fields), shape, bytes));
+        let key = net.torch_key(fields);
+        let values: Vec<f32> = data().iter::<f32>().collect();
+        tensors.push(bytes_of(&key, &values, precision).map(|bytes| (key, shape, bytes)));
     });
+    let tensors = tensors.into_iter().collect::<Result<Vec<_>, _>>()?;
     let dtype = match precision {
         Precision::F32 => Dtype::F32,
         Precision::F16 => Dtype::F16,
     };
-    let views = tensors
-        .iter()
-        .map(|(key, shape, bytes)| Ok((key.as_str(), TensorView::new(dtype, shape.clone(), bytes)?)))
-        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    safetensors::serialize(views, Some(metadata))
+    let write = || {
+        let views = tensors
+            .iter()
+            .map(|(key, shape, bytes)| Ok((key.as_str(), TensorView::new(dtype, shape.clone(), bytes)?)))
+            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
+        safetensors::serialize(views, Some(HashMap::from([("format".to_owned(), "pt".to_owned())])))
+    };
+    write().map_err(|error| WeightsError::Format(error.to_string()))
+}
+
+fn bytes_of(key: &str, values: &[f32], precision: Precision) -> Result<Vec<u8>, WeightsError> {
+    check(key, values)?;
+    Ok(match precision {
+        Precision::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        Precision::F16 => to_f16(key, values)?.into_iter().flat_map(f16::to_le_bytes).collect(),
+    })
 }
