@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use tests::fixture;
 
 /// A file of weights with each parameter's values as `change` makes them of its key and values, in the type `dtype`.
-fn changed(file: &[u8], dtype: Dtype, change: impl Fn(&str, &mut Vec<f64>)) -> Result<Vec<u8>> {
+pub(crate) fn changed(file: &[u8], dtype: Dtype, change: impl Fn(&str, &mut Vec<f64>)) -> Result<Vec<u8>> {
     let file = SafeTensors::deserialize(file)?;
     let mut parameters: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
     for (key, tensor) in file.iter() {
@@ -131,7 +131,7 @@ fn weights_of_every_float_type_are_the_same_network() -> Result<()> {
         }
     };
     for (dtype, key, value, said) in [
-        (Dtype::F64, "head.output.bias", 1e300, "'head.output.bias' holds 1"),
+        (Dtype::F64, "head.output.bias", 1e300, "'head.output.bias' holds 1e300"),
         (Dtype::F64, "head.output.bias", f64::NAN, "'head.output.bias' holds a value that is not finite"),
         (Dtype::I32, "head.output.bias", 1.0, "is stored as I32"),
     ] {

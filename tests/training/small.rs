@@ -3,6 +3,7 @@
 use super::masks::SEGMENT;
 use super::*;
 use image::{GrayImage, Luma};
+use safetensors::tensor::Dtype;
 use server::train::export::dry_run;
 use std::fmt::Write;
 use tests::fixture;
@@ -130,5 +131,16 @@ fn a_training_that_diverges_leaves_no_bundle() -> Result<()> {
     let error = format!("{:#}", error.expect_err("no network comes of this"));
     assert!(error.contains("optimiser.rate"), "{error}");
     assert!(!out.join(BUNDLE).exists(), "a bundle of a network that diverged");
+
+    // Weights that no training can begin with leave no folder in the way of the next try.
+    let good = dir.path().join("good");
+    train(&recipe(STYLE, &data, &["epochs=1"])?, &order(&good, Start::New), &Device::flex())?;
+    let bytes = super::bundles::changed(&fs::read(good.join("best.safetensors"))?, Dtype::F32, |_, v| v.fill(3e38))?;
+    fs::write(dir.path().join("huge.safetensors"), bytes)?;
+    let out = dir.path().join("huge");
+    let begun = Order { init: Some(dir.path().join("huge.safetensors")), ..order(&out, Start::New) };
+    let error = train(&recipe(STYLE, &data, &[])?, &begun, &Device::flex()).expect_err("no loss comes of this");
+    assert!(format!("{error:#}").contains("the weights of --init"), "{error:#}");
+    assert!(!out.exists(), "a run without an epoch");
     Ok(())
 }

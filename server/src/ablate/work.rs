@@ -7,7 +7,7 @@ use crate::evaluate::outcomes::Outcomes;
 use crate::report::Record;
 use crate::report::record::{BUNDLE, Status};
 use crate::train::Recipe;
-use crate::train::run::{LOCK, PROVENANCE, RECIPE, is_locked, write_whole};
+use crate::train::run::{PROVENANCE, RECIPE, is_locked, remove_unborn, write_whole};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use shared::bundle::{MANIFEST_FILE, Manifest};
@@ -294,15 +294,4 @@ impl<'a> Workshop<'a> {
             reason.map_or_else(|| output.status.to_string(), |line| line.trim_start_matches("error: ").to_owned());
         Err(anyhow::anyhow!("{reason}").context(format!("{name} failed (see {})", path.display())))
     }
-}
-
-/// Removes a run that was killed before it had written down what it is; nothing is lost. Anything else stays.
-fn remove_unborn(dir: &Path) -> anyhow::Result<()> {
-    let remove = || -> std::io::Result<()> {
-        for file in [RECIPE, PROVENANCE, LOCK].map(|file| dir.join(file)).iter().filter(|file| file.exists()) {
-            std::fs::remove_file(file)?;
-        }
-        std::fs::remove_dir(dir)
-    };
-    remove().with_context(|| format!("{} is no run, and is in the way of one\nhint: move it away", dir.display()))
 }

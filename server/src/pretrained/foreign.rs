@@ -32,7 +32,7 @@ const MARKS: [(usize, &[u8], &str, &str); 24] = [
     (
         257,
         b"ustar",
-        "a tar archive; PyTorch of before 2017 wrote such files, and nothing else does",
+        "a tar archive, as PyTorch wrote before 2017 and as folders are packed",
         "unpack it if it holds a file of weights; if PyTorch wrote it, save it again with a PyTorch of today: \
          torch.save(torch.load(\"old.tar\", map_location=\"cpu\"), \"new.pth\")",
     ),

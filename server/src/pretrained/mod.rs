@@ -38,7 +38,8 @@ pub fn to_safetensors(bytes: Vec<u8>) -> anyhow::Result<Vec<u8>> {
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[pickle::PROTO]) {
         return archive::to_safetensors(&bytes).with_context(|| {
             format!(
-                "{unreadable}\nhint: save them again by torch.save(model.state_dict(), \"weights.pth\"), or as safetensors"
+                "{unreadable}\nhint: download the file again if it may be cut off, or save the weights again by \
+                 torch.save(model.state_dict(), \"weights.pth\"), or as safetensors"
             )
         });
     }

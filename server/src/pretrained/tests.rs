@@ -114,7 +114,7 @@ fn files_of_other_kinds_are_named_with_what_to_do() {
         (b"{\n \"metadata\": {}, \"weight_map\": {}}".to_vec(), "text, such as"),
         (b"Not Found\n".to_vec(), "text, such as"),
         (b"\x1f\x8b\x08\0\0\0\0\0\0\x03".to_vec(), "compressed by gzip"),
-        (tar, "a tar archive; PyTorch of before 2017"),
+        (tar, "a tar archive, as PyTorch wrote before 2017"),
         (b"\x89HDF\r\n\x1a\n\0\0".to_vec(), "an HDF5 file, as Keras writes"),
         (b"\x08\x07\x12\x07pytorch\x1a\x032.1".to_vec(), "an ONNX model"),
         (b"\x08\x08\x3a\x90\x80\x01\x0a\x10conv1".to_vec(), "an ONNX model"),

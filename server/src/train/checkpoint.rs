@@ -95,13 +95,18 @@ pub fn save_state(run: &Path, state: &State) -> anyhow::Result<()> {
     write_whole(&folder(run).join(STATE), &serde_json::to_vec_pretty(state)?)
 }
 
+/// Whether a run has a valid checkpoint.
+pub fn is_there(run: &Path) -> bool {
+    folder(run).join(STATE).exists()
+}
+
 /// Reads the last valid checkpoint, if there is one.
 ///
 /// # Errors
 /// If there is one and it cannot be read.
 pub fn load<M: Module>(run: &Path, net: M, optimiser: ModuleOptimizer) -> anyhow::Result<Resumed<M>> {
     let path = folder(run).join(STATE);
-    if !path.exists() {
+    if !is_there(run) {
         return Ok(Resumed { net, optimiser, average: None, state: State::default() });
     }
     let state: State = serde_json::from_slice(&std::fs::read(&path)?)

@@ -3,7 +3,7 @@
 use super::average::{self, Average};
 use super::checkpoint::{self, Resumed, State};
 use super::recipe::Recipe;
-use super::run::{Run, write_whole};
+use super::run::{Run, remove_unborn, write_whole};
 use super::stage::Stages;
 use crate::data::{Batch, Images, Loader, Plan, Recolouring, Source};
 use anyhow::Context;
@@ -87,6 +87,8 @@ const SAY_EVERY: Duration = Duration::from_secs(60);
 ///
 /// Evaluation runs on a thread of its own, on a copy of the weights, while the next epoch trains.
 ///
+/// A training that fails before its first checkpoint leaves no run behind.
+///
 /// # Errors
 /// If data cannot be read, files cannot be written, or the loss stops being a number.
 pub fn fit<O: Objective>(
@@ -116,7 +118,12 @@ pub fn fit<O: Objective>(
         pool: rayon::ThreadPoolBuilder::new().build().context("cannot start the threads to evaluate on")?,
     };
     let average = Average::new(recipe.average, average, state.averaged);
-    std::thread::scope(|scope| training.run(scope, net, optimiser, average, state))
+    let trained = std::thread::scope(|scope| training.run(scope, net, optimiser, average, state));
+    if trained.is_err() && !checkpoint::is_there(&run.dir) {
+        // The folder would be in the way of the next try. The training's error is what counts.
+        let _ = remove_unborn(&run.dir);
+    }
+    trained
 }
 
 /// What stays the same throughout a training.

@@ -128,6 +128,20 @@ pub fn refuse_existing(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Removes a run that ended before it had anything to go on from; a folder with anything else in it stays.
+///
+/// # Errors
+/// If it cannot be removed.
+pub fn remove_unborn(dir: &Path) -> anyhow::Result<()> {
+    let remove = || -> std::io::Result<()> {
+        for file in [RECIPE, PROVENANCE, LOCK].map(|file| dir.join(file)).iter().filter(|file| file.exists()) {
+            std::fs::remove_file(file)?;
+        }
+        std::fs::remove_dir(dir)
+    };
+    remove().with_context(|| format!("{} is no run, and is in the way of one\nhint: move it away", dir.display()))
+}
+
 /// Takes the run for this process alone.
 fn locked(dir: &Path) -> anyhow::Result<File> {
     let path = dir.join(LOCK);

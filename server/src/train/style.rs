@@ -91,10 +91,16 @@ impl Labelled {
         let known = all.iter().copied().zip(dataset.truth(&all, &labels)?);
         let targets: HashMap<usize, Vec<bool>> = known.filter_map(|(row, truth)| Some((row, truth?))).collect();
         let shown = |label: &usize| train.iter().any(|row| targets[row][*label]);
-        let unseen_labels: Vec<&str> =
+        let missing: Vec<&str> =
             (0..labels.len()).filter(|label| !shown(label)).map(|label| labels[label].as_str()).collect();
-        if !unseen_labels.is_empty() {
-            eprintln!("warning: no training photo carries {}, so it cannot be learnt", unseen_labels.join(", "));
+        if !missing.is_empty() {
+            let more = if missing.len() > 8 { ", …" } else { "" };
+            eprintln!(
+                "warning: no training photo carries {} of the {} labels, which cannot be learnt: {}{more}",
+                missing.len(),
+                labels.len(),
+                missing[..missing.len().min(8)].join(", ")
+            );
         }
         Ok(Self {
             images: Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&recipe.input)),

@@ -16,7 +16,7 @@ pub(super) fn check(key: &str, values: &[f32]) -> Result<(), WeightsError> {
     }
     match values.iter().find(|value| **value < 0.0) {
         Some(value) if key.ends_with(VARIANCE) => {
-            Err(WeightsError::NegativeVariance { key: key.to_owned(), value: value.to_string() })
+            Err(WeightsError::NegativeVariance { key: key.to_owned(), value: format!("{value:?}") })
         }
         _ => Ok(()),
     }
@@ -61,7 +61,7 @@ mod tests {
             ("bn1.running_mean", -1.0, None),
             ("bn1.running_var", 0.0, None),
             ("bn1.running_var", -0.0, None),
-            ("bn1.running_var", -1e-30, Some("'bn1.running_var' holds the variance -0.0")),
+            ("bn1.running_var", -1e-30, Some("'bn1.running_var' holds the variance -1e-30")),
             ("fc.weight", f32::NAN, Some("'fc.weight' holds a value that is not finite")),
             ("fc.weight", f32::NEG_INFINITY, Some("'fc.weight' holds a value that is not finite")),
         ] {
@@ -87,7 +87,7 @@ mod tests {
             assert!(result.ok().is_none_or(|values| values[0].is_finite()), "{value}");
         }
         let error = to_f16("w", &[1.0, 1e9]).expect_err("beyond f16").to_string();
-        assert!(error.contains("'w' holds 1000000000, and f16 stores at most 65504"), "{error}");
+        assert!(error.contains("'w' holds 1e9, and f16 stores at most 65504"), "{error}");
         assert!(to_f32("w", [f64::NAN].into_iter()).expect("left for the check")[0].is_nan());
     }
 }

@@ -82,7 +82,8 @@ pub enum WeightsError {
 impl WeightsError {
     pub(super) fn range(key: &str, value: f64, precision: &'static str) -> Self {
         let limit = if precision == "f16" { f16::MAX.to_string() } else { format!("{:e}", f32::MAX) };
-        Self::Range { key: key.to_owned(), value: value.to_string(), precision, limit }
+        let value = if value.abs() < 1e9 { value.to_string() } else { format!("{value:e}") };
+        Self::Range { key: key.to_owned(), value, precision, limit }
     }
 }
 
