@@ -5,6 +5,7 @@ mod benchmarks;
 mod challenge;
 mod datasets;
 mod recolour;
+mod weights;
 
 use assert_cmd::Command;
 use std::fs;

@@ -106,6 +106,15 @@ fn only_a_network_that_answers_becomes_a_bundle() -> Result<()> {
     Ok(())
 }
 
+/// Sets the first value of a parameter.
+fn first(key: &'static str, value: f64) -> impl Fn(&str, &mut Vec<f64>) {
+    move |at: &str, values: &mut Vec<f64>| {
+        if at == key {
+            values[0] = value;
+        }
+    }
+}
+
 #[test]
 fn weights_of_every_float_type_are_the_same_network() -> Result<()> {
     let dir = tempfile::tempdir()?;
@@ -123,13 +132,6 @@ fn weights_of_every_float_type_are_the_same_network() -> Result<()> {
         let bytes = changed(&coarse, dtype, |_, _| ())?;
         assert!(parameters(&loaded(&bytes)?)? == expected, "{dtype:?}");
     }
-    let first = |key: &str, value: f64| {
-        move |at: &str, values: &mut Vec<f64>| {
-            if at == key {
-                values[0] = value;
-            }
-        }
-    };
     for (dtype, key, value, said) in [
         (Dtype::F64, "head.output.bias", 1e300, "'head.output.bias' holds 1e300"),
         (Dtype::F64, "head.output.bias", f64::NAN, "'head.output.bias' holds a value that is not finite"),

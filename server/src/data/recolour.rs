@@ -303,10 +303,11 @@ impl Shift {
     fn of(&self, colour: Hsv) -> Hsv {
         let Self { from, to } = self;
         // Between black, the garment's colour and white in straight lines: nothing is cut off, so folds keep their shade.
-        let value = if colour.value <= from.value {
-            colour.value * to.value / from.value.max(f32::MIN_POSITIVE)
+        // A garment of pure black or pure white has one of the lines alone.
+        let value = if colour.value < from.value || from.value >= 1.0 {
+            colour.value * to.value / from.value
         } else {
-            1.0 - (1.0 - colour.value) * (1.0 - to.value) / (1.0 - from.value).max(f32::MIN_POSITIVE)
+            1.0 - (1.0 - colour.value) * (1.0 - to.value) / (1.0 - from.value)
         };
         let gets_a_hue = self.from.is_grey() && to.hue != from.hue;
         if gets_a_hue {
