@@ -99,6 +99,23 @@ pub fn fit<O: Objective>(
     net: O::Net,
     device: &Device,
 ) -> anyhow::Result<State> {
+    let trained = go_on(run, recipe, images, objective, net, device);
+    if trained.is_err() && !checkpoint::is_there(&run.dir) {
+        // The folder would be in the way of the next try. The training's error is what counts.
+        let _ = remove_unborn(&run.dir);
+    }
+    trained
+}
+
+/// Trains from the run's last checkpoint, or from its beginning.
+fn go_on<O: Objective>(
+    run: &Run,
+    recipe: &Recipe,
+    images: &Arc<Images>,
+    objective: &O,
+    net: O::Net,
+    device: &Device,
+) -> anyhow::Result<State> {
     let Resumed { net, optimiser, average, state } = checkpoint::load(&run.dir, net, recipe.optimiser.init())?;
     run.forget_from(state.evaluated)?;
     if state.epochs_done > 0 {
@@ -118,12 +135,7 @@ pub fn fit<O: Objective>(
         pool: rayon::ThreadPoolBuilder::new().build().context("cannot start the threads to evaluate on")?,
     };
     let average = Average::new(recipe.average, average, state.averaged);
-    let trained = std::thread::scope(|scope| training.run(scope, net, optimiser, average, state));
-    if trained.is_err() && !checkpoint::is_there(&run.dir) {
-        // The folder would be in the way of the next try. The training's error is what counts.
-        let _ = remove_unborn(&run.dir);
-    }
-    trained
+    std::thread::scope(|scope| training.run(scope, net, optimiser, average, state))
 }
 
 /// What stays the same throughout a training.
