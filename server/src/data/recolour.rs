@@ -255,7 +255,9 @@ impl Shift {
             let (step, limits) = (SHADE_STEP * (1.0 + strength.abs()), 0.05..=0.95);
             let value = if light < 0.0 { from.value - step } else { from.value + step };
             let value = if limits.contains(&value) { value } else { 2.0 * from.value - value };
-            return Self { from, to: Hsv { value, ..from } };
+            // What little hue it has must not show more for being brighter.
+            let saturation = from.saturation * (from.value / value).min(1.0);
+            return Self { from, to: Hsv { saturation, value, ..from } };
         }
         let (saturation, value) = if from.is_grey() {
             (0.55 - 0.2 * from.value + 0.15 * strength, (from.value * 0.75 + 0.15) * (1.0 + 0.15 * light))
