@@ -154,7 +154,7 @@ fn describe_and_a_dry_run_name_what_is_wrong_with_files() {
     fs::write(
         dir.join("manifest.csv"),
         "path,split,labels,item_id\nimages/0.png,train,a,p\nimages/1.png,train,b,\nImages/2.PNG,train,b,\n\
-         images/3.png,val,a,\nimages/copy.png,test,a,\n",
+         images/3.png,val,c,\nimages/copy.png,test,a,\n",
     )
     .expect("writes");
     let (printed, said) = run(dir, &["dataset", "describe", "."]).expect("describes");
@@ -165,6 +165,7 @@ fn describe_and_a_dry_run_name_what_is_wrong_with_files() {
         "{printed}"
     );
     for part in [
+        "1 labels have no photo in 'train', so nothing learns them; add photos, or take the labels away\n  c\n",
         "1 files are not there",
         "Images/2.PNG (line 4, train): there is images/2.png",
         "1 files are also in another split",

@@ -1,11 +1,12 @@
 //! `selvedge dataset describe`: what a dataset holds, and what is odd about its files.
 
 use super::print;
+use crate::data::manifest::TRAIN;
 use crate::data::{Dataset, Row};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Files of one kind that are named one by one.
+/// Files or labels of one kind that are named one by one.
 const NAMED: usize = 20;
 
 /// What one split holds.
@@ -42,6 +43,15 @@ pub(super) fn describe(dir: &Path) -> anyhow::Result<()> {
         text += &format!("  {label}: {}\n", counts.join(", "));
     }
     print(&text)?;
+    if splits.contains_key(TRAIN) {
+        let learnt: BTreeSet<&str> =
+            dataset.rows.iter().filter(|row| row.split == TRAIN).flat_map(Row::labels).collect();
+        let unseen = dataset.vocabulary().into_iter().filter(|label| !learnt.is_empty() && !learnt.contains(&**label));
+        say(
+            "labels have no photo in 'train', so nothing learns them; add photos, or take the labels away",
+            unseen.collect(),
+        );
+    }
     let at = |row: usize| {
         format!("{} (line {}, {})", dataset.rows[row].path, dataset.rows[row].line, dataset.rows[row].split)
     };
@@ -58,7 +68,7 @@ pub(super) fn describe(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Names files on stderr.
+/// Names files or labels on stderr.
 fn say(what: &str, named: Vec<String>) {
     if named.is_empty() {
         return;

@@ -57,7 +57,7 @@ pub fn text(bytes: &[u8]) -> Result<&str, (Option<usize>, String)> {
     };
     let text = text.strip_suffix('\u{1a}').unwrap_or(text);
     if text.trim().is_empty() {
-        return Err((None, "it is empty".to_owned()));
+        return Err((None, "it is empty; fill it in, or name another file".to_owned()));
     }
     Ok(text)
 }
