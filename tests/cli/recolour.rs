@@ -70,7 +70,11 @@ fn a_shop_is_recoloured_into_a_dataset_of_its_own() {
     assert!(image::open(dir.join("sheet.png")).is_ok());
 
     let bare: String = fs::read_to_string(dir.join("shop/manifest.csv")).expect("a manifest");
-    fs::create_dir(dir.join("bare")).expect("creates");
+    for row in &shop.rows {
+        let copy = dir.join("bare").join(&row.path);
+        fs::create_dir_all(copy.parent().expect("a folder")).expect("creates");
+        fs::copy(dir.join("shop").join(&row.path), copy).expect("copies");
+    }
     let column = bare.lines().next().expect("a header").split(',').position(|name| name == "mask").expect("masks");
     let without: String = bare
         .lines()
