@@ -36,6 +36,10 @@ pub struct Price {
     pub amount: u64,
     /// ISO 4217 code, such as `CNY`.
     pub currency: String,
+    /// Decimals of the currency's minor unit as ISO 4217 has them: 2 for CNY, 0 for JPY, 3 for KWD. A price in major units is
+    /// `amount / 10^exponent`.
+    #[cfg_attr(feature = "openapi", schema(maximum = 4))]
+    pub exponent: u8,
 }
 
 /// One product of the shop.

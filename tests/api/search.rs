@@ -249,7 +249,7 @@ fn products_and_samples() {
     let expected = serde_json::json!({
         "id": "P0004", "category": "shoes",
         "name": { "en": "Item 4", "zh": "商品4" },
-        "price": { "amount": 9904, "currency": "CNY" },
+        "price": { "amount": 9904, "currency": "CNY", "exponent": 2 },
         "styles": ["casual"],
         "attributes": { "pattern": "stripe", "buttons": "3" },
         "image": "/images/shop/P0004_0.png",

@@ -4,6 +4,7 @@
 //! their name and are never overwritten with other content, so a run that is killed leaves the old catalogue whole.
 //! Nothing here knows HTTP.
 
+pub mod currency;
 mod dataset;
 mod error;
 mod format;

@@ -2,7 +2,7 @@
 
 use shared::api;
 
-use crate::catalog;
+use crate::catalog::{self, currency};
 
 /// A photo of the dataset as a path on this server, with what a URL cannot hold escaped.
 pub(super) fn image_url(path: &str) -> String {
@@ -23,14 +23,17 @@ pub(super) fn product(product: &catalog::Product) -> api::Product {
         id: product.id.clone(),
         category: product.category.id().into(),
         name: text(&product.name),
-        price: product
-            .price
-            .as_ref()
-            .map(|price| api::Price { amount: price.amount, currency: price.currency.clone() }),
+        price: product.price.as_ref().and_then(price),
         styles: product.styles.clone(),
         attributes: product.attributes.clone(),
         image: image_url(&product.image),
     }
+}
+
+/// A price as clients see it; none in a currency that ISO 4217 does not have, which catalogues of earlier versions may name.
+fn price(price: &catalog::Price) -> Option<api::Price> {
+    let exponent = currency::exponent(&price.currency)?;
+    Some(api::Price { amount: price.amount, currency: price.currency.clone(), exponent })
 }
 
 /// A hit as clients see it. Its product shows the photo that matched.
