@@ -139,7 +139,7 @@ pub struct Sample {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Samples {
-    /// At most eight, spread over the categories.
+    /// At most eight, which the operator chose; none unless some were chosen.
     pub samples: Vec<Sample>,
 }
 

@@ -180,15 +180,34 @@ pub struct Manifest {
     #[cfg(feature = "backbones")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projection: Option<ProjectionInfo>,
-    /// How it was trained.
+    /// How it was trained; not public.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub training: Training,
-    /// Figures by name, measured on the split that the name says.
+    /// Figures by name, measured on the split that the name says; not public.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub metrics: BTreeMap<String, f64>,
     /// Licence of the weights.
     pub licence: String,
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl Manifest {
+    /// What a program needs that runs the network, and no more: commands, paths, data and figures of the training are left
+    /// out. [`Manifest::from_json`] reads it, and [`Manifest::model_id`] stays the same.
+    pub fn public(&self) -> Self {
+        let mut public = Self { training: Training::default(), metrics: BTreeMap::new(), ..self.clone() };
+        #[cfg(feature = "backbones")]
+        if let Some(projection) = &mut public.projection {
+            for private in [&mut projection.command, &mut projection.data, &mut projection.data_sha256] {
+                private.clear();
+            }
+        }
+        public
+    }
+
     /// Reads and checks a manifest.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use serde_json::Value;
 use server::catalog::rerank::Rerank;
 use server::catalog::storage::Storage;
 use server::catalog::{IndexOptions, index};
+use server::data::max_errors::MaxErrors;
 use server::embed::{EmbedFn, QueueOptions, RetrievalModel};
 use server::http::{Limits, ServeConfig, serve, serve_with};
 use shared::taxonomy::Category;
@@ -32,6 +33,9 @@ fn gzip(content: &[u8]) -> Vec<u8> {
     encoder.write_all(content).and_then(|()| encoder.finish()).expect("compresses")
 }
 
+/// Products whose user photos visitors may try, the first ones.
+pub(crate) const SAMPLES: u32 = 8;
+
 /// The folders a service needs.
 pub(crate) struct Shop {
     dir: PathBuf,
@@ -48,6 +52,8 @@ impl Shop {
         let _ = fs::remove_dir_all(&dir);
         let shop = Self { dir };
         fixture::write_dataset(&shop.path("shop"), PRODUCTS, 0).expect("a dataset");
+        let samples: String = (0..SAMPLES).map(|product| format!("user/P{product:04}_2.png\n")).collect();
+        fs::write(shop.path("shop/samples.txt"), samples).expect("a file");
         fixture::write_retrieval_bundle(&shop.path("retrieval")).expect("a bundle");
         fixture::write_style_bundle(&shop.path("tagger")).expect("a bundle");
         let space = RetrievalModel::read_manifest(&shop.path("retrieval")).expect("a manifest").model_id();
@@ -80,6 +86,7 @@ impl Shop {
             out: shop.path("catalog"),
             storage: Storage::F32,
             batch: 8,
+            max_errors: MaxErrors::default(),
         };
         let summary = index(&options, &Device::flex(), |_| ()).expect("indexes");
         assert_eq!((summary.products, summary.photos), (PRODUCTS as usize, 2 * PRODUCTS as usize));
@@ -157,6 +164,7 @@ fn service_process() {
         retrieval_dir: folder("retrieval").unwrap_or(usual.retrieval_dir),
         catalog_dir: folder("catalog").unwrap_or(usual.catalog_dir),
         decode_memory: instructions["decode_memory"].as_u64().unwrap_or(usual.decode_memory),
+        images_dir: folder("images"),
         rerank: instructions["rerank"]
             .as_str()
             .map_or(usual.rerank, |name| Rerank::from_str(name, false).expect("a re-ranking")),

@@ -115,6 +115,13 @@ fn browsers_get_the_bundles() {
         let manifest = json(service.get(&format!("/api/v1/{path}")));
         assert_eq!(manifest["labels"].as_array().map(Vec::len), Some(labels));
         assert_eq!(manifest["embeds_into"].as_str(), space.as_deref());
+        for private in ["training", "metrics", "command", "commit", "data", "path/of/the/maker"] {
+            assert!(!manifest.to_string().contains(private), "{path} tells {private}: {manifest}");
+        }
+        let read = shared::bundle::Manifest::from_json(manifest.to_string().as_bytes()).expect("a manifest");
+        let whole = server::bundle_io::read(&shop().path(folder)).expect("a bundle").0;
+        assert_eq!((read.model_id(), read.licence), (whole.model_id(), whole.licence));
+        assert_ne!(read.training, whole.training, "the bundle itself has it");
         let sha256 = manifest["weights"]["sha256"].as_str().expect("a checksum");
         let weights = service.get(&format!("/api/v1/{path}/weights/{sha256}"));
         assert_eq!(header(&weights, "cache-control"), "public, max-age=31536000, immutable");

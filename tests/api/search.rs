@@ -11,7 +11,7 @@ use shared::api::SearchResponse;
 use shared::bundle::{load_query, load_retrieval};
 use shared::embedding::Embedding;
 
-use super::harness::{PRODUCTS, Service, assert_problem, config, json, png, shop};
+use super::harness::{PRODUCTS, SAMPLES, Service, assert_problem, config, json, png, shop};
 
 fn model() -> RetrievalModel {
     RetrievalModel::open(&shop().path("retrieval"), &Device::flex()).expect("opens")
@@ -258,7 +258,7 @@ fn products_and_samples() {
 
     let samples = json(service.get("/api/v1/samples"));
     let samples = samples["samples"].as_array().expect("a list");
-    assert_eq!(samples.len(), 8);
+    assert_eq!(samples.len(), SAMPLES as usize);
     for sample in samples {
         let image = service.get(sample["image"].as_str().expect("a path"));
         assert_eq!(image.status(), 200);

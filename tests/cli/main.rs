@@ -4,6 +4,7 @@ mod ablate;
 mod benchmarks;
 mod challenge;
 mod datasets;
+mod index;
 mod recolour;
 mod weights;
 

@@ -9,6 +9,7 @@ use burn::tensor::Device;
 use serde_json::Value;
 use server::catalog::storage::Storage;
 use server::catalog::{Catalog, CatalogError, IndexOptions, index};
+use server::data::max_errors::MaxErrors;
 use tests::fixture;
 use tests::process::{Process, instructions};
 
@@ -25,6 +26,7 @@ fn options(dir: &Path, dataset: usize) -> IndexOptions {
         out: dir.join("catalog"),
         storage: Storage::F32,
         batch: 8,
+        max_errors: MaxErrors::default(),
     }
 }
 
@@ -170,7 +172,7 @@ fn damage_is_found_and_explained() {
 }
 
 #[test]
-fn one_unreadable_photo_does_not_cost_the_others() {
+fn unreadable_photos_within_the_limit_do_not_cost_the_others() {
     let temporary = tempfile::tempdir().expect("a folder");
     let dir = temporary.path();
     fixture::write_retrieval_bundle(&dir.join("bundle")).expect("a bundle");
@@ -178,23 +180,40 @@ fn one_unreadable_photo_does_not_cost_the_others() {
     fs::write(dir.join("shop-0/shop/P0002_1.png"), b"\x89PNG\r\n\x1a\nnot really").expect("writes");
     fs::remove_file(dir.join("shop-0/shop/P0003_0.png")).expect("removes");
     let mut last = None;
-    let summary = index(&options(dir, 0), &Device::flex(), |progress| last = Some(progress)).expect("indexes");
+    let error = index(&options(dir, 0), &Device::flex(), |_| ()).expect_err("two of eight").to_string();
+    assert!(error.contains("P0003_0.png") && !dir.join("catalog").exists(), "{error}");
+    let lenient = IndexOptions { max_errors: MaxErrors::Count(2), ..options(dir, 0) };
+    let summary = index(&lenient, &Device::flex(), |progress| last = Some(progress)).expect("indexes");
     let skipped: Vec<_> = summary.skipped.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(skipped, ["shop/P0002_1.png", "shop/P0003_0.png"]);
     assert_eq!((summary.photos, last.map(|progress| (progress.done, progress.total))), (6, Some((8, 8))));
-    assert_eq!(Catalog::open(&dir.join("catalog")).expect("opens").photos(), 6);
-
-    let tidy = |text: &str| fs::read_to_string(dir.join("shop-0/manifest.csv")).expect("reads") + text;
-    let cases = [
-        ("../escape.png,test,,P0001,tops,shop,\n", "not a path inside"),
-        ("shop/a.png,test,,P0001,hats,shop,\n", "no category"),
-        ("shop/a.png,test,,P9999,tops,shop,\n", "products.jsonl"),
-    ];
-    for (line, says) in cases {
-        let good = tidy("");
-        fs::write(dir.join("shop-0/manifest.csv"), tidy(line)).expect("writes");
-        let error = index(&options(dir, 0), &Device::flex(), |_| ()).expect_err(says).to_string();
-        assert!(error.contains(says) && error.contains("line 14"), "{error}");
-        fs::write(dir.join("shop-0/manifest.csv"), good).expect("writes");
+    let catalog = Catalog::open(&dir.join("catalog")).expect("opens");
+    assert_eq!(catalog.photos(), 6);
+    for (path, shown) in [
+        ("shop/P0002_0.png", true),
+        ("shop/P0003_1.png", true),
+        ("shop/P0002_1.png", false),
+        ("shop/P0003_0.png", false),
+        ("user/P0000_2.png", false),
+    ] {
+        assert_eq!(catalog.shows(path), shown, "{path}");
     }
+}
+
+#[test]
+fn samples_that_nobody_chose_are_not_published() {
+    let temporary = tempfile::tempdir().expect("a folder");
+    let dir = temporary.path();
+    fixture::write_retrieval_bundle(&dir.join("bundle")).expect("a bundle");
+    fixture::write_dataset(&dir.join("shop-0"), 4, 0).expect("a dataset");
+    fs::write(dir.join("shop-0/samples.txt"), "user/P0001_2.png\n").expect("writes");
+    index(&options(dir, 0), &Device::flex(), |_| ()).expect("indexes");
+    let open = || Catalog::open(&dir.join("catalog")).expect("opens");
+    assert!(open().samples().len() == 1 && open().shows("user/P0001_2.png"));
+    // As versions wrote it that took users' photos by themselves.
+    let header = dir.join("catalog/catalog.json");
+    let text = fs::read_to_string(&header).expect("reads");
+    fs::write(&header, text.replace(",\n  \"samples_chosen\": true", "")).expect("writes");
+    assert!(!fs::read_to_string(&header).expect("reads").contains("samples_chosen"));
+    assert!(open().samples().is_empty() && !open().shows("user/P0001_2.png"));
 }

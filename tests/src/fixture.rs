@@ -197,8 +197,12 @@ fn write_bundle(
         embeds_into,
         weights: describe_weights(weights, precision, false),
         projection: None,
-        training: Training::default(),
-        metrics: Default::default(),
+        training: Training {
+            command: "selvedge train path/of/the/maker/recipe.toml".into(),
+            data: "path/of/the/maker".into(),
+            ..Training::default()
+        },
+        metrics: [("f2".to_owned(), 0.5)].into(),
         licence: "MIT OR Apache-2.0".into(),
     };
     fs::create_dir_all(dir)?;

@@ -49,6 +49,11 @@ impl Process {
         Ok(Self { child, _leash: leash })
     }
 
+    /// The system's number of it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to end.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use server::catalog::storage::Storage;
 use server::catalog::{self, IndexOptions};
 use server::cli::{Cli, run};
 use server::data::Dataset;
+use server::data::max_errors::MaxErrors;
 use server::evaluate::asymmetric::asymmetric;
 use server::evaluate::instances::Instances;
 use server::evaluate::run::{Options, evaluate_with};
@@ -121,6 +122,7 @@ fn joined_networks_search_as_one_and_serve_as_one() -> Result<()> {
         out: path("index"),
         storage: Storage::F16,
         batch: 8,
+        max_errors: MaxErrors::default(),
     };
     let summary = catalog::index(&options, &device, |_| ())?;
     assert_eq!((summary.model_id, summary.dim), (white.model_id(), 8));

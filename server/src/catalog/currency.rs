@@ -3,6 +3,9 @@
 //! The table is of January 2026. It leaves out the codes that have no minor unit, such as `XAU` and `XXX`, since no product
 //! has a price in them. It keeps `ANG` and `BGN`, which were withdrawn in 2025 and 2026.
 
+/// The largest amount a price may have, in minor units; JavaScript holds every amount up to it exactly.
+pub(super) const MAX_AMOUNT: u64 = 999_999_999_999_999;
+
 /// Codes by the number of decimals of their minor unit.
 const CODES: [(u8, &str); 4] = [
     (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),

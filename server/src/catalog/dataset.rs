@@ -1,23 +1,27 @@
-//! What indexing needs of a dataset folder: its products, their shop photos, and some user photos to try.
+//! What indexing needs of a dataset folder: its products, their shop photos, and the photos that visitors may try.
 //!
 //! `manifest.csv` lists the photos. `products.jsonl`, which a shop has and a plain photo collection lacks, describes the
-//! products; without it a product is what the photos of one `item_id` show.
+//! products; without it a product is what the shop photos of one `item_id` show, and a photo without one is a product of its
+//! own, named by its path. `samples.txt` lists the photos that visitors may try; without it there are none.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use shared::input::CropBox;
 use shared::taxonomy::Category;
 
-use super::{CatalogError, LocalText, Product, SamplePhoto};
-use crate::data::Row;
-use crate::data::manifest::{MANIFEST, parse};
+use super::faults::{Faults, Remarks};
+use super::products::{self, read_text};
+use super::{CatalogError, LocalText, Product, SamplePhoto, picture};
+use crate::data::manifest::MANIFEST;
+use crate::data::{self, Row};
 
 const PRODUCTS: &str = "products.jsonl";
+const SAMPLES: &str = "samples.txt";
 
-/// How many sample photos a catalogue keeps.
-const SAMPLES: usize = 8;
+/// The most sample photos of a catalogue.
+const MOST_SAMPLES: usize = 8;
 
 /// A shop photo and which product it shows.
 #[derive(Debug)]
@@ -37,87 +41,78 @@ pub(super) struct Dataset {
     pub(super) products: Vec<Product>,
     /// By product, then by path.
     pub(super) photos: Vec<ShopPhoto>,
-    /// Spread over the categories.
+    /// In the order of `samples.txt`.
     pub(super) samples: Vec<SamplePhoto>,
+    /// What was used otherwise than it is written, or not at all.
+    pub(super) remarks: Vec<String>,
 }
 
 impl Dataset {
-    /// Reads the folder `root`.
+    /// Reads the folder `root`, which is canonical.
     ///
     /// # Errors
-    /// When a file is missing, a line cannot be read, or a shop photo's product is not described.
+    /// When a file is missing, a line cannot be used, or a shop photo's product is not described.
     pub(super) fn read(root: &Path) -> Result<Self, CatalogError> {
-        let manifest = root.join(MANIFEST);
-        let rows = read_manifest(&manifest)?;
+        let rows = data::Dataset::open(root).map_err(CatalogError::Manifest)?.rows;
         let described = root.join(PRODUCTS);
         let from_file = described.exists();
-        let mut products = if from_file { read_products(&described)? } else { BTreeMap::new() };
+        let mut remarks = Remarks::default();
+        let mut products = if from_file { products::read(&described, &mut remarks)? } else { BTreeMap::new() };
+        let mut remarked = remarks.sentences(PRODUCTS);
 
-        let mut photos: BTreeMap<String, Vec<(String, Option<CropBox>)>> = BTreeMap::new();
-        for (line, row) in rows.iter().filter(|(_, row)| row.is_shop()) {
-            let refuse = |message| CatalogError::Dataset { path: manifest.clone(), line: *line, message };
-            let category = Category::from_id(&row.category)
-                .ok_or_else(|| refuse(format!("`{}` is no category; tops, shoes, bags and other are", row.category)))?;
-            if !products.contains_key(&row.item_id) {
-                if from_file {
-                    return Err(refuse(format!("item `{}` is not in {PRODUCTS}", row.item_id)));
-                }
-                products.insert(row.item_id.clone(), undescribed(row, category));
+        let mut remarks = Remarks::default();
+        check_end(root, &rows, &mut remarks)?;
+        let mut faults = Faults::of(&root.join(MANIFEST));
+        let mut photos: BTreeMap<&str, Vec<(&str, Option<CropBox>)>> = BTreeMap::new();
+        for row in rows.iter().filter(|row| row.is_shop()) {
+            if let Some(why) = picture::fault_of(&row.path) {
+                faults.add(row.line, format!("`path`: `{}` {why}", row.path));
+                continue;
             }
-            photos.entry(row.item_id.clone()).or_default().push((row.path.clone(), row.bounds));
+            let id = match row.item_id.trim() {
+                "" if from_file => {
+                    faults.add(row.line, format!("`item_id` is empty; name the product of {PRODUCTS} that it shows"));
+                    continue;
+                }
+                "" => &row.path,
+                id => id,
+            };
+            if from_file && !products.contains_key(id) {
+                faults.add(row.line, format!("`item_id`: `{id}` is not in {PRODUCTS}; describe it there"));
+                continue;
+            }
+            if !from_file {
+                if Category::from_id(&row.category).is_none() {
+                    let taken = row.category().id();
+                    remarks.add(row.line, format!("`category`: `{}` is taken for `{taken}`", row.category));
+                }
+                products.entry(id.to_owned()).or_insert_with(|| undescribed(id, row));
+            }
+            photos.entry(id).or_default().push((&row.path, row.bounds));
         }
-        let samples = samples(&rows, &products);
+        faults.none()?;
+        remarked.extend(remarks.sentences(MANIFEST));
+        let samples = samples(root, &rows, &products)?;
 
         let index: HashMap<&str, usize> = products.keys().enumerate().map(|(at, id)| (id.as_str(), at)).collect();
         let photos = photos
             .into_iter()
             .flat_map(|(id, mut images)| {
-                images.sort_by(|a, b| a.0.cmp(&b.0));
+                images.sort_by(|a, b| a.0.cmp(b.0));
                 images.dedup();
-                let product = index[id.as_str()];
-                images.into_iter().map(move |(image, bounds)| ShopPhoto { product, image, bounds })
+                let product = index[id];
+                images.into_iter().map(move |(image, bounds)| ShopPhoto { product, image: image.to_owned(), bounds })
             })
             .collect();
-        Ok(Self { photos, samples, products: products.into_values().collect() })
+        Ok(Self { photos, samples, products: products.into_values().collect(), remarks: remarked })
     }
 }
 
-/// The rows of a manifest, as training reads them, each with its line.
-fn read_manifest(path: &Path) -> Result<Vec<(u64, Row)>, CatalogError> {
-    let bytes = fs::read(path).map_err(CatalogError::io("read", path))?;
-    let refuse = |line, message| CatalogError::Dataset { path: path.to_owned(), line, message };
-    let rows = parse(path, &bytes).map_err(|error| refuse(error.line.unwrap_or(1) as u64, error.message))?;
-    let inside = |row: Row| {
-        let line = row.line as u64;
-        if is_inside(&row.path) {
-            return Ok((line, row));
-        }
-        Err(refuse(line, format!("`{}` is not a path inside the dataset", row.path)))
-    };
-    rows.into_iter().map(inside).collect()
-}
-
-fn read_products(path: &PathBuf) -> Result<BTreeMap<String, Product>, CatalogError> {
-    let text = fs::read_to_string(path).map_err(CatalogError::io("read", path))?;
-    let mut products = BTreeMap::new();
-    for (line, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty()) {
-        let refuse = |message| CatalogError::Dataset { path: path.clone(), line, message };
-        let product: Product = serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;
-        if product.id.is_empty() || !is_inside(&product.image) {
-            return Err(refuse("a product needs an id and an image inside the dataset".into()));
-        }
-        if let Some(before) = products.insert(product.id.clone(), product) {
-            return Err(refuse(format!("product `{}` comes twice", before.id)));
-        }
-    }
-    Ok(products)
-}
-
-fn undescribed(row: &Row, category: Category) -> Product {
+fn undescribed(id: &str, row: &Row) -> Product {
     Product {
-        id: row.item_id.clone(),
-        category,
-        name: LocalText { en: row.item_id.clone(), zh: row.item_id.clone() },
+        id: id.to_owned(),
+        category: row.category(),
+        name: LocalText { en: id.to_owned(), zh: id.to_owned() },
         price: None,
         styles: Vec::new(),
         attributes: BTreeMap::new(),
@@ -125,27 +120,51 @@ fn undescribed(row: &Row, category: Category) -> Product {
     }
 }
 
-/// User photos of known products, one a product: test photos first, the categories in turn, in a stable order.
-fn samples(rows: &[(u64, Row)], products: &BTreeMap<String, Product>) -> Vec<SamplePhoto> {
-    let mut by_category: BTreeMap<Category, BTreeMap<(bool, &str), &Row>> = BTreeMap::new();
-    for (_, row) in rows.iter().filter(|(_, row)| row.domain == "user") {
-        if let Some(product) = products.get(&row.item_id) {
-            let place = (row.split != "test", row.item_id.as_str());
-            by_category.entry(product.category).or_default().entry(place).or_insert(row);
-        }
+/// Sees that the manifest is whole as far as its end tells: a last line that has no line break and names a mask that is not
+/// there was cut within the mask's name. Where only the line break is missing, that is remarked on.
+fn check_end(root: &Path, rows: &[Row], remarks: &mut Remarks) -> Result<(), CatalogError> {
+    let path = root.join(MANIFEST);
+    let text = fs::read(&path).map_err(CatalogError::io("read", &path))?;
+    let Some(last) = rows.last().filter(|_| !text.ends_with(b"\n")) else { return Ok(()) };
+    if !last.mask.is_empty() && !root.join(&last.mask).exists() {
+        let why = format!(
+            "the file ends within this line, whose mask `{}` does not exist; copy the whole file again",
+            last.mask
+        );
+        return Err(Faults::one(&path, last.line, why));
     }
-    let mut queues: Vec<_> = by_category.into_values().map(BTreeMap::into_values).collect();
-    let mut samples = Vec::new();
-    while samples.len() < SAMPLES && queues.iter().any(|queue| queue.len() > 0) {
-        for row in queues.iter_mut().filter_map(Iterator::next) {
-            samples.push(SamplePhoto { image: row.path.clone(), product_id: row.item_id.clone() });
-        }
-    }
-    samples.truncate(SAMPLES);
-    samples
+    remarks.add(last.line, "the file does not end with a line break; see that it was not cut off".into());
+    Ok(())
 }
 
-/// Whether `path` is relative and stays below the folder it is relative to.
-fn is_inside(path: &str) -> bool {
-    !path.is_empty() && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
+/// The photos that `samples.txt` lists, one path of the manifest a line.
+fn samples(root: &Path, rows: &[Row], products: &BTreeMap<String, Product>) -> Result<Vec<SamplePhoto>, CatalogError> {
+    let path = root.join(SAMPLES);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let listed: HashMap<&str, &Row> = rows.iter().map(|row| (row.path.as_str(), row)).collect();
+    let mut faults = Faults::of(&path);
+    let mut seen = HashSet::new();
+    let mut samples = Vec::new();
+    let text = read_text(&path)?;
+    for (line, image) in (1..).zip(text.lines().map(str::trim)).filter(|(_, image)| !image.is_empty()) {
+        let row = listed.get(image);
+        if let Some(why) = picture::fault_of(image) {
+            faults.add(line, format!("`{image}` {why}"));
+        } else if !seen.insert(image) {
+            faults.add(line, format!("`{image}` comes twice; leave one out"));
+        } else if samples.len() == MOST_SAMPLES {
+            faults.add(line, format!("`{image}` is one too many; choose at most {MOST_SAMPLES} samples"));
+        } else if let Some(row) = row {
+            if let Err(why) = picture::read(root, image) {
+                faults.add(line, format!("`{image}` cannot be shown ({why}); choose another photo"));
+            }
+            let product_id = Some(row.item_id.trim()).filter(|id| products.contains_key(*id));
+            samples.push(SamplePhoto { image: image.to_owned(), product_id: product_id.map(str::to_owned) });
+        } else {
+            faults.add(line, format!("`{image}` is no path of {MANIFEST}; list only photos of the dataset"));
+        }
+    }
+    faults.none().map(|()| samples)
 }

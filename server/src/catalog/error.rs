@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::faults::{Faults, Named};
+use crate::data::max_errors::MaxErrors;
 use crate::embed::EmbedError;
 
 /// Why a catalogue was not made or not opened.
@@ -19,23 +21,61 @@ pub enum CatalogError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A file of the dataset is not as described.
-    #[error("{path}, line {line}: {message}; correct the dataset and index again")]
-    Dataset {
-        /// The file.
-        path: PathBuf,
-        /// Counted from 1.
-        line: u64,
-        /// What is wrong there.
-        message: String,
+    /// The manifest cannot be read.
+    #[error(transparent)]
+    Manifest(anyhow::Error),
+    /// Lines of a file of the dataset are not as described.
+    #[error("{0}\nhint: correct the dataset and index again; until then the catalogue that is there stays")]
+    Dataset(Faults),
+    /// Too much of the dataset cannot be used.
+    #[error(
+        "{failed} of {total} {what}, and at most {limit} may; the catalogue that is there stays\n{named}\nhint: repair or \
+         remove them and index again, or allow more with --max-errors"
+    )]
+    TooManyErrors {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        total: usize,
+        /// In which way they fail.
+        what: &'static str,
+        /// The most that may.
+        limit: MaxErrors,
+        /// Each, with the reason.
+        named: Named,
     },
     /// The dataset has no photo that could be indexed.
-    #[error("{path} lists no shop photo that can be read ({skipped} could not); is it the right dataset folder?")]
+    #[error(
+        "{path} lists no shop photo that can be read ({skipped} could not)\nhint: photos of a shop have the domain `shop`; is it the right dataset folder?"
+    )]
     NothingToIndex {
         /// The manifest.
         path: PathBuf,
         /// Photos that could not be read.
         skipped: usize,
+    },
+    /// The new catalogue would not fit on the disk.
+    #[error(
+        "the catalogue takes about {needed} bytes in {path}, where {free} are free; make room or choose another folder"
+    )]
+    NoSpace {
+        /// The catalogue folder.
+        path: PathBuf,
+        /// Bytes that it takes.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// The catalogue was replaced, but the system did not confirm that the change is on the disk.
+    #[error(
+        "the new catalogue is in place in {path}, but it is not certain to be on the disk, and may be the one before after a \
+         power failure\nhint: check the disk, then index again"
+    )]
+    Unsynced {
+        /// The catalogue folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
     },
     /// Another run holds the folder.
     #[error("another run is writing {path}; wait until it ends or choose another folder")]

@@ -1,8 +1,10 @@
 //! Dataset → catalogue: decode, embed, write.
 //!
 //! The next batch is decoded on all cores while the device embeds the one before. A photo that cannot be read is left out
-//! and named in the summary, since one bad file among a hundred thousand must not cost the others.
+//! and named, since one bad file among a hundred thousand must not cost the others; too many of them end the run, and the
+//! catalogue that was there stays. What the new catalogue names can be shown: see [`settle`].
 
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
@@ -13,20 +15,28 @@ use rayon::prelude::*;
 use shared::embedding::Embedding;
 use shared::input::{CropBox, InputSpec};
 
-use super::CatalogError;
 use super::dataset::{Dataset, ShopPhoto};
-use super::format::{FORMAT, Header, Row, Writer};
+use super::format::{FORMAT, Header, Row};
 use super::storage::Storage;
-use crate::data::Photo;
+use super::writer::Writer;
+use super::faults::check;
+use super::{CatalogError, Product, picture};
+use crate::data::manifest::MANIFEST;
+use crate::data::max_errors::MaxErrors;
 use crate::embed::RetrievalModel;
 
 /// Batches that wait decoded; one being decoded, one waiting, one on the device keeps both sides busy.
 const AHEAD: usize = 1;
 
+/// In which way pictures fail.
+const UNREADABLE: &str = "pictures cannot be read";
+/// In which way products fail.
+const UNFOUND: &str = "products are shown by no photo of the manifest that can be read";
+
 /// What to index, with what, into where.
 #[derive(Debug, Clone)]
 pub struct IndexOptions {
-    /// The dataset folder: `manifest.csv`, its photos and perhaps `products.jsonl`.
+    /// The dataset folder: `manifest.csv`, its photos, perhaps `products.jsonl` and `samples.txt`.
     pub dataset: PathBuf,
     /// The folder of the retrieval bundle.
     pub bundle: PathBuf,
@@ -36,6 +46,8 @@ pub struct IndexOptions {
     pub storage: Storage,
     /// Photos embedded at once.
     pub batch: usize,
+    /// The most pictures that may be unreadable, and the most products that no readable photo may show.
+    pub max_errors: MaxErrors,
 }
 
 /// How far an index run is.
@@ -58,8 +70,12 @@ pub struct IndexSummary {
     pub products: usize,
     /// Photos embedded.
     pub photos: usize,
-    /// Photos left out, each with the reason.
+    /// Pictures left out, each with the reason.
     pub skipped: Vec<(String, String)>,
+    /// Products that no search finds, by id, each with the reason.
+    pub unfound: Vec<(String, String)>,
+    /// What was used otherwise than the dataset's files say, or not at all.
+    pub remarks: Vec<String>,
 }
 
 /// Embeds all shop photos of a dataset and makes the result the catalogue in `options.out`.
@@ -67,20 +83,32 @@ pub struct IndexSummary {
 /// `progress` is called after every batch.
 ///
 /// # Errors
-/// See [`CatalogError`]. Until this returns `Ok`, the catalogue that was there before stays.
+/// See [`CatalogError`]. Unless this returns `Ok` or [`CatalogError::Unsynced`], the catalogue that was there before stays,
+/// and nothing else is left behind.
 pub fn index(
     options: &IndexOptions,
     device: &Device,
     mut progress: impl FnMut(IndexProgress),
 ) -> Result<IndexSummary, CatalogError> {
+    let limit = options.max_errors;
     let root = fs::canonicalize(&options.dataset).map_err(CatalogError::io("open", &options.dataset))?;
-    let Dataset { products, photos, samples } = Dataset::read(&root)?;
+    let Dataset { mut products, photos, mut samples, mut remarks } = Dataset::read(&root)?;
+    let manifest = root.join(MANIFEST);
+    let nothing = |skipped| CatalogError::NothingToIndex { path: manifest.clone(), skipped };
+    if photos.is_empty() {
+        return Err(nothing(0));
+    }
+    let pictures = Pictures::check(&root, &products, &photos, limit)?;
     let model = RetrievalModel::open(&options.bundle, device)?;
     let model_id = model.manifest().model_id();
     let writer = Writer::open(&options.out)?;
+    writer.check_space(
+        (photos.len() * options.storage.bytes(model.manifest().embedding_dim)) as u64
+            + photos.iter().map(|photo| ROW_BYTES + photo.image.len() as u64).sum::<u64>(),
+    )?;
 
     let mut embeddings = writer.file("embeddings", options.storage.name())?;
-    let mut rows = Vec::with_capacity(photos.len());
+    let mut rows: Vec<Row> = Vec::with_capacity(photos.len());
     let mut skipped = Vec::new();
     let mut dim = 0;
     for_each_batch(&root, &photos, &model.manifest().input, options.batch.max(1), |decoded| {
@@ -95,6 +123,10 @@ pub fn index(
                 }
                 Err(reason) => skipped.push((photo.image.clone(), reason)),
             }
+        }
+        if !limit.allows(skipped.len(), pictures.total) {
+            // The run will be refused; the others are only read, to be named.
+            return Ok(());
         }
         let failed = |message: String| CatalogError::Model { after: rows.len(), message };
         let outputs = model.embed(inputs).map_err(|error| failed(format!("{error:#}")))?;
@@ -115,8 +147,17 @@ pub fn index(
         progress(IndexProgress { done, total: photos.len() });
         Ok(())
     })?;
+    skipped.extend(pictures.unreadable);
+    limit.check(UNREADABLE, &skipped, pictures.total)?;
     if rows.is_empty() {
-        return Err(CatalogError::NothingToIndex { path: root.join("manifest.csv"), skipped: skipped.len() });
+        return Err(nothing(skipped.len()));
+    }
+    let unfound = unfound(&products, rows.iter().map(|row| row.product_id.as_str()));
+    limit.check(UNFOUND, &unfound, products.len())?;
+    settle(&mut products, &rows, &skipped, &mut remarks);
+    let kept: HashSet<&str> = products.iter().map(|product| product.id.as_str()).collect();
+    for sample in &mut samples {
+        sample.product_id.take_if(|id| !kept.contains(id.as_str()));
     }
 
     let header = Header {
@@ -130,9 +171,75 @@ pub fn index(
         rows: writer.lines("rows", &rows)?,
         products: writer.lines("products", &products)?,
         samples: writer.lines("samples", &samples)?,
+        samples_chosen: true,
     };
     writer.commit(&header)?;
-    Ok(IndexSummary { model_id, dim, products: products.len(), photos: rows.len(), skipped })
+    Ok(IndexSummary { model_id, dim, products: products.len(), photos: rows.len(), skipped, unfound, remarks })
+}
+
+/// About what a row takes besides its photo's path.
+const ROW_BYTES: u64 = 60;
+
+/// The pictures that a catalogue would name.
+struct Pictures {
+    /// Shop photos, and pictures of products that are no shop photo.
+    total: usize,
+    /// Of the latter, those that cannot be read.
+    unreadable: Vec<(String, String)>,
+}
+
+impl Pictures {
+    /// Looks for the files of all pictures, and reads those that will not be embedded.
+    ///
+    /// # Errors
+    /// When more than `limit` fail already, or show no product: nothing has been embedded by then.
+    fn check(root: &Path, products: &[Product], photos: &[ShopPhoto], limit: MaxErrors) -> Result<Self, CatalogError> {
+        let shop: BTreeSet<&str> = photos.iter().map(|photo| photo.image.as_str()).collect();
+        let other: BTreeSet<&str> = products.iter().map(|product| product.image.as_str()).collect();
+        let other: Vec<&str> = other.difference(&shop).copied().collect();
+        let named = |image: &str, why: String| (image.to_owned(), why);
+        let unreadable: Vec<_> =
+            other.par_iter().filter_map(|image| Some(named(image, picture::read(root, image).err()?))).collect();
+        let missing =
+            photos.par_iter().filter_map(|photo| Some(named(&photo.image, picture::locate(root, &photo.image).err()?)));
+        let total = photos.len() + other.len();
+        let failed: Vec<_> = missing.chain(unreadable.par_iter().cloned()).collect();
+        limit.check(UNREADABLE, &failed, total)?;
+        let shown = photos.iter().map(|photo| products[photo.product].id.as_str());
+        limit.check(UNFOUND, &unfound(products, shown), products.len())?;
+        Ok(Self { total, unreadable })
+    }
+}
+
+/// The products that are not among those `shown`, by id.
+fn unfound<'a>(products: &[Product], shown: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
+    let shown: HashSet<&str> = shown.collect();
+    let without = products.iter().filter(|product| !shown.contains(product.id.as_str()));
+    without.map(|product| (product.id.clone(), "no search can find it".to_owned())).collect()
+}
+
+/// Sees that every product has a picture that can be shown: one whose own is among the `skipped` gets its first photo, and
+/// goes where it has none.
+fn settle(products: &mut Vec<Product>, rows: &[Row], skipped: &[(String, String)], remarks: &mut Vec<String>) {
+    let good: HashSet<&str> = rows.iter().map(|row| row.image.as_str()).collect();
+    let bad: HashSet<&str> =
+        skipped.iter().map(|(image, _)| image.as_str()).filter(|image| !good.contains(image)).collect();
+    let mut first: HashMap<&str, &str> = HashMap::new();
+    for row in rows {
+        first.entry(&row.product_id).or_insert(&row.image);
+    }
+    products.retain_mut(|product| {
+        if !bad.contains(product.image.as_str()) {
+            return true;
+        }
+        let Some(image) = first.get(product.id.as_str()) else {
+            remarks.push(format!("product {} is left out, since it has no picture that can be shown", product.id));
+            return false;
+        };
+        remarks.push(format!("product {} is shown by {image} instead of {}", product.id, product.image));
+        product.image = (*image).to_owned();
+        true
+    });
 }
 
 type Decoded<'a> = Vec<(&'a ShopPhoto, Result<Vec<f32>, String>)>;
@@ -149,10 +256,8 @@ fn for_each_batch<'a>(
         let (ahead, decoded) = sync_channel(AHEAD);
         scope.spawn(move || {
             for batch in photos.chunks(batch) {
-                let batch: Decoded<'a> = batch
-                    .par_iter()
-                    .map(|photo| (photo, decode(&root.join(&photo.image), photo.bounds, spec)))
-                    .collect();
+                let batch: Decoded<'a> =
+                    batch.par_iter().map(|photo| (photo, decode(root, &photo.image, photo.bounds, spec))).collect();
                 // The other side has failed and gone.
                 if ahead.send(batch).is_err() {
                     return;
@@ -164,9 +269,8 @@ fn for_each_batch<'a>(
     })
 }
 
-fn decode(path: &Path, bounds: Option<CropBox>, spec: &InputSpec) -> Result<Vec<f32>, String> {
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
-    let photo = Photo::decode(&bytes).map_err(|error| error.to_string())?;
+fn decode(root: &Path, image: &str, bounds: Option<CropBox>, spec: &InputSpec) -> Result<Vec<f32>, String> {
+    let photo = picture::read(root, image)?;
     let pixels = photo.pixels().map_err(|error| error.to_string())?;
     spec.to_chw(pixels, bounds).map_err(|error| error.to_string())
 }

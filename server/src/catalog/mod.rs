@@ -7,19 +7,26 @@
 pub mod currency;
 mod dataset;
 mod error;
+mod faults;
 mod format;
 mod gallery;
 mod index;
+mod picture;
 mod product;
+mod products;
 pub mod rerank;
 mod searcher;
 pub mod storage;
 mod store;
 mod top;
+mod watch;
+mod writer;
 
 pub use error::CatalogError;
+pub use faults::{Faults, Named};
 pub use gallery::{Gallery, Match, SearchOptions};
 pub use index::{IndexOptions, IndexProgress, IndexSummary, index};
 pub use product::{LocalText, Price, Product, SamplePhoto};
 pub use searcher::{SearchError, Searcher};
 pub use store::{Catalog, Hit};
+pub use watch::Watch;

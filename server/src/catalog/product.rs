@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use shared::taxonomy::Category;
 
 /// A text in both languages.
@@ -45,24 +46,34 @@ pub struct Product {
     pub image: String,
 }
 
-/// A user photo that visitors can try.
+/// A photo that the operator lets visitors try.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SamplePhoto {
     /// Relative to the dataset folder.
     pub image: String,
-    /// The product it shows.
-    pub product_id: String,
+    /// The product it shows, if that is one of the catalogue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product_id: Option<String>,
 }
 
 /// Attributes may be written as numbers or truth values; they are all shown as text.
 fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    let values = BTreeMap::<String, serde_json::Value>::deserialize(deserializer)?;
-    Ok(values
-        .into_iter()
-        .filter_map(|(key, value)| match value {
-            serde_json::Value::Null => None,
-            serde_json::Value::String(text) => Some((key, text)),
-            other => Some((key, other.to_string())),
-        })
-        .collect())
+    let values = BTreeMap::<String, Value>::deserialize(deserializer)?;
+    Ok(values.into_iter().filter_map(|(key, value)| Some((key, as_text(value)?))).collect())
+}
+
+/// An attribute's value as text; null is none.
+pub(super) fn as_text(value: Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    }
+}
+
+/// The beginning of a value as JSON, for messages.
+pub(super) fn shown(value: &Value) -> String {
+    const LONGEST: usize = 60;
+    let text = value.to_string();
+    if text.chars().count() <= LONGEST { text } else { text.chars().take(LONGEST).chain(['…']).collect() }
 }

@@ -65,6 +65,8 @@ impl Storage {
 pub struct Stored {
     dim: usize,
     len: usize,
+    /// Bytes that were no whole row.
+    extra: usize,
     values: Values,
 }
 
@@ -79,9 +81,14 @@ impl Stored {
     /// Keeps `rows`, which are equally long.
     pub fn new(storage: Storage, rows: &[Vec<f32>]) -> Self {
         let dim = rows.first().map_or(0, Vec::len);
-        let mut bytes = Vec::with_capacity(rows.len() * storage.bytes(dim));
-        rows.iter().for_each(|row| storage.encode(row, &mut bytes));
-        Self::read(storage, dim, &bytes)
+        let mut stored = Self::empty(storage, dim, rows.len());
+        let mut bytes = Vec::with_capacity(storage.bytes(dim));
+        for row in rows {
+            bytes.clear();
+            storage.encode(row, &mut bytes);
+            stored.extend(&bytes);
+        }
+        stored
     }
 
     /// Reads whole rows of `dim` numbers that [`Storage::encode`] wrote one after the other.
@@ -89,33 +96,65 @@ impl Stored {
     /// # Errors
     /// When they are no whole rows, or a number is not finite.
     pub fn decode(storage: Storage, dim: usize, bytes: &[u8]) -> Result<Self, String> {
-        if dim == 0 || !bytes.len().is_multiple_of(storage.bytes(dim)) {
-            return Err(format!("{} bytes are no rows of {dim} numbers kept as {}", bytes.len(), storage.name()));
+        let mut stored = Self::empty(storage, dim, bytes.len() / storage.bytes(dim).max(1));
+        stored.extend(bytes);
+        stored.check().map(|()| stored)
+    }
+
+    /// None yet, with room for `rows` embeddings of `dim` numbers.
+    pub(super) fn empty(storage: Storage, dim: usize, rows: usize) -> Self {
+        let numbers = rows * dim;
+        let values = match storage {
+            Storage::F32 => Values::F32(Vec::with_capacity(numbers)),
+            Storage::F16 => Values::F16(Vec::with_capacity(numbers)),
+            Storage::Int8 => Values::Int8 { values: Vec::with_capacity(numbers), scales: Vec::with_capacity(rows) },
+        };
+        Self { dim, len: 0, extra: 0, values }
+    }
+
+    /// Appends whole rows that [`Storage::encode`] wrote one after the other.
+    pub(super) fn extend(&mut self, bytes: &[u8]) {
+        let row = self.storage().bytes(self.dim);
+        let whole = if self.dim == 0 { 0 } else { bytes.len() / row };
+        let (bytes, extra) = bytes.split_at(whole * row);
+        self.len += whole;
+        self.extra += extra.len();
+        match &mut self.values {
+            Values::F32(values) => {
+                values.extend(bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)));
+            }
+            Values::F16(values) => {
+                values.extend(bytes.as_chunks::<2>().0.iter().map(|two| f16::from_le_bytes(*two)));
+            }
+            Values::Int8 { values, scales } => {
+                for (scale, row) in bytes.chunks_exact(row).filter_map(|row| row.split_first_chunk::<4>()) {
+                    scales.push(f32::from_le_bytes(*scale));
+                    values.extend(row.iter().map(|byte| i8::from_le_bytes([*byte])));
+                }
+            }
         }
-        let stored = Self::read(storage, dim, bytes);
-        let wrong = match &stored.values {
+    }
+
+    /// Sees that all rows were whole and all numbers are finite.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let dim = self.dim;
+        if dim == 0 || self.extra > 0 {
+            return Err(format!("it holds no whole rows of {dim} numbers kept as {}", self.storage().name()));
+        }
+        let wrong = match &self.values {
             Values::F32(values) => values.par_iter().position_first(|value| !value.is_finite()).map(|at| at / dim),
             Values::F16(values) => values.par_iter().position_first(|value| !value.is_finite()).map(|at| at / dim),
             Values::Int8 { scales, .. } => scales.iter().position(|scale| !scale.is_finite()),
         };
-        wrong.map_or(Ok(stored), |row| Err(format!("row {row} is not finite")))
+        wrong.map_or(Ok(()), |row| Err(format!("row {row} is not finite")))
     }
 
-    fn read(storage: Storage, dim: usize, bytes: &[u8]) -> Self {
-        let values = match storage {
-            Storage::F32 => {
-                Values::F32(bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect())
-            }
-            Storage::F16 => Values::F16(bytes.as_chunks::<2>().0.iter().map(|two| f16::from_le_bytes(*two)).collect()),
-            Storage::Int8 => {
-                let rows = || bytes.chunks_exact(storage.bytes(dim)).filter_map(|row| row.split_first_chunk::<4>());
-                Values::Int8 {
-                    values: rows().flat_map(|(_, values)| values).map(|byte| i8::from_le_bytes([*byte])).collect(),
-                    scales: rows().map(|(scale, _)| f32::from_le_bytes(*scale)).collect(),
-                }
-            }
-        };
-        Self { dim, len: if dim == 0 { 0 } else { bytes.len() / storage.bytes(dim) }, values }
+    fn storage(&self) -> Storage {
+        match self.values {
+            Values::F32(_) => Storage::F32,
+            Values::F16(_) => Storage::F16,
+            Values::Int8 { .. } => Storage::Int8,
+        }
     }
 
     /// Numbers of an embedding.

@@ -1,5 +1,6 @@
 //! A catalogue in memory, checked when it is opened.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -12,6 +13,12 @@ use super::{CatalogError, Gallery, Match, Product, SamplePhoto, SearchOptions};
 
 /// How far the length of a stored embedding may be from one.
 const NORM_TOLERANCE: f32 = 1e-3;
+
+/// The most numbers of an embedding; more in a header tell of damage.
+const MAX_DIM: usize = 1 << 20;
+
+/// Embeddings read at once.
+const ROWS_AT_ONCE: usize = 1024;
 
 /// How often opening starts over when the catalogue is replaced meanwhile.
 const ATTEMPTS: usize = 3;
@@ -35,6 +42,10 @@ pub struct Catalog {
     rows: Vec<Row>,
     products: Vec<Product>,
     samples: Vec<SamplePhoto>,
+    /// The rows in the order of their photos' paths.
+    by_image: Vec<u32>,
+    /// Pictures of products and samples that are no row's photo.
+    other_images: HashSet<String>,
 }
 
 impl Catalog {
@@ -59,7 +70,9 @@ impl Catalog {
         let damaged = |message: String| CatalogError::damaged(dir, message);
         let products: Vec<Product> = header.products.read_lines(dir)?;
         let rows: Vec<Row> = header.rows.read_lines(dir)?;
-        let samples = header.samples.read_lines(dir)?;
+        // Earlier versions published users' photos without being asked.
+        let samples: Vec<SamplePhoto> =
+            if header.samples_chosen { header.samples.read_lines(dir)? } else { Vec::new() };
         if rows.len() != header.count {
             return Err(damaged(format!("{} rows are listed instead of {}", rows.len(), header.count)));
         }
@@ -67,9 +80,19 @@ impl Catalog {
             return Err(damaged("the products are not in the order of their ids".into()));
         }
         let counts = count_rows(&products, &rows).ok_or_else(|| damaged("rows and products do not agree".into()))?;
-        let read = header.embeddings.read(dir)?;
-        let embeddings = Stored::decode(header.storage, header.dim, &read).map_err(damaged)?;
-        drop(read);
+        let whole = header.count.checked_mul(header.dim).filter(|_| header.dim <= MAX_DIM);
+        if whole.is_none() || header.embeddings.bytes != (header.count * header.storage.bytes(header.dim)) as u64 {
+            return Err(damaged(format!(
+                "{} embeddings of {} numbers have another size as {}",
+                header.count,
+                header.dim,
+                header.storage.name()
+            )));
+        }
+        let mut embeddings = Stored::empty(header.storage, header.dim, header.count);
+        let piece = ROWS_AT_ONCE * header.storage.bytes(header.dim);
+        header.embeddings.read(dir, piece, |rows| embeddings.extend(rows))?;
+        embeddings.check().map_err(damaged)?;
         let groups: Vec<_> = products.iter().map(|product| product.category).zip(counts).collect();
         let gallery = Gallery::new(embeddings, &groups).map_err(damaged)?;
         let unit = |row: usize| {
@@ -79,7 +102,13 @@ impl Catalog {
         if let Some(row) = (0..gallery.embeddings().len()).into_par_iter().find_first(|&row| !unit(row)) {
             return Err(damaged(format!("the embedding of {} has not unit length", rows[row].image)));
         }
-        Ok(Self { header, gallery, rows, products, samples })
+        let mut by_image: Vec<u32> = (0..).take(rows.len()).collect();
+        by_image.par_sort_unstable_by_key(|&row| &rows[row as usize].image);
+        let mut catalog = Self { header, gallery, rows, products, samples, by_image, other_images: HashSet::new() };
+        let named = catalog.products.iter().map(|product| &product.image);
+        let named = named.chain(catalog.samples.iter().map(|sample| &sample.image));
+        catalog.other_images = named.filter(|image| !catalog.shows(image)).cloned().collect();
+        Ok(catalog)
     }
 
     /// The products most like each query, best first, each once by its best photo; equal scores by product id. Every query
@@ -112,12 +141,28 @@ impl Catalog {
         &self.products
     }
 
+    /// Whether the catalogue names the picture at `path`, relative to the dataset folder: as an indexed photo, a product's
+    /// picture or a sample.
+    pub fn shows(&self, path: &str) -> bool {
+        self.by_image.binary_search_by(|&row| self.rows[row as usize].image.as_str().cmp(path)).is_ok()
+            || self.other_images.contains(path)
+    }
+
+    /// The photos that were embedded, relative to the dataset folder; each as often as it was.
+    pub(super) fn images(&self) -> impl Iterator<Item = &str> {
+        self.rows.iter().map(|row| row.image.as_str())
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+
     /// Whether a product is of this category.
     pub fn has(&self, category: Category) -> bool {
         self.products.iter().any(|product| product.category == category)
     }
 
-    /// User photos to try, at most eight.
+    /// Photos to try that the operator chose, at most eight.
     pub fn samples(&self) -> &[SamplePhoto] {
         &self.samples
     }

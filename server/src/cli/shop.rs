@@ -3,7 +3,8 @@
 use super::print;
 use crate::catalog::rerank::Rerank;
 use crate::catalog::storage::Storage;
-use crate::catalog::{self, IndexOptions};
+use crate::catalog::{self, IndexOptions, Named};
+use crate::data::max_errors::MaxErrors;
 use crate::device::DeviceChoice;
 use crate::embed::QueueOptions;
 use crate::http::{Limits, ServeConfig, default_decode_memory, serve as serve_http};
@@ -57,6 +58,10 @@ pub struct IndexArgs {
     /// Photos embedded at once.
     #[arg(long, default_value_t = 32)]
     batch: usize,
+    /// The most pictures that may be unreadable, and the most products that no readable photo may show: a count, or a part
+    /// of all such as 0.5%. With more, the catalogue that is there stays.
+    #[arg(long, default_value_t, env = "SELVEDGE_MAX_ERRORS")]
+    max_errors: MaxErrors,
 }
 
 /// `selvedge serve`
@@ -156,16 +161,21 @@ pub(super) fn index(args: &IndexArgs, device: DeviceChoice) -> anyhow::Result<()
         out: args.out.clone(),
         storage: args.storage,
         batch: args.batch.max(1),
+        max_errors: args.max_errors,
     };
     let bar = bar(0, "indexing");
     let summary = catalog::index(&options, &device.open()?, |progress| {
         bar.set_length(progress.total as u64);
         bar.set_position(progress.done as u64);
-    })?;
+    });
     bar.finish_and_clear();
-    for (path, reason) in &summary.skipped {
-        eprintln!("left out {path}: {reason}");
+    let summary = summary?;
+    for (what, named) in [("pictures were left out", summary.skipped), ("products have no photo", summary.unfound)] {
+        if !named.is_empty() {
+            eprintln!("{} {what}\n{}", named.len(), Named(named));
+        }
     }
+    summary.remarks.iter().for_each(|remark| eprintln!("note: {remark}"));
     eprintln!(
         "indexed {} products, {} photos, with {} ({} values each, kept as {})",
         summary.products,

@@ -61,6 +61,7 @@ impl BrowserBundle {
         }
         let weights = read(&manifest.weights.file)?;
         manifest.check_weights(&weights).with_context(unusable)?;
+        let json = serde_json::to_vec(&manifest.public()).context("cannot write the manifest")?;
         let tag = format!("\"{}\"", shared::bundle::sha256_hex(&json));
         let weights_tag = format!("\"{}\"", manifest.weights.sha256);
         let forms = gzip(&weights)?.into_iter().collect();
@@ -74,7 +75,7 @@ impl BrowserBundle {
         })
     }
 
-    /// `bundle.json` as it is.
+    /// The manifest without what only its makers need; see [`Manifest::public`].
     pub(super) fn manifest(&self) -> Entity {
         self.manifest.clone()
     }

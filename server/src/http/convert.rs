@@ -51,7 +51,7 @@ pub(super) fn sample(sample: &catalog::SamplePhoto, shown: Option<&catalog::Prod
         },
         None => api::LocalText { en: "User photo".into(), zh: "用户照片".into() },
     };
-    api::Sample { image: image_url(&sample.image), product_id: Some(sample.product_id.clone()), alt }
+    api::Sample { image: image_url(&sample.image), product_id: sample.product_id.clone(), alt }
 }
 
 fn text(text: &catalog::LocalText) -> api::LocalText {

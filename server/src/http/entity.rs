@@ -76,7 +76,7 @@ impl Entity {
 }
 
 /// Whether `If-None-Match` names the tag, compared weakly as RFC 9110 asks.
-fn knows(request: &HeaderMap, etag: &str) -> bool {
+pub(super) fn knows(request: &HeaderMap, etag: &str) -> bool {
     let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let wanted = bare(etag);
     let values = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());

@@ -1,94 +1,165 @@
-//! Photos of the indexed dataset, and nothing else of the disk.
+//! The pictures that a catalogue names, and nothing else of the disk, sent piece by piece.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use anyhow::Context;
-use axum::body::Bytes;
-use axum::http::HeaderMap;
+use axum::body::{Body, Bytes};
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
+use futures::stream::try_unfold;
+use image::ImageFormat;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
-use super::entity::{Caching, Entity, media_type};
+use super::entity::{Caching, Entity, knows};
 use super::error::ApiError;
 
-/// The endings of what is served.
-const ENDINGS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "gif", "bmp"];
+/// Bytes read and sent at once, but for the first: the server buffers some of them for each client.
+const PIECE: usize = 16 << 10;
 
-/// A folder of photos.
+/// Bytes read together with opening a file; most photos of a shop are smaller.
+const FIRST: usize = 64 << 10;
+
+/// Bytes that tell a picture's format.
+const SIGNATURE: usize = 32;
+
+/// Reads at a time, so that they never take many of the threads that other work needs.
+const READERS: usize = 8;
+
+/// A folder of pictures.
 #[derive(Debug)]
 pub(super) struct PhotoFolder {
     root: PathBuf,
+    readers: Arc<Semaphore>,
+}
+
+/// A file of the folder as far as a request needs it.
+struct Opened {
+    etag: String,
+    bytes: u64,
+    /// The beginning of the file; nothing where the client has it.
+    begin: Option<(&'static str, Vec<u8>)>,
+    file: File,
 }
 
 impl PhotoFolder {
-    /// Serves the photos below `root`.
+    /// Serves the pictures below `root`.
     pub(super) fn open(root: &Path) -> anyhow::Result<Self> {
         let root = fs::canonicalize(root).with_context(|| {
             format!("cannot open {}; name the folder that holds the catalogue's photos", root.display())
         })?;
-        Ok(Self { root })
+        Ok(Self { root, readers: Arc::new(Semaphore::new(READERS)) })
     }
 
-    /// The answer to a GET of the photo at `path`, as decoded from the address. Reads a file: not for async threads.
-    pub(super) fn get(&self, path: &str, request: &HeaderMap) -> Result<Response, ApiError> {
-        let missing = || ApiError::NotFound("photo");
-        if !is_plain(path) {
-            return Err(missing());
-        }
-        let file = match fs::canonicalize(self.root.join(path)) {
-            // A link may not lead outside either.
-            Ok(file) if file.starts_with(&self.root) => file,
-            Ok(_) => return Err(missing()),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Err(missing());
+    /// The answer to a GET or HEAD of the picture at `path`, which the catalogue names. Takes memory for a few pieces,
+    /// however large the file.
+    pub(super) async fn get(&self, path: &str, method: &Method, request: &HeaderMap) -> Result<Response, ApiError> {
+        let head = method == Method::HEAD;
+        let (root, path, headers) = (self.root.clone(), path.to_owned(), request.clone());
+        let opened = read(&self.readers, move || open(&root, &path, if head { SIGNATURE } else { FIRST }, &headers));
+        let Opened { etag, bytes, begin, file } = match opened.await {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return Err(ApiError::NotFound("photo")),
+            Err(error) => {
+                return Err(ApiError::Internal(anyhow::Error::new(error).context("cannot read a photo")));
             }
-            Err(error) => return Err(unreadable(error)),
         };
-        let data = file.metadata().map_err(unreadable)?;
-        if !data.is_file() {
-            return Err(missing());
+        let (media_type, begin) = begin.unwrap_or_default();
+        let mut response = Entity::plain(Bytes::new(), media_type, etag, Caching::Revalidate).respond(request);
+        if response.status() == StatusCode::OK {
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(bytes));
+            if !head {
+                let left = bytes - begin.len() as u64;
+                let rest = Rest { file, left, readers: Arc::clone(&self.readers) };
+                *response.body_mut() = match left {
+                    0 => Body::from(begin),
+                    _ => Body::from_stream(try_unfold((Some(begin), rest), |(begin, rest)| async move {
+                        match begin {
+                            Some(begin) => Ok::<_, io::Error>(Some((Bytes::from(begin), (None, rest)))),
+                            None => Ok(rest.next().await?.map(|(piece, rest)| (piece, (None, rest)))),
+                        }
+                    })),
+                };
+            }
         }
-        let modified = data.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-        let etag = format!("\"{:x}-{:x}\"", data.len(), modified.as_nanos());
-        let bytes = Bytes::from(fs::read(&file).map_err(unreadable)?);
-        Ok(Entity::plain(bytes, media_type(path), etag, Caching::Revalidate).respond(request))
+        Ok(response)
     }
 }
 
-/// Whether `path` names a photo below the folder: no step up, nothing hidden, nothing absolute, no odd characters.
-fn is_plain(path: &str) -> bool {
-    let segments = path.split('/').all(|segment| !segment.is_empty() && !segment.starts_with('.'));
-    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
-    segments && !path.contains(['\\', '\0', ':']) && ENDINGS.contains(&ending.as_str())
+/// What is still to be read of a file.
+struct Rest {
+    file: File,
+    left: u64,
+    readers: Arc<Semaphore>,
 }
 
-fn unreadable(error: std::io::Error) -> ApiError {
-    ApiError::Internal(anyhow::Error::new(error).context("cannot read a photo"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_photos_below_the_folder() {
-        for (path, expected) in [
-            ("shop/P000001.jpg", true),
-            ("user/P1_2.PNG", true),
-            ("../secret.jpg", false),
-            ("shop/../../secret.jpg", false),
-            ("/etc/passwd.jpg", false),
-            ("shop//a.jpg", false),
-            (".git/a.jpg", false),
-            ("a\\..\\b.jpg", false),
-            ("C:a.jpg", false),
-            ("manifest.csv", false),
-            ("a.jpg\0", false),
-            ("", false),
-        ] {
-            assert_eq!(is_plain(path), expected, "{path:?}");
+impl Rest {
+    /// The next piece; an error if the file has become shorter, which breaks the answer off.
+    async fn next(mut self) -> io::Result<Option<(Bytes, Self)>> {
+        if self.left == 0 {
+            return Ok(None);
         }
+        let readers = Arc::clone(&self.readers);
+        read(&readers, move || {
+            let mut piece = vec![0; usize::try_from(self.left).map_or(PIECE, |left| left.min(PIECE))];
+            self.file.read_exact(&mut piece)?;
+            self.left -= piece.len() as u64;
+            Ok(Some((Bytes::from(piece), self)))
+        })
+        .await
+    }
+}
+
+/// Runs `work`, which reads a file, off the async threads once fewer than [`READERS`] others do.
+async fn read<T: Send + 'static>(
+    readers: &Arc<Semaphore>,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let permit = Arc::clone(readers).acquire_owned().await.map_err(io::Error::other)?;
+    let work = spawn_blocking(move || {
+        let _permit = permit;
+        work()
+    });
+    work.await.map_err(io::Error::other)?
+}
+
+/// Opens the picture at `path` below `root` and reads its first `first` bytes, unless the client has it; nothing if there is
+/// no such picture.
+fn open(root: &Path, path: &str, first: usize, request: &HeaderMap) -> io::Result<Option<Opened>> {
+    let gone = |error: &io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+    let file = match fs::canonicalize(root.join(path)) {
+        // A link may not lead outside.
+        Ok(file) if file.starts_with(root) && file.is_file() => file,
+        Ok(_) => return Ok(None),
+        Err(error) if gone(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut file = match File::open(&file) {
+        Err(error) if gone(&error) => return Ok(None),
+        other => other?,
+    };
+    let data = file.metadata()?;
+    let modified = data.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let (etag, bytes) = (format!("\"{:x}-{:x}\"", data.len(), modified.as_nanos()), data.len());
+    if knows(request, &etag) {
+        return Ok(Some(Opened { etag, bytes, begin: None, file }));
+    }
+    let mut begin = vec![0; usize::try_from(bytes).map_or(first, |bytes| bytes.min(first))];
+    file.read_exact(&mut begin)?;
+    Ok(media_type(&begin).map(|media_type| Opened { etag, bytes, begin: Some((media_type, begin)), file }))
+}
+
+/// The media type of a picture that browsers show, by its first bytes.
+fn media_type(begin: &[u8]) -> Option<&'static str> {
+    match image::guess_format(begin).ok()? {
+        format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP | ImageFormat::Gif | ImageFormat::Bmp) => {
+            Some(format.to_mime_type())
+        }
+        _ => None,
     }
 }

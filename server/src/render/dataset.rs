@@ -1,5 +1,6 @@
-//! Writes a rendered shop: images, masks, `manifest.csv`, `products.jsonl`.
+//! Writes a rendered shop: images, masks, `manifest.csv`, `products.jsonl`, `samples.txt`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,9 @@ use super::names::names;
 use super::photo;
 use super::spec::{ItemSpec, draw_specs};
 use super::{RenderError, RenderOptions, RenderSummary};
+
+/// How many of the users' photos visitors may try; they show nobody.
+const SAMPLES: usize = 8;
 
 /// The photo sides that make sense, in pixels.
 const SIDES: std::ops::RangeInclusive<u32> = 32..=2048;
@@ -183,5 +187,24 @@ fn write_tables(specs: &[ItemSpec], options: &RenderOptions, root: &Path) -> Res
         });
         writeln!(out, "{product}").map_err(io(&path))?;
     }
-    out.flush().map_err(io(&path))
+    out.flush().map_err(io(&path))?;
+    if options.user_photos == 0 {
+        return Ok(());
+    }
+    let path = root.join("samples.txt");
+    let lines: String = samples(specs).into_iter().map(|spec| user_path(spec, 1) + "\n").collect();
+    fs::write(&path, lines).map_err(io(&path))
+}
+
+/// Products whose users' photos visitors may try: those of the split 'test' first, the categories in turn.
+fn samples(specs: &[ItemSpec]) -> Vec<&ItemSpec> {
+    let mut by_category: BTreeMap<&str, Vec<&ItemSpec>> = BTreeMap::new();
+    for spec in specs {
+        by_category.entry(spec.garment.category()).or_default().push(spec);
+    }
+    let mut queues: Vec<_> = by_category.into_values().collect();
+    queues.iter_mut().for_each(|queue| queue.sort_by_key(|spec| spec.split != "test"));
+    let longest = queues.iter().map(Vec::len).max().unwrap_or(0);
+    let turns = (0..longest).flat_map(|turn| queues.iter().filter_map(move |queue| queue.get(turn).copied()));
+    turns.take(SAMPLES).collect()
 }

@@ -50,7 +50,7 @@ fn same_bytes_with_one_thread_and_four() {
         digests(&out)
     };
     let (one, four) = (render(1), render(4));
-    assert_eq!(one.len(), 14 * 4 + 2);
+    assert_eq!(one.len(), 14 * 4 + 3);
     assert_eq!(one, four);
 }
 
@@ -59,7 +59,7 @@ fn manifest_files_and_masks_agree() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let out = dir.path().join("shop");
     render_dataset(&options(out.clone(), 12), &|_| {}).expect("renders");
-    let mut listed = BTreeSet::from(["manifest.csv".to_owned(), "products.jsonl".to_owned()]);
+    let mut listed = BTreeSet::from(["manifest.csv", "products.jsonl", "samples.txt"].map(str::to_owned));
     let mut rows = csv::Reader::from_path(out.join("manifest.csv")).expect("manifest");
     let header = rows.headers().expect("header").iter().collect::<Vec<_>>().join(",");
     assert_eq!(header, "path,split,labels,item_id,category,domain,mask");
@@ -74,6 +74,9 @@ fn manifest_files_and_masks_agree() {
         assert!(garment > 48 * 48 / 50, "{} shows {garment} pixels of its garment", &row[0]);
         listed.extend([row[0].to_owned(), row[6].to_owned()]);
     }
+    let samples = fs::read_to_string(out.join("samples.txt")).expect("samples");
+    assert_eq!(samples.lines().count(), 8);
+    assert!(samples.lines().all(|sample| sample.starts_with("user/") && listed.contains(sample)), "{samples}");
     assert_eq!(listed, digests(&out).into_keys().collect());
     let again = render_dataset(&options(out.clone(), 12), &|_| {});
     assert!(matches!(again, Err(RenderError::NotEmpty { .. })));

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use shared::api::Problem;
 
 use crate::http::App;
 use crate::http::error::ApiError;
 
-/// A photo of the shop.
+/// A picture that the catalogue names: an indexed photo, a product's picture or a sample.
 #[utoipa::path(
     get,
     path = "/images/{*path}",
@@ -25,9 +25,11 @@ use crate::http::error::ApiError;
 pub(super) async fn image(
     State(app): State<Arc<App>>,
     Path(path): Path<String>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    tokio::task::spawn_blocking(move || app.photos.get(&path, &headers))
-        .await
-        .map_err(|error| ApiError::Internal(error.into()))?
+    if !app.catalog.shows(&path) {
+        return Err(ApiError::NotFound("photo"));
+    }
+    app.photos.get(&path, &method, &headers).await
 }

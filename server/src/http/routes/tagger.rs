@@ -10,7 +10,7 @@ use shared::api::Problem;
 use crate::http::App;
 use crate::http::error::ApiError;
 
-/// The manifest of the bundle that browsers tag with: architecture, input, labels, thresholds and the weights' sha256.
+/// The manifest of the bundle that browsers tag with: architecture, input, labels, thresholds, licence and the weights' sha256.
 #[utoipa::path(
     get,
     path = "/api/v1/tagger",
