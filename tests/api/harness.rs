@@ -15,7 +15,7 @@ use serde_json::Value;
 use server::catalog::rerank::Rerank;
 use server::catalog::storage::Storage;
 use server::catalog::{IndexOptions, index};
-use server::data::max_errors::MaxErrors;
+use server::data::MaxErrors;
 use server::embed::{EmbedFn, QueueOptions, RetrievalModel};
 use server::http::{Limits, ServeConfig, serve, serve_with};
 use shared::taxonomy::Category;

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod connections;
+mod folders;
 mod harness;
 mod lifecycle;
 mod openapi;

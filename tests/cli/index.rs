@@ -106,7 +106,12 @@ fn values_that_cannot_be_shown_are_refused_by_line_and_key() {
         (products, image, r#""image":"https://example.org/a.jpg""#, &["line 3", "`image`", "web address"]),
         (products, image, r#""image":"/etc/passwd""#, &["line 3", "`image`", "absolute"]),
         (products, image, r#""image":"../outside.png""#, &["line 3", "`image`", "inside the dataset"]),
-        (products, image, r#""image":"shop/gone.png""#, &["shop/gone.png", "No such file", "--max-errors"]),
+        (
+            products,
+            image,
+            r#""image":"shop/gone.png""#,
+            &["shop/gone.png: No such file", "products.jsonl, line 3, `image`", "--max-errors"],
+        ),
         (products, image, r#""image":"shop/folder.png""#, &["shop/folder.png", "a folder"]),
         (products, image, r#""image":"shop/page.png""#, &["shop/page.png", "not a JPEG"]),
         (products, image, r#""image":"shop/link.png""#, &["shop/link.png", "a link out of"]),
@@ -153,7 +158,7 @@ fn a_broken_dataset_does_not_replace_a_good_catalogue() {
 
     // One unreadable photo of twenty is more than one in a hundred; of thirty lines at most twenty are named.
     fs::write(shop.join("shop/P0002_1.png"), b"\x89PNG\r\n\x1a\nnot really").expect("writes");
-    place.refused(&[], &["1 of 20 pictures", "at most 1% may", "shop/P0002_1.png"]);
+    place.refused(&[], &["1 of 20 pictures", "at most 1% may", "shop/P0002_1.png", "manifest.csv, line 9, `path`"]);
     place.refused(&["--max-errors", "0"], &["1 of 20 pictures", "at most 0 may"]);
     let told = ["1 pictures were left out", "shop/P0002_1.png", "indexed 10 products, 19 photos"];
     place.accepted(&["--max-errors", "1"], &told);
@@ -164,7 +169,8 @@ fn a_broken_dataset_does_not_replace_a_good_catalogue() {
     // All that the catalogue names can be shown: a product gets another of its photos, or goes.
     fs::remove_file(shop.join("shop/P0002_0.png")).expect("removes");
     fs::remove_file(shop.join("shop/P0003_0.png")).expect("removes");
-    place.refused(&["--max-errors", "2"], &["3 of 20 pictures", "shop/P0003_0.png"]);
+    place.refused(&["--max-errors", "2"], &["3 of 20 pictures", "shop/P0003_0.png", "shop/P0002_1.png"]);
+    place.refused(&["--max-errors", "1"], &["3 of 20 pictures", "shop/P0003_0.png", "shop/P0002_1.png"]);
     let listed = place.accepted(
         &["--max-errors", "3"],
         &["P0002 is left out", "P0003 is shown by shop/P0003_1.png", "1 products have no photo"],

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use serde_json::Value;
 use server::catalog::storage::Storage;
 use server::catalog::{Catalog, CatalogError, IndexOptions, index};
-use server::data::max_errors::MaxErrors;
+use server::data::MaxErrors;
 use tests::fixture;
 use tests::process::{Process, instructions};
 

@@ -10,7 +10,7 @@ use server::catalog::storage::Storage;
 use server::catalog::{self, IndexOptions};
 use server::cli::{Cli, run};
 use server::data::Dataset;
-use server::data::max_errors::MaxErrors;
+use server::data::MaxErrors;
 use server::evaluate::asymmetric::asymmetric;
 use server::evaluate::instances::Instances;
 use server::evaluate::run::{Options, evaluate_with};

@@ -17,7 +17,8 @@ use super::{CatalogError, LocalText, Product, SamplePhoto, picture};
 use crate::data::manifest::MANIFEST;
 use crate::data::{self, Row};
 
-const PRODUCTS: &str = "products.jsonl";
+/// The name of the file that describes products.
+pub(super) const PRODUCTS: &str = "products.jsonl";
 const SAMPLES: &str = "samples.txt";
 
 /// The most sample photos of a catalogue.
@@ -32,6 +33,8 @@ pub(super) struct ShopPhoto {
     pub(super) image: String,
     /// The part of it that shows the product; all of it if `None`.
     pub(super) bounds: Option<CropBox>,
+    /// Its line in the manifest.
+    pub(super) line: u64,
 }
 
 /// A dataset as far as a catalogue needs it.
@@ -39,6 +42,8 @@ pub(super) struct ShopPhoto {
 pub(super) struct Dataset {
     /// By id, each once.
     pub(super) products: Vec<Product>,
+    /// Where `products.jsonl` describes each of them; 0 where it is not described.
+    pub(super) lines: Vec<u64>,
     /// By product, then by path.
     pub(super) photos: Vec<ShopPhoto>,
     /// In the order of `samples.txt`.
@@ -63,32 +68,35 @@ impl Dataset {
         let mut remarks = Remarks::default();
         check_end(root, &rows, &mut remarks)?;
         let mut faults = Faults::of(&root.join(MANIFEST));
-        let mut photos: BTreeMap<&str, Vec<(&str, Option<CropBox>)>> = BTreeMap::new();
+        let mut photos: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
         for row in rows.iter().filter(|row| row.is_shop()) {
             if let Some(why) = picture::fault_of(&row.path) {
-                faults.add(row.line, format!("`path`: `{}` {why}", row.path));
+                faults.add(row.line as u64, format!("`path`: `{}` {why}", row.path));
                 continue;
             }
             let id = match row.item_id.trim() {
                 "" if from_file => {
-                    faults.add(row.line, format!("`item_id` is empty; name the product of {PRODUCTS} that it shows"));
+                    faults.add(
+                        row.line as u64,
+                        format!("`item_id` is empty; name the product of {PRODUCTS} that it shows"),
+                    );
                     continue;
                 }
                 "" => &row.path,
                 id => id,
             };
             if from_file && !products.contains_key(id) {
-                faults.add(row.line, format!("`item_id`: `{id}` is not in {PRODUCTS}; describe it there"));
+                faults.add(row.line as u64, format!("`item_id`: `{id}` is not in {PRODUCTS}; describe it there"));
                 continue;
             }
             if !from_file {
                 if Category::from_id(&row.category).is_none() {
                     let taken = row.category().id();
-                    remarks.add(row.line, format!("`category`: `{}` is taken for `{taken}`", row.category));
+                    remarks.add(row.line as u64, format!("`category`: `{}` is taken for `{taken}`", row.category));
                 }
-                products.entry(id.to_owned()).or_insert_with(|| undescribed(id, row));
+                products.entry(id.to_owned()).or_insert_with(|| (0, undescribed(id, row)));
             }
-            photos.entry(id).or_default().push((&row.path, row.bounds));
+            photos.entry(id).or_default().push(row);
         }
         faults.none()?;
         remarked.extend(remarks.sentences(MANIFEST));
@@ -97,14 +105,20 @@ impl Dataset {
         let index: HashMap<&str, usize> = products.keys().enumerate().map(|(at, id)| (id.as_str(), at)).collect();
         let photos = photos
             .into_iter()
-            .flat_map(|(id, mut images)| {
-                images.sort_by(|a, b| a.0.cmp(b.0));
-                images.dedup();
+            .flat_map(|(id, mut rows)| {
+                rows.sort_by(|a, b| a.path.cmp(&b.path));
+                rows.dedup_by(|a, b| (&a.path, a.bounds) == (&b.path, b.bounds));
                 let product = index[id];
-                images.into_iter().map(move |(image, bounds)| ShopPhoto { product, image: image.to_owned(), bounds })
+                rows.into_iter().map(move |row| ShopPhoto {
+                    product,
+                    image: row.path.clone(),
+                    bounds: row.bounds,
+                    line: row.line as u64,
+                })
             })
             .collect();
-        Ok(Self { photos, samples, products: products.into_values().collect(), remarks: remarked })
+        let (lines, products) = products.into_values().unzip();
+        Ok(Self { photos, samples, products, lines, remarks: remarked })
     }
 }
 
@@ -131,14 +145,18 @@ fn check_end(root: &Path, rows: &[Row], remarks: &mut Remarks) -> Result<(), Cat
             "the file ends within this line, whose mask `{}` does not exist; copy the whole file again",
             last.mask
         );
-        return Err(Faults::one(&path, last.line, why));
+        return Err(Faults::one(&path, last.line as u64, why));
     }
-    remarks.add(last.line, "the file does not end with a line break; see that it was not cut off".into());
+    remarks.add(last.line as u64, "the file does not end with a line break; see that it was not cut off".into());
     Ok(())
 }
 
 /// The photos that `samples.txt` lists, one path of the manifest a line.
-fn samples(root: &Path, rows: &[Row], products: &BTreeMap<String, Product>) -> Result<Vec<SamplePhoto>, CatalogError> {
+fn samples(
+    root: &Path,
+    rows: &[Row],
+    products: &BTreeMap<String, (u64, Product)>,
+) -> Result<Vec<SamplePhoto>, CatalogError> {
     let path = root.join(SAMPLES);
     if !path.exists() {
         return Ok(Vec::new());

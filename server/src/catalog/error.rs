@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::faults::{Faults, Named};
-use crate::data::max_errors::MaxErrors;
+use crate::data::MaxErrors;
 use crate::embed::EmbedError;
 
 /// Why a catalogue was not made or not opened.
@@ -46,13 +46,11 @@ pub enum CatalogError {
     },
     /// The dataset has no photo that could be indexed.
     #[error(
-        "{path} lists no shop photo that can be read ({skipped} could not)\nhint: photos of a shop have the domain `shop`; is it the right dataset folder?"
+        "{path} lists no shop photo that can be read\nhint: photos of a shop have the domain `shop`; is it the right folder?"
     )]
     NothingToIndex {
         /// The manifest.
         path: PathBuf,
-        /// Photos that could not be read.
-        skipped: usize,
     },
     /// The new catalogue would not fit on the disk.
     #[error(

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::CatalogError;
-use crate::data::max_errors::MaxErrors;
+use crate::data::MaxErrors;
 
 /// How many of a list an error or a report names.
 pub(super) const NAMED: usize = 20;

@@ -4,7 +4,7 @@
 //! and named, since one bad file among a hundred thousand must not cost the others; too many of them end the run, and the
 //! catalogue that was there stays. What the new catalogue names can be shown: see [`settle`].
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
@@ -15,14 +15,14 @@ use rayon::prelude::*;
 use shared::embedding::Embedding;
 use shared::input::{CropBox, InputSpec};
 
-use super::dataset::{Dataset, ShopPhoto};
+use super::dataset::{Dataset, PRODUCTS, ShopPhoto};
+use super::faults::check;
 use super::format::{FORMAT, Header, Row};
 use super::storage::Storage;
 use super::writer::Writer;
-use super::faults::check;
 use super::{CatalogError, Product, picture};
+use crate::data::MaxErrors;
 use crate::data::manifest::MANIFEST;
-use crate::data::max_errors::MaxErrors;
 use crate::embed::RetrievalModel;
 
 /// Batches that wait decoded; one being decoded, one waiting, one on the device keeps both sides busy.
@@ -92,13 +92,12 @@ pub fn index(
 ) -> Result<IndexSummary, CatalogError> {
     let limit = options.max_errors;
     let root = fs::canonicalize(&options.dataset).map_err(CatalogError::io("open", &options.dataset))?;
-    let Dataset { mut products, photos, mut samples, mut remarks } = Dataset::read(&root)?;
+    let Dataset { mut products, lines, photos, mut samples, mut remarks } = Dataset::read(&root)?;
     let manifest = root.join(MANIFEST);
-    let nothing = |skipped| CatalogError::NothingToIndex { path: manifest.clone(), skipped };
     if photos.is_empty() {
-        return Err(nothing(0));
+        return Err(CatalogError::NothingToIndex { path: manifest });
     }
-    let pictures = Pictures::check(&root, &products, &photos, limit)?;
+    let pictures = Pictures::check(&root, &products, &lines, &photos, limit)?;
     let model = RetrievalModel::open(&options.bundle, device)?;
     let model_id = model.manifest().model_id();
     let writer = Writer::open(&options.out)?;
@@ -121,7 +120,7 @@ pub fn index(
                     read.push(photo);
                     inputs.push(input);
                 }
-                Err(reason) => skipped.push((photo.image.clone(), reason)),
+                Err(reason) => skipped.push(photo.named(reason)),
             }
         }
         if !limit.allows(skipped.len(), pictures.total) {
@@ -148,12 +147,12 @@ pub fn index(
         Ok(())
     })?;
     skipped.extend(pictures.unreadable);
-    limit.check(UNREADABLE, &skipped, pictures.total)?;
+    check(limit, UNREADABLE, &skipped, pictures.total)?;
     if rows.is_empty() {
-        return Err(nothing(skipped.len()));
+        return Err(CatalogError::NothingToIndex { path: manifest });
     }
     let unfound = unfound(&products, rows.iter().map(|row| row.product_id.as_str()));
-    limit.check(UNFOUND, &unfound, products.len())?;
+    check(limit, UNFOUND, &unfound, products.len())?;
     settle(&mut products, &rows, &skipped, &mut remarks);
     let kept: HashSet<&str> = products.iter().map(|product| product.id.as_str()).collect();
     for sample in &mut samples {
@@ -189,25 +188,48 @@ struct Pictures {
 }
 
 impl Pictures {
-    /// Looks for the files of all pictures, and reads those that will not be embedded.
+    /// Looks for the files of all pictures, and reads those that will not be embedded. `lines` are those of the `products` in
+    /// their file.
     ///
     /// # Errors
     /// When more than `limit` fail already, or show no product: nothing has been embedded by then.
-    fn check(root: &Path, products: &[Product], photos: &[ShopPhoto], limit: MaxErrors) -> Result<Self, CatalogError> {
-        let shop: BTreeSet<&str> = photos.iter().map(|photo| photo.image.as_str()).collect();
-        let other: BTreeSet<&str> = products.iter().map(|product| product.image.as_str()).collect();
-        let other: Vec<&str> = other.difference(&shop).copied().collect();
-        let named = |image: &str, why: String| (image.to_owned(), why);
-        let unreadable: Vec<_> =
-            other.par_iter().filter_map(|image| Some(named(image, picture::read(root, image).err()?))).collect();
-        let missing =
-            photos.par_iter().filter_map(|photo| Some(named(&photo.image, picture::locate(root, &photo.image).err()?)));
+    fn check(
+        root: &Path,
+        products: &[Product],
+        lines: &[u64],
+        photos: &[ShopPhoto],
+        limit: MaxErrors,
+    ) -> Result<Self, CatalogError> {
+        let shop: HashSet<&str> = photos.iter().map(|photo| photo.image.as_str()).collect();
+        let images = products.iter().map(|product| product.image.as_str()).zip(lines);
+        let other: BTreeMap<&str, &u64> = images.filter(|(image, _)| !shop.contains(image)).collect();
+        let unreadable: Vec<_> = other
+            .par_iter()
+            .filter_map(|(image, line)| {
+                let why = picture::read(root, image).err()?;
+                Some(((*image).to_owned(), format!("{why} ({PRODUCTS}, line {line}, `image`)")))
+            })
+            .collect();
         let total = photos.len() + other.len();
-        let failed: Vec<_> = missing.chain(unreadable.par_iter().cloned()).collect();
-        limit.check(UNREADABLE, &failed, total)?;
+        let failing = |try_one: fn(&Path, &str) -> Result<(), String>| {
+            let failed = photos.par_iter().filter_map(|photo| Some(photo.named(try_one(root, &photo.image).err()?)));
+            failed.chain(unreadable.par_iter().cloned()).collect::<Vec<_>>()
+        };
+        let missing = failing(|root, image| picture::locate(root, image).map(|_| ()));
+        if !limit.allows(missing.len(), total) {
+            // All that fail are named, not only those that are missing.
+            check(limit, UNREADABLE, &failing(|root, image| picture::read(root, image).map(|_| ())), total)?;
+        }
         let shown = photos.iter().map(|photo| products[photo.product].id.as_str());
-        limit.check(UNFOUND, &unfound(products, shown), products.len())?;
+        check(limit, UNFOUND, &unfound(products, shown), products.len())?;
         Ok(Self { total, unreadable })
+    }
+}
+
+impl ShopPhoto {
+    /// The photo and why it fails, for lists.
+    fn named(&self, why: String) -> (String, String) {
+        (self.image.clone(), format!("{why} ({MANIFEST}, line {}, `path`)", self.line))
     }
 }
 

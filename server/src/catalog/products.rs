@@ -15,11 +15,11 @@ use super::{CatalogError, LocalText, Price, Product};
 
 type Object = Map<String, Value>;
 
-/// Reads the products of the file `path`, by id.
+/// Reads the products of the file `path` with their lines, by id.
 ///
 /// # Errors
 /// When the file cannot be read, or any line of it is not a product; names all such lines.
-pub(super) fn read(path: &Path, remarks: &mut Remarks) -> Result<BTreeMap<String, Product>, CatalogError> {
+pub(super) fn read(path: &Path, remarks: &mut Remarks) -> Result<BTreeMap<String, (u64, Product)>, CatalogError> {
     let text = read_text(path)?;
     let mut faults = Faults::of(path);
     let mut lines = HashMap::new();
@@ -31,7 +31,7 @@ pub(super) fn read(path: &Path, remarks: &mut Remarks) -> Result<BTreeMap<String
                     faults
                         .add(line, format!("`id`: `{}` is the product of line {before}; each comes once", product.id));
                 }
-                products.insert(product.id.clone(), product);
+                products.insert(product.id.clone(), (line, product));
             }
             Err(why) => faults.add(line, why),
         }

@@ -4,7 +4,7 @@ use super::print;
 use crate::catalog::rerank::Rerank;
 use crate::catalog::storage::Storage;
 use crate::catalog::{self, IndexOptions, Named};
-use crate::data::max_errors::MaxErrors;
+use crate::data::MaxErrors;
 use crate::device::DeviceChoice;
 use crate::embed::QueueOptions;
 use crate::http::{Limits, ServeConfig, default_decode_memory, serve as serve_http};

@@ -25,7 +25,7 @@ use super::folder::PhotoFolder;
 use super::serve::ServeConfig;
 use super::site::Site;
 use crate::catalog::rerank::Rerank;
-use crate::catalog::{Catalog, Match, SearchOptions, Searcher};
+use crate::catalog::{Catalog, Match, SearchOptions, Searcher, Watch};
 use crate::data::{Crop, Photo};
 use crate::device::DeviceChoice;
 use crate::embed::{Categoriser, EmbedError, EmbedFn, EmbedQueue, QueueHealth, RetrievalModel};
@@ -37,6 +37,8 @@ pub struct App {
     pub(super) tagger: BrowserBundle,
     pub(super) query_encoder: Option<BrowserBundle>,
     pub(super) photos: PhotoFolder,
+    /// Looks after the folders that the service was opened from.
+    pub(super) watch: Arc<Watch>,
     pub(super) site: Site,
     /// Who may compute, and how much of their bodies is in memory.
     pub(super) admission: Admission,
@@ -120,7 +122,9 @@ impl App {
             dim: projection.from_dim(),
             projection: Mutex::new(projection),
         });
-        let photos = PhotoFolder::open(config.images_dir.as_ref().unwrap_or(catalog.dataset()))?;
+        let images = config.images_dir.as_ref().unwrap_or(catalog.dataset());
+        let photos = PhotoFolder::open(images)?;
+        let watch = Arc::new(Watch::new(&config.catalog_dir, images, &catalog));
         let tagger = BrowserBundle::load(&config.tagger_dir, Role::Tagger)?;
         let load_query = |dir: &PathBuf| BrowserBundle::load(dir, Role::QueryEncoder);
         let query_encoder = config.query_dir.as_ref().map(load_query).transpose()?;
@@ -152,6 +156,7 @@ impl App {
             tagger,
             query_encoder,
             photos,
+            watch,
             site,
             admission: Admission::new(&config.limits),
             pace: Pace::new(&config.limits),

@@ -113,6 +113,7 @@ async fn run(
     };
     let app = Arc::new(app);
     tracing::info!(
+        index = %config.catalog_dir.display(),
         model = app.catalog.model_id(),
         products = app.catalog.products().len(),
         photos = app.catalog.photos(),

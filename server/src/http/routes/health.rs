@@ -36,13 +36,18 @@ pub(super) async fn livez(State(app): State<Arc<App>>) -> Result<Json<Health>, A
         (status = 200, description = "Ready", body = Health),
         (
             status = 503,
-            description = "Starting, ending, or with a model that hangs or fails; `detail` says which",
+            description = "Starting, ending, with a model that hangs or fails, or with the folder of the index or of the photos gone; `detail` says which",
             body = Problem, content_type = "application/problem+json"
         ),
     ),
 )]
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Health>, ApiError> {
-    app.unready().map_or_else(|| Ok(well()), |why| Err(ApiError::Unready(why)))
+    if let Some(why) = app.unready() {
+        return Err(ApiError::Unready(why));
+    }
+    let watch = Arc::clone(&app.watch);
+    let fault = tokio::task::spawn_blocking(move || watch.fault()).await;
+    fault.map_err(|error| ApiError::Internal(error.into()))?.map_or_else(|| Ok(well()), |why| Err(ApiError::Unready(why)))
 }
 
 /// What a healthy server says.
