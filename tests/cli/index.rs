@@ -113,7 +113,7 @@ fn values_that_cannot_be_shown_are_refused_by_line_and_key() {
             &["shop/gone.png: No such file", "products.jsonl, line 3, `image`", "--max-errors"],
         ),
         (products, image, r#""image":"shop/folder.png""#, &["shop/folder.png", "a folder"]),
-        (products, image, r#""image":"shop/page.png""#, &["shop/page.png", "not a JPEG"]),
+        (products, image, r#""image":"shop/page.png""#, &["shop/page.png", "a web page"]),
         (products, image, r#""image":"shop/link.png""#, &["shop/link.png", "a link out of"]),
         (manifest, "shop/P0002_0.png", "/shop/P0002_0.png", &["manifest.csv, line 8", "`path`", "absolute"]),
         (manifest, "shop/P0002_0.png", "shop\\P0002_0.png", &["line 8", "path", "backslash"]),

@@ -47,7 +47,9 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Health>, 
     }
     let watch = Arc::clone(&app.watch);
     let fault = tokio::task::spawn_blocking(move || watch.fault()).await;
-    fault.map_err(|error| ApiError::Internal(error.into()))?.map_or_else(|| Ok(well()), |why| Err(ApiError::Unready(why)))
+    fault
+        .map_err(|error| ApiError::Internal(error.into()))?
+        .map_or_else(|| Ok(well()), |why| Err(ApiError::Unready(why)))
 }
 
 /// What a healthy server says.
