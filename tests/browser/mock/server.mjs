@@ -28,7 +28,7 @@ function readBundle(folder) {
 
 /** What the modules are replaced with; `behaviour` is `works`, `hangs`, `throws`, `panics`, `hangs-later`, `wrong` (other
  * tags on the GPU), `embed-hangs`, `cannot-embed`, `tells` (every tag and embedding is first told to the mock, at
- * /mock/tag?WIDTHxHEIGHT and /mock/embed, and waits for its answer), `precise` (the thresholds of a bundle that states
+ * /mock/tag?WIDTHxHEIGHT or /mock/embed?WIDTHxHEIGHT, and waits for its answer), `precise` (the thresholds of a bundle that states
  * them) or `unsure` (they pass nowhere). */
 export const fakeModule = (behaviour) => `
   const never = new Promise(() => {});
@@ -63,7 +63,7 @@ export const fakeModule = (behaviour) => `
     async embed(rgba, width, height, crop) {
       if ('${behaviour}' === 'cannot-embed') throw Object.assign(new Error('no numbers'), { name: 'inference_failed' });
       if ('${behaviour}' === 'embed-hangs' && width !== 8) await never;
-      await tell('embed');
+      await tell('embed?' + width + 'x' + height);
       return Float32Array.from([0.6, crop ? -0.8 : 0.8]);
     }
     backend() { return this.name; }
