@@ -11,6 +11,17 @@ import { photo } from './mock/shop.mjs';
 const on = stage();
 const { skip } = on;
 const tells = { modules: { cpu: 'tells' }, encoder: true };
+
+/** Keeps the models at their first call until the function that it returns is called. */
+function hold() {
+  let letGo;
+  on.mock.set({ ...tells, hold: new Promise((done) => (letGo = done)) });
+  return () => {
+    on.mock.set(tells);
+    letGo();
+  };
+}
+
 const told = (what) => on.mock.requests.map(({ path }) => path).filter((path) => path.startsWith(`/mock/${what}`) && !path.endsWith('?8x8'));
 
 for (const [what, change, back] of [
@@ -75,7 +86,7 @@ test('of ten photos pasted at once two are read at most, and the last is shown',
   on.mock.set(tells);
   const page = await open(on.browser, on.mock.url);
   await tagPhoto(page, PNG); // the model is there
-  on.mock.set({ ...tells, compute: 3000 });
+  const release = hold();
   on.mock.requests.length = 0;
   await page.evaluate(() => {
     const decode = globalThis.createImageBitmap;
@@ -84,11 +95,11 @@ test('of ten photos pasted at once two are read at most, and the last is shown',
   });
   const widths = [100, 110, 120, 130, 140, 150, 160, 170, 180, 190];
   for (const width of widths) await paste(page, { name: 'photo.png', mimeType: 'image/png', buffer: photo(width, 200) });
+  release();
   await page.waitForFunction(() => document.querySelector('#frame canvas').width === 190 && document.querySelector('.verdict'));
   assert.ok(told('tag').length <= 2, String(told('tag')));
   assert.equal(told('tag').at(-1), '/mock/tag?190x200');
 
-  on.mock.set(tells);
   // In one go: the pictures are not even decoded.
   await page.evaluate(({ files }) => {
     for (const bytes of files) {
@@ -107,7 +118,7 @@ test('six searches asked for at once prepare the photo twice at most, and one re
   on.mock.set(tells);
   const page = await open(on.browser, on.mock.url);
   await tagPhoto(page, PNG);
-  on.mock.set({ ...tells, compute: 3000 });
+  const release = hold();
   on.mock.requests.length = 0;
   await page.evaluate(async () => {
     for (let i = 0; i < 6; i++) {
@@ -115,6 +126,7 @@ test('six searches asked for at once prepare the photo twice at most, and one re
       await new Promise((done) => setTimeout(done, 50));
     }
   });
+  release();
   await page.waitForSelector('.card-link');
   assert.ok(told('embed').length <= 2, String(told('embed')));
   assert.equal(on.mock.requests.filter(({ path }) => path === '/api/v1/search').length, 1);

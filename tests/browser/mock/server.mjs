@@ -77,7 +77,7 @@ export const fakeModule = (behaviour) => `
  * @returns {Promise<{url: string, requests: {method: string, path: string, bytes: number, fields?: object, size?: string}[], set: (faults: object) => void,
  *   close: () => Promise<void>}>} `requests` are all that came, with the bytes of their bodies and a search's fields, size of the picture, or query; `set` changes what goes wrong:
  *   `tagger` / `search` (an HTTP status to answer with), `encoder` (false: none is served, although `query` names one; true: a made-up one is), `weights` ('damaged' | 'slow'), `modules` ({webgpu, cpu}: behaviours of
- *   fake modules; without, the built ones are served), `latency` of a search in ms, `compute` (ms that a module which tells waits), `empty` (a search that finds
+ *   fake modules; without, the built ones are served), `latency` of a search in ms, `compute` (ms that a module which tells waits), `hold` (a promise that it waits for as well), `empty` (a search that finds
  *   nothing), `floor` (a score in the answer), `hits` (changes the hits of an answer, in place), `cut` (a search whose connection ends without an answer),
  *   `slow` ({ID: ms}, products that come late), `release` (a mark in the page's data-release),
  *   `site` (another build of the page: a deployment), `gone` (no answer at all), `bad` ([pattern of paths, 'html' | 'cut' | 'flipped' | 'missing'][]: copies
@@ -125,6 +125,7 @@ async function answer(request, response, { site, faults, models, seen }) {
   if (path === '/api/v1/samples') return json(response, { samples: sampleList() });
   if (path === '/api/v1/search') return search(request, response, faults, seen);
   if (path.startsWith('/mock/')) {
+    await faults.hold;
     await new Promise((done) => setTimeout(done, faults.compute ?? 0));
     return send(response, 204);
   }
