@@ -2,7 +2,7 @@
 
 use shared::input::CropBox;
 
-use super::json::{Json, Value};
+use super::json::{Json, Value, shown};
 use crate::data::Crop;
 use crate::http::error::ApiError;
 
@@ -27,10 +27,8 @@ pub(super) fn read(text: &str) -> Result<Crop, ApiError> {
         };
         // The largest numbers lie outside of every picture.
         if value.fract() != 0.0 || !(0.0..=f64::from(u32::MAX)).contains(&value) {
-            return Err(ApiError::field(
-                name,
-                format!("{value} is not a whole number of pixels from 0 to {}", u32::MAX),
-            ));
+            let why = format!("{} is not a whole number of pixels from 0 to {}", shown(value), u32::MAX);
+            return Err(ApiError::field(name, why));
         }
         if let Some(at) = KEYS.iter().position(|known| *known == key) {
             sides[at] = Some(value as u32);
@@ -60,6 +58,8 @@ mod tests {
             (r#"{"x":100,"y":0,"width":50,"height":1}"#, Ok(given)),
             (r#"{"height":1.0,"x":1e2,"y":-0.0,"width":5e1}"#, Ok(given)),
             (r#"{"x":10.4,"y":0,"width":5,"height":1}"#, Err("`crop.x`: 10.4 is not a whole number")),
+            (r#"{"x":1e300,"y":0,"width":5,"height":1}"#, Err("`crop.x`: 1e300 is")),
+            (r#"{"x":1e300,"y":0,"width":5,"height":1}"#, Err("`crop.x`: 1e300 is")),
             (r#"{"x":-1,"y":0,"width":5,"height":1}"#, Err("`crop.x`: -1")),
             (r#"{"x":1e400,"y":0,"width":5,"height":1}"#, Err("`crop.x`: `1e400`")),
             (r#"{"x":NaN,"y":0,"width":5,"height":1}"#, Err("`crop.x`: `NaN`")),

@@ -109,7 +109,7 @@ mod tests {
             (limit("[10]"), InvalidField, "`limit`: it is a list"),
             (limit("0"), InvalidField, "`limit`: 0 is not"),
             (limit("-0"), InvalidField, "`limit`"),
-            (limit("1e308"), InvalidField, "`limit`"),
+            (limit("1e308"), InvalidField, "`limit`: 1e308 is"),
             (limit("1e400"), InvalidField, "`limit`: `1e400`"),
             (limit("18446744073709551616"), InvalidField, "from 1 to 50"),
             (limit("0x10"), InvalidField, "`limit`: `0x10`"),

@@ -221,6 +221,11 @@ fn number(word: &[u8]) -> Option<f64> {
     serde_json::from_slice::<f64>(word).ok()
 }
 
+/// A number as it is named in errors: large ones with an exponent.
+pub(super) fn shown(value: f64) -> String {
+    if value.abs() < 1e15 { value.to_string() } else { format!("{value:e}") }
+}
+
 fn quoted(word: &[u8]) -> String {
     short(&String::from_utf8_lossy(&word[..word.len().min(4 * QUOTED)]))
 }

@@ -2,17 +2,15 @@
 
 use shared::api::MAX_LIMIT;
 
+use super::json::shown;
 use crate::http::error::ApiError;
 
 /// The limit that a number states.
 pub(super) fn check(value: f64) -> Result<usize, ApiError> {
-    if value.fract() != 0.0 {
-        return Err(ApiError::field("limit", format!("{value} is not a whole number from 1 to {MAX_LIMIT}")));
+    if value.fract() == 0.0 && (1.0..=MAX_LIMIT as f64).contains(&value) {
+        return Ok(value as usize);
     }
-    match value {
-        value if (1.0..=MAX_LIMIT as f64).contains(&value) => Ok(value as usize),
-        value => Err(ApiError::field("limit", format!("{value} is not a whole number from 1 to {MAX_LIMIT}"))),
-    }
+    Err(ApiError::field("limit", format!("{} is not a whole number from 1 to {MAX_LIMIT}", shown(value))))
 }
 
 /// A limit that is no number but of another kind.
