@@ -60,6 +60,9 @@ impl Declared {
         if pixels == 0 {
             return Err(PhotoError::Damaged("it has no pixels".into()));
         }
+        if jpeg.as_ref().is_some_and(|jpeg| !jpeg.has_room_for_all(bytes.len())) {
+            return Err(PhotoError::Damaged("its data end before its picture is full".into()));
+        }
         if pixels > FREE_PIXELS && pixels > PIXELS_PER_BYTE * bytes.len() as u64 {
             return Err(PhotoError::TooSparse { width, height, bytes: bytes.len() });
         }

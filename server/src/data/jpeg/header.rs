@@ -128,6 +128,16 @@ impl Jpeg {
         units * blocks * 64
     }
 
+    /// Whether a file of so many bytes has room for the shortest codes of all blocks: two bits each, or one where they are
+    /// progressive. Decoders fill what is missing with grey.
+    pub(crate) fn has_room_for_all(&self, bytes: usize) -> bool {
+        let (across, down) = self.most();
+        let parts: u64 = self.components.iter().map(|part| u64::from(part.across) * u64::from(part.down)).sum();
+        let samples = u64::from(self.width) * u64::from(self.height) * parts / (u64::from(across) * u64::from(down));
+        let bits = samples / 64 * if self.progressive { 1 } else { 2 };
+        bytes as u64 * 8 >= bits
+    }
+
     /// Whether the first component alone is sampled finer than the others, in one scan or in progressive ones.
     pub(super) fn is_plain(&self) -> bool {
         let (across, down) = self.most();

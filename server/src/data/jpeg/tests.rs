@@ -270,6 +270,18 @@ fn rare_codings_are_named() {
 }
 
 #[test]
+fn a_header_that_declares_more_than_the_data_hold_is_refused() {
+    for scans in [Scans::Together, Scans::Progressive] {
+        let parts: &Parts = &[(1, 1, 1), (2, 1, 1), (3, 1, 1)];
+        let mut file = jpeg((256, 256), parts, &COLOURS.map(ycbcr), scans, &[]);
+        assert!(Photo::decode(&file).is_ok(), "{scans:?}");
+        let frame = file.windows(2).position(|two| matches!(two, [0xFF, 0xC0 | 0xC2])).expect("a frame");
+        file[frame + 5..frame + 9].copy_from_slice(&[0x08, 0, 0x07, 0]);
+        assert!(matches!(Photo::decode(&file), Err(PhotoError::Damaged(_))), "{scans:?}");
+    }
+}
+
+#[test]
 fn the_first_exif_data_turn_the_picture() {
     let tiff = |order: &[u8; 2], value: u8| {
         let two = |number: u16| if order == b"II" { number.to_le_bytes() } else { number.to_be_bytes() };
