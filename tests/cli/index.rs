@@ -138,7 +138,10 @@ fn a_broken_dataset_does_not_replace_a_good_catalogue() {
     let lines: Vec<&str> = whole.lines().collect();
     for (cut, says) in [
         // At the end of a line: only the products tell.
-        (lines[..10].join("\n") + "\n", &["7 of 10 products", "P0009", "--max-errors"][..]),
+        (
+            lines[..10].join("\n") + "\n",
+            &["7 of 10 products", "P0009: no search can find it (products.jsonl, line 10)", "--max-errors"][..],
+        ),
         // Within a line.
         (whole[..whole.find(",P0004").expect("a row")].to_owned(), &["manifest.csv"]),
         // Within a mask's name, the last column.

@@ -151,7 +151,7 @@ pub fn index(
     if rows.is_empty() {
         return Err(CatalogError::NothingToIndex { path: manifest });
     }
-    let unfound = unfound(&products, rows.iter().map(|row| row.product_id.as_str()));
+    let unfound = unfound(&products, &lines, rows.iter().map(|row| row.product_id.as_str()));
     check(limit, UNFOUND, &unfound, products.len())?;
     settle(&mut products, &rows, &skipped, &mut remarks);
     let kept: HashSet<&str> = products.iter().map(|product| product.id.as_str()).collect();
@@ -221,7 +221,7 @@ impl Pictures {
             check(limit, UNREADABLE, &failing(|root, image| picture::read(root, image).map(|_| ())), total)?;
         }
         let shown = photos.iter().map(|photo| products[photo.product].id.as_str());
-        check(limit, UNFOUND, &unfound(products, shown), products.len())?;
+        check(limit, UNFOUND, &unfound(products, lines, shown), products.len())?;
         Ok(Self { total, unreadable })
     }
 }
@@ -233,11 +233,15 @@ impl ShopPhoto {
     }
 }
 
-/// The products that are not among those `shown`, by id.
-fn unfound<'a>(products: &[Product], shown: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
+/// The products that are not among those `shown`, by id; `lines` are those of the `products` in their file.
+fn unfound<'a>(products: &[Product], lines: &[u64], shown: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
     let shown: HashSet<&str> = shown.collect();
-    let without = products.iter().filter(|product| !shown.contains(product.id.as_str()));
-    without.map(|product| (product.id.clone(), "no search can find it".to_owned())).collect()
+    let without = products.iter().zip(lines).filter(|(product, _)| !shown.contains(product.id.as_str()));
+    let named = |(product, line): (&Product, &u64)| match line {
+        0 => (product.id.clone(), "no search can find it".to_owned()),
+        line => (product.id.clone(), format!("no search can find it ({PRODUCTS}, line {line})")),
+    };
+    without.map(named).collect()
 }
 
 /// Sees that every product has a picture that can be shown: one whose own is among the `skipped` gets its first photo, and
