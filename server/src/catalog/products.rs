@@ -197,7 +197,7 @@ mod tests {
             ("12900", "129.0", "`price.amount` is 129.0, not a whole number"),
             ("12900", "-5", "`price.amount` is -5, not a whole number"),
             ("12900", "18446744073709551615", "`price.amount` is 18446744073709551615, more than"),
-            ("12900", "1e300", "`price.amount` is 1e300, not a whole number"),
+            ("12900", "1e300", "`price.amount` is 1e+300, not a whole number"),
             ("12900", r#""12900""#, "`price.amount` is \"12900\", not a number"),
             (r#""amount": 12900, "#, "", "`price.amount` is missing"),
             (r#"{"amount": 12900, "currency": "CNY"}"#, "129", "`price` is 129; write"),
