@@ -119,6 +119,9 @@ pub struct SearchResponse {
     /// The part of the upright photo that was searched for, in pixels; absent for all of it, and for embeddings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crop: Option<CropBox>,
+    /// The score below which the best hit is not close to the query, by the bundle that embedded the query; null where that
+    /// bundle states none, and where hits are ranked a second time.
+    pub floor: Option<f32>,
     /// Products, best first, each once.
     pub hits: Vec<Hit>,
 }

@@ -2,6 +2,10 @@
 //!
 //! **Invariant:** a network is only ever built from weights whose size and SHA-256 are the manifest's.
 
+mod points;
+
+pub use points::{ChosenOn, PreciseThreshold, PreciseThresholds, ScoreFloor};
+
 use crate::input::InputSpec;
 use crate::model::retrieval::RetrievalConfigError;
 use crate::model::{Architecture, BackboneConfig, RetrievalNet, StyleNet, UnknownBackbone};
@@ -10,6 +14,7 @@ use crate::model::{
     Projection,
     unet::{SegmentConfigError, UNet},
 };
+use crate::score::{self, Tag};
 use crate::weights::{Precision, Scope, WeightsError, load};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -168,12 +173,18 @@ pub struct Manifest {
     pub labels: Vec<String>,
     /// One threshold a label, 0–1; none for segmentation.
     pub thresholds: Vec<f32>,
+    /// For a style bundle thresholds at which its labels are seldom wrong, where they were chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precise: Option<PreciseThresholds>,
     /// Length of the embedding; 0 for classification.
     pub embedding_dim: usize,
     /// For a query encoder the id of the model whose space its embeddings lie in; nothing for every other network, which
     /// has a space of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embeds_into: Option<String>,
+    /// For a retrieval network or a query encoder the score below which a best match is not close, where it was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<ScoreFloor>,
     /// The file beside the manifest.
     pub weights: WeightsInfo,
     /// What a retrieval network's embeddings are projected by, if anything.
@@ -246,6 +257,21 @@ impl Manifest {
             self.embeds_into.is_some() == matches!(self.architecture, Architecture::Query(_)),
             "a query encoder, and nothing else, names the model whose space it embeds into",
         )?;
+        if let Some(precise) = &self.precise {
+            let style = matches!(self.architecture, Architecture::Style(_));
+            expect(style, "a style bundle, and nothing else, has precise thresholds")?;
+            expect(precise.labels.len() == self.labels.len(), "labels and precise thresholds differ in number")?;
+            let mut points = precise.labels.iter().flatten();
+            expect(
+                points.all(|point| (0.0..=1.0).contains(&point.threshold)),
+                "a precise threshold is not between 0 and 1",
+            )?;
+        }
+        if let Some(floor) = &self.floor {
+            let searches = matches!(self.architecture, Architecture::Retrieval(_) | Architecture::Query(_));
+            expect(searches, "a retrieval network or a query encoder, and nothing else, has a score floor")?;
+            expect((-1.0..=1.0).contains(&floor.score), "the score floor is not between -1 and 1")?;
+        }
         #[cfg(feature = "backbones")]
         if let Some(projection) = &self.projection {
             expect(plain(&projection.file), "the projection's file is not a plain file name")?;
@@ -338,6 +364,19 @@ impl Manifest {
         } else {
             Err(BundleError::Checksum { file: file.clone(), expected: sha256.clone(), actual })
         }
+    }
+
+    /// Tags of a picture from its logits, one a label; most probable first.
+    pub fn tags(&self, logits: &[f32]) -> Vec<Tag> {
+        let points = self.precise.as_ref().map_or(&[][..], |precise| &precise.labels);
+        let precise: Vec<Option<f32>> = points.iter().map(|point| point.map(|point| point.threshold)).collect();
+        score::tags(&self.labels, logits, &self.thresholds, &precise)
+    }
+
+    /// The score below which a best match is not close, for a search of a gallery that the model `gallery` embedded;
+    /// nothing where the bundle states none for that gallery.
+    pub fn floor_in(&self, gallery: &str) -> Option<f32> {
+        self.floor.as_ref().filter(|floor| floor.gallery == gallery).map(|floor| floor.score)
     }
 
     /// What the network is for: `style`, `retrieval` or `query`.

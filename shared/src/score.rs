@@ -19,19 +19,27 @@ pub struct Tag {
     pub prob: f32,
     /// Threshold of this label, 0–1.
     pub threshold: f32,
+    /// Threshold, 0–1, at which the label is seldom wrong; nothing where the bundle states none.
+    pub precise: Option<f32>,
     /// Whether the probability reaches the threshold.
     pub on: bool,
 }
 
 /// Every label as a tag, the most probable first.
 ///
-/// `labels`, `logits` and `thresholds` have the same length.
-pub fn tags(labels: &[String], logits: &[f32], thresholds: &[f32]) -> Vec<Tag> {
+/// `labels`, `logits` and `thresholds` have the same length; `precise` has it too, or is empty.
+pub fn tags(labels: &[String], logits: &[f32], thresholds: &[f32], precise: &[Option<f32>]) -> Vec<Tag> {
     debug_assert!(labels.len() == logits.len() && logits.len() == thresholds.len());
     let probs: Vec<f32> = logits.iter().copied().map(sigmoid).collect();
     top_k(&probs, probs.len())
         .into_iter()
-        .map(|(i, prob)| Tag { id: labels[i].clone(), prob, threshold: thresholds[i], on: prob >= thresholds[i] })
+        .map(|(i, prob)| Tag {
+            id: labels[i].clone(),
+            prob,
+            threshold: thresholds[i],
+            precise: precise.get(i).copied().flatten(),
+            on: prob >= thresholds[i],
+        })
         .collect()
 }
 
@@ -71,9 +79,11 @@ mod tests {
     #[test]
     fn tags_are_sorted_and_held_against_their_own_threshold() {
         let labels = ["a", "b", "c"].map(String::from);
-        let tags = tags(&labels, &[0.0, 2.0, f32::NAN], &[0.5, 0.9, 0.0]);
-        let shown: Vec<_> = tags.iter().map(|tag| (tag.id.as_str(), tag.on)).collect();
-        assert_eq!(shown, [("b", false), ("a", true), ("c", false)]);
+        let of = |precise: &[Option<f32>]| tags(&labels, &[0.0, 2.0, f32::NAN], &[0.5, 0.9, 0.0], precise);
+        let shown: Vec<_> = of(&[None, Some(0.8), None]).into_iter().map(|tag| (tag.id, tag.on, tag.precise)).collect();
+        let expected = [("b", false, Some(0.8)), ("a", true, None), ("c", false, None)];
+        assert_eq!(shown, expected.map(|(id, on, precise)| (id.to_owned(), on, precise)));
+        assert!(of(&[]).iter().all(|tag| tag.precise.is_none()), "a bundle that states none");
     }
 
     proptest! {

@@ -129,7 +129,11 @@ fn service_process() {
     let instructions: Value = serde_json::from_str(&instructions).expect("instructions");
     let dir = Path::new(instructions["dir"].as_str().expect("a path"));
     let told = Path::new(instructions["told"].as_str().expect("a path"));
-    let query = instructions["query"].as_bool().unwrap_or(true).then_some("query");
+    let query = match &instructions["query"] {
+        Value::Bool(false) => None,
+        Value::String(folder) => Some(folder.as_str()),
+        _ => Some("query"),
+    };
     let folder = |name: &str| instructions[name].as_str().map(|folder| dir.join(folder));
     let usual = config(dir, query);
     let number = |name: &str| instructions[name].as_u64();

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod connections;
+mod floor;
 mod folders;
 mod harness;
 mod lifecycle;

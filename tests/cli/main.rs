@@ -2,6 +2,7 @@
 
 mod ablate;
 mod benchmarks;
+mod calibrate;
 mod challenge;
 mod datasets;
 mod index;

@@ -193,8 +193,10 @@ fn write_bundle(
         input: InputSpec::new(INPUT, INPUT, Fit::Pad),
         thresholds: vec![0.5; labels.len()],
         labels,
+        precise: None,
         embedding_dim,
         embeds_into,
+        floor: None,
         weights: describe_weights(weights, precision, false),
         projection: None,
         training: Training {

@@ -76,8 +76,9 @@ impl Model {
     /// Tags one photo: `rgba` holds `height × width × 4` bytes, rows from the top.
     /// Transparent pixels count as seen on white.
     ///
-    /// Resolves to an array over all labels, most probable first: `{id, prob, threshold, on}`, `prob` and `threshold` in
-    /// 0..=1, `on` where `prob` reaches the threshold.
+    /// Resolves to an array over all labels, most probable first: `{id, prob, threshold, precise, on}`, `prob` and
+    /// `threshold` in 0..=1, `on` where `prob` reaches the threshold. `precise` is the threshold in 0..=1 at which the label
+    /// is seldom wrong, or null where the bundle states none.
     ///
     /// # Errors
     /// An `Error` whose `name` is `input_invalid` (the pixels do not fit the size), `inference_failed`, or `bundle_invalid`

@@ -5,7 +5,7 @@ use shared::bundle::{self, BundleError, Manifest};
 use shared::embedding::Embedding;
 use shared::input::{CropBox, Pixels};
 use shared::model::{Architecture, StyleNet};
-use shared::score::{self, Tag};
+use shared::score::Tag;
 
 use crate::device::Backend;
 use crate::error::WebError;
@@ -43,9 +43,9 @@ impl Model {
     /// [`WebError::Bundle`] where the model is a query encoder, [`WebError::Input`] where the bytes do not fit the size,
     /// [`WebError::Inference`] where the device fails or answers with something that is not a number.
     pub(crate) async fn tag(&self, rgba: &[u8], width: usize, height: usize) -> Result<Vec<Tag>, WebError> {
-        let Manifest { labels, thresholds, .. } = &self.manifest;
-        let logits = self.run("style", labels.len(), Pixels::new(rgba, width, height, CHANNELS)?, None).await?;
-        Ok(score::tags(labels, &logits, thresholds))
+        let pixels = Pixels::new(rgba, width, height, CHANNELS)?;
+        let logits = self.run("style", self.manifest.labels.len(), pixels, None).await?;
+        Ok(self.manifest.tags(&logits))
     }
 
     /// Embeds one photo of `height × width × 4` bytes, or the box `crop` of it.

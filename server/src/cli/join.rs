@@ -86,6 +86,7 @@ pub(super) fn join(args: &JoinArgs, choice: DeviceChoice) -> anyhow::Result<()> 
             ..first.training.clone()
         },
         // They are those of one network.
+        floor: None,
         metrics: BTreeMap::new(),
         ..first.clone()
     };

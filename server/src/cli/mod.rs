@@ -3,6 +3,7 @@
 mod ablate;
 mod benchmarks;
 mod boxes;
+mod calibrate;
 mod challenge;
 mod describe;
 mod ensemble;
@@ -66,6 +67,8 @@ pub enum Command {
     Join(join::JoinArgs),
     /// Make a bundle of a retrieval bundle whose embeddings are whitened to fewer values.
     Whiten(whiten::WhitenArgs),
+    /// Make a bundle that states precise thresholds, or a score floor, chosen on a validation split.
+    Calibrate(calibrate::CalibrateArgs),
     /// Embed a dataset's shop photos into a catalogue.
     Index(shop::IndexArgs),
     /// Serve the page, the tagger and catalogue search over HTTP.
@@ -155,6 +158,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Runs(args) => runs::run(&args),
         Command::Join(args) => join::join(&args, cli.device),
         Command::Whiten(args) => whiten::whiten(&args, cli.device),
+        Command::Calibrate(args) => calibrate::calibrate(&args, cli.device),
         Command::Index(args) => shop::index(&args, cli.device),
         Command::Serve(args) => shop::serve(&args, cli.device),
         Command::Train(args) => {

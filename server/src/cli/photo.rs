@@ -11,7 +11,6 @@ use shared::bundle::{load_query, load_retrieval, load_style};
 use shared::embedding::Embedding;
 use shared::input::{InputSpec, Pixels};
 use shared::model::Architecture;
-use shared::score;
 use std::path::PathBuf;
 
 /// A picture, as a file or as raw pixels.
@@ -88,7 +87,7 @@ pub(super) fn tag(args: &TagArgs, choice: DeviceChoice) -> anyhow::Result<()> {
     let net = load_style(&manifest, &weights, &device)?;
     let input = args.picture.input(&manifest.input)?;
     let logits = run(&manifest.input, input, &device, |x| net.forward(x));
-    let tags = score::tags(&manifest.labels, &logits, &manifest.thresholds);
+    let tags = manifest.tags(&logits);
     if args.json {
         return print(&serde_json::to_string_pretty(&tags)?);
     }

@@ -62,6 +62,7 @@ pub(super) fn whiten(args: &WhitenArgs, choice: DeviceChoice) -> anyhow::Result<
         embedding_dim: args.dims,
         projection: Some(info),
         // They are those of the embeddings before.
+        floor: None,
         metrics: BTreeMap::new(),
         ..manifest
     };

@@ -12,8 +12,8 @@ use crate::data::{Dataset, Images, Limit};
 use burn::tensor::Device;
 use serde::Serialize;
 use shared::bundle::{Manifest, Weights, load_query, load_retrieval};
-use shared::model::Projection;
 use shared::model::retrieval::unit_norm;
+use shared::model::{Projection, RetrievalNet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -52,6 +52,29 @@ pub struct Pairing {
     pub gain: Interval,
 }
 
+/// The projection of an encoder's embeddings into the space of `network`, whose bundle is `large`; nothing where they lie in
+/// it already.
+///
+/// # Errors
+/// If the encoder embeds into another space.
+pub fn projection_into<'a>(
+    small: &Manifest,
+    large: &Manifest,
+    network: &'a RetrievalNet,
+) -> anyhow::Result<Option<&'a Projection>> {
+    // An encoder distilled before the network was whitened has its embeddings projected with the gallery's.
+    let projection = network.projection().filter(|_| small.space() == large.network_id());
+    let dim = projection.map_or(large.embedding_dim, Projection::from_dim);
+    anyhow::ensure!(
+        (projection.is_some() || small.space() == large.space()) && small.embedding_dim == dim,
+        "{} embeds into the space of {}, and the gallery's bundle is {}; name the bundle it was distilled from",
+        small.model_id(),
+        small.space(),
+        large.model_id()
+    );
+    Ok(projection)
+}
+
 /// Evaluates a query encoder beside the network into whose space it embeds.
 ///
 /// # Errors
@@ -65,16 +88,7 @@ pub fn asymmetric(
 ) -> anyhow::Result<AsymmetricReport> {
     let encoder = load_query(small, small_weights, device)?;
     let network = load_retrieval(large, large_weights, device)?;
-    // An encoder distilled before the network was whitened has its embeddings projected with the gallery's.
-    let projection = network.projection().filter(|_| small.space() == large.network_id());
-    let dim = projection.map_or(large.embedding_dim, Projection::from_dim);
-    anyhow::ensure!(
-        (projection.is_some() || small.space() == large.space()) && small.embedding_dim == dim,
-        "{} embeds into the space of {}, and the gallery's bundle is {}; name the bundle it was distilled from",
-        small.model_id(),
-        small.space(),
-        large.model_id()
-    );
+    let projection = projection_into(small, large, &network)?;
     dataset.leave_out_corrupt(|row| row.split == split, false, Limit::Fixed)?;
     let plain = Search::default();
     let (user, shop) = plain.sides(&dataset, split)?;

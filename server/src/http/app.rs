@@ -49,6 +49,8 @@ pub struct App {
     lifecycle: Arc<Lifecycle>,
     /// How every search ranks a second time.
     pub(super) rerank: Rerank,
+    /// The retrieval bundle's score floor for the catalogue.
+    floor: Option<f32>,
     /// Where the retrieval bundle projects its network's embeddings.
     unprojected: Option<Unprojected>,
     pub(super) queue: EmbedQueue,
@@ -163,6 +165,7 @@ impl App {
             deadline: config.limits.deadline,
             lifecycle,
             rerank: config.rerank,
+            floor: manifest.floor_in(&manifest.model_id()),
             unprojected,
             queue,
             searcher,
@@ -263,6 +266,19 @@ impl App {
         place: &Place,
     ) -> Result<Vec<Match>, ApiError> {
         Ok(self.searcher.search(query, options, place.clone()).await?)
+    }
+
+    /// The score below which a best hit is not close, for a photo, or for an embedding that the model `embedder` made. A
+    /// second ranking has none: its first hit need not be the most similar one.
+    pub(super) fn floor(&self, embedder: Option<&str>) -> Option<f32> {
+        if self.rerank != Rerank::None {
+            return None;
+        }
+        let encoder = self.query_encoder.as_ref().map(|bundle| &bundle.about);
+        match encoder.filter(|encoder| embedder == Some(encoder.model_id().as_str())) {
+            Some(encoder) => encoder.floor_in(self.catalog.model_id()),
+            None => self.floor,
+        }
     }
 
     /// Decodes a photo, cuts it to `crop` and embeds it; with the box that was cut, and with the category that it surely shows, where one is asked for and

@@ -305,8 +305,10 @@ fn manifest(
         input: recipe.input.clone(),
         labels: Vec::new(),
         thresholds: Vec::new(),
+        precise: None,
         embedding_dim: 0,
         embeds_into: None,
+        floor: None,
         weights: describe_weights(weights, Precision::F16, true),
         projection: None,
         training: Training {

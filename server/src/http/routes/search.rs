@@ -108,19 +108,20 @@ async fn answer(
     bytes: Bytes,
     place: &Place,
 ) -> Result<SearchResponse, ApiError> {
-    let (query, options, crop) = match kind {
+    let (query, options, crop, floor) = match kind {
         Kind::Form => {
             let form = form::read(headers, bytes).await?;
             let mut options = options(app, form.category.as_deref(), form.limit)?;
             let (query, shown, crop) = app.embed(form.image, form.crop, options.category.is_none(), place).await?;
             // What was recognised helps; where the catalogue has none of it, it would only empty the answer.
             options.category = options.category.or(shown.filter(|category| app.catalog.has(*category)));
-            (query, options, crop)
+            (query, options, crop, app.floor(None))
         }
         Kind::Json => {
             let request = embedding::read(bytes).await?;
             let options = options(app, request.category.as_deref(), request.limit)?;
-            (app.query(request.embedding)?, options, None)
+            let floor = app.floor(Some(&request.embedding.model_id));
+            (app.query(request.embedding)?, options, None, floor)
         }
     };
     let found = app.search(query, options, place).await?;
@@ -128,6 +129,7 @@ async fn answer(
         model_id: app.catalog.model_id().into(),
         category: options.category.map(|category| category.id().to_owned()),
         crop,
+        floor,
         hits: found.iter().map(|found| convert::hit(&app.catalog.hit(found))).collect(),
         took_ms: 0.0,
     })

@@ -1,0 +1,71 @@
+//! The score below which nothing is close: a search's answer carries the floor of the bundle that embedded the query.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use server::bundle_io;
+use shared::bundle::{ChosenOn, Manifest, ScoreFloor};
+
+use super::harness::{Service, json as body, png, shop};
+
+/// A copy of the shop's bundle `from` as the folder `to`, which states the floor `score` for galleries of `gallery`.
+fn with_floor(from: &str, to: &str, score: f32, gallery: &str) {
+    let (manifest, weights) = bundle_io::read(&shop().path(from)).expect("a bundle");
+    let chosen_on = ChosenOn {
+        command: "selvedge calibrate".to_owned(),
+        data: "shop".to_owned(),
+        data_sha256: String::new(),
+        split: "val".to_owned(),
+        photos: 36,
+        items: 12,
+    };
+    let floor = ScoreFloor {
+        score,
+        gallery: gallery.to_owned(),
+        allowed: 0.05,
+        found: 40,
+        lost: 0.05,
+        unmatched: 40,
+        caught: 0.5,
+        chosen_on,
+    };
+    let stated = Manifest { floor: Some(floor), ..manifest.clone() };
+    assert_eq!(stated.model_id(), manifest.model_id(), "a manifest's floor does not change the model");
+    let _ = fs::remove_dir_all(shop().path(to));
+    bundle_io::write(&shop().path(to), &stated, &weights).expect("writes");
+}
+
+#[test]
+fn an_answer_carries_the_floor_of_what_embedded_the_query() {
+    let (large, _) = bundle_io::read(&shop().path("retrieval")).expect("a bundle");
+    let (encoder, _) = bundle_io::read(&shop().path("query")).expect("a bundle");
+    with_floor("retrieval", "retrieval-floor", 0.75, &large.model_id());
+    with_floor("query", "query-floor", 0.25, &large.model_id());
+    with_floor("query", "query-floor-elsewhere", 0.25, "other@0123456789ab");
+    // Service, then the floors for a photo, for an embedding of its model, and for one of the query encoder.
+    let cases = [
+        (json!({ "retrieval": "retrieval-floor", "query": "query-floor" }), [Some(0.75), Some(0.75), Some(0.25)]),
+        (json!({ "query": "query-floor" }), [None, None, Some(0.25)]),
+        (json!({ "retrieval": "retrieval-floor" }), [Some(0.75), Some(0.75), None]),
+        // A floor chosen in another network's gallery says nothing about this one.
+        (json!({ "query": "query-floor-elsewhere" }), [None; 3]),
+        // The first of a second ranking need not be the most similar.
+        (json!({ "retrieval": "retrieval-floor", "query": "query-floor", "rerank": "hop" }), [None; 3]),
+    ];
+    for (instructions, expected) in cases {
+        let service = Service::start_as(instructions.clone());
+        let by_embedding = |model: &Manifest| {
+            let values = vec![0.5; tests::fixture::DIM];
+            let request = json!({ "embedding": { "model_id": model.model_id(), "values": values } });
+            service.search_json(&request.to_string())
+        };
+        let answers = [service.search(&png(5), &[]), by_embedding(&large), by_embedding(&encoder)];
+        for ((answer, expected), by) in answers.into_iter().zip(expected).zip(["photo", "embedding", "encoder"]) {
+            assert_eq!(answer.status(), 200);
+            let answer = body(answer);
+            let expected = expected.map_or(Value::Null, |floor: f32| json!(floor));
+            assert_eq!(answer.get("floor"), Some(&expected), "{by}, {instructions}");
+            assert!(answer["hits"].as_array().is_some_and(|hits| hits.len() == 10), "a floor takes no hit away");
+        }
+    }
+}
