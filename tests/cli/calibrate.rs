@@ -102,7 +102,7 @@ fn a_network_that_tells_nothing_states_no_precise_threshold() {
 
     // What a manifest states is told with every tag.
     stated["precise"]["labels"][1] =
-        json!({ "threshold": 0.25, "precision": 0.9, "bound": 0.8, "recall": 0.5, "base_rate": 0.2 });
+        json!({ "threshold": 0.25, "precision": 0.9, "bound": 0.8, "items": 12, "recall": 0.5, "base_rate": 0.2 });
     fs::write(dir.join("stated/bundle.json"), stated.to_string()).expect("writes");
     for (bundle, expected) in [("plain", json!(null)), ("stated", json!(0.25))] {
         let tags = run(dir, &["tag", "--json", "--bundle", bundle, "shop/shop/P0001_0.png"]).expect("tags");

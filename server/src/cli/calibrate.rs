@@ -27,7 +27,8 @@ pub struct CalibrateArgs {
     /// Splits on which the chosen points are measured only.
     #[arg(long, value_name = "SPLIT", num_args = 1..)]
     check: Vec<String>,
-    /// Precision, 0 to 1, that a style's threshold must reach with 95 % confidence.
+    /// Precision, 0 to 1, that a style's threshold must reach on at least ten items. With 95 % confidence it must also halve the
+    /// errors of stating the style for every photo.
     #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = share)]
     precision: f64,
     /// Largest share, 0 to 1, of the queries that find their product which the score floor may call not close.

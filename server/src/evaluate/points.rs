@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// The rules by which points are chosen.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    /// Precision that the lower bound of every style's threshold reaches.
+    /// Precision that every style's threshold reaches.
     pub precision: f64,
     /// Largest share of the queries that find their product which may lie below the floor.
     pub lost: f64,
@@ -62,10 +62,10 @@ impl std::fmt::Display for Chosen {
         if let Some(precise) = precise {
             for (label, point) in labels.iter().zip(&precise.labels) {
                 match point {
-                    Some(PreciseThreshold { threshold, precision, bound, recall, base_rate }) => writeln!(
+                    Some(PreciseThreshold { threshold, precision, bound, items, recall, base_rate }) => writeln!(
                         f,
-                        "  {label:<20} from {threshold:.3} on: precision {precision:.3}, at least {bound:.3}; recall \
-                         {recall:.3}; base rate {base_rate:.3}"
+                        "  {label:<20} from {threshold:.3} on: precision {precision:.3}, at least {bound:.3}, on {items} items; \
+                         recall {recall:.3}; base rate {base_rate:.3}"
                     )?,
                     None => writeln!(f, "  {label:<20} no threshold is precise enough")?,
                 }

@@ -1,8 +1,9 @@
 //! Precise thresholds: per label the lowest probability from which on the label is seldom wrong.
 //!
-//! Precision on a few photos proves little, so the rule asks for its lower confidence bound (Wilson 1927). The bound counts
-//! items, not photos: the photos of one item carry the same labels and are right or wrong together. A label that most
-//! photos carry would reach the target by always being stated, so it must also halve the errors of doing that.
+//! Precision on a few photos proves little, so the rule also asks for [`MIN_ITEMS`] items and for the precision's lower
+//! confidence bound (Wilson 1927). Both count items, not photos: the photos of one item carry the same labels and are right or
+//! wrong together. The bound must halve the errors of stating the label always. So a label that most photos carry is not
+//! stated for being frequent, and every label that is stated is more probably right than wrong.
 
 use super::multilabel::Predictions;
 use serde::Serialize;
@@ -14,6 +15,8 @@ use std::collections::HashSet;
 pub const CONFIDENCE: f64 = 0.95;
 /// The standard normal quantile of [`CONFIDENCE`].
 const Z: f64 = 1.644_853_626_951_472_7;
+/// Items that a precision is measured on at least.
+pub const MIN_ITEMS: usize = 10;
 /// Tags that a page shows at most.
 pub const SHOWN: usize = 3;
 
@@ -28,14 +31,14 @@ pub fn lower_bound(share: f64, n: usize) -> f64 {
     ((centre - spread) / (1.0 + Z * Z / n)).max(0.0)
 }
 
-/// Precision that the lower bound must reach for a label that this share of the photos carry: the target, and at least half
-/// way from the precision of stating it always to 1.
-pub fn required(target: f64, base_rate: f64) -> f64 {
-    target.max((1.0 + base_rate) / 2.0)
+/// Precision that the lower bound must reach for a label that this share of the photos carry: half way from the precision of
+/// stating it always to 1.
+pub fn required(base_rate: f64) -> f64 {
+    (1.0 + base_rate) / 2.0
 }
 
-/// Per label the lowest threshold whose precision has a lower bound of [`required`] or more; nothing for a label that has
-/// none. `groups` says which photos show one item.
+/// Per label the lowest threshold with a precision of `target` on [`MIN_ITEMS`] or more items and a lower bound of
+/// [`required`]; nothing for a label that has none. `groups` says which photos show one item.
 pub fn precise_thresholds(predictions: &Predictions, groups: &[usize], target: f64) -> Vec<Option<PreciseThreshold>> {
     (0..predictions.labels.len()).map(|label| precise_threshold(predictions, groups, target, label)).collect()
 }
@@ -62,10 +65,10 @@ fn precise_threshold(
             continue;
         }
         let precision = right as f64 / (at + 1) as f64;
-        let bound = lower_bound(precision, items.len());
-        if bound >= required(target, base_rate) {
+        let (items, bound) = (items.len(), lower_bound(precision, items.len()));
+        if precision >= target && items >= MIN_ITEMS && bound >= required(base_rate) {
             let recall = right as f64 / support as f64;
-            found = Some(PreciseThreshold { threshold: *prob, precision, bound, recall, base_rate });
+            found = Some(PreciseThreshold { threshold: *prob, precision, bound, items, recall, base_rate });
         }
     }
     found
@@ -173,41 +176,41 @@ mod tests {
 
     #[test]
     fn the_bound_is_wilsons() {
-        // Values of statsmodels' proportion_confint(…, alpha=0.1, method="wilson").
-        for (share, n, expected) in [(1.0, 10, 0.787_063), (0.9, 100, 0.839_696), (0.5, 20, 0.328_523)] {
-            assert!((lower_bound(share, n) - expected).abs() < 1e-4, "{share} of {n}: {}", lower_bound(share, n));
+        // Computed in Python from the formula; of a share of 1 it is n / (n + z²).
+        for (share, n, expected) in [(1.0, 10, 0.787_058), (0.9, 100, 0.839_644), (0.5, 20, 0.327_404)] {
+            assert!((lower_bound(share, n) - expected).abs() < 1e-6, "{share} of {n}: {}", lower_bound(share, n));
         }
         assert_eq!((lower_bound(0.0, 5), lower_bound(1.0, 0)), (0.0, 0.0));
     }
 
+    /// Photos by falling probability, the first `right` of which carry the label.
+    fn ranked(photos: usize, right: usize) -> (Predictions, Vec<usize>) {
+        one_label((0..photos).map(|at| (1.0 - at as f32 / 1000.0, at < right)))
+    }
+
     #[test]
     fn the_lowest_threshold_with_enough_evidence_is_chosen() {
-        // Forty right ones above forty wrong ones, then two hundred photos of nothing.
-        let photos =
-            |wrong_from: usize| (0..280).map(move |at| (1.0 - at as f32 / 1000.0, at < 40 && at + 1 != wrong_from));
-        // 40 of 40 are right down to 0.961, and bound .8 allows three wrong ones after them.
-        let known = one_label(photos(0));
-        let threshold = chosen(&known, 0.8).expect("a threshold");
-        let called = known.0.probs.iter().filter(|probs| probs[0] >= threshold).count();
-        assert!(lower_bound(40.0 / called as f64, called) >= 0.8);
-        assert!(lower_bound(40.0 / (called + 1) as f64, called + 1) < 0.8);
-        assert!(chosen(&known, 0.95).is_none(), "40 of 40 prove .937, not .95");
-
-        let few = one_label((0..280).map(|at| (1.0 - at as f32 / 1000.0, at < 10)));
-        assert_eq!(chosen(&few, 0.8), None, "ten right ones prove .787");
-        assert!(chosen(&one_label((0..280).map(|at| (1.0 - at as f32 / 1000.0, at < 11))), 0.8).is_some());
-        assert_eq!(chosen(&one_label((0..280).map(|at| (at as f32 / 280.0, false))), 0.8), None, "no positive photo");
-        assert_eq!(chosen(&one_label([]), 0.8), None, "no photo");
-        assert_eq!(chosen(&one_label((0..280).map(|_| (0.5, true))), 0.8), None, "all carry it: nothing to tell apart");
+        let prob = |photos: usize| 1.0 - (photos - 1) as f32 / 1000.0;
+        // 40 of 50 are right and bound .69; 40 of 42 and .86; the base rate of a seventh asks for .57.
+        for (target, photos) in [(0.8, 50), (0.95, 42), (1.0, 40)] {
+            assert_eq!(chosen(&ranked(280, 40), target), Some(prob(photos)), "{target}");
+        }
+        assert_eq!(chosen(&ranked(280, 10), 0.8), Some(prob(12)), "10 of 12");
+        assert_eq!(chosen(&ranked(280, 7), 0.8), None, "a precision on eight items proves nothing");
+        assert_eq!(chosen(&ranked(280, 0), 0.8), None, "no positive photo");
+        assert_eq!(chosen(&ranked(0, 0), 0.8), None, "no photo");
+        assert_eq!(chosen(&ranked(280, 280), 0.8), None, "all carry it: nothing to tell apart");
+        let mixed = one_label((0..280).map(|at| (1.0 - at as f32 / 1000.0, at % 4 != 0)));
+        assert_eq!(chosen(&mixed, 0.7), None, "three of four carry it, whatever the probability");
     }
 
     #[test]
     fn photos_of_one_item_are_one_observation() {
-        let (predictions, _) = one_label((0..280).map(|at| (1.0 - at as f32 / 1000.0, at < 40)));
-        let of_four: Vec<usize> = (0..280).map(|at| at / 4).collect();
-        assert_eq!(chosen(&(predictions.clone(), of_four), 0.8), None, "forty photos of ten items prove .787");
-        let of_two: Vec<usize> = (0..280).map(|at| at / 2).collect();
-        assert!(chosen(&(predictions, of_two), 0.8).is_some());
+        let (predictions, _) = ranked(280, 40);
+        for (photos_of_one, stated) in [(2, true), (4, true), (8, false)] {
+            let groups: Vec<usize> = (0..280).map(|at| at / photos_of_one).collect();
+            assert_eq!(chosen(&(predictions.clone(), groups), 0.8).is_some(), stated, "{photos_of_one}");
+        }
     }
 
     #[test]
@@ -217,7 +220,7 @@ mod tests {
         assert!(lower_bound(0.9, 500) > 0.8, "the target alone would let it through");
         assert_eq!(chosen(&constant, 0.8), None);
         // The same share, but the wrong ones lie below: half the errors go at a threshold above most of them.
-        let telling = one_label((0..500).map(|at| (1.0 - at as f32 / 1000.0, at < 450)));
+        let telling = ranked(500, 450);
         let point = precise_thresholds(&telling.0, &telling.1, 0.8)[0].expect("a threshold");
         assert!((point.base_rate - 0.9).abs() < 1e-9 && point.bound >= 0.95, "{point:?}");
     }
@@ -235,7 +238,14 @@ mod tests {
             probs: vec![vec![0.9, 0.8, 0.7, 0.95, 0.99], vec![0.1, 0.2, 0.65, 0.4, 0.99], vec![0.1; 5]],
             truth: vec![vec![true, false, true, true, false], vec![false, false, false, true, true], vec![true; 5]],
         };
-        let point = |threshold| PreciseThreshold { threshold, precision: 1.0, bound: 1.0, recall: 1.0, base_rate: 0.1 };
+        let point = |threshold| PreciseThreshold {
+            threshold,
+            precision: 1.0,
+            bound: 1.0,
+            items: 10,
+            recall: 1.0,
+            base_rate: 0.1,
+        };
         let points = [0.5, 0.5, 0.5, 0.5].map(|threshold| Some(point(threshold)));
         let shown = shown_tags(&predictions, &[&points[..], &[None]].concat());
         let counts: Vec<(usize, usize)> = shown.labels.iter().map(|label| (label.shown, label.right)).collect();

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The pictures that operating points were chosen on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ChosenOn {
     /// The command that chose them.
     pub command: String,
@@ -20,14 +20,22 @@ pub struct ChosenOn {
     pub items: usize,
 }
 
+impl ChosenOn {
+    /// Whether nothing is said of the pictures, as in a public manifest.
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Per label of a style bundle a threshold at which the label is seldom wrong.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PreciseThresholds {
-    /// Precision, 0–1, that the lower confidence bound of every threshold's precision reaches.
+    /// Precision, 0–1, that every threshold reaches on the pictures that it was chosen on.
     pub target: f64,
-    /// One-sided confidence of that bound, 0–1.
+    /// One-sided confidence, 0–1, of the lower bounds.
     pub confidence: f64,
     /// The pictures that the thresholds were chosen on.
+    #[serde(default, skip_serializing_if = "ChosenOn::is_unknown")]
     pub chosen_on: ChosenOn,
     /// One entry a label, in the order of the bundle's labels; nothing for a label that reaches the target at no threshold.
     pub labels: Vec<Option<PreciseThreshold>>,
@@ -40,8 +48,10 @@ pub struct PreciseThreshold {
     pub threshold: f32,
     /// Share, 0–1, of the photos at or above the threshold that carry the label.
     pub precision: f64,
-    /// Lower confidence bound of the precision, 0–1.
+    /// Lower confidence bound of the precision, 0–1; half way from the base rate to 1, or more.
     pub bound: f64,
+    /// Items that the photos at or above the threshold show.
+    pub items: usize,
     /// Share, 0–1, of the photos with the label that lie at or above the threshold.
     pub recall: f64,
     /// Share, 0–1, of all photos that carry the label.
@@ -66,5 +76,6 @@ pub struct ScoreFloor {
     /// Share, 0–1, of these whose best match lies below the floor.
     pub caught: f64,
     /// The pictures that the floor was chosen on, queries and gallery.
+    #[serde(default, skip_serializing_if = "ChosenOn::is_unknown")]
     pub chosen_on: ChosenOn,
 }
