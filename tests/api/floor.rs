@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use burn::tensor::Device;
 use serde_json::{Value, json};
 use server::bundle_io;
 use shared::bundle::{ChosenOn, Manifest, ScoreFloor};
@@ -32,7 +33,7 @@ fn with_floor(from: &str, to: &str, score: f32, gallery: &str) {
     let stated = Manifest { floor: Some(floor), ..manifest.clone() };
     assert_eq!(stated.model_id(), manifest.model_id(), "a manifest's floor does not change the model");
     let _ = fs::remove_dir_all(shop().path(to));
-    bundle_io::write(&shop().path(to), &stated, &weights).expect("writes");
+    bundle_io::write(&shop().path(to), &stated, &weights, &Device::flex()).expect("writes");
 }
 
 #[test]

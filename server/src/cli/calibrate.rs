@@ -55,8 +55,9 @@ pub(super) fn calibrate(args: &CalibrateArgs, choice: DeviceChoice) -> anyhow::R
     let splits: Vec<String> = std::iter::once(&args.split).chain(&args.check).cloned().collect();
     let rules = Rules { precision: args.precision, lost: args.lost };
     let dataset = Dataset::open(&args.data)?;
-    let chosen = choose_points(&bundle, gallery.as_ref(), dataset, &splits, rules, command_line(), &choice.open()?)?;
-    bundle_io::write(&args.out, &chosen.manifest, &bundle.1)?;
+    let device = choice.open()?;
+    let chosen = choose_points(&bundle, gallery.as_ref(), dataset, &splits, rules, command_line(), &device)?;
+    bundle_io::write(&args.out, &chosen.manifest, &bundle.1, &device)?;
     eprint!("{chosen}");
     print(&args.out.display().to_string())
 }
