@@ -79,3 +79,73 @@ pub struct ScoreFloor {
     #[serde(default, skip_serializing_if = "ChosenOn::is_unknown")]
     pub chosen_on: ChosenOn,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Manifest;
+    use serde_json::{Value, json};
+
+    fn manifest(architecture: Value, labels: &[&str]) -> Value {
+        let query = architecture["task"] == "query";
+        let mut manifest = json!({
+            "format": 1, "id": "m", "architecture": architecture, "labels": labels,
+            "input": { "width": 64, "height": 64, "fit": "pad", "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5] },
+            "thresholds": vec![0.5; labels.len()], "embedding_dim": if query { 8 } else { 0 },
+            "weights": { "file": "w", "bytes": 1, "sha256": "0123456789abcdef", "dtype": "f16", "folded": true },
+            "training": { "command": "", "recipe": "", "seed": 1, "commit": "", "data": "", "data_sha256": "" },
+            "metrics": {}, "licence": "",
+        });
+        if query {
+            manifest["embeds_into"] = json!("large@0123456789ab");
+        }
+        manifest
+    }
+
+    #[test]
+    fn points_are_optional_and_checked() {
+        let style = || {
+            let style =
+                json!({ "task": "style", "backbone": "resnet10_w16", "head": "style", "hidden": 8, "n_labels": 2 });
+            manifest(style, &["a", "b"])
+        };
+        let query = || manifest(json!({ "task": "query", "backbone": "resnet10_w16", "embedding_dim": 8 }), &[]);
+        let point = |threshold: f64| json!({ "threshold": threshold, "precision": 0.9, "bound": 0.8, "items": 12, "recall": 0.4, "base_rate": 0.2 });
+        let precise = |labels: Value| json!({ "target": 0.8, "confidence": 0.95, "labels": labels });
+        let floor = |score: f64| {
+            json!({ "score": score, "gallery": "large@0123456789ab", "allowed": 0.05, "found": 40, "lost": 0.05,
+                    "unmatched": 40, "caught": 0.5 })
+        };
+        let with = |mut manifest: Value, key: &str, value: Value| {
+            manifest[key] = value;
+            manifest
+        };
+        let read =
+            |manifest: Value| Manifest::from_json(manifest.to_string().as_bytes()).map_err(|error| error.to_string());
+
+        let plain = read(style()).expect("a bundle without points");
+        assert!(plain.tags(&[0.0, 1.0]).iter().all(|tag| tag.precise.is_none()));
+        let stated = read(with(style(), "precise", precise(json!([null, point(0.75)])))).expect("a bundle with points");
+        assert_eq!(stated.model_id(), plain.model_id(), "points do not change the model");
+        let tags = stated.tags(&[0.0, 1.0]);
+        let tags: Vec<_> = tags.iter().map(|tag| (tag.id.as_str(), tag.precise)).collect();
+        assert_eq!(tags, [("b", Some(0.75)), ("a", None)]);
+
+        let plain = read(query()).expect("an encoder without a floor");
+        assert_eq!(plain.floor_in("large@0123456789ab"), None);
+        let stated = read(with(query(), "floor", floor(0.5))).expect("an encoder with a floor");
+        assert_eq!((stated.model_id(), stated.space()), (plain.model_id(), plain.space()));
+        assert_eq!(stated.floor_in("large@0123456789ab"), Some(0.5));
+        assert_eq!(stated.floor_in("large@0123456789ab+abcdef012345"), None, "another gallery");
+
+        for (wrong, expected) in [
+            (with(style(), "precise", precise(json!([point(0.75)]))), "differ in number"),
+            (with(style(), "precise", precise(json!([null, point(1.5)]))), "not between 0 and 1"),
+            (with(query(), "precise", precise(json!([]))), "a style bundle, and nothing else"),
+            (with(query(), "floor", floor(1.5)), "not between -1 and 1"),
+            (with(style(), "floor", floor(0.5)), "a retrieval network or a query encoder, and nothing else"),
+        ] {
+            let error = read(wrong).expect_err(expected);
+            assert!(error.contains(expected), "'{error}' does not say '{expected}'");
+        }
+    }
+}
