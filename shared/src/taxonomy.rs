@@ -41,7 +41,7 @@ pub fn style_by_id(id: &str) -> Option<&'static Style> {
     STYLES.iter().find(|style| style.id == id)
 }
 
-/// What kind of item a product is.
+/// Kind of item that a product is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -80,7 +80,7 @@ impl Category {
         }
     }
 
-    /// Whether labels are the categories, all of them in their order: then each excludes the others.
+    /// True if `labels` are all the categories in their order. Such labels exclude each other.
     pub fn are<S: AsRef<str>>(labels: &[S]) -> bool {
         labels.iter().map(AsRef::as_ref).eq(Self::ALL.iter().map(|category| category.id()))
     }

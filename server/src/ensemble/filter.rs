@@ -11,7 +11,7 @@ use super::zoo::Zoo;
 use crate::evaluate::multilabel::Predictions;
 use serde::{Deserialize, Serialize};
 
-/// How strict the filter is.
+/// Limits of the filter.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct FilterOptions {
     /// Candidates kept a label and fold, at most.
@@ -54,7 +54,7 @@ pub struct Ranked {
     pub index: usize,
 }
 
-/// What the filter decided for a label and fold: every candidate, the best first.
+/// Decision of the filter for a label and fold: every candidate, best first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
     /// The label.

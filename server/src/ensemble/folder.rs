@@ -25,7 +25,7 @@ const PART: &str = "part.json";
 const FILTER: &str = "filter.json";
 const BOOSTERS: &str = "boosters";
 
-/// Which share of the work to do.
+/// Share of the work of one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shard {
     /// Counted from 1.
@@ -52,7 +52,7 @@ impl FromStr for Shard {
     }
 }
 
-/// What an ensemble is made from; parts that are to be merged agree on all of it.
+/// Inputs of an ensemble; parts that are merged must agree on all of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
     /// SHA-256 of the zoo.
@@ -63,7 +63,7 @@ pub struct Origin {
     pub labels: Vec<String>,
     /// Folds.
     pub folds: Vec<u32>,
-    /// How it is fitted.
+    /// Options of the fit.
     pub options: FitOptions,
     /// Version of XGBoost.
     pub xgboost: String,
@@ -87,7 +87,7 @@ struct Manifest {
 /// A fitted ensemble.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ensemble {
-    /// What it is made from.
+    /// Inputs of the ensemble.
     pub origin: Origin,
     /// Threshold of each label, tuned on the out-of-fold predictions of the boosters.
     pub thresholds: Vec<f32>,
@@ -98,11 +98,11 @@ pub struct Ensemble {
 /// A zoo's file with its content.
 #[derive(Debug)]
 pub struct ZooFile {
-    /// Where it lies.
+    /// Path of the folder.
     pub path: PathBuf,
     /// Its SHA-256.
     pub sha256: String,
-    /// What it says.
+    /// Predictions of all networks.
     pub zoo: Zoo,
 }
 
@@ -278,7 +278,7 @@ pub fn write_part(dir: &Path, shard: Shard, zoo: &ZooFile, origin: &Origin, fitt
     write_folder(dir, PART, &serde_json::to_vec_pretty(&manifest)?, origin, fitted)
 }
 
-/// Whether a shard's part is there and finished.
+/// True if a shard's part exists and is finished.
 ///
 /// # Errors
 /// If something else is there.

@@ -1,4 +1,4 @@
-//! Which parameters of the boosters are tried.
+//! Grids of booster parameters to try.
 
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! What an ensemble says of the pictures of a zoo.
+//! Predictions of an ensemble for the pictures of a zoo.
 
 use super::folder::Ensemble;
 use super::stack::Networks;
@@ -9,7 +9,7 @@ use anyhow::ensure;
 use rayon::prelude::*;
 use shared::bundle::sha256_hex;
 
-/// How the boosters of all folds and the networks of all folds become one answer for a picture that none of them saw.
+/// Combination of all folds' boosters and networks for a picture that none of them was trained on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Bagging {
     /// Mean of the boosters, each applied to the mean of the networks.

@@ -1,4 +1,4 @@
-//! What stacking is worth: its F2 beside simpler ways to use the same networks, and beside constant guesses.
+//! Value of stacking: its F2 compared with simpler uses of the same networks and with constant guesses.
 //!
 //! Thresholds are always tuned on out-of-fold predictions. For out-of-fold figures those of fold f are tuned on the other
 //! folds, so that no figure is of rows that chose it; splits that no network saw use thresholds of all out-of-fold rows.
@@ -26,7 +26,7 @@ const TOP: usize = 3;
 /// Figures of one way to predict one part.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figures {
-    /// How it was predicted.
+    /// Method of the prediction.
     pub method: String,
     /// `oof`, or the name of a split that no network saw.
     pub part: String,
@@ -46,7 +46,7 @@ pub struct Report {
     /// Pictures of each split whose truth nobody knows, so that it has no figures.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unknown: BTreeMap<String, usize>,
-    /// What the filter kept for each label and fold, and why it dropped the rest.
+    /// Candidates that the filter kept for each label and fold, with the reasons for the dropped ones.
     pub choices: Vec<Choice>,
 }
 

@@ -16,7 +16,7 @@ pub(super) fn thresholds(probs: &[Vec<f32>], samples: &[Sample], rows: &[usize])
     (0..n_labels).map(of_label).collect()
 }
 
-/// What came of deciding each label of each row.
+/// Outcome of the decision on each label of each row.
 #[derive(Debug, Clone)]
 pub(super) struct Outcomes {
     n_labels: usize,

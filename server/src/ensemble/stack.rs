@@ -16,7 +16,7 @@ use super::zoo::{Candidate, Split, Zoo};
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-/// How to fit.
+/// Options of the fit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FitOptions {
     /// The model filter.
@@ -31,7 +31,7 @@ pub struct FitOptions {
     pub inner_folds: usize,
 }
 
-/// What predicts a label.
+/// Predictor of a label.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Model {
@@ -51,14 +51,14 @@ pub enum Model {
     },
 }
 
-/// What is fitted for a label and a fold.
+/// Result of the fit for a label and a fold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Unit {
     /// The label.
     pub label: String,
     /// The fold it predicts.
     pub fold: u32,
-    /// Whose probabilities it takes, in this order.
+    /// Candidates whose probabilities are the booster's inputs, in this order.
     pub inputs: Vec<Candidate>,
     /// The model.
     pub model: Model,
@@ -71,7 +71,7 @@ pub struct Fitted {
     pub unit: Unit,
     /// The booster in UBJSON; empty for a constant.
     pub booster: Vec<u8>,
-    /// What the filter kept and dropped.
+    /// Candidates that the filter kept and dropped.
     pub choice: Choice,
 }
 
@@ -231,7 +231,7 @@ fn oof_features<'a>(zoo: &'a Zoo, candidates: &'a [usize], row: usize) -> impl I
     candidates.iter().flat_map(move |&candidate| zoo.oof_line(candidate, row).iter().copied())
 }
 
-/// Which of a split's predictions go into a booster.
+/// Choice of a split's predictions as inputs of a booster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Networks {
     /// The mean over the networks of all folds.

@@ -12,7 +12,7 @@ use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::ffi::{CStr, CString, c_char, c_float, c_int, c_void};
 use std::path::{Path, PathBuf};
 
-/// How to get the library.
+/// Hint on how to install the library.
 const HINT: &str = "hint: `pip install xgboost-cpu` (or xgboost), then name its libxgboost.so with --xgboost or SELVEDGE_XGBOOST: python3 -c 'import xgboost; print(xgboost.libpath.find_lib_path()[0])'";
 /// Seed of every booster. Without sampling of rows or columns it decides nothing; it is fixed all the same.
 const SEED: &str = "0";
@@ -274,7 +274,7 @@ impl Drop for Booster<'_> {
     }
 }
 
-/// Where pip and package managers put the library, and last whatever the system's loader finds.
+/// Paths where pip and package managers install the library, and finally the name that the system's loader resolves.
 fn usual_places() -> Vec<PathBuf> {
     let name = format!("{DLL_PREFIX}xgboost{DLL_SUFFIX}");
     let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".local"));

@@ -192,7 +192,7 @@ impl Zoo {
         Ok(zoo)
     }
 
-    /// What a candidate, that is the network of the row's fold, predicts out of fold.
+    /// Out-of-fold probability of a candidate: the network of the row's fold predicts it.
     pub fn oof_prob(&self, candidate: usize, row: usize, label: usize) -> f32 {
         self.oof_probs[candidate][row * self.labels.len() + label]
     }
@@ -230,7 +230,7 @@ impl Zoo {
 }
 
 impl Split {
-    /// What the network of a fold predicts for a picture, by label.
+    /// Probabilities of a fold's network for a picture, by label.
     pub fn line(&self, candidate: usize, fold: usize, sample: usize) -> &[f32] {
         let n = self.samples[sample].truth.len();
         &self.probs[candidate][fold][sample * n..][..n]
@@ -326,7 +326,7 @@ fn place(row: &Row) -> String {
     }
 }
 
-/// What a candidate lacks, if whole folds; to lack single rows is an error.
+/// Folds that a candidate lacks; a candidate that lacks single rows is an error.
 fn missing(
     folds: &[u32],
     networks: &HashMap<(Candidate, u32, &str), ByPath<'_>>,

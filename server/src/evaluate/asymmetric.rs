@@ -17,7 +17,7 @@ use shared::model::{Projection, RetrievalNet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What small queries find in a large gallery.
+/// Results of small queries in a large gallery.
 #[derive(Debug, Clone, Serialize)]
 pub struct AsymmetricReport {
     /// The query encoder and its weights.
@@ -41,7 +41,7 @@ pub struct AsymmetricReport {
     pub outcomes: Outcomes,
 }
 
-/// Which network embeds the queries, which the gallery, and how well it goes.
+/// Results for one pair of networks: one embeds the queries, one the gallery.
 #[derive(Debug, Clone, Serialize)]
 pub struct Pairing {
     /// `queries–gallery`.

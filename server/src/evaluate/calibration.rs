@@ -1,4 +1,4 @@
-//! Whether probabilities mean what they say: reliability bins, expected calibration error, Brier score.
+//! Calibration of probabilities: reliability bins, expected calibration error, Brier score.
 
 use serde::Serialize;
 

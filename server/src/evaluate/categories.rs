@@ -10,7 +10,7 @@ use shared::score::top_k;
 use shared::taxonomy::Category;
 use std::sync::Arc;
 
-/// What a category bundle says of each of a dataset's `rows`: the most probable category, and whether it is sure of it.
+/// Predictions of a category bundle for a dataset's `rows`: the most probable category, and whether it is confident.
 ///
 /// # Errors
 /// If the bundle's labels are not the categories, it does not load, or a picture cannot be read.

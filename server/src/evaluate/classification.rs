@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// Seed of the bootstrap.
 const SEED: u64 = 1;
 
-/// How good a classifier is.
+/// Results of a classifier.
 #[derive(Debug, Clone, Serialize)]
 pub struct Classification {
     /// Figures by name.
@@ -23,7 +23,7 @@ pub struct Classification {
     pub labels: Vec<LabelReport>,
 }
 
-/// How good a classifier is at one label.
+/// Results of a classifier for one label.
 #[derive(Debug, Clone, Serialize)]
 pub struct LabelReport {
     /// F2 at the threshold, beside saying yes to every image.
@@ -85,7 +85,7 @@ pub fn classify(predictions: &Predictions, thresholds: &[f32], frequency: &[usiz
     }
 }
 
-/// What the counts would be of saying yes to every image.
+/// Counts of predicting every label for every image.
 fn all_positive(counts: &[Counts], weights: &[u32]) -> Vec<Counts> {
     let n: u64 = weights.iter().copied().map(u64::from).sum();
     let yes = |c: &Counts| Counts { tp: c.tp + c.fn_, fp: n - c.tp - c.fn_, fn_: 0 };

@@ -11,7 +11,7 @@ const SEED: u64 = 1;
 /// A threshold that nothing reaches.
 const NEVER: f32 = 1.0;
 
-/// Whether a search believes a label of this probability.
+/// True if a search is confident of a label with this probability.
 pub fn believes(prob: f32, threshold: f32) -> bool {
     threshold < NEVER && prob >= threshold
 }
@@ -22,7 +22,7 @@ impl Predictions {
         top_k(&self.probs[image], 1).first().map_or(0, |(label, _)| *label)
     }
 
-    /// Whether an image's most probable label is one that it carries.
+    /// True if an image's most probable label is one of its labels.
     pub fn is_right(&self, image: usize) -> bool {
         self.truth[image][self.top(image)]
     }
@@ -78,7 +78,7 @@ pub fn figures(predictions: &Predictions, thresholds: &[f32]) -> BTreeMap<String
     ])
 }
 
-/// What always saying the label that is most frequent in training scores.
+/// Score of always predicting the most frequent label of the training split.
 pub fn guess(predictions: &Predictions, frequency: &[usize]) -> f64 {
     let most = (0..frequency.len()).max_by_key(|label| frequency[*label]).unwrap_or(0);
     predictions.support(most) as f64 / predictions.truth.len().max(1) as f64

@@ -25,7 +25,7 @@ const K_RECIPROCAL_PHOTOS: usize = 15_000;
 /// Queries whose scores are held at once.
 const CHUNK: usize = 512;
 
-/// Where networks come together.
+/// Stage at which networks are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Fusion {
@@ -38,10 +38,10 @@ pub enum Fusion {
     Late,
 }
 
-/// How several networks search together.
+/// Combination of several networks in a search.
 #[derive(Debug, Clone, Serialize)]
 pub struct Fused {
-    /// Where they come together.
+    /// Stage at which they are combined.
     pub fusion: Fusion,
     /// The split that chose the weights, if any did.
     pub tuned_on: Option<String>,
@@ -65,7 +65,7 @@ struct Network {
 /// Networks that search a dataset.
 pub struct Finder<'a> {
     networks: Vec<Network>,
-    /// What surely is on a query's photo, by row.
+    /// Category that a query's photo shows with confidence, by row.
     shown: RefCell<HashMap<usize, Option<Category>>>,
     dataset: &'a Arc<Dataset>,
     /// The split that is measured.
@@ -123,7 +123,7 @@ impl<'a> Finder<'a> {
         })
     }
 
-    /// How the networks search together; `None` of one.
+    /// Combination of the networks; `None` if there is only one.
     ///
     /// # Errors
     /// If weights would be tuned on what is measured, or a picture cannot be read.

@@ -1,4 +1,4 @@
-//! What thresholds tuned out of fold lose on pictures never tuned on.
+//! Loss of thresholds that were tuned out of fold, on pictures that were never used for tuning.
 
 use super::multilabel::{Counts, Predictions, macro_f2};
 use super::table::{OOF, Row, Table};
@@ -61,7 +61,7 @@ impl Table {
     }
 }
 
-/// What a label's threshold is worth where it was tuned, and where it was not.
+/// Value of a label's threshold on the rows it was tuned on and on others.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LabelGap {
     /// Label identifier.

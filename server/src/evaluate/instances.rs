@@ -1,4 +1,4 @@
-//! How well retrieval networks find a photo's item: the report of a search, per category, with its worst queries.
+//! Quality of item retrieval: the report of a search, per category, with its worst queries.
 //!
 //! Intervals are over identities: an item's photos are drawn together.
 
@@ -20,12 +20,12 @@ use std::sync::Arc;
 /// The ranks up to which recall is measured if no others are asked for.
 pub const DEPTHS: [usize; 4] = [1, 5, 10, 20];
 
-/// How retrieval networks search, and what of it is reported.
+/// Options of a search with retrieval networks, and of its report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Instances {
-    /// What embeddings go through.
+    /// Steps between embeddings and ranking.
     pub search: Search,
-    /// How several networks search together.
+    /// Combination of several networks.
     pub fusion: Fusion,
     /// The split that weights of several networks are chosen on, by category; equal weights if `None`.
     pub tune_split: Option<String>,
@@ -37,7 +37,7 @@ pub struct Instances {
     pub turn_queries: u8,
     /// Cut queries that have no box to the one that is proposed.
     pub propose_boxes: bool,
-    /// How many of the worst queries are reported.
+    /// Number of worst queries in the report.
     pub failures: usize,
 }
 
@@ -56,7 +56,7 @@ impl Default for Instances {
     }
 }
 
-/// How well a category's queries do.
+/// Results of one category's queries.
 #[derive(Debug, Clone, Serialize)]
 pub struct CategoryReport {
     /// The category, as the dataset writes it.

@@ -18,7 +18,7 @@ const DECREASE: f64 = 1e-4;
 /// A step must flatten the slope to this share of it, unless it is a full one (Wolfe).
 const CURVATURE: f64 = 0.9;
 
-/// Where the search ended.
+/// Result of the search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Minimum {
     /// The point, within the bounds.

@@ -1,4 +1,4 @@
-//! How good a model is: metrics of multi-label classification, of retrieval and of segmentation, each beside a trivial guess.
+//! Metrics of multi-label classification, retrieval and segmentation, each next to a trivial guess.
 
 pub mod asymmetric;
 pub mod bootstrap;

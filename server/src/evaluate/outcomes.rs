@@ -1,4 +1,4 @@
-//! What an evaluation found picture by picture, so that two models can be compared on the same resamples of pictures.
+//! Outcomes of an evaluation per picture, so that two models can be compared on the same resamples of pictures.
 
 use super::bootstrap::{Interval, grouped_intervals};
 use super::classification::{Sampled, figure_names};
@@ -43,7 +43,7 @@ impl Outcomes {
         }
     }
 
-    /// Which pictures a bootstrap draws together: the number of each one's group.
+    /// Groups that a bootstrap draws together: the number of each picture's group.
     pub fn groups(&self) -> Vec<usize> {
         match self {
             Self::Queries { items, .. } if !items.is_empty() => groups(items),
@@ -82,7 +82,7 @@ pub enum Figure {
     Labels {
         /// The place within [`figure_names`].
         at: usize,
-        /// What it is computed from.
+        /// Sample that it is computed from.
         sampled: Sampled,
     },
     /// The mean of these.

@@ -1,4 +1,4 @@
-//! How well a label's probabilities rank pictures, whatever the threshold: average precision and area under the ROC
+//! Ranking quality of a label's probabilities without thresholds: average precision and area under the ROC
 //! curve. Pictures of equal probability count as one place, as in scikit-learn.
 
 use super::multilabel::Predictions;
@@ -14,7 +14,7 @@ pub struct Ranking {
 struct Place {
     image: usize,
     on: bool,
-    /// Whether the next picture is less probable.
+    /// True if the next picture is less probable.
     ends_tie: bool,
 }
 

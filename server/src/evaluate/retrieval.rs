@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub struct Ranked {
     /// Gallery indices, best first, as many as were asked for.
     pub top: Vec<usize>,
-    /// Whether each of them shows the query's identity.
+    /// True for each rank that shows the query's identity.
     pub hit: Vec<bool>,
     /// Gallery images of the query's identity.
     pub relevant: usize,
@@ -19,7 +19,7 @@ pub struct Ranked {
     pub first: Option<(usize, usize)>,
 }
 
-/// How many ranks count for the average precision.
+/// Number of ranks that count for the average precision.
 pub const DEPTH: usize = 10;
 
 /// Ranks the gallery for every query by inner product, [`DEPTH`] deep.
@@ -78,7 +78,7 @@ impl Ranked {
         (self.relevant > 0).then(|| sum / self.relevant.min(DEPTH) as f64)
     }
 
-    /// Whether one of the first `k` is right; `None` if nothing is relevant.
+    /// True if one of the first `k` is right; `None` if nothing is relevant.
     pub fn recalled_at(&self, k: usize) -> Option<bool> {
         (self.relevant > 0).then(|| self.hit.iter().take(k).any(|hit| *hit))
     }

@@ -27,7 +27,7 @@ use std::sync::Arc;
 /// Seed of the bootstrap.
 pub(super) const SEED: u64 = 1;
 
-/// What an evaluation found.
+/// Results of an evaluation.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// Model and weights.
@@ -46,25 +46,25 @@ pub struct Report {
     /// Calibration over all labels, for classification.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
-    /// What the thresholds lose beside the predictions they were tuned on, where those were given.
+    /// Loss of the thresholds compared with the predictions that they were tuned on, where those were given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gap: Option<GapReport>,
     /// Per category, for retrieval, where there are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub categories: Vec<CategoryReport>,
-    /// How several retrieval networks search together.
+    /// Combination of several retrieval networks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fused: Option<Fused>,
     /// The queries that find least, worst first, as many as were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
-    /// What was found picture by picture, to compare models with; too long for a report.
+    /// Results per picture, for comparing models; too long for a report.
     #[serde(skip)]
     pub outcomes: Outcomes,
 }
 
 impl Report {
-    /// What every kind of network has.
+    /// Report with the fields that every kind of network has.
     pub(super) fn of(
         model_id: String,
         split: &str,
@@ -89,7 +89,7 @@ impl Report {
     }
 }
 
-/// How bundles are evaluated beyond what they say themselves.
+/// Options of an evaluation that the bundles do not state themselves.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Views whose probabilities or embeddings are averaged.
@@ -98,7 +98,7 @@ pub struct Options {
     pub tune: Option<Predictions>,
     /// Chooses thresholds on `tune`, or a fixed one; the bundle's own thresholds if `None`.
     pub thresholds: Option<ThresholdRule>,
-    /// How retrieval networks search.
+    /// Options of a search with retrieval networks.
     pub instances: Instances,
 }
 
@@ -297,14 +297,14 @@ pub fn evaluate_predictions(
     classified.report(split, tune.as_ref())
 }
 
-/// What a classifier, or several together, said of a split's pictures.
+/// Predictions of one or several classifiers for a split's pictures.
 struct Classified {
     model_id: String,
     paths: Vec<String>,
     predictions: Predictions,
     /// One a label.
     thresholds: Vec<f32>,
-    /// How often each label occurs in the training split, for the guess.
+    /// Frequency of each label in the training split, for the trivial guess.
     frequency: Vec<usize>,
 }
 
@@ -325,7 +325,7 @@ impl Classified {
     }
 }
 
-/// How often each label occurs in the training split, if there is one.
+/// Frequency of each label in the training split, if there is one.
 fn training_frequencies(dataset: &Dataset, labels: &[String]) -> anyhow::Result<Vec<usize>> {
     let train = dataset.split("train", |_| true, "").unwrap_or_default();
     let known: Vec<Vec<bool>> = dataset.truth(&train, labels)?.into_iter().flatten().collect();

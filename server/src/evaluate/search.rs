@@ -1,4 +1,4 @@
-//! What a retrieval network's embeddings go through before they are ranked: whitening, storage, augmentation, re-ranking.
+//! Steps between a retrieval network's embeddings and the ranking: whitening, storage, augmentation, re-ranking.
 
 use super::whitening;
 use crate::catalog::rerank::{Rerank, augment};
@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use serde::Serialize;
 use shared::model::Projection;
 
-/// Who looks for whom.
+/// Direction of the search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
@@ -24,19 +24,19 @@ pub enum Direction {
 /// The steps between a network and a ranking, in the order of the fields.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Search {
-    /// Who looks for whom.
+    /// Direction of the search.
     pub direction: Direction,
     /// Dimensions of a whitening that is fitted on the training split.
     pub whiten: Option<usize>,
     /// Mix each gallery embedding with its nearest.
     pub augment_gallery: bool,
-    /// How the gallery is kept.
+    /// Storage type of the gallery.
     pub storage: Storage,
-    /// How it is ranked.
+    /// Re-ranking of the hits.
     pub rerank: Rerank,
 }
 
-/// What is not as it would be without options, each behind a comma.
+/// Lists the options that differ from the default, each after a comma.
 impl std::fmt::Display for Search {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.direction {

@@ -32,12 +32,12 @@ pub struct Overlap {
 /// Overlaps of a picture, class by class.
 pub type Overlaps = Vec<Overlap>;
 
-/// What a network is measured on.
+/// Inputs of a network's measurement.
 #[derive(Debug)]
 pub struct Masked<'a> {
     /// The pictures and masks.
     pub images: &'a Arc<Images>,
-    /// What the network expects.
+    /// Input that the network expects.
     pub spec: &'a InputSpec,
     /// Its classes.
     pub config: &'a SegmentConfig,

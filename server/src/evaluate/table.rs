@@ -36,7 +36,7 @@ const PROB: &str = "prob:";
 /// Rows written at once.
 const ROW_GROUP: usize = 1 << 16;
 
-/// Which network predicted.
+/// Network that made the predictions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     /// Name of the model, the same for every fold of it.
@@ -92,7 +92,7 @@ pub struct Table {
     pub rows: Vec<Row>,
 }
 
-/// Where a run keeps what its network predicts after an epoch.
+/// Path of the predictions that a run writes after an epoch.
 pub fn epoch_table(run_dir: &Path, epoch: u32) -> PathBuf {
     run_dir.join(FOLDER).join(format!("epoch{epoch:04}.parquet"))
 }

@@ -9,8 +9,8 @@ const TEN_CROP_SHARE: f64 = 0.875;
 /// Sizes of [`Views::Sizes`] beside the network's own (Radenović, Tolias & Chum 2018, <https://arxiv.org/abs/1711.02512>).
 const OTHER_SIZES: [f64; 2] = [std::f64::consts::FRAC_1_SQRT_2, std::f64::consts::SQRT_2];
 
-/// Which views a picture is predicted from: `"none"`, `"flip"`, `"ten-crop"`, `"sizes"`, `"turns"`, or a list of [`View`]s such
-/// as `[{ crop = [0.0, 0.0, 1.0, 0.5] }, { mirrored = true, turns = 1 }]`.
+/// Views that a picture is predicted from: `"none"`, `"flip"`, `"ten-crop"`, `"sizes"`, `"turns"`, or a list of [`View`]s
+/// such as `[{ crop = [0.0, 0.0, 1.0, 0.5] }, { mirrored = true, turns = 1 }]`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Source", into = "Source")]
 pub enum Views {
@@ -29,7 +29,7 @@ pub enum Views {
     List(Vec<View>),
 }
 
-/// How views are written down.
+/// Written forms of views.
 #[derive(Serialize, Deserialize)]
 #[serde(
     untagged,
@@ -83,7 +83,7 @@ impl Views {
     }
 }
 
-/// What has a name.
+/// Views with names.
 const NAMED: [(&str, Views); 5] = [
     ("none", Views::None),
     ("flip", Views::Flip),
@@ -149,7 +149,7 @@ impl From<Views> for Source {
 }
 
 impl View {
-    /// What inputs of this view are: the network's own, of its size.
+    /// Input of this view: the network's own, scaled to the size of the view.
     pub fn spec(&self, network: &InputSpec) -> InputSpec {
         let side = |side: usize| ((side as f64 * self.size).round() as usize).max(1);
         InputSpec { width: side(network.width), height: side(network.height), ..network.clone() }
@@ -218,7 +218,7 @@ mod tests {
         a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
     }
 
-    /// What a view shows is what the changed file would show.
+    /// A view equals the input of the changed file.
     #[test]
     fn a_view_is_the_input_of_the_changed_picture() {
         let picture = picture(40, 24);

@@ -1,4 +1,4 @@
-//! What can differ between two items of the shop: small closed sets with stable ids and names in two languages.
+//! Attributes of the shop's items: small closed sets with stable ids and names in two languages.
 
 macro_rules! attributes {
     ($($(#[$doc:meta])* $name:ident { $($variant:ident = $id:literal, $en:literal, $zh:literal;)+ })+) => {
@@ -51,7 +51,7 @@ attributes! {
         Handbag = "handbag", "handbag", "手提包";
         Backpack = "backpack", "backpack", "双肩包";
     }
-    /// How close it sits.
+    /// Fit on the body.
     Fit {
         Fitted = "fitted", "fitted", "修身";
         Regular = "regular", "", "";
@@ -82,13 +82,13 @@ attributes! {
         Puff = "puff", "puff-sleeve", "泡泡袖";
         Kimono = "kimono", "wide-sleeve", "阔袖";
     }
-    /// Where the hem ends, for its kind.
+    /// Position of the hem, relative to the garment's kind.
     Length {
         Short = "short", "cropped", "短款";
         Regular = "regular", "", "";
         Long = "long", "long", "长款";
     }
-    /// What is on the cloth.
+    /// Pattern of the cloth.
     Pattern {
         Plain = "plain", "", "";
         Stripe = "stripe", "striped", "条纹";
@@ -103,7 +103,7 @@ attributes! {
         Camo = "camo", "camouflage", "迷彩";
         Folk = "folk", "woven-motif", "民族提花";
     }
-    /// What it is made of.
+    /// Material.
     Fabric {
         Cotton = "cotton", "cotton", "棉";
         Linen = "linen", "linen", "亚麻";
@@ -119,7 +119,7 @@ attributes! {
         Fleece = "fleece", "fleece", "抓绒";
         Canvas = "canvas", "canvas", "帆布";
     }
-    /// How it opens.
+    /// Closure.
     Closure {
         None = "none", "", "";
         Buttons = "buttons", "", "";

@@ -6,7 +6,7 @@ use super::noise::lattice;
 use super::random::Dice;
 use super::scene::{Picture, soften};
 
-/// Where the camera stands. Lengths are fractions of the photo's side.
+/// Position of the camera. Lengths are fractions of the photo's side.
 pub(crate) struct Camera {
     cos: f32,
     sin: f32,

@@ -24,7 +24,7 @@ impl Light {
     }
 }
 
-/// Who a pixel belongs to in the mask.
+/// Owner of a pixel in the mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
     Garment,
@@ -51,13 +51,13 @@ impl Texel {
     }
 }
 
-/// How to paint a shape.
+/// Paint of a shape.
 pub(crate) struct Paint<'a> {
     /// The surface at a point of garment space, and the drape's slope there.
     pub(crate) texel: &'a dyn Fn(f32, f32, (f32, f32)) -> Texel,
     /// The drape.
     pub(crate) folds: Option<&'a Folds>,
-    /// How far the middle stands above the edge, and over what distance it rises (centimetres).
+    /// Height of the middle above the edge, and the distance over which it rises (centimetres).
     pub(crate) bulge: f32,
     pub(crate) edge: f32,
     /// Darkness of the shadow cast on what is below, in `[0, 1]`, and its softness in centimetres.

@@ -17,7 +17,7 @@ pub(crate) struct Cloth {
     pub(crate) seed: u32,
 }
 
-/// Where a piece of cloth lies: its own axes in garment space.
+/// Position of a piece of cloth: its own axes in garment space.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
     pub(crate) origin: (f32, f32),
@@ -95,7 +95,7 @@ impl Cloth {
         c
     }
 
-    /// How readily it creases: scales the height of folds.
+    /// Tendency to crease: scales the height of folds.
     pub(crate) fn drape(&self) -> f32 {
         match self.fabric {
             Fabric::Chiffon => 1.15,

@@ -41,7 +41,7 @@ use image::RgbImage;
 
 pub use styles::StyleMix;
 
-/// What to render.
+/// Options of a rendered shop.
 #[derive(Clone, Debug)]
 pub struct RenderOptions {
     /// Number of products, at least 1.
@@ -52,13 +52,13 @@ pub struct RenderOptions {
     pub size: u32,
     /// Customers' photos a product; 2 is usual.
     pub user_photos: usize,
-    /// How style label sets are drawn.
+    /// Sampling of the style label sets.
     pub style_mix: StyleMix,
     /// The folder to make. It must not exist, or be empty.
     pub out: PathBuf,
 }
 
-/// What was rendered.
+/// Summary of a rendered shop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderSummary {
     /// Products.

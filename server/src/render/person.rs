@@ -14,7 +14,7 @@ use super::random::Dice;
 const SKIN: [u32; 9] = [0xF6DCC8, 0xF0CDB2, 0xE8BE9E, 0xDDAE88, 0xC99470, 0xAE7A55, 0x8E5D3D, 0x6C442C, 0x4D3022];
 const HAIR: [u32; 8] = [0x17130F, 0x241A14, 0x3A2618, 0x583820, 0x7A5230, 0xA87B45, 0xC9A468, 0x6B6764];
 
-/// What a customer wears below.
+/// Clothes of a customer below the waist.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Below {
     Nothing,
@@ -228,7 +228,7 @@ impl Person {
         }
     }
 
-    /// What the legs wear.
+    /// Cloth on the legs.
     pub(crate) fn leg_cloth(&self) -> &Cloth {
         &self.below_cloth
     }

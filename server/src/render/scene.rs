@@ -28,7 +28,7 @@ pub(crate) fn studio(size: usize, dice: &mut Dice) -> Picture {
     })
 }
 
-/// What clothes are laid on: floorboards, a bed sheet, a rug, tiles, a table top.
+/// Surface under the clothes: floorboards, a bed sheet, a rug, tiles, a table top.
 pub(crate) fn surface(size: usize, dice: &mut Dice) -> Picture {
     let seed = dice.word() as u32;
     let zoom = dice.range(0.7, 1.4);

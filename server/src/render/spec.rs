@@ -1,4 +1,4 @@
-//! What an item is, before anything is drawn: its attributes, drawn from its style labels.
+//! Specification of an item before it is drawn: its attributes, sampled from its style labels.
 
 use std::collections::BTreeMap;
 
@@ -77,7 +77,7 @@ impl ItemSpec {
         map
     }
 
-    /// Whether the twins' only difference may be this item's `change`, applied to a copy.
+    /// Copy of the item that differs in one attribute.
     fn twin(&self, dice: &mut Dice) -> Self {
         let mut t = self.clone();
         let before = self.attributes();

@@ -69,7 +69,7 @@ pub(crate) const BY_RARITY: [usize; 13] = [
 /// [print(f'{k},{v}') for k,v in sorted(n.items(), key=lambda x:(-x[1],x[0]))]" > style_sets.csv`
 const TABLE: &str = include_str!("style_sets.csv");
 
-/// How the label sets of a shop are drawn.
+/// Sampling of a shop's label sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum StyleMix {
     /// In proportion to the real counts.
@@ -85,7 +85,7 @@ pub enum StyleMix {
 pub(crate) struct StyleSet(pub(crate) Vec<usize>);
 
 impl StyleSet {
-    /// Whether the set holds this style.
+    /// True if the set contains this style.
     pub(crate) fn has(&self, style: usize) -> bool {
         self.0.contains(&style)
     }

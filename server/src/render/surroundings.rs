@@ -1,4 +1,4 @@
-//! What stands behind a person: rooms and streets.
+//! Backgrounds behind a person: rooms and streets.
 
 use super::canvas::Canvas;
 use super::noise::{blend, cloud, lattice, saw, scale};

@@ -39,7 +39,7 @@ impl Axis {
         Self { logarithmic: true, ..Self::fixed(title, 10f64.powf(low), 10f64.powf(high)) }
     }
 
-    /// Where `value` lies, 0 at the low end and 1 at the high end.
+    /// Position of `value`, 0 at the low end and 1 at the high end.
     pub(super) fn place(&self, value: f64) -> f64 {
         let (value, low, high) = if self.logarithmic {
             (value.max(self.low).log10(), self.low.log10(), self.high.log10())
@@ -110,7 +110,7 @@ pub enum Mark {
     Line {
         /// x and y.
         points: Vec<[f64; 2]>,
-        /// Which colour.
+        /// Index of the colour.
         series: usize,
         /// For the legend.
         name: Option<String>,
@@ -119,14 +119,14 @@ pub enum Mark {
     Dots {
         /// x and y.
         points: Vec<[f64; 2]>,
-        /// Which colour.
+        /// Index of the colour.
         series: usize,
     },
     /// A dashed line over the panel's whole height: what was chosen.
     Chosen {
         /// x.
         at: f64,
-        /// Which colour.
+        /// Index of the colour.
         series: usize,
     },
     /// A dotted line: what a constant guess, or a perfect model, would do.
@@ -140,7 +140,7 @@ pub enum Mark {
     Bars {
         /// Left end, right end, height.
         bars: Vec<[f64; 3]>,
-        /// Which colour.
+        /// Index of the colour.
         series: usize,
     },
 }
@@ -154,16 +154,16 @@ pub struct Panel {
     pub x: Axis,
     /// Upwards.
     pub y: Axis,
-    /// What is in it, the last on top.
+    /// Marks, the last on top.
     pub marks: Vec<Mark>,
 }
 
 /// Panels that belong together.
 #[derive(Debug, Clone)]
 pub struct Figure {
-    /// What it is.
+    /// Title.
     pub title: String,
-    /// What there is to see, for those who cannot.
+    /// Text alternative for readers who cannot see the plot.
     pub description: String,
     /// Read along the lines.
     pub panels: Vec<Panel>,

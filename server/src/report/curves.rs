@@ -1,4 +1,4 @@
-//! What the plots of a classifier show, computed from predictions: precision and recall, F2 over thresholds, labels that
+//! Data of a classifier's plots, computed from predictions: precision and recall, F2 over thresholds, labels that
 //! are mistaken for one another, and whether probabilities mean what they say.
 
 use crate::evaluate::multilabel::{Counts, Predictions};

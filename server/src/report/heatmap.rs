@@ -5,13 +5,13 @@ use super::svg::{Anchor, Svg};
 /// A square matrix over named labels.
 #[derive(Debug)]
 pub struct Matrix<'a> {
-    /// What it is.
+    /// Title.
     pub title: String,
-    /// What there is to see, for those who cannot.
+    /// Text alternative for readers who cannot see the plot.
     pub description: String,
-    /// What the lines are.
+    /// Meaning of the lines.
     pub lines: &'a str,
-    /// What the columns are.
+    /// Meaning of the columns.
     pub columns: &'a str,
     /// Names of lines and columns.
     pub names: &'a [String],

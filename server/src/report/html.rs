@@ -19,7 +19,7 @@ pub struct Worst {
     pub note: Option<String>,
 }
 
-/// What the page says.
+/// Content of the page.
 #[derive(Debug)]
 pub struct Content<'a> {
     /// The run.

@@ -5,13 +5,13 @@ use super::svg::{Anchor, Svg, mark, series};
 /// One value with an interval.
 #[derive(Debug, Clone)]
 pub struct Dot {
-    /// What it is.
+    /// Name of the line.
     pub name: String,
     /// The value.
     pub value: f64,
     /// Its interval, if there is one.
     pub interval: Option<(f64, f64)>,
-    /// What to write beside it.
+    /// Note next to the interval.
     pub note: String,
 }
 

@@ -1,4 +1,4 @@
-//! What a run leaves for people: tables, plots, the worst mistakes, and one page that holds them all.
+//! Reports of a run for people: tables, plots, the worst mistakes, and one page that contains them all.
 //!
 //! **Invariant:** everything here is made from a run's files and its predictions alone, and can be made again.
 
@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 /// The page's name within a run.
 pub const PAGE: &str = "report.html";
 
-/// What is known of a classifier's best epoch.
+/// Results of a classifier's best epoch.
 #[derive(Debug)]
 pub struct Classified<'a> {
     /// Its predictions on the tuning part.

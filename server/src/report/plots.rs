@@ -191,7 +191,7 @@ pub fn thresholds(predictions: &Predictions, thresholds: &[f32]) -> String {
     .draw()
 }
 
-/// How often each label is predicted where another is true.
+/// Plot of how often each label is predicted where another is true.
 pub fn confusion(predictions: &Predictions, thresholds: &[f32]) -> String {
     let mut labels: Vec<usize> = (0..predictions.labels.len()).collect();
     if labels.len() > MATRIX_LABELS {
@@ -211,7 +211,7 @@ pub fn confusion(predictions: &Predictions, thresholds: &[f32]) -> String {
     })
 }
 
-/// Whether probabilities come true as often as they say, and how many there are of each.
+/// Reliability diagram: observed frequency per bin of predicted probability, with the counts.
 pub fn calibration(predictions: &Predictions) -> String {
     let bins = reliability(predictions);
     let filled: Vec<(usize, &super::curves::Bin)> = bins.iter().enumerate().filter(|(_, bin)| bin.n > 0).collect();

@@ -15,11 +15,11 @@ pub struct Epoch {
     pub epoch: usize,
     /// Mean over the epoch.
     pub train_loss: Option<f64>,
-    /// What chooses the epoch, higher is better.
+    /// Score that selects the epoch; higher is better.
     pub score: Option<f64>,
     /// Learning rate at the epoch's first step.
     pub rate: Option<f64>,
-    /// How long the epoch took, evaluation included.
+    /// Duration of the epoch, evaluation included.
     pub seconds: Option<f64>,
     /// Throughput of training.
     pub images_per_second: Option<f64>,
@@ -27,7 +27,7 @@ pub struct Epoch {
     pub figures: BTreeMap<String, f64>,
 }
 
-/// What has become of a run.
+/// State of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -62,13 +62,13 @@ pub struct Record {
     pub recipe_text: String,
     /// The recipe's keys, whatever version wrote them.
     pub recipe: toml::Table,
-    /// Where the run came from.
+    /// Origin of the run.
     pub provenance: Option<Provenance>,
     /// Epochs that are done, in order.
     pub epochs: Vec<Epoch>,
-    /// What has become of it.
+    /// State of the run.
     pub status: Status,
-    /// What could not be read, and why.
+    /// Files that could not be read, with reasons.
     pub notes: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ pub struct Record {
 pub const BUNDLE: &str = "bundle";
 
 impl Record {
-    /// Whether a folder looks like a run, whole or broken.
+    /// True if a folder looks like a run, whole or broken.
     pub fn is_run(dir: &Path) -> bool {
         [RECIPE, PROVENANCE, METRICS].iter().any(|file| dir.join(file).is_file())
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// How deep below the folder runs are looked for; an ablation's lie three deep.
+/// Depth of the search for runs; those of an ablation lie three deep.
 const DEPTH: usize = 4;
 
 /// One run in a line.
@@ -30,13 +30,13 @@ pub struct Line {
     pub best_epoch: Option<usize>,
     /// Time of all epochs.
     pub seconds: f64,
-    /// Where it computed.
+    /// Device of the training.
     pub device: Option<String>,
     /// The program's commit.
     pub commit: Option<String>,
-    /// What has become of it.
+    /// State of the run.
     pub status: Status,
-    /// What could not be read.
+    /// Files that could not be read.
     pub notes: Vec<String>,
 }
 
@@ -126,7 +126,7 @@ pub fn listed(lines: &[Line], below: &Path) -> String {
     text
 }
 
-/// What differs between runs.
+/// Differences between runs.
 #[derive(Debug, Clone, Serialize)]
 pub struct Comparison {
     /// The folders, in the order asked for.
@@ -135,7 +135,7 @@ pub struct Comparison {
     pub recipe: BTreeMap<String, Vec<Option<String>>>,
     /// Figures of each run's best epoch.
     pub figures: BTreeMap<String, Vec<Option<f64>>>,
-    /// What could not be read.
+    /// Files that could not be read.
     pub notes: Vec<String>,
 }
 

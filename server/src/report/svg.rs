@@ -18,7 +18,7 @@ const SERIES: [(&str, &str); 6] = [
 /// Number of colours; series beyond it begin again.
 pub const N_SERIES: usize = SERIES.len();
 
-/// Where a text begins.
+/// Alignment of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Anchor {
     /// At its left end.

@@ -25,7 +25,7 @@ pub fn summary(epochs: &[Epoch]) -> anyhow::Result<Vec<u8>> {
     Ok(table.into_inner()?)
 }
 
-/// What is known of one label.
+/// Results for one label.
 #[derive(Debug, Clone)]
 pub struct LabelRow {
     /// Label identifier.
@@ -97,15 +97,15 @@ pub fn labels(rows: &[LabelRow]) -> anyhow::Result<Vec<u8>> {
 /// A figure over all labels, beside what a guess would reach.
 #[derive(Debug, Clone)]
 pub struct FigureRow {
-    /// What it is.
+    /// Name of the metric.
     pub name: String,
     /// The figure with its bootstrap interval over images.
     pub ours: Interval,
     /// The same with every threshold at 0.5.
     pub half: f64,
-    /// What the constant guess is.
+    /// Description of the constant guess.
     pub guess: &'static str,
-    /// What it reaches.
+    /// Value that the constant guess reaches.
     pub guessed: f64,
 }
 

@@ -42,7 +42,7 @@ pub struct UnknownBackbone {
     pub name: String,
 }
 
-/// What the published weights of a backbone were trained on.
+/// Dataset that the published weights of a backbone were trained on.
 ///
 /// A recipe without `mean` and `std` under `[input]` gets the backbone's; the size is the recipe's own choice.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -164,7 +164,7 @@ impl BackboneConfig {
         each!(self, config => config.channels())
     }
 
-    /// What published weights expect, and the least that the network takes.
+    /// Input that published weights expect, and the smallest input that the network accepts.
     pub fn input(&self) -> InputContract {
         match self {
             Self::ResNet(_) | Self::MobileNetV3(_) => IMAGENET,

@@ -91,7 +91,7 @@ impl ConvBn {
     }
 }
 
-/// How a network's norms are turned into biases.
+/// Folding of a network's norms into biases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fold {
     /// Keep the function (of a trained network).

@@ -10,7 +10,7 @@ use burn::tensor::activation::{relu, softmax};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// What a classifier with dense supervision has beside its backbone and hidden layers.
+/// Layers that dense supervision adds to a classifier's backbone and hidden layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DenseConfig {

@@ -12,7 +12,7 @@ use burn::tensor::{Device, Tensor};
 /// Width of a layer's 1×1 convolution, in growth rates.
 const BOTTLENECK: usize = 4;
 
-/// Which densely connected network.
+/// Member of the family of densely connected networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DenseNetConfig {
     /// Layers in each of the four blocks.

@@ -11,7 +11,7 @@ use burn::nn::pool::{AvgPool2d, AvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-/// Which Inception-v3.
+/// Variant of Inception-v3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InceptionConfig {
     /// Channels of the first convolution, 32 in the paper and a multiple of 2; all others scale with it.

@@ -7,7 +7,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::activation::{hard_swish, relu};
 use burn::tensor::{Device, Tensor};
 
-/// Which MobileNetV3.
+/// Variant of MobileNetV3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MobileNetV3Config {
     /// 1.5 M parameters before the classifier's share.

@@ -1,4 +1,4 @@
-//! What a bundle may do to a retrieval network's embeddings: an affine map to fewer values, such as a learned whitening.
+//! Projection of a retrieval network's embeddings: an affine map to fewer values, such as a learned whitening.
 
 use super::retrieval::unit_norm;
 use burn::module::{Module, Param};

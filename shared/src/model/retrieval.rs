@@ -57,7 +57,7 @@ pub struct RetrievalConfig {
     /// Values of each part's projection.
     #[serde(default = "default_part_dim")]
     pub part_dim: usize,
-    /// How a part is pooled.
+    /// Pooling of a part.
     #[serde(default)]
     pub pooling: Pooling,
     /// One last stage for all branches instead of a copy each: a quarter of the size, less accurate.
@@ -70,7 +70,7 @@ pub struct RetrievalConfig {
     /// its batch norm; the identity softmax, and the search, see it behind the norm, which then has no shift.
     #[serde(default, skip_serializing_if = "is_off")]
     pub neck: bool,
-    /// What weighs each branch's map before it is cut; not in the browser.
+    /// Attention on each branch's map before it is cut into parts; absent in the browser.
     #[cfg(feature = "backbones")]
     #[serde(default, skip_serializing_if = "Attention::is_none")]
     pub attention: Attention,
@@ -85,7 +85,7 @@ pub struct RetrievalConfig {
     pub share: u32,
 }
 
-/// What weighs a branch's map before it is cut and pooled.
+/// Attention on a branch's map before it is cut into parts and pooled.
 #[cfg(feature = "backbones")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -266,7 +266,7 @@ pub struct RetrievalNet {
     /// One a branch, or none at all.
     #[cfg(feature = "backbones")]
     attention: Vec<Cbam>,
-    /// What the embedding goes through at last.
+    /// Projection of the finished embedding.
     #[cfg(feature = "backbones")]
     projection: Option<Projection>,
     /// Networks that embed together with this one.
@@ -288,9 +288,9 @@ pub struct RetrievalNet {
 /// Every part's projection, each `[batch, part_dim]`.
 #[derive(Debug, Clone)]
 pub struct Parts {
-    /// What losses that compare embeddings see: before the norm of a BNNeck, otherwise the same as `embedding`.
+    /// Inputs of losses that compare embeddings: before the norm of a BNNeck, otherwise the same as `embedding`.
     pub compared: Vec<Tensor<2>>,
-    /// What identity softmaxes and the search see.
+    /// Inputs of identity softmaxes and of the search.
     pub embedding: Vec<Tensor<2>>,
 }
 
@@ -361,7 +361,7 @@ impl RetrievalNet {
         Self { projection: Some(projection), ..self }
     }
 
-    /// What the embeddings of this network, and of query encoders of the network without it, are projected by.
+    /// Projection of this network's embeddings, and of those of query encoders for the network without it.
     #[cfg(feature = "backbones")]
     pub fn projection(&self) -> Option<&Projection> {
         self.projection.as_ref()

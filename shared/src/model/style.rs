@@ -81,7 +81,7 @@ impl From<Hidden> for Widths {
     }
 }
 
-/// What sits on the pooled features.
+/// Head on the pooled features.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "head", rename_all = "lowercase")]
 pub enum HeadConfig {
@@ -105,7 +105,7 @@ impl Default for HeadConfig {
 pub struct StyleConfig {
     /// Name in the registry of backbones.
     pub backbone: String,
-    /// What sits on the features.
+    /// Head on the features.
     #[serde(flatten)]
     pub head: HeadConfig,
     /// Dense supervision beside the head's hidden layers; not in the browser, whose students have none.

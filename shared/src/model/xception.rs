@@ -9,7 +9,7 @@ use burn::nn::{Initializer, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-/// Which Xception.
+/// Variant of Xception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct XceptionConfig {
     /// Channels of the first convolution, 32 in the paper and a multiple of 4; all others scale with it.

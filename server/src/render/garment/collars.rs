@@ -11,7 +11,7 @@ use crate::render::spec::ItemSpec;
 use super::cut::Cut;
 use super::tops::patch;
 
-/// What shows behind the neck.
+/// Draws the part of a collar behind the neck.
 pub(crate) fn back(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
     let (n, y) = (cut.neck, cut.neck_y);
     let inside = cloth.plain(scale(cloth.print.ground, 0.5));
@@ -71,7 +71,7 @@ pub(crate) fn back(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Clot
     canvas.paint(&Outline::rounded(-2.0, top, 2.0, top + 1.7, 0.2), &Paint::new(Class::Garment, &tag).shadow(0.3, 0.4));
 }
 
-/// What lies in front.
+/// Draws the part of a collar in front of the neck.
 pub(crate) fn front(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
     match spec.neck {
         Neck::Crew | Neck::Boat | Neck::Vee | Neck::Square => band(canvas, spec, cut, cloth),

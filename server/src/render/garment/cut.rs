@@ -194,7 +194,7 @@ fn neckline_half(kind: Neck, neck: f32, neck_y: f32, depth: f32) -> Outline {
     }
 }
 
-/// Where the sleeve ends, as a fraction of the arm.
+/// End of the sleeve, as a fraction of the arm.
 fn sleeve_end(spec: &ItemSpec) -> f32 {
     let mut dice = Dice::new(spec.look, 0x51EE);
     match spec.sleeve {

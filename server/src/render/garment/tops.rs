@@ -14,7 +14,7 @@ use super::collars;
 use super::cut::{Cut, SleeveCut};
 use super::trims;
 
-/// What lies behind the neck: the inside of the back, a raised collar's back, a hood.
+/// Draws the parts behind the neck: the inside of the back, the back of a raised collar, a hood.
 pub(crate) fn draw_back(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
     collars::back(canvas, spec, cut, cloth);
 }

@@ -158,7 +158,7 @@ pub(crate) fn details(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &C
     }
 }
 
-/// What runs down a sleeve or round its end.
+/// Draws trims along a sleeve or around its end.
 pub(crate) fn sleeve(canvas: &mut Canvas, spec: &ItemSpec, sleeve: &SleeveCut, cloth: &Cloth) {
     let end = sleeve.axis[2];
     let frame = Frame::along(sleeve.axis[1], end, 0.0);
