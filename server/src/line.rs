@@ -216,10 +216,9 @@ mod tests {
 
     /// Asks `question`, held by a clone of `held`, and waits until the line has it.
     async fn ask(line: &Arc<Numbers>, question: u32, held: &Arc<()>) -> tokio::task::JoinHandle<Result<u32, Refused>> {
-        let before = line.waiting();
         let (asked, held) = (Arc::clone(line), Arc::clone(held));
         let asker = tokio::spawn(async move { asked.ask(question, held).await });
-        while line.waiting() == before && !asker.is_finished() {
+        while line.lock().jobs.back().is_none_or(|job| job.question != question) && !asker.is_finished() {
             tokio::task::yield_now().await;
         }
         asker

@@ -221,6 +221,8 @@ impl<M: FnMut() -> anyhow::Result<EmbedFn>> Worker<M> {
         let mut model = match self.load() {
             Ok(model) => Some(model),
             Err(error) => {
+                // Closed first, so that whoever hears of the error finds the queue ended.
+                self.line.close();
                 let _ = started.send(Err(error));
                 return;
             }
