@@ -76,7 +76,7 @@ pub enum BundleError {
     Projection {
         /// The file.
         file: String,
-        /// What does not fit.
+        /// Mismatch between the weights and the architecture.
         source: WeightsError,
     },
     /// The weights do not fit the architecture.
@@ -95,7 +95,7 @@ pub struct WeightsInfo {
     pub sha256: String,
     /// `f32` or `f16`.
     pub dtype: String,
-    /// Whether batch norms are folded into the layers before them.
+    /// True if batch norms are folded into the layers before them.
     pub folded: bool,
 }
 
@@ -141,7 +141,7 @@ impl std::ops::Deref for Weights {
     }
 }
 
-/// What is known of the training, so that it can be repeated.
+/// Record of the training, so that it can be repeated.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Training {
     /// The command that made the model.
@@ -165,9 +165,9 @@ pub struct Manifest {
     pub format: u32,
     /// Name for people and logs.
     pub id: String,
-    /// Which network.
+    /// Architecture of the network.
     pub architecture: Architecture,
-    /// What it expects.
+    /// Input of the network.
     pub input: InputSpec,
     /// Label or class identifiers in the order of the logits; empty for retrieval.
     pub labels: Vec<String>,
@@ -187,11 +187,11 @@ pub struct Manifest {
     pub floor: Option<ScoreFloor>,
     /// The file beside the manifest.
     pub weights: WeightsInfo,
-    /// What a retrieval network's embeddings are projected by, if anything.
+    /// Projection of a retrieval network's embeddings, if any.
     #[cfg(feature = "backbones")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projection: Option<ProjectionInfo>,
-    /// How it was trained; not public.
+    /// Record of the training; not public.
     #[serde(default, skip_serializing_if = "is_default")]
     pub training: Training,
     /// Figures by name, measured on the split that the name says; not public.
@@ -206,8 +206,8 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl Manifest {
-    /// What a program needs that runs the network, and no more: commands, paths, data and figures of the training are left
-    /// out. [`Manifest::from_json`] reads it, and [`Manifest::model_id`] stays the same.
+    /// Public part of the manifest: all that a program needs to run the network. Commands, paths, data and metrics of the
+    /// training are left out. [`Manifest::from_json`] reads it, and [`Manifest::model_id`] stays the same.
     pub fn public(&self) -> Self {
         let mut public = Self { training: Training::default(), metrics: BTreeMap::new(), ..self.clone() };
         #[cfg(feature = "backbones")]
@@ -379,7 +379,7 @@ impl Manifest {
         self.floor.as_ref().filter(|floor| floor.gallery == gallery).map(|floor| floor.score)
     }
 
-    /// What the network is for: `style`, `retrieval` or `query`.
+    /// Task of the network: `style`, `retrieval` or `query`.
     pub fn task(&self) -> &'static str {
         match self.architecture {
             Architecture::Style(_) => "style",
@@ -478,7 +478,7 @@ pub fn load_retrieval(manifest: &Manifest, weights: &Weights, device: &Device) -
     Ok(net)
 }
 
-/// What a retrieval bundle projects its network's embeddings by, on `device`, from the file that it names; nothing if it
+/// Loads the projection of a retrieval bundle's embeddings onto `device`, from the file that it names; `None` if it
 /// does not.
 ///
 /// # Errors

@@ -62,7 +62,7 @@ impl Embedding {
         Ok(Self { space: space.into(), values })
     }
 
-    /// Which space it lies in.
+    /// Id of the embedding space.
     pub fn space(&self) -> &str {
         &self.space
     }

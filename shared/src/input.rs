@@ -112,7 +112,7 @@ impl<'a> Pixels<'a> {
     }
 }
 
-/// How a picture of another shape fills the model's rectangle.
+/// Placement of a picture of another shape in the model's rectangle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
@@ -125,7 +125,7 @@ pub enum Fit {
     Pad,
 }
 
-/// What a model expects: size, fit and normalisation. Stored in every bundle.
+/// Input of a model: size, fit and normalisation. Stored in every bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputSpec {
@@ -133,7 +133,7 @@ pub struct InputSpec {
     pub width: usize,
     /// Height in pixels.
     pub height: usize,
-    /// How other shapes are made to fit.
+    /// Placement of pictures of another shape.
     #[serde(default)]
     pub fit: Fit,
     /// Channel means, in units of full brightness (0–1).
@@ -171,7 +171,7 @@ impl InputSpec {
         3 * self.width * self.height
     }
 
-    /// Whether the specification holds no pixel at all.
+    /// True if the specification has no pixels.
     pub fn is_empty(&self) -> bool {
         self.width == 0 || self.height == 0
     }
@@ -227,7 +227,7 @@ impl InputSpec {
         Ok(CropBox { x, y, width, height })
     }
 
-    /// Where a point of a picture of `(width, height)` pixels lies in the input, both in pixels from the top left corner;
+    /// Position in the input of a point of a `(width, height)` picture, both in pixels from the top left corner;
     /// outside where the fit cuts it off.
     pub fn locate(&self, (width, height): (usize, usize), (x, y): (f64, f64)) -> (f64, f64) {
         let place = self.place(&Window { x: 0, y: 0, width, height });
@@ -238,7 +238,7 @@ impl InputSpec {
         (along(x, x0, x1, place.left, place.width), along(y, y0, y1, place.top, place.height))
     }
 
-    /// Which part of the window fills which part of the output.
+    /// Part of the window that fills each part of the output.
     fn place(&self, window: &Window) -> Placement {
         let (w, h) = (window.width as f64, window.height as f64);
         let (out_w, out_h) = (self.width as f64, self.height as f64);

@@ -1,4 +1,4 @@
-//! What Selvedge's server and browser must agree on: the taxonomy, the preprocessing, every model, its weights and
+//! Code that Selvedge's server and browser share: the taxonomy, the preprocessing, every model, its weights and
 //! bundles, scores and the wire types.
 //!
 //! **Invariant:** this crate is pure. It opens no file and no socket, reads no clock and starts no thread, so the same

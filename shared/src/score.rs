@@ -21,7 +21,7 @@ pub struct Tag {
     pub threshold: f32,
     /// Threshold, 0–1, at which the label is seldom wrong; nothing where the bundle states none.
     pub precise: Option<f32>,
-    /// Whether the probability reaches the threshold.
+    /// True if the probability reaches the threshold.
     pub on: bool,
 }
 

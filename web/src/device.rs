@@ -4,7 +4,7 @@ use burn::tensor::Device;
 
 use crate::error::WebError;
 
-/// Where a model computes.
+/// Backend that computes a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
     /// The browser's GPU. The module must be built with the `webgpu` feature.

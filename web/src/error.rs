@@ -1,4 +1,4 @@
-//! What can go wrong in the browser, as JavaScript sees it.
+//! Errors in the browser, as JavaScript sees them.
 //!
 //! **Invariant:** every error has a stable code in the `Error`'s `name`; the worker decides by it whether another backend
 //! could help, never by the message.

@@ -64,7 +64,7 @@ impl Model {
         Embedding::new(self.manifest.space(), values).map_err(|error| WebError::Inference(error.to_string()))
     }
 
-    /// What the network answers, if it is one for `task`: `outputs` finite numbers.
+    /// Output of the network, if it is one for `task`: `outputs` finite numbers.
     async fn run(
         &self,
         task: &'static str,

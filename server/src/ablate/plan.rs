@@ -21,7 +21,7 @@ pub struct Variant {
 /// A row of a table: a variant against another.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// What is different.
+    /// Name of the difference.
     pub name: String,
     /// The variant, by place.
     pub variant: usize,
@@ -32,7 +32,7 @@ pub struct Row {
 /// Rows that belong together.
 #[derive(Debug, Clone)]
 pub struct Group {
-    /// What they show.
+    /// Title of the comparison.
     pub title: String,
     /// The rows.
     pub rows: Vec<Row>,
@@ -74,15 +74,15 @@ pub struct Measurement {
 /// Everything an ablation does.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// What it was made from.
+    /// Recipe of the ablation.
     pub ablation: AblationRecipe,
     /// Folder of the dataset instead of the recipe's.
     pub data: Option<PathBuf>,
     /// The seeds.
     pub seeds: Vec<u64>,
-    /// Which switches are on where.
+    /// Switches that are on, per variant.
     pub variants: Vec<Variant>,
-    /// What is compared.
+    /// Comparisons.
     pub groups: Vec<Group>,
     /// Runs to train: all variants of one seed, then of the next.
     pub trainings: Vec<Training>,

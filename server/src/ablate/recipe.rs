@@ -1,4 +1,5 @@
-//! What to switch: a TOML file that names a recipe and the techniques around it. Unknown keys are refused.
+//! Recipe of an ablation: a TOML file that names a training recipe and the techniques to switch. Unknown keys are
+//! refused.
 
 use anyhow::Context;
 use serde::Deserialize;
@@ -17,7 +18,7 @@ pub struct AblationRecipe {
     /// seed, the networks' probabilities are averaged, and thresholds are tuned on what they predict out of fold.
     #[serde(default)]
     pub folds: usize,
-    /// What is compared; each switch can say otherwise for itself.
+    /// Comparisons; each switch can state its own.
     #[serde(default = "Mode::usual")]
     pub modes: Vec<Mode>,
     /// The split that figures are measured on; nothing may be tuned on it.
@@ -43,7 +44,7 @@ pub struct AblationRecipe {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Switch {
-    /// What it is called in tables.
+    /// Name in tables.
     pub name: String,
     /// Settings of the recipe.
     #[serde(default)]
@@ -69,7 +70,7 @@ pub struct Switch {
     pub modes: Option<Vec<Mode>>,
 }
 
-/// What is compared with what.
+/// Kind of comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
@@ -96,7 +97,7 @@ fn default_split() -> String {
 }
 
 impl Switch {
-    /// Whether it takes part in a comparison.
+    /// True if the switch takes part in a comparison.
     pub fn joins(&self, mode: Mode) -> bool {
         self.modes.as_ref().is_none_or(|modes| modes.contains(&mode))
     }
@@ -106,7 +107,7 @@ impl Switch {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Member {
-    /// What it is called; its runs are named by it.
+    /// Name of the network and of its runs.
     pub name: String,
     /// Settings laid over the variant's, such as another backbone.
     pub set: Vec<String>,
@@ -127,7 +128,7 @@ impl AblationRecipe {
         Ok(ablation)
     }
 
-    /// Whether the switches can be told apart and do something.
+    /// Checks that the switches have different names and change something.
     ///
     /// # Errors
     /// Names the switch.

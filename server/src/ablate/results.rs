@@ -1,4 +1,4 @@
-//! What an ablation has found so far: a cell a variant and seed, and the differences between variants.
+//! Results of an ablation so far: one cell per variant and seed, and the differences between variants.
 
 use super::plan::{Measurement, Plan, Row};
 use super::work::{Measured, Workshop};
@@ -15,7 +15,7 @@ pub enum Cell {
     Waiting,
     /// Why there is nothing.
     Failed(String),
-    /// What there is.
+    /// Finished result.
     Done(Box<Done>),
 }
 
@@ -174,7 +174,7 @@ impl Results {
 }
 
 impl Cell {
-    /// What there is, if it is done.
+    /// Result, if it is finished.
     pub fn done(&self) -> Option<&Done> {
         if let Self::Done(done) = self { Some(done) } else { None }
     }

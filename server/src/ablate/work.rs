@@ -17,12 +17,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// How long to wait before looking again at a run that another process trains.
+/// Pause before the next look at a run that another process trains.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Options of each run, which its folder does not know.
 const OPTIONS: &str = "runs.json";
 
-/// What has become of a training.
+/// State of a training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// There is no run yet.
@@ -43,11 +43,11 @@ pub struct Measured {
     pub figures: BTreeMap<String, f64>,
     /// Figures of trivial guesses by name.
     pub guesses: BTreeMap<String, f64>,
-    /// What was found picture by picture.
+    /// Results per picture.
     pub outcomes: Outcomes,
 }
 
-/// What an evaluation depends on.
+/// Inputs of an evaluation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Source {
     weights_sha256: Vec<String>,
@@ -70,7 +70,7 @@ struct Value {
     value: f64,
 }
 
-/// Where an ablation's runs lie and how they are made.
+/// Location of an ablation's runs and the way to make them.
 #[derive(Debug)]
 pub struct Workshop<'a> {
     plan: &'a Plan,
@@ -110,7 +110,7 @@ impl<'a> Workshop<'a> {
         self.out.join("logs").join(format!("{name}.log"))
     }
 
-    /// What there is of a training.
+    /// State of a training.
     ///
     /// # Errors
     /// If its folder holds something else.
@@ -156,7 +156,7 @@ impl<'a> Workshop<'a> {
     /// trains.
     ///
     /// # Errors
-    /// What the training said, if it failed.
+    /// Runs the training; fails with its last messages.
     pub fn train(&self, training: &Training) -> anyhow::Result<()> {
         let dir = self.run(training);
         let mut said = false;
@@ -198,7 +198,7 @@ impl<'a> Workshop<'a> {
     /// Evaluates a finished run, unless that has been done.
     ///
     /// # Errors
-    /// What the evaluation said, if it failed.
+    /// Runs the evaluation; fails with its last messages.
     pub fn measure(&self, measurement: &Measurement) -> anyhow::Result<Measured> {
         let runs: Vec<PathBuf> = measurement.trainings.iter().map(|at| self.run(&self.plan.trainings[*at])).collect();
         let bundles: Vec<PathBuf> = runs.iter().map(|run| run.join(BUNDLE)).collect();

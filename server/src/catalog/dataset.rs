@@ -1,4 +1,4 @@
-//! What indexing needs of a dataset folder: its products, their shop photos, and the photos that visitors may try.
+//! Parts of a dataset folder that indexing reads: its products, their shop photos, and photos that visitors may try.
 //!
 //! `manifest.csv` lists the photos. `products.jsonl`, which a shop has and a plain photo collection lacks, describes the
 //! products; without it a product is what the shop photos of one `item_id` show, and a photo without one is a product of its
@@ -42,13 +42,13 @@ pub(super) struct ShopPhoto {
 pub(super) struct Dataset {
     /// By id, each once.
     pub(super) products: Vec<Product>,
-    /// Where `products.jsonl` describes each of them; 0 where it is not described.
+    /// Line of `products.jsonl` that describes each product; 0 without such a line.
     pub(super) lines: Vec<u64>,
     /// By product, then by path.
     pub(super) photos: Vec<ShopPhoto>,
     /// In the order of `samples.txt`.
     pub(super) samples: Vec<SamplePhoto>,
-    /// What was used otherwise than it is written, or not at all.
+    /// Values that were changed or left out.
     pub(super) remarks: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong with a catalogue, and what to do about it.
+//! Errors of a catalogue, with what to do about them.
 
 use std::path::{Path, PathBuf};
 
@@ -14,11 +14,11 @@ pub enum CatalogError {
     /// The system refused a file operation.
     #[error("cannot {action} {path}")]
     Io {
-        /// What was tried, as a verb.
+        /// Attempted action, as a verb.
         action: &'static str,
         /// On which file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// The manifest cannot be read.
@@ -33,7 +33,7 @@ pub enum CatalogError {
          remove them and index again, or allow more with --max-errors"
     )]
     TooManyErrors {
-        /// How many.
+        /// Number of failures.
         failed: usize,
         /// Of how many.
         total: usize,
@@ -72,7 +72,7 @@ pub enum CatalogError {
     Unsynced {
         /// The catalogue folder.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// Another run holds the folder.
@@ -102,7 +102,7 @@ pub enum CatalogError {
     Damaged {
         /// The folder.
         path: PathBuf,
-        /// What does not agree.
+        /// Disagreement.
         message: String,
     },
     /// The retrieval bundle cannot be used.
@@ -113,7 +113,7 @@ pub enum CatalogError {
     Model {
         /// Photos embedded before.
         after: usize,
-        /// What it said.
+        /// Message of the model.
         message: String,
     },
 }

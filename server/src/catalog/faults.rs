@@ -1,4 +1,4 @@
-//! What is wrong in a file of a dataset, line by line, and what was remarked on without being refused.
+//! Faults in a file of a dataset, line by line, and remarks on values that were not refused.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::CatalogError;
 use crate::data::MaxErrors;
 
-/// How many of a list an error or a report names.
+/// Number of entries of a list that an error or a report names.
 pub(super) const NAMED: usize = 20;
 
 /// Lines of one file that cannot be used, each with the reason.

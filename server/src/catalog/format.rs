@@ -32,7 +32,7 @@ pub(super) struct Header {
     pub(super) count: usize,
     /// Absolute path of the dataset folder when it was indexed.
     pub(super) dataset: PathBuf,
-    /// How the numbers of the embeddings are kept.
+    /// Storage type of the embeddings' numbers.
     #[serde(default)]
     pub(super) storage: Storage,
     /// `count` embeddings of unit norm as [`Storage::encode`] writes them.
@@ -43,7 +43,7 @@ pub(super) struct Header {
     pub(super) products: DataFile,
     /// One sample photo a line.
     pub(super) samples: DataFile,
-    /// Whether the operator chose the samples; versions that chose them by themselves did not write this.
+    /// True if the operator chose the samples; versions that chose them by themselves did not write this.
     #[serde(default)]
     pub(super) samples_chosen: bool,
 }
@@ -59,7 +59,7 @@ pub(super) struct DataFile {
     pub(super) sha256: String,
 }
 
-/// Which product a row of the embeddings shows.
+/// Product and photo of a row of the embeddings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Row {
     /// The product's id.

@@ -17,14 +17,14 @@ use super::top::Best;
 /// Products that one task scans; about a megabyte of embeddings, so that a block stays in cache for all queries.
 const BLOCK: usize = 256;
 
-/// What to look for.
+/// Options of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SearchOptions {
     /// The most products wanted.
     pub limit: usize,
     /// Only products of this category.
     pub category: Option<Category>,
-    /// How they are ranked a second time.
+    /// Method of the second ranking.
     pub rerank: Rerank,
 }
 
@@ -115,7 +115,7 @@ impl Gallery {
         query.dim() == self.embeddings.dim()
     }
 
-    /// Whether `row` is of the category that is wanted.
+    /// True if `row` has the wanted category.
     fn keeps(&self, options: &SearchOptions, row: usize) -> bool {
         options.category.is_none_or(|wanted| wanted == self.categories[self.products[row] as usize])
     }
@@ -219,7 +219,7 @@ mod tests {
         }
     }
 
-    /// Where every product has one photo, the service ranks as the evaluation does.
+    /// Ranks as the evaluation does if every product has one photo.
     #[test]
     fn ranks_as_the_evaluation() {
         let value =

@@ -33,7 +33,7 @@ const UNREADABLE: &str = "pictures cannot be read";
 /// In which way products fail.
 const UNFOUND: &str = "products are shown by no photo of the manifest that can be read";
 
-/// What to index, with what, into where.
+/// Inputs and output of an index run.
 #[derive(Debug, Clone)]
 pub struct IndexOptions {
     /// The dataset folder: `manifest.csv`, its photos, perhaps `products.jsonl` and `samples.txt`.
@@ -42,7 +42,7 @@ pub struct IndexOptions {
     pub bundle: PathBuf,
     /// The catalogue folder; what it holds is replaced at the very end.
     pub out: PathBuf,
-    /// How the embeddings are kept, on disk and in memory.
+    /// Storage type of the embeddings, on disk and in memory.
     pub storage: Storage,
     /// Photos embedded at once.
     pub batch: usize,
@@ -50,7 +50,7 @@ pub struct IndexOptions {
     pub max_errors: MaxErrors,
 }
 
-/// How far an index run is.
+/// Progress of an index run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexProgress {
     /// Photos done.
@@ -59,7 +59,7 @@ pub struct IndexProgress {
     pub total: usize,
 }
 
-/// What an index run did.
+/// Summary of an index run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexSummary {
     /// The model that made the embeddings.
@@ -74,7 +74,7 @@ pub struct IndexSummary {
     pub skipped: Vec<(String, String)>,
     /// Products that no search finds, by id, each with the reason.
     pub unfound: Vec<(String, String)>,
-    /// What was used otherwise than the dataset's files say, or not at all.
+    /// Values of the dataset's files that were changed or left out.
     pub remarks: Vec<String>,
 }
 

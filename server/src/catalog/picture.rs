@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::data::Photo;
 
-/// What is wrong with `path` as the name of a picture below the dataset folder; nothing if it is a plain relative path.
+/// Fault of `path` as the name of a picture below the dataset folder; `None` if it is a plain relative path.
 pub(super) fn fault_of(path: &str) -> Option<&'static str> {
     let drive = |path: &str| path.as_bytes().get(1) == Some(&b':');
     if path.is_empty() {

@@ -29,11 +29,11 @@ pub struct Price {
 pub struct Product {
     /// Stable id.
     pub id: String,
-    /// What kind of item it is.
+    /// Kind of item.
     pub category: Category,
-    /// What the shop calls it.
+    /// Name in the shop.
     pub name: LocalText,
-    /// What it costs, if the shop says.
+    /// Price, if the shop states one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
     /// Ids of its styles.

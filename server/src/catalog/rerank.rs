@@ -1,4 +1,4 @@
-//! What can be done with a ranking after the network: hop, query expansion, k-reciprocal neighbours, gallery augmentation.
+//! Re-ranking of hits: hop, query expansion, k-reciprocal neighbours, gallery augmentation.
 //!
 //! All work on unit vectors of one model. Equal similarities rank in gallery order. Evaluation and service call the same.
 
@@ -17,7 +17,7 @@ const K_RECIPROCAL: KReciprocal = KReciprocal { k1: 20, k2: 6, lambda: 0.3 };
 /// Rows among which k-reciprocal neighbours are looked for where a whole gallery would take too long.
 pub const CANDIDATES: usize = 100;
 
-/// How the gallery is ranked a second time.
+/// Method of the second ranking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rerank {
@@ -47,7 +47,7 @@ impl Rerank {
         queries.par_iter().map(scores).collect()
     }
 
-    /// What the gallery's rows that `keep` wants are searched with instead of `query`, at unit length; `query` itself where
+    /// Query of the second search among the gallery's rows that `keep` accepts, at unit length; `query` itself where
     /// there is no second search.
     pub fn second_query(self, query: &[f32], gallery: &Stored, keep: impl Fn(usize) -> bool + Sync) -> Vec<f32> {
         match self {

@@ -103,7 +103,7 @@ impl Searcher {
         self.line.stuck_for()
     }
 
-    /// Whether the thread has ended.
+    /// True if the thread has ended.
     pub fn has_ended(&self) -> bool {
         self.line.is_closed()
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::top::Best;
 
-/// How a number of an embedding is kept.
+/// Storage type of an embedding's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Storage {
@@ -167,7 +167,7 @@ impl Stored {
         self.len
     }
 
-    /// Whether there are none.
+    /// True if there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -11,7 +11,7 @@ use super::format::{Header, Row};
 use super::storage::Stored;
 use super::{CatalogError, Gallery, Match, Product, SamplePhoto, SearchOptions};
 
-/// How far the length of a stored embedding may be from one.
+/// Largest difference between the length of a stored embedding and one.
 const NORM_TOLERANCE: f32 = 1e-3;
 
 /// The most numbers of an embedding; more in a header tell of damage.
@@ -20,7 +20,7 @@ const MAX_DIM: usize = 1 << 20;
 /// Embeddings read at once.
 const ROWS_AT_ONCE: usize = 1024;
 
-/// How often opening starts over when the catalogue is replaced meanwhile.
+/// Number of attempts to open a catalogue that is replaced meanwhile.
 const ATTEMPTS: usize = 3;
 
 /// One product found.
@@ -141,7 +141,7 @@ impl Catalog {
         &self.products
     }
 
-    /// Whether the catalogue names the picture at `path`, relative to the dataset folder: as an indexed photo, a product's
+    /// True if the catalogue names the picture at `path`, relative to the dataset folder: an indexed photo, a product's
     /// picture or a sample.
     pub fn shows(&self, path: &str) -> bool {
         self.by_image.binary_search_by(|&row| self.rows[row as usize].image.as_str().cmp(path)).is_ok()
@@ -157,7 +157,7 @@ impl Catalog {
         &self.header
     }
 
-    /// Whether a product is of this category.
+    /// True if a product has this category.
     pub fn has(&self, category: Category) -> bool {
         self.products.iter().any(|product| product.category == category)
     }
@@ -182,7 +182,7 @@ impl Catalog {
         self.header.count
     }
 
-    /// Where the dataset was when it was indexed.
+    /// Path of the dataset when it was indexed.
     pub fn dataset(&self) -> &PathBuf {
         &self.header.dataset
     }

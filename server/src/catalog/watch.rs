@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Catalog;
 use super::format::Header;
 
-/// How long a finding is believed.
+/// Time for which a finding is kept.
 const BELIEVED: Duration = Duration::from_secs(1);
 
 /// Photos whose files are looked for.
@@ -66,7 +66,7 @@ impl Watch {
         found.fault.clone()
     }
 
-    /// Whether another catalogue, which the service could serve, took the place of this one; or what is wrong.
+    /// True if another catalogue that the service could serve took the place of this one; or the fault.
     fn look(&self) -> Result<bool, String> {
         let now = Header::read(&self.dir).map_err(|error| error.to_string())?;
         if (&now.model_id, now.dim) != (&self.header.model_id, self.header.dim) {

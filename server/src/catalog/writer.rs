@@ -23,7 +23,7 @@ const DATA: [&str; 4] = ["embeddings", "rows", "products", "samples"];
 /// The only writer of a catalogue folder, until it is dropped; what it wrote goes with it unless it was committed.
 pub(super) struct Writer {
     dir: PathBuf,
-    /// Whether this run made the folder.
+    /// True if this run made the folder.
     created: bool,
     /// Files that this run made.
     made: RefCell<Vec<PathBuf>>,

@@ -195,7 +195,7 @@ fn by_ensemble(args: &SubmitArgs, dir: &Path, zoo: &Path, wanted: Option<&[Entry
     wanted.iter().map(answer).collect()
 }
 
-/// Where the challenge's styles are among labels.
+/// Positions of the challenge's styles among labels.
 fn places(labels: &[String]) -> anyhow::Result<Vec<usize>> {
     let of = |id: &str| labels.iter().position(|label| label == id);
     let places: Option<Vec<usize>> = STYLES.iter().map(|style| of(style.id)).collect();

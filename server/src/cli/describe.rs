@@ -9,7 +9,7 @@ use std::path::Path;
 /// Files or labels of one kind that are named one by one.
 const NAMED: usize = 20;
 
-/// What one split holds.
+/// Counts of one split.
 #[derive(Default)]
 struct Split<'a> {
     images: usize,

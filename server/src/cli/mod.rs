@@ -141,7 +141,7 @@ pub struct DistillArgs {
 /// Runs a parsed command line.
 ///
 /// # Errors
-/// Whatever went wrong, with what to do about it where that is known.
+/// The error of the command, with a hint where one is known.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Dataset(DatasetCommand::Render(args)) => shop::render(&args),

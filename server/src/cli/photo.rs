@@ -35,7 +35,7 @@ struct PictureArgs {
 }
 
 impl PictureArgs {
-    /// What a model sees of the picture: `[3, height, width]`.
+    /// Input of a model for the picture: `[3, height, width]`.
     fn input(&self, spec: &InputSpec) -> anyhow::Result<Vec<f32>> {
         Ok(match (&self.image, &self.pixels, self.width, self.height) {
             (_, Some(path), Some(width), Some(height)) => {

@@ -170,7 +170,7 @@ pub(super) fn recolour_dataset(args: &RecolourArgs, device: DeviceChoice) -> any
     print(&args.out.display().to_string())
 }
 
-/// Whether a row is to be recoloured, if there is room for it.
+/// True if a row is to be recoloured, provided there is room for it.
 fn is_chosen(row: &Row, args: &RecolourArgs) -> bool {
     let labels = &args.labels;
     row.split == TRAIN && (labels.is_empty() || row.labels().any(|label| labels.iter().any(|wanted| wanted == label)))

@@ -1,4 +1,4 @@
-//! Where a picture's subject is: a box to start from, proposed without any network.
+//! Proposal of a box around a picture's subject, without a network.
 //!
 //! Minimum barrier distance to the frame and backgroundness by the frame's colours: Zhang et al., "Minimum Barrier Salient
 //! Object Detection at 80 FPS", ICCV 2015 (their MB+). Beside addition, multiplication and division there is only the
@@ -87,7 +87,7 @@ fn barriers(rgb: &[[f32; 3]], w: usize, h: usize) -> Vec<f32> {
     distance
 }
 
-/// How unlike the colours along the frame each pixel is, 0 to 1: Mahalanobis distances to the four strips, without the
+/// Difference of each pixel from the frame's colours, 0 to 1: Mahalanobis distances to the four strips, without the
 /// greatest, since one side may be the subject's.
 fn strangeness(rgb: &[[f32; 3]], w: usize, h: usize) -> Vec<f32> {
     let strip = |length: usize| ((length as f32 * STRIP) as usize).max(1);

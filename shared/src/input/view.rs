@@ -2,7 +2,7 @@
 
 use super::{CropBox, InputError, InputSpec, Pixels, Placement, Window, resize};
 
-/// How a picture is looked at; the default is the whole of it, as it is.
+/// Transformation of a picture; the default changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct View {
     /// The part that is seen; the whole picture if `None`.
@@ -70,7 +70,7 @@ impl InputSpec {
         Ok(chw)
     }
 
-    /// What an input `[3, height, width]` shows, as RGB bytes row by row: the normalisation undone, for people to look at.
+    /// RGB bytes of an input `[3, height, width]`, row by row, without the normalisation, for people to look at.
     pub fn to_rgb(&self, chw: &[f32]) -> Vec<u8> {
         let plane = self.width * self.height;
         (0..plane.min(chw.len() / 3))
@@ -123,7 +123,7 @@ impl InputSpec {
 }
 
 impl Placement {
-    /// What is placed grows by `scale` about its centre: into the frame as far as there is room, beyond it by losing its
+    /// The placed part grows by `scale` about its centre: into the frame while there is room, beyond it by losing its
     /// ends.
     fn scaled(mut self, spec: &InputSpec, scale: [f64; 2]) -> Self {
         let along = |frame: usize, start: &mut usize, length: &mut usize, from: &mut f64, to: &mut f64, scale: f64| {

@@ -26,7 +26,7 @@ pub enum WeightsError {
         missing: Vec<String>,
         /// In the file, not in the network.
         unexpected: Vec<String>,
-        /// What the file would fit, of pretrained weights.
+        /// Backbone that the file would fit, if it has pretrained weights.
         resembles: Option<Resemblance>,
     },
     /// A tensor of another shape.
@@ -40,7 +40,7 @@ pub enum WeightsError {
         expected: Vec<usize>,
         /// Shape in the file.
         actual: Vec<usize>,
-        /// What the file would fit, of pretrained weights.
+        /// Backbone that the file would fit, if it has pretrained weights.
         resembles: Option<Resemblance>,
     },
     /// None of f64, f32, f16 and bf16.
@@ -103,7 +103,7 @@ fn list(keys: &[String]) -> String {
     }
 }
 
-/// Which of a network's parameters a file must have.
+/// Choice of a network's parameters that a file must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// All of them, and no others: files written by [`save`](super::save).
@@ -167,7 +167,7 @@ fn wanted<M: Module + TorchKeys>(net: &M, scope: Scope) -> HashMap<String, (Stri
     wanted
 }
 
-/// What belongs to heads, ours, torchvision's and timm's, and to auxiliary classifiers.
+/// Prefixes of heads (ours, torchvision's and timm's) and of auxiliary classifiers.
 const HEADS: [&str; 9] =
     ["fc.", "classifier.", "last_linear.", "AuxLogits.", "head.", "parts.", "branches.", "attention.", "exponents"];
 

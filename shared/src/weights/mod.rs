@@ -17,7 +17,7 @@ pub use save::{Precision, save};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 
-/// Where a parameter is in a network, in Burn's names without the names of enum variants.
+/// Path of a parameter in a network, in Burn's names without the names of enum variants.
 #[derive(Debug, Clone, Default)]
 struct Path {
     fields: Vec<String>,

@@ -1,4 +1,4 @@
-//! What would fit: the backbone of the registry whose parameters a file has, for errors about a file that does not fit.
+//! Search for the backbone of the registry whose parameters a file has, for errors about a file that does not fit.
 
 #[cfg(feature = "backbones")]
 use super::{TorchKeys, walk};
@@ -20,7 +20,7 @@ type Parameter = (String, Vec<usize>);
 pub struct Resemblance {
     /// Its name in the registry.
     pub backbone: &'static str,
-    /// Whether its batch norms are folded away, as in a bundle.
+    /// True if its batch norms are folded, as in a bundle.
     pub folded: bool,
 }
 
@@ -81,7 +81,7 @@ pub(super) fn resemblance<'a>(
     None
 }
 
-/// What a file of this backbone's pretrained weights has.
+/// Parameters in a file of this backbone's pretrained weights.
 #[cfg(feature = "backbones")]
 fn parameters(net: &StyleNet) -> BTreeSet<Parameter> {
     let mut parameters = BTreeSet::new();

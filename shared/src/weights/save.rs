@@ -7,7 +7,7 @@ use half::f16;
 use safetensors::tensor::{Dtype, TensorView};
 use std::collections::HashMap;
 
-/// How numbers are stored; arithmetic is always f32.
+/// Stored precision of numbers; arithmetic is always f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
     /// Four bytes a value.
