@@ -91,7 +91,7 @@ mod tests {
             "format": 1, "id": "m", "architecture": architecture, "labels": labels,
             "input": { "width": 64, "height": 64, "fit": "pad", "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5] },
             "thresholds": vec![0.5; labels.len()], "embedding_dim": if query { 8 } else { 0 },
-            "weights": { "file": "w", "bytes": 1, "sha256": "0123456789abcdef", "dtype": "f16", "folded": true },
+            "weights": { "file": "w", "bytes": 10_000_000, "sha256": "0123456789abcdef", "dtype": "f16", "folded": true },
             "training": { "command": "", "recipe": "", "seed": 1, "commit": "", "data": "", "data_sha256": "" },
             "metrics": {}, "licence": "",
         });
