@@ -93,7 +93,7 @@ fn importers_go_past_bad_files_and_tell_pictures_by_their_bytes() {
     assert!(!dir.join("style").exists(), "something was written");
     let (_, said) = style(&["--max-errors", "40%"]).expect("imports the others");
     assert!(said.contains("left out 2 images") && said.contains("train: 3 images"), "{said}");
-    assert!(style(&["--max-errors", "2"]).expect_err("two what?").contains("such as 1%"));
+    assert!(style(&["--max-errors", "two"]).expect_err("neither a count nor a share").contains("such as 1%"));
     let style = Dataset::open(&dir.join("style")).expect("a dataset");
     let names: Vec<&str> = style.rows.iter().filter_map(|row| row.path.rsplit('/').next()).collect();
     assert_eq!(names, ["turned.png", "clear.jpg", "plain"]);
