@@ -143,7 +143,6 @@ fn service_process() {
         server::telemetry::init(server::telemetry::LogFormat::Json, "info").expect("logs");
     }
     let config = ServeConfig {
-        addr: instructions["addr"].as_str().map_or(usual.addr, |addr| addr.parse().expect("an address")),
         queue: QueueOptions {
             max_batch: count("max_batch", usual.queue.max_batch),
             capacity: count("queue", usual.queue.capacity),

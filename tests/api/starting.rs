@@ -1,12 +1,12 @@
 //! The service while it reads its files: the port answers, and signals are obeyed.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use reqwest::blocking::Client;
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::process::Process;
 
 use super::harness::{assert_problem, shop};
@@ -19,25 +19,26 @@ fn the_port_answers_while_the_catalogue_is_read_and_signals_end_it() {
     let pipe = dir.join("catalog.json");
     let _ = fs::remove_file(&pipe);
     assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
-    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let addr: SocketAddr = free.local_addr().expect("an address");
-    drop(free);
-    let instructions = json!({
-        "dir": shop().path(""), "told": shop().path("never"), "catalog": "endless-catalog", "addr": addr.to_string(),
-    });
-    let mut process = Process::start("harness::service_process", &instructions.to_string()).expect("starts");
-
-    let client = Client::builder().timeout(Duration::from_secs(10)).build().expect("a client");
-    let get = |path: &str| client.get(format!("http://{addr}{path}")).send();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let alive = loop {
-        match get("/livez") {
-            Ok(answer) => break answer,
-            Err(error) => assert!(Instant::now() < deadline, "the port does not answer: {error}"),
+    let (told, log) = (shop().path("never"), shop().path("starting.log"));
+    let instructions = json!({ "dir": shop().path(""), "told": told, "catalog": "endless-catalog", "log": true });
+    let stderr = fs::File::create(&log).expect("a log").into();
+    let test = "harness::service_process";
+    let mut process = Process::start_with(test, &instructions.to_string(), stderr, None).expect("starts");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let addr: SocketAddr = loop {
+        let lines = fs::read_to_string(&log).expect("a log");
+        let lines: Vec<Value> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let line = |message: &str| lines.iter().find(|line| line["message"] == message);
+        if let (Some(listening), Some(_)) = (line("listening"), line("reading the catalogue")) {
+            break listening["addr"].as_str().expect("text").parse().expect("an address");
         }
+        assert!(Instant::now() < deadline, "the service does not come to read its catalogue");
         std::thread::sleep(Duration::from_millis(20));
     };
-    assert_eq!(alive.status(), 200);
+
+    let client = Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
+    let get = |path: &str| client.get(format!("http://{addr}{path}")).send();
+    assert_eq!(get("/livez").expect("answers").status(), 200);
     for path in ["/readyz", "/", "/api/v1/samples"] {
         let answer = get(path).expect("answers");
         assert!(answer.headers().contains_key("retry-after"), "{path}");
@@ -51,7 +52,7 @@ fn the_port_answers_while_the_catalogue_is_read_and_signals_end_it() {
     process.terminate().expect("sent");
     let begun = Instant::now();
     while process.ended().expect("waits").is_none() {
-        assert!(begun.elapsed() < Duration::from_secs(5), "the signal is not obeyed");
+        assert!(begun.elapsed() < Duration::from_secs(20), "the signal is not obeyed");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
