@@ -13,6 +13,7 @@ pub mod ensemble;
 pub mod evaluate;
 pub mod http;
 mod line;
+mod memory;
 pub mod pretrained;
 pub mod render;
 pub mod report;

@@ -9,6 +9,7 @@ use reqwest::blocking::Response;
 use serde_json::{Value, json};
 
 use super::harness::{Service, assert_problem, embedding_body, json as read, photo_request, png, shop};
+use super::photos::resident;
 
 /// Long enough for a busy machine, far too short for waiting until others are done.
 const PROMPT: Duration = Duration::from_secs(10);
@@ -238,5 +239,37 @@ fn a_hung_model_does_not_keep_the_process() {
         }
         assert!(service.ended_within(PROMPT).success());
         drop(stream);
+    }
+}
+
+#[test]
+fn memory_of_large_photos_is_returned() {
+    const AT_ONCE: usize = 8;
+    // Noise, so that the file is not taken for a bomb: 18 MB of pixels.
+    let noise = image::RgbImage::from_fn(3000, 2000, |x, y| {
+        image::Rgb([x, y, x ^ y].map(|seed| (seed.wrapping_mul(2_654_435_761) >> 24) as u8))
+    });
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    noise.write_to(&mut jpeg, image::ImageFormat::Jpeg).expect("encodes");
+    let jpeg = jpeg.into_inner();
+
+    let service = Service::start();
+    assert_eq!(service.search(&png(0), &[]).status(), 200);
+    let before = resident(service.process.id());
+    for _ in 0..2 {
+        std::thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(|| assert_eq!(service.search(&jpeg, &[]).status(), 200));
+            }
+        });
+    }
+    let deadline = Instant::now() + PROMPT;
+    while let Some((before, now)) = before.zip(resident(service.process.id())) {
+        let more = now.saturating_sub(before) >> 20;
+        if more < 40 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{more} MB more than before {} photos of 6 megapixels", 2 * AT_ONCE);
+        std::thread::sleep(Duration::from_millis(100));
     }
 }

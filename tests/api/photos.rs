@@ -63,7 +63,7 @@ fn what_is_no_picture_any_more_is_not_sent() {
 }
 
 /// The resident memory of a process in bytes; nothing where the system does not tell.
-fn resident(process: u32) -> Option<u64> {
+pub(crate) fn resident(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? << 10)

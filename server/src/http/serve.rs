@@ -16,6 +16,7 @@ use super::front::Front;
 use super::limits::Limits;
 use crate::catalog::rerank::Rerank;
 use crate::embed::{EmbedFn, QueueOptions};
+use crate::memory;
 use crate::shutdown::{Lifecycle, Phase, Signals};
 
 /// How long the model may still work when all requests have ended.
@@ -75,6 +76,7 @@ pub fn serve_with(
     make: impl FnMut() -> anyhow::Result<EmbedFn> + Send + 'static,
     on_ready: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
+    memory::return_large_blocks();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let served = runtime.block_on(run(config, make, on_ready));
