@@ -5,6 +5,8 @@
 //!
 //! Every client asks again as soon as it is answered. One row a way and number of clients.
 
+#![allow(clippy::print_stdout)] // the table
+
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};

@@ -24,8 +24,8 @@ const CODES: [(u8, &str); 4] = [
 
 /// The number of decimals of a currency's minor unit, 0 to 4, by its ISO 4217 code in capitals; `None` for any other text.
 pub fn exponent(code: &str) -> Option<u8> {
-    let has = |codes: &&str| codes.split_whitespace().any(|known| known == code);
-    CODES.iter().find(|(_, codes)| has(&codes)).map(|(exponent, _)| *exponent)
+    let has = |codes: &str| codes.split_whitespace().any(|known| known == code);
+    CODES.iter().find(|(_, codes)| has(codes)).map(|(exponent, _)| *exponent)
 }
 
 #[cfg(test)]

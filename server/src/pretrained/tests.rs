@@ -61,6 +61,7 @@ fn floats(values: impl IntoIterator<Item = f32>) -> Vec<u8> {
 }
 
 #[test]
+#[allow(clippy::type_complexity)] // a table of cases
 fn tensors_are_read_in_their_own_order_whatever_their_strides() {
     let counted = || floats((0..24).map(|value| value as f32));
     let cases: [(&str, &[usize], &[usize], usize, usize, Vec<u8>, Vec<f32>); 6] = [

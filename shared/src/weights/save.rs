@@ -31,13 +31,13 @@ impl Precision {
 /// # Errors
 /// [`WeightsError`], which names the parameter, if [`load`](super::load) would refuse a value, or `precision` cannot hold it.
 pub fn save<M: Module + TorchKeys>(net: &M, precision: Precision) -> Result<Vec<u8>, WeightsError> {
-    let mut tensors: Vec<Result<(String, Vec<usize>, Vec<u8>), WeightsError>> = Vec::new();
+    let mut tensors = Vec::new();
     walk(net, |fields, shape, data| {
         let key = net.torch_key(fields);
         let values: Vec<f32> = data().iter::<f32>().collect();
         tensors.push(bytes_of(&key, &values, precision).map(|bytes| (key, shape, bytes)));
     });
-    let tensors = tensors.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let tensors = tensors.into_iter().collect::<Result<Vec<_>, WeightsError>>()?;
     let dtype = match precision {
         Precision::F32 => Dtype::F32,
         Precision::F16 => Dtype::F16,
