@@ -210,6 +210,8 @@ impl Manifest {
     /// training are left out. [`Manifest::from_json`] reads it, and [`Manifest::model_id`] stays the same.
     pub fn public(&self) -> Self {
         let mut public = Self { training: Training::default(), metrics: BTreeMap::new(), ..self.clone() };
+        public.precise.iter_mut().for_each(|precise| precise.chosen_on = ChosenOn::default());
+        public.floor.iter_mut().for_each(|floor| floor.chosen_on = ChosenOn::default());
         #[cfg(feature = "backbones")]
         if let Some(projection) = &mut public.projection {
             for private in [&mut projection.command, &mut projection.data, &mut projection.data_sha256] {

@@ -110,7 +110,11 @@ mod tests {
         };
         let query = || manifest(json!({ "task": "query", "backbone": "resnet10_w16", "embedding_dim": 8 }), &[]);
         let point = |threshold: f64| json!({ "threshold": threshold, "precision": 0.9, "bound": 0.8, "items": 12, "recall": 0.4, "base_rate": 0.2 });
-        let precise = |labels: Value| json!({ "target": 0.8, "confidence": 0.95, "labels": labels });
+        let precise = |labels: Value| {
+            let chosen_on = json!({ "command": "selvedge calibrate --data /home/me", "data": "me", "data_sha256": "",
+                                    "split": "val", "photos": 120, "items": 40 });
+            json!({ "target": 0.8, "confidence": 0.95, "chosen_on": chosen_on, "labels": labels })
+        };
         let floor = |score: f64| {
             json!({ "score": score, "gallery": "large@0123456789ab", "allowed": 0.05, "found": 40, "lost": 0.05,
                     "unmatched": 40, "caught": 0.5 })
@@ -129,6 +133,11 @@ mod tests {
         let tags = stated.tags(&[0.0, 1.0]);
         let tags: Vec<_> = tags.iter().map(|tag| (tag.id.as_str(), tag.precise)).collect();
         assert_eq!(tags, [("b", Some(0.75)), ("a", None)]);
+
+        let public = serde_json::to_value(stated.public()).expect("serialises");
+        assert_eq!(public["precise"]["labels"][1]["threshold"], 0.75, "the page needs it");
+        assert!(!public.to_string().contains("/home/me"), "and no more: {public}");
+        assert_eq!(read(public).expect("a public manifest").tags(&[0.0, 1.0]), stated.tags(&[0.0, 1.0]));
 
         let plain = read(query()).expect("an encoder without a floor");
         assert_eq!(plain.floor_in("large@0123456789ab"), None);
