@@ -62,16 +62,14 @@ fn a_floor_is_chosen_and_stated() {
     let weights = |bundle: &str| fs::read(dir.join(bundle).join("weights.safetensors")).expect("weights");
     assert_eq!(weights("stated"), weights("plain"));
 
-    // A query encoder is measured in the gallery of the network that it was distilled from.
+    // A query encoder is measured in the gallery of the network that it was distilled from. This one is random, but ten of forty
+    // products are found by chance.
     fixture::write_query_bundle(&dir.join("query"), &id, fixture::DIM).expect("a bundle");
-    let of_query = ["calibrate", "--bundle", "query", "--data", "shop", "--lost", "0.3", "--out", "stated-query"];
+    let of_query = ["calibrate", "--bundle", "query", "--data", "shop", "--lost", "0.5", "--out", "stated-query"];
     let error = run(dir, &of_query).expect_err("without a gallery");
     assert!(error.contains("--gallery-bundle") && error.contains(&id), "{error}");
-    match run(dir, &[&of_query[..], &["--gallery-bundle", "stated"]].concat()) {
-        Ok(_) => assert_eq!(manifest(dir, "stated-query")["floor"]["gallery"], json!(id)),
-        // Random weights may find too few.
-        Err(error) => assert!(error.contains("too few for a floor"), "{error}"),
-    }
+    run(dir, &[&of_query[..], &["--gallery-bundle", "stated"]].concat()).expect("calibrates");
+    assert_eq!(manifest(dir, "stated-query")["floor"]["gallery"], json!(id));
 
     for (args, expected) in [
         (&["--out", "stated"][..], "holds a bundle already"),
@@ -114,4 +112,21 @@ fn a_network_that_tells_nothing_states_no_precise_threshold() {
     fs::write(dir.join("stated/bundle.json"), stated.to_string()).expect("writes");
     let error = run(dir, &["tag", "--bundle", "stated", "shop/shop/P0001_0.png"]).expect_err("inconsistent");
     assert!(error.contains("labels and precise thresholds differ in number"), "{error}");
+}
+
+/// The demo's bundles say when to be silent, whoever makes them again.
+#[test]
+fn the_demo_bundles_state_their_points() {
+    let bundles = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/bundles");
+    let retrieval = manifest(&bundles, "retrieval");
+    let model = format!(
+        "{}@{}",
+        retrieval["id"].as_str().expect("an id"),
+        &retrieval["weights"]["sha256"].as_str().expect("a hash")[..12]
+    );
+    for bundle in ["retrieval", "query"] {
+        assert_eq!(manifest(&bundles, bundle)["floor"]["gallery"], json!(model), "{bundle}");
+    }
+    let tagger = manifest(&bundles, "tagger");
+    assert_eq!(tagger["precise"]["labels"].as_array().map(Vec::len), tagger["labels"].as_array().map(Vec::len));
 }
