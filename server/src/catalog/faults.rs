@@ -52,7 +52,7 @@ impl fmt::Display for Faults {
     }
 }
 
-/// Things and what is wrong with each; displayed one a line, the first [`NAMED`] of them.
+/// Things and what is wrong with each; displayed one a line, the first 20 of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named(pub Vec<(String, String)>);
 
