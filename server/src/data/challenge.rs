@@ -172,7 +172,7 @@ pub fn find_images(entries: &[Entry], folder: &Path) -> anyhow::Result<Vec<Optio
     Ok(entries.iter().map(of).collect())
 }
 
-/// How many images an import leaves out before it fails.
+/// Number of images that an import may leave out before it fails.
 #[derive(Debug, Clone, Copy)]
 pub struct Allowed {
     /// Images that are not there.

@@ -96,7 +96,7 @@ impl Conversion {
         (conversion.makes_sense(inks)? && !conversion.changes_nothing()).then_some(conversion)
     }
 
-    /// Whether white stays light, black dark, and grey between them.
+    /// True if white stays light, black dark, and grey between them.
     fn makes_sense(&self, inks: bool) -> Option<bool> {
         let opaque = self.from == 2 || (self.from == 4 && !inks);
         let light = |value: u8| {
@@ -111,7 +111,7 @@ impl Conversion {
         Some(within(black, 0, 100) && within(grey, 8, 247) && within(white, 200, 255))
     }
 
-    /// Whether colours come out as they go in, but for rounding; then the pixels are best left alone.
+    /// True if colours stay as they are, apart from rounding; then the pixels are best left alone.
     fn changes_nothing(&self) -> bool {
         if self.from != self.to {
             return false;
@@ -175,7 +175,7 @@ pub(super) fn inks_to_rgb(mut pixels: Vec<u8>) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// What a profile makes of one pixel.
+    /// Converts one pixel by a profile.
     fn seen(profile: &ColorProfile, pixel: &[u8]) -> Option<Vec<u8>> {
         let icc = profile.encode().expect("encodes");
         Conversion::of_icc(&icc, pixel.len(), false)

@@ -126,7 +126,7 @@ fn plain(path: &str) -> OsString {
     parts.iter().collect::<std::path::PathBuf>().into_os_string()
 }
 
-/// Whether both files are there and are not the same.
+/// True if both files exist and differ.
 fn are_two_files(one: &Row, other: &Row, dir: &Path) -> bool {
     let real = |row: &Row| std::fs::canonicalize(dir.join(&row.path)).ok();
     matches!((real(one), real(other)), (Some(a), Some(b)) if a != b)
@@ -165,7 +165,7 @@ fn fold(text: &str) -> String {
     text.chars().map(usual).flat_map(char::to_lowercase).collect()
 }
 
-/// What a name stands for is in one of the splits that must be kept apart, unless its rows say that it is meant so.
+/// Checks that a name is in only one of the splits that must be kept apart, unless its rows say that it is meant so.
 fn apart(rows: &[Row], what: &str, name: fn(&Row) -> &String) -> Result<(), LineError> {
     let mut first: HashMap<&str, &Row> = HashMap::new();
     for row in rows.iter().filter(|row| !name(row).is_empty() && APART.contains(&row.split.as_str())) {

@@ -13,7 +13,7 @@ const OTHERS: [(&[u8], &str); 7] = [
     (b"<!DOCTYPE", "it is a web page, not CSV; download the file itself"),
     (b"<html", "it is a web page, not CSV; download the file itself"),
 ];
-/// What to do about an encoding.
+/// Advice on an encoding.
 const SAVE: &str = "save it as 'CSV UTF-8' (comma delimited)";
 /// Separators that spreadsheets write instead of commas.
 const SEPARATORS: [(char, &str); 6] = [

@@ -1,4 +1,4 @@
-//! What a file declares before a pixel is decoded: its format, its size, and what decoding it costs.
+//! Properties that a file declares before a pixel is decoded: its format, its size, and the cost of decoding it.
 
 use image::ImageFormat;
 

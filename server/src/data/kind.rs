@@ -102,7 +102,7 @@ impl Kind {
     }
 }
 
-/// What a file is that is not read.
+/// Kind of a file that is not read.
 fn named(bytes: &[u8]) -> PhotoError {
     let unsupported = |what: &str| PhotoError::Unsupported { what: what.into(), instead: SAVE_AS_PICTURE };
     let other = |what, instead| PhotoError::NotAnImage { what, instead };

@@ -1,4 +1,4 @@
-//! How many photos may fail before a command refuses its result: `--max-errors` of every command that reads many.
+//! Number of photos that may fail before a command refuses its result: `--max-errors` of every command that reads many.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ pub enum MaxErrors {
 }
 
 impl MaxErrors {
-    /// Whether `failed` of `total` photos are few enough.
+    /// True if `failed` of `total` photos are few enough.
     pub fn allows(self, failed: usize, total: usize) -> bool {
         match self {
             Self::Count(most) => failed <= most,

@@ -40,7 +40,7 @@ impl Header {
     }
 }
 
-/// What a PNG file says of its colours, besides an ICC profile.
+/// Colour information of a PNG file, besides an ICC profile.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Colours {
     /// Primaries, transfer, matrix and range by their ITU-T H.273 numbers.

@@ -23,7 +23,7 @@ const SPLIT_SYNONYMS: [(&str, &str); 6] =
 /// What other programs write for a missing value.
 const MISSING: [&str; 9] = ["nan", "NaN", "NAN", "null", "NULL", "<NA>", "None", "#N/A", "N/A"];
 
-/// What is wrong with a manifest.
+/// Fault in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{}: {message}", path.display(), line.map(|line| format!(" line {line}")).unwrap_or_default())]
 pub struct ManifestError {
@@ -31,7 +31,7 @@ pub struct ManifestError {
     pub path: PathBuf,
     /// The line, the first being 1; `None` where the whole file is meant.
     pub line: Option<usize>,
-    /// What is wrong, and what to do.
+    /// Description of the fault, and advice.
     pub message: String,
 }
 
@@ -67,7 +67,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Row>, ManifestError
     Ok(rows)
 }
 
-/// Where the columns are.
+/// Positions of the columns.
 struct Header {
     names: Vec<String>,
     places: [Option<usize>; COLUMNS.len()],

@@ -49,7 +49,7 @@ impl Default for QueueOptions {
     }
 }
 
-/// How the worker and its model are.
+/// Health of the worker and its model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueHealth {
     /// The model is loaded, and answers.
@@ -60,7 +60,7 @@ pub enum QueueHealth {
     Stalled {
         /// Seconds so far.
         seconds: u64,
-        /// Whether it has been so long that only a new process can help.
+        /// True if it has been so long that only a new process can help.
         hopeless: bool,
     },
     /// The model failed and could not be loaded again.
@@ -73,7 +73,7 @@ pub enum QueueHealth {
 }
 
 impl QueueHealth {
-    /// Whether only a new process can help.
+    /// True if only a new process can help.
     pub fn needs_restart(self) -> bool {
         match self {
             Self::Ready | Self::Loading => false,
@@ -140,7 +140,7 @@ impl EmbedQueue {
         Ok((Self { line, gauges, options, worker }, first))
     }
 
-    /// How worker and model are.
+    /// Health of the worker and its model.
     pub fn health(&self) -> QueueHealth {
         if self.line.is_closed() {
             return QueueHealth::Ended;

@@ -13,7 +13,7 @@ use super::limits::Limits;
 /// Bytes that one permit of the bodies' memory stands for.
 const UNIT: usize = 1024;
 
-/// What is shared out.
+/// Resources that requests share.
 pub(super) struct Admission {
     photos: Arc<Semaphore>,
     embeddings: Arc<Semaphore>,

@@ -16,7 +16,7 @@ use super::error::ApiError;
 use super::limits::Limits;
 use super::socket::Activity;
 
-/// How much of a body that was refused is still read, and for how long, so that the client gets to read the answer.
+/// Amount of a refused body that is still read, and the time for it, so that the client gets to read the answer.
 const LINGER_BYTES: usize = 32 << 20;
 const LINGER_TIME: Duration = Duration::from_secs(2);
 /// Refused bodies that are still read at once; the connections of others are closed.

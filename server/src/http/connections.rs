@@ -34,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// The time between two log lines about refused connections.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// How long idle connections stay open when the server ends, so that a request on its way is answered, not cut off.
+/// Time for which idle connections stay open when the server ends, so that a request on its way is answered, not cut.
 const LAST_CALL: Duration = Duration::from_millis(250);
 
 /// The connections of a server.

@@ -13,7 +13,7 @@ use super::observe::observe;
 use super::routes::{router, well};
 use crate::shutdown::{Lifecycle, Phase};
 
-/// What answers requests now.
+/// Handler of requests at this moment.
 pub(super) struct Front {
     lifecycle: Arc<Lifecycle>,
     doing: Arc<Mutex<String>>,
@@ -49,7 +49,7 @@ impl Front {
         self.routes.get().unwrap_or(&self.starting).clone()
     }
 
-    /// Whether clients should take their next request elsewhere.
+    /// True if clients should take their next request elsewhere.
     pub(super) fn is_ending(&self) -> bool {
         self.lifecycle.phase() == Phase::Draining
     }

@@ -7,21 +7,21 @@ use std::time::Duration;
 pub struct Limits {
     /// The most connections at once; fewer where the process may not open as many files.
     pub connections: usize,
-    /// How long the head of a request may take from its first byte, or from the connection's start.
+    /// Time that the head of a request may take from its first byte, or from the connection's start.
     pub head: Duration,
-    /// How long a connection may be idle between requests.
+    /// Time that a connection may be idle between requests.
     pub idle: Duration,
-    /// How long a client may take nothing of its answer.
+    /// Time for which a client may take nothing of its answer.
     pub write: Duration,
-    /// How long a body may take at any rate.
+    /// Time that a body may take at any rate.
     pub body_grace: Duration,
     /// Bytes a second that a body must have on average from then on.
     pub body_rate: u32,
-    /// How long a body may take at most.
+    /// Longest time that a body may take.
     pub body: Duration,
     /// Bytes of bodies in memory at once.
     pub body_bytes: usize,
-    /// How long an answer may take after the body has arrived.
+    /// Time that an answer may take after the body has arrived.
     pub deadline: Duration,
     /// Searches by photo at once, waiting ones included.
     pub photos: usize,

@@ -20,7 +20,7 @@ const READ: usize = 64 << 10;
 /// The pause between two looks at a client whose next bytes nobody reads yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// How long half a head may still take when the server ends.
+/// Time that half a head may still take when the server ends.
 const LAST_HEAD: Duration = Duration::from_secs(1);
 
 /// The state of a connection, shared by its socket, its requests and whoever watches it.

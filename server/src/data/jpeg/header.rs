@@ -28,21 +28,21 @@ pub(super) struct Component {
     down: u8,
 }
 
-/// What the headers say, of a file whose coding is supported.
+/// Content of the headers of a file whose coding is supported.
 #[derive(Debug)]
 pub(crate) struct Jpeg {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) model: Model,
-    /// Where the EXIF data are, from their TIFF header on.
+    /// Position of the EXIF data, from their TIFF header on.
     pub(crate) exif: Option<Range<usize>>,
     /// The pieces of the colour profile: number, how many there are, and where the piece is.
     icc: Vec<(u8, u8, Range<usize>)>,
     pub(super) progressive: bool,
     pub(super) components: Vec<Component>,
-    /// Whether the first scan holds all components.
+    /// True if the first scan holds all components.
     interleaved: bool,
-    /// Where the Adobe segments are, markers included.
+    /// Positions of the Adobe segments, markers included.
     pub(super) adobe_segments: Vec<Range<usize>>,
 }
 
