@@ -32,9 +32,15 @@ pub fn read(dir: &Path) -> anyhow::Result<(Manifest, Weights)> {
         anyhow::Ok(bytes)
     };
     let network = read(&manifest.weights.file, "weights")?;
-    let projection = manifest.projection.as_ref().map(|info| read(&info.file, "projection")).transpose()?;
+    let projection = manifest
+        .projection
+        .as_ref()
+        .map(|info| read(&info.file, "projection"))
+        .transpose()?;
     let weights = Weights { network, projection };
-    manifest.check_files(&weights).with_context(|| format!("in the bundle {}", dir.display()))?;
+    manifest
+        .check_files(&weights)
+        .with_context(|| format!("in the bundle {}", dir.display()))?;
     Ok((manifest, weights))
 }
 
@@ -59,7 +65,10 @@ pub fn write(dir: &Path, manifest: &Manifest, weights: &Weights, device: &Device
 /// Files of a bundle; the manifest last.
 fn names(manifest: &Manifest) -> impl Iterator<Item = &str> {
     let projection = manifest.projection.as_ref().map(|info| info.file.as_str());
-    [manifest.weights.file.as_str()].into_iter().chain(projection).chain([MANIFEST_FILE])
+    [manifest.weights.file.as_str()]
+        .into_iter()
+        .chain(projection)
+        .chain([MANIFEST_FILE])
 }
 
 fn write_files(dir: &Path, manifest: &Manifest, weights: &Weights) -> anyhow::Result<()> {

@@ -99,7 +99,9 @@ fn gpus() -> Vec<Device> {
     if !std::path::Path::new("/proc/driver/nvidia/version").exists() {
         return Vec::new();
     }
-    Device::enumerate(DeviceFilter::new().with(DeviceType::Cuda)).into_iter().collect()
+    Device::enumerate(DeviceFilter::new().with(DeviceType::Cuda))
+        .into_iter()
+        .collect()
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -110,7 +112,11 @@ fn gpus() -> Vec<Device> {
 /// A short name for logs and reports.
 pub fn name(device: &Device) -> String {
     let text = format!("{device:?}");
-    if text.to_ascii_lowercase().contains("cuda") { text } else { "cpu".to_owned() }
+    if text.to_ascii_lowercase().contains("cuda") {
+        text
+    } else {
+        "cpu".to_owned()
+    }
 }
 
 #[cfg(test)]

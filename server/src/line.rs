@@ -68,9 +68,20 @@ impl<Q, A> Line<Q, A> {
     /// A line for at most `capacity` waiting jobs, taken at most `max_batch` at once; each is at least one.
     pub(crate) fn new(capacity: usize, max_batch: usize) -> Self {
         let (jobs, came, batch_time) = (VecDeque::new(), Instant::now(), Duration::ZERO);
-        let state = State { jobs, closed: false, busy_since: None, came, batch_time };
+        let state = State {
+            jobs,
+            closed: false,
+            busy_since: None,
+            came,
+            batch_time,
+        };
         let (capacity, max_batch) = (capacity.max(1), max_batch.max(1));
-        Self { state: Mutex::new(state), changed: Condvar::new(), capacity, max_batch }
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            capacity,
+            max_batch,
+        }
     }
 
     /// Waits for the answer to `question`. Dropping the future withdraws the job if it still waits; `held` is dropped
@@ -80,7 +91,12 @@ impl<Q, A> Line<Q, A> {
     /// At once when the line is full or closed, later when the worker ends or drops the job without an answer.
     pub(crate) async fn ask(&self, question: Q, held: impl Send + 'static) -> Result<A, Refused> {
         let (reply, answer) = oneshot::channel();
-        self.push(Job { question, reply, since: Instant::now(), _held: Box::new(held) })?;
+        self.push(Job {
+            question,
+            reply,
+            since: Instant::now(),
+            _held: Box::new(held),
+        })?;
         answer.await.map_err(|_| Refused::Closed)
     }
 
@@ -108,7 +124,11 @@ impl<Q, A> Line<Q, A> {
         state.came = Instant::now();
         if let Some(since) = state.busy_since.take() {
             let (before, now) = (state.batch_time, since.elapsed());
-            state.batch_time = if before.is_zero() { now } else { before / 8 * 7 + now / 8 };
+            state.batch_time = if before.is_zero() {
+                now
+            } else {
+                before / 8 * 7 + now / 8
+            };
         }
         loop {
             state.jobs.retain(|job| !job.is_abandoned());
@@ -121,7 +141,12 @@ impl<Q, A> Line<Q, A> {
             state = match until.map(|until| until.saturating_duration_since(Instant::now())) {
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(left) if left.is_zero() => return Some(Vec::new()),
-                Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                Some(left) => {
+                    self.changed
+                        .wait_timeout(state, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
             };
         }
         let enough = self.max_batch.min(self.capacity);
@@ -131,7 +156,11 @@ impl<Q, A> Line<Q, A> {
             if left.is_zero() {
                 break;
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         state.jobs.retain(|job| !job.is_abandoned());
         let size = state.jobs.len().min(self.max_batch);
@@ -175,7 +204,12 @@ impl<Q, A> Line<Q, A> {
 
     fn retry_after_s(&self, state: &State<Q, A>) -> u64 {
         let batches = u32::try_from(state.jobs.len().div_ceil(self.max_batch)).unwrap_or(u32::MAX);
-        state.batch_time.saturating_mul(batches).as_secs_f64().ceil().clamp(1.0, 60.0) as u64
+        state
+            .batch_time
+            .saturating_mul(batches)
+            .as_secs_f64()
+            .ceil()
+            .clamp(1.0, 60.0) as u64
     }
 
     fn lock(&self) -> MutexGuard<'_, State<Q, A>> {
@@ -236,7 +270,13 @@ mod tests {
             askers.push(ask(&line, question, &held).await);
         }
         assert_eq!(Arc::strong_count(&held), 7);
-        assert!(matches!(line.ask(6, ()).await, Err(Refused::Full { waiting: 6, retry_after_s: 1 })));
+        assert!(matches!(
+            line.ask(6, ()).await,
+            Err(Refused::Full {
+                waiting: 6,
+                retry_after_s: 1
+            })
+        ));
 
         let first = line.take(Duration::ZERO, None).expect("open");
         assert_eq!(questions(&first), [0, 1]);
@@ -277,12 +317,21 @@ mod tests {
         let (line, held) = (Arc::new(Numbers::new(4, 4)), Arc::new(()));
         assert_eq!(line.stuck_for(), None);
         let asker = ask(&line, 0, &held).await;
-        assert!(line.stuck_for().is_some(), "a job waits for a worker that does not come");
+        assert!(
+            line.stuck_for().is_some(),
+            "a job waits for a worker that does not come"
+        );
         let batch = line.take(Duration::ZERO, None).expect("open");
         std::thread::sleep(Duration::from_millis(20));
-        assert!(line.stuck_for().is_some_and(|time| time >= Duration::from_millis(20)), "a batch takes its time");
+        assert!(
+            line.stuck_for().is_some_and(|time| time >= Duration::from_millis(20)),
+            "a batch takes its time"
+        );
         drop(batch);
-        assert!(line.take(Duration::ZERO, Some(Instant::now())).is_some_and(|batch| batch.is_empty()));
+        assert!(
+            line.take(Duration::ZERO, Some(Instant::now()))
+                .is_some_and(|batch| batch.is_empty())
+        );
         assert_eq!(line.stuck_for(), None);
         assert_eq!(asker.await.expect("joined"), Err(Refused::Closed));
 

@@ -18,8 +18,13 @@ fn main() -> ExitCode {
 /// Says what went wrong from the outside in on one line, then whatever hints the causes carry.
 fn report(error: &anyhow::Error) {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    let parts =
-        || causes.iter().map(|cause| cause.split_once("\nhint: ").map_or((&**cause, None), |(a, b)| (a, Some(b))));
+    let parts = || {
+        causes.iter().map(|cause| {
+            cause
+                .split_once("\nhint: ")
+                .map_or((&**cause, None), |(a, b)| (a, Some(b)))
+        })
+    };
     let messages: Vec<&str> = parts().map(|(message, _)| message).collect();
     eprintln!("error: {}", messages.join(": "));
     for hint in parts().filter_map(|(_, hint)| hint) {

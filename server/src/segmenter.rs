@@ -43,16 +43,25 @@ impl Segmenter {
             );
         };
         let classes = config.classes()?;
-        let garment = manifest.labels.iter().position(|label| label == "garment").with_context(|| {
-            format!(
-                "{} has no class 'garment' among {:?}; train with task.classes = \"groups\"",
-                dir.display(),
-                manifest.labels
-            )
-        })?;
+        let garment = manifest
+            .labels
+            .iter()
+            .position(|label| label == "garment")
+            .with_context(|| {
+                format!(
+                    "{} has no class 'garment' among {:?}; train with task.classes = \"groups\"",
+                    dir.display(),
+                    manifest.labels
+                )
+            })?;
         let net = load_segment(&manifest, &weights, device)?;
         let garments = classes.map(|class| usize::from(class) == garment);
-        Ok(Self { net, spec: manifest.input, garment, garments })
+        Ok(Self {
+            net,
+            spec: manifest.input,
+            garment,
+            garments,
+        })
     }
 
     /// Which ids of the masks that it learnt from mean a garment.
@@ -71,7 +80,11 @@ impl Segmenter {
         device: &Device,
         done: impl Fn(),
     ) -> anyhow::Result<Vec<Coverage>> {
-        let plan = Plan { batches: rows.chunks(BATCH).map(<[usize]>::to_vec).collect(), seed: 0, epoch: 0 };
+        let plan = Plan {
+            batches: rows.chunks(BATCH).map(<[usize]>::to_vec).collect(),
+            seed: 0,
+            epoch: 0,
+        };
         let (height, width) = SegmentConfig::map_size(self.spec.height, self.spec.width);
         let mut found = Vec::with_capacity(rows.len());
         for batch in Loader::start(Arc::clone(images), self.spec.clone(), plan) {
@@ -93,20 +106,42 @@ impl Segmenter {
     fn coverage(&self, probs: &[f32], (width, height): (u32, u32)) -> Coverage {
         let (rows, columns) = SegmentConfig::map_size(self.spec.height, self.spec.width);
         let scale = f64::from(FINEST) / f64::from(width.max(height));
-        let side = |length: u32| if scale < 1.0 { ((f64::from(length) * scale) as u32).max(1) } else { length };
+        let side = |length: u32| {
+            if scale < 1.0 {
+                ((f64::from(length) * scale) as u32).max(1)
+            } else {
+                length
+            }
+        };
         let (w, h) = (side(width), side(height));
         // Of a place along one side: the cells around it, and how far it is from the first to the second.
         let cells = |at: f64, frame: usize, cells: usize| {
             let place = (at * cells as f64 / frame as f64 - 0.5).clamp(0.0, (cells - 1) as f64);
-            (place as usize, (place as usize + 1).min(cells - 1), place.fract() as f32)
+            (
+                place as usize,
+                (place as usize + 1).min(cells - 1),
+                place.fract() as f32,
+            )
         };
         let size = (width as usize, height as usize);
         let centre = |at: u32, cells: u32, length: u32| (f64::from(at) + 0.5) * f64::from(length) / f64::from(cells);
         let across: Vec<_> = (0..w)
-            .map(|x| cells(self.spec.locate(size, (centre(x, w, width), 0.0)).0, self.spec.width, columns))
+            .map(|x| {
+                cells(
+                    self.spec.locate(size, (centre(x, w, width), 0.0)).0,
+                    self.spec.width,
+                    columns,
+                )
+            })
             .collect();
         let down: Vec<_> = (0..h)
-            .map(|y| cells(self.spec.locate(size, (0.0, centre(y, h, height))).1, self.spec.height, rows))
+            .map(|y| {
+                cells(
+                    self.spec.locate(size, (0.0, centre(y, h, height))).1,
+                    self.spec.height,
+                    rows,
+                )
+            })
             .collect();
         Coverage::from_fn(w, h, |x, y| {
             let ((x0, x1, fx), (y0, y1, fy)) = (across[x as usize], down[y as usize]);
@@ -153,9 +188,15 @@ pub fn garments(
                 rows.len()
             );
         }
-        return Ok(Garments { ids: Garments::but(person), found: HashMap::new() });
+        return Ok(Garments {
+            ids: Garments::but(person),
+            found: HashMap::new(),
+        });
     };
     let ids = person.map_or_else(|| Box::new(*segmenter.garments()), Garments::but);
     let found = segmenter.coverages(images, &bare, device, done)?;
-    Ok(Garments { ids, found: bare.into_iter().zip(found).collect() })
+    Ok(Garments {
+        ids,
+        found: bare.into_iter().zip(found).collect(),
+    })
 }

@@ -26,10 +26,18 @@ pub fn init(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)
         .with_context(|| format!("`{filter}` is no log filter; write one such as `info` or `warn,server=debug`"))?;
     // A log that nobody reads any more must not become a panic.
-    let log = fmt().with_env_filter(filter).with_writer(stderr).log_internal_errors(false);
+    let log = fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .log_internal_errors(false);
     let started = match format {
         LogFormat::Text => log.with_ansi(stderr().is_terminal()).try_init(),
-        LogFormat::Json => log.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
+        LogFormat::Json => log
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("logging was started twice: {error}"))?;
     std::panic::set_hook(Box::new(log_panic));

@@ -128,7 +128,10 @@ pub struct Weights {
 
 impl From<Vec<u8>> for Weights {
     fn from(network: Vec<u8>) -> Self {
-        Self { network, projection: None }
+        Self {
+            network,
+            projection: None,
+        }
     }
 }
 
@@ -209,12 +212,26 @@ impl Manifest {
     /// Public part of the manifest: all that a program needs to run the network. Commands, paths, data and metrics of the
     /// training are left out. [`Manifest::from_json`] reads it, and [`Manifest::model_id`] stays the same.
     pub fn public(&self) -> Self {
-        let mut public = Self { training: Training::default(), metrics: BTreeMap::new(), ..self.clone() };
-        public.precise.iter_mut().for_each(|precise| precise.chosen_on = ChosenOn::default());
-        public.floor.iter_mut().for_each(|floor| floor.chosen_on = ChosenOn::default());
+        let mut public = Self {
+            training: Training::default(),
+            metrics: BTreeMap::new(),
+            ..self.clone()
+        };
+        public
+            .precise
+            .iter_mut()
+            .for_each(|precise| precise.chosen_on = ChosenOn::default());
+        public
+            .floor
+            .iter_mut()
+            .for_each(|floor| floor.chosen_on = ChosenOn::default());
         #[cfg(feature = "backbones")]
         if let Some(projection) = &mut public.projection {
-            for private in [&mut projection.command, &mut projection.data, &mut projection.data_sha256] {
+            for private in [
+                &mut projection.command,
+                &mut projection.data,
+                &mut projection.data_sha256,
+            ] {
                 private.clear();
             }
         }
@@ -233,15 +250,30 @@ impl Manifest {
 
     fn check(&self) -> Result<(), BundleError> {
         let expect = |good: bool, what: &str| {
-            if good { Ok(()) } else { Err(BundleError::Inconsistent(what.to_owned())) }
+            if good {
+                Ok(())
+            } else {
+                Err(BundleError::Inconsistent(what.to_owned()))
+            }
         };
-        expect(self.format == FORMAT, "it is of another format; use a matching version of selvedge")?;
-        self.input.check().map_err(|error| BundleError::Inconsistent(error.to_string()))?;
+        expect(
+            self.format == FORMAT,
+            "it is of another format; use a matching version of selvedge",
+        )?;
+        self.input
+            .check()
+            .map_err(|error| BundleError::Inconsistent(error.to_string()))?;
         // Every size of a network is that of a parameter, of which the file holds each value.
         let sizes =
             serde_json::to_value(&self.architecture).map_err(|error| BundleError::Manifest(error.to_string()))?;
-        expect(largest(&sizes) <= self.weights.bytes, "the architecture is larger than its file of weights")?;
-        expect(self.thresholds.iter().all(|t| (0.0..=1.0).contains(t)), "a threshold is not between 0 and 1")?;
+        expect(
+            largest(&sizes) <= self.weights.bytes,
+            "the architecture is larger than its file of weights",
+        )?;
+        expect(
+            self.thresholds.iter().all(|t| (0.0..=1.0).contains(t)),
+            "a threshold is not between 0 and 1",
+        )?;
         let plain = |name: &str| !name.is_empty() && !name.contains(['/', '\\']) && !name.starts_with('.');
         expect(plain(&self.weights.file), "the weights file is not a plain file name")?;
         let backbone = match &self.architecture {
@@ -262,7 +294,10 @@ impl Manifest {
         if let Some(precise) = &self.precise {
             let style = matches!(self.architecture, Architecture::Style(_));
             expect(style, "a style bundle, and nothing else, has precise thresholds")?;
-            expect(precise.labels.len() == self.labels.len(), "labels and precise thresholds differ in number")?;
+            expect(
+                precise.labels.len() == self.labels.len(),
+                "labels and precise thresholds differ in number",
+            )?;
             let mut points = precise.labels.iter().flatten();
             expect(
                 points.all(|point| (0.0..=1.0).contains(&point.threshold)),
@@ -271,13 +306,25 @@ impl Manifest {
         }
         if let Some(floor) = &self.floor {
             let searches = matches!(self.architecture, Architecture::Retrieval(_) | Architecture::Query(_));
-            expect(searches, "a retrieval network or a query encoder, and nothing else, has a score floor")?;
-            expect((-1.0..=1.0).contains(&floor.score), "the score floor is not between -1 and 1")?;
+            expect(
+                searches,
+                "a retrieval network or a query encoder, and nothing else, has a score floor",
+            )?;
+            expect(
+                (-1.0..=1.0).contains(&floor.score),
+                "the score floor is not between -1 and 1",
+            )?;
         }
         #[cfg(feature = "backbones")]
         if let Some(projection) = &self.projection {
-            expect(plain(&projection.file), "the projection's file is not a plain file name")?;
-            expect(projection.file != self.weights.file, "the projection's file is that of the weights")?;
+            expect(
+                plain(&projection.file),
+                "the projection's file is not a plain file name",
+            )?;
+            expect(
+                projection.file != self.weights.file,
+                "the projection's file is that of the weights",
+            )?;
             let Architecture::Retrieval(retrieval) = &self.architecture else {
                 return expect(false, "a retrieval network, and nothing else, has a projection");
             };
@@ -290,20 +337,31 @@ impl Manifest {
         match &self.architecture {
             Architecture::Style(style) => {
                 expect(style.n_labels > 0, "there are no labels")?;
-                expect(self.labels.len() == self.thresholds.len(), "labels and thresholds differ in number")?;
-                expect(style.n_labels == self.labels.len(), "the architecture has another number of labels")
+                expect(
+                    self.labels.len() == self.thresholds.len(),
+                    "labels and thresholds differ in number",
+                )?;
+                expect(
+                    style.n_labels == self.labels.len(),
+                    "the architecture has another number of labels",
+                )
             }
-            Architecture::Retrieval(retrieval) => {
-                expect(retrieval.embedding_dim() == self.embedding_dim, "the architecture has another embedding length")
-            }
+            Architecture::Retrieval(retrieval) => expect(
+                retrieval.embedding_dim() == self.embedding_dim,
+                "the architecture has another embedding length",
+            ),
             Architecture::Query(query) => {
                 expect(query.embedding_dim > 0, "the embedding has no values")?;
-                expect(query.embedding_dim == self.embedding_dim, "the architecture has another embedding length")
+                expect(
+                    query.embedding_dim == self.embedding_dim,
+                    "the architecture has another embedding length",
+                )
             }
             #[cfg(feature = "backbones")]
-            Architecture::Segment(segment) => {
-                expect(segment.ids.len() == self.labels.len(), "the architecture has another number of classes")
-            }
+            Architecture::Segment(segment) => expect(
+                segment.ids.len() == self.labels.len(),
+                "the architecture has another number of classes",
+            ),
         }
     }
 
@@ -358,13 +416,22 @@ impl Manifest {
 
     #[cfg(feature = "backbones")]
     fn check_projection(&self, read: Option<&[u8]>) -> Result<(), BundleError> {
-        let Some(ProjectionInfo { file, bytes, sha256, .. }) = &self.projection else { return Ok(()) };
+        let Some(ProjectionInfo {
+            file, bytes, sha256, ..
+        }) = &self.projection
+        else {
+            return Ok(());
+        };
         let read = read.unwrap_or_default();
         let actual = sha256_hex(read);
         if actual == *sha256 && read.len() as u64 == *bytes {
             Ok(())
         } else {
-            Err(BundleError::Checksum { file: file.clone(), expected: sha256.clone(), actual })
+            Err(BundleError::Checksum {
+                file: file.clone(),
+                expected: sha256.clone(),
+                actual,
+            })
         }
     }
 
@@ -378,7 +445,10 @@ impl Manifest {
     /// The score below which a best match is not close, for a search of a gallery that the model `gallery` embedded;
     /// nothing where the bundle states none for that gallery.
     pub fn floor_in(&self, gallery: &str) -> Option<f32> {
-        self.floor.as_ref().filter(|floor| floor.gallery == gallery).map(|floor| floor.score)
+        self.floor
+            .as_ref()
+            .filter(|floor| floor.gallery == gallery)
+            .map(|floor| floor.score)
     }
 
     /// Task of the network: `style`, `retrieval` or `query`.
@@ -421,11 +491,13 @@ pub fn describe_weights(bytes: &[u8], precision: Precision, folded: bool) -> Wei
 /// SHA-256 in lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 /// The style network of a bundle, for inference on `device`.
@@ -434,7 +506,10 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 /// [`BundleError`] if it is no style bundle or its weights are not right.
 pub fn load_style(manifest: &Manifest, weights: &[u8], device: &Device) -> Result<StyleNet, BundleError> {
     let Architecture::Style(config) = &manifest.architecture else {
-        return Err(BundleError::Task { expected: "style", actual: manifest.task() });
+        return Err(BundleError::Task {
+            expected: "style",
+            actual: manifest.task(),
+        });
     };
     load_classifier(manifest, weights, || config.init(device))
 }
@@ -445,7 +520,10 @@ pub fn load_style(manifest: &Manifest, weights: &[u8], device: &Device) -> Resul
 /// [`BundleError`] if it is no query encoder's bundle or its weights are not right.
 pub fn load_query(manifest: &Manifest, weights: &[u8], device: &Device) -> Result<StyleNet, BundleError> {
     let Architecture::Query(config) = &manifest.architecture else {
-        return Err(BundleError::Task { expected: "query", actual: manifest.task() });
+        return Err(BundleError::Task {
+            expected: "query",
+            actual: manifest.task(),
+        });
     };
     load_classifier(manifest, weights, || config.init(device))
 }
@@ -457,7 +535,11 @@ fn load_classifier(
 ) -> Result<StyleNet, BundleError> {
     manifest.check_weights(weights)?;
     let net = init()?;
-    let net = if manifest.weights.folded { net.folded_form() } else { net };
+    let net = if manifest.weights.folded {
+        net.folded_form()
+    } else {
+        net
+    };
     Ok(load(net, weights, Scope::Whole)?)
 }
 
@@ -467,11 +549,18 @@ fn load_classifier(
 /// [`BundleError`] if it is no retrieval bundle or one of its files is not right.
 pub fn load_retrieval(manifest: &Manifest, weights: &Weights, device: &Device) -> Result<RetrievalNet, BundleError> {
     let Architecture::Retrieval(config) = &manifest.architecture else {
-        return Err(BundleError::Task { expected: "retrieval", actual: manifest.task() });
+        return Err(BundleError::Task {
+            expected: "retrieval",
+            actual: manifest.task(),
+        });
     };
     manifest.check_weights(weights)?;
     let net = config.init(device)?;
-    let net = if manifest.weights.folded { net.folded_form() } else { net };
+    let net = if manifest.weights.folded {
+        net.folded_form()
+    } else {
+        net
+    };
     let net = load(net, weights, Scope::Whole)?;
     #[cfg(feature = "backbones")]
     if let Some(projection) = load_projection(manifest, weights.projection.as_deref(), device)? {
@@ -496,8 +585,13 @@ pub fn load_projection(
     };
     manifest.check_projection(file)?;
     let blank = Projection::blank(config.embedding_dim(), manifest.embedding_dim, device);
-    let wrong = |source| BundleError::Projection { file: info.file.clone(), source };
-    load(blank, file.unwrap_or_default(), Scope::Whole).map(Some).map_err(wrong)
+    let wrong = |source| BundleError::Projection {
+        file: info.file.clone(),
+        source,
+    };
+    load(blank, file.unwrap_or_default(), Scope::Whole)
+        .map(Some)
+        .map_err(wrong)
 }
 
 /// The segmentation network of a bundle, for inference on `device`.
@@ -507,10 +601,17 @@ pub fn load_projection(
 #[cfg(feature = "backbones")]
 pub fn load_segment(manifest: &Manifest, weights: &[u8], device: &Device) -> Result<UNet, BundleError> {
     let Architecture::Segment(config) = &manifest.architecture else {
-        return Err(BundleError::Task { expected: "segment", actual: manifest.task() });
+        return Err(BundleError::Task {
+            expected: "segment",
+            actual: manifest.task(),
+        });
     };
     manifest.check_weights(weights)?;
     let net = config.init(device)?;
-    let net = if manifest.weights.folded { net.folded_form() } else { net };
+    let net = if manifest.weights.folded {
+        net.folded_form()
+    } else {
+        net
+    };
     Ok(load(net, weights, Scope::Whole)?)
 }

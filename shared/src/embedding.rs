@@ -59,7 +59,10 @@ impl Embedding {
         for value in &mut values {
             *value = (f64::from(*value) / norm) as f32;
         }
-        Ok(Self { space: space.into(), values })
+        Ok(Self {
+            space: space.into(),
+            values,
+        })
     }
 
     /// Id of the embedding space.
@@ -83,7 +86,10 @@ impl Embedding {
     /// [`EmbeddingError::Space`] if `other` lies in another space.
     pub fn similarity(&self, other: &Self) -> Result<f32, EmbeddingError> {
         if self.space != other.space || self.dim() != other.dim() {
-            return Err(EmbeddingError::Space { left: self.space.clone(), right: other.space.clone() });
+            return Err(EmbeddingError::Space {
+                left: self.space.clone(),
+                right: other.space.clone(),
+            });
         }
         Ok(self.values.iter().zip(&other.values).map(|(a, b)| a * b).sum())
     }

@@ -96,9 +96,20 @@ impl<'a> Pixels<'a> {
     pub fn new(data: &'a [u8], width: usize, height: usize, channels: usize) -> Result<Self, InputError> {
         let expected = width.saturating_mul(height).saturating_mul(channels);
         if width == 0 || height == 0 || !(3..=4).contains(&channels) || expected != data.len() {
-            return Err(InputError::Size { width, height, channels, expected, actual: data.len() });
+            return Err(InputError::Size {
+                width,
+                height,
+                channels,
+                expected,
+                actual: data.len(),
+            });
         }
-        Ok(Self { data, width, height, channels })
+        Ok(Self {
+            data,
+            width,
+            height,
+            channels,
+        })
     }
 
     /// Width in pixels.
@@ -163,7 +174,14 @@ fn imagenet_std() -> [f32; 3] {
 impl InputSpec {
     /// A specification with ImageNet's normalisation.
     pub fn new(width: usize, height: usize, fit: Fit) -> Self {
-        Self { width, height, fit, mean: IMAGENET_MEAN, std: IMAGENET_STD, margin: 0.0 }
+        Self {
+            width,
+            height,
+            fit,
+            mean: IMAGENET_MEAN,
+            std: IMAGENET_STD,
+            margin: 0.0,
+        }
     }
 
     /// Number of values of one input, `3 × height × width`.
@@ -188,10 +206,18 @@ impl InputSpec {
             }
         }
         if !self.std.iter().all(|std| STD_RANGE.contains(std)) {
-            return wrong("std", format!("{:?}", self.std), "each of the three must lie between 0.001 and 1000");
+            return wrong(
+                "std",
+                format!("{:?}", self.std),
+                "each of the three must lie between 0.001 and 1000",
+            );
         }
         if !self.mean.iter().all(|mean| mean.abs() <= 1e3) {
-            return wrong("mean", format!("{:?}", self.mean), "each of the three must lie between -1000 and 1000");
+            return wrong(
+                "mean",
+                format!("{:?}", self.mean),
+                "each of the three must lie between -1000 and 1000",
+            );
         }
         if !(0.0..=2.0).contains(&self.margin) {
             return wrong("margin", self.margin.to_string(), "it must lie between 0 and 2");
@@ -209,7 +235,13 @@ impl InputSpec {
     pub fn to_chw(&self, pixels: Pixels<'_>, crop: Option<CropBox>) -> Result<Vec<f32>, InputError> {
         let size = (pixels.width, pixels.height);
         let crop = crop.map(|crop| self.with_margin(crop, size)).transpose()?;
-        self.view(pixels, &View { crop, ..View::default() })
+        self.view(
+            pixels,
+            &View {
+                crop,
+                ..View::default()
+            },
+        )
     }
 
     /// A box of a picture of `(width, height)` pixels with its [`margin`](Self::margin), as far as the picture reaches.
@@ -230,12 +262,20 @@ impl InputSpec {
     /// Position in the input of a point of a `(width, height)` picture, both in pixels from the top left corner;
     /// outside where the fit cuts it off.
     pub fn locate(&self, (width, height): (usize, usize), (x, y): (f64, f64)) -> (f64, f64) {
-        let place = self.place(&Window { x: 0, y: 0, width, height });
+        let place = self.place(&Window {
+            x: 0,
+            y: 0,
+            width,
+            height,
+        });
         let [x0, y0, x1, y1] = place.source;
         let along = |at: f64, from: f64, to: f64, start: usize, length: usize| {
             (at - from) / (to - from) * length as f64 + start as f64
         };
-        (along(x, x0, x1, place.left, place.width), along(y, y0, y1, place.top, place.height))
+        (
+            along(x, x0, x1, place.left, place.width),
+            along(y, y0, y1, place.top, place.height),
+        )
     }
 
     /// Part of the window that fills each part of the output.
@@ -243,7 +283,13 @@ impl InputSpec {
         let (w, h) = (window.width as f64, window.height as f64);
         let (out_w, out_h) = (self.width as f64, self.height as f64);
         let whole = [0.0, 0.0, w, h];
-        let full = |source| Placement { source, left: 0, top: 0, width: self.width, height: self.height };
+        let full = |source| Placement {
+            source,
+            left: 0,
+            top: 0,
+            width: self.width,
+            height: self.height,
+        };
         match self.fit {
             Fit::Stretch => full(whole),
             Fit::Cover => {
@@ -279,15 +325,28 @@ struct Window {
 impl Window {
     fn of((width, height): (usize, usize), crop: Option<CropBox>) -> Result<Self, InputError> {
         let Some(crop) = crop else {
-            return Ok(Self { x: 0, y: 0, width, height });
+            return Ok(Self {
+                x: 0,
+                y: 0,
+                width,
+                height,
+            });
         };
         let fits = |start: u32, length: u32, limit: usize| {
-            length > 0 && (start as usize).checked_add(length as usize).is_some_and(|end| end <= limit)
+            length > 0
+                && (start as usize)
+                    .checked_add(length as usize)
+                    .is_some_and(|end| end <= limit)
         };
         if !fits(crop.x, crop.width, width) || !fits(crop.y, crop.height, height) {
             return Err(InputError::Crop { crop, width, height });
         }
-        Ok(Self { x: crop.x as usize, y: crop.y as usize, width: crop.width as usize, height: crop.height as usize })
+        Ok(Self {
+            x: crop.x as usize,
+            y: crop.y as usize,
+            width: crop.width as usize,
+            height: crop.height as usize,
+        })
     }
 }
 
@@ -328,31 +387,124 @@ mod tests {
             (0.5, of(0, 40, 10, 20), of(0, 30, 15, 40)),
             (9.0, of(90, 70, 10, 10), of(0, 0, 100, 80)),
         ] {
-            let spec = InputSpec { margin, ..InputSpec::new(4, 4, Fit::Stretch) };
+            let spec = InputSpec {
+                margin,
+                ..InputSpec::new(4, 4, Fit::Stretch)
+            };
             assert_eq!(spec.with_margin(crop, (100, 80)), Ok(expected), "{margin}");
         }
-        let outside = InputSpec { margin: 1.0, ..InputSpec::new(4, 4, Fit::Stretch) };
-        assert!(outside.with_margin(of(96, 0, 5, 5), (100, 80)).is_err(), "no margin mends a box outside");
+        let outside = InputSpec {
+            margin: 1.0,
+            ..InputSpec::new(4, 4, Fit::Stretch)
+        };
+        assert!(
+            outside.with_margin(of(96, 0, 5, 5), (100, 80)).is_err(),
+            "no margin mends a box outside"
+        );
     }
 
     #[test]
     fn a_specification_that_gives_no_finite_input_is_refused_by_its_key() {
-        let good = InputSpec { margin: 2.0, ..InputSpec::new(4096, 1, Fit::Pad) };
+        let good = InputSpec {
+            margin: 2.0,
+            ..InputSpec::new(4096, 1, Fit::Pad)
+        };
         assert_eq!(good.check(), Ok(()));
-        assert_eq!(InputSpec { mean: [0.0; 3], std: [1.0 / 255.0; 3], ..good.clone() }.check(), Ok(()));
+        assert_eq!(
+            InputSpec {
+                mean: [0.0; 3],
+                std: [1.0 / 255.0; 3],
+                ..good.clone()
+            }
+            .check(),
+            Ok(())
+        );
         for (key, spec) in [
-            ("width", InputSpec { width: 0, ..good.clone() }),
-            ("width", InputSpec { width: usize::MAX, height: usize::MAX, ..good.clone() }),
-            ("height", InputSpec { height: 4097, ..good.clone() }),
-            ("std", InputSpec { std: [0.2, 0.0, 0.2], ..good.clone() }),
-            ("std", InputSpec { std: [-0.2; 3], ..good.clone() }),
-            ("std", InputSpec { std: [0.2, 0.2, f32::NAN], ..good.clone() }),
-            ("std", InputSpec { std: [f32::MIN_POSITIVE; 3], ..good.clone() }),
-            ("std", InputSpec { std: [f32::INFINITY; 3], ..good.clone() }),
-            ("mean", InputSpec { mean: [f32::NAN; 3], ..good.clone() }),
-            ("mean", InputSpec { mean: [0.0, 0.0, f32::NEG_INFINITY], ..good.clone() }),
-            ("margin", InputSpec { margin: -0.1, ..good.clone() }),
-            ("margin", InputSpec { margin: f32::NAN, ..good.clone() }),
+            (
+                "width",
+                InputSpec {
+                    width: 0,
+                    ..good.clone()
+                },
+            ),
+            (
+                "width",
+                InputSpec {
+                    width: usize::MAX,
+                    height: usize::MAX,
+                    ..good.clone()
+                },
+            ),
+            (
+                "height",
+                InputSpec {
+                    height: 4097,
+                    ..good.clone()
+                },
+            ),
+            (
+                "std",
+                InputSpec {
+                    std: [0.2, 0.0, 0.2],
+                    ..good.clone()
+                },
+            ),
+            (
+                "std",
+                InputSpec {
+                    std: [-0.2; 3],
+                    ..good.clone()
+                },
+            ),
+            (
+                "std",
+                InputSpec {
+                    std: [0.2, 0.2, f32::NAN],
+                    ..good.clone()
+                },
+            ),
+            (
+                "std",
+                InputSpec {
+                    std: [f32::MIN_POSITIVE; 3],
+                    ..good.clone()
+                },
+            ),
+            (
+                "std",
+                InputSpec {
+                    std: [f32::INFINITY; 3],
+                    ..good.clone()
+                },
+            ),
+            (
+                "mean",
+                InputSpec {
+                    mean: [f32::NAN; 3],
+                    ..good.clone()
+                },
+            ),
+            (
+                "mean",
+                InputSpec {
+                    mean: [0.0, 0.0, f32::NEG_INFINITY],
+                    ..good.clone()
+                },
+            ),
+            (
+                "margin",
+                InputSpec {
+                    margin: -0.1,
+                    ..good.clone()
+                },
+            ),
+            (
+                "margin",
+                InputSpec {
+                    margin: f32::NAN,
+                    ..good.clone()
+                },
+            ),
         ] {
             let error = spec.check().expect_err(key).to_string();
             assert!(error.starts_with(&format!("input.{key} is ")), "{error}");
@@ -362,8 +514,9 @@ mod tests {
     #[test]
     fn padding_is_the_mean_colour() {
         let white = [255; 2 * 8 * 3];
-        let chw =
-            InputSpec::new(8, 8, Fit::Pad).to_chw(Pixels::new(&white, 2, 8, 3).expect("valid"), None).expect("fits");
+        let chw = InputSpec::new(8, 8, Fit::Pad)
+            .to_chw(Pixels::new(&white, 2, 8, 3).expect("valid"), None)
+            .expect("fits");
         assert_eq!(chw[0], 0.0);
         assert!((chw[3] - (1.0 - IMAGENET_MEAN[0]) / IMAGENET_STD[0]).abs() < 1e-5);
     }

@@ -70,7 +70,13 @@ mod tests {
 
     #[test]
     fn sigmoid_has_no_overflow() {
-        for (logit, prob) in [(0.0, 0.5), (200.0, 1.0), (-200.0, 0.0), (f32::INFINITY, 1.0), (f32::NEG_INFINITY, 0.0)] {
+        for (logit, prob) in [
+            (0.0, 0.5),
+            (200.0, 1.0),
+            (-200.0, 0.0),
+            (f32::INFINITY, 1.0),
+            (f32::NEG_INFINITY, 0.0),
+        ] {
             assert_eq!(sigmoid(logit), prob);
         }
         assert!(sigmoid(f32::NAN).is_nan());
@@ -80,10 +86,16 @@ mod tests {
     fn tags_are_sorted_and_held_against_their_own_threshold() {
         let labels = ["a", "b", "c"].map(String::from);
         let of = |precise: &[Option<f32>]| tags(&labels, &[0.0, 2.0, f32::NAN], &[0.5, 0.9, 0.0], precise);
-        let shown: Vec<_> = of(&[None, Some(0.8), None]).into_iter().map(|tag| (tag.id, tag.on, tag.precise)).collect();
+        let shown: Vec<_> = of(&[None, Some(0.8), None])
+            .into_iter()
+            .map(|tag| (tag.id, tag.on, tag.precise))
+            .collect();
         let expected = [("b", false, Some(0.8)), ("a", true, None), ("c", false, None)];
         assert_eq!(shown, expected.map(|(id, on, precise)| (id.to_owned(), on, precise)));
-        assert!(of(&[]).iter().all(|tag| tag.precise.is_none()), "a bundle that states none");
+        assert!(
+            of(&[]).iter().all(|tag| tag.precise.is_none()),
+            "a bundle that states none"
+        );
     }
 
     proptest! {

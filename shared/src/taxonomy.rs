@@ -82,7 +82,10 @@ impl Category {
 
     /// True if `labels` are all the categories in their order. Such labels exclude each other.
     pub fn are<S: AsRef<str>>(labels: &[S]) -> bool {
-        labels.iter().map(AsRef::as_ref).eq(Self::ALL.iter().map(|category| category.id()))
+        labels
+            .iter()
+            .map(AsRef::as_ref)
+            .eq(Self::ALL.iter().map(|category| category.id()))
     }
 
     /// The category with this identifier.
@@ -103,7 +106,10 @@ mod tests {
         }
         for category in Category::ALL {
             assert_eq!(Category::from_id(category.id()), Some(category));
-            assert_eq!(serde_json::to_string(&category).expect("serializes"), format!("\"{}\"", category.id()));
+            assert_eq!(
+                serde_json::to_string(&category).expect("serializes"),
+                format!("\"{}\"", category.id())
+            );
         }
         assert_eq!(Category::from_id("hats"), None);
     }

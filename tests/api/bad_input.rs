@@ -27,7 +27,10 @@ fn png_bomb(width: u32, height: u32) -> Vec<u8> {
 /// A JPEG whose frame header claims another size.
 fn jpeg_bomb(width: u16, height: u16) -> Vec<u8> {
     let mut bytes = encode(1, ImageFormat::Jpeg);
-    let frame = bytes.windows(2).position(|two| two == [0xFF, 0xC0]).expect("a baseline frame");
+    let frame = bytes
+        .windows(2)
+        .position(|two| two == [0xFF, 0xC0])
+        .expect("a baseline frame");
     bytes[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
     bytes[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes());
     bytes
@@ -36,15 +39,18 @@ fn jpeg_bomb(width: u16, height: u16) -> Vec<u8> {
 /// A whole JPEG whose frame header names another coding.
 fn recoded_jpeg(marker: u8) -> Vec<u8> {
     let mut bytes = encode(1, ImageFormat::Jpeg);
-    let frame = bytes.windows(2).position(|two| two == [0xFF, 0xC0]).expect("a baseline frame");
+    let frame = bytes
+        .windows(2)
+        .position(|two| two == [0xFF, 0xC0])
+        .expect("a baseline frame");
     bytes[frame + 1] = marker;
     bytes
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
-    !bytes
-        .iter()
-        .fold(!0u32, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ (0xEDB8_8320 * (sum & 1))))
+    !bytes.iter().fold(!0u32, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ (0xEDB8_8320 * (sum & 1)))
+    })
 }
 
 fn half(bytes: Vec<u8>) -> Vec<u8> {
@@ -58,24 +64,74 @@ fn photos() {
     let cases: Vec<(&str, Vec<u8>, u16, &str)> = vec![
         ("an empty file", vec![], 400, "empty_body"),
         ("text", b"hello".to_vec(), 422, "not_an_image"),
-        ("a web page", b"<!doctype html><script>alert(1)</script>".to_vec(), 422, "not_an_image"),
-        ("a vector graphic", b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(), 422, "not_an_image"),
+        (
+            "a web page",
+            b"<!doctype html><script>alert(1)</script>".to_vec(),
+            422,
+            "not_an_image",
+        ),
+        (
+            "a vector graphic",
+            b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(),
+            422,
+            "not_an_image",
+        ),
         ("a PDF", b"%PDF-1.7 ...".to_vec(), 422, "not_an_image"),
         ("zeros", vec![0; 100_000], 422, "not_an_image"),
-        ("only a JPEG's first bytes", vec![0xFF, 0xD8, 0xFF, 0xE0], 422, "image_truncated"),
-        ("only a PNG's first bytes", b"\x89PNG\r\n\x1a\n".to_vec(), 422, "image_truncated"),
-        ("half a JPEG", half(encode(1, ImageFormat::Jpeg)), 422, "image_truncated"),
+        (
+            "only a JPEG's first bytes",
+            vec![0xFF, 0xD8, 0xFF, 0xE0],
+            422,
+            "image_truncated",
+        ),
+        (
+            "only a PNG's first bytes",
+            b"\x89PNG\r\n\x1a\n".to_vec(),
+            422,
+            "image_truncated",
+        ),
+        (
+            "half a JPEG",
+            half(encode(1, ImageFormat::Jpeg)),
+            422,
+            "image_truncated",
+        ),
         ("half a PNG", half(png(1)), 422, "image_truncated"),
-        ("half a WebP", half(encode(1, ImageFormat::WebP)), 422, "image_truncated"),
+        (
+            "half a WebP",
+            half(encode(1, ImageFormat::WebP)),
+            422,
+            "image_truncated",
+        ),
         ("half a BMP", half(encode(1, ImageFormat::Bmp)), 422, "image_truncated"),
         ("a PNG bomb", png_bomb(65_000, 65_000), 422, "image_too_large"),
         ("a wide PNG", png_bomb(12_001, 1), 422, "image_too_large"),
         ("a PNG of 64 megapixels", png_bomb(8_000, 8_000), 422, "image_too_large"),
         ("a JPEG bomb", jpeg_bomb(65_000, 65_000), 422, "image_too_large"),
-        ("the largest PNG header", png_bomb(0x7FFF_FFFF, 0x7FFF_FFFF)[..57].to_vec(), 422, "image_too_large"),
-        ("a pointer", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n".to_vec(), 422, "not_an_image"),
-        ("a HEIC photo", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec(), 422, "unsupported_image"),
-        ("a JPEG 2000 picture", b"\0\0\0\x0CjP  \r\n\x87\n".to_vec(), 422, "unsupported_image"),
+        (
+            "the largest PNG header",
+            png_bomb(0x7FFF_FFFF, 0x7FFF_FFFF)[..57].to_vec(),
+            422,
+            "image_too_large",
+        ),
+        (
+            "a pointer",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n".to_vec(),
+            422,
+            "not_an_image",
+        ),
+        (
+            "a HEIC photo",
+            b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec(),
+            422,
+            "unsupported_image",
+        ),
+        (
+            "a JPEG 2000 picture",
+            b"\0\0\0\x0CjP  \r\n\x87\n".to_vec(),
+            422,
+            "unsupported_image",
+        ),
         ("an arithmetic-coded JPEG", recoded_jpeg(0xC9), 422, "unsupported_image"),
         ("a lossless JPEG", recoded_jpeg(0xC3), 422, "unsupported_image"),
     ];
@@ -83,7 +139,11 @@ fn photos() {
         let begun = Instant::now();
         let problem = assert_problem(name, service.search(&photo, &[]), status, code);
         let detail = problem["detail"].as_str().unwrap_or_default();
-        assert_eq!(code == "image_truncated", detail.contains("damaged"), "{name}: {detail}");
+        assert_eq!(
+            code == "image_truncated",
+            detail.contains("damaged"),
+            "{name}: {detail}"
+        );
         assert!(begun.elapsed() < PROMPT, "{name} took {:?}", begun.elapsed());
     }
 }
@@ -95,7 +155,11 @@ fn fields() {
         ("crop", r#"{"x":0,"y":0,"width":0,"height":5}"#, "invalid_crop"),
         ("crop", r#"{"x":60,"y":0,"width":5,"height":5}"#, "invalid_crop"),
         ("crop", r#"{"x":0,"y":80,"width":1,"height":1}"#, "invalid_crop"),
-        ("crop", r#"{"x":4294967295,"y":0,"width":4294967295,"height":1}"#, "invalid_crop"),
+        (
+            "crop",
+            r#"{"x":4294967295,"y":0,"width":4294967295,"height":1}"#,
+            "invalid_crop",
+        ),
         ("crop", r#"{"x":-1,"y":0,"width":5,"height":5}"#, "invalid_field"),
         ("crop", r#"{"x":0,"y":0,"width":5}"#, "invalid_field"),
         ("crop", "0,0,5,5", "invalid_field"),
@@ -117,12 +181,20 @@ fn fields() {
         let problem = assert_problem(&name, service.search(&png(1), &[(field, value)]), 400, code);
         let detail = problem["detail"].as_str().unwrap_or_default();
         assert!(code == "unknown_category" || detail.contains(field), "{name}: {detail}");
-        assert!(!detail.contains("CropBox") && !detail.contains("expected"), "{name}: {detail}");
+        assert!(
+            !detail.contains("CropBox") && !detail.contains("expected"),
+            "{name}: {detail}"
+        );
     }
     let twice = service.search(&png(1), &[("limit", "3"), ("limit", "4")]);
     assert_problem("a field twice", twice, 400, "invalid_field");
     let long = "x".repeat(5000);
-    assert_problem("a long text", service.search(&png(1), &[("category", &long)]), 400, "invalid_field");
+    assert_problem(
+        "a long text",
+        service.search(&png(1), &[("category", &long)]),
+        400,
+        "invalid_field",
+    );
 }
 
 #[test]
@@ -130,24 +202,82 @@ fn bodies() {
     let service = Service::shared();
     let post = |kind: &str, body: Vec<u8>| {
         let request = service.request("POST", SEARCH);
-        let request = if kind.is_empty() { request } else { request.header("content-type", kind) };
+        let request = if kind.is_empty() {
+            request
+        } else {
+            request.header("content-type", kind)
+        };
         request.body(body).send().expect("answers")
     };
     let broken = "--b\r\ncontent-disposition: form-data; name=\"image\"\r\n\r\nhalf a fi";
     let cases: Vec<(&str, &str, Vec<u8>, u16, &str)> = vec![
         ("nothing", "", vec![], 400, "empty_body"),
         ("an empty JSON body", "application/json", vec![], 400, "empty_body"),
-        ("an empty form", "multipart/form-data; boundary=b", vec![], 400, "empty_body"),
+        (
+            "an empty form",
+            "multipart/form-data; boundary=b",
+            vec![],
+            400,
+            "empty_body",
+        ),
         ("no type", "", b"hello".to_vec(), 415, "unsupported_media_type"),
-        ("a picture as the body", "image/png", png(1), 415, "unsupported_media_type"),
+        (
+            "a picture as the body",
+            "image/png",
+            png(1),
+            415,
+            "unsupported_media_type",
+        ),
         ("text", "text/plain", b"hello".to_vec(), 415, "unsupported_media_type"),
-        ("a form without a boundary", "multipart/form-data", b"hello".to_vec(), 400, "invalid_field"),
-        ("an empty boundary", "multipart/form-data; boundary=", b"hello".to_vec(), 400, "invalid_field"),
-        ("another kind of parts", "multipart/mixed; boundary=b", b"hello".to_vec(), 415, "unsupported_media_type"),
-        ("a form that breaks off", "multipart/form-data; boundary=b", broken.into(), 400, "invalid_field"),
-        ("a form of something else", "multipart/form-data; boundary=b", b"hello".to_vec(), 400, "invalid_field"),
-        ("too much JSON", "application/json", vec![b' '; 2 << 20], 413, "payload_too_large"),
-        ("too large a form", "multipart/form-data; boundary=b", vec![b' '; 13 << 20], 413, "payload_too_large"),
+        (
+            "a form without a boundary",
+            "multipart/form-data",
+            b"hello".to_vec(),
+            400,
+            "invalid_field",
+        ),
+        (
+            "an empty boundary",
+            "multipart/form-data; boundary=",
+            b"hello".to_vec(),
+            400,
+            "invalid_field",
+        ),
+        (
+            "another kind of parts",
+            "multipart/mixed; boundary=b",
+            b"hello".to_vec(),
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            "a form that breaks off",
+            "multipart/form-data; boundary=b",
+            broken.into(),
+            400,
+            "invalid_field",
+        ),
+        (
+            "a form of something else",
+            "multipart/form-data; boundary=b",
+            b"hello".to_vec(),
+            400,
+            "invalid_field",
+        ),
+        (
+            "too much JSON",
+            "application/json",
+            vec![b' '; 2 << 20],
+            413,
+            "payload_too_large",
+        ),
+        (
+            "too large a form",
+            "multipart/form-data; boundary=b",
+            vec![b' '; 13 << 20],
+            413,
+            "payload_too_large",
+        ),
     ];
     for (name, kind, body, status, code) in cases {
         let begun = Instant::now();
@@ -160,21 +290,37 @@ fn bodies() {
     let form = Form::new().text("limit", "3");
     let answer = service.request("POST", SEARCH).multipart(form).send().expect("answers");
     assert_problem("a form without a photo", answer, 400, "missing_field");
-    let form = Form::new().part("image", Part::bytes(png(1))).part("image", Part::bytes(png(2)));
+    let form = Form::new()
+        .part("image", Part::bytes(png(1)))
+        .part("image", Part::bytes(png(2)));
     let answer = service.request("POST", SEARCH).multipart(form).send().expect("answers");
     assert_problem("two photos", answer, 400, "invalid_field");
     // A body of unknown length is measured while it is read.
     let endless = reqwest::blocking::Body::new(std::io::Read::take(std::io::repeat(b' '), 14 << 20));
-    let answer = service.request("POST", SEARCH).header("content-type", "application/json").body(endless).send();
-    assert_problem("a body without a length", answer.expect("answers"), 413, "payload_too_large");
+    let answer = service
+        .request("POST", SEARCH)
+        .header("content-type", "application/json")
+        .body(endless)
+        .send();
+    assert_problem(
+        "a body without a length",
+        answer.expect("answers"),
+        413,
+        "payload_too_large",
+    );
 }
 
 #[test]
 fn encoded_bodies_are_refused_by_the_name_of_their_coding() {
     let service = Service::shared();
-    for (coding, refused) in
-        [("gzip", "gzip"), ("BR", "br"), ("identity, zstd", "zstd"), ("deflate", "deflate"), ("identity", ""), ("", "")]
-    {
+    for (coding, refused) in [
+        ("gzip", "gzip"),
+        ("BR", "br"),
+        ("identity, zstd", "zstd"),
+        ("deflate", "deflate"),
+        ("identity", ""),
+        ("", ""),
+    ] {
         let form = Form::new().part("image", Part::bytes(png(1)));
         let request = service.request("POST", SEARCH).header("content-encoding", coding);
         let answer = request.multipart(form).send().expect("answers");
@@ -182,9 +328,18 @@ fn encoded_bodies_are_refused_by_the_name_of_their_coding() {
             assert_eq!(answer.status(), 200, "{coding}");
             continue;
         }
-        assert_eq!(super::harness::header(&answer, "accept-encoding"), "identity", "{coding}");
+        assert_eq!(
+            super::harness::header(&answer, "accept-encoding"),
+            "identity",
+            "{coding}"
+        );
         let problem = assert_problem(coding, answer, 415, "unsupported_media_type");
-        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(refused)), "{coding}: {problem}");
+        assert!(
+            problem["detail"]
+                .as_str()
+                .is_some_and(|detail| detail.contains(refused)),
+            "{coding}: {problem}"
+        );
     }
 }
 
@@ -198,7 +353,12 @@ fn photos_share_one_budget_of_memory() {
         bytes.into_inner()
     };
     let problem = assert_problem("too much", service.search(&of(2000), &[]), 422, "image_too_large");
-    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("16 MB")), "{problem}");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.contains("16 MB")),
+        "{problem}"
+    );
     // Each takes more than half of the budget, so they wait for one another.
     let photo = of(1000);
     std::thread::scope(|scope| {
@@ -241,18 +401,68 @@ fn embeddings() {
         ("a list", "[]".to_owned(), 400, "invalid_field"),
         ("no embedding", "{}".to_owned(), 400, "missing_field"),
         ("NaN", with("[NaN, 1]"), 400, "invalid_embedding"),
-        ("null", with(&list(tests::fixture::DIM, "null")), 400, "invalid_embedding"),
-        ("more than a float holds", with(&list(tests::fixture::DIM, "1e39")), 400, "invalid_embedding"),
+        (
+            "null",
+            with(&list(tests::fixture::DIM, "null")),
+            400,
+            "invalid_embedding",
+        ),
+        (
+            "more than a float holds",
+            with(&list(tests::fixture::DIM, "1e39")),
+            400,
+            "invalid_embedding",
+        ),
         ("zeros", with(&list(tests::fixture::DIM, "0")), 400, "invalid_embedding"),
-        ("too short", with(&list(tests::fixture::DIM - 1, "1")), 400, "wrong_dimension"),
-        ("too long", with(&list(tests::fixture::DIM + 1, "1")), 400, "wrong_dimension"),
+        (
+            "too short",
+            with(&list(tests::fixture::DIM - 1, "1")),
+            400,
+            "wrong_dimension",
+        ),
+        (
+            "too long",
+            with(&list(tests::fixture::DIM + 1, "1")),
+            400,
+            "wrong_dimension",
+        ),
         ("empty", with("[]"), 400, "wrong_dimension"),
-        ("another model", with(&good).replace(&model, "other@0123"), 409, "wrong_model"),
-        ("an unknown field", with(&good).replace("}}", r#"},"colour":"red"}"#), 400, "invalid_field"),
-        ("an unknown category", with(&good).replace("}}", r#"},"category":"hats"}"#), 400, "unknown_category"),
-        ("limit 0", with(&good).replace("}}", r#"},"limit":0}"#), 400, "invalid_field"),
-        ("limit 51", with(&good).replace("}}", r#"},"limit":51}"#), 400, "invalid_field"),
-        ("limit 1.5", with(&good).replace("}}", r#"},"limit":1.5}"#), 400, "invalid_field"),
+        (
+            "another model",
+            with(&good).replace(&model, "other@0123"),
+            409,
+            "wrong_model",
+        ),
+        (
+            "an unknown field",
+            with(&good).replace("}}", r#"},"colour":"red"}"#),
+            400,
+            "invalid_field",
+        ),
+        (
+            "an unknown category",
+            with(&good).replace("}}", r#"},"category":"hats"}"#),
+            400,
+            "unknown_category",
+        ),
+        (
+            "limit 0",
+            with(&good).replace("}}", r#"},"limit":0}"#),
+            400,
+            "invalid_field",
+        ),
+        (
+            "limit 51",
+            with(&good).replace("}}", r#"},"limit":51}"#),
+            400,
+            "invalid_field",
+        ),
+        (
+            "limit 1.5",
+            with(&good).replace("}}", r#"},"limit":1.5}"#),
+            400,
+            "invalid_field",
+        ),
     ];
     for (name, body, status, code) in cases {
         assert_problem(name, service.search_json(&body), status, code);
@@ -287,8 +497,17 @@ fn paths_and_methods() {
 #[test]
 fn request_ids_are_kept_if_harmless() {
     let service = Service::shared();
-    for (id, kept) in [("abc-123_4.5", true), ("a b", false), ("<script>", false), (&"x".repeat(65), false)] {
-        let answer = service.request("GET", "/livez").header("x-request-id", id).send().expect("answers");
+    for (id, kept) in [
+        ("abc-123_4.5", true),
+        ("a b", false),
+        ("<script>", false),
+        (&"x".repeat(65), false),
+    ] {
+        let answer = service
+            .request("GET", "/livez")
+            .header("x-request-id", id)
+            .send()
+            .expect("answers");
         assert_eq!(super::harness::header(&answer, "x-request-id") == id, kept, "{id}");
     }
 }

@@ -61,7 +61,10 @@ fn those_that_do_not_read_are_closed() {
             break;
         }
     }
-    assert!(read < size * requests, "all {requests} answers were kept for a client that did not read");
+    assert!(
+        read < size * requests,
+        "all {requests} answers were kept for a client that did not read"
+    );
 }
 
 #[test]
@@ -69,9 +72,12 @@ fn too_many_do_not_keep_others_out() {
     let slow_body =
         b"POST /api/v1/search HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
     // By the limit itself, and by the files that the process may open.
-    for (connections, files, sent) in
-        [(16, None, HALF_A_HEAD), (1024, Some(160), HALF_A_HEAD), (16, None, slow_body), (16, None, WHOLE)]
-    {
+    for (connections, files, sent) in [
+        (16, None, HALF_A_HEAD),
+        (1024, Some(160), HALF_A_HEAD),
+        (16, None, slow_body),
+        (16, None, WHOLE),
+    ] {
         let instructions = json!({ "connections": connections, "body_grace_ms": 60_000 });
         let service = Service::start_in(instructions, None, files);
         let mut silent = Vec::new();

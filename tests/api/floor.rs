@@ -30,8 +30,15 @@ fn with_floor(from: &str, to: &str, score: f32, gallery: &str) {
         caught: 0.5,
         chosen_on,
     };
-    let stated = Manifest { floor: Some(floor), ..manifest.clone() };
-    assert_eq!(stated.model_id(), manifest.model_id(), "a manifest's floor does not change the model");
+    let stated = Manifest {
+        floor: Some(floor),
+        ..manifest.clone()
+    };
+    assert_eq!(
+        stated.model_id(),
+        manifest.model_id(),
+        "a manifest's floor does not change the model"
+    );
     let _ = fs::remove_dir_all(shop().path(to));
     bundle_io::write(&shop().path(to), &stated, &weights, &Device::flex()).expect("writes");
 }
@@ -45,13 +52,22 @@ fn an_answer_carries_the_floor_of_what_embedded_the_query() {
     with_floor("query", "query-floor-elsewhere", 0.25, "other@0123456789ab");
     // Service, then the floors for a photo, for an embedding of its model, and for one of the query encoder.
     let cases = [
-        (json!({ "retrieval": "retrieval-floor", "query": "query-floor" }), [Some(0.75), Some(0.75), Some(0.25)]),
+        (
+            json!({ "retrieval": "retrieval-floor", "query": "query-floor" }),
+            [Some(0.75), Some(0.75), Some(0.25)],
+        ),
         (json!({ "query": "query-floor" }), [None, None, Some(0.25)]),
-        (json!({ "retrieval": "retrieval-floor" }), [Some(0.75), Some(0.75), None]),
+        (
+            json!({ "retrieval": "retrieval-floor" }),
+            [Some(0.75), Some(0.75), None],
+        ),
         // A floor chosen in another network's gallery says nothing about this one.
         (json!({ "query": "query-floor-elsewhere" }), [None; 3]),
         // The first of a second ranking need not be the most similar.
-        (json!({ "retrieval": "retrieval-floor", "query": "query-floor", "rerank": "hop" }), [None; 3]),
+        (
+            json!({ "retrieval": "retrieval-floor", "query": "query-floor", "rerank": "hop" }),
+            [None; 3],
+        ),
     ];
     for (instructions, expected) in cases {
         let service = Service::start_as(instructions.clone());
@@ -60,13 +76,20 @@ fn an_answer_carries_the_floor_of_what_embedded_the_query() {
             let request = json!({ "embedding": { "model_id": model.model_id(), "values": values } });
             service.search_json(&request.to_string())
         };
-        let answers = [service.search(&png(5), &[]), by_embedding(&large), by_embedding(&encoder)];
+        let answers = [
+            service.search(&png(5), &[]),
+            by_embedding(&large),
+            by_embedding(&encoder),
+        ];
         for ((answer, expected), by) in answers.into_iter().zip(expected).zip(["photo", "embedding", "encoder"]) {
             assert_eq!(answer.status(), 200);
             let answer = body(answer);
             let expected = expected.map_or(Value::Null, |floor: f32| json!(floor));
             assert_eq!(answer.get("floor"), Some(&expected), "{by}, {instructions}");
-            assert!(answer["hits"].as_array().is_some_and(|hits| hits.len() == 10), "a floor takes no hit away");
+            assert!(
+                answer["hits"].as_array().is_some_and(|hits| hits.len() == 10),
+                "a floor takes no hit away"
+            );
         }
     }
 }

@@ -47,8 +47,10 @@ fn readyz_tells_of_folders_that_are_gone() {
     index_into("moving-shop", "retrieval", "moving-catalog");
     let service = Service::start_as(serde_json::json!({ "catalog": "moving-catalog" }));
     assert!(readyz(&service, 200).contains("ok"));
-    for (folder, says) in [("moving-catalog", "holds no catalogue"), ("moving-shop", "the catalogue's photos is gone")]
-    {
+    for (folder, says) in [
+        ("moving-catalog", "holds no catalogue"),
+        ("moving-shop", "the catalogue's photos is gone"),
+    ] {
         fs::rename(path(folder), path("elsewhere")).expect("renames");
         let told = readyz(&service, 503);
         assert!(told.contains(says), "{folder}: {told}");
@@ -65,8 +67,13 @@ fn readyz_tells_of_folders_that_are_gone() {
     readyz(&service, 200);
 
     // A file of the index alone.
-    let entries = fs::read_dir(path("moving-catalog")).expect("a folder").map(|entry| entry.expect("an entry").path());
-    let rows = entries.into_iter().find(|path| path.to_string_lossy().contains("rows-")).expect("the file");
+    let entries = fs::read_dir(path("moving-catalog"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path());
+    let rows = entries
+        .into_iter()
+        .find(|path| path.to_string_lossy().contains("rows-"))
+        .expect("the file");
     fs::rename(&rows, path("elsewhere")).expect("renames");
     assert!(readyz(&service, 503).contains("lacks its file rows-"));
     fs::rename(path("elsewhere"), &rows).expect("renames");

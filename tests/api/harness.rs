@@ -30,7 +30,10 @@ pub(crate) const BUILT: &str = "body { margin: 0; }";
 
 fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    encoder.write_all(content).and_then(|()| encoder.finish()).expect("compresses")
+    encoder
+        .write_all(content)
+        .and_then(|()| encoder.finish())
+        .expect("compresses")
 }
 
 /// Products whose user photos visitors may try, the first ones.
@@ -52,11 +55,15 @@ impl Shop {
         let _ = fs::remove_dir_all(&dir);
         let shop = Self { dir };
         fixture::write_dataset(&shop.path("shop"), PRODUCTS, 0).expect("a dataset");
-        let samples: String = (0..SAMPLES).map(|product| format!("user/P{product:04}_2.png\n")).collect();
+        let samples: String = (0..SAMPLES)
+            .map(|product| format!("user/P{product:04}_2.png\n"))
+            .collect();
         fs::write(shop.path("shop/samples.txt"), samples).expect("a file");
         fixture::write_retrieval_bundle(&shop.path("retrieval")).expect("a bundle");
         fixture::write_style_bundle(&shop.path("tagger")).expect("a bundle");
-        let space = RetrievalModel::read_manifest(&shop.path("retrieval")).expect("a manifest").model_id();
+        let space = RetrievalModel::read_manifest(&shop.path("retrieval"))
+            .expect("a manifest")
+            .model_id();
         fixture::write_query_bundle(&shop.path("query"), &space, fixture::DIM).expect("a bundle");
         fixture::write_category_bundle(&shop.path("category"), Category::Shoes).expect("a bundle");
         fixture::write_category_bundle(&shop.path("category-other"), Category::Other).expect("a bundle");
@@ -66,7 +73,10 @@ impl Shop {
         fs::write(site.join("index.html"), page).expect("a file");
         fs::write(site.join("web-0123456789abcdef_bg.wasm"), [0u8; 4096]).expect("a file");
         // A file with the forms that a build makes (the brotli form is made up), and one whose forms are of another file.
-        for (name, of) in [("built-0123456789abcdef.css", BUILT), ("changed-0123456789abcdef.css", "a {}")] {
+        for (name, of) in [
+            ("built-0123456789abcdef.css", BUILT),
+            ("changed-0123456789abcdef.css", "a {}"),
+        ] {
             fs::write(site.join(name), BUILT).expect("a file");
             fs::write(site.join(format!("{name}.gz")), gzip(of.as_bytes())).expect("a file");
             fs::write(site.join(format!("{name}.br")), "brotli").expect("a file");
@@ -89,7 +99,10 @@ impl Shop {
             max_errors: MaxErrors::default(),
         };
         let summary = index(&options, &Device::flex(), |_| ()).expect("indexes");
-        assert_eq!((summary.products, summary.photos), (PRODUCTS as usize, 2 * PRODUCTS as usize));
+        assert_eq!(
+            (summary.products, summary.photos),
+            (PRODUCTS as usize, 2 * PRODUCTS as usize)
+        );
         shop
     }
 }
@@ -168,14 +181,16 @@ fn service_process() {
         catalog_dir: folder("catalog").unwrap_or(usual.catalog_dir),
         decode_memory: instructions["decode_memory"].as_u64().unwrap_or(usual.decode_memory),
         images_dir: folder("images"),
-        rerank: instructions["rerank"]
-            .as_str()
-            .map_or(usual.rerank, |name| Rerank::from_str(name, false).expect("a re-ranking")),
+        rerank: instructions["rerank"].as_str().map_or(usual.rerank, |name| {
+            Rerank::from_str(name, false).expect("a re-ranking")
+        }),
         ..usual
     };
     let on_ready = |addr: SocketAddr| {
         let part = told.with_extension("part");
-        fs::write(&part, addr.to_string()).and_then(|()| fs::rename(&part, told)).expect("writes the address");
+        fs::write(&part, addr.to_string())
+            .and_then(|()| fs::rename(&part, told))
+            .expect("writes the address");
     };
     let served = match folder("gate") {
         Some(gate) => serve_with(&config, move || gated_model(gate.clone()), on_ready),
@@ -194,7 +209,10 @@ fn gated_model(gate: PathBuf) -> anyhow::Result<EmbedFn> {
         while holds("shut") {
             std::thread::sleep(Duration::from_millis(10));
         }
-        Ok(inputs.into_iter().map(|input| input[..fixture::DIM].iter().map(|value| value + 3.0).collect()).collect())
+        Ok(inputs
+            .into_iter()
+            .map(|input| input[..fixture::DIM].iter().map(|value| value + 3.0).collect())
+            .collect())
     }))
 }
 
@@ -236,11 +254,17 @@ impl Service {
             if let Ok(addr) = fs::read_to_string(&told) {
                 break addr.parse().expect("an address");
             }
-            assert!(process.ended().expect("waits").is_none(), "the service ended while it started");
+            assert!(
+                process.ended().expect("waits").is_none(),
+                "the service ended while it started"
+            );
             assert!(Instant::now() < deadline, "the service does not become ready");
             std::thread::sleep(Duration::from_millis(20));
         };
-        let client = Client::builder().timeout(Duration::from_secs(60)).build().expect("a client");
+        let client = Client::builder()
+            .timeout(Duration::from_secs(60))
+            .build()
+            .expect("a client");
         Self { process, addr, client }
     }
 
@@ -277,14 +301,21 @@ impl Service {
     /// A search by photo; `fields` are the other fields of the form.
     pub(crate) fn search(&self, photo: &[u8], fields: &[(&'static str, &str)]) -> Response {
         let file = multipart::Part::bytes(photo.to_vec()).file_name("photo");
-        let form = fields.iter().fold(multipart::Form::new().part("image", file), |form, (name, text)| {
-            form.text(*name, (*text).to_owned())
-        });
-        self.request("POST", "/api/v1/search").multipart(form).send().expect("answers")
+        let form = fields
+            .iter()
+            .fold(multipart::Form::new().part("image", file), |form, (name, text)| {
+                form.text(*name, (*text).to_owned())
+            });
+        self.request("POST", "/api/v1/search")
+            .multipart(form)
+            .send()
+            .expect("answers")
     }
 
     pub(crate) fn search_json(&self, body: &str) -> Response {
-        let request = self.request("POST", "/api/v1/search").header("content-type", "application/json");
+        let request = self
+            .request("POST", "/api/v1/search")
+            .header("content-type", "application/json");
         request.body(body.to_owned()).send().expect("answers")
     }
 
@@ -299,7 +330,9 @@ impl Service {
 
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.addr).expect("connects");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("sets a timeout");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .expect("sets a timeout");
         stream
     }
 }
@@ -340,7 +373,10 @@ pub(crate) fn json(response: Response) -> Value {
 }
 
 pub(crate) fn header<'a>(response: &'a Response, name: &str) -> &'a str {
-    response.headers().get(name).map_or("", |value| value.to_str().expect("text"))
+    response
+        .headers()
+        .get(name)
+        .map_or("", |value| value.to_str().expect("text"))
 }
 
 /// Checks that `response` is a whole problem document with this status and code.
@@ -350,11 +386,21 @@ pub(crate) fn assert_problem(name: &str, response: Response, status: u16, code: 
     assert_eq!(header(&response, "content-type"), "application/problem+json", "{name}");
     assert_eq!(header(&response, "x-content-type-options"), "nosniff", "{name}");
     let (found, problem) = (response.status().as_u16(), json(response));
-    assert_eq!((found, problem["code"].as_str()), (status, Some(code)), "{name}: {problem}");
+    assert_eq!(
+        (found, problem["code"].as_str()),
+        (status, Some(code)),
+        "{name}: {problem}"
+    );
     assert_eq!(problem["status"], status, "{name}");
     assert_eq!(problem["type"], format!("urn:selvedge:problem:{code}"), "{name}");
     assert_eq!(problem["request_id"], id, "{name}");
-    assert!(!id.is_empty() && !problem["title"].as_str().unwrap_or_default().is_empty(), "{name}");
-    assert!(problem["detail"].as_str().is_some_and(|detail| detail.len() > 10), "{name}: {problem}");
+    assert!(
+        !id.is_empty() && !problem["title"].as_str().unwrap_or_default().is_empty(),
+        "{name}"
+    );
+    assert!(
+        problem["detail"].as_str().is_some_and(|detail| detail.len() > 10),
+        "{name}: {problem}"
+    );
     problem
 }

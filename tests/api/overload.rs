@@ -26,7 +26,9 @@ impl Gate {
 
     fn set(&self, word: &str) {
         let part = self.0.with_extension("part");
-        fs::write(&part, word).and_then(|()| fs::rename(&part, &self.0)).expect("writes");
+        fs::write(&part, word)
+            .and_then(|()| fs::rename(&part, &self.0))
+            .expect("writes");
     }
 
     /// A service with this model, whose configuration differs from the usual in what `instructions` name.
@@ -56,7 +58,11 @@ fn slow_bodies_keep_nobody_out_and_are_cut_off() {
     let slow: Vec<_> = (0..96)
         .map(|at| {
             let mut stream = service.connect();
-            let kind = if at % 2 == 0 { "application/json" } else { "multipart/form-data; boundary=b" };
+            let kind = if at % 2 == 0 {
+                "application/json"
+            } else {
+                "multipart/form-data; boundary=b"
+            };
             let head = format!(
                 "POST /api/v1/search HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\ncontent-length: 999\r\n\r\n{{"
             );
@@ -75,7 +81,11 @@ fn slow_bodies_keep_nobody_out_and_are_cut_off() {
         stream.read_exact(&mut answer).expect("answers");
         assert_eq!(&answer, b"HTTP/1.1 408");
     }
-    assert!(begun.elapsed() < 2 * PROMPT, "slow bodies were held for {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < 2 * PROMPT,
+        "slow bodies were held for {:?}",
+        begun.elapsed()
+    );
 }
 
 #[test]
@@ -88,7 +98,10 @@ fn bodies_in_memory_are_bounded() {
              content-type: multipart/form-data; boundary=b\r\ncontent-length: {}\r\n\r\n",
             bytes + 1
         );
-        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&vec![b' '; bytes])).expect("sends");
+        stream
+            .write_all(head.as_bytes())
+            .and_then(|()| stream.write_all(&vec![b' '; bytes]))
+            .expect("sends");
         stream
     };
     let held = begin(900 << 10);
@@ -101,7 +114,11 @@ fn bodies_in_memory_are_bounded() {
     assert_eq!(service.search(&png(0), &[]).status(), 200);
     drop(held);
     let large = [png(0), vec![0; 600 << 10]].concat();
-    until("room for a large body", || service.search(&large, &[]), |answer| answer.status() == 200);
+    until(
+        "room for a large body",
+        || service.search(&large, &[]),
+        |answer| answer.status() == 200,
+    );
 }
 
 #[test]
@@ -111,7 +128,11 @@ fn photos_and_embeddings_do_not_take_each_others_places() {
     gate.set("shut");
     let mut busy = service.connect();
     busy.write_all(&photo_request("connection: close\r\n")).expect("sends");
-    let refused = until("a full house", || service.search(&png(0), &[]), |answer| answer.status() == 429);
+    let refused = until(
+        "a full house",
+        || service.search(&png(0), &[]),
+        |answer| answer.status() == 429,
+    );
     assert!(refused.headers().contains_key("retry-after"));
     assert_problem("one photo too many", refused, 429, "overloaded");
     for _ in 0..20 {
@@ -123,7 +144,12 @@ fn photos_and_embeddings_do_not_take_each_others_places() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 
     let service = Service::start_as(json!({ "embeddings": 0 }));
-    assert_problem("no embeddings", service.search_json(&embedding_body()), 429, "overloaded");
+    assert_problem(
+        "no embeddings",
+        service.search_json(&embedding_body()),
+        429,
+        "overloaded",
+    );
     assert_eq!(service.search(&png(0), &[]).status(), 200);
 }
 
@@ -135,7 +161,9 @@ fn abandoned_searches_are_logged_and_keep_their_place_only_while_they_run() {
     // The first runs, the second waits for the model; each has sent a byte of a further request behind it.
     let ask = |id: &str| {
         let mut stream = service.connect();
-        stream.write_all(&photo_request(&format!("x-request-id: {id}\r\n"))).expect("sends");
+        stream
+            .write_all(&photo_request(&format!("x-request-id: {id}\r\n")))
+            .expect("sends");
         std::thread::sleep(Duration::from_millis(300));
         stream.write_all(b"G").expect("sends");
         stream
@@ -143,7 +171,11 @@ fn abandoned_searches_are_logged_and_keep_their_place_only_while_they_run() {
     let logged = |id: &str| {
         let deadline = Instant::now() + PROMPT;
         let is_it = |line: &&str| line.contains(&format!("\"{id}\"")) && line.contains("499");
-        while !fs::read_to_string(&log).expect("a log").lines().any(|line| is_it(&line)) {
+        while !fs::read_to_string(&log)
+            .expect("a log")
+            .lines()
+            .any(|line| is_it(&line))
+        {
             assert!(Instant::now() < deadline, "the log has no line about {id}");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -152,7 +184,11 @@ fn abandoned_searches_are_logged_and_keep_their_place_only_while_they_run() {
     assert_eq!(service.search(&png(0), &[]).status(), 429, "both places are taken");
     drop(runs);
     logged("runs");
-    assert_eq!(service.search(&png(0), &[]).status(), 429, "the first is computed still");
+    assert_eq!(
+        service.search(&png(0), &[]).status(),
+        429,
+        "the first is computed still"
+    );
     drop(waits);
     logged("waits");
     // The one that waited gives its place up; who takes it is not refused, but waits for the model.
@@ -160,9 +196,16 @@ fn abandoned_searches_are_logged_and_keep_their_place_only_while_they_run() {
     assert_eq!(service.search(&png(0), &[]).status(), 429, "the place is taken again");
     drop(next);
     gate.set("open");
-    until("a free place", || service.search(&png(0), &[]), |answer| answer.status() == 200);
+    until(
+        "a free place",
+        || service.search(&png(0), &[]),
+        |answer| answer.status() == 200,
+    );
     let log = fs::read_to_string(&log).expect("a log");
-    assert!(log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{log}");
+    assert!(
+        log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()),
+        "{log}"
+    );
 }
 
 #[test]
@@ -173,9 +216,18 @@ fn a_hung_model_is_told_and_passes() {
     let begun = Instant::now();
     assert_problem("too late", service.search(&png(0), &[]), 504, "deadline_exceeded");
     assert!(begun.elapsed() < PROMPT);
-    let sick = until("unreadiness", || service.get("/readyz"), |answer| answer.status() == 503);
+    let sick = until(
+        "unreadiness",
+        || service.get("/readyz"),
+        |answer| answer.status() == 503,
+    );
     let problem = assert_problem("hung", sick, 503, "shutting_down");
-    assert!(problem["detail"].as_str().is_some_and(|why| why.contains("at one batch")), "{problem}");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .is_some_and(|why| why.contains("at one batch")),
+        "{problem}"
+    );
     assert_problem("not waited for", service.search(&png(0), &[]), 503, "shutting_down");
     assert_eq!(service.get("/livez").status(), 200);
     assert_eq!(service.search_json(&embedding_body()).status(), 200);
@@ -190,19 +242,43 @@ fn a_model_that_cannot_be_loaded_again_asks_for_a_restart() {
     let service = gate.service(json!({}), Some(&log));
     gate.set("panic");
     assert_problem("a panic", service.search(&png(0), &[]), 500, "internal");
-    let sick = until("the wish to be restarted", || service.get("/livez"), |answer| answer.status() == 503);
+    let sick = until(
+        "the wish to be restarted",
+        || service.get("/livez"),
+        |answer| answer.status() == 503,
+    );
     let problem = read(sick);
-    assert!(problem["detail"].as_str().is_some_and(|why| why.contains("could not be loaded again")), "{problem}");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .is_some_and(|why| why.contains("could not be loaded again")),
+        "{problem}"
+    );
     assert_eq!(service.get("/readyz").status(), 503);
     gate.set("open");
     until("recovery", || service.get("/livez"), |answer| answer.status() == 200);
     until("readiness", || service.get("/readyz"), |answer| answer.status() == 200);
     // The panic is a line of the log like all others.
     let lines = fs::read_to_string(&log).expect("a log");
-    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let panicked = lines.iter().find(|line| line["message"] == "panicked").expect("a line about the panic");
-    assert_eq!((&panicked["thread"], &panicked["level"]), (&json!("embed"), &json!("ERROR")), "{panicked}");
-    assert!(panicked["panic"].as_str().is_some_and(|text| text.contains("told to panic")), "{panicked}");
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let panicked = lines
+        .iter()
+        .find(|line| line["message"] == "panicked")
+        .expect("a line about the panic");
+    assert_eq!(
+        (&panicked["thread"], &panicked["level"]),
+        (&json!("embed"), &json!("ERROR")),
+        "{panicked}"
+    );
+    assert!(
+        panicked["panic"]
+            .as_str()
+            .is_some_and(|text| text.contains("told to panic")),
+        "{panicked}"
+    );
 }
 
 #[test]
@@ -216,7 +292,9 @@ fn the_time_taken_does_not_count_the_upload() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("answers");
     let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
-    let took = serde_json::from_str::<Value>(body).expect("JSON")["took_ms"].as_f64().expect("a number");
+    let took = serde_json::from_str::<Value>(body).expect("JSON")["took_ms"]
+        .as_f64()
+        .expect("a number");
     assert!(took < 2500.0, "{took} ms");
 }
 
@@ -234,7 +312,10 @@ fn a_hung_model_does_not_keep_the_process() {
         service.process.terminate().expect("sent");
         if waiting {
             std::thread::sleep(Duration::from_secs(1));
-            assert!(service.process.ended().expect("waits").is_none(), "the client still waits");
+            assert!(
+                service.process.ended().expect("waits").is_none(),
+                "the client still waits"
+            );
             service.process.terminate().expect("sent");
         }
         assert!(service.ended_within(PROMPT).success());
@@ -269,7 +350,11 @@ fn memory_of_large_photos_is_returned() {
         if more < 40 {
             break;
         }
-        assert!(Instant::now() < deadline, "{more} MB more than before {} photos of 6 megapixels", 2 * AT_ONCE);
+        assert!(
+            Instant::now() < deadline,
+            "{more} MB more than before {} photos of 6 megapixels",
+            2 * AT_ONCE
+        );
         std::thread::sleep(Duration::from_millis(100));
     }
 }

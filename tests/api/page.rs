@@ -12,7 +12,11 @@ fn files_have_types_tags_and_caching() {
         ("/worker.js", "text/javascript; charset=utf-8", "no-cache"),
         ("/i18n/zh.json", "application/json", "no-cache"),
         ("/web-0123456789abcdef_bg.wasm", "application/wasm", immutable),
-        ("/assets/0123456789ab/app/main.js", "text/javascript; charset=utf-8", immutable),
+        (
+            "/assets/0123456789ab/app/main.js",
+            "text/javascript; charset=utf-8",
+            immutable,
+        ),
         ("/api/v1/tagger", "application/json", "no-cache"),
         ("/api/v1/query-encoder", "application/json", "no-cache"),
         ("/api/v1/openapi.json", "application/json", "no-cache"),
@@ -24,15 +28,30 @@ fn files_have_types_tags_and_caching() {
         assert_eq!(header(&answer, "cache-control"), caching, "{path}");
         let tag = header(&answer, "etag").to_owned();
         assert!(tag.starts_with('"') && tag.ends_with('"'), "{path}: {tag}");
-        for (sent, status) in
-            [(tag.clone(), 304), (format!("W/{tag}"), 304), (format!("\"x\", {tag}"), 304), ("\"x\"".into(), 200)]
-        {
-            let again = service.request("GET", path).header("if-none-match", &sent).send().expect("answers");
-            assert_eq!((again.status().as_u16(), header(&again, "etag")), (status, tag.as_str()), "{path} {sent}");
+        for (sent, status) in [
+            (tag.clone(), 304),
+            (format!("W/{tag}"), 304),
+            (format!("\"x\", {tag}"), 304),
+            ("\"x\"".into(), 200),
+        ] {
+            let again = service
+                .request("GET", path)
+                .header("if-none-match", &sent)
+                .send()
+                .expect("answers");
+            assert_eq!(
+                (again.status().as_u16(), header(&again, "etag")),
+                (status, tag.as_str()),
+                "{path} {sent}"
+            );
             assert_eq!(again.bytes().expect("a body").is_empty(), status == 304);
         }
         let head = service.request("HEAD", path).send().expect("answers");
-        assert_eq!((head.status().as_u16(), header(&head, "content-type")), (200, kind), "{path}");
+        assert_eq!(
+            (head.status().as_u16(), header(&head, "content-type")),
+            (200, kind),
+            "{path}"
+        );
     }
 }
 
@@ -45,7 +64,11 @@ fn large_files_are_compressed_for_those_who_ask() {
     assert_eq!(header(&plain, "vary"), "accept-encoding");
     let plain_tag = header(&plain, "etag").to_owned();
     assert_eq!(plain.bytes().expect("a body").len(), 4096);
-    let packed = service.request("GET", path).header("accept-encoding", "gzip, br").send().expect("answers");
+    let packed = service
+        .request("GET", path)
+        .header("accept-encoding", "gzip, br")
+        .send()
+        .expect("answers");
     assert_eq!(header(&packed, "content-encoding"), "gzip");
     assert_eq!(header(&packed, "content-type"), "application/wasm");
     assert_ne!(header(&packed, "etag"), plain_tag);
@@ -64,8 +87,15 @@ fn forms_that_the_build_made_are_sent_and_never_those_of_another_file() {
         ("changed", "gzip, br", None, Some(BUILT)),
     ] {
         let path = format!("/{name}-0123456789abcdef.css");
-        let answer = service.request("GET", &path).header("accept-encoding", accepted).send().expect("answers");
-        let coding = answer.headers().get("content-encoding").map(|value| value.to_str().expect("ascii").to_owned());
+        let answer = service
+            .request("GET", &path)
+            .header("accept-encoding", accepted)
+            .send()
+            .expect("answers");
+        let coding = answer
+            .headers()
+            .get("content-encoding")
+            .map(|value| value.to_str().expect("ascii").to_owned());
         assert_eq!(coding.as_deref(), encoding, "{name} {accepted}");
         assert_eq!(header(&answer, "content-type"), "text/css; charset=utf-8");
         if name == "built" {
@@ -85,9 +115,19 @@ fn forms_that_the_build_made_are_sent_and_never_those_of_another_file() {
 #[test]
 fn every_answer_is_guarded() {
     let service = Service::shared();
-    for path in ["/", "/worker.js", "/livez", "/api/v1/samples", "/nothing", "/images/shop/P0001_0.png"] {
-        let answer =
-            service.request("GET", path).header("origin", "https://elsewhere.example").send().expect("answers");
+    for path in [
+        "/",
+        "/worker.js",
+        "/livez",
+        "/api/v1/samples",
+        "/nothing",
+        "/images/shop/P0001_0.png",
+    ] {
+        let answer = service
+            .request("GET", path)
+            .header("origin", "https://elsewhere.example")
+            .send()
+            .expect("answers");
         let policy = header(&answer, "content-security-policy");
         for part in [
             "default-src 'self'",
@@ -98,25 +138,39 @@ fn every_answer_is_guarded() {
         ] {
             assert!(policy.contains(part), "{path}: {policy}");
         }
-        assert_eq!(policy.contains("'sha256-"), path == "/", "{path}: only the page has an inline script");
+        assert_eq!(
+            policy.contains("'sha256-"),
+            path == "/",
+            "{path}: only the page has an inline script"
+        );
         assert!(!policy.contains("unsafe-inline"), "{path}");
         assert_eq!(header(&answer, "x-content-type-options"), "nosniff", "{path}");
         assert_eq!(header(&answer, "referrer-policy"), "same-origin", "{path}");
-        assert!(!answer.headers().keys().any(|name| name.as_str().starts_with("access-control")), "{path}");
+        assert!(
+            !answer
+                .headers()
+                .keys()
+                .any(|name| name.as_str().starts_with("access-control")),
+            "{path}"
+        );
     }
 }
 
 #[test]
 fn browsers_get_the_bundles() {
     let service = Service::shared();
-    for (path, folder, labels, space) in
-        [("tagger", "tagger", 13, None), ("query-encoder", "query", 0, Some(super::search::model_id()))]
-    {
+    for (path, folder, labels, space) in [
+        ("tagger", "tagger", 13, None),
+        ("query-encoder", "query", 0, Some(super::search::model_id())),
+    ] {
         let manifest = json(service.get(&format!("/api/v1/{path}")));
         assert_eq!(manifest["labels"].as_array().map(Vec::len), Some(labels));
         assert_eq!(manifest["embeds_into"].as_str(), space.as_deref());
         for private in ["training", "metrics", "command", "commit", "data", "path/of/the/maker"] {
-            assert!(!manifest.to_string().contains(private), "{path} tells {private}: {manifest}");
+            assert!(
+                !manifest.to_string().contains(private),
+                "{path} tells {private}: {manifest}"
+            );
         }
         let read = shared::bundle::Manifest::from_json(manifest.to_string().as_bytes()).expect("a manifest");
         let whole = server::bundle_io::read(&shop().path(folder)).expect("a bundle").0;
@@ -128,6 +182,9 @@ fn browsers_get_the_bundles() {
         assert_eq!(header(&weights, "content-type"), "application/octet-stream");
         let bytes = weights.bytes().expect("a body");
         assert_eq!(shared::bundle::sha256_hex(&bytes), sha256);
-        assert_eq!(bytes, std::fs::read(shop().path(folder).join("weights.safetensors")).expect("the weights"));
+        assert_eq!(
+            bytes,
+            std::fs::read(shop().path(folder).join("weights.safetensors")).expect("the weights")
+        );
     }
 }

@@ -16,7 +16,10 @@ fn serves_photos_with_a_tag() {
     assert_eq!(header(&photo, "content-type"), "image/png");
     assert_eq!(header(&photo, "cache-control"), "no-cache");
     let tag = header(&photo, "etag").to_owned();
-    let again = service.request("GET", "/images/shop/P0001_0.png").header("if-none-match", &tag).send();
+    let again = service
+        .request("GET", "/images/shop/P0001_0.png")
+        .header("if-none-match", &tag)
+        .send();
     assert_eq!(again.expect("answers").status(), 304);
 }
 
@@ -29,15 +32,25 @@ fn serves_what_the_catalogue_names() {
             let path = format!("/images/{folder}/P{product:04}_{at}.png");
             let photo = service.get(&path);
             if at < 2 || product < SAMPLES {
-                assert_eq!((photo.status().as_u16(), header(&photo, "content-type")), (200, "image/png"), "{path}");
+                assert_eq!(
+                    (photo.status().as_u16(), header(&photo, "content-type")),
+                    (200, "image/png"),
+                    "{path}"
+                );
                 assert_eq!(photo.bytes().expect("a body"), png(3 * product + at), "{path}");
             } else {
                 assert_problem("a user's photo that is no sample", photo, 404, "not_found");
             }
         }
     }
-    let head = service.request("HEAD", "/images/shop/P0001_0.png").send().expect("answers");
-    assert_eq!((head.status().as_u16(), header(&head, "content-type")), (200, "image/png"));
+    let head = service
+        .request("HEAD", "/images/shop/P0001_0.png")
+        .send()
+        .expect("answers");
+    assert_eq!(
+        (head.status().as_u16(), header(&head, "content-type")),
+        (200, "image/png")
+    );
     assert_eq!(header(&head, "content-length"), png(3).len().to_string());
     assert!(head.headers().contains_key("etag"));
     assert!(head.bytes().expect("no body").is_empty());
@@ -57,7 +70,9 @@ fn changed(folder: &str, change: impl FnOnce(&Path)) -> Service {
 
 #[test]
 fn what_is_no_picture_any_more_is_not_sent() {
-    let service = changed("photos-replaced", |photo| fs::write(photo, "<script>alert(1)</script>").expect("writes"));
+    let service = changed("photos-replaced", |photo| {
+        fs::write(photo, "<script>alert(1)</script>").expect("writes")
+    });
     assert_problem("a page", service.get("/images/shop/P0001_0.png"), 404, "not_found");
     assert_eq!(service.get("/images/shop/P0001_1.png").status(), 200);
 }
@@ -74,7 +89,11 @@ fn large_files_take_no_memory() {
     const BYTES: u64 = 100 << 20;
     const CLIENTS: usize = 20;
     let service = changed("photos-large", |photo| {
-        File::options().write(true).open(photo).and_then(|file| file.set_len(BYTES)).expect("grows");
+        File::options()
+            .write(true)
+            .open(photo)
+            .and_then(|file| file.set_len(BYTES))
+            .expect("grows");
     });
     let path = "/images/shop/P0001_0.png";
     let tag = header(&service.get(path), "etag").to_owned();
@@ -88,17 +107,32 @@ fn large_files_take_no_memory() {
     }
     // Others are served meanwhile, and who has the file is told so.
     assert_eq!(service.search(&png(0), &[]).status(), 200);
-    let known = service.request("GET", path).header("if-none-match", &tag).send().expect("answers");
-    assert_eq!((known.status().as_u16(), known.bytes().expect("no body").len()), (304, 0));
+    let known = service
+        .request("GET", path)
+        .header("if-none-match", &tag)
+        .send()
+        .expect("answers");
+    assert_eq!(
+        (known.status().as_u16(), known.bytes().expect("no body").len()),
+        (304, 0)
+    );
     std::thread::sleep(Duration::from_millis(500));
     if let Some((before, now)) = before.zip(resident(service.process.id())) {
         let more = now.saturating_sub(before) >> 20;
-        assert!(more < 40, "{CLIENTS} clients of a file of {} MB take {more} MB", BYTES >> 20);
+        assert!(
+            more < 40,
+            "{CLIENTS} clients of a file of {} MB take {more} MB",
+            BYTES >> 20
+        );
     }
     // A slow reader gets the whole file in the end.
     let mut rest = Vec::new();
     clients.pop().expect("a client").read_to_end(&mut rest).expect("reads");
-    assert!((BYTES - 4096..BYTES).contains(&(rest.len() as u64)), "{} bytes after the first 4096", rest.len());
+    assert!(
+        (BYTES - 4096..BYTES).contains(&(rest.len() as u64)),
+        "{} bytes after the first 4096",
+        rest.len()
+    );
 }
 
 /// Sent as they are, since clients tidy paths up before they send them.

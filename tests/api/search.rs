@@ -19,7 +19,9 @@ fn model() -> RetrievalModel {
 
 /// The model the shop was indexed with.
 pub(crate) fn model_id() -> String {
-    RetrievalModel::read_manifest(Path::new(&shop().path("retrieval"))).expect("a manifest").model_id()
+    RetrievalModel::read_manifest(Path::new(&shop().path("retrieval")))
+        .expect("a manifest")
+        .model_id()
 }
 
 /// A product's shop photo; see [`tests::fixture::write_dataset`].
@@ -51,7 +53,11 @@ fn every_shop_photo_finds_its_product() {
             let best = &found.hits[0];
             assert_eq!(best.product_id, format!("P{product:04}"));
             assert!((best.score - 1.0).abs() < 1e-3, "{}", best.score);
-            assert_eq!(best.product.image, format!("/images/shop/P{product:04}_{at}.png"), "the photo that matched");
+            assert_eq!(
+                best.product.image,
+                format!("/images/shop/P{product:04}_{at}.png"),
+                "the photo that matched"
+            );
         }
     }
 }
@@ -61,7 +67,11 @@ fn limit_and_category() {
     let service = Service::shared();
     let photo = shop_photo(4, 0);
     for (limit, expected) in [("1", 1), ("7", 7), ("50", PRODUCTS as usize), ("", 10)] {
-        assert_eq!(hits(service, &photo, &[("limit", limit)]).hits.len(), expected, "limit {limit:?}");
+        assert_eq!(
+            hits(service, &photo, &[("limit", limit)]).hits.len(),
+            expected,
+            "limit {limit:?}"
+        );
     }
     for (category, expected) in [("tops", 4), ("shoes", 4), ("bags", 4), ("other", 0)] {
         let found = hits(service, &photo, &[("category", category), ("limit", "50")]);
@@ -77,10 +87,17 @@ fn a_category_that_the_photo_surely_shows_narrows_the_search() {
     assert_eq!((unaided.category, unaided.hits.len()), (None, PRODUCTS as usize));
     let service = Service::start_with(true, Some("category"));
     for (asked, narrowed) in [(None, "shoes"), (Some("bags"), "bags")] {
-        let fields: Vec<_> =
-            asked.map(|category| ("category", category)).into_iter().chain([("limit", "50")]).collect();
+        let fields: Vec<_> = asked
+            .map(|category| ("category", category))
+            .into_iter()
+            .chain([("limit", "50")])
+            .collect();
         let found = hits(&service, &photo, &fields);
-        assert_eq!((found.category.as_deref(), found.hits.len()), (Some(narrowed), 4), "what is asked for goes first");
+        assert_eq!(
+            (found.category.as_deref(), found.hits.len()),
+            (Some(narrowed), 4),
+            "what is asked for goes first"
+        );
         assert!(found.hits.iter().all(|hit| hit.product.category == narrowed));
     }
     // The shop has nothing of what this network is sure to see, so that does not empty the answer.
@@ -97,9 +114,17 @@ fn a_crop_is_the_cropped_photo() {
     let mut bytes = std::io::Cursor::new(Vec::new());
     part.write_to(&mut bytes, image::ImageFormat::Png).expect("encodes");
     let of = |response: SearchResponse| -> Vec<_> {
-        response.hits.into_iter().map(|hit| (hit.product_id, hit.score)).collect()
+        response
+            .hits
+            .into_iter()
+            .map(|hit| (hit.product_id, hit.score))
+            .collect()
     };
-    let cropped = of(hits(service, &png(7), &[("crop", r#"{"x":8,"y":10,"width":40,"height":50}"#)]));
+    let cropped = of(hits(
+        service,
+        &png(7),
+        &[("crop", r#"{"x":8,"y":10,"width":40,"height":50}"#)],
+    ));
     let sent = of(hits(service, bytes.get_ref(), &[]));
     assert_eq!(cropped.len(), sent.len());
     for ((id, score), (sent_id, sent_score)) in cropped.iter().zip(&sent) {
@@ -112,16 +137,29 @@ fn a_crop_is_the_cropped_photo() {
 fn a_proposed_crop_is_named_in_the_answer_and_can_be_asked_for() {
     let service = Service::shared();
     let red = |x, y| (60..120).contains(&x) && (40..180).contains(&y);
-    let photo = image::RgbImage::from_fn(200, 240, |x, y| image::Rgb(if red(x, y) { [180, 30, 40] } else { [230; 3] }));
+    let photo = image::RgbImage::from_fn(200, 240, |x, y| {
+        image::Rgb(if red(x, y) { [180, 30, 40] } else { [230; 3] })
+    });
     let mut bytes = std::io::Cursor::new(Vec::new());
     photo.write_to(&mut bytes, image::ImageFormat::Png).expect("encodes");
     let auto = hits(service, bytes.get_ref(), &[("crop", "auto")]);
     let crop = auto.crop.expect("a box");
     assert!(crop.x.abs_diff(60) < 10 && crop.y.abs_diff(40) < 14, "{crop:?}");
-    assert!(crop.width.abs_diff(60) < 20 && crop.height.abs_diff(140) < 28, "{crop:?}");
-    let same = hits(service, bytes.get_ref(), &[("crop", &serde_json::to_string(&crop).expect("JSON"))]);
+    assert!(
+        crop.width.abs_diff(60) < 20 && crop.height.abs_diff(140) < 28,
+        "{crop:?}"
+    );
+    let same = hits(
+        service,
+        bytes.get_ref(),
+        &[("crop", &serde_json::to_string(&crop).expect("JSON"))],
+    );
     assert_eq!((same.crop, same.hits), (Some(crop), auto.hits));
-    assert_eq!(hits(service, bytes.get_ref(), &[]).crop, None, "the whole photo unless asked");
+    assert_eq!(
+        hits(service, bytes.get_ref(), &[]).crop,
+        None,
+        "the whole photo unless asked"
+    );
     let plain = hits(service, &png_of([200; 3]), &[("crop", "auto")]);
     assert_eq!(plain.crop, None, "nothing stands out");
 }
@@ -138,7 +176,11 @@ fn an_embedding_finds_what_its_photo_finds() {
     let service = Service::shared();
     let (photo, model) = (shop_photo(5, 1), model());
     let pixels = Photo::decode(&photo).expect("decodes");
-    let input = model.manifest().input.to_chw(pixels.pixels().expect("pixels"), None).expect("an input");
+    let input = model
+        .manifest()
+        .input
+        .to_chw(pixels.pixels().expect("pixels"), None)
+        .expect("an input");
     let values = model.embed(vec![input]).expect("embeds").remove(0);
     let body = serde_json::json!({ "embedding": { "model_id": model_id(), "values": values }, "limit": 5 });
     let answer = service.search_json(&body.to_string());
@@ -156,7 +198,15 @@ fn an_embedding_finds_what_its_photo_finds() {
     let file = dir.path().join("photo.png");
     std::fs::write(&file, &photo).expect("writes");
     let mut embed = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin("selvedge"));
-    embed.args(["embed", "--device", "cpu", "--bundle", &shop().path("retrieval").display().to_string()]).arg(&file);
+    embed
+        .args([
+            "embed",
+            "--device",
+            "cpu",
+            "--bundle",
+            &shop().path("retrieval").display().to_string(),
+        ])
+        .arg(&file);
     let printed = String::from_utf8(embed.output().expect("starts").stdout).expect("text");
     let answer = service.search_json(&format!(r#"{{"embedding":{printed},"limit":5}}"#));
     assert_eq!(answer.status(), 200, "{printed}");
@@ -172,9 +222,15 @@ fn a_query_encoders_embedding_is_searched_with_in_the_catalogues_space() {
     let ((query, query_weights), (large, large_weights)) = (read("query"), read("retrieval"));
     let device = Device::flex();
     let photo = Photo::decode(&shop_photo(5, 1)).expect("decodes");
-    let input = query.input.to_chw(photo.pixels().expect("pixels"), None).expect("an input");
+    let input = query
+        .input
+        .to_chw(photo.pixels().expect("pixels"), None)
+        .expect("an input");
     let x = |data: Vec<f32>| {
-        Tensor::<4>::from_data(TensorData::new(data, [1, 3, query.input.height, query.input.width]), &device)
+        Tensor::<4>::from_data(
+            TensorData::new(data, [1, 3, query.input.height, query.input.width]),
+            &device,
+        )
     };
     let encoder = load_query(&query, &query_weights, &device).expect("loads");
     let values: Vec<f32> = encoder.forward(x(input)).into_data().iter::<f32>().collect();
@@ -190,24 +246,52 @@ fn a_query_encoders_embedding_is_searched_with_in_the_catalogues_space() {
         let number = hit.product_id[1..].parse().expect("a number");
         let best = (0..2).map(|at| {
             let photo = Photo::decode(&shop_photo(number, at)).expect("decodes");
-            let input = large.input.to_chw(photo.pixels().expect("pixels"), None).expect("an input");
+            let input = large
+                .input
+                .to_chw(photo.pixels().expect("pixels"), None)
+                .expect("an input");
             let values = network.forward(x(input)).into_data().iter::<f32>().collect();
-            own.similarity(&Embedding::new(large.space(), values).expect("an embedding")).expect("one space")
+            own.similarity(&Embedding::new(large.space(), values).expect("an embedding"))
+                .expect("one space")
         });
         let best = best.fold(f32::MIN, f32::max);
-        assert!((hit.score - best).abs() < 1e-3, "{}: {} is not {best}", hit.product_id, hit.score);
+        assert!(
+            (hit.score - best).abs() < 1e-3,
+            "{}: {} is not {best}",
+            hit.product_id,
+            hit.score
+        );
     }
 
-    let problem = assert_problem("another model", service.search_json(&body("else@0123")), 409, "wrong_model");
+    let problem = assert_problem(
+        "another model",
+        service.search_json(&body("else@0123")),
+        409,
+        "wrong_model",
+    );
     let detail = problem["detail"].as_str().unwrap_or_default();
-    for part in ["else@0123", &model_id(), &query.model_id(), "/api/v1/query-encoder", "the photo itself"] {
+    for part in [
+        "else@0123",
+        &model_id(),
+        &query.model_id(),
+        "/api/v1/query-encoder",
+        "the photo itself",
+    ] {
         assert!(detail.contains(part), "'{detail}' does not say '{part}'");
     }
 
     let plain = Service::start_with(false, None);
     assert_eq!(plain.get("/api/v1/query-encoder").status(), 204);
-    let problem = assert_problem("no encoder", plain.search_json(&body(&query.model_id())), 409, "wrong_model");
-    assert!(!problem["detail"].as_str().unwrap_or_default().contains("query-encoder"), "{problem}");
+    let problem = assert_problem(
+        "no encoder",
+        plain.search_json(&body(&query.model_id())),
+        409,
+        "wrong_model",
+    );
+    assert!(
+        !problem["detail"].as_str().unwrap_or_default().contains("query-encoder"),
+        "{problem}"
+    );
     assert_problem(
         "weights",
         plain.get(&format!("/api/v1/query-encoder/weights/{}", query.weights.sha256)),
@@ -220,9 +304,10 @@ fn a_query_encoders_embedding_is_searched_with_in_the_catalogues_space() {
 fn a_service_starts_with_no_query_encoder_but_its_catalogues() {
     tests::fixture::write_query_bundle(&shop().path("foreign"), "other@0123456789ab", tests::fixture::DIM)
         .expect("a bundle");
-    for (folder, expected) in
-        [("foreign", "embeds into the space of other@0123456789ab"), ("tagger", "holds a style bundle")]
-    {
+    for (folder, expected) in [
+        ("foreign", "embeds into the space of other@0123456789ab"),
+        ("tagger", "holds a style bundle"),
+    ] {
         let opened = App::open(&config(&shop().path(""), Some(folder)), &Device::flex());
         let error = format!("{:#}", opened.err().expect("refused"));
         assert!(error.contains(expected), "'{error}' does not say '{expected}'");
@@ -269,7 +354,12 @@ fn products_and_samples() {
     }
     let mut categories: Vec<Value> = samples
         .iter()
-        .map(|sample| json(service.get(&format!("/api/v1/products/{}", sample["product_id"].as_str().expect("an id")))))
+        .map(|sample| {
+            json(service.get(&format!(
+                "/api/v1/products/{}",
+                sample["product_id"].as_str().expect("an id")
+            )))
+        })
         .map(|product| product["category"].clone())
         .collect();
     categories.dedup();

@@ -27,23 +27,37 @@ fn the_port_answers_while_the_catalogue_is_read_and_signals_end_it() {
     let deadline = Instant::now() + Duration::from_secs(60);
     let addr: SocketAddr = loop {
         let lines = fs::read_to_string(&log).expect("a log");
-        let lines: Vec<Value> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let lines: Vec<Value> = lines
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
         let line = |message: &str| lines.iter().find(|line| line["message"] == message);
         if let (Some(listening), Some(_)) = (line("listening"), line("reading the catalogue")) {
             break listening["addr"].as_str().expect("text").parse().expect("an address");
         }
-        assert!(Instant::now() < deadline, "the service does not come to read its catalogue");
+        assert!(
+            Instant::now() < deadline,
+            "the service does not come to read its catalogue"
+        );
         std::thread::sleep(Duration::from_millis(20));
     };
 
-    let client = Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
+    let client = Client::builder()
+        .timeout(Duration::from_secs(30))
+        .build()
+        .expect("a client");
     let get = |path: &str| client.get(format!("http://{addr}{path}")).send();
     assert_eq!(get("/livez").expect("answers").status(), 200);
     for path in ["/readyz", "/", "/api/v1/samples"] {
         let answer = get(path).expect("answers");
         assert!(answer.headers().contains_key("retry-after"), "{path}");
         let problem = assert_problem(path, answer, 503, "shutting_down");
-        assert!(problem["detail"].as_str().is_some_and(|doing| doing.contains("reading the catalogue")), "{problem}");
+        assert!(
+            problem["detail"]
+                .as_str()
+                .is_some_and(|doing| doing.contains("reading the catalogue")),
+            "{problem}"
+        );
     }
 
     process.signal("HUP").expect("sent");

@@ -37,11 +37,23 @@ fn whitened() -> &'static Path {
         tests::fixture::train_on_first(&dir.join("fitted"), PRODUCTS / 2).expect("a split");
         let (data, white) = (path("fitted"), path("white"));
         let (dims, retrieval) = (DIMS.to_string(), path("retrieval"));
-        selvedge(&["whiten", "--bundle", &retrieval, "--data", &data, "--dims", &dims, "--out", &white])
-            .expect("whitens");
+        selvedge(&[
+            "whiten", "--bundle", &retrieval, "--data", &data, "--dims", &dims, "--out", &white,
+        ])
+        .expect("whitens");
         let (storage, out) = ("int8", path("white-catalog"));
-        selvedge(&["index", "--dataset", &data, "--bundle", &white, "--out", &out, "--storage", storage])
-            .expect("indexes");
+        selvedge(&[
+            "index",
+            "--dataset",
+            &data,
+            "--bundle",
+            &white,
+            "--out",
+            &out,
+            "--storage",
+            storage,
+        ])
+        .expect("indexes");
         dir
     })
 }
@@ -55,9 +67,14 @@ fn embedded(folder: &str, photo: &[u8]) -> Vec<f32> {
     let (manifest, weights) = bundle_io::read(&whitened().join(folder)).expect("a bundle");
     let device = Device::flex();
     let photo = Photo::decode(photo).expect("decodes");
-    let input = manifest.input.to_chw(photo.pixels().expect("pixels"), None).expect("an input");
-    let x =
-        Tensor::<4>::from_data(TensorData::new(input, [1, 3, manifest.input.height, manifest.input.width]), &device);
+    let input = manifest
+        .input
+        .to_chw(photo.pixels().expect("pixels"), None)
+        .expect("an input");
+    let x = Tensor::<4>::from_data(
+        TensorData::new(input, [1, 3, manifest.input.height, manifest.input.width]),
+        &device,
+    );
     let output = match manifest.task() {
         "query" => load_query(&manifest, &weights, &device).expect("loads").forward(x),
         _ => load_retrieval(&manifest, &weights, &device).expect("loads").forward(x),
@@ -80,7 +97,9 @@ fn a_whitened_gallery_of_bytes_is_served_as_it_is_evaluated() {
     assert_eq!((white.embedding_dim, white.network_id()), (DIMS, plain.model_id()));
     assert_ne!(white.space(), plain.space());
     assert_eq!(query.space(), plain.model_id());
-    let photos: Vec<(u32, Vec<u8>)> = (0..PRODUCTS).flat_map(|p| [(p, png(3 * p)), (p, png(3 * p + 1))]).collect();
+    let photos: Vec<(u32, Vec<u8>)> = (0..PRODUCTS)
+        .flat_map(|p| [(p, png(3 * p)), (p, png(3 * p + 1))])
+        .collect();
     let rows: Vec<Vec<f32>> = photos.iter().map(|(_, photo)| embedded("white", photo)).collect();
     let stored = Stored::new(Storage::Int8, &rows);
     // The products by their best photo, as the evaluation scores it.
@@ -94,8 +113,11 @@ fn a_whitened_gallery_of_bytes_is_served_as_it_is_evaluated() {
         products.sort_by(|a, b| best(*b).total_cmp(&best(*a)));
         products.into_iter().map(|product| format!("P{product:04}")).collect()
     };
-    for (name, rerank) in [("none", Rerank::None), ("alpha-qe", Rerank::AlphaQe), ("k-reciprocal", Rerank::KReciprocal)]
-    {
+    for (name, rerank) in [
+        ("none", Rerank::None),
+        ("alpha-qe", Rerank::AlphaQe),
+        ("k-reciprocal", Rerank::KReciprocal),
+    ] {
         let service = Service::start_as(serde_json::json!({
             "retrieval": "white", "catalog": "white-catalog", "query": true, "rerank": name,
         }));
@@ -122,8 +144,16 @@ fn a_whitened_gallery_of_bytes_is_served_as_it_is_evaluated() {
             let (large, weights) = bundle_io::read(&whitened().join("white")).expect("a bundle");
             let net = load_retrieval(&large, &weights, &Device::flex()).expect("loads");
             let unit = shared::embedding::Embedding::new(query.space(), values.clone()).expect("an embedding");
-            let projected = net.projection().expect("whitened").apply(&[unit.values().to_vec()]).remove(0);
-            assert_eq!(ids(&found(by_embedding(&query.model_id(), &values))), expected(rerank, &projected), "{name}");
+            let projected = net
+                .projection()
+                .expect("whitened")
+                .apply(&[unit.values().to_vec()])
+                .remove(0);
+            assert_eq!(
+                ids(&found(by_embedding(&query.model_id(), &values))),
+                expected(rerank, &projected),
+                "{name}"
+            );
         }
         if rerank == Rerank::None {
             let offered = json(service.get("/api/v1/query-encoder"));
@@ -155,7 +185,10 @@ fn what_does_not_belong_together_is_refused_by_name() {
             ..config(dir, None)
         };
         let opened = App::open(&mixed, &Device::flex());
-        says(format!("{:#}", opened.err().expect("refused")), "index it again with this bundle");
+        says(
+            format!("{:#}", opened.err().expect("refused")),
+            "index it again with this bundle",
+        );
     }
 
     for (args, expected) in [
@@ -165,7 +198,9 @@ fn what_does_not_belong_together_is_refused_by_name() {
     ] {
         let [bundle, dims, out] = args;
         let (bundle, data, out) = (path(bundle), path("fitted"), path(out));
-        let refused = selvedge(&["whiten", "--bundle", &bundle, "--data", &data, "--dims", dims, "--out", &out]);
+        let refused = selvedge(&[
+            "whiten", "--bundle", &bundle, "--data", &data, "--dims", dims, "--out", &out,
+        ]);
         says(format!("{:#}", refused.expect_err(expected)), expected);
         assert!(!dir.join("white-2").exists());
     }
@@ -177,15 +212,23 @@ fn what_does_not_belong_together_is_refused_by_name() {
     }
     let file = broken.join("projection.safetensors");
     let whole = fs::read(&file).expect("reads");
-    let flipped: Vec<u8> = whole.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == 200)).collect();
+    let flipped: Vec<u8> = whole
+        .iter()
+        .enumerate()
+        .map(|(at, byte)| byte ^ u8::from(at == 200))
+        .collect();
     for damaged in [Some(whole[..whole.len() - 4].to_vec()), Some(flipped), None] {
         match damaged {
             Some(bytes) => fs::write(&file, bytes).expect("writes"),
             None => fs::remove_file(&file).expect("removes"),
         }
-        let read = bundle_io::read(&broken).map(|_| ()).map_err(|error| format!("{error:#}"));
+        let read = bundle_io::read(&broken)
+            .map(|_| ())
+            .map_err(|error| format!("{error:#}"));
         says(read.expect_err("damaged"), "projection.safetensors");
-        let opened = RetrievalModel::open(&broken, &Device::flex()).map(|_| ()).map_err(|error| error.to_string());
+        let opened = RetrievalModel::open(&broken, &Device::flex())
+            .map(|_| ())
+            .map_err(|error| error.to_string());
         says(opened.expect_err("damaged"), "projection.safetensors");
     }
 }

@@ -8,9 +8,17 @@ use std::path::Path;
 use tests::fixture;
 
 fn run(dir: &Path, args: &[&str]) -> Result<String, String> {
-    let output = selvedge().args(args).current_dir(dir).output().expect("the program starts");
+    let output = selvedge()
+        .args(args)
+        .current_dir(dir)
+        .output()
+        .expect("the program starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    if output.status.success() {
+        Ok(text(output.stdout))
+    } else {
+        Err(text(output.stderr))
+    }
 }
 
 fn photo(path: &Path, number: u32) {
@@ -25,7 +33,11 @@ fn list(dir: &Path, file: &str, text: &str, photos: &[usize]) {
     fs::write(&path, text).expect("writes");
     for (number, line) in (0..).zip(text.lines()) {
         let words: Vec<&str> = line.split_whitespace().collect();
-        for name in photos.iter().filter_map(|at| words.get(*at)).filter(|name| name.contains('/')) {
+        for name in photos
+            .iter()
+            .filter_map(|at| words.get(*at))
+            .filter(|name| name.contains('/'))
+        {
             photo(&dir.join(name), number);
         }
     }
@@ -34,11 +46,19 @@ fn list(dir: &Path, file: &str, text: &str, photos: &[usize]) {
 /// Rows of an imported dataset: path below the folder, split, item, category, domain, box.
 fn rows(dir: &Path, name: &str, out: &str) -> Vec<String> {
     let dataset = Dataset::open(&dir.join(out)).expect("a dataset");
-    let root = fs::canonicalize(dir.join(name)).expect("a folder").display().to_string();
+    let root = fs::canonicalize(dir.join(name))
+        .expect("a folder")
+        .display()
+        .to_string();
     let of = |row: &server::data::Row| {
         let path = row.path.trim_start_matches(&root).trim_start_matches('/');
-        let bounds = row.bounds.map_or_else(String::new, |b| format!("{} {} {} {}", b.x, b.y, b.width, b.height));
-        format!("{path}|{}|{}|{}|{}|{bounds}", row.split, row.item_id, row.category, row.domain)
+        let bounds = row
+            .bounds
+            .map_or_else(String::new, |b| format!("{} {} {} {}", b.x, b.y, b.width, b.height));
+        format!(
+            "{path}|{}|{}|{}|{}|{bounds}",
+            row.split, row.item_id, row.category, row.domain
+        )
     };
     dataset.rows.iter().map(of).collect()
 }
@@ -166,24 +186,47 @@ fn lists_become_datasets_with_their_protocols() {
 
     // Urls of two folders that end alike are not taken for one photo; below their folders both are found.
     fs::write(dir.join("alike.txt"), PAIRS.replace("shop/9", "shop/1")).expect("writes");
-    let alike =
-        ["dataset", "import-retrieval", "alike.txt", "--format", "challenge", "--images", "jd", "--out", "alike"];
+    let alike = [
+        "dataset",
+        "import-retrieval",
+        "alike.txt",
+        "--format",
+        "challenge",
+        "--images",
+        "jd",
+        "--out",
+        "alike",
+    ];
     let error = run(dir, &alike).expect_err("two urls, one file");
-    assert!(error.contains("http://a/user/1.png and http://b/shop/1.png would both be"), "{error}");
+    assert!(
+        error.contains("http://a/user/1.png and http://b/shop/1.png would both be"),
+        "{error}"
+    );
     photo(&dir.join("jd/b/shop/1.png"), 4);
     run(dir, &alike).expect("each has its own file");
-    assert!(rows(dir, "jd", "alike").iter().any(|row| row.starts_with("b/shop/1.png|train|pair1|")));
+    assert!(
+        rows(dir, "jd", "alike")
+            .iter()
+            .any(|row| row.starts_with("b/shop/1.png|train|pair1|"))
+    );
 
     // The protocols, by a network that knows nothing: who searches, and where.
     fixture::write_retrieval_bundle(&dir.join("bundle")).expect("a bundle");
     let evaluate = |data: &str, more: &[&str]| -> serde_json::Value {
-        let args = ["--device", "cpu", "evaluate", "--bundle", "bundle", "--data", data, "--json"];
+        let args = [
+            "--device", "cpu", "evaluate", "--bundle", "bundle", "--data", data, "--json",
+        ];
         serde_json::from_str(&run(dir, &[&args, more].concat()).expect("evaluates")).expect("JSON")
     };
     for (data, more, queries, chance) in [
         ("in-shop-imported", &[][..], 2, 0.5),
         ("consumer-to-shop-imported", &[], 1, 1.0),
-        ("online-products-imported", &["--direction", "all", "--recall-at", "1,10,100,1000"], 4, 1.0 / 3.0),
+        (
+            "online-products-imported",
+            &["--direction", "all", "--recall-at", "1,10,100,1000"],
+            4,
+            1.0 / 3.0,
+        ),
     ] {
         let report = evaluate(data, more);
         assert_eq!(report["n"], queries, "{data}");
@@ -192,22 +235,45 @@ fn lists_become_datasets_with_their_protocols() {
     }
 
     // The submission: every query's url, then ranks and urls; a photo finds itself first.
-    let boxes =
-        |names: &[&str]| -> String { names.iter().map(|name| format!("http://c/{name}.png 0 0 30 30\n")).collect() };
+    let boxes = |names: &[&str]| -> String {
+        names
+            .iter()
+            .map(|name| format!("http://c/{name}.png 0 0 30 30\n"))
+            .collect()
+    };
     fs::write(dir.join("queries.txt"), boxes(&["8", "3"])).expect("writes");
     fs::write(dir.join("gallery.txt"), boxes(&["1", "2", "3", "8", "9"])).expect("writes");
     let submit = |out: &str, more: &[&str]| {
-        let args = ["--device", "cpu", "submit-retrieval", "--bundle", "bundle", "--queries", "queries.txt"];
+        let args = [
+            "--device",
+            "cpu",
+            "submit-retrieval",
+            "--bundle",
+            "bundle",
+            "--queries",
+            "queries.txt",
+        ];
         let rest = ["--gallery", "gallery.txt", "--images", "jd", "--out", out];
         run(dir, &[&args[..], &rest, more].concat())
     };
-    assert_eq!(submit("answers.txt", &["--storage", "int8", "--views", "flip"]).expect("submits"), "answers.txt\n");
+    assert_eq!(
+        submit("answers.txt", &["--storage", "int8", "--views", "flip"]).expect("submits"),
+        "answers.txt\n"
+    );
     let text = fs::read_to_string(dir.join("answers.txt")).expect("written");
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!((lines.len(), lines[0], lines[6]), (12, "http://c/8.png", "http://c/3.png"), "{text}");
+    assert_eq!(
+        (lines.len(), lines[0], lines[6]),
+        (12, "http://c/8.png", "http://c/3.png"),
+        "{text}"
+    );
     assert_eq!((lines[1], lines[7]), ("1 http://c/8.png", "1 http://c/3.png"), "{text}");
     assert!(lines[5].starts_with("5 http://c/"), "{text}");
-    assert!(submit("answers.txt", &[]).expect_err("it is there").contains("is there already"));
+    assert!(
+        submit("answers.txt", &[])
+            .expect_err("it is there")
+            .contains("is there already")
+    );
     // Two networks, whitened and weighed by what another dataset teaches; each query among its like.
     fixture::write_search(dir, &["second"]).expect("a dataset and a bundle");
     fixture::write_category_bundle(&dir.join("shoes"), Category::Shoes).expect("a bundle");
@@ -221,15 +287,36 @@ fn lists_become_datasets_with_their_protocols() {
         blind.contains("--tune-split chooses weights for each category") && blind.contains("--category-bundle"),
         "{blind}"
     );
-    let both =
-        ["--bundle", "bundle", "second", "--queries", "queries.txt", "--gallery", "gallery.txt", "--images", "jd"];
-    let args =
-        [&["--device", "cpu", "submit-retrieval"], &both[..], &learnt, &["--data", "shop", "--out", "learnt.txt"]];
+    let both = [
+        "--bundle",
+        "bundle",
+        "second",
+        "--queries",
+        "queries.txt",
+        "--gallery",
+        "gallery.txt",
+        "--images",
+        "jd",
+    ];
+    let args = [
+        &["--device", "cpu", "submit-retrieval"],
+        &both[..],
+        &learnt,
+        &["--data", "shop", "--out", "learnt.txt"],
+    ];
     run(dir, &args.concat()).expect("submits");
     let learnt = fs::read_to_string(dir.join("learnt.txt")).expect("written");
-    assert_eq!((learnt.lines().count(), learnt.lines().nth(1)), (12, Some("1 http://c/8.png")), "{learnt}");
+    assert_eq!(
+        (learnt.lines().count(), learnt.lines().nth(1)),
+        (12, Some("1 http://c/8.png")),
+        "{learnt}"
+    );
     fs::write(dir.join("gallery.txt"), boxes(&["1", "nowhere"])).expect("writes");
-    assert!(submit("more.txt", &[]).expect_err("it is missing").contains("in the whole gallery"));
+    assert!(
+        submit("more.txt", &[])
+            .expect_err("it is missing")
+            .contains("in the whole gallery")
+    );
 }
 
 #[test]
@@ -238,23 +325,78 @@ fn lists_that_are_wrong_are_named_with_their_line() {
     let dir = dir.path();
     let partition = "Eval/list_eval_partition.txt";
     for (number, (format, file, text, said)) in [
-        ("in-shop", partition, IN_SHOP.replace("6\n", "7\n"), "announces 7 lines and has 6"),
-        ("in-shop", partition, IN_SHOP.replace("item_id ", "id "), "the header is 'image_name id"),
-        ("in-shop", partition, IN_SHOP.replace("00002 query", "00002 probe"), "line 5: 'probe' is none of"),
-        ("in-shop", partition, IN_SHOP.replace(" gallery", ""), "line 6: it has 2 words"),
-        ("in-shop", partition, IN_SHOP.replace("00002 query", "00001 query"), "is in 'train' and in 'test'"),
-        ("in-shop", "elsewhere.txt", IN_SHOP.to_owned(), "there is no list_eval_partition.txt"),
+        (
+            "in-shop",
+            partition,
+            IN_SHOP.replace("6\n", "7\n"),
+            "announces 7 lines and has 6",
+        ),
+        (
+            "in-shop",
+            partition,
+            IN_SHOP.replace("item_id ", "id "),
+            "the header is 'image_name id",
+        ),
+        (
+            "in-shop",
+            partition,
+            IN_SHOP.replace("00002 query", "00002 probe"),
+            "line 5: 'probe' is none of",
+        ),
+        (
+            "in-shop",
+            partition,
+            IN_SHOP.replace(" gallery", ""),
+            "line 6: it has 2 words",
+        ),
+        (
+            "in-shop",
+            partition,
+            IN_SHOP.replace("00002 query", "00001 query"),
+            "is in 'train' and in 'test'",
+        ),
+        (
+            "in-shop",
+            "elsewhere.txt",
+            IN_SHOP.to_owned(),
+            "there is no list_eval_partition.txt",
+        ),
         (
             "consumer-to-shop",
             partition,
             CONSUMER.replace("id_2 val", "id_1 val"),
             "item id_1 is in 'train' and in 'val'",
         ),
-        ("online-products", "Ebay_train.txt", EBAY_TRAIN.to_owned(), "there is no Ebay_test.txt"),
-        ("challenge", "pairs.txt", PAIRS.replace("40 2", "40 3"), "line 2: the class '3'"),
-        ("challenge", "pairs.txt", PAIRS.replace("20 30 http", "30 http"), "line 1: it has 10 words"),
-        ("challenge", "pairs.txt", PAIRS.replace("1 1 20 30", "1 1 x 30"), "line 2: 'x' is no coordinate"),
-        ("challenge", "pairs.txt", PAIRS.replace("1 1 20 30", "20 1 1 30"), "line 2: the box"),
+        (
+            "online-products",
+            "Ebay_train.txt",
+            EBAY_TRAIN.to_owned(),
+            "there is no Ebay_test.txt",
+        ),
+        (
+            "challenge",
+            "pairs.txt",
+            PAIRS.replace("40 2", "40 3"),
+            "line 2: the class '3'",
+        ),
+        (
+            "challenge",
+            "pairs.txt",
+            PAIRS.replace("20 30 http", "30 http"),
+            "line 1: it has 10 words",
+        ),
+        (
+            "challenge",
+            "pairs.txt",
+            PAIRS.replace("1 1 20 30", "1 1 x 30"),
+            "line 2: 'x' is no coordinate",
+        ),
+        (
+            "challenge",
+            "pairs.txt",
+            PAIRS.replace("1 1 20 30", "20 1 1 30"),
+            "line 2: the box",
+        ),
         ("challenge", "pairs.txt", PAIRS.to_owned(), "5 images are not in"),
     ]
     .into_iter()
@@ -262,10 +404,22 @@ fn lists_that_are_wrong_are_named_with_their_line() {
     {
         let folder = dir.join(number.to_string());
         list(&folder, file, &text, &[]);
-        let from = if format == "challenge" { folder.join(file) } else { folder };
+        let from = if format == "challenge" {
+            folder.join(file)
+        } else {
+            folder
+        };
         let from = from.display().to_string();
         let out = dir.join(format!("out{number}"));
-        let args = ["dataset", "import-retrieval", &from, "--format", format, "--out", &out.display().to_string()];
+        let args = [
+            "dataset",
+            "import-retrieval",
+            &from,
+            "--format",
+            format,
+            "--out",
+            &out.display().to_string(),
+        ];
         let error = run(dir, &args).expect_err(said);
         assert!(error.contains(said), "{said}: {error}");
         assert!(!out.exists(), "{said}: something was written");

@@ -7,9 +7,18 @@ use std::path::Path;
 use tests::fixture;
 
 fn run(dir: &Path, args: &[&str]) -> Result<String, String> {
-    let output = selvedge().args(args).args(["--device", "cpu"]).current_dir(dir).output().expect("the program starts");
+    let output = selvedge()
+        .args(args)
+        .args(["--device", "cpu"])
+        .current_dir(dir)
+        .output()
+        .expect("the program starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    if output.status.success() {
+        Ok(text(&output.stdout))
+    } else {
+        Err(text(&output.stderr))
+    }
 }
 
 fn manifest(dir: &Path, bundle: &str) -> Value {
@@ -22,7 +31,13 @@ fn write_shop(dir: &Path) {
     fixture::write_dataset(dir, 41, 0).expect("a dataset");
     let path = dir.join("manifest.csv");
     let text = fs::read_to_string(&path).expect("reads").replace(",test,", ",val,");
-    let trains = |line: &str| if line.contains(",P0040,") { line.replace(",val,", ",train,") } else { line.to_owned() };
+    let trains = |line: &str| {
+        if line.contains(",P0040,") {
+            line.replace(",val,", ",train,")
+        } else {
+            line.to_owned()
+        }
+    };
     fs::write(path, text.lines().map(trains).collect::<Vec<_>>().join("\n") + "\n").expect("writes");
     for number in 0..41 {
         let photo = |domain: &str, at: u8| dir.join(format!("{domain}/P{number:04}_{at}.png"));
@@ -45,9 +60,15 @@ fn a_floor_is_chosen_and_stated() {
         plain["id"].as_str().expect("an id"),
         &plain["weights"]["sha256"].as_str().expect("a hash")[..12]
     );
-    assert_eq!((&floor["gallery"], &floor["found"], &floor["unmatched"]), (&json!(id), &json!(40), &json!(40)));
+    assert_eq!(
+        (&floor["gallery"], &floor["found"], &floor["unmatched"]),
+        (&json!(id), &json!(40), &json!(40))
+    );
     // Every user's photo is a shop photo, so a match scores 1 but for rounding.
-    assert!(floor["score"].as_f64().is_some_and(|score| (score - 1.0).abs() < 1e-3), "{floor}");
+    assert!(
+        floor["score"].as_f64().is_some_and(|score| (score - 1.0).abs() < 1e-3),
+        "{floor}"
+    );
     assert!(floor["lost"].as_f64().is_some_and(|lost| lost <= 0.05), "{floor}");
     let chosen_on = &floor["chosen_on"];
     assert_eq!(
@@ -55,7 +76,9 @@ fn a_floor_is_chosen_and_stated() {
         (&json!("val"), &json!(120), &json!(40))
     );
     assert!(
-        chosen_on["command"].as_str().is_some_and(|command| command.starts_with("selvedge calibrate --bundle plain"))
+        chosen_on["command"]
+            .as_str()
+            .is_some_and(|command| command.starts_with("selvedge calibrate --bundle plain"))
     );
     stated.as_object_mut().expect("an object").remove("floor");
     assert_eq!(stated, plain, "nothing else of the manifest changes");
@@ -65,7 +88,17 @@ fn a_floor_is_chosen_and_stated() {
     // A query encoder is measured in the gallery of the network that it was distilled from. This one is random, but ten of forty
     // products are found by chance.
     fixture::write_query_bundle(&dir.join("query"), &id, fixture::DIM).expect("a bundle");
-    let of_query = ["calibrate", "--bundle", "query", "--data", "shop", "--lost", "0.5", "--out", "stated-query"];
+    let of_query = [
+        "calibrate",
+        "--bundle",
+        "query",
+        "--data",
+        "shop",
+        "--lost",
+        "0.5",
+        "--out",
+        "stated-query",
+    ];
     let error = run(dir, &of_query).expect_err("without a gallery");
     assert!(error.contains("--gallery-bundle") && error.contains(&id), "{error}");
     run(dir, &[&of_query[..], &["--gallery-bundle", "stated"]].concat()).expect("calibrates");
@@ -77,10 +110,16 @@ fn a_floor_is_chosen_and_stated() {
         (&["--out", "new", "--split", "test"], "no image"),
         (&["--out", "new", "--lost", "0.01"], "at least 100"),
         (&["--out", "new", "--lost", "1.5"], "does not lie between 0 and 1"),
-        (&["--out", "new", "--gallery-bundle", "stated"], "belongs to a query encoder"),
+        (
+            &["--out", "new", "--gallery-bundle", "stated"],
+            "belongs to a query encoder",
+        ),
     ] {
-        let error =
-            run(dir, &[&["calibrate", "--bundle", "plain", "--data", "shop"], args].concat()).expect_err(expected);
+        let error = run(
+            dir,
+            &[&["calibrate", "--bundle", "plain", "--data", "shop"], args].concat(),
+        )
+        .expect_err(expected);
         assert!(error.contains(expected), "'{error}' does not say '{expected}'");
         assert!(!dir.join("new").exists(), "{expected}");
     }
@@ -92,11 +131,18 @@ fn a_network_that_tells_nothing_states_no_precise_threshold() {
     let dir = dir.path();
     write_shop(&dir.join("shop"));
     fixture::write_style_bundle(&dir.join("plain")).expect("a bundle");
-    run(dir, &["calibrate", "--bundle", "plain", "--data", "shop", "--out", "stated"]).expect("calibrates");
+    run(
+        dir,
+        &["calibrate", "--bundle", "plain", "--data", "shop", "--out", "stated"],
+    )
+    .expect("calibrates");
     let mut stated = manifest(dir, "stated");
     // Every photo of this shop is casual, which proves nothing about the network; the other labels occur nowhere.
     assert_eq!(stated["precise"]["labels"], json!(vec![Value::Null; 13]));
-    assert_eq!((&stated["precise"]["target"], &stated["precise"]["chosen_on"]["items"]), (&json!(0.8), &json!(40)));
+    assert_eq!(
+        (&stated["precise"]["target"], &stated["precise"]["chosen_on"]["items"]),
+        (&json!(0.8), &json!(40))
+    );
 
     // What a manifest states is told with every tag.
     stated["precise"]["labels"][1] =
@@ -111,7 +157,10 @@ fn a_network_that_tells_nothing_states_no_precise_threshold() {
     stated["precise"]["labels"].as_array_mut().expect("a list").pop();
     fs::write(dir.join("stated/bundle.json"), stated.to_string()).expect("writes");
     let error = run(dir, &["tag", "--bundle", "stated", "shop/shop/P0001_0.png"]).expect_err("inconsistent");
-    assert!(error.contains("labels and precise thresholds differ in number"), "{error}");
+    assert!(
+        error.contains("labels and precise thresholds differ in number"),
+        "{error}"
+    );
 }
 
 /// The demo's bundles say when to be silent, whoever makes them again.
@@ -128,5 +177,8 @@ fn the_demo_bundles_state_their_points() {
         assert_eq!(manifest(&bundles, bundle)["floor"]["gallery"], json!(model), "{bundle}");
     }
     let tagger = manifest(&bundles, "tagger");
-    assert_eq!(tagger["precise"]["labels"].as_array().map(Vec::len), tagger["labels"].as_array().map(Vec::len));
+    assert_eq!(
+        tagger["precise"]["labels"].as_array().map(Vec::len),
+        tagger["labels"].as_array().map(Vec::len)
+    );
 }

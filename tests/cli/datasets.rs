@@ -10,9 +10,17 @@ use std::path::Path;
 
 /// What the program printed, and what it said; `Err` with what it said where it failed.
 fn run(dir: &Path, args: &[&str]) -> Result<(String, String), String> {
-    let output = selvedge().args(args).current_dir(dir).output().expect("the program starts");
+    let output = selvedge()
+        .args(args)
+        .current_dir(dir)
+        .output()
+        .expect("the program starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    if output.status.success() { Ok((text(output.stdout), text(output.stderr))) } else { Err(text(output.stderr)) }
+    if output.status.success() {
+        Ok((text(output.stdout), text(output.stderr)))
+    } else {
+        Err(text(output.stderr))
+    }
 }
 
 /// A JPEG, stored 40 × 20 with its left half red and its right half blue, that asks to be turned clockwise by a quarter:
@@ -23,7 +31,9 @@ fn lying() -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = JpegEncoder::new_with_quality(&mut bytes, 95);
     encoder.set_exif_metadata(exif).expect("supported");
-    encoder.write_image(&picture, 40, 20, image::ExtendedColorType::Rgb8).expect("encodes");
+    encoder
+        .write_image(&picture, 40, 20, image::ExtendedColorType::Rgb8)
+        .expect("encodes");
     bytes
 }
 
@@ -33,7 +43,9 @@ fn write_odd(dir: &Path) {
     fs::create_dir_all(dir).expect("creates");
     fs::write(dir.join("turned.png"), lying()).expect("writes");
     let clear = RgbaImage::from_pixel(20, 20, Rgba([0, 0, 0, 0]));
-    clear.save_with_format(dir.join("clear.jpg"), ImageFormat::Png).expect("writes");
+    clear
+        .save_with_format(dir.join("clear.jpg"), ImageFormat::Png)
+        .expect("writes");
     RgbImage::from_pixel(20, 20, Rgb([0, 200, 0]))
         .save_with_format(dir.join("plain"), ImageFormat::Png)
         .expect("writes");
@@ -49,10 +61,25 @@ fn a_sheet_shows_what_the_models_see_and_passes_over_the_rest() {
     let manifest = "path,split,box\nbad.jpg,train,\nturned.png,train,\ncut.jpg,train,\nclear.jpg,train,\nplain,train,\n\
                     turned.png,train,0 0 20 20\ngone.jpg,train,\n";
     fs::write(dir.join("set/manifest.csv"), manifest).expect("writes");
-    let sheet = ["dataset", "sheet", "set", "--cell", "40", "--columns", "5", "--limit", "4", "--out", "sheet.png"];
+    let sheet = [
+        "dataset",
+        "sheet",
+        "set",
+        "--cell",
+        "40",
+        "--columns",
+        "5",
+        "--limit",
+        "4",
+        "--out",
+        "sheet.png",
+    ];
     let (printed, said) = run(dir, &sheet).expect("lays out");
     assert_eq!(printed, "sheet.png\n");
-    assert!(said.contains("left out bad.jpg (line 2)") && said.contains("left out cut.jpg (line 4)"), "{said}");
+    assert!(
+        said.contains("left out bad.jpg (line 2)") && said.contains("left out cut.jpg (line 4)"),
+        "{said}"
+    );
     assert!(!said.contains("gone.jpg"), "the page was full before: {said}");
     let page = image::open(dir.join("sheet.png")).expect("a page").to_rgb8();
     // Places of 40 pixels with gaps of 4; the upright one is 20 wide.
@@ -84,18 +111,50 @@ fn importers_go_past_bad_files_and_tell_pictures_by_their_bytes() {
     let labels: String = ids.iter().map(|id| format!("{id},u{cells}\n")).collect();
     fs::write(dir.join("labels.csv"), labels).expect("writes");
     let style = |more: &[&str]| {
-        run(dir, &[&["dataset", "import-style", "labels.csv", "--images", "images", "--out", "style"], more].concat())
+        run(
+            dir,
+            &[
+                &[
+                    "dataset",
+                    "import-style",
+                    "labels.csv",
+                    "--images",
+                    "images",
+                    "--out",
+                    "style",
+                ],
+                more,
+            ]
+            .concat(),
+        )
     };
     let many = style(&[]).expect_err("two of five");
-    for part in ["2 of 5 images cannot be used", "bad.jpg", "cut.jpg", "at most 1% of them", "--max-errors"] {
+    for part in [
+        "2 of 5 images cannot be used",
+        "bad.jpg",
+        "cut.jpg",
+        "at most 1% of them",
+        "--max-errors",
+    ] {
         assert!(many.contains(part), "{many}");
     }
     assert!(!dir.join("style").exists(), "something was written");
     let (_, said) = style(&["--max-errors", "40%"]).expect("imports the others");
-    assert!(said.contains("left out 2 images") && said.contains("train: 3 images"), "{said}");
-    assert!(style(&["--max-errors", "two"]).expect_err("neither a count nor a share").contains("such as 1%"));
+    assert!(
+        said.contains("left out 2 images") && said.contains("train: 3 images"),
+        "{said}"
+    );
+    assert!(
+        style(&["--max-errors", "two"])
+            .expect_err("neither a count nor a share")
+            .contains("such as 1%")
+    );
     let style = Dataset::open(&dir.join("style")).expect("a dataset");
-    let names: Vec<&str> = style.rows.iter().filter_map(|row| row.path.rsplit('/').next()).collect();
+    let names: Vec<&str> = style
+        .rows
+        .iter()
+        .filter_map(|row| row.path.rsplit('/').next())
+        .collect();
     assert_eq!(names, ["turned.png", "clear.jpg", "plain"]);
 
     // Boxes are of the upright picture: this one begins below what the stored one would have, and one lies outside.
@@ -103,10 +162,23 @@ fn importers_go_past_bad_files_and_tell_pictures_by_their_bytes() {
                  http://a/turned.png 25 0 39 19 http://a/plain 0 0 20 20 0\n\
                  http://a/cut.jpg 0 0 9 9 http://a/plain 0 0 20 20 0\n";
     fs::write(dir.join("pairs.txt"), pairs).expect("writes");
-    let retrieval =
-        ["dataset", "import-retrieval", "pairs.txt", "--format", "challenge", "--images", "images", "--out", "pairs"];
+    let retrieval = [
+        "dataset",
+        "import-retrieval",
+        "pairs.txt",
+        "--format",
+        "challenge",
+        "--images",
+        "images",
+        "--out",
+        "pairs",
+    ];
     let many = run(dir, &retrieval).expect_err("two of four");
-    for part in ["2 of 4 images cannot be used", "[25, 0, 39, 19] lies outside its 20 × 40 pixels", "cut.jpg"] {
+    for part in [
+        "2 of 4 images cannot be used",
+        "[25, 0, 39, 19] lies outside its 20 × 40 pixels",
+        "cut.jpg",
+    ] {
         assert!(many.contains(part), "{many}");
     }
     run(dir, &[&retrieval[..], &["--max-errors", "50%"]].concat()).expect("imports the others");
@@ -120,16 +192,39 @@ fn one_box_of_a_user_joins_the_shop_photos_that_it_is_paired_with() {
     let dir = tempfile::tempdir().expect("a folder");
     let dir = dir.path();
     for name in ["u", "v", "a", "b", "c"] {
-        RgbImage::from_pixel(20, 20, Rgb([90; 3])).save(dir.join(format!("{name}.png"))).expect("writes");
+        RgbImage::from_pixel(20, 20, Rgb([90; 3]))
+            .save(dir.join(format!("{name}.png")))
+            .expect("writes");
     }
     let line =
         |user: &str, x: u32, shop: &str| format!("http://x/{user}.png {x} 0 20 20 http://x/{shop}.png 0 0 20 20 0\n");
-    let pairs = [line("u", 0, "a"), line("v", 0, "b"), line("u", 0, "b"), line("u", 5, "c")].concat();
+    let pairs = [
+        line("u", 0, "a"),
+        line("v", 0, "b"),
+        line("u", 0, "b"),
+        line("u", 5, "c"),
+    ]
+    .concat();
     fs::write(dir.join("pairs.txt"), pairs).expect("writes");
-    run(dir, &["dataset", "import-retrieval", "pairs.txt", "--format", "challenge", "--out", "out"]).expect("imports");
+    run(
+        dir,
+        &[
+            "dataset",
+            "import-retrieval",
+            "pairs.txt",
+            "--format",
+            "challenge",
+            "--out",
+            "out",
+        ],
+    )
+    .expect("imports");
     let dataset = Dataset::open(&dir.join("out")).expect("a dataset");
-    let items: Vec<(&str, &str)> =
-        dataset.rows.iter().map(|row| (row.path.rsplit('/').next().expect("a name"), row.item_id.as_str())).collect();
+    let items: Vec<(&str, &str)> = dataset
+        .rows
+        .iter()
+        .map(|row| (row.path.rsplit('/').next().expect("a name"), row.item_id.as_str()))
+        .collect();
     let expected = [
         ("u.png", "pair1"),
         ("a.png", "pair1"),
@@ -195,7 +290,10 @@ fn describe_and_a_dry_run_name_what_is_wrong_with_files() {
         assert!(bad.contains(part), "{part}: {bad}");
     }
     let leak = plan("path,split,labels,item_id\nimages/0.png,train,a,p\nimages/1.png,val,a,p\n").expect_err("a leak");
-    assert!(leak.contains("line 3: the item 'p' is in 'val' and, on line 2, in 'train'"), "{leak}");
+    assert!(
+        leak.contains("line 3: the item 'p' is in 'val' and, on line 2, in 'train'"),
+        "{leak}"
+    );
 }
 
 /// Real datasets open without a word.

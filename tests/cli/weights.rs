@@ -8,8 +8,13 @@ use tests::fixture;
 
 /// What a command said on stderr when it failed.
 fn refused(dir: &Path, args: &[&str]) -> String {
-    let output =
-        selvedge().arg("--device").arg("cpu").args(args).current_dir(dir).output().expect("the program starts");
+    let output = selvedge()
+        .arg("--device")
+        .arg("cpu")
+        .args(args)
+        .current_dir(dir)
+        .output()
+        .expect("the program starts");
     let said = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
     said
@@ -22,7 +27,9 @@ fn what_is_no_file_of_weights_is_named_and_no_run_begins() {
     fixture::write_dataset(&dir.join("shop"), 6, 0).expect("a dataset");
     fixture::train_on_first(&dir.join("shop"), 4).expect("a split");
     let manifest = dir.join("shop/manifest.csv");
-    let rows = fs::read_to_string(&manifest).expect("a manifest").replace(",test,", ",val,");
+    let rows = fs::read_to_string(&manifest)
+        .expect("a manifest")
+        .replace(",test,", ",val,");
     fs::write(&manifest, rows).expect("writes");
     let recipe = "name = 'a'\nseed = 1\nepochs = 1\n[data]\ndir = 'shop'\nlabels = 'dataset'\n[input]\nwidth = 32\n\
                   height = 32\n[optimiser]\nbatch = 8\nrate = 0.01\n[task]\nkind = 'style'\nbackbone = 'resnet10_w16'\n";
@@ -30,9 +37,17 @@ fn what_is_no_file_of_weights_is_named_and_no_run_begins() {
     fs::create_dir(dir.join("folder")).expect("creates");
     for (name, bytes, said) in [
         ("empty.pth", &b""[..], "it is empty"),
-        ("pointer.pth", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"),
+        (
+            "pointer.pth",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+            "git lfs pull",
+        ),
         ("page.pth", b"<!DOCTYPE html><html></html>", "a web page"),
-        ("noise.safetensors", b"\x01\x02\x03\x04\x05\x06\x07\x08\x09", "neither safetensors nor PyTorch's"),
+        (
+            "noise.safetensors",
+            b"\x01\x02\x03\x04\x05\x06\x07\x08\x09",
+            "neither safetensors nor PyTorch's",
+        ),
         ("folder", b"", "is a folder"),
     ] {
         if name != "folder" {
@@ -42,9 +57,10 @@ fn what_is_no_file_of_weights_is_named_and_no_run_begins() {
         assert!(error.contains(said) && error.contains(name), "{name}: {error}");
         assert!(!dir.join("run").exists(), "{name}: a run that never began");
     }
-    for (setting, said) in
-        [("optimiser.batch=1", "optimiser.batch must be at least 2"), ("input.std=[0,1,1]", "input.std")]
-    {
+    for (setting, said) in [
+        ("optimiser.batch=1", "optimiser.batch must be at least 2"),
+        ("input.std=[0,1,1]", "input.std"),
+    ] {
         let error = refused(dir, &["train", "recipe.toml", "--set", setting, "--out", "run"]);
         assert!(error.contains(said), "{error}");
     }
@@ -68,7 +84,9 @@ fn a_bundle_of_a_damaged_network_makes_no_other_bundle() {
     fs::write(&manifest, json.to_string()).expect("writes");
     for args in [
         &["join", "--bundle", "good", "bad", "--out", "out"][..],
-        &["whiten", "--bundle", "bad", "--data", "shop", "--dims", "4", "--out", "out"],
+        &[
+            "whiten", "--bundle", "bad", "--data", "shop", "--dims", "4", "--out", "out",
+        ],
     ] {
         let error = refused(dir, args);
         assert!(error.contains("holds a value that is not finite"), "{args:?}: {error}");

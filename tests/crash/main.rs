@@ -46,11 +46,17 @@ fn index_process() {
 fn dataset_of(dir: &Path) -> usize {
     let catalog = Catalog::open(&dir.join("catalog")).expect("a whole catalogue");
     let products = catalog.products().len();
-    let dataset = SIZES.iter().position(|size| *size as usize == products).expect("all products of one dataset");
+    let dataset = SIZES
+        .iter()
+        .position(|size| *size as usize == products)
+        .expect("all products of one dataset");
     assert_eq!(catalog.photos(), 2 * products, "every photo once");
     let ids: BTreeSet<_> = catalog.products().iter().map(|product| &product.id).collect();
     assert_eq!(ids.len(), products, "no product twice");
-    assert!(catalog.dataset().ends_with(format!("shop-{dataset}")), "the names belong to the embeddings");
+    assert!(
+        catalog.dataset().ends_with(format!("shop-{dataset}")),
+        "the names belong to the embeddings"
+    );
     dataset
 }
 
@@ -107,14 +113,23 @@ fn damage_is_found_and_explained() {
     index(&options(dir, 0), &Device::flex(), |_| ()).expect("indexes");
     let catalog = dir.join("catalog");
     let file = |prefix: &str| {
-        let mut entries = fs::read_dir(&catalog).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let mut entries = fs::read_dir(&catalog)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path());
         entries
-            .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix)))
+            .find(|path| {
+                path.file_name()
+                    .is_some_and(|name| name.to_string_lossy().starts_with(prefix))
+            })
             .expect("the file")
     };
     type Damage = fn(Vec<u8>) -> Option<Vec<u8>>;
     let cases: [(&str, Damage, &str); 8] = [
-        ("embeddings-", |bytes| Some(bytes[..bytes.len() - 4].to_vec()), "bytes instead of"),
+        (
+            "embeddings-",
+            |bytes| Some(bytes[..bytes.len() - 4].to_vec()),
+            "bytes instead of",
+        ),
         (
             "embeddings-",
             |mut bytes| {
@@ -134,7 +149,11 @@ fn damage_is_found_and_explained() {
             "checksum",
         ),
         ("products-", |_| None, "is missing"),
-        ("catalog.json", |bytes| Some(bytes[..bytes.len() / 2].to_vec()), "catalog.json"),
+        (
+            "catalog.json",
+            |bytes| Some(bytes[..bytes.len() / 2].to_vec()),
+            "catalog.json",
+        ),
         ("catalog.json", |_| None, "selvedge index"),
     ];
     for (prefix, damage, says) in cases {
@@ -151,7 +170,10 @@ fn damage_is_found_and_explained() {
     let header = file("catalog.json");
     let text = fs::read_to_string(&header).expect("reads");
     fs::write(&header, text.replace("\"format\": 1", "\"format\": 99")).expect("writes");
-    assert!(matches!(Catalog::open(&catalog), Err(CatalogError::Format { found: 99, .. })));
+    assert!(matches!(
+        Catalog::open(&catalog),
+        Err(CatalogError::Format { found: 99, .. })
+    ));
     // As versions wrote it that knew one storage only.
     fs::write(&header, text.replace("  \"storage\": \"f32\",\n", "")).expect("writes");
     assert!(!fs::read_to_string(&header).expect("reads").contains("storage"));
@@ -160,14 +182,25 @@ fn damage_is_found_and_explained() {
     // What those versions cannot read has a format of its own, and takes the bytes it should.
     let bytes = |prefix: &str| fs::metadata(file(prefix)).expect("a file").len() as usize;
     for (storage, expected) in [(Storage::F16, 2 * fixture::DIM), (Storage::Int8, fixture::DIM + 4)] {
-        index(&IndexOptions { storage, ..options(dir, 0) }, &Device::flex(), |_| ()).expect("indexes");
+        index(
+            &IndexOptions {
+                storage,
+                ..options(dir, 0)
+            },
+            &Device::flex(),
+            |_| (),
+        )
+        .expect("indexes");
         let text = fs::read_to_string(&header).expect("reads");
         assert!(text.contains("\"format\": 2"), "{text}");
         assert_eq!(bytes("embeddings-"), expected * whole.photos(), "{storage:?}");
         assert_eq!(Catalog::open(&catalog).expect("opens").photos(), whole.photos());
         fs::write(&header, text.replace(&format!("\"{}\"", storage.name()), "\"f32\"")).expect("writes");
         let error = Catalog::open(&catalog).expect_err("another storage").to_string();
-        assert!(error.contains("damaged") && error.contains("index the dataset again"), "{error}");
+        assert!(
+            error.contains("damaged") && error.contains("index the dataset again"),
+            "{error}"
+        );
     }
 }
 
@@ -180,13 +213,24 @@ fn unreadable_photos_within_the_limit_do_not_cost_the_others() {
     fs::write(dir.join("shop-0/shop/P0002_1.png"), b"\x89PNG\r\n\x1a\nnot really").expect("writes");
     fs::remove_file(dir.join("shop-0/shop/P0003_0.png")).expect("removes");
     let mut last = None;
-    let error = index(&options(dir, 0), &Device::flex(), |_| ()).expect_err("two of eight").to_string();
-    assert!(error.contains("P0003_0.png") && !dir.join("catalog").exists(), "{error}");
-    let lenient = IndexOptions { max_errors: MaxErrors::Count(2), ..options(dir, 0) };
+    let error = index(&options(dir, 0), &Device::flex(), |_| ())
+        .expect_err("two of eight")
+        .to_string();
+    assert!(
+        error.contains("P0003_0.png") && !dir.join("catalog").exists(),
+        "{error}"
+    );
+    let lenient = IndexOptions {
+        max_errors: MaxErrors::Count(2),
+        ..options(dir, 0)
+    };
     let summary = index(&lenient, &Device::flex(), |progress| last = Some(progress)).expect("indexes");
     let skipped: Vec<_> = summary.skipped.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(skipped, ["shop/P0002_1.png", "shop/P0003_0.png"]);
-    assert_eq!((summary.photos, last.map(|progress| (progress.done, progress.total))), (6, Some((8, 8))));
+    assert_eq!(
+        (summary.photos, last.map(|progress| (progress.done, progress.total))),
+        (6, Some((8, 8)))
+    );
     let catalog = Catalog::open(&dir.join("catalog")).expect("opens");
     assert_eq!(catalog.photos(), 6);
     for (path, shown) in [

@@ -17,7 +17,11 @@ fn selvedge(dir: &Path) -> Command {
 /// Runs a command that must succeed, returns what it printed.
 fn ok(dir: &Path, args: &[&str]) -> String {
     let output = selvedge(dir).args(args).output().expect("starts");
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).expect("text")
 }
 
@@ -33,13 +37,18 @@ fn write_runs(dir: &Path, table: &Table) {
     let mut files: BTreeMap<(String, u32, u32), Table> = BTreeMap::new();
     for row in &table.rows {
         let key = (row.run.to_string(), row.fold.expect("folds"), row.epoch);
-        let file = files.entry(key).or_insert_with(|| Table { labels: table.labels.clone(), rows: Vec::new() });
+        let file = files.entry(key).or_insert_with(|| Table {
+            labels: table.labels.clone(),
+            rows: Vec::new(),
+        });
         file.rows.push(row.clone());
     }
     for ((run, fold, epoch), table) in files {
         let folder = dir.join(format!("{run}-{fold}")).join(FOLDER);
         fs::create_dir_all(&folder).expect("creates");
-        table.write(&folder.join(format!("epoch{epoch:04}.parquet"))).expect("writes");
+        table
+            .write(&folder.join(format!("epoch{epoch:04}.parquet")))
+            .expect("writes");
     }
 }
 
@@ -50,7 +59,11 @@ fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
         let path = entry.expect("readable").path();
         let name = path.file_name().expect("named").to_string_lossy().into_owned();
         if path.is_dir() {
-            files.extend(contents(&path).into_iter().map(|(inner, bytes)| (format!("{name}/{inner}"), bytes)));
+            files.extend(
+                contents(&path)
+                    .into_iter()
+                    .map(|(inner, bytes)| (format!("{name}/{inner}"), bytes)),
+            );
         } else {
             files.insert(name, fs::read(&path).expect("readable"));
         }
@@ -83,7 +96,10 @@ fn shards_merge_to_what_one_process_fits_even_if_one_was_killed() {
         run(fit(&["--out", &format!("part{}", &shard[..1]), "--shard", shard]));
     }
     let missing = fails(dir, &["ensemble", "merge", "part1", "part3", "--out", "merged"]);
-    assert!(missing.contains("shard 2/3 is missing") && missing.contains("--shard 2/3"), "{missing}");
+    assert!(
+        missing.contains("shard 2/3 is missing") && missing.contains("--shard 2/3"),
+        "{missing}"
+    );
 
     // Killed while it fits.
     let second = fit(&["--out", "part2", "--shard", "2/3"]);
@@ -101,7 +117,10 @@ fn shards_merge_to_what_one_process_fits_even_if_one_was_killed() {
     child.kill().expect("kills");
     child.wait().expect("ends");
     assert!(!dir.join("part2").exists());
-    let unfinished = fails(dir, &["ensemble", "merge", "part1", "part2", "part3", "--out", "merged"]);
+    let unfinished = fails(
+        dir,
+        &["ensemble", "merge", "part1", "part2", "part3", "--out", "merged"],
+    );
     assert!(unfinished.contains("part2 is no finished part"), "{unfinished}");
     // Killed while it writes: what it left must not matter.
     fs::create_dir_all(dir.join(".part2.partial/boosters")).expect("creates");
@@ -109,8 +128,14 @@ fn shards_merge_to_what_one_process_fits_even_if_one_was_killed() {
 
     run(second.clone());
     run(second); // once more: it is done already
-    ok(dir, &["ensemble", "merge", "part3", "part1", "part2", "--out", "merged"]);
-    assert!(contents(&dir.join("merged")) == contents(&dir.join("whole")), "merged parts differ from the whole");
+    ok(
+        dir,
+        &["ensemble", "merge", "part3", "part1", "part2", "--out", "merged"],
+    );
+    assert!(
+        contents(&dir.join("merged")) == contents(&dir.join("whole")),
+        "merged parts differ from the whole"
+    );
     assert!(contents(dir).keys().all(|name| !name.contains(".partial")));
 
     run(fit(&["--out", "other", "--shard", "2/3", "--rounds", "5"]));
@@ -131,14 +156,25 @@ fn an_ensemble_predicts_and_is_reported_on() {
     }
     let dir = tempfile::tempdir().expect("a folder");
     let dir = dir.path();
-    let recipe = Recipe { pictures: 120, runs: 3, epochs: 2, ..Recipe::default() };
+    let recipe = Recipe {
+        pictures: 120,
+        runs: 3,
+        epochs: 2,
+        ..Recipe::default()
+    };
     zoo(recipe).write(&dir.join("zoo.parquet")).expect("writes");
     let kept = ok(dir, &["ensemble", "filter", "zoo.parquet", "--keep", "2"]);
     assert_eq!(kept.lines().count(), 15);
     assert!(kept.starts_with("label0 fold 0: kept net"), "{kept}");
-    ok(dir, &["ensemble", "fit", "zoo.parquet", "--grid", "max_depth=2", "--out", "e"]);
+    ok(
+        dir,
+        &["ensemble", "fit", "zoo.parquet", "--grid", "max_depth=2", "--out", "e"],
+    );
     let text = ok(dir, &["ensemble", "report", "e", "zoo.parquet"]);
-    assert!(text.contains("label0 fold 0: kept net") && text.contains("correlated"), "{text}");
+    assert!(
+        text.contains("label0 fold 0: kept net") && text.contains("correlated"),
+        "{text}"
+    );
     let report: serde_json::Value =
         serde_json::from_str(&ok(dir, &["ensemble", "report", "e", "zoo.parquet", "--json"])).expect("JSON");
     let figures = report["figures"].as_array().expect("figures");
@@ -149,27 +185,70 @@ fn an_ensemble_predicts_and_is_reported_on() {
         row.truth.fill(None);
     }
     unlabelled.write(&dir.join("unlabelled.parquet")).expect("writes");
-    ok(dir, &["ensemble", "fit", "unlabelled.parquet", "--grid", "max_depth=2", "--out", "u"]);
+    ok(
+        dir,
+        &[
+            "ensemble",
+            "fit",
+            "unlabelled.parquet",
+            "--grid",
+            "max_depth=2",
+            "--out",
+            "u",
+        ],
+    );
     let report: serde_json::Value =
         serde_json::from_str(&ok(dir, &["ensemble", "report", "u", "unlabelled.parquet", "--json"])).expect("JSON");
-    let parts = report["figures"].as_array().expect("figures").iter().map(|figures| figures["part"].as_str());
+    let parts = report["figures"]
+        .as_array()
+        .expect("figures")
+        .iter()
+        .map(|figures| figures["part"].as_str());
     assert!(parts.into_iter().all(|part| part == Some("oof")), "{report:#}");
     assert_eq!(report["unknown"], serde_json::json!({ "val": 60 }));
     for bagging in ["mean", "pairs", "vote"] {
-        ok(dir, &["ensemble", "predict", "e", "zoo.parquet", "--out", "p.parquet", "--bagging", bagging]);
+        ok(
+            dir,
+            &[
+                "ensemble",
+                "predict",
+                "e",
+                "zoo.parquet",
+                "--out",
+                "p.parquet",
+                "--bagging",
+                bagging,
+            ],
+        );
         let table = Table::read(&dir.join("p.parquet")).expect("a table");
         assert_eq!(table.rows.len(), 180);
-        let val = table.predictions(|row| &*row.part == "val").expect("the truth is known");
+        let val = table
+            .predictions(|row| &*row.part == "val")
+            .expect("the truth is known");
         let mean_where = |on: bool| {
             let pairs = val.probs.iter().flatten().zip(val.truth.iter().flatten());
-            let probs: Vec<f32> = pairs.filter(|(_, truth)| **truth == on).map(|(prob, _)| *prob).collect();
+            let probs: Vec<f32> = pairs
+                .filter(|(_, truth)| **truth == on)
+                .map(|(prob, _)| *prob)
+                .collect();
             assert!(probs.iter().all(|prob| (0.0..=1.0).contains(prob)));
             probs.iter().sum::<f32>() / probs.len() as f32
         };
         let (on, off) = (mean_where(true), mean_where(false));
         assert!(on > off + 0.3, "{bagging}: {on} where the label holds, {off} elsewhere");
     }
-    let missing = fails(dir, &["ensemble", "fit", "zoo.parquet", "--out", "x", "--xgboost", "nowhere.so"]);
+    let missing = fails(
+        dir,
+        &[
+            "ensemble",
+            "fit",
+            "zoo.parquet",
+            "--out",
+            "x",
+            "--xgboost",
+            "nowhere.so",
+        ],
+    );
     assert!(missing.contains("pip install xgboost-cpu"), "{missing}");
     let nothing = fails(dir, &["ensemble", "collect", "e", "--out", "y.parquet"]);
     assert!(nothing.contains("holds no predictions"), "{nothing}");

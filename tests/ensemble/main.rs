@@ -8,7 +8,10 @@ use server::ensemble::{Ensemble, FilterOptions, FitOptions, Origin, Shard, XgBoo
 use server::evaluate::table::{OOF, Table};
 use tests::zoo::{Recipe, zoo};
 
-const FILTER: FilterOptions = FilterOptions { keep: 3, correlation: 0.9 };
+const FILTER: FilterOptions = FilterOptions {
+    keep: 3,
+    correlation: 0.9,
+};
 const WHOLE: Shard = Shard { index: 1, of: 1 };
 
 fn options() -> FitOptions {
@@ -38,12 +41,27 @@ fn the_filter_keeps_one_epoch_of_each_of_the_best_different_models() {
     let zoo = Zoo::new(&zoo(Recipe::default())).expect("a sound zoo");
     assert_eq!(zoo.candidates.len(), 18);
     for (label, fold) in [(0, 0), (2, 4)] {
-        let choice = filter(&zoo, label, fold, FilterOptions { keep: 10, correlation: 0.9 });
+        let choice = filter(
+            &zoo,
+            label,
+            fold,
+            FilterOptions {
+                keep: 10,
+                correlation: 0.9,
+            },
+        );
         assert_eq!(choice.ranking.len(), 18);
         assert!(choice.ranking.is_sorted_by(|a, b| a.f2 >= b.f2));
-        let kept: Vec<&str> = choice.kept().map(|r| r.candidate.split_once('@').expect("run@epoch").0).collect();
+        let kept: Vec<&str> = choice
+            .kept()
+            .map(|r| r.candidate.split_once('@').expect("run@epoch").0)
+            .collect();
         let twins = kept.iter().filter(|run| ["net4", "net5"].contains(run)).count();
-        assert_eq!((kept.len(), twins), (5, 1), "one epoch of each of net0 to net3, and one of the twins: {kept:?}");
+        assert_eq!(
+            (kept.len(), twins),
+            (5, 1),
+            "one epoch of each of net0 to net3, and one of the twins: {kept:?}"
+        );
         let correlated = choice.ranking.iter().filter_map(|r| match &r.dropped {
             Some(Dropped::Correlated { with, correlation }) => Some((&r.candidate[..4], &with[..4], *correlation)),
             _ => None,
@@ -52,16 +70,33 @@ fn the_filter_keeps_one_epoch_of_each_of_the_best_different_models() {
             assert!(["net4", "net5"].contains(&out) && ["net4", "net5"].contains(&with) && correlation > 0.9);
         }
         // A stricter filter keeps a beginning of the same ranking, and says why the rest is out.
-        let two = filter(&zoo, label, fold, FilterOptions { keep: 2, correlation: 0.9 });
-        assert!(two.kept().map(|r| &r.candidate).eq(choice.kept().take(2).map(|r| &r.candidate)));
+        let two = filter(
+            &zoo,
+            label,
+            fold,
+            FilterOptions {
+                keep: 2,
+                correlation: 0.9,
+            },
+        );
+        assert!(
+            two.kept()
+                .map(|r| &r.candidate)
+                .eq(choice.kept().take(2).map(|r| &r.candidate))
+        );
         assert!(two.ranking.iter().any(|r| r.dropped == Some(Dropped::Enough)));
     }
 }
 
 #[test]
 fn an_epoch_that_a_fold_lacks_is_left_out_and_named() {
-    let mut table = zoo(Recipe { pictures: 60, ..Recipe::default() });
-    table.rows.retain(|row| !(&*row.run == "net1" && row.epoch == 3 && row.fold == Some(2)));
+    let mut table = zoo(Recipe {
+        pictures: 60,
+        ..Recipe::default()
+    });
+    table
+        .rows
+        .retain(|row| !(&*row.run == "net1" && row.epoch == 3 && row.fold == Some(2)));
     let zoo = Zoo::new(&table).expect("net1 has other epochs");
     assert_eq!(zoo.candidates.len(), 17);
     let (candidate, why) = &zoo.incomplete[0];
@@ -71,18 +106,27 @@ fn an_epoch_that_a_fold_lacks_is_left_out_and_named() {
 
 #[test]
 fn stacking_is_reproducible_and_beats_the_best_model() {
-    let Some(xgboost) = tests::skip::xgboost("stacking_is_reproducible_and_beats_the_best_model") else { return };
+    let Some(xgboost) = tests::skip::xgboost("stacking_is_reproducible_and_beats_the_best_model") else {
+        return;
+    };
     let table = zoo(Recipe::default());
     let (zoo, ensemble) = fitted(&xgboost, &table);
     let mut shuffled = table.clone();
     shuffled.rows.reverse();
     let (_, again) = fitted(&xgboost, &shuffled);
-    assert!(again.fitted == ensemble.fitted && again.thresholds == ensemble.thresholds, "rows in another order");
+    assert!(
+        again.fitted == ensemble.fitted && again.thresholds == ensemble.thresholds,
+        "rows in another order"
+    );
 
     let report = server::ensemble::report(&ensemble, &xgboost, &zoo).expect("reports");
     for part in [OOF, "val"] {
         let f2 = |method: &str| {
-            let figures = report.figures.iter().find(|f| f.method == method && f.part == part).expect(method);
+            let figures = report
+                .figures
+                .iter()
+                .find(|f| f.method == method && f.part == part)
+                .expect(method);
             assert!(figures.macro_f2.low < figures.macro_f2.value && figures.macro_f2.value < figures.macro_f2.high);
             figures.macro_f2.value
         };
@@ -95,19 +139,33 @@ fn stacking_is_reproducible_and_beats_the_best_model() {
     let dir = tempfile::tempdir().expect("a folder");
     ensemble.write(&dir.path().join("e")).expect("writes");
     assert!(Ensemble::read(&dir.path().join("e")).expect("reads").thresholds == ensemble.thresholds);
-    let error = ensemble.write(&dir.path().join("e")).expect_err("never overwritten").to_string();
+    let error = ensemble
+        .write(&dir.path().join("e"))
+        .expect_err("never overwritten")
+        .to_string();
     assert!(error.contains("exists already"), "{error}");
 }
 
 #[test]
 fn a_label_that_hardly_occurs_gets_its_frequency() {
-    let Some(xgboost) = tests::skip::xgboost("a_label_that_hardly_occurs_gets_its_frequency") else { return };
-    let mut table = zoo(Recipe { pictures: 100, runs: 2, epochs: 1, ..Recipe::default() });
+    let Some(xgboost) = tests::skip::xgboost("a_label_that_hardly_occurs_gets_its_frequency") else {
+        return;
+    };
+    let mut table = zoo(Recipe {
+        pictures: 100,
+        runs: 2,
+        epochs: 1,
+        ..Recipe::default()
+    });
     for row in &mut table.rows {
         row.truth[0] = Some(false);
         row.truth[2] = row.truth[2].filter(|_| !row.path.ends_with("3.jpg"));
     }
     let (zoo, ensemble) = fitted(&xgboost, &table);
     let probs = ensemble.oof(&xgboost, &zoo).expect("predicts");
-    assert!(probs.iter().all(|line| line[0] == 0.0 && line[1..].iter().all(|prob| (0.0..=1.0).contains(prob))));
+    assert!(
+        probs
+            .iter()
+            .all(|line| line[0] == 0.0 && line[1..].iter().all(|prob| (0.0..=1.0).contains(prob)))
+    );
 }

@@ -22,15 +22,23 @@ use shared::taxonomy::Category;
 
 const DIM: usize = 256;
 const PHOTOS_A_PRODUCT: usize = 4;
-const OPTIONS: SearchOptions = SearchOptions { limit: 10, category: None, rerank: Rerank::None };
+const OPTIONS: SearchOptions = SearchOptions {
+    limit: 10,
+    category: None,
+    rerank: Rerank::None,
+};
 
 fn main() -> Result<()> {
-    let mut args = std::env::args().skip(1).map(|arg| arg.parse::<usize>().context("not a number"));
+    let mut args = std::env::args()
+        .skip(1)
+        .map(|arg| arg.parse::<usize>().context("not a number"));
     let n = args.next().transpose()?.unwrap_or(100_000);
     let time = Duration::from_secs(args.next().transpose()?.unwrap_or(10) as u64);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut unit = || {
-        let values = (0..DIM).map(|_| rng.random::<f32>() + rng.random::<f32>() - 1.0).collect();
+        let values = (0..DIM)
+            .map(|_| rng.random::<f32>() + rng.random::<f32>() - 1.0)
+            .collect();
         Embedding::new("random", values).context("a direction")
     };
     let queries: Vec<Embedding> = (0..64).map(|_| unit()).collect::<Result<_>>()?;
@@ -48,9 +56,16 @@ fn main() -> Result<()> {
     let handle = runtime.handle();
 
     println!("{n} embeddings of {DIM} values, {} s each", time.as_secs());
-    println!("{:>12} {:>8} {:>10} {:>9} {:>9} {:>9}", "way", "clients", "searches/s", "p50 ms", "p99 ms", "max ms");
+    println!(
+        "{:>12} {:>8} {:>10} {:>9} {:>9} {:>9}",
+        "way", "clients", "searches/s", "p50 ms", "p99 ms", "max ms"
+    );
     for clients in [1, 8, 16, 60] {
-        report("each alone", clients, measure(clients, time, &queries, |query| drop(gallery.search(query, &OPTIONS))));
+        report(
+            "each alone",
+            clients,
+            measure(clients, time, &queries, |query| drop(gallery.search(query, &OPTIONS))),
+        );
         let batched = |query: &Embedding| {
             let answer = handle.block_on(searcher.search(query.clone(), OPTIONS, ()));
             assert!(answer.is_ok_and(|found| !found.is_empty()), "a search found nothing");
@@ -82,7 +97,11 @@ fn measure(
     };
     let mut times: Vec<Duration> = thread::scope(|scope| {
         let clients: Vec<_> = (0..clients).map(|at| scope.spawn(move || client(at))).collect();
-        clients.into_iter().filter_map(|client| client.join().ok()).flatten().collect()
+        clients
+            .into_iter()
+            .filter_map(|client| client.join().ok())
+            .flatten()
+            .collect()
     });
     times.sort_unstable();
     (times, begun.elapsed())
@@ -94,5 +113,10 @@ fn report(way: &str, clients: usize, (times, took): (Vec<Duration>, Duration)) {
         times.get(at).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
     };
     let rate = times.len() as f64 / took.as_secs_f64();
-    println!("{way:>12} {clients:>8} {rate:>10.0} {:>9.1} {:>9.1} {:>9.1}", ms(0.5), ms(0.99), ms(1.0));
+    println!(
+        "{way:>12} {clients:>8} {rate:>10.0} {:>9.1} {:>9.1} {:>9.1}",
+        ms(0.5),
+        ms(0.99),
+        ms(1.0)
+    );
 }

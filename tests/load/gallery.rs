@@ -20,22 +20,32 @@ const EMBEDDINGS: usize = 154_294;
 const STORAGES: [Storage; 3] = [Storage::F32, Storage::F16, Storage::Int8];
 
 fn main() -> Result<()> {
-    let mut args = std::env::args().skip(1).map(|arg| arg.parse::<usize>().context("not a number"));
+    let mut args = std::env::args()
+        .skip(1)
+        .map(|arg| arg.parse::<usize>().context("not a number"));
     let n = args.next().transpose()?.unwrap_or(EMBEDDINGS);
     let searches = args.next().transpose()?.unwrap_or(21);
     println!("{n} embeddings, median of {searches} searches for 10 products");
-    println!("{:>6} {:>8} {:>14} {:>10} {:>10} {:>10}", "values", "storage", "bytes", "ms", "of f32's", "same top");
+    println!(
+        "{:>6} {:>8} {:>14} {:>10} {:>10} {:>10}",
+        "values", "storage", "bytes", "ms", "of f32's", "same top"
+    );
     for dim in [1024, 256] {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut unit = || {
-            let values = (0..dim).map(|_| rng.random::<f32>() + rng.random::<f32>() - 1.0).collect();
+            let values = (0..dim)
+                .map(|_| rng.random::<f32>() + rng.random::<f32>() - 1.0)
+                .collect();
             Embedding::new("random", values).context("a direction")
         };
         let queries: Vec<Embedding> = (0..searches).map(|_| unit()).collect::<Result<_>>()?;
         let mut bytes = STORAGES.map(|storage| Vec::with_capacity(n * storage.bytes(dim)));
         for _ in 0..n {
             let row = unit()?;
-            STORAGES.iter().zip(&mut bytes).for_each(|(storage, bytes)| storage.encode(row.values(), bytes));
+            STORAGES
+                .iter()
+                .zip(&mut bytes)
+                .for_each(|(storage, bytes)| storage.encode(row.values(), bytes));
         }
         let products = vec![(Category::Tops, 1); n];
         let sizes: Vec<usize> = bytes.iter().map(Vec::len).collect();
@@ -44,7 +54,11 @@ fn main() -> Result<()> {
             let stored = Stored::decode(storage, dim, &bytes).map_err(anyhow::Error::msg)?;
             galleries.push(Gallery::new(stored, &products).map_err(anyhow::Error::msg)?);
         }
-        let options = SearchOptions { limit: 10, category: None, rerank: Rerank::None };
+        let options = SearchOptions {
+            limit: 10,
+            category: None,
+            rerank: Rerank::None,
+        };
         let mut times = vec![Vec::new(); STORAGES.len()];
         let mut same = [0; STORAGES.len()];
         for query in &queries {

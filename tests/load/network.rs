@@ -53,7 +53,9 @@ impl Peer {
         writeln!(self.asks, "{what}")?;
         let mut line = String::new();
         self.answers.read_line(&mut line)?;
-        line.trim().parse().with_context(|| format!("PyTorch said '{}' and ended", line.trim()))
+        line.trim()
+            .parse()
+            .with_context(|| format!("PyTorch said '{}' and ended", line.trim()))
     }
 }
 
@@ -68,7 +70,10 @@ impl Drop for Peer {
 fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
     let python = args.next().filter(|python| python != "-");
-    let rounds: usize = args.next().map_or(Ok(9), |rounds| rounds.parse()).context("ROUNDS is a number")?;
+    let rounds: usize = args
+        .next()
+        .map_or(Ok(9), |rounds| rounds.parse())
+        .context("ROUNDS is a number")?;
     let pool = rayon::ThreadPoolBuilder::new().build()?;
     let threads = pool.current_num_threads();
     let mut peer = python.map(|python| Peer::start(&python, threads)).transpose()?;
@@ -88,7 +93,9 @@ fn main() -> Result<()> {
     let mut trainee = Trainee { net, classifier };
     let mut optimiser = AdamWConfig::new().init();
     let images = |device: &Device| {
-        let values: Vec<f32> = (0..BATCH * 3 * 128 * 96).map(|i| (i * 7919 % 1009) as f32 / 504.5 - 1.0).collect();
+        let values: Vec<f32> = (0..BATCH * 3 * 128 * 96)
+            .map(|i| (i * 7919 % 1009) as f32 / 504.5 - 1.0)
+            .collect();
         Tensor::<4>::from_data(TensorData::new(values, [BATCH, 3, 128, 96]), device)
     };
     let classes: Vec<i32> = (0..BATCH as i32).collect();
@@ -127,7 +134,10 @@ fn main() -> Result<()> {
     for (what, [ours, theirs]) in ["training steps/s", "embeddings/s"].into_iter().zip(times) {
         let units = if what == "embeddings/s" { BATCH as f64 } else { 1.0 };
         let (ours, theirs) = (units / median(ours), units / median(theirs));
-        println!("{what:<18} selvedge {ours:>8.2}  PyTorch {theirs:>8.2}  ratio {:.2}", ours / theirs);
+        println!(
+            "{what:<18} selvedge {ours:>8.2}  PyTorch {theirs:>8.2}  ratio {:.2}",
+            ours / theirs
+        );
     }
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 /// The 64-bit FNV-1a hash.
 pub(crate) fn fnv1a64(data: &[u8]) -> u64 {
-    data.iter().fold(0xCBF2_9CE4_8422_2325, |state, byte| (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3))
+    data.iter().fold(0xCBF2_9CE4_8422_2325, |state, byte| {
+        (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
+    })
 }
 
 /// Draw `i` for `key`, in [0, 1).

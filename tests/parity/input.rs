@@ -27,7 +27,10 @@ fn cases() -> Vec<Case> {
                 ..InputSpec::new(of(&case["width"]), of(&case["height"]), of(&case["fit"]))
             };
             Case {
-                name: format!("{} {} {}×{} {crop:?}", case["picture"], case["fit"], case["width"], case["height"]),
+                name: format!(
+                    "{} {} {}×{} {crop:?}",
+                    case["picture"], case["fit"], case["width"], case["height"]
+                ),
                 expected: of(&case["expected"]),
                 actual: spec.to_chw(pixels, crop).expect("the crop is inside"),
             }
@@ -51,7 +54,9 @@ fn agrees_with_the_reference() {
 fn has_the_recorded_bits() {
     let mut hash = Sha256::new();
     for case in cases() {
-        case.actual.iter().for_each(|value| hash.update(value.to_bits().to_le_bytes()));
+        case.actual
+            .iter()
+            .for_each(|value| hash.update(value.to_bits().to_le_bytes()));
     }
     let digest: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(digest, include_str!("../golden/input.bits.sha256").trim());

@@ -21,17 +21,23 @@ fn draw(key: &str, rows: usize, f: impl Fn(usize, f32) -> f32) -> TensorData {
 fn values_and_gradients_agree_with_pytorch() {
     let golden = golden("losses.json");
     let device = Device::flex().autodiff();
-    let targets = draw("losses/targets", ROWS, |i, u| f32::from(u8::from(u < 0.35 && i % LABELS != 0)));
+    let targets = draw("losses/targets", ROWS, |i, u| {
+        f32::from(u8::from(u < 0.35 && i % LABELS != 0))
+    });
     let targets = Tensor::<2>::from_data(targets, &device);
     let weights = Tensor::<2>::from_data(draw("losses/weights", 1, |_, u| 4.0 * u), &device);
     type Loss<'a> = &'a dyn Fn(Tensor<2>, Tensor<2>) -> Tensor<1>;
     let losses: [(&str, Loss<'_>); 7] = [
         ("bce", &bce),
-        ("weighted", &|logits, targets| weighted_bce(logits, targets, weights.clone())),
+        ("weighted", &|logits, targets| {
+            weighted_bce(logits, targets, weights.clone())
+        }),
         ("focal", &|logits, targets| focal(logits, targets, 0.25, 2.0)),
         ("focal_unweighted", &|logits, targets| focal(logits, targets, -1.0, 1.5)),
         ("focal_flat", &|logits, targets| focal(logits, targets, 0.25, 0.0)),
-        ("focal_saturated", &|logits, targets| focal(logits * 10.0, targets, 0.25, 0.5)),
+        ("focal_saturated", &|logits, targets| {
+            focal(logits * 10.0, targets, 0.25, 0.5)
+        }),
         ("soft_f2", &soft_f2),
     ];
     for (name, loss) in losses {
@@ -40,10 +46,20 @@ fn values_and_gradients_agree_with_pytorch() {
         let gradients = value.backward();
         let value: f32 = value.into_scalar();
         let expected: f64 = of(&golden[name]["value"]);
-        assert!((f64::from(value) - expected).abs() < 1e-6, "{name}: {value}, not {expected}");
+        assert!(
+            (f64::from(value) - expected).abs() < 1e-6,
+            "{name}: {value}, not {expected}"
+        );
         let gradient = logits.grad(&gradients).expect("the logits are tracked").into_data();
-        for (i, (ours, theirs)) in gradient.iter::<f32>().zip(of::<Vec<f64>>(&golden[name]["gradient"])).enumerate() {
-            assert!((f64::from(ours) - theirs).abs() < 1e-6, "{name}, gradient {i}: {ours}, not {theirs}");
+        for (i, (ours, theirs)) in gradient
+            .iter::<f32>()
+            .zip(of::<Vec<f64>>(&golden[name]["gradient"]))
+            .enumerate()
+        {
+            assert!(
+                (f64::from(ours) - theirs).abs() < 1e-6,
+                "{name}, gradient {i}: {ours}, not {theirs}"
+            );
         }
     }
 }
@@ -58,16 +74,25 @@ fn losses_of_embeddings_agree_with_pytorch() {
     let golden = golden("losses.json");
     let device = Device::flex().autodiff();
     let draw = |key: &str, shape: [usize; 2]| {
-        let values: Vec<f32> = (0..shape[0] * shape[1]).map(|i| 2.0 * uniform(key, i) as f32 - 1.0).collect();
+        let values: Vec<f32> = (0..shape[0] * shape[1])
+            .map(|i| 2.0 * uniform(key, i) as f32 - 1.0)
+            .collect();
         Tensor::<2>::from_data(TensorData::new(values, shape), &device)
     };
     let classes: Vec<i32> = (0..BLOCKS * IDENTITIES).map(|row| (row % IDENTITIES) as i32).collect();
     let classes = Tensor::<1, Int>::from_data(TensorData::new(classes, [BLOCKS * IDENTITIES]), &device);
-    let batch = Identified { classes, block: IDENTITIES };
+    let batch = Identified {
+        classes,
+        block: IDENTITIES,
+    };
     // Name, recipe, directions of each identity; a plain softmax's bias would start somewhere and is left out.
     let losses = [
         ("softmax", json!({ "kind": "softmax", "smoothing": 0.1 }), Some(1)),
-        ("softmax_scaled", json!({ "kind": "softmax", "smoothing": 0.1, "scale": 16 }), Some(1)),
+        (
+            "softmax_scaled",
+            json!({ "kind": "softmax", "smoothing": 0.1, "scale": 16 }),
+            Some(1),
+        ),
         ("am_softmax", json!({ "kind": "am_softmax" }), Some(1)),
         (
             "am_softmax_sub_centres",
@@ -80,7 +105,11 @@ fn losses_of_embeddings_agree_with_pytorch() {
             json!({ "kind": "arcface", "scale": 8, "margin": 0.3, "sub_centres": 3, "smoothing": 0.1 }),
             Some(3),
         ),
-        ("arcface_wide", json!({ "kind": "arcface", "scale": 8, "margin": 1.4 }), Some(1)),
+        (
+            "arcface_wide",
+            json!({ "kind": "arcface", "scale": 8, "margin": 1.4 }),
+            Some(1),
+        ),
         ("triplet", json!({ "kind": "triplet", "margin": 0.3 }), None),
         ("triplet_soft", json!({ "kind": "triplet" }), None),
         ("triplet_raw", json!({ "kind": "triplet", "normalise": false }), None),
@@ -89,11 +118,22 @@ fn losses_of_embeddings_agree_with_pytorch() {
     ];
     for (name, recipe, centres) in losses {
         let loss: EmbeddingLoss = serde_json::from_value(recipe).expect("a recipe");
-        assert_eq!(loss.classifier(DIM, IDENTITIES, true).is_some(), centres.is_some(), "{name}");
+        assert_eq!(
+            loss.classifier(DIM, IDENTITIES, true).is_some(),
+            centres.is_some(),
+            "{name}"
+        );
         let x = draw("losses/embeddings", [BLOCKS * IDENTITIES, DIM]).require_grad();
         let classifier = centres.map(|centres| {
-            let key = if centres == 1 { "losses/classifier" } else { "losses/sub_centres" };
-            Linear { weight: Param::from_tensor(draw(key, [DIM, centres * IDENTITIES])), bias: None }
+            let key = if centres == 1 {
+                "losses/classifier"
+            } else {
+                "losses/sub_centres"
+            };
+            Linear {
+                weight: Param::from_tensor(draw(key, [DIM, centres * IDENTITIES])),
+                bias: None,
+            }
         });
         let value = loss.of(x.clone(), classifier.as_ref(), &batch).expect("complete");
         let gradients = value.backward();
@@ -101,7 +141,10 @@ fn losses_of_embeddings_agree_with_pytorch() {
         let agree = |what: &str, ours: Vec<f32>, theirs: Vec<f64>| {
             for (i, (ours, theirs)) in ours.into_iter().zip(theirs).enumerate() {
                 let error = (f64::from(ours) - theirs).abs();
-                assert!(error < 2e-5 * theirs.abs().max(1.0), "{name}, {what} {i}: {ours}, not {theirs}");
+                assert!(
+                    error < 2e-5 * theirs.abs().max(1.0),
+                    "{name}, {what} {i}: {ours}, not {theirs}"
+                );
             }
         };
         agree("value", vec![value.into_scalar()], vec![of(&expected["value"])]);
@@ -111,7 +154,11 @@ fn losses_of_embeddings_agree_with_pytorch() {
         agree("gradient", values(x.grad(&gradients)), of(&expected["gradient"]));
         if let Some(classifier) = &classifier {
             let gradient = values(classifier.weight.val().grad(&gradients));
-            agree("the classifier's gradient", gradient, of(&expected["classifier_gradient"]));
+            agree(
+                "the classifier's gradient",
+                gradient,
+                of(&expected["classifier_gradient"]),
+            );
         }
     }
 }
@@ -122,7 +169,9 @@ fn losses_of_embeddings_agree_with_pytorch() {
 fn a_recipes_loss_is_made_of_the_training_rows() {
     let device = Device::flex();
     let logits = Tensor::<2>::from_data(draw("losses/logits", ROWS, |_, u| 6.0 * u - 3.0), &device);
-    let targets = draw("losses/targets", ROWS, |i, u| f32::from(u8::from(u < 0.35 && i % LABELS != 0)));
+    let targets = draw("losses/targets", ROWS, |i, u| {
+        f32::from(u8::from(u < 0.35 && i % LABELS != 0))
+    });
     let targets = Tensor::<2>::from_data(targets, &device);
     // Of 100 rows; the first label has no positive, and its weight is as if it had one.
     let positives = [0, 1, 10, 50, 80];
@@ -135,14 +184,29 @@ fn a_recipes_loss_is_made_of_the_training_rows() {
         let weights = Tensor::<2>::from_data(TensorData::new(weights.to_vec(), [1, LABELS]), &device);
         value(weighted_bce(logits.clone(), targets.clone(), weights))
     };
-    let (bce, f2) = (value(bce(logits.clone(), targets.clone())), value(soft_f2(logits.clone(), targets.clone())));
+    let (bce, f2) = (
+        value(bce(logits.clone(), targets.clone())),
+        value(soft_f2(logits.clone(), targets.clone())),
+    );
     for (recipe, expected) in [
         (json!({ "kind": "bce" }), bce),
         (json!({ "kind": "weighted" }), weighted([100.0, 99.0, 9.0, 1.0, 0.25])),
-        (json!({ "kind": "weighted", "cap": 5.0 }), weighted([5.0, 5.0, 5.0, 1.0, 0.25])),
-        (json!({ "kind": "weighted", "root": true }), weighted([10.0, 99f32.sqrt(), 3.0, 1.0, 0.5])),
-        (json!({ "kind": "weighted", "root": true, "cap": 5.0 }), weighted([5.0, 5.0, 3.0, 1.0, 0.5])),
-        (json!({ "kind": "focal" }), value(focal(logits.clone(), targets.clone(), 0.25, 2.0))),
+        (
+            json!({ "kind": "weighted", "cap": 5.0 }),
+            weighted([5.0, 5.0, 5.0, 1.0, 0.25]),
+        ),
+        (
+            json!({ "kind": "weighted", "root": true }),
+            weighted([10.0, 99f32.sqrt(), 3.0, 1.0, 0.5]),
+        ),
+        (
+            json!({ "kind": "weighted", "root": true, "cap": 5.0 }),
+            weighted([5.0, 5.0, 3.0, 1.0, 0.5]),
+        ),
+        (
+            json!({ "kind": "focal" }),
+            value(focal(logits.clone(), targets.clone(), 0.25, 2.0)),
+        ),
         (
             json!({ "kind": "focal", "alpha": 0.5, "gamma": 1.0 }),
             value(focal(logits.clone(), targets.clone(), 0.5, 1.0)),

@@ -13,7 +13,9 @@ mod xgboost;
 
 /// A golden file.
 fn golden(name: &str) -> serde_json::Value {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("golden")
+        .join(name);
     let text = std::fs::read_to_string(&path).expect("the golden is in the repository");
     serde_json::from_str(&text).expect("the golden is JSON")
 }

@@ -15,7 +15,10 @@ use std::io::Read;
 
 fn close(actual: f64, expected: &Value, what: &str) {
     let expected: f64 = of(expected);
-    assert!((actual - expected).abs() < 1e-9, "{what}: {actual}, expected {expected}");
+    assert!(
+        (actual - expected).abs() < 1e-9,
+        "{what}: {actual}, expected {expected}"
+    );
 }
 
 /// The tagging problem.
@@ -24,7 +27,10 @@ fn predictions(golden: &Value) -> Predictions {
     Predictions {
         labels: (0..truth[0].len()).map(|label| label.to_string()).collect(),
         probs: of(&golden["probs"]),
-        truth: truth.into_iter().map(|line| line.into_iter().map(|on| on == 1).collect()).collect(),
+        truth: truth
+            .into_iter()
+            .map(|line| line.into_iter().map(|on| on == 1).collect())
+            .collect(),
     }
 }
 
@@ -38,8 +44,14 @@ fn f2_and_thresholds_agree_with_scikit_learn() {
         if name == "tuned" {
             assert_eq!(predictions.greedy_thresholds(0.0), thresholds);
             for (label, threshold) in ThresholdRule::Lbfgsb.choose(&predictions).into_iter().enumerate() {
-                let (found, grid) = (predictions.counts_at(label, threshold).f2(), of::<f64>(&expected["f2"][label]));
-                assert!(found > grid - 0.03, "L-BFGS-B, label {label}: {found} at {threshold}, on the grid {grid}");
+                let (found, grid) = (
+                    predictions.counts_at(label, threshold).f2(),
+                    of::<f64>(&expected["f2"][label]),
+                );
+                assert!(
+                    found > grid - 0.03,
+                    "L-BFGS-B, label {label}: {found} at {threshold}, on the grid {grid}"
+                );
             }
         }
         let counts: Vec<Counts> = predictions.counts(&predictions.all(), |label, prob| prob >= thresholds[label]);
@@ -66,20 +78,35 @@ fn ranking_and_calibration_agree_with_scikit_learn() {
         None => assert!(expected.is_null(), "{what} is defined"),
     };
     let calibrated = |calibration: &Calibration, expected: &Value| {
-        close(calibration.expected_calibration_error, &expected["expected_calibration_error"], "calibration error");
+        close(
+            calibration.expected_calibration_error,
+            &expected["expected_calibration_error"],
+            "calibration error",
+        );
         close(calibration.brier, &expected["brier"], "Brier score");
         let bins: Vec<_> = calibration.bins.iter().flatten().collect();
-        assert_eq!(bins.iter().map(|bin| bin.n).collect::<Vec<_>>(), of::<Vec<usize>>(&expected["n"]));
+        assert_eq!(
+            bins.iter().map(|bin| bin.n).collect::<Vec<_>>(),
+            of::<Vec<usize>>(&expected["n"])
+        );
         for (at, bin) in bins.into_iter().enumerate() {
             close(bin.share_true, &expected["share_true"][at], "share true");
             close(bin.mean_prob, &expected["mean_prob"][at], "mean probability");
         }
     };
     for (label, report) in measured.labels.iter().enumerate() {
-        area(report.average_precision, &golden["average_precision"][label], "average precision");
+        area(
+            report.average_precision,
+            &golden["average_precision"][label],
+            "average precision",
+        );
         area(report.roc_auc, &golden["roc_auc"][label], "area under the ROC curve");
         close(report.f2_interval.value, &golden["tuned"]["f2"][label], "F2");
-        close(predictions.soft_f2(label, 0.3, 0.02).0, &golden["soft_f2_at_0.3"][label], "soft F2");
+        close(
+            predictions.soft_f2(label, 0.3, 0.02).0,
+            &golden["soft_f2_at_0.3"][label],
+            "soft F2",
+        );
         if report.score.support > 0 {
             calibrated(&report.calibration, &golden["label_calibration"][label]);
             assert!(report.f2_interval.low < report.f2_interval.high, "label {label}");
@@ -101,7 +128,11 @@ fn ranking_and_calibration_agree_with_scikit_learn() {
         let rows: Vec<usize> = predictions.all().into_iter().filter(|image| keep(*image)).collect();
         let truth = rows.iter().map(|row| predictions.truth[*row].clone()).collect();
         let probs = rows.iter().map(|row| predictions.probs[*row].clone()).collect();
-        Predictions { labels: predictions.labels.clone(), probs, truth }
+        Predictions {
+            labels: predictions.labels.clone(),
+            probs,
+            truth,
+        }
     };
     let (tuned, unseen) = (half(|image| image % 2 == 0), half(|image| image % 2 == 1));
     let thresholds = ThresholdRule::Greedy.choose(&tuned);
@@ -109,7 +140,10 @@ fn ranking_and_calibration_agree_with_scikit_learn() {
     assert!(gap.gap > 0.0, "tuning promises too much: {gap}");
     for (label, line) in gap.labels.iter().enumerate() {
         let f2 = |predictions: &Predictions| predictions.counts_at(label, thresholds[label]).f2();
-        assert_eq!((line.tuned_f2, line.unseen_f2, line.gap), (f2(&tuned), f2(&unseen), f2(&tuned) - f2(&unseen)));
+        assert_eq!(
+            (line.tuned_f2, line.unseen_f2, line.gap),
+            (f2(&tuned), f2(&unseen), f2(&tuned) - f2(&unseen))
+        );
     }
     assert!(gap_report(&tuned, &thresholds[1..], &unseen).is_err());
 }
@@ -135,19 +169,31 @@ fn bounded_minima_agree_with_scipy() {
         for (found, expected) in found.x.iter().zip(&expected) {
             assert!((found - expected).abs() < 1e-4, "{case}: {found}");
         }
-        assert!((found.value - of::<f64>(&case["value"])).abs() < 1e-6, "{case}: {}", found.value);
+        assert!(
+            (found.value - of::<f64>(&case["value"])).abs() < 1e-6,
+            "{case}: {}",
+            found.value
+        );
     }
 }
 
 /// What constant guesses are worth on the challenge's own test labels, as its participants published.
 #[test]
 fn constant_guesses_on_the_challenge_labels_are_worth_what_was_published() {
-    let Some(dir) = tests::real_data("jd13_labels") else { return };
+    let Some(dir) = tests::real_data("jd13_labels") else {
+        return;
+    };
     let mut text = String::new();
     let file = std::fs::File::open(dir.join("labels.csv.gz")).expect("the labels");
     GzDecoder::new(file).read_to_string(&mut text).expect("gzip");
     let mut lines = text.lines();
-    let labels: Vec<String> = lines.next().expect("a header").split(',').skip(3).map(str::to_owned).collect();
+    let labels: Vec<String> = lines
+        .next()
+        .expect("a header")
+        .split(',')
+        .skip(3)
+        .map(str::to_owned)
+        .collect();
     let (mut train, mut test) = (vec![0; labels.len()], Vec::new());
     for line in lines {
         let cells: Vec<&str> = line.split(',').collect();
@@ -159,17 +205,33 @@ fn constant_guesses_on_the_challenge_labels_are_worth_what_was_published() {
     }
     assert_eq!((labels.len(), test.len()), (13, 10_000));
     let probs = vec![vec![1.0; 13]; test.len()];
-    let predictions = Predictions { labels, probs, truth: test };
+    let predictions = Predictions {
+        labels,
+        probs,
+        truth: test,
+    };
     let started = std::time::Instant::now();
     let measured = classify(&predictions, &[0.5; 13], &train);
-    eprintln!("{} resamples of 10,000 images took {:?}", server::evaluate::bootstrap::RESAMPLES, started.elapsed());
-    for (name, published) in
-        [("macro_f2_13 all positive", 0.3377), ("macro_f2_12 all positive", 0.3649), ("micro_f2 top-3 labels", 0.7998)]
-    {
+    eprintln!(
+        "{} resamples of 10,000 images took {:?}",
+        server::evaluate::bootstrap::RESAMPLES,
+        started.elapsed()
+    );
+    for (name, published) in [
+        ("macro_f2_13 all positive", 0.3377),
+        ("macro_f2_12 all positive", 0.3649),
+        ("micro_f2 top-3 labels", 0.7998),
+    ] {
         let guess = measured.guesses[name];
-        assert!((guess - published).abs() < 5e-5, "{name}: {guess}, published {published}");
+        assert!(
+            (guess - published).abs() < 5e-5,
+            "{name}: {guess}, published {published}"
+        );
     }
-    assert_eq!(measured.figures["macro_f2_13"].value, measured.guesses["macro_f2_13 all positive"]);
+    assert_eq!(
+        measured.figures["macro_f2_13"].value,
+        measured.guesses["macro_f2_13 all positive"]
+    );
 }
 
 #[test]
@@ -183,7 +245,11 @@ fn retrieval_metrics_agree_with_the_reference_ties_included() {
         .zip(&queries)
         .map(|(scores, query)| rank_scores(scores, |item| gallery[item] == *query))
         .collect();
-    for (i, (ranked, expected)) in ranked.iter().zip(golden["queries"].as_array().expect("queries")).enumerate() {
+    for (i, (ranked, expected)) in ranked
+        .iter()
+        .zip(golden["queries"].as_array().expect("queries"))
+        .enumerate()
+    {
         assert_eq!(ranked.top, of::<Vec<usize>>(&expected["top_10"]), "query {i}");
         match ranked.average_precision() {
             Some(precision) => close(precision, &expected["ap_at_10"], "average precision"),

@@ -9,14 +9,19 @@ use shared::model::attention::Cbam;
 use shared::model::pooling::Pooling;
 
 fn map(device: &Device) -> Tensor<4> {
-    let values: Vec<f32> = (0..2 * 32 * 5 * 4).map(|i| (4.0 * uniform("modules/map", i) - 2.0) as f32).collect();
+    let values: Vec<f32> = (0..2 * 32 * 5 * 4)
+        .map(|i| (4.0 * uniform("modules/map", i) - 2.0) as f32)
+        .collect();
     Tensor::from_data(TensorData::new(values, [2, 32, 5, 4]), device)
 }
 
 fn assert_close(ours: Vec<f32>, theirs: Vec<f64>, what: &str) {
     assert_eq!(ours.len(), theirs.len(), "{what}");
     for (i, (ours, theirs)) in ours.into_iter().zip(theirs).enumerate() {
-        assert!((f64::from(ours) - theirs).abs() < 2e-5 * theirs.abs().max(1.0), "{what}, {i}: {ours}, not {theirs}");
+        assert!(
+            (f64::from(ours) - theirs).abs() < 2e-5 * theirs.abs().max(1.0),
+            "{what}, {i}: {ours}, not {theirs}"
+        );
     }
 }
 
@@ -28,9 +33,17 @@ fn the_generalised_mean_and_its_exponents_gradient_agree_with_pytorch() {
         let exponent = Tensor::<1>::from_floats([p], &device).require_grad();
         let pooled = Pooling::Gem.pool(map(&device), None, Some(exponent.clone()));
         let gradients = pooled.clone().sum().backward();
-        assert_close(pooled.into_data().iter::<f32>().collect(), of(&case["pooled"]), &format!("p = {p}"));
+        assert_close(
+            pooled.into_data().iter::<f32>().collect(),
+            of(&case["pooled"]),
+            &format!("p = {p}"),
+        );
         let gradient = exponent.grad(&gradients).expect("the exponent is learnt").into_data();
-        assert_close(gradient.iter::<f32>().collect(), vec![of(&case["gradient"])], &format!("gradient of p = {p}"));
+        assert_close(
+            gradient.iter::<f32>().collect(),
+            vec![of(&case["gradient"])],
+            &format!("gradient of p = {p}"),
+        );
     }
 }
 
@@ -56,7 +69,14 @@ fn attention_agrees_with_pytorch() {
     let device = Device::flex();
     let mut drawn = Drawn(0);
     let cbam = Cbam::new(32, &device).map(&mut drawn);
-    assert_eq!(drawn.0, 9, "weights and shifts of two layers, a window, and its norm's four lines");
+    assert_eq!(
+        drawn.0, 9,
+        "weights and shifts of two layers, a window, and its norm's four lines"
+    );
     let weighed = cbam.forward(map(&device)).into_data();
-    assert_close(weighed.iter::<f32>().collect(), of(&golden("modules.json")["cbam"]), "CBAM");
+    assert_close(
+        weighed.iter::<f32>().collect(),
+        of(&golden("modules.json")["cbam"]),
+        "CBAM",
+    );
 }

@@ -60,7 +60,10 @@ fn search_figures_and_re_ranking_equal_numpy() {
             let counted: Vec<f64> = values.into_iter().flatten().collect();
             let (mean, expected) = (counted.iter().sum::<f64>() / counted.len() as f64, &expected[&name]);
             let expected = expected.as_f64().expect("a number");
-            assert!((mean - expected).abs() < 1e-12, "{figures}, {name}: {mean} instead of {expected}");
+            assert!(
+                (mean - expected).abs() < 1e-12,
+                "{figures}, {name}: {mean} instead of {expected}"
+            );
         }
     }
     let all: Vec<usize> = (0..searched.len()).collect();
@@ -69,11 +72,24 @@ fn search_figures_and_re_ranking_equal_numpy() {
     );
     let scores = |rerank: Rerank, sign: f64| -> Vec<Vec<f64>> {
         let scores = rerank.scores(&queries, &Stored::new(Storage::F32, &gallery));
-        scores.iter().map(|line| line.iter().map(|x| sign * f64::from(*x)).collect()).collect()
+        scores
+            .iter()
+            .map(|line| line.iter().map(|x| sign * f64::from(*x)).collect())
+            .collect()
     };
     assert_close(&scores(Rerank::Hop, 1.0), &matrix(&golden["hop"]), 1e-5, "top-1 hop");
-    assert_close(&scores(Rerank::AlphaQe, 1.0), &matrix(&golden["alpha_qe"]), 1e-5, "α-query expansion");
-    assert_close(&scores(Rerank::KReciprocal, -1.0), &matrix(&golden["k_reciprocal"]), 1e-5, "k-reciprocal");
+    assert_close(
+        &scores(Rerank::AlphaQe, 1.0),
+        &matrix(&golden["alpha_qe"]),
+        1e-5,
+        "α-query expansion",
+    );
+    assert_close(
+        &scores(Rerank::KReciprocal, -1.0),
+        &matrix(&golden["k_reciprocal"]),
+        1e-5,
+        "k-reciprocal",
+    );
 }
 
 #[test]
@@ -82,9 +98,16 @@ fn augmented_galleries_and_summed_scores_equal_numpy() {
     let mut gallery = vectors(30, 8, 2.0);
     gallery[7] = gallery[3].clone();
     let wide = |rows: Vec<Vec<f32>>| -> Vec<Vec<f64>> {
-        rows.into_iter().map(|line| line.into_iter().map(f64::from).collect()).collect()
+        rows.into_iter()
+            .map(|line| line.into_iter().map(f64::from).collect())
+            .collect()
     };
-    assert_close(&wide(augment(gallery.clone())), &matrix(&golden["augmented"]), 1e-5, "augmented");
+    assert_close(
+        &wide(augment(gallery.clone())),
+        &matrix(&golden["augmented"]),
+        1e-5,
+        "augmented",
+    );
     let scores = |seed| Rerank::None.scores(&vectors(12, 8, seed), &Stored::new(Storage::F32, &gallery));
     let late = standardised_sum(&[scores(1.0), scores(3.0)], &[0.7, 0.3]);
     assert_close(&wide(late), &matrix(&golden["late"]), 1e-5, "late fusion");
@@ -101,14 +124,27 @@ fn whitening_equals_numpy() {
     let projection = whitening(&rows, &ids, 4, &device).expect("enough rows");
     let white = projection.apply(&rows);
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
-    let alike: Vec<Vec<f64>> = white[..5].iter().map(|a| white.iter().map(|b| dot(a, b)).collect()).collect();
+    let alike: Vec<Vec<f64>> = white[..5]
+        .iter()
+        .map(|a| white.iter().map(|b| dot(a, b)).collect())
+        .collect();
     assert_close(&alike, &matrix(&golden["whitened_similarity"]), 1e-4, "whitened");
 
-    for (rows, ids, dims) in [(&rows[..3], &ids[..3], 4), (&rows[..], &ids[..], 9), (&rows[..], &ids[..], 0)] {
-        assert!(whitening(rows, ids, dims, &device).is_err(), "{dims} of {} rows", rows.len());
+    for (rows, ids, dims) in [
+        (&rows[..3], &ids[..3], 4),
+        (&rows[..], &ids[..], 9),
+        (&rows[..], &ids[..], 0),
+    ] {
+        assert!(
+            whitening(rows, ids, dims, &device).is_err(),
+            "{dims} of {} rows",
+            rows.len()
+        );
     }
     let alone: Vec<String> = (0..30).map(|row| row.to_string()).collect();
     let alone: Vec<&str> = alone.iter().map(String::as_str).collect();
-    let error = whitening(&rows, &alone, 4, &device).expect_err("one photo each").to_string();
+    let error = whitening(&rows, &alone, 4, &device)
+        .expect_err("one photo each")
+        .to_string();
     assert!(error.contains("two training photos"), "{error}");
 }

@@ -41,7 +41,10 @@ fn file(net: &StyleNet, gain: f64, alter: impl Fn(&mut String, &mut Vec<u8>)) ->
         })
         .collect();
     let views = tensors.iter().map(|(key, shape, bytes)| {
-        (key.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).expect("sizes agree"))
+        (
+            key.as_str(),
+            TensorView::new(Dtype::F32, shape.clone(), bytes).expect("sizes agree"),
+        )
     });
     safetensors::serialize(views, None).expect("serializes")
 }
@@ -59,8 +62,9 @@ fn network(name: &str) -> StyleNet {
 
 fn input(side: usize) -> Tensor<4> {
     let shape = [2, 3, side, side];
-    let values: Vec<f32> =
-        (0..shape.iter().product()).map(|i| ((2.0 * uniform("input", i) - 1.0) * 2.0) as f32).collect();
+    let values: Vec<f32> = (0..shape.iter().product())
+        .map(|i| ((2.0 * uniform("input", i) - 1.0) * 2.0) as f32)
+        .collect();
     Tensor::from_data(TensorData::new(values, shape), &Device::flex())
 }
 
@@ -71,16 +75,29 @@ fn logits_agree_to_a_ten_thousandth() {
         let net = network(name);
         let bytes = file(&net, of(&expected["gain"]), |_, _| {});
         let net = load(net, &bytes, Scope::Whole).expect("every key fits");
-        for (net, what, tolerance) in [(net.clone(), "as trained", 1e-4), (net.fold_batch_norm(), "folded", 1e-4)] {
-            let logits: Vec<f32> = net.forward(input(of(&expected["side"]))).into_data().iter::<f32>().collect();
+        for (net, what, tolerance) in [
+            (net.clone(), "as trained", 1e-4),
+            (net.fold_batch_norm(), "folded", 1e-4),
+        ] {
+            let logits: Vec<f32> = net
+                .forward(input(of(&expected["side"])))
+                .into_data()
+                .iter::<f32>()
+                .collect();
             for (picture, logits) in logits.chunks_exact(1000).enumerate() {
                 let output = &expected["outputs"][picture];
                 for (i, (logit, head)) in logits.iter().zip(of::<Vec<f64>>(&output["head"])).enumerate() {
                     let off = (f64::from(*logit) - head).abs();
-                    assert!(off <= tolerance, "{name} {what}, picture {picture}, logit {i}: off by {off:e}");
+                    assert!(
+                        off <= tolerance,
+                        "{name} {what}, picture {picture}, logit {i}: off by {off:e}"
+                    );
                 }
                 let sum: f64 = logits.iter().map(|logit| f64::from(*logit)).sum();
-                assert!((sum - of::<f64>(&output["sum"])).abs() <= 1000.0 * tolerance, "{name} {what}: sum of logits");
+                assert!(
+                    (sum - of::<f64>(&output["sum"])).abs() <= 1000.0 * tolerance,
+                    "{name} {what}: sum of logits"
+                );
             }
         }
     }
@@ -101,7 +118,11 @@ fn names_and_shapes_are_torchvisions() {
             .collect();
         lines.sort();
         assert_eq!(lines.len(), of::<usize>(&expected["tensors"]), "{name}");
-        assert_eq!(format!("{:016x}", fnv1a64(lines.concat().as_bytes())), expected["keys"], "{name}: {lines:#?}");
+        assert_eq!(
+            format!("{:016x}", fnv1a64(lines.concat().as_bytes())),
+            expected["keys"],
+            "{name}: {lines:#?}"
+        );
     }
 }
 
@@ -116,7 +137,14 @@ fn weights_that_do_not_fit_are_refused_by_name() {
     });
     let error = load(net.clone(), &renamed, Scope::Whole).expect_err("a key is wrong");
     let (missing, unexpected) = (vec![key.to_owned()], vec![format!("{key}x")]);
-    assert_eq!(error, WeightsError::Keys { missing, unexpected, resembles: None });
+    assert_eq!(
+        error,
+        WeightsError::Keys {
+            missing,
+            unexpected,
+            resembles: None
+        }
+    );
 
     let poisoned = file(&net, 1.0, |name, bytes| {
         if name == key {
@@ -127,7 +155,10 @@ fn weights_that_do_not_fit_are_refused_by_name() {
     assert_eq!(error, WeightsError::NotFinite { key: key.to_owned() });
 
     let whole = file(&net, 1.0, |_, _| {});
-    assert!(matches!(load(net, &whole[..whole.len() - 1], Scope::Whole), Err(WeightsError::Format(_))));
+    assert!(matches!(
+        load(net, &whole[..whole.len() - 1], Scope::Whole),
+        Err(WeightsError::Format(_))
+    ));
 }
 
 /// The error says which backbone a file would fit, whichever other one it was meant for.
@@ -135,8 +166,16 @@ fn weights_that_do_not_fit_are_refused_by_name() {
 fn a_misfit_says_what_the_weights_look_like() {
     let folded = network("mobilenet_v3_small").fold_batch_norm();
     for (bytes, wanted, says) in [
-        (file(&network("resnet18"), 1.0, |_, _| {}), "resnet34", ["'layer1.2.bn1.bias'", "resnet18's weights; set"]),
-        (file(&network("resnet18"), 1.0, |_, _| {}), "resnet18_w32", ["has shape", "resnet18's weights; set"]),
+        (
+            file(&network("resnet18"), 1.0, |_, _| {}),
+            "resnet34",
+            ["'layer1.2.bn1.bias'", "resnet18's weights; set"],
+        ),
+        (
+            file(&network("resnet18"), 1.0, |_, _| {}),
+            "resnet18_w32",
+            ["has shape", "resnet18's weights; set"],
+        ),
         (
             file(&network("densenet37_w16"), 1.0, |_, _| {}),
             "xception_w8",
@@ -148,26 +187,40 @@ fn a_misfit_says_what_the_weights_look_like() {
             ["running_mean", "mobilenet_v3_small's weights from a bundle"],
         ),
     ] {
-        let error = load(network(wanted), &bytes, Scope::Pretrained).expect_err("another network").to_string();
+        let error = load(network(wanted), &bytes, Scope::Pretrained)
+            .expect_err("another network")
+            .to_string();
         assert!(says.iter().all(|part| error.contains(part)), "{error}");
     }
-    let other = [("a.weight", TensorView::new(Dtype::F32, vec![1], &[0; 4]).expect("four bytes"))];
+    let other = [(
+        "a.weight",
+        TensorView::new(Dtype::F32, vec![1], &[0; 4]).expect("four bytes"),
+    )];
     let other = safetensors::serialize(other, None).expect("serializes");
-    let error = load(network("resnet18"), &other, Scope::Pretrained).expect_err("no network").to_string();
-    assert!(error.contains("unexpected 'a.weight'") && !error.contains("hint"), "{error}");
+    let error = load(network("resnet18"), &other, Scope::Pretrained)
+        .expect_err("no network")
+        .to_string();
+    assert!(
+        error.contains("unexpected 'a.weight'") && !error.contains("hint"),
+        "{error}"
+    );
 }
 
 /// A pretrained network has one last stage; every branch of the retrieval network starts from it, and heads keep their own.
 #[test]
 fn pretrained_weights_reach_every_branch() {
     let bytes = file(&network("resnet18"), 1.0, |_, _| {});
-    let net = RetrievalConfig::published("resnet18").init(&Device::flex()).expect("valid");
+    let net = RetrievalConfig::published("resnet18")
+        .init(&Device::flex())
+        .expect("valid");
     let net = load(net, &bytes, Scope::Pretrained).expect("the classifier of the file is ignored");
     let saved = save(&net, Precision::F32).expect("saves");
     let saved = SafeTensors::deserialize(&saved).expect("its own file");
     let expected = contents("layer4.1.conv2.weight", &[512, 512, 3, 3], 1.0);
     for branch in 0..4 {
-        let tensor = saved.tensor(&format!("branches.{branch}.layer4.1.conv2.weight")).expect("is there");
+        let tensor = saved
+            .tensor(&format!("branches.{branch}.layer4.1.conv2.weight"))
+            .expect("is there");
         assert!(tensor.data() == expected, "branch {branch}");
     }
     assert!(saved.tensor("conv1.weight").expect("is there").data() == contents("conv1.weight", &[64, 3, 7, 7], 1.0));
@@ -191,9 +244,24 @@ fn pretrained_weights_reach_every_branch() {
 #[test]
 fn what_published_files_have_beside_the_backbone_is_ignored() {
     for (name, first, rename, extra) in [
-        ("densenet37_w16", "features.denseblock1.denselayer1.norm1.weight", ("layer1.norm1.", "layer1.norm.1."), None),
-        ("inception_v3_w8", "Mixed_5b.branch1x1.conv.weight", ("", ""), Some("AuxLogits.conv0.conv.weight")),
-        ("xception_w8", "block1.rep.0.conv1.weight", ("fc.", "last_linear."), Some("bn1.num_batches_tracked")),
+        (
+            "densenet37_w16",
+            "features.denseblock1.denselayer1.norm1.weight",
+            ("layer1.norm1.", "layer1.norm.1."),
+            None,
+        ),
+        (
+            "inception_v3_w8",
+            "Mixed_5b.branch1x1.conv.weight",
+            ("", ""),
+            Some("AuxLogits.conv0.conv.weight"),
+        ),
+        (
+            "xception_w8",
+            "block1.rep.0.conv1.weight",
+            ("fc.", "last_linear."),
+            Some("bn1.num_batches_tracked"),
+        ),
     ] {
         let net = network(name);
         let bytes = file(&net, 1.0, |key, _| {

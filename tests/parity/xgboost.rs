@@ -14,7 +14,9 @@ struct Case {
 
 #[test]
 fn boosters_agree_with_the_python_package() {
-    let Some(xgboost) = tests::skip::xgboost("boosters_agree_with_the_python_package") else { return };
+    let Some(xgboost) = tests::skip::xgboost("boosters_agree_with_the_python_package") else {
+        return;
+    };
     let golden = golden("xgboost.json");
     let features: Vec<Vec<f32>> = of(&golden["features"]);
     let targets: Vec<f32> = of(&golden["targets"]);
@@ -31,9 +33,22 @@ fn boosters_agree_with_the_python_package() {
         // What is kept in a folder and read again must be the same.
         let bytes = booster.save().expect("saves");
         let mut again = xgboost.load_booster(&bytes).expect("loads");
-        assert_eq!(again.predict(&every).expect("predicts"), booster.predict(&every).expect("predicts"));
-        for (row, (ours, theirs)) in booster.predict(&every).expect("predicts").iter().zip(&case.probs).enumerate() {
-            assert!((ours - theirs).abs() <= 1e-6, "{:?} row {row}: {ours}, expected {theirs}", case.params);
+        assert_eq!(
+            again.predict(&every).expect("predicts"),
+            booster.predict(&every).expect("predicts")
+        );
+        for (row, (ours, theirs)) in booster
+            .predict(&every)
+            .expect("predicts")
+            .iter()
+            .zip(&case.probs)
+            .enumerate()
+        {
+            assert!(
+                (ours - theirs).abs() <= 1e-6,
+                "{:?} row {row}: {ours}, expected {theirs}",
+                case.params
+            );
         }
     }
     let error = train.set_targets(&targets).expect_err("too many").to_string();

@@ -80,7 +80,11 @@ pub fn train_on_first(dir: &Path, products: u32) -> Result<()> {
     let path = dir.join("manifest.csv");
     let moved = |line: &str| {
         let first = (0..products).any(|number| line.contains(&format!(",P{number:04},")));
-        if first { line.replacen(",test,", ",train,", 1) } else { line.to_owned() }
+        if first {
+            line.replacen(",test,", ",train,", 1)
+        } else {
+            line.to_owned()
+        }
     };
     let lines: Vec<String> = fs::read_to_string(&path)?.lines().map(moved).collect();
     fs::write(path, lines.join("\n") + "\n")?;
@@ -95,7 +99,9 @@ pub fn train_on_first(dir: &Path, products: u32) -> Result<()> {
 pub fn write_search(dir: &Path, bundles: &[&str]) -> Result<()> {
     write_dataset(&dir.join("shop"), 40, 0)?;
     train_on_first(&dir.join("shop"), 20)?;
-    bundles.iter().try_for_each(|name| write_retrieval_bundle(&dir.join(name)))
+    bundles
+        .iter()
+        .try_for_each(|name| write_retrieval_bundle(&dir.join(name)))
 }
 
 /// Writes a retrieval bundle with random weights.
@@ -113,7 +119,15 @@ pub fn write_retrieval_bundle(dir: &Path) -> Result<()> {
     };
     let net = config.init(&Device::flex()).context("the configuration is valid")?;
     let weights = save(&net, Precision::F32)?;
-    write_bundle(dir, "tiny.retrieval", Architecture::Retrieval(config), Vec::new(), None, Precision::F32, &weights)
+    write_bundle(
+        dir,
+        "tiny.retrieval",
+        Architecture::Retrieval(config),
+        Vec::new(),
+        None,
+        Precision::F32,
+        &weights,
+    )
 }
 
 /// Writes a style bundle for browsers with random weights.
@@ -123,7 +137,9 @@ pub fn write_retrieval_bundle(dir: &Path) -> Result<()> {
 pub fn write_style_bundle(dir: &Path) -> Result<()> {
     let config = StyleConfig {
         backbone: "mobilenet_v3_small".into(),
-        head: HeadConfig::Style { hidden: Hidden::new(vec![16])? },
+        head: HeadConfig::Style {
+            hidden: Hidden::new(vec![16])?,
+        },
         dense: None,
         per_label: false,
         n_labels: STYLES.len(),
@@ -131,7 +147,15 @@ pub fn write_style_bundle(dir: &Path) -> Result<()> {
     let net = config.init(&Device::flex()).context("the configuration is valid")?;
     let weights = save(&net, Precision::F16)?;
     let labels = STYLES.iter().map(|style| style.id.to_owned()).collect();
-    write_bundle(dir, "tiny.style", Architecture::Style(config), labels, None, Precision::F16, &weights)
+    write_bundle(
+        dir,
+        "tiny.style",
+        Architecture::Style(config),
+        labels,
+        None,
+        Precision::F16,
+        &weights,
+    )
 }
 
 /// Writes a bundle that takes every photo for one category.
@@ -141,16 +165,29 @@ pub fn write_style_bundle(dir: &Path) -> Result<()> {
 pub fn write_category_bundle(dir: &Path, always: Category) -> Result<()> {
     let config = StyleConfig {
         backbone: "resnet10_w16".into(),
-        head: HeadConfig::Style { hidden: Hidden::new(vec![])? },
+        head: HeadConfig::Style {
+            hidden: Hidden::new(vec![])?,
+        },
         dense: None,
         per_label: false,
         n_labels: Category::ALL.len(),
     };
     let prior = Category::ALL.map(|category| if category == always { 1.0 } else { 0.0 });
-    let net = config.init(&Device::flex()).context("the configuration is valid")?.with_prior(&prior);
+    let net = config
+        .init(&Device::flex())
+        .context("the configuration is valid")?
+        .with_prior(&prior);
     let weights = save(&net, Precision::F16)?;
     let labels = Category::ALL.iter().map(|category| category.id().to_owned()).collect();
-    write_bundle(dir, "tiny.category", Architecture::Style(config), labels, None, Precision::F16, &weights)
+    write_bundle(
+        dir,
+        "tiny.category",
+        Architecture::Style(config),
+        labels,
+        None,
+        Precision::F16,
+        &weights,
+    )
 }
 
 /// Writes a query encoder's bundle with random weights, into the space that `space` names and of `dim` values.
@@ -158,7 +195,10 @@ pub fn write_category_bundle(dir: &Path, always: Category) -> Result<()> {
 /// # Errors
 /// When a file cannot be written.
 pub fn write_query_bundle(dir: &Path, space: &str, dim: usize) -> Result<()> {
-    let config = QueryConfig { backbone: "mobilenet_v3_small".into(), embedding_dim: dim };
+    let config = QueryConfig {
+        backbone: "mobilenet_v3_small".into(),
+        embedding_dim: dim,
+    };
     let net = config.init(&Device::flex()).context("the configuration is valid")?;
     let weights = save(&net, Precision::F16)?;
     write_bundle(

@@ -67,7 +67,9 @@ impl Process {
     /// # Errors
     /// When it is gone already.
     pub fn signal(&self, name: &str) -> Result<()> {
-        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status()?;
+        let sent = Command::new("sh")
+            .args(["-c", &format!("kill -{name} {}", self.child.id())])
+            .status()?;
         ensure!(sent.success(), "the process {} is gone", self.child.id());
         Ok(())
     }

@@ -16,7 +16,10 @@ pub fn xgboost(test: &str) -> Option<XgBoost> {
         Err(error) => {
             assert!(named.is_none(), "SELVEDGE_XGBOOST: {error:#}");
             // Not by a macro: the test harness would keep what those print.
-            let _ = writeln!(std::io::stderr(), "skipped {test}: no XGBoost (pip install xgboost-cpu)");
+            let _ = writeln!(
+                std::io::stderr(),
+                "skipped {test}: no XGBoost (pip install xgboost-cpu)"
+            );
             None
         }
     }

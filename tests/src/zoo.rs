@@ -25,7 +25,15 @@ pub struct Recipe {
 
 impl Default for Recipe {
     fn default() -> Self {
-        Self { pictures: 400, runs: 6, epochs: 3, folds: 5, labels: 3, informative: true, seed: 1 }
+        Self {
+            pictures: 400,
+            runs: 6,
+            epochs: 3,
+            folds: 5,
+            labels: 3,
+            informative: true,
+            seed: 1,
+        }
     }
 }
 
@@ -34,7 +42,10 @@ pub fn zoo(recipe: Recipe) -> Table {
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
     let mut normal = move || (0..6).map(|_| rng.random_range(-1.0f32..1.0)).sum::<f32>() / 1.414;
     let labels: Vec<String> = (0..recipe.labels).map(|label| format!("label{label}")).collect();
-    let mut table = Table { labels, rows: Vec::new() };
+    let mut table = Table {
+        labels,
+        rows: Vec::new(),
+    };
     for picture in 0..recipe.pictures + recipe.pictures / 2 {
         let oof = picture < recipe.pictures;
         // Pictures 0 and 1 are of one item, 4 and 5 too, and so on.
@@ -46,12 +57,16 @@ pub fn zoo(recipe: Recipe) -> Table {
             .map(|l| Some(latent[l] + latent[(l + 1) % recipe.labels] + 0.3 * normal() > 0.4 + 0.2 * l as f32))
             .collect();
         // What a run gets wrong whatever the epoch; the last run gets it wrong like the one before.
-        let mut wrong: Vec<Vec<f32>> =
-            (0..recipe.runs).map(|_| (0..recipe.labels).map(|_| normal()).collect()).collect();
+        let mut wrong: Vec<Vec<f32>> = (0..recipe.runs)
+            .map(|_| (0..recipe.labels).map(|_| normal()).collect())
+            .collect();
         if let [.., before, last] = &mut wrong[..] {
             last.clone_from(before);
         }
-        let signal: Vec<f32> = latent.iter().map(|l| if recipe.informative { *l } else { normal() }).collect();
+        let signal: Vec<f32> = latent
+            .iter()
+            .map(|l| if recipe.informative { *l } else { normal() })
+            .collect();
         for (run, wrong) in wrong.iter().enumerate() {
             for epoch in 1..=recipe.epochs {
                 let off_peak = (epoch as f32 - (recipe.epochs as f32 + 1.0) / 2.0).abs();

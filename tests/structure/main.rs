@@ -8,17 +8,49 @@ use std::path::{Path, PathBuf};
 const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "shared/src",
-        &["std::fs", "std::net", "std::thread", "std::time", "tokio", "axum", "web_sys", "wasm_bindgen", "server::"],
+        &[
+            "std::fs",
+            "std::net",
+            "std::thread",
+            "std::time",
+            "tokio",
+            "axum",
+            "web_sys",
+            "wasm_bindgen",
+            "server::",
+        ],
     ),
     ("web/src", &["server::", "axum", "tokio"]),
     ("server/src", &["web::", "web_sys", "wasm_bindgen"]),
-    ("server/src/train", &["crate::http", "crate::catalog", "crate::embed", "axum"]),
+    (
+        "server/src/train",
+        &["crate::http", "crate::catalog", "crate::embed", "axum"],
+    ),
     ("server/src/evaluate", &["crate::http", "crate::train", "axum"]),
-    ("server/src/ensemble", &["crate::http", "crate::train", "crate::embed", "crate::catalog", "axum", "burn"]),
-    ("server/src/render", &["crate::http", "crate::train", "crate::embed", "crate::catalog", "burn"]),
-    ("server/src/data", &["crate::http", "crate::train", "crate::embed", "crate::catalog", "axum"]),
+    (
+        "server/src/ensemble",
+        &[
+            "crate::http",
+            "crate::train",
+            "crate::embed",
+            "crate::catalog",
+            "axum",
+            "burn",
+        ],
+    ),
+    (
+        "server/src/render",
+        &["crate::http", "crate::train", "crate::embed", "crate::catalog", "burn"],
+    ),
+    (
+        "server/src/data",
+        &["crate::http", "crate::train", "crate::embed", "crate::catalog", "axum"],
+    ),
     ("server/src/catalog", &["crate::http", "crate::train", "axum"]),
-    ("server/src/embed", &["crate::http", "crate::train", "crate::catalog", "axum"]),
+    (
+        "server/src/embed",
+        &["crate::http", "crate::train", "crate::catalog", "axum"],
+    ),
 ];
 
 fn root() -> PathBuf {

@@ -23,15 +23,23 @@ pub(crate) fn changed(file: &[u8], dtype: Dtype, change: impl Fn(&str, &mut Vec<
         let mut values: Vec<f64> = tensor.data().chunks_exact(width).map(read).collect();
         change(key, &mut values);
         let bytes = match dtype {
-            Dtype::F16 => values.iter().flat_map(|v| half::f16::from_f64(*v).to_le_bytes()).collect(),
-            Dtype::BF16 => values.iter().flat_map(|v| half::bf16::from_f64(*v).to_le_bytes()).collect(),
+            Dtype::F16 => values
+                .iter()
+                .flat_map(|v| half::f16::from_f64(*v).to_le_bytes())
+                .collect(),
+            Dtype::BF16 => values
+                .iter()
+                .flat_map(|v| half::bf16::from_f64(*v).to_le_bytes())
+                .collect(),
             Dtype::F64 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
             Dtype::I32 => values.iter().flat_map(|v| (*v as i32).to_le_bytes()).collect(),
             _ => values.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect(),
         };
         parameters.insert(key.to_owned(), (tensor.shape().to_vec(), bytes));
     }
-    let views = parameters.iter().map(|(key, (shape, bytes))| Ok((key, TensorView::new(dtype, shape.clone(), bytes)?)));
+    let views = parameters
+        .iter()
+        .map(|(key, (shape, bytes))| Ok((key, TensorView::new(dtype, shape.clone(), bytes)?)));
     Ok(safetensors::serialize(views.collect::<Result<Vec<_>>>()?, None)?)
 }
 
@@ -43,8 +51,9 @@ fn style(dir: &Path) -> Result<(Manifest, Vec<u8>)> {
 }
 
 fn listed(dir: &Path) -> Result<Vec<String>> {
-    let mut names: Vec<String> =
-        fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<Result<_>>()?;
+    let mut names: Vec<String> = fs::read_dir(dir)?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<Result<_>>()?;
     names.sort();
     Ok(names)
 }
@@ -66,11 +75,23 @@ fn only_a_network_that_answers_becomes_a_bundle() -> Result<()> {
         .expect("a batch norm");
     for (value, key, said) in [
         (1.0, "head.output.bias", None),
-        (f64::NAN, "head.output.bias", Some("'head.output.bias' holds a value that is not finite")),
-        (f64::INFINITY, "head.output.weight", Some("'head.output.weight' holds a value that is not finite")),
+        (
+            f64::NAN,
+            "head.output.bias",
+            Some("'head.output.bias' holds a value that is not finite"),
+        ),
+        (
+            f64::INFINITY,
+            "head.output.weight",
+            Some("'head.output.weight' holds a value that is not finite"),
+        ),
         (-1e-3, variance.as_str(), Some("holds the variance -0.001")),
         // Each value is finite, and what comes of them is not.
-        (3e38, "every", Some("answers a grey picture with a value that is not finite")),
+        (
+            3e38,
+            "every",
+            Some("answers a grey picture with a value that is not finite"),
+        ),
     ] {
         let bytes = changed(&network, Dtype::F32, |at, values| {
             if key == "every" && at.ends_with("weight") {
@@ -78,7 +99,10 @@ fn only_a_network_that_answers_becomes_a_bundle() -> Result<()> {
             }
             first(at, key, values, value);
         })?;
-        let manifest = Manifest { weights: describe_weights(&bytes, Precision::F32, false), ..manifest.clone() };
+        let manifest = Manifest {
+            weights: describe_weights(&bytes, Precision::F32, false),
+            ..manifest.clone()
+        };
         let out = dir.path().join("out");
         let written = bundle_io::write(&out, &manifest, &Weights::from(bytes), &device);
         match said {
@@ -96,8 +120,13 @@ fn only_a_network_that_answers_becomes_a_bundle() -> Result<()> {
         }
     }
     // A folder that was there stays, without a bundle.
-    let bytes = changed(&network, Dtype::F32, |at, values| first(at, "head.output.bias", values, f64::NAN))?;
-    let manifest = Manifest { weights: describe_weights(&bytes, Precision::F32, false), ..manifest };
+    let bytes = changed(&network, Dtype::F32, |at, values| {
+        first(at, "head.output.bias", values, f64::NAN)
+    })?;
+    let manifest = Manifest {
+        weights: describe_weights(&bytes, Precision::F32, false),
+        ..manifest
+    };
     let mine = dir.path().join("mine");
     fs::create_dir(&mine)?;
     fs::write(mine.join("notes.txt"), "mine")?;
@@ -120,7 +149,9 @@ fn weights_of_every_float_type_are_the_same_network() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let device = Device::flex();
     let (manifest, network) = style(dir.path())?;
-    let Architecture::Style(config) = &manifest.architecture else { panic!("a style bundle") };
+    let Architecture::Style(config) = &manifest.architecture else {
+        panic!("a style bundle")
+    };
     // Of so few bits that each type holds them.
     let coarse =
         |_: &str, values: &mut Vec<f64>| values.iter_mut().for_each(|v| *v = half::bf16::from_f64(*v).to_f64());
@@ -134,7 +165,12 @@ fn weights_of_every_float_type_are_the_same_network() -> Result<()> {
     }
     for (dtype, key, value, said) in [
         (Dtype::F64, "head.output.bias", 1e300, "'head.output.bias' holds 1e300"),
-        (Dtype::F64, "head.output.bias", f64::NAN, "'head.output.bias' holds a value that is not finite"),
+        (
+            Dtype::F64,
+            "head.output.bias",
+            f64::NAN,
+            "'head.output.bias' holds a value that is not finite",
+        ),
         (Dtype::I32, "head.output.bias", 1.0, "is stored as I32"),
     ] {
         let error = loaded(&changed(&coarse, dtype, first(key, value))?).expect_err(said);
@@ -145,7 +181,10 @@ fn weights_of_every_float_type_are_the_same_network() -> Result<()> {
         save(net, Precision::F16).expect_err("beyond f16").to_string()
     }
     let net = loaded(&changed(&coarse, Dtype::F32, first("head.output.bias", 7e4))?)?;
-    assert_eq!(large(&net), "'head.output.bias' holds 70000, and f16 stores at most 65504");
+    assert_eq!(
+        large(&net),
+        "'head.output.bias' holds 70000, and f16 stores at most 65504"
+    );
     Ok(())
 }
 
@@ -164,20 +203,40 @@ fn a_manifest_that_no_picture_fits_is_refused_by_its_key() -> Result<()> {
         ("/input/mean", "[1e39, 0.5, 0.5]", "input.mean is"),
         ("/input/width", "0", "input.width is 0"),
         ("/input/height", "100000", "input.height is 100000"),
-        ("/input/width", "18446744073709551615", "input.width is 18446744073709551615"),
-        ("/architecture/hidden", "4000000000", "the architecture is larger than its file of weights"),
-        ("/architecture/hidden", "[16, 4000000000]", "the architecture is larger than its file of weights"),
+        (
+            "/input/width",
+            "18446744073709551615",
+            "input.width is 18446744073709551615",
+        ),
+        (
+            "/architecture/hidden",
+            "4000000000",
+            "the architecture is larger than its file of weights",
+        ),
+        (
+            "/architecture/hidden",
+            "[16, 4000000000]",
+            "the architecture is larger than its file of weights",
+        ),
     ] {
         let mut json = good.clone();
-        let place = json.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} is not there: {good}"));
+        let place = json
+            .pointer_mut(pointer)
+            .unwrap_or_else(|| panic!("{pointer} is not there: {good}"));
         *place = serde_json::from_str(value)?;
         fs::write(&path, json.to_string())?;
         let error = format!("{:#}", bundle_io::read(dir.path()).expect_err(said));
         assert!(error.contains(said), "{pointer} = {value}: {error}");
     }
-    fs::write(&path, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")?;
+    fs::write(
+        &path,
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+    )?;
     let error = format!("{:#}", bundle_io::read(dir.path()).expect_err("a pointer"));
-    assert!(error.contains("Git LFS pointer") && error.contains("git lfs pull"), "{error}");
+    assert!(
+        error.contains("Git LFS pointer") && error.contains("git lfs pull"),
+        "{error}"
+    );
     Ok(())
 }
 
@@ -185,14 +244,22 @@ fn a_manifest_that_no_picture_fits_is_refused_by_its_key() -> Result<()> {
 fn a_bundle_of_a_damaged_network_is_not_loaded() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let (manifest, network) = style(dir.path())?;
-    for (value, said) in [(-1.0, "holds the variance -1"), (f64::NAN, "holds a value that is not finite")] {
+    for (value, said) in [
+        (-1.0, "holds the variance -1"),
+        (f64::NAN, "holds a value that is not finite"),
+    ] {
         let bytes = changed(&network, Dtype::F16, |key, values| {
             if key.ends_with("running_var") {
                 values[0] = value;
             }
         })?;
-        let manifest = Manifest { weights: describe_weights(&bytes, Precision::F16, false), ..manifest.clone() };
-        let error = load_style(&manifest, &bytes, &Device::flex()).expect_err(said).to_string();
+        let manifest = Manifest {
+            weights: describe_weights(&bytes, Precision::F16, false),
+            ..manifest.clone()
+        };
+        let error = load_style(&manifest, &bytes, &Device::flex())
+            .expect_err(said)
+            .to_string();
         assert!(error.contains("running_var' ") && error.contains(said), "{error}");
     }
     Ok(())

@@ -20,10 +20,17 @@ fn categories_are_learnt_and_believed_only_where_sure() -> Result<()> {
     shop(&data)?;
     let device = Device::flex();
     let run = dir.path().join("run");
-    let settings = ["data.labels=categories", "data.thresholds={ precise = 0.9 }", "epochs=10"];
+    let settings = [
+        "data.labels=categories",
+        "data.thresholds={ precise = 0.9 }",
+        "epochs=10",
+    ];
     let bundle = train(&recipe(STYLE, &data, &settings)?, &order(&run, Start::New), &device)?;
     for line in lines(&run) {
-        assert_eq!(line["score"], line["figures"]["tune_accuracy"], "the accuracy chooses the epoch");
+        assert_eq!(
+            line["score"], line["figures"]["tune_accuracy"],
+            "the accuracy chooses the epoch"
+        );
     }
     let (manifest, weights) = bundle_io::read(&bundle)?;
     assert!(Category::are(&manifest.labels));
@@ -34,7 +41,10 @@ fn categories_are_learnt_and_believed_only_where_sure() -> Result<()> {
     let guess = seen.guesses["accuracy of the most frequent category"];
     assert!(seen.figures["accuracy"].value > guess + 0.05, "{seen}");
     // The bundle's thresholds were chosen on these very pictures, by the same network.
-    assert!(figure("confident_share") > 0.0 && figure("confident_accuracy") >= 0.9, "{report}");
+    assert!(
+        figure("confident_share") > 0.0 && figure("confident_accuracy") >= 0.9,
+        "{report}"
+    );
 
     let categoriser = Categoriser::open(&bundle, &device)?;
     let dataset = Dataset::open(&data)?;
@@ -48,7 +58,13 @@ fn categories_are_learnt_and_believed_only_where_sure() -> Result<()> {
             right += usize::from(category == row.category());
         }
     }
-    assert!((sure as f64 / rows.len() as f64 - figure("confident_share")).abs() < 1e-9, "{sure}: {report}");
-    assert!((right as f64 / sure as f64 - figure("confident_accuracy")).abs() < 1e-9, "{right} of {sure}: {report}");
+    assert!(
+        (sure as f64 / rows.len() as f64 - figure("confident_share")).abs() < 1e-9,
+        "{sure}: {report}"
+    );
+    assert!(
+        (right as f64 / sure as f64 - figure("confident_accuracy")).abs() < 1e-9,
+        "{right} of {sure}: {report}"
+    );
     Ok(())
 }

@@ -111,12 +111,20 @@ fn recipe(text: &str, data: &Path, settings: &[&str]) -> Result<Recipe> {
 }
 
 fn order(out: &Path, start: Start) -> Order {
-    Order { out: out.to_owned(), start, teachers: Vec::new(), init: None, command: "a test".to_owned() }
+    Order {
+        out: out.to_owned(),
+        start,
+        teachers: Vec::new(),
+        init: None,
+        command: "a test".to_owned(),
+    }
 }
 
 fn lines(run: &Path) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(run.join("metrics.jsonl")).expect("the run has metrics");
-    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
 }
 
 #[test]
@@ -129,7 +137,10 @@ fn style_learns_and_its_student_too() -> Result<()> {
     let run = dir.path().join("run");
     let bundle = train(&recipe(STYLE, &data, &[])?, &order(&run, Start::New), &device)?;
 
-    let losses: Vec<f64> = lines(&run).iter().map(|line| line["train_loss"].as_f64().expect("a number")).collect();
+    let losses: Vec<f64> = lines(&run)
+        .iter()
+        .map(|line| line["train_loss"].as_f64().expect("a number"))
+        .collect();
     assert!(losses.len() == 4 && losses[3] < 0.95 * losses[0], "{losses:?}");
     let (manifest, weights) = bundle_io::read(&bundle)?;
     let report = evaluate(&manifest, &weights, Dataset::open(&data)?, "val", &device)?;
@@ -141,9 +152,15 @@ fn style_learns_and_its_student_too() -> Result<()> {
         "kind = \"distill\"\nbackbone = \"mobilenet_v3_small\"",
     );
     let run = dir.path().join("student");
-    let order = Order { teachers: vec![bundle.clone(), bundle], ..order(&run, Start::New) };
+    let order = Order {
+        teachers: vec![bundle.clone(), bundle],
+        ..order(&run, Start::New)
+    };
     train(&recipe(&student, &data, &[])?, &order, &device)?;
-    let losses: Vec<f64> = lines(&run).iter().map(|line| line["train_loss"].as_f64().expect("a number")).collect();
+    let losses: Vec<f64> = lines(&run)
+        .iter()
+        .map(|line| line["train_loss"].as_f64().expect("a number"))
+        .collect();
     assert!(losses[3] < losses[0], "{losses:?}");
     Ok(())
 }
@@ -158,31 +175,70 @@ fn folds_are_predicted_out_of_fold_and_their_thresholds_measured_elsewhere() -> 
     let (mut bundles, mut tables) = (Vec::new(), Vec::new());
     for fold in 0..2 {
         let run = dir.path().join(format!("fold{fold}"));
-        let settings = ["epochs=1", "data.folds=2", &format!("data.fold={fold}"), "evaluate.views=flip"];
-        bundles.push(bundle_io::read(&train(&recipe(STYLE, &data, &settings)?, &order(&run, Start::New), &device)?)?);
+        let settings = [
+            "epochs=1",
+            "data.folds=2",
+            &format!("data.fold={fold}"),
+            "evaluate.views=flip",
+        ];
+        bundles.push(bundle_io::read(&train(
+            &recipe(STYLE, &data, &settings)?,
+            &order(&run, Start::New),
+            &device,
+        )?)?);
         tables.push(Record::read(&run).best_predictions()?);
     }
     let tune = Table::out_of_fold(&tables)?;
-    assert_eq!(tune.truth.len(), Dataset::open(&data)?.split("train", |_| true, "")?.len(), "every picture once");
+    assert_eq!(
+        tune.truth.len(),
+        Dataset::open(&data)?.split("train", |_| true, "")?.len(),
+        "every picture once"
+    );
 
     let evaluate = |dataset: &Path, bundles: &[_], options: &Options| {
         evaluate_with(bundles, Dataset::open(dataset)?, "val", options, &device)
     };
     let measure = |dataset: &Path, options: &Options| evaluate(dataset, &bundles[1..], options);
     let rule = Some(ThresholdRule::Greedy);
-    let report = measure(&data, &Options { tune: Some(tune.clone()), thresholds: rule, ..Options::default() })?;
+    let report = measure(
+        &data,
+        &Options {
+            tune: Some(tune.clone()),
+            thresholds: rule,
+            ..Options::default()
+        },
+    )?;
     let gap = report.gap.expect("predictions to tune on");
     assert_eq!(gap.unseen_macro_f2, report.figures["macro_f2_13"].value);
-    assert_eq!(gap.labels.iter().map(|label| label.threshold).collect::<Vec<_>>(), ThresholdRule::Greedy.choose(&tune));
-    let untuned = measure(&data, &Options { thresholds: rule, ..Options::default() }).expect_err("nothing to tune on");
+    assert_eq!(
+        gap.labels.iter().map(|label| label.threshold).collect::<Vec<_>>(),
+        ThresholdRule::Greedy.choose(&tune)
+    );
+    let untuned = measure(
+        &data,
+        &Options {
+            thresholds: rule,
+            ..Options::default()
+        },
+    )
+    .expect_err("nothing to tune on");
     assert!(untuned.to_string().contains("never tuned on the split"), "{untuned}");
 
     // Of both folds' networks the mean counts: it is no further from the truth than they are on average (Brier, convex).
-    let both = Options { tune: Some(tune.clone()), thresholds: rule, ..Options::default() };
+    let both = Options {
+        tune: Some(tune.clone()),
+        thresholds: rule,
+        ..Options::default()
+    };
     let brier = |bundles: &[_]| -> Result<f64> { Ok(evaluate(&data, bundles, &both)?.figures["brier"].value) };
     let (first, second, mean) = (brier(&bundles[..1])?, brier(&bundles[1..])?, brier(&bundles)?);
-    assert!(mean != second && mean <= (first + second) / 2.0 + 1e-9, "{first}, {second}, together {mean}");
-    let own = evaluate(&data, &bundles, &Options::default()).expect_err("thresholds of which?").to_string();
+    assert!(
+        mean != second && mean <= (first + second) / 2.0 + 1e-9,
+        "{first}, {second}, together {mean}"
+    );
+    let own = evaluate(&data, &bundles, &Options::default())
+        .expect_err("thresholds of which?")
+        .to_string();
     assert!(own.contains("--thresholds"), "{own}");
 
     // With the view of its mirror image beside it a picture and its mirror image are the same.
@@ -195,14 +251,28 @@ fn folds_are_predicted_out_of_fold_and_their_thresholds_measured_elsewhere() -> 
         image::open(data.join(&row.path))?.fliph().save(&path)?;
     }
     let manifest_text = fs::read_to_string(mirrored.join("manifest.csv"))?;
-    fs::write(mirrored.join("manifest.csv"), manifest_text.replace(".jpg", ".png").replace(".jpeg", ".png"))?;
+    fs::write(
+        mirrored.join("manifest.csv"),
+        manifest_text.replace(".jpg", ".png").replace(".jpeg", ".png"),
+    )?;
     let brier = |dataset: &Path, views: Views| -> Result<f64> {
-        Ok(measure(dataset, &Options { views, ..Options::default() })?.figures["brier"].value)
+        Ok(measure(
+            dataset,
+            &Options {
+                views,
+                ..Options::default()
+            },
+        )?
+        .figures["brier"]
+            .value)
     };
     let close = |views: Views| -> Result<f64> { Ok((brier(&data, views.clone())? - brier(&mirrored, views)?).abs()) };
     let (straight, flip, ten_crop) = (close(Views::None)?, close(Views::Flip)?, close(Views::TenCrop)?);
     assert!(flip < 1e-5 && ten_crop < 1e-5, "flip {flip}, ten-crop {ten_crop}");
-    assert!(straight > 10.0 * flip.max(ten_crop), "one look tells a picture from its mirror image: {straight}");
+    assert!(
+        straight > 10.0 * flip.max(ten_crop),
+        "one look tells a picture from its mirror image: {straight}"
+    );
     Ok(())
 }
 
@@ -218,7 +288,10 @@ fn retrieval_learns() -> Result<()> {
     let (manifest, weights) = bundle_io::read(&bundle)?;
     let report = evaluate(&manifest, &weights, Dataset::open(&data)?, "train", &device)?;
     // Chance is 10 in 77; a training that works finds most of what it has seen.
-    assert!(report.figures["recall_at_10"].value > 3.0 * report.guesses["recall_at_10 by chance"], "{report}");
+    assert!(
+        report.figures["recall_at_10"].value > 3.0 * report.guesses["recall_at_10 by chance"],
+        "{report}"
+    );
     Ok(())
 }
 
@@ -231,23 +304,42 @@ fn a_query_encoder_learns_its_teachers_space() -> Result<()> {
     let data = dir.path().join("shop");
     shop(&data)?;
     let device = Device::flex();
-    let teacher =
-        train(&recipe(RETRIEVAL, &data, &["epochs=6"])?, &order(&dir.path().join("large"), Start::New), &device)?;
-    let head = RETRIEVAL.split("[task]").next().expect("a head").replace("tiny-retrieval", "tiny-query");
+    let teacher = train(
+        &recipe(RETRIEVAL, &data, &["epochs=6"])?,
+        &order(&dir.path().join("large"), Start::New),
+        &device,
+    )?;
+    let head = RETRIEVAL
+        .split("[task]")
+        .next()
+        .expect("a head")
+        .replace("tiny-retrieval", "tiny-query");
     let student =
         format!("{head}[task]\nkind = \"query\"\nbackbone = \"resnet10_w16\"\nregression = 10.0\ncontrast = 1.0\n");
     let run = dir.path().join("small");
-    let taught = |run: &Path| Order { teachers: vec![teacher.clone()], ..order(run, Start::New) };
+    let taught = |run: &Path| Order {
+        teachers: vec![teacher.clone()],
+        ..order(run, Start::New)
+    };
     let bundle = train(&recipe(&student, &data, &["epochs=10"])?, &taught(&run), &device)?;
 
     let lines = lines(&run);
     let of = |line: &serde_json::Value, key: &str| line["figures"][key].as_f64().expect("a number");
     let (first, last) = (&lines[0], &lines[lines.len() - 1]);
-    assert!(last["train_loss"].as_f64() < first["train_loss"].as_f64().map(|loss| 0.7 * loss), "{first} {last}");
-    assert!(of(last, "tune_cosine_to_teacher") > of(first, "tune_cosine_to_teacher") + 0.1, "{first} {last}");
+    assert!(
+        last["train_loss"].as_f64() < first["train_loss"].as_f64().map(|loss| 0.7 * loss),
+        "{first} {last}"
+    );
+    assert!(
+        of(last, "tune_cosine_to_teacher") > of(first, "tune_cosine_to_teacher") + 0.1,
+        "{first} {last}"
+    );
 
     let (small, large) = (bundle_io::read(&bundle)?, bundle_io::read(&teacher)?);
-    assert_eq!((small.0.space(), small.0.embedding_dim), (large.0.model_id(), large.0.embedding_dim));
+    assert_eq!(
+        (small.0.space(), small.0.embedding_dim),
+        (large.0.model_id(), large.0.embedding_dim)
+    );
     assert_ne!(small.0.model_id(), large.0.model_id());
     let report = asymmetric(&small, &large, Dataset::open(&data)?, "train", &device)?;
     let names: Vec<&str> = report.pairings.iter().map(|pairing| pairing.name).collect();
@@ -257,22 +349,46 @@ fn a_query_encoder_learns_its_teachers_space() -> Result<()> {
     // Chance is 10 in 77.
     let found = report.pairings[1].figures["recall_at_10"].value;
     assert!(found > 3.0 * alone.guesses["recall_at_10 by chance"], "{report}");
-    let [zero, across, _] = &report.pairings[..] else { panic!("three pairings") };
+    let [zero, across, _] = &report.pairings[..] else {
+        panic!("three pairings")
+    };
     assert_eq!((zero.gain.low, zero.gain.high), (0.0, 0.0));
     let lost = across.figures["mean_ap_at_10"].value - zero.figures["mean_ap_at_10"].value;
     assert!((across.gain.value - lost).abs() < 1e-12, "{report}");
 
     let says = |error: anyhow::Error, expected: &str| assert!(format!("{error:#}").contains(expected), "{error:#}");
-    let other = Manifest { id: "other".to_owned(), ..large.0.clone() };
-    let foreign = asymmetric(&small, &(other, large.1.clone()), Dataset::open(&data)?, "train", &device);
-    says(foreign.expect_err("another space"), "embeds into the space of tiny-retrieval@");
+    let other = Manifest {
+        id: "other".to_owned(),
+        ..large.0.clone()
+    };
+    let foreign = asymmetric(
+        &small,
+        &(other, large.1.clone()),
+        Dataset::open(&data)?,
+        "train",
+        &device,
+    );
+    says(
+        foreign.expect_err("another space"),
+        "embeds into the space of tiny-retrieval@",
+    );
     let lonely = evaluate(&small.0, &small.1, Dataset::open(&data)?, "train", &device);
     says(lonely.expect_err("no gallery"), "--gallery-bundle");
-    for (setting, expected) in [("task.max_megabytes=0.5", "shorter embeddings"), ("input.width=64", "the same crop")] {
-        let refused = train(&recipe(&student, &data, &[setting])?, &taught(&dir.path().join("refused")), &device);
+    for (setting, expected) in [
+        ("task.max_megabytes=0.5", "shorter embeddings"),
+        ("input.width=64", "the same crop"),
+    ] {
+        let refused = train(
+            &recipe(&student, &data, &[setting])?,
+            &taught(&dir.path().join("refused")),
+            &device,
+        );
         says(refused.expect_err(setting), expected);
     }
-    says(recipe(&student, &data, &["task.regression=0", "task.contrast=0"]).expect_err("no loss"), "nor both 0");
+    says(
+        recipe(&student, &data, &["task.regression=0", "task.contrast=0"]).expect_err("no loss"),
+        "nor both 0",
+    );
     Ok(())
 }
 
@@ -305,23 +421,38 @@ fn every_family_trains_exports_and_is_loaded() -> Result<()> {
         let (manifest, weights) = bundle_io::read(&bundle)?;
         let net = shared::bundle::load_style(&manifest, &weights, &device)?;
         let best = fs::read(run.join("best.safetensors"))?;
-        let shared::model::Architecture::Style(config) = &manifest.architecture else { panic!("{backbone}") };
+        let shared::model::Architecture::Style(config) = &manifest.architecture else {
+            panic!("{backbone}")
+        };
         let trained = load(config.init(&device)?, &best, Scope::Whole)?;
         let x = Tensor::<4>::random([2, 3, side, side], Distribution::Normal(0.0, 1.0), &device);
         // The bundle's weights are f16.
         let expected = trained.forward(x.clone()).into_data();
-        net.forward(x).into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(3e-2));
+        net.forward(x)
+            .into_data()
+            .assert_approx_eq::<f32>(&expected, Tolerance::absolute(3e-2));
 
         let again = Order {
             init: Some(run.join("best.safetensors")),
             ..order(&dir.path().join("again").join(backbone), Start::New)
         };
         train(&recipe, &again, &device)?;
-        let folded =
-            Order { init: Some(bundle.join("weights.safetensors")), ..order(&dir.path().join("c"), Start::New) };
-        let error = format!("{:#}", train(&recipe, &folded, &device).expect_err("folded weights cannot be trained"));
-        assert!(error.contains(&format!("{backbone}'s weights from a bundle")), "{error}");
-        assert!(!dir.path().join("c").exists(), "a training that never began is in the way of the next");
+        let folded = Order {
+            init: Some(bundle.join("weights.safetensors")),
+            ..order(&dir.path().join("c"), Start::New)
+        };
+        let error = format!(
+            "{:#}",
+            train(&recipe, &folded, &device).expect_err("folded weights cannot be trained")
+        );
+        assert!(
+            error.contains(&format!("{backbone}'s weights from a bundle")),
+            "{error}"
+        );
+        assert!(
+            !dir.path().join("c").exists(),
+            "a training that never began is in the way of the next"
+        );
     }
     Ok(())
 }
@@ -342,12 +473,24 @@ fn a_resumed_run_equals_an_uninterrupted_one() -> Result<()> {
     train(&first, &order(&parts, Start::New), &device)?;
     // What an interrupted run of two epochs leaves behind: its recipe, and the checkpoint of the first.
     fs::copy(whole.join("recipe.toml"), parts.join("recipe.toml"))?;
-    train(&recipe(STYLE, &data, &constant)?, &order(&parts, Start::Resume), &device)?;
+    train(
+        &recipe(STYLE, &data, &constant)?,
+        &order(&parts, Start::Resume),
+        &device,
+    )?;
 
-    let scores = |run: &Path| lines(run).iter().map(|line| line["train_loss"].clone()).collect::<Vec<_>>();
+    let scores = |run: &Path| {
+        lines(run)
+            .iter()
+            .map(|line| line["train_loss"].clone())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(scores(&whole), scores(&parts));
     let weights = |run: &Path| fs::read(run.join(BUNDLE).join("weights.safetensors"));
-    assert!(weights(&whole)? == weights(&parts)?, "the resumed run ended in other weights");
+    assert!(
+        weights(&whole)? == weights(&parts)?,
+        "the resumed run ended in other weights"
+    );
     Ok(())
 }
 
@@ -364,10 +507,23 @@ fn mistakes_are_named() -> Result<()> {
         let error = format!("{:#}", result.expect_err("a mistake"));
         assert!(error.contains(expected), "'{error}' does not say '{expected}'");
     };
-    says(train(&recipe(STYLE, &data, &[])?, &order(&run, Start::New), &device), "never overwritten");
-    says(train(&recipe(STYLE, &run, &[])?, &order(&dir.path().join("a"), Start::New), &device), "manifest.csv");
+    says(
+        train(&recipe(STYLE, &data, &[])?, &order(&run, Start::New), &device),
+        "never overwritten",
+    );
+    says(
+        train(
+            &recipe(STYLE, &run, &[])?,
+            &order(&dir.path().join("a"), Start::New),
+            &device,
+        ),
+        "manifest.csv",
+    );
     let unknown = recipe(STYLE, &data, &["task.backbone=resnet19"])?;
-    says(train(&unknown, &order(&dir.path().join("a"), Start::New), &device), "resnet18");
+    says(
+        train(&unknown, &order(&dir.path().join("a"), Start::New), &device),
+        "resnet18",
+    );
     for (setting, expected) in [
         ("optimiser.speed=3", "unknown field `speed`"),
         ("optimiser.rate=fast", "invalid type"),
@@ -378,7 +534,10 @@ fn mistakes_are_named() -> Result<()> {
         ("loss={ kind = 'weighted', cap = -5.0 }", "loss.cap must be"),
         ("loss={ kind = 'bce_f2', weight = nan }", "loss.weight must be"),
         ("average={ kind = 'ema', decay = 1.0 }", "average.decay must be"),
-        ("average={ kind = 'swa', from = 4 }", "average.from must be below epochs, 4"),
+        (
+            "average={ kind = 'swa', from = 4 }",
+            "average.from must be below epochs, 4",
+        ),
         ("optimiser.weight_decay=-0.1", "optimiser.weight_decay must be"),
         ("optimiser.warmup=-1.0", "optimiser.warmup must be"),
         ("optimiser.factor=0.0", "optimiser.factor must be"),
@@ -388,17 +547,33 @@ fn mistakes_are_named() -> Result<()> {
     for (setting, expected) in [
         ("task.losses=[]", "name a loss"),
         ("task.losses=[{ kind = 'hinge' }]", "unknown variant `hinge`"),
-        ("task.losses=[{ kind = 'supcon', margin = 1.0 }]", "unknown field `margin`"),
-        ("task.losses=[{ kind = 'contrast' }, { kind = 'supcon', temperature = 0 }]", "entry 2: temperature"),
+        (
+            "task.losses=[{ kind = 'supcon', margin = 1.0 }]",
+            "unknown field `margin`",
+        ),
+        (
+            "task.losses=[{ kind = 'contrast' }, { kind = 'supcon', temperature = 0 }]",
+            "entry 2: temperature",
+        ),
         ("task.photos=3", "optimiser.batch says 32"),
         ("task.model.joined=[{ backbone = 'resnet18' }]", "see `selvedge join`"),
-        ("task.losses=[{ kind = 'arcface', sub_centres = 0 }]", "sub_centres must be at least 1"),
+        (
+            "task.losses=[{ kind = 'arcface', sub_centres = 0 }]",
+            "sub_centres must be at least 1",
+        ),
     ] {
         says(recipe(RETRIEVAL, &data, &[setting]).map(|_| data.clone()), expected);
     }
     let manifest = data.join("manifest.csv");
     let rows = fs::read_to_string(&manifest)?;
     fs::write(&manifest, rows.replace("ladylike", "lady"))?;
-    says(train(&recipe(STYLE, &data, &[])?, &order(&dir.path().join("b"), Start::New), &device), "'lady'");
+    says(
+        train(
+            &recipe(STYLE, &data, &[])?,
+            &order(&dir.path().join("b"), Start::New),
+            &device,
+        ),
+        "'lady'",
+    );
     Ok(())
 }

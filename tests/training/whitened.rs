@@ -43,7 +43,12 @@ backbone = "resnet10_w16"
 /// Runs a command; `DIR` is the folder.
 fn selvedge(dir: &Path, args: &str) -> Result<()> {
     let args = args.split(' ').map(|arg| arg.replace("DIR", &dir.to_string_lossy()));
-    run(Cli::try_parse_from(["selvedge", "--device", "cpu"].map(str::to_owned).into_iter().chain(args))?)
+    run(Cli::try_parse_from(
+        ["selvedge", "--device", "cpu"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(args),
+    )?)
 }
 
 #[test]
@@ -53,19 +58,45 @@ fn a_whitened_bundle_is_what_evaluation_with_whitening_measures() -> Result<()> 
     let path = |name: &str| dir.path().join(name);
     let device = Device::flex();
     fixture::write_search(dir.path(), &["plain"])?;
-    selvedge(dir.path(), "whiten --dims 8 --bundle DIR/plain --data DIR/shop --out DIR/white")?;
+    selvedge(
+        dir.path(),
+        "whiten --dims 8 --bundle DIR/plain --data DIR/shop --out DIR/white",
+    )?;
 
     let (plain, white) = (bundle_io::read(&path("plain"))?, bundle_io::read(&path("white"))?);
     assert_eq!(plain.1.network, white.1.network, "the network is the same");
     let measure = |bundle: &(_, _), whiten: Option<usize>| {
-        let instances = Instances { search: Search { whiten, ..Search::default() }, ..Instances::default() };
-        let options = Options { instances, ..Options::default() };
-        evaluate_with(std::slice::from_ref(bundle), Dataset::open(&path("shop"))?, "test", &options, &device)
+        let instances = Instances {
+            search: Search {
+                whiten,
+                ..Search::default()
+            },
+            ..Instances::default()
+        };
+        let options = Options {
+            instances,
+            ..Options::default()
+        };
+        evaluate_with(
+            std::slice::from_ref(bundle),
+            Dataset::open(&path("shop"))?,
+            "test",
+            &options,
+            &device,
+        )
     };
-    let (option, bundle, before) = (measure(&plain, Some(8))?, measure(&white, None)?, measure(&plain, None)?);
+    let (option, bundle, before) = (
+        measure(&plain, Some(8))?,
+        measure(&white, None)?,
+        measure(&plain, None)?,
+    );
     for (name, figure) in &option.figures {
         let found = bundle.figures[name];
-        for (a, b) in [(figure.value, found.value), (figure.low, found.low), (figure.high, found.high)] {
+        for (a, b) in [
+            (figure.value, found.value),
+            (figure.low, found.low),
+            (figure.high, found.high),
+        ] {
             assert!((a - b).abs() < 1e-6, "{name}: {found} instead of {figure}");
         }
     }
@@ -77,14 +108,24 @@ fn a_whitened_bundle_is_what_evaluation_with_whitening_measures() -> Result<()> 
     assert_eq!(report.pairings[0].figures, bundle.figures);
 
     let recipe = recipe(QUERY, &path("shop"), &[])?;
-    let student = train(&recipe, &Order { teachers: vec![path("white")], ..order(&path("run"), Start::New) }, &device)?;
+    let student = train(
+        &recipe,
+        &Order {
+            teachers: vec![path("white")],
+            ..order(&path("run"), Start::New)
+        },
+        &device,
+    )?;
     let student = bundle_io::read(&student)?;
     assert_eq!((student.0.space(), student.0.embedding_dim), (white.0.model_id(), 8));
     load_query(&student.0, &student.1, &device)?;
     asymmetric(&student, &white, Dataset::open(&path("shop"))?, "test", &device)?;
     let error =
         asymmetric(&student, &plain, Dataset::open(&path("shop"))?, "test", &device).expect_err("another space");
-    assert!(format!("{error:#}").contains("embeds into the space of tiny.retrieval@"), "{error:#}");
+    assert!(
+        format!("{error:#}").contains("embeds into the space of tiny.retrieval@"),
+        "{error:#}"
+    );
     Ok(())
 }
 
@@ -97,23 +138,49 @@ fn joined_networks_search_as_one_and_serve_as_one() -> Result<()> {
     fixture::write_search(dir.path(), &["a", "b", "c"])?;
     selvedge(dir.path(), "join --bundle DIR/a DIR/b DIR/c --out DIR/joined")?;
     let read = |name: &str| bundle_io::read(&path(name));
-    let measure =
-        |bundles: &[_]| evaluate_with(bundles, Dataset::open(&path("shop"))?, "test", &Options::default(), &device);
+    let measure = |bundles: &[_]| {
+        evaluate_with(
+            bundles,
+            Dataset::open(&path("shop"))?,
+            "test",
+            &Options::default(),
+            &device,
+        )
+    };
     let joined = read("joined")?;
     assert_eq!(joined.0.embedding_dim, 3 * fixture::DIM);
-    let (one, three) = (measure(std::slice::from_ref(&joined))?, measure(&[read("a")?, read("b")?, read("c")?])?);
+    let (one, three) = (
+        measure(std::slice::from_ref(&joined))?,
+        measure(&[read("a")?, read("b")?, read("c")?])?,
+    );
     for (name, figure) in &three.figures {
-        assert!((one.figures[name].value - figure.value).abs() < 1e-6, "{name}: {} {figure}", one.figures[name]);
+        assert!(
+            (one.figures[name].value - figure.value).abs() < 1e-6,
+            "{name}: {} {figure}",
+            one.figures[name]
+        );
     }
     // A share of next to nothing is no share.
-    selvedge(dir.path(), "join --bundle DIR/a DIR/b --share 1000 1 --name mostly-a --out DIR/mostly")?;
+    selvedge(
+        dir.path(),
+        "join --bundle DIR/a DIR/b --share 1000 1 --name mostly-a --out DIR/mostly",
+    )?;
     let (mostly, alone) = (measure(&[read("mostly")?])?, measure(&[read("a")?])?);
-    assert!((mostly.figures["mean_ap_at_10"].value - alone.figures["mean_ap_at_10"].value).abs() < 0.02, "{mostly}");
+    assert!(
+        (mostly.figures["mean_ap_at_10"].value - alone.figures["mean_ap_at_10"].value).abs() < 0.02,
+        "{mostly}"
+    );
 
     // It is a bundle as any other: shortened, distilled, and a catalogue's.
-    selvedge(dir.path(), "whiten --dims 8 --bundle DIR/joined --data DIR/shop --out DIR/white")?;
+    selvedge(
+        dir.path(),
+        "whiten --dims 8 --bundle DIR/joined --data DIR/shop --out DIR/white",
+    )?;
     let white = read("white")?.0;
-    let order = Order { teachers: vec![path("white")], ..order(&path("run"), Start::New) };
+    let order = Order {
+        teachers: vec![path("white")],
+        ..order(&path("run"), Start::New)
+    };
     let student = bundle_io::read(&train(&recipe(QUERY, &path("shop"), &[])?, &order, &device)?)?;
     assert_eq!((student.0.space(), student.0.embedding_dim), (white.model_id(), 8));
     let options = IndexOptions {
@@ -133,7 +200,9 @@ fn joined_networks_search_as_one_and_serve_as_one() -> Result<()> {
         ("--bundle DIR/a DIR/run/bundle", "is no retrieval bundle"),
         ("--bundle DIR/a DIR/b --share 1 2 3", "3 shares for 2 bundles"),
     ] {
-        let error = selvedge(dir.path(), &format!("join {args} --out DIR/no")).expect_err(said).to_string();
+        let error = selvedge(dir.path(), &format!("join {args} --out DIR/no"))
+            .expect_err(said)
+            .to_string();
         assert!(error.contains(said) && !path("no").exists(), "{error}");
     }
     Ok(())

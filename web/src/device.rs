@@ -49,7 +49,10 @@ impl Backend {
 
 #[cfg(feature = "webgpu")]
 async fn open_webgpu() -> Result<Device, WebError> {
-    Device::wgpu_options().init_async().await.map_err(|error| WebError::Device(error.to_string()))
+    Device::wgpu_options()
+        .init_async()
+        .await
+        .map_err(|error| WebError::Device(error.to_string()))
 }
 
 #[cfg(not(feature = "webgpu"))]

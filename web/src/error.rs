@@ -15,7 +15,10 @@ pub(crate) enum WebError {
     BackendUnknown(String),
     /// The small module was asked for WebGPU.
     #[error("this module was built without WebGPU; load selvedge-webgpu.js instead")]
-    #[cfg_attr(feature = "webgpu", expect(dead_code, reason = "only the small module lacks a backend"))]
+    #[cfg_attr(
+        feature = "webgpu",
+        expect(dead_code, reason = "only the small module lacks a backend")
+    )]
     BackendMissing,
     /// WebGPU would not start.
     #[error("WebGPU would not start ({0}); load the model with \"cpu\"")]

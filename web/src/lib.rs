@@ -37,7 +37,10 @@ pub fn prepare(
     crop_json: Option<String>,
 ) -> Result<Vec<f32>, JsValue> {
     let spec: InputSpec = serde_json::from_str(spec_json).map_err(WebError::from)?;
-    let crop = crop_json.map(|json| serde_json::from_str(&json)).transpose().map_err(WebError::from)?;
+    let crop = crop_json
+        .map(|json| serde_json::from_str(&json))
+        .transpose()
+        .map_err(WebError::from)?;
     let pixels = Pixels::new(pixels, width, height, channels).map_err(WebError::from)?;
     Ok(spec.to_chw(pixels, crop).map_err(WebError::from)?)
 }
@@ -103,7 +106,10 @@ impl Model {
         height: usize,
         crop_json: Option<String>,
     ) -> Result<js_sys::Float32Array, JsValue> {
-        let crop = crop_json.map(|json| serde_json::from_str(&json)).transpose().map_err(WebError::from)?;
+        let crop = crop_json
+            .map(|json| serde_json::from_str(&json))
+            .transpose()
+            .map_err(WebError::from)?;
         let embedding = self.0.embed(&rgba, width, height, crop).await?;
         Ok(js_sys::Float32Array::from(embedding.values()))
     }

@@ -34,7 +34,12 @@ impl Model {
             Architecture::Query(_) => bundle::load_query(&manifest, weights, &device)?,
             _ => bundle::load_style(&manifest, weights, &device)?,
         };
-        Ok(Self { manifest, net, device, backend })
+        Ok(Self {
+            manifest,
+            net,
+            device,
+            backend,
+        })
     }
 
     /// Tags one photo of `height × width × 4` bytes; all labels, most probable first.
@@ -73,7 +78,11 @@ impl Model {
         crop: Option<CropBox>,
     ) -> Result<Vec<f32>, WebError> {
         if self.manifest.task() != task {
-            return Err(BundleError::Task { expected: task, actual: self.manifest.task() }.into());
+            return Err(BundleError::Task {
+                expected: task,
+                actual: self.manifest.task(),
+            }
+            .into());
         }
         let input = &self.manifest.input;
         let chw = input.to_chw(pixels, crop)?;
@@ -81,10 +90,17 @@ impl Model {
         let x = Tensor::<4>::from_data(data, &self.device); // [1, 3, h, w]
         let answer = self.net.forward(x); // [1, outputs]
         // Only the asynchronous read works in a browser: the GPU can't be waited for on a thread that may not block.
-        let data = answer.into_data_async().await.map_err(|error| WebError::Inference(error.to_string()))?;
-        let values: Vec<f32> = data.try_to_vec().map_err(|error| WebError::Inference(error.to_string()))?;
+        let data = answer
+            .into_data_async()
+            .await
+            .map_err(|error| WebError::Inference(error.to_string()))?;
+        let values: Vec<f32> = data
+            .try_to_vec()
+            .map_err(|error| WebError::Inference(error.to_string()))?;
         if values.len() != outputs || values.iter().any(|value| !value.is_finite()) {
-            return Err(WebError::Inference("the answer is not the finite numbers that it should be".to_owned()));
+            return Err(WebError::Inference(
+                "the answer is not the finite numbers that it should be".to_owned(),
+            ));
         }
         Ok(values)
     }

@@ -36,7 +36,9 @@ impl Options {
         let of = |(key, values): &(String, Vec<String>)| match &values[..] {
             [] => vec![format!("--{key}")],
             [value] => vec![format!("--{key}={value}")],
-            several => std::iter::once(format!("--{key}")).chain(several.iter().cloned()).collect(),
+            several => std::iter::once(format!("--{key}"))
+                .chain(several.iter().cloned())
+                .collect(),
         };
         self.0.iter().flat_map(of).collect()
     }
@@ -44,7 +46,9 @@ impl Options {
 
 /// The texts of a TOML list, or the one text that it is.
 fn values(value: &str) -> Vec<String> {
-    let parsed = toml::from_str::<toml::Table>(&format!("v = {value}")).ok().and_then(|mut table| table.remove("v"));
+    let parsed = toml::from_str::<toml::Table>(&format!("v = {value}"))
+        .ok()
+        .and_then(|mut table| table.remove("v"));
     let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match parsed {
         Some(toml::Value::Array(list)) => list.iter().map(text).collect(),
@@ -65,9 +69,19 @@ mod tests {
         };
         set(&mut options, &["thresholds=0.5", "views=none", "quick"]);
         set(&mut options, &["--views=flip", "tune_predictions=['a b', 'c']"]);
-        let expected = ["--thresholds=0.5", "--views=flip", "--quick", "--tune-predictions", "a b", "c"];
+        let expected = [
+            "--thresholds=0.5",
+            "--views=flip",
+            "--quick",
+            "--tune-predictions",
+            "a b",
+            "c",
+        ];
         assert_eq!(options.arguments(), expected);
-        set(&mut options, &["thresholds=null", "quick=null", "tune-predictions=d=e", "init=null"]);
+        set(
+            &mut options,
+            &["thresholds=null", "quick=null", "tune-predictions=d=e", "init=null"],
+        );
         assert_eq!(options.arguments(), ["--views=flip", "--tune-predictions=d=e"]);
     }
 }

@@ -54,7 +54,11 @@ pub struct Training {
 impl Training {
     /// The subcommand that trains it.
     pub fn command(&self) -> &'static str {
-        if self.recipe.task.needs_teacher() { "distill" } else { "train" }
+        if self.recipe.task.needs_teacher() {
+            "distill"
+        } else {
+            "train"
+        }
     }
 }
 
@@ -138,14 +142,17 @@ impl Plan {
                 }
                 Mode::Alone => {
                     let none = self.variant(&[]);
-                    let rows =
-                        (0..n).map(|at| (format!("only {}", names[at]), self.variant(&[on[at]]), none)).collect();
+                    let rows = (0..n)
+                        .map(|at| (format!("only {}", names[at]), self.variant(&[on[at]]), none))
+                        .collect();
                     self.group("Each alone: one switch, against none", rows);
                 }
                 Mode::Ladder => {
                     let rungs: Vec<usize> = (0..=n).map(|rung| self.variant(&on[..rung])).collect();
                     let steps = |from: &dyn Fn(usize) -> usize| -> Vec<(String, usize, usize)> {
-                        (0..n).map(|at| (format!("+ {}", names[at]), rungs[at + 1], rungs[from(at)])).collect()
+                        (0..n)
+                            .map(|at| (format!("+ {}", names[at]), rungs[at + 1], rungs[from(at)]))
+                            .collect()
                     };
                     let (step, start) = (steps(&|at| at), steps(&|_| 0));
                     self.group("Ladder: one switch more, against the rung before", step);
@@ -156,8 +163,15 @@ impl Plan {
     }
 
     fn group(&mut self, title: &str, rows: Vec<(String, usize, usize)>) {
-        let row = |(name, variant, reference)| Row { name, variant, reference };
-        self.groups.push(Group { title: title.to_owned(), rows: rows.into_iter().map(row).collect() });
+        let row = |(name, variant, reference)| Row {
+            name,
+            variant,
+            reference,
+        };
+        self.groups.push(Group {
+            title: title.to_owned(),
+            rows: rows.into_iter().map(row).collect(),
+        });
     }
 
     /// The place of the variant with these switches.
@@ -167,8 +181,9 @@ impl Plan {
         }
         let switches = &self.ablation.switches;
         let names: Vec<&str> = on.iter().map(|at| switches[*at].name.as_str()).collect();
-        let off: Vec<usize> =
-            (0..switches.len()).filter(|at| !on.contains(at) && switches[*at].joins(Mode::Off)).collect();
+        let off: Vec<usize> = (0..switches.len())
+            .filter(|at| !on.contains(at) && switches[*at].joins(Mode::Off))
+            .collect();
         let name = match (&names[..], &off[..]) {
             ([], _) => "baseline".to_owned(),
             ([one], _) => format!("only {one}"),
@@ -178,20 +193,38 @@ impl Plan {
                 // A rung of the ladder has all switches up to its own; the names of all would not fit a folder's name.
                 let joins = |mode| (0..switches.len()).filter(move |at| switches[*at].joins(mode));
                 let rung = joins(Mode::Ladder).take(on.len()).eq(on.iter().copied());
-                if rung { format!("up to {}", several[several.len() - 1]) } else { several.join(" + ") }
+                if rung {
+                    format!("up to {}", several[several.len() - 1])
+                } else {
+                    several.join(" + ")
+                }
             }
         };
-        self.variants.push(Variant { name, on: on.to_vec(), measurements: Vec::new() });
+        self.variants.push(Variant {
+            name,
+            on: on.to_vec(),
+            measurements: Vec::new(),
+        });
         self.variants.len() - 1
     }
 
     fn settings(&self, on: &[usize]) -> Vec<String> {
         let switches = self.ablation.switches.iter().enumerate();
-        let of =
-            |(at, switch): (usize, &Switch)| if on.contains(&at) { switch.set.clone() } else { switch.off.clone() };
+        let of = |(at, switch): (usize, &Switch)| {
+            if on.contains(&at) {
+                switch.set.clone()
+            } else {
+                switch.off.clone()
+            }
+        };
         // What is off comes first: nothing that is on is undone by it.
         let (on, off): (Vec<_>, Vec<_>) = switches.partition(|(at, _)| on.contains(at));
-        self.ablation.set.iter().cloned().chain(off.into_iter().chain(on).flat_map(of)).collect()
+        self.ablation
+            .set
+            .iter()
+            .cloned()
+            .chain(off.into_iter().chain(on).flat_map(of))
+            .collect()
     }
 
     /// Settings of a network that keeps a fold out, if there are folds.
@@ -242,7 +275,10 @@ impl Plan {
         settings.push(format!("seed={seed}"));
         let title = format!("{}-seed{seed}", slug(&name));
         let mut networks = vec![(title.clone(), settings.clone())];
-        let own = self.recipe(&self.fold_settings(settings.clone(), 0)).with_context(whose)?.name;
+        let own = self
+            .recipe(&self.fold_settings(settings.clone(), 0))
+            .with_context(whose)?
+            .name;
         for member in on.iter().flat_map(|at| &self.ablation.switches[*at].members) {
             let member_slug = slug(&member.name);
             // Predictions are told apart by the name of the run.
@@ -262,7 +298,12 @@ impl Plan {
                 let recipe = self.recipe(&settings).with_context(whose)?;
                 let same = |known: &Training| known.recipe == recipe && known.options == options;
                 Ok(self.trainings.iter().position(same).unwrap_or_else(|| {
-                    self.trainings.push(Training { name, recipe, settings, options: options.clone() });
+                    self.trainings.push(Training {
+                        name,
+                        recipe,
+                        settings,
+                        options: options.clone(),
+                    });
                     self.trainings.len() - 1
                 }))
             })
@@ -314,7 +355,10 @@ mod tests {
             .iter()
             .flat_map(|group| &group.rows)
             .map(|row| {
-                format!("{}: {} - {}", row.name, plan.variants[row.variant].name, plan.variants[row.reference].name)
+                format!(
+                    "{}: {} - {}",
+                    row.name, plan.variants[row.variant].name, plan.variants[row.reference].name
+                )
             })
             .collect();
         assert_eq!(
@@ -337,14 +381,22 @@ mod tests {
         );
         assert_eq!(plan.seeds, [7, 8]);
         // Of a seed: mixup × EMA, and focal; each evaluated in both ways but focal.
-        assert_eq!((plan.variants.len(), plan.trainings.len(), plan.measurements.len()), (9, 10, 18));
+        assert_eq!(
+            (plan.variants.len(), plan.trainings.len(), plan.measurements.len()),
+            (9, 10, 18)
+        );
         for variant in &plan.variants {
             for (measurement, seed) in variant.measurements.iter().zip(&plan.seeds) {
                 let measurement = &plan.measurements[*measurement];
                 let recipe = &plan.trainings[measurement.trainings[0]].recipe;
                 let is_on = |at: usize| variant.on.contains(&at);
                 assert_eq!(recipe.seed, *seed);
-                assert_eq!((recipe.mixup > 0.0, recipe.average.is_some()), (is_on(0), is_on(1)), "{}", variant.name);
+                assert_eq!(
+                    (recipe.mixup > 0.0, recipe.average.is_some()),
+                    (is_on(0), is_on(1)),
+                    "{}",
+                    variant.name
+                );
                 assert_eq!(measurement.options.arguments().is_empty(), is_on(2), "{}", variant.name);
             }
         }
@@ -358,8 +410,20 @@ mod tests {
         let names: Vec<&str> = plan.trainings.iter().map(|training| training.name.as_str()).collect();
         let member = "dense-net-in-all-seed7";
         let of_member = [format!("{member}-fold0"), format!("{member}-fold1")];
-        assert_eq!(names, ["baseline-seed7-fold0", "baseline-seed7-fold1", &of_member[0], &of_member[1]]);
-        let taken: Vec<&[usize]> = plan.measurements.iter().map(|measurement| &measurement.trainings[..]).collect();
+        assert_eq!(
+            names,
+            [
+                "baseline-seed7-fold0",
+                "baseline-seed7-fold1",
+                &of_member[0],
+                &of_member[1]
+            ]
+        );
+        let taken: Vec<&[usize]> = plan
+            .measurements
+            .iter()
+            .map(|measurement| &measurement.trainings[..])
+            .collect();
         assert_eq!(taken, [&[0, 1][..], &[0, 1], &[0, 1, 2, 3]]);
         for (training, (name, fold, backbone)) in plan.trainings.iter().zip([
             ("a", 0, "resnet18"),
@@ -368,7 +432,10 @@ mod tests {
             ("a-dense-net", 1, "densenet121"),
         ]) {
             let recipe = &training.recipe;
-            assert_eq!((&recipe.name[..], recipe.data.fold, recipe.task.backbone()), (name, fold, backbone));
+            assert_eq!(
+                (&recipe.name[..], recipe.data.fold, recipe.task.backbone()),
+                (name, fold, backbone)
+            );
             assert_eq!((recipe.data.folds, recipe.data.holdout), (2, 0.0));
         }
     }
@@ -376,8 +443,14 @@ mod tests {
     #[test]
     fn what_cannot_be_compared_is_refused_with_a_reason() {
         for (text, said) in [
-            ("seeds = 0\n[[switches]]\nname = 'a'\nset = ['mixup=1']", "seeds must be"),
-            ("[[switches]]\nname = 'a'\nmembers = [{ name = '-', set = [] }]", "members of the switch 'a'"),
+            (
+                "seeds = 0\n[[switches]]\nname = 'a'\nset = ['mixup=1']",
+                "seeds must be",
+            ),
+            (
+                "[[switches]]\nname = 'a'\nmembers = [{ name = '-', set = [] }]",
+                "members of the switch 'a'",
+            ),
             ("switches = []", "no [[switches]]"),
             ("[[switches]]\nname = 'a'", "'a' changes nothing"),
             ("[[switches]]\nname = '-'\nset = ['mixup=1']", "no letter"),
@@ -386,8 +459,14 @@ mod tests {
                 "two switches",
             ),
             ("[[switches]]\nname = 'a'\nset = ['mixup=-1']", "the variant 'only a'"),
-            ("set = ['data.holdout=0']\n[[switches]]\nname = 'a'\nset = ['mixup=1']", "data.holdout=0.15"),
-            ("split = 'train'\n[[switches]]\nname = 'a'\nset = ['mixup=1']", "flatter"),
+            (
+                "set = ['data.holdout=0']\n[[switches]]\nname = 'a'\nset = ['mixup=1']",
+                "data.holdout=0.15",
+            ),
+            (
+                "split = 'train'\n[[switches]]\nname = 'a'\nset = ['mixup=1']",
+                "flatter",
+            ),
             ("[[switches]]\nname = 'a'\nst = ['mixup=1']", "unknown field"),
         ] {
             let error = format!("{:#}", plan(text).expect_err(text));

@@ -122,7 +122,10 @@ impl AblationRecipe {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("cannot read the ablation {}", path.display()))?;
         let mut ablation: Self = toml::from_str(&text).with_context(|| {
-            format!("in the ablation {}\nhint: it names a recipe and lists [[switches]]", path.display())
+            format!(
+                "in the ablation {}\nhint: it names a recipe and lists [[switches]]",
+                path.display()
+            )
         })?;
         ablation.recipe = path.parent().unwrap_or(Path::new("")).join(&ablation.recipe);
         Ok(ablation)
@@ -135,7 +138,10 @@ impl AblationRecipe {
     pub fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(self.seeds > 0, "seeds must be at least 1");
         anyhow::ensure!(!self.switches.is_empty(), "there are no [[switches]] to try");
-        anyhow::ensure!(!self.modes.is_empty(), "modes is empty; it lists off, alone and ladder as wanted");
+        anyhow::ensure!(
+            !self.modes.is_empty(),
+            "modes is empty; it lists off, alone and ladder as wanted"
+        );
         for (at, switch) in self.switches.iter().enumerate() {
             let name = &switch.name;
             let slugs: Vec<String> = switch.members.iter().map(|member| slug(&member.name)).collect();
@@ -152,7 +158,9 @@ impl AblationRecipe {
                 "two switches are named '{name}'; their runs would share folders"
             );
             anyhow::ensure!(
-                [&switch.set, &switch.off, &switch.train, &switch.evaluate].iter().any(|settings| !settings.is_empty())
+                [&switch.set, &switch.off, &switch.train, &switch.evaluate]
+                    .iter()
+                    .any(|settings| !settings.is_empty())
                     || !switch.members.is_empty()
                     || switch.stacking.is_some(),
                 "the switch '{name}' changes nothing; give it set, off, train, evaluate, members or stacking"
@@ -168,6 +176,8 @@ impl AblationRecipe {
 
 /// A name as part of a folder's: lower-case letters and digits, with hyphens between.
 pub fn slug(name: &str) -> String {
-    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let words = name
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
     words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
 }

@@ -48,7 +48,9 @@ pub struct Difference {
 impl Results {
     /// Nothing is known yet.
     pub fn new(plan: &Plan) -> Self {
-        Self { cells: vec![Cell::Waiting; plan.measurements.len()] }
+        Self {
+            cells: vec![Cell::Waiting; plan.measurements.len()],
+        }
     }
 
     /// A variant's cells, one a seed.
@@ -96,11 +98,16 @@ impl Results {
                         Ok(measured) => {
                             let run = |at: &usize| Record::read(&workshop.run(&plan.trainings[*at]));
                             let records: Vec<Record> = measurement.trainings.iter().map(run).collect();
-                            let scores =
-                                records.iter().filter_map(|record| record.best().and_then(|epoch| epoch.score));
+                            let scores = records
+                                .iter()
+                                .filter_map(|record| record.best().and_then(|epoch| epoch.score));
                             let tuned = Some(mean_of_numbers(scores)).filter(|score| !score.is_nan());
                             let seconds = records.iter().map(Record::seconds).sum();
-                            Cell::Done(Box::new(Done { measured, tuned, seconds }))
+                            Cell::Done(Box::new(Done {
+                                measured,
+                                tuned,
+                                seconds,
+                            }))
                         }
                         Err(error) => {
                             eprintln!("warning: {error:#}");
@@ -119,9 +126,13 @@ impl Results {
     /// # Errors
     /// If no evaluation knows the one wanted.
     pub fn figure(&self, wanted: Option<&str>) -> anyhow::Result<Option<String>> {
-        let Some(done) = self.done().next() else { return Ok(None) };
+        let Some(done) = self.done().next() else {
+            return Ok(None);
+        };
         let known = done.measured.outcomes.figures();
-        let Some(wanted) = wanted else { return Ok(known.into_iter().next()) };
+        let Some(wanted) = wanted else {
+            return Ok(known.into_iter().next());
+        };
         anyhow::ensure!(
             known.iter().any(|figure| figure == wanted),
             "there is no figure '{wanted}'; it is one of {}",
@@ -151,23 +162,39 @@ impl Results {
                 groups = outcomes.groups();
             }
             *place = Some(figures.len());
-            figures
-                .push(outcomes.figure(figure).with_context(|| format!("an evaluation lacks the figure '{figure}'"))?);
+            figures.push(
+                outcomes
+                    .figure(figure)
+                    .with_context(|| format!("an evaluation lacks the figure '{figure}'"))?,
+            );
         }
         let pairs = |row: &Row| -> Vec<(usize, usize)> {
             let of = |variant: usize| plan.variants[variant].measurements.iter().map(|at| places[*at]);
-            of(row.variant).zip(of(row.reference)).filter_map(|(a, b)| Some((a?, b?))).collect()
+            of(row.variant)
+                .zip(of(row.reference))
+                .filter_map(|(a, b)| Some((a?, b?)))
+                .collect()
         };
         let by_row: Vec<Vec<(usize, usize)>> = rows.iter().map(|row| pairs(row)).collect();
-        let comparisons: Vec<(Vec<usize>, Vec<usize>)> =
-            by_row.iter().filter(|pairs| !pairs.is_empty()).map(|pairs| pairs.iter().copied().unzip()).collect();
+        let comparisons: Vec<(Vec<usize>, Vec<usize>)> = by_row
+            .iter()
+            .filter(|pairs| !pairs.is_empty())
+            .map(|pairs| pairs.iter().copied().unzip())
+            .collect();
         let mut intervals = differences(&figures, &groups, &comparisons).into_iter();
         let values: Vec<f64> = figures.iter().map(|figure| figure.of(&vec![1; groups.len()])).collect();
         Ok(by_row
             .into_iter()
             .map(|pairs| {
                 let by_seed: Vec<f64> = pairs.iter().map(|(a, b)| values[*a] - values[*b]).collect();
-                if by_seed.is_empty() { None } else { Some(Difference { interval: intervals.next()?, by_seed }) }
+                if by_seed.is_empty() {
+                    None
+                } else {
+                    Some(Difference {
+                        interval: intervals.next()?,
+                        by_seed,
+                    })
+                }
             })
             .collect())
     }

@@ -31,23 +31,49 @@ pub fn write(plan: &Plan, results: &Results, out: &Path, command: &str) -> anyho
 fn csv(plan: &Plan, results: &Results) -> anyhow::Result<Vec<u8>> {
     let figures: BTreeSet<&String> = results.done().flat_map(|done| done.measured.figures.keys()).collect();
     let mut table = csv::Writer::from_writer(Vec::new());
-    let fixed = ["variant", "switches", "seed", "status", "run", "tuned_score", "train_seconds"];
+    let fixed = [
+        "variant",
+        "switches",
+        "seed",
+        "status",
+        "run",
+        "tuned_score",
+        "train_seconds",
+    ];
     table.write_record(fixed.into_iter().chain(figures.iter().map(|figure| figure.as_str())))?;
     for (at, variant) in plan.variants.iter().enumerate() {
-        let on: Vec<&str> = variant.on.iter().map(|on| plan.ablation.switches[*on].name.as_str()).collect();
+        let on: Vec<&str> = variant
+            .on
+            .iter()
+            .map(|on| plan.ablation.switches[*on].name.as_str())
+            .collect();
         for ((cell, seed), measurement) in results.of(plan, at).zip(&plan.seeds).zip(&variant.measurements) {
             let status = match cell {
                 Cell::Waiting => "waiting".to_owned(),
                 Cell::Failed(why) => format!("failed: {why}"),
                 Cell::Done(_) => "done".to_owned(),
             };
-            let run = plan.trainings[plan.measurements[*measurement].trainings[0]].name.clone();
+            let run = plan.trainings[plan.measurements[*measurement].trainings[0]]
+                .name
+                .clone();
             let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
             let done = cell.done();
             let tuned = number(done.and_then(|done| done.tuned));
             let seconds = done.map_or_else(String::new, |done| format!("{:.1}", done.seconds));
-            let mut record = vec![variant.name.clone(), on.join("; "), seed.to_string(), status, run, tuned, seconds];
-            record.extend(figures.iter().map(|f| number(done.and_then(|done| done.measured.figures.get(*f).copied()))));
+            let mut record = vec![
+                variant.name.clone(),
+                on.join("; "),
+                seed.to_string(),
+                status,
+                run,
+                tuned,
+                seconds,
+            ];
+            record.extend(
+                figures
+                    .iter()
+                    .map(|f| number(done.and_then(|done| done.measured.figures.get(*f).copied()))),
+            );
             table.write_record(record)?;
         }
     }
@@ -57,7 +83,8 @@ fn csv(plan: &Plan, results: &Results) -> anyhow::Result<Vec<u8>> {
 /// A variant's values of a figure, one a seed that is done.
 fn values(plan: &Plan, results: &Results, variant: usize, figure: &str) -> Vec<f64> {
     let done = results.of(plan, variant).filter_map(Cell::done);
-    done.filter_map(|done| done.measured.figures.get(figure).copied()).collect()
+    done.filter_map(|done| done.measured.figures.get(figure).copied())
+        .collect()
 }
 
 fn markdown(plan: &Plan, results: &Results, differences: &[Option<Difference>], figure: &str, command: &str) -> String {
@@ -65,7 +92,10 @@ fn markdown(plan: &Plan, results: &Results, differences: &[Option<Difference>], 
     let seeds: Vec<String> = plan.seeds.iter().map(u64::to_string).collect();
     let base = plan.trainings.first();
     let data = base.map_or_else(String::new, |training| training.recipe.data.dir.display().to_string());
-    let n = results.done().next().map_or(0, |done| done.measured.outcomes.paths().len());
+    let n = results
+        .done()
+        .next()
+        .map_or(0, |done| done.measured.outcomes.paths().len());
     let mut text = format!(
         "# Ablation of {}\n\n{figure} on {n} pictures of the split `{}` of `{data}`, which nothing is chosen by; seeds {}.\n\n    {command}\n\n",
         base.map_or("", |training| &training.recipe.name),
@@ -73,14 +103,27 @@ fn markdown(plan: &Plan, results: &Results, differences: &[Option<Difference>], 
         seeds.join(", ")
     );
     let _ = writeln!(text, "commit {}\n", commit());
-    let guesses = results.done().next().map(|done| &done.measured.guesses).into_iter().flatten();
+    let guesses = results
+        .done()
+        .next()
+        .map(|done| &done.measured.guesses)
+        .into_iter()
+        .flatten();
     for (name, value) in guesses.filter(|(name, _)| name.starts_with(figure)) {
         let _ = writeln!(text, "guess: {name} {value:.4}\n");
     }
-    let left = plan.variants.iter().flat_map(|variant| &variant.measurements).collect::<BTreeSet<_>>().len();
+    let left = plan
+        .variants
+        .iter()
+        .flat_map(|variant| &variant.measurements)
+        .collect::<BTreeSet<_>>()
+        .len();
     let (done, failed) = (results.done().count(), results.failures(plan));
     if done + failed.len() < left {
-        let _ = writeln!(text, "**Not finished: {done} of {left} evaluations are done.** The same command goes on.\n");
+        let _ = writeln!(
+            text,
+            "**Not finished: {done} of {left} evaluations are done.** The same command goes on.\n"
+        );
     }
     if !failed.is_empty() {
         let _ = writeln!(text, "**Failed**, and missing in all means below:\n");
@@ -109,7 +152,10 @@ fn markdown(plan: &Plan, results: &Results, differences: &[Option<Difference>], 
 
 fn line(plan: &Plan, results: &Results, row: &Row, difference: Option<&Difference>, figure: &str) -> String {
     let values = values(plan, results, row.variant, figure);
-    let tuned: Vec<f64> = results.of(plan, row.variant).filter_map(|cell| cell.done()?.tuned).collect();
+    let tuned: Vec<f64> = results
+        .of(plan, row.variant)
+        .filter_map(|cell| cell.done()?.tuned)
+        .collect();
     let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
     let average = |values: &[f64]| number((!values.is_empty()).then(|| mean(values)));
     let differs = match difference {
@@ -144,7 +190,10 @@ fn plot(plan: &Plan, differences: &[Option<Difference>], figure: &str) -> String
             let dots = rows.iter().zip(differences.by_ref()).filter_map(|(row, difference)| {
                 let Difference { interval, by_seed } = difference.as_ref()?;
                 let seeds = spread(by_seed).map_or_else(String::new, |spread| format!(" ± {spread:.4} seeds"));
-                let note = format!("{:+.4} [{:+.4}, {:+.4}]{seeds}", interval.value, interval.low, interval.high);
+                let note = format!(
+                    "{:+.4} [{:+.4}, {:+.4}]{seeds}",
+                    interval.value, interval.low, interval.high
+                );
                 Some(Dot {
                     name: row.name.clone(),
                     value: interval.value,
@@ -155,5 +204,9 @@ fn plot(plan: &Plan, differences: &[Option<Difference>], figure: &str) -> String
             (title.clone(), dots.collect())
         })
         .collect();
-    intervals("What each technique is worth", &format!("difference of {figure}"), &groups)
+    intervals(
+        "What each technique is worth",
+        &format!("difference of {figure}"),
+        &groups,
+    )
 }

@@ -122,7 +122,11 @@ impl<'a> Workshop<'a> {
         let (recipe, provenance) = (dir.join(RECIPE), dir.join(PROVENANCE));
         // Both are written before anything else.
         if !recipe.exists() || !provenance.exists() {
-            return Ok(if is_locked(&dir) { Progress::Running } else { Progress::New });
+            return Ok(if is_locked(&dir) {
+                Progress::Running
+            } else {
+                Progress::New
+            });
         }
         let other = |what: &str| {
             anyhow::anyhow!(
@@ -176,7 +180,9 @@ impl<'a> Workshop<'a> {
             remove_unborn(&dir)?;
         }
         let mut options = self.recorded_options()?;
-        if options.get(&training.name).is_some_and(|known| *known != training.options.arguments())
+        if options
+            .get(&training.name)
+            .is_some_and(|known| *known != training.options.arguments())
             || !training.options.arguments().is_empty()
         {
             options.insert(training.name.clone(), training.options.arguments());
@@ -200,7 +206,11 @@ impl<'a> Workshop<'a> {
     /// # Errors
     /// Runs the evaluation; fails with its last messages.
     pub fn measure(&self, measurement: &Measurement) -> anyhow::Result<Measured> {
-        let runs: Vec<PathBuf> = measurement.trainings.iter().map(|at| self.run(&self.plan.trainings[*at])).collect();
+        let runs: Vec<PathBuf> = measurement
+            .trainings
+            .iter()
+            .map(|at| self.run(&self.plan.trainings[*at]))
+            .collect();
         let bundles: Vec<PathBuf> = runs.iter().map(|run| run.join(BUNDLE)).collect();
         let weights = |bundle: &PathBuf| -> anyhow::Result<String> {
             let manifest = std::fs::read(bundle.join(MANIFEST_FILE))
@@ -217,31 +227,50 @@ impl<'a> Workshop<'a> {
         let folder = self.out.join("evaluations");
         let path = folder.join(format!("{}.json", measurement.name));
         // What cannot be read is evaluated again.
-        let kept = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Measured>(&bytes).ok());
+        let kept = std::fs::read(&path)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice::<Measured>(&bytes).ok());
         if let Some(kept) = kept.filter(|kept| kept.of == of) {
             return Ok(kept);
         }
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let found = folder.join(format!("{}.outcomes", measurement.name));
         let mut command = Command::new(&self.program);
-        command.args(["--device", &self.device, "evaluate", "--json", "--split", &of.split, "--outcomes"]);
+        command.args([
+            "--device",
+            &self.device,
+            "evaluate",
+            "--json",
+            "--split",
+            &of.split,
+            "--outcomes",
+        ]);
         command.arg(&found);
         if let Some(options) = &of.stacking {
-            command.arg("--predictions").arg(self.stack(&measurement.name, &runs, options)?);
+            command
+                .arg("--predictions")
+                .arg(self.stack(&measurement.name, &runs, options)?);
         } else {
             command.arg("--bundle").args(&bundles);
             if self.plan.ablation.folds > 0 {
                 command.arg("--tune-predictions").args(&runs);
             }
         }
-        command.arg("--data").arg(&self.plan.trainings[measurement.trainings[0]].recipe.data.dir);
+        command
+            .arg("--data")
+            .arg(&self.plan.trainings[measurement.trainings[0]].recipe.data.dir);
         command.args(&of.arguments);
         let printed = self.wait_for(command, &measurement.name)?;
         let Printed { figures, guesses } =
             serde_json::from_slice(&printed).context("`selvedge evaluate --json` printed something else")?;
         let outcomes = std::fs::read(&found).with_context(|| format!("cannot read {}", found.display()))?;
         let figures = figures.into_iter().map(|(name, figure)| (name, figure.value)).collect();
-        let measured = Measured { of, figures, guesses, outcomes: serde_json::from_slice(&outcomes)? };
+        let measured = Measured {
+            of,
+            figures,
+            guesses,
+            outcomes: serde_json::from_slice(&outcomes)?,
+        };
         write_whole(&path, &serde_json::to_vec(&measured)?)?;
         std::fs::remove_file(&found)?;
         Ok(measured)
@@ -283,15 +312,24 @@ impl<'a> Workshop<'a> {
         };
         let log = open().with_context(|| format!("cannot write {}", path.display()))?;
         let start = log.metadata()?.len();
-        let output = command.stdin(Stdio::null()).stderr(log).output().context("the program cannot start itself")?;
+        let output = command
+            .stdin(Stdio::null())
+            .stderr(log)
+            .output()
+            .context("the program cannot start itself")?;
         if output.status.success() {
             return Ok(output.stdout);
         }
         let log = std::fs::read(&path).unwrap_or_default();
         let said = String::from_utf8_lossy(log.get(start as usize..).unwrap_or_default()).into_owned();
-        let reason = said.lines().rev().find(|line| line.starts_with("error: ") || line.contains("panicked at"));
-        let reason =
-            reason.map_or_else(|| output.status.to_string(), |line| line.trim_start_matches("error: ").to_owned());
+        let reason = said
+            .lines()
+            .rev()
+            .find(|line| line.starts_with("error: ") || line.contains("panicked at"));
+        let reason = reason.map_or_else(
+            || output.status.to_string(),
+            |line| line.trim_start_matches("error: ").to_owned(),
+        );
         Err(anyhow::anyhow!("{reason}").context(format!("{name} failed (see {})", path.display())))
     }
 }

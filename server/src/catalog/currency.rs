@@ -25,7 +25,10 @@ const CODES: [(u8, &str); 4] = [
 /// The number of decimals of a currency's minor unit, 0 to 4, by its ISO 4217 code in capitals; `None` for any other text.
 pub fn exponent(code: &str) -> Option<u8> {
     let has = |codes: &str| codes.split_whitespace().any(|known| known == code);
-    CODES.iter().find(|(_, codes)| has(codes)).map(|(exponent, _)| *exponent)
+    CODES
+        .iter()
+        .find(|(_, codes)| has(codes))
+        .map(|(exponent, _)| *exponent)
 }
 
 #[cfg(test)]
@@ -58,7 +61,11 @@ mod tests {
             assert_eq!(exponent(code), expected, "{code:?}");
         }
         let codes: Vec<&str> = CODES.iter().flat_map(|(_, codes)| codes.split_whitespace()).collect();
-        assert!(codes.iter().all(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase())));
+        assert!(
+            codes
+                .iter()
+                .all(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
+        );
         assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len(), "each once");
     }
 }

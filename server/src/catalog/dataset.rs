@@ -62,7 +62,11 @@ impl Dataset {
         let described = root.join(PRODUCTS);
         let from_file = described.exists();
         let mut remarks = Remarks::default();
-        let mut products = if from_file { products::read(&described, &mut remarks)? } else { BTreeMap::new() };
+        let mut products = if from_file {
+            products::read(&described, &mut remarks)?
+        } else {
+            BTreeMap::new()
+        };
         let mut remarked = remarks.sentences(PRODUCTS);
 
         let mut remarks = Remarks::default();
@@ -86,15 +90,23 @@ impl Dataset {
                 id => id,
             };
             if from_file && !products.contains_key(id) {
-                faults.add(row.line as u64, format!("`item_id`: `{id}` is not in {PRODUCTS}; describe it there"));
+                faults.add(
+                    row.line as u64,
+                    format!("`item_id`: `{id}` is not in {PRODUCTS}; describe it there"),
+                );
                 continue;
             }
             if !from_file {
                 if Category::from_id(&row.category).is_none() {
                     let taken = row.category().id();
-                    remarks.add(row.line as u64, format!("`category`: `{}` is taken for `{taken}`", row.category));
+                    remarks.add(
+                        row.line as u64,
+                        format!("`category`: `{}` is taken for `{taken}`", row.category),
+                    );
                 }
-                products.entry(id.to_owned()).or_insert_with(|| (0, undescribed(id, row)));
+                products
+                    .entry(id.to_owned())
+                    .or_insert_with(|| (0, undescribed(id, row)));
             }
             photos.entry(id).or_default().push(row);
         }
@@ -118,7 +130,13 @@ impl Dataset {
             })
             .collect();
         let (lines, products) = products.into_values().unzip();
-        Ok(Self { photos, samples, products, lines, remarks: remarked })
+        Ok(Self {
+            photos,
+            samples,
+            products,
+            lines,
+            remarks: remarked,
+        })
     }
 }
 
@@ -126,7 +144,10 @@ fn undescribed(id: &str, row: &Row) -> Product {
     Product {
         id: id.to_owned(),
         category: row.category(),
-        name: LocalText { en: id.to_owned(), zh: id.to_owned() },
+        name: LocalText {
+            en: id.to_owned(),
+            zh: id.to_owned(),
+        },
         price: None,
         styles: Vec::new(),
         attributes: BTreeMap::new(),
@@ -139,7 +160,9 @@ fn undescribed(id: &str, row: &Row) -> Product {
 fn check_end(root: &Path, rows: &[Row], remarks: &mut Remarks) -> Result<(), CatalogError> {
     let path = root.join(MANIFEST);
     let text = fs::read(&path).map_err(CatalogError::io("read", &path))?;
-    let Some(last) = rows.last().filter(|_| !text.ends_with(b"\n")) else { return Ok(()) };
+    let Some(last) = rows.last().filter(|_| !text.ends_with(b"\n")) else {
+        return Ok(());
+    };
     if !last.mask.is_empty() && !root.join(&last.mask).exists() {
         let why = format!(
             "the file ends within this line, whose mask `{}` does not exist; copy the whole file again",
@@ -147,7 +170,10 @@ fn check_end(root: &Path, rows: &[Row], remarks: &mut Remarks) -> Result<(), Cat
         );
         return Err(Faults::one(&path, last.line as u64, why));
     }
-    remarks.add(last.line as u64, "the file does not end with a line break; see that it was not cut off".into());
+    remarks.add(
+        last.line as u64,
+        "the file does not end with a line break; see that it was not cut off".into(),
+    );
     Ok(())
 }
 
@@ -166,22 +192,34 @@ fn samples(
     let mut seen = HashSet::new();
     let mut samples = Vec::new();
     let text = read_text(&path)?;
-    for (line, image) in (1..).zip(text.lines().map(str::trim)).filter(|(_, image)| !image.is_empty()) {
+    for (line, image) in (1..)
+        .zip(text.lines().map(str::trim))
+        .filter(|(_, image)| !image.is_empty())
+    {
         let row = listed.get(image);
         if let Some(why) = picture::fault_of(image) {
             faults.add(line, format!("`{image}` {why}"));
         } else if !seen.insert(image) {
             faults.add(line, format!("`{image}` comes twice; leave one out"));
         } else if samples.len() == MOST_SAMPLES {
-            faults.add(line, format!("`{image}` is one too many; choose at most {MOST_SAMPLES} samples"));
+            faults.add(
+                line,
+                format!("`{image}` is one too many; choose at most {MOST_SAMPLES} samples"),
+            );
         } else if let Some(row) = row {
             if let Err(why) = picture::read(root, image) {
                 faults.add(line, format!("`{image}` cannot be shown ({why}); choose another photo"));
             }
             let product_id = Some(row.item_id.trim()).filter(|id| products.contains_key(*id));
-            samples.push(SamplePhoto { image: image.to_owned(), product_id: product_id.map(str::to_owned) });
+            samples.push(SamplePhoto {
+                image: image.to_owned(),
+                product_id: product_id.map(str::to_owned),
+            });
         } else {
-            faults.add(line, format!("`{image}` is no path of {MANIFEST}; list only photos of the dataset"));
+            faults.add(
+                line,
+                format!("`{image}` is no path of {MANIFEST}; list only photos of the dataset"),
+            );
         }
     }
     faults.none().map(|()| samples)

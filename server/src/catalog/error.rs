@@ -127,6 +127,9 @@ impl CatalogError {
 
     /// The catalogue in `path` does not agree with itself.
     pub(super) fn damaged(path: &Path, message: impl Into<String>) -> Self {
-        Self::Damaged { path: path.to_owned(), message: message.into() }
+        Self::Damaged {
+            path: path.to_owned(),
+            message: message.into(),
+        }
     }
 }

@@ -20,7 +20,10 @@ pub struct Faults {
 impl Faults {
     /// None yet, in the file `path`.
     pub(super) fn of(path: &Path) -> Self {
-        Self { path: path.to_owned(), lines: Vec::new() }
+        Self {
+            path: path.to_owned(),
+            lines: Vec::new(),
+        }
     }
 
     /// Line `line`, counted from 1, cannot be used.
@@ -30,12 +33,19 @@ impl Faults {
 
     /// One fault alone, as an error.
     pub(super) fn one(path: &Path, line: u64, why: impl Into<String>) -> CatalogError {
-        CatalogError::Dataset(Self { path: path.to_owned(), lines: vec![(line, why.into())] })
+        CatalogError::Dataset(Self {
+            path: path.to_owned(),
+            lines: vec![(line, why.into())],
+        })
     }
 
     /// An error if there is any fault.
     pub(super) fn none(self) -> Result<(), CatalogError> {
-        if self.lines.is_empty() { Ok(()) } else { Err(CatalogError::Dataset(self)) }
+        if self.lines.is_empty() {
+            Ok(())
+        } else {
+            Err(CatalogError::Dataset(self))
+        }
     }
 }
 
@@ -44,7 +54,12 @@ impl fmt::Display for Faults {
         if let [(line, why)] = &self.lines[..] {
             return write!(out, "{}, line {line}: {why}", self.path.display());
         }
-        write!(out, "{}: {} lines cannot be used", self.path.display(), self.lines.len())?;
+        write!(
+            out,
+            "{}: {} lines cannot be used",
+            self.path.display(),
+            self.lines.len()
+        )?;
         for (line, why) in self.lines.iter().take(NAMED) {
             write!(out, "\n  line {line}: {why}")?;
         }
@@ -76,11 +91,21 @@ pub(super) fn check(
         return Ok(());
     }
     let named = Named(failed.to_vec());
-    Err(CatalogError::TooManyErrors { failed: failed.len(), total, what, limit, named })
+    Err(CatalogError::TooManyErrors {
+        failed: failed.len(),
+        total,
+        what,
+        limit,
+        named,
+    })
 }
 
 fn more(out: &mut fmt::Formatter<'_>, all: usize) -> fmt::Result {
-    if all > NAMED { write!(out, "\n  and {} more", all - NAMED) } else { Ok(()) }
+    if all > NAMED {
+        write!(out, "\n  and {} more", all - NAMED)
+    } else {
+        Ok(())
+    }
 }
 
 /// Remarks on lines that are used all the same: each remark once, with the number of its lines and the first of them.

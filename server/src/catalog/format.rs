@@ -77,7 +77,10 @@ impl Header {
     /// The name of a data file that is not in `dir`, or of another size.
     pub(super) fn missing_file(&self, dir: &Path) -> Option<&str> {
         let there = |file: &&DataFile| fs::metadata(dir.join(&file.name)).is_ok_and(|data| data.len() == file.bytes);
-        self.files().into_iter().find(|file| !there(file)).map(|file| file.name.as_str())
+        self.files()
+            .into_iter()
+            .find(|file| !there(file))
+            .map(|file| file.name.as_str())
     }
 
     /// Reads `catalog.json` of `dir`.
@@ -96,7 +99,11 @@ impl Header {
         let unreadable = |error: serde_json::Error| CatalogError::damaged(dir, format!("{HEADER}: {error}"));
         let Versioned { format: found } = serde_json::from_slice(&text).map_err(unreadable)?;
         if !(1..=FORMAT).contains(&found) {
-            return Err(CatalogError::Format { path: dir.to_owned(), found, expected: FORMAT });
+            return Err(CatalogError::Format {
+                path: dir.to_owned(),
+                found,
+                expected: FORMAT,
+            });
         }
         serde_json::from_slice(&text).map_err(unreadable)
     }
@@ -112,7 +119,8 @@ impl DataFile {
         let mut left = self.bytes;
         while left > 0 {
             let take = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
-            file.read_exact(&mut buffer[..take]).map_err(CatalogError::io("read", &path))?;
+            file.read_exact(&mut buffer[..take])
+                .map_err(CatalogError::io("read", &path))?;
             hash.update(&buffer[..take]);
             consume(&buffer[..take]);
             left -= take as u64;
@@ -127,7 +135,11 @@ impl DataFile {
         let mut hash = Sha256::new();
         let mut items = Ok(Vec::new());
         let mut line = Vec::new();
-        while file.read_until(b'\n', &mut line).map_err(CatalogError::io("read", &path))? > 0 {
+        while file
+            .read_until(b'\n', &mut line)
+            .map_err(CatalogError::io("read", &path))?
+            > 0
+        {
             hash.update(&line);
             if let (Ok(list), Some(text)) = (&mut items, line.strip_suffix(b"\n").filter(|text| !text.is_empty())) {
                 match serde_json::from_slice(text) {
@@ -144,7 +156,10 @@ impl DataFile {
     /// Opens the file and checks its size.
     fn open(&self, dir: &Path) -> Result<(PathBuf, File), CatalogError> {
         if self.name.contains(['/', '\\']) {
-            return Err(CatalogError::damaged(dir, format!("`{}` is not a file name", self.name)));
+            return Err(CatalogError::damaged(
+                dir,
+                format!("`{}` is not a file name", self.name),
+            ));
         }
         let path = dir.join(&self.name);
         let file = match File::open(&path) {
@@ -165,7 +180,10 @@ impl DataFile {
         if format!("{:x}", hash.finalize()) == self.sha256 {
             Ok(())
         } else {
-            Err(CatalogError::damaged(dir, format!("the checksum of {} is wrong", self.name)))
+            Err(CatalogError::damaged(
+                dir,
+                format!("the checksum of {} is wrong", self.name),
+            ))
         }
     }
 }

@@ -74,9 +74,16 @@ impl Gallery {
         if embeddings.len() != rows {
             return Err(format!("there are {} embeddings for {rows} rows", embeddings.len()));
         }
-        let owners = (0u32..).zip(products).flat_map(|(product, (_, count))| std::iter::repeat_n(product, *count));
+        let owners = (0u32..)
+            .zip(products)
+            .flat_map(|(product, (_, count))| std::iter::repeat_n(product, *count));
         let categories = products.iter().map(|(category, _)| *category).collect();
-        Ok(Self { embeddings, starts, categories, products: owners.collect() })
+        Ok(Self {
+            embeddings,
+            starts,
+            categories,
+            products: owners.collect(),
+        })
     }
 
     /// The embeddings, one a photo.
@@ -92,20 +99,29 @@ impl Gallery {
     /// [`search`](Self::search) for several queries, each with its own options, in one pass over the embeddings;
     /// re-ranking takes one more a query.
     pub fn search_batch(&self, queries: &[(&Embedding, SearchOptions)]) -> Vec<Vec<Match>> {
-        let scans: Vec<Option<Scan>> = queries.iter().map(|(query, options)| self.prepare(query, options)).collect();
+        let scans: Vec<Option<Scan>> = queries
+            .iter()
+            .map(|(query, options)| self.prepare(query, options))
+            .collect();
         let found = self.scan_all(&scans);
         let finish = |((query, options), found): (&(&Embedding, SearchOptions), Vec<(usize, usize)>)| {
             if !self.is_comparable(query) {
                 return Vec::new();
             }
-            let order = options.rerank.reordered(query.values(), &self.embeddings, |row| self.keeps(options, row));
+            let order = options
+                .rerank
+                .reordered(query.values(), &self.embeddings, |row| self.keeps(options, row));
             let mut seen = std::collections::HashSet::new();
             let reordered = order.into_iter().map(|row| (self.products[row] as usize, row));
             reordered
                 .chain(found)
                 .filter(|(product, _)| seen.insert(*product))
                 .take(options.limit)
-                .map(|(product, row)| Match { product, row, score: self.embeddings.dot(query.values(), row) })
+                .map(|(product, row)| Match {
+                    product,
+                    row,
+                    score: self.embeddings.dot(query.values(), row),
+                })
                 .collect()
         };
         queries.iter().zip(found).map(finish).collect()
@@ -117,13 +133,17 @@ impl Gallery {
 
     /// True if `row` has the wanted category.
     fn keeps(&self, options: &SearchOptions, row: usize) -> bool {
-        options.category.is_none_or(|wanted| wanted == self.categories[self.products[row] as usize])
+        options
+            .category
+            .is_none_or(|wanted| wanted == self.categories[self.products[row] as usize])
     }
 
     /// The pass over the embeddings that answers a query; nothing when it is of another dimension.
     fn prepare(&self, query: &Embedding, options: &SearchOptions) -> Option<Scan> {
         self.is_comparable(query).then(|| Scan {
-            query: options.rerank.second_query(query.values(), &self.embeddings, |row| self.keeps(options, row)),
+            query: options
+                .rerank
+                .second_query(query.values(), &self.embeddings, |row| self.keeps(options, row)),
             limit: options.limit,
             category: options.category,
         })
@@ -145,8 +165,15 @@ impl Gallery {
                 }
                 best
             })
-            .reduce(empty, |left, right| left.into_iter().zip(right).map(|(left, right)| left.merge(right)).collect());
-        best.into_iter().map(|best| best.sorted().into_iter().map(|(_, found)| found).collect()).collect()
+            .reduce(empty, |left, right| {
+                left.into_iter()
+                    .zip(right)
+                    .map(|(left, right)| left.merge(right))
+                    .collect()
+            });
+        best.into_iter()
+            .map(|best| best.sorted().into_iter().map(|(_, found)| found).collect())
+            .collect()
     }
 
     fn scan(&self, query: &[f32], products: Range<usize>, category: Option<Category>, best: &mut Best<(usize, usize)>) {
@@ -175,10 +202,18 @@ mod tests {
     /// All products by their best row, sorted, the plain way.
     fn naive(gallery: &Gallery, query: &Embedding, options: &SearchOptions) -> Vec<Match> {
         let mut all: Vec<Match> = (0..gallery.categories.len())
-            .filter(|&product| options.category.is_none_or(|wanted| wanted == gallery.categories[product]))
+            .filter(|&product| {
+                options
+                    .category
+                    .is_none_or(|wanted| wanted == gallery.categories[product])
+            })
             .filter_map(|product| {
                 let rows = gallery.starts[product]..gallery.starts[product + 1];
-                let scored = rows.map(|row| Match { product, row, score: gallery.embeddings.dot(query.values(), row) });
+                let scored = rows.map(|row| Match {
+                    product,
+                    row,
+                    score: gallery.embeddings.dot(query.values(), row),
+                });
                 scored.min_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)))
             })
             .collect();
@@ -230,20 +265,36 @@ mod tests {
             .collect();
         let products = vec![(Category::Tops, 1); rows.len()];
         let queries: Vec<_> = (0..6)
-            .map(|query| (0..40).map(|at| rows[query * 9][at] + 0.3 * value(5000 + query * 40 + at)).collect())
+            .map(|query| {
+                (0..40)
+                    .map(|at| rows[query * 9][at] + 0.3 * value(5000 + query * 40 + at))
+                    .collect()
+            })
             .map(|values| Embedding::new("m", values).expect("valid"))
             .collect();
         for storage in [Storage::F32, Storage::F16, Storage::Int8] {
             let gallery = Gallery::new(Stored::new(storage, &rows), &products).expect("fits");
             for rerank in [Rerank::None, Rerank::Hop, Rerank::AlphaQe, Rerank::KReciprocal] {
                 for query in &queries {
-                    let found = gallery.search(query, &SearchOptions { limit: 90, category: None, rerank });
-                    let scores = rerank.scores(&[query.values().to_vec()], gallery.embeddings()).remove(0);
+                    let found = gallery.search(
+                        query,
+                        &SearchOptions {
+                            limit: 90,
+                            category: None,
+                            rerank,
+                        },
+                    );
+                    let scores = rerank
+                        .scores(&[query.values().to_vec()], gallery.embeddings())
+                        .remove(0);
                     let evaluated = rank_scores(&scores, |_| true).top;
                     let served: Vec<usize> = found.iter().take(10).map(|hit| hit.product).collect();
                     assert_eq!(served, evaluated, "{storage:?} {rerank:?}");
                     let cosine = |hit: &Match| (hit.score - gallery.embeddings().dot(query.values(), hit.row)).abs();
-                    assert!(found.len() == 90 && found.iter().all(|hit| cosine(hit) == 0.0), "{storage:?} {rerank:?}");
+                    assert!(
+                        found.len() == 90 && found.iter().all(|hit| cosine(hit) == 0.0),
+                        "{storage:?} {rerank:?}"
+                    );
                 }
             }
         }
@@ -256,7 +307,18 @@ mod tests {
         let gallery = Gallery::new(rows, &[(Category::Tops, 1)]).expect("fits");
         let other = Embedding::new("m", vec![1.0; 3]).expect("valid");
         for rerank in [Rerank::None, Rerank::Hop, Rerank::AlphaQe, Rerank::KReciprocal] {
-            assert!(gallery.search(&other, &SearchOptions { limit: 5, category: None, rerank }).is_empty());
+            assert!(
+                gallery
+                    .search(
+                        &other,
+                        &SearchOptions {
+                            limit: 5,
+                            category: None,
+                            rerank
+                        }
+                    )
+                    .is_empty()
+            );
         }
     }
 }

@@ -92,7 +92,13 @@ pub fn index(
 ) -> Result<IndexSummary, CatalogError> {
     let limit = options.max_errors;
     let root = fs::canonicalize(&options.dataset).map_err(CatalogError::io("open", &options.dataset))?;
-    let Dataset { mut products, lines, photos, mut samples, mut remarks } = Dataset::read(&root)?;
+    let Dataset {
+        mut products,
+        lines,
+        photos,
+        mut samples,
+        mut remarks,
+    } = Dataset::read(&root)?;
     let manifest = root.join(MANIFEST);
     if photos.is_empty() {
         return Err(CatalogError::NothingToIndex { path: manifest });
@@ -103,49 +109,65 @@ pub fn index(
     let writer = Writer::open(&options.out)?;
     writer.check_space(
         (photos.len() * options.storage.bytes(model.manifest().embedding_dim)) as u64
-            + photos.iter().map(|photo| ROW_BYTES + photo.image.len() as u64).sum::<u64>(),
+            + photos
+                .iter()
+                .map(|photo| ROW_BYTES + photo.image.len() as u64)
+                .sum::<u64>(),
     )?;
 
     let mut embeddings = writer.file("embeddings", options.storage.name())?;
     let mut rows: Vec<Row> = Vec::with_capacity(photos.len());
     let mut skipped = Vec::new();
     let mut dim = 0;
-    for_each_batch(&root, &photos, &model.manifest().input, options.batch.max(1), |decoded| {
-        let done = rows.len() + skipped.len() + decoded.len();
-        let mut read = Vec::new();
-        let mut inputs = Vec::new();
-        for (photo, input) in decoded {
-            match input {
-                Ok(input) => {
-                    read.push(photo);
-                    inputs.push(input);
+    for_each_batch(
+        &root,
+        &photos,
+        &model.manifest().input,
+        options.batch.max(1),
+        |decoded| {
+            let done = rows.len() + skipped.len() + decoded.len();
+            let mut read = Vec::new();
+            let mut inputs = Vec::new();
+            for (photo, input) in decoded {
+                match input {
+                    Ok(input) => {
+                        read.push(photo);
+                        inputs.push(input);
+                    }
+                    Err(reason) => skipped.push(photo.named(reason)),
                 }
-                Err(reason) => skipped.push(photo.named(reason)),
             }
-        }
-        if !limit.allows(skipped.len(), pictures.total) {
-            // The run will be refused; the others are only read, to be named.
-            return Ok(());
-        }
-        let failed = |message: String| CatalogError::Model { after: rows.len(), message };
-        let outputs = model.embed(inputs).map_err(|error| failed(format!("{error:#}")))?;
-        let mut bytes = Vec::new();
-        for (photo, output) in read.iter().zip(outputs) {
-            let refuse = |why: String| failed(format!("{}: {why}", photo.image));
-            let embedding = Embedding::new(model_id.as_str(), output).map_err(|error| refuse(error.to_string()))?;
-            if dim != 0 && embedding.dim() != dim {
-                return Err(refuse("its embedding has another length than those before".into()));
+            if !limit.allows(skipped.len(), pictures.total) {
+                // The run will be refused; the others are only read, to be named.
+                return Ok(());
             }
-            dim = embedding.dim();
-            options.storage.encode(embedding.values(), &mut bytes);
-        }
-        embeddings.write(&bytes)?;
-        rows.extend(
-            read.iter().map(|photo| Row { product_id: products[photo.product].id.clone(), image: photo.image.clone() }),
-        );
-        progress(IndexProgress { done, total: photos.len() });
-        Ok(())
-    })?;
+            let failed = |message: String| CatalogError::Model {
+                after: rows.len(),
+                message,
+            };
+            let outputs = model.embed(inputs).map_err(|error| failed(format!("{error:#}")))?;
+            let mut bytes = Vec::new();
+            for (photo, output) in read.iter().zip(outputs) {
+                let refuse = |why: String| failed(format!("{}: {why}", photo.image));
+                let embedding = Embedding::new(model_id.as_str(), output).map_err(|error| refuse(error.to_string()))?;
+                if dim != 0 && embedding.dim() != dim {
+                    return Err(refuse("its embedding has another length than those before".into()));
+                }
+                dim = embedding.dim();
+                options.storage.encode(embedding.values(), &mut bytes);
+            }
+            embeddings.write(&bytes)?;
+            rows.extend(read.iter().map(|photo| Row {
+                product_id: products[photo.product].id.clone(),
+                image: photo.image.clone(),
+            }));
+            progress(IndexProgress {
+                done,
+                total: photos.len(),
+            });
+            Ok(())
+        },
+    )?;
     skipped.extend(pictures.unreadable);
     check(limit, UNREADABLE, &skipped, pictures.total)?;
     if rows.is_empty() {
@@ -173,7 +195,15 @@ pub fn index(
         samples_chosen: true,
     };
     writer.commit(&header)?;
-    Ok(IndexSummary { model_id, dim, products: products.len(), photos: rows.len(), skipped, unfound, remarks })
+    Ok(IndexSummary {
+        model_id,
+        dim,
+        products: products.len(),
+        photos: rows.len(),
+        skipped,
+        unfound,
+        remarks,
+    })
 }
 
 /// About what a row takes besides its photo's path.
@@ -212,13 +242,20 @@ impl Pictures {
             .collect();
         let total = photos.len() + other.len();
         let failing = |try_one: fn(&Path, &str) -> Result<(), String>| {
-            let failed = photos.par_iter().filter_map(|photo| Some(photo.named(try_one(root, &photo.image).err()?)));
+            let failed = photos
+                .par_iter()
+                .filter_map(|photo| Some(photo.named(try_one(root, &photo.image).err()?)));
             failed.chain(unreadable.par_iter().cloned()).collect::<Vec<_>>()
         };
         let missing = failing(|root, image| picture::locate(root, image).map(|_| ()));
         if !limit.allows(missing.len(), total) {
             // All that fail are named, not only those that are missing.
-            check(limit, UNREADABLE, &failing(|root, image| picture::read(root, image).map(|_| ())), total)?;
+            check(
+                limit,
+                UNREADABLE,
+                &failing(|root, image| picture::read(root, image).map(|_| ())),
+                total,
+            )?;
         }
         let shown = photos.iter().map(|photo| products[photo.product].id.as_str());
         check(limit, UNFOUND, &unfound(products, lines, shown), products.len())?;
@@ -229,17 +266,26 @@ impl Pictures {
 impl ShopPhoto {
     /// The photo and why it fails, for lists.
     fn named(&self, why: String) -> (String, String) {
-        (self.image.clone(), format!("{why} ({MANIFEST}, line {}, `path`)", self.line))
+        (
+            self.image.clone(),
+            format!("{why} ({MANIFEST}, line {}, `path`)", self.line),
+        )
     }
 }
 
 /// The products that are not among those `shown`, by id; `lines` are those of the `products` in their file.
 fn unfound<'a>(products: &[Product], lines: &[u64], shown: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
     let shown: HashSet<&str> = shown.collect();
-    let without = products.iter().zip(lines).filter(|(product, _)| !shown.contains(product.id.as_str()));
+    let without = products
+        .iter()
+        .zip(lines)
+        .filter(|(product, _)| !shown.contains(product.id.as_str()));
     let named = |(product, line): (&Product, &u64)| match line {
         0 => (product.id.clone(), "no search can find it".to_owned()),
-        line => (product.id.clone(), format!("no search can find it ({PRODUCTS}, line {line})")),
+        line => (
+            product.id.clone(),
+            format!("no search can find it ({PRODUCTS}, line {line})"),
+        ),
     };
     without.map(named).collect()
 }
@@ -248,8 +294,11 @@ fn unfound<'a>(products: &[Product], lines: &[u64], shown: impl Iterator<Item = 
 /// goes where it has none.
 fn settle(products: &mut Vec<Product>, rows: &[Row], skipped: &[(String, String)], remarks: &mut Vec<String>) {
     let good: HashSet<&str> = rows.iter().map(|row| row.image.as_str()).collect();
-    let bad: HashSet<&str> =
-        skipped.iter().map(|(image, _)| image.as_str()).filter(|image| !good.contains(image)).collect();
+    let bad: HashSet<&str> = skipped
+        .iter()
+        .map(|(image, _)| image.as_str())
+        .filter(|image| !good.contains(image))
+        .collect();
     let mut first: HashMap<&str, &str> = HashMap::new();
     for row in rows {
         first.entry(&row.product_id).or_insert(&row.image);
@@ -259,10 +308,16 @@ fn settle(products: &mut Vec<Product>, rows: &[Row], skipped: &[(String, String)
             return true;
         }
         let Some(image) = first.get(product.id.as_str()) else {
-            remarks.push(format!("product {} is left out, since it has no picture that can be shown", product.id));
+            remarks.push(format!(
+                "product {} is left out, since it has no picture that can be shown",
+                product.id
+            ));
             return false;
         };
-        remarks.push(format!("product {} is shown by {image} instead of {}", product.id, product.image));
+        remarks.push(format!(
+            "product {} is shown by {image} instead of {}",
+            product.id, product.image
+        ));
         product.image = (*image).to_owned();
         true
     });
@@ -282,8 +337,10 @@ fn for_each_batch<'a>(
         let (ahead, decoded) = sync_channel(AHEAD);
         scope.spawn(move || {
             for batch in photos.chunks(batch) {
-                let batch: Decoded<'a> =
-                    batch.par_iter().map(|photo| (photo, decode(root, &photo.image, photo.bounds, spec))).collect();
+                let batch: Decoded<'a> = batch
+                    .par_iter()
+                    .map(|photo| (photo, decode(root, &photo.image, photo.bounds, spec)))
+                    .collect();
                 // The other side has failed and gone.
                 if ahead.send(batch).is_err() {
                     return;

@@ -78,7 +78,10 @@ mod tests {
         ] {
             let fault = fault_of(path);
             assert_eq!(fault.is_some(), says.is_some(), "{path:?}");
-            assert!(fault.zip(says).is_none_or(|(fault, says)| fault.contains(says)), "{path:?}: {fault:?}");
+            assert!(
+                fault.zip(says).is_none_or(|(fault, says)| fault.contains(says)),
+                "{path:?}: {fault:?}"
+            );
         }
     }
 }

@@ -59,7 +59,10 @@ pub struct SamplePhoto {
 /// Attributes may be written as numbers or truth values; they are all shown as text.
 fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     let values = BTreeMap::<String, Value>::deserialize(deserializer)?;
-    Ok(values.into_iter().filter_map(|(key, value)| Some((key, as_text(value)?))).collect())
+    Ok(values
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, as_text(value)?)))
+        .collect())
 }
 
 /// An attribute's value as text; null is none.
@@ -75,5 +78,9 @@ pub(super) fn as_text(value: Value) -> Option<String> {
 pub(super) fn shown(value: &Value) -> String {
     const LONGEST: usize = 60;
     let text = value.to_string();
-    if text.chars().count() <= LONGEST { text } else { text.chars().take(LONGEST).chain(['…']).collect() }
+    if text.chars().count() <= LONGEST {
+        text
+    } else {
+        text.chars().take(LONGEST).chain(['…']).collect()
+    }
 }

@@ -28,8 +28,13 @@ pub(super) fn read(path: &Path, remarks: &mut Remarks) -> Result<BTreeMap<String
         match product(text, &mut |what| remarks.add(line, what)) {
             Ok(product) => {
                 if let Some(before) = lines.insert(product.id.clone(), line) {
-                    faults
-                        .add(line, format!("`id`: `{}` is the product of line {before}; each comes once", product.id));
+                    faults.add(
+                        line,
+                        format!(
+                            "`id`: `{}` is the product of line {before}; each comes once",
+                            product.id
+                        ),
+                    );
                 }
                 products.insert(product.id.clone(), (line, product));
             }
@@ -56,24 +61,42 @@ pub(super) fn read_text(path: &Path) -> Result<String, CatalogError> {
 fn product(line: &str, remark: &mut dyn FnMut(String)) -> Result<Product, String> {
     let mut object = match serde_json::from_str(line) {
         Ok(Value::Object(object)) => object,
-        Ok(other) => return Err(format!("{} is no JSON object such as {{\"id\": \"P1\", …}}", shown(&other))),
+        Ok(other) => {
+            return Err(format!(
+                "{} is no JSON object such as {{\"id\": \"P1\", …}}",
+                shown(&other)
+            ));
+        }
         Err(error) => {
             let what = error.to_string();
             let what = what.rsplit_once(" at line ").map_or(&*what, |(what, _)| what);
-            let cut = if error.is_eof() { "; the file may be cut off" } else { "" };
-            return Err(format!("column {}: {what}{cut}; a line is one JSON object", error.column()));
+            let cut = if error.is_eof() {
+                "; the file may be cut off"
+            } else {
+                ""
+            };
+            return Err(format!(
+                "column {}: {what}{cut}; a line is one JSON object",
+                error.column()
+            ));
         }
     };
     let id = plain(&mut object, "", "id")?;
     if id.chars().any(char::is_control) {
-        return Err(format!("`id`: `{}` has control characters; leave them out", id.escape_debug()));
+        return Err(format!(
+            "`id`: `{}` has control characters; leave them out",
+            id.escape_debug()
+        ));
     }
     let category = plain(&mut object, "", "category")?;
     let category = Category::from_id(&category)
         .ok_or_else(|| format!("`category`: `{category}` is none of tops, shoes, bags and other; write one of them"))?;
     let name = match object.remove("name") {
         Some(Value::Object(mut name)) => {
-            let texts = LocalText { en: text(&mut name, "name.", "en")?, zh: text(&mut name, "name.", "zh")? };
+            let texts = LocalText {
+                en: text(&mut name, "name.", "en")?,
+                zh: text(&mut name, "name.", "zh")?,
+            };
             unused(name, "name.", remark);
             texts
         }
@@ -88,15 +111,31 @@ fn product(line: &str, remark: &mut dyn FnMut(String)) -> Result<Product, String
     let styles = styles(object.remove("styles").unwrap_or_default(), remark)?;
     let attributes = match object.remove("attributes").unwrap_or_default() {
         Value::Null => BTreeMap::new(),
-        Value::Object(values) => values.into_iter().filter_map(|(key, value)| Some((key, as_text(value)?))).collect(),
-        other => return Err(format!("`attributes` is {}; write {{\"pattern\": \"plain\", …}}", shown(&other))),
+        Value::Object(values) => values
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, as_text(value)?)))
+            .collect(),
+        other => {
+            return Err(format!(
+                "`attributes` is {}; write {{\"pattern\": \"plain\", …}}",
+                shown(&other)
+            ));
+        }
     };
     let image = plain(&mut object, "", "image")?;
     if let Some(why) = fault_of(&image) {
         return Err(format!("`image`: `{image}` {why}"));
     }
     unused(object, "", remark);
-    Ok(Product { id, category, name, price, styles, attributes, image })
+    Ok(Product {
+        id,
+        category,
+        name,
+        price,
+        styles,
+        attributes,
+        image,
+    })
 }
 
 /// The text at `key`, which has more than blanks.
@@ -104,7 +143,10 @@ fn text(object: &mut Object, within: &str, key: &str) -> Result<String, String> 
     match object.remove(key) {
         Some(Value::String(text)) if !text.trim().is_empty() => Ok(text),
         Some(Value::String(_)) => Err(format!("`{within}{key}` is empty; give a text")),
-        Some(other) => Err(format!("`{within}{key}` is {}, not a text; write it in quotation marks", shown(&other))),
+        Some(other) => Err(format!(
+            "`{within}{key}` is {}, not a text; write it in quotation marks",
+            shown(&other)
+        )),
         None => Err(format!("`{within}{key}` is missing")),
     }
 }
@@ -115,7 +157,9 @@ fn plain(object: &mut Object, within: &str, key: &str) -> Result<String, String>
     if text.trim() == text {
         Ok(text)
     } else {
-        Err(format!("`{within}{key}`: `{text}` begins or ends with a blank; leave it out"))
+        Err(format!(
+            "`{within}{key}`: `{text}` begins or ends with a blank; leave it out"
+        ))
     }
 }
 
@@ -130,7 +174,11 @@ fn price(value: Value, remark: &mut dyn FnMut(String)) -> Result<Option<Price>, 
         Some(Value::Number(number)) => match number.as_u64() {
             Some(amount) if amount <= MAX_AMOUNT => amount,
             Some(amount) => return Err(format!("`price.amount` is {amount}, more than {MAX_AMOUNT}; {FORM}")),
-            None => return Err(format!("`price.amount` is {number}, not a whole number from 0 on; {FORM}")),
+            None => {
+                return Err(format!(
+                    "`price.amount` is {number}, not a whole number from 0 on; {FORM}"
+                ));
+            }
         },
         Some(other) => return Err(format!("`price.amount` is {}, not a number; {FORM}", shown(&other))),
         None => return Err(format!("`price.amount` is missing; {FORM}")),
@@ -158,7 +206,9 @@ fn styles(value: Value, remark: &mut dyn FnMut(String)) -> Result<Vec<String>, S
     let style = |value| match value {
         Value::String(id) if !id.trim().is_empty() => {
             if style_by_id(&id).is_none() {
-                remark(format!("`styles`: `{id}` is none of the known styles; it is kept as it is"));
+                remark(format!(
+                    "`styles`: `{id}` is none of the known styles; it is kept as it is"
+                ));
             }
             Ok(id)
         }
@@ -191,26 +241,54 @@ mod tests {
             (r#""tops""#, r#""dress""#, "`category`: `dress` is none of"),
             (r#""tops""#, r#""Tops""#, "`category`: `Tops` is none of"),
             (r#""tops""#, "null", "`category` is null"),
-            (r#"{"en": "Dress", "zh": "裙"}"#, r#""Dress""#, "`name` is \"Dress\"; write"),
-            (r#"{"en": "Dress", "zh": "裙"}"#, r#"{"en": "Dress"}"#, "`name.zh` is missing"),
+            (
+                r#"{"en": "Dress", "zh": "裙"}"#,
+                r#""Dress""#,
+                "`name` is \"Dress\"; write",
+            ),
+            (
+                r#"{"en": "Dress", "zh": "裙"}"#,
+                r#"{"en": "Dress"}"#,
+                "`name.zh` is missing",
+            ),
             (r#""裙""#, r#"" ""#, "`name.zh` is empty"),
             ("12900", "129.0", "`price.amount` is 129.0, not a whole number"),
             ("12900", "-5", "`price.amount` is -5, not a whole number"),
-            ("12900", "18446744073709551615", "`price.amount` is 18446744073709551615, more than"),
+            (
+                "12900",
+                "18446744073709551615",
+                "`price.amount` is 18446744073709551615, more than",
+            ),
             ("12900", "1e300", "`price.amount` is 1e+300, not a whole number"),
             ("12900", r#""12900""#, "`price.amount` is \"12900\", not a number"),
             (r#""amount": 12900, "#, "", "`price.amount` is missing"),
-            (r#"{"amount": 12900, "currency": "CNY"}"#, "129", "`price` is 129; write"),
-            (r#""CNY""#, r#""RMB1""#, "`price.currency`: `RMB1` is no code of ISO 4217"),
+            (
+                r#"{"amount": 12900, "currency": "CNY"}"#,
+                "129",
+                "`price` is 129; write",
+            ),
+            (
+                r#""CNY""#,
+                r#""RMB1""#,
+                "`price.currency`: `RMB1` is no code of ISO 4217",
+            ),
             (r#""CNY""#, r#""cny""#, "write `CNY`"),
             (r#""CNY""#, r#""""#, "`price.currency` is empty"),
             (r#"["casual"]"#, r#""casual""#, "`styles` is \"casual\""),
             (r#"["casual"]"#, "[7]", "`styles` has 7"),
             (r#"{"pattern": "plain"}"#, r#"["plain"]"#, "`attributes` is [\"plain\"]"),
-            ("shop/P0.jpg", "https://example.org/a.jpg", "`image`: `https://example.org/a.jpg` is a web address"),
+            (
+                "shop/P0.jpg",
+                "https://example.org/a.jpg",
+                "`image`: `https://example.org/a.jpg` is a web address",
+            ),
             ("shop/P0.jpg", "../a.jpg", "`image`: `../a.jpg` is not a path inside"),
             (r#", "image": "shop/P0.jpg""#, "", "`image` is missing"),
-            (r#""image": "shop/P0.jpg"}"#, r#""image": "sho"#, "the file may be cut off"),
+            (
+                r#""image": "shop/P0.jpg"}"#,
+                r#""image": "sho"#,
+                "the file may be cut off",
+            ),
             ("{\"id\"", "[\"id\"", "column"),
         ] {
             assert!(GOOD.contains(good), "{good}");
@@ -222,9 +300,17 @@ mod tests {
     #[test]
     fn what_is_left_out_or_odd_is_remarked_on() {
         for (good, other, says) in [
-            (r#", "styles""#, r#", "brand": "x", "styles""#, Some("`brand` is not known")),
+            (
+                r#", "styles""#,
+                r#", "brand": "x", "styles""#,
+                Some("`brand` is not known"),
+            ),
             (r#""CNY"}"#, r#""CNY", "tax": 3}"#, Some("`price.tax` is not known")),
-            (r#""casual""#, r#""nonsense""#, Some("`nonsense` is none of the known styles")),
+            (
+                r#""casual""#,
+                r#""nonsense""#,
+                Some("`nonsense` is none of the known styles"),
+            ),
             (r#"{"amount": 12900, "currency": "CNY"}"#, "null", None),
             (r#"["casual"]"#, "null", None),
             (r#""plain""#, "[1, 2]", None),
@@ -233,7 +319,10 @@ mod tests {
             let mut remarks = Vec::new();
             product(&GOOD.replacen(good, other, 1), &mut |what| remarks.push(what)).expect(other);
             assert_eq!(remarks.len(), usize::from(says.is_some()), "{other}: {remarks:?}");
-            assert!(says.is_none_or(|says| remarks[0].contains(says)), "{other}: {remarks:?}");
+            assert!(
+                says.is_none_or(|says| remarks[0].contains(says)),
+                "{other}: {remarks:?}"
+            );
         }
     }
 }

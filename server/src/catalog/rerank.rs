@@ -12,7 +12,11 @@ const NEIGHBOURS: usize = 3;
 /// Exponent of the similarity as a neighbour's weight (Radenović, Tolias & Chum 2018).
 const ALPHA: f64 = 3.0;
 /// Neighbourhood sizes and the weight of the original distance (Zhong et al. 2017).
-const K_RECIPROCAL: KReciprocal = KReciprocal { k1: 20, k2: 6, lambda: 0.3 };
+const K_RECIPROCAL: KReciprocal = KReciprocal {
+    k1: 20,
+    k2: 6,
+    lambda: 0.3,
+};
 
 /// Rows among which k-reciprocal neighbours are looked for where a whole gallery would take too long.
 pub const CANDIDATES: usize = 100;
@@ -38,7 +42,10 @@ impl Rerank {
         if self == Self::KReciprocal {
             let rows: Vec<Vec<f32>> = (0..gallery.len()).map(|row| gallery.row(row)).collect();
             let distances = K_RECIPROCAL.distances(queries, &rows);
-            return distances.into_iter().map(|line| line.into_iter().map(|d| -d as f32).collect()).collect();
+            return distances
+                .into_iter()
+                .map(|line| line.into_iter().map(|d| -d as f32).collect())
+                .collect();
         }
         let scores = |query: &Vec<f32>| {
             let query = self.second_query(query, gallery, |_| true);
@@ -54,7 +61,9 @@ impl Rerank {
             Self::None | Self::KReciprocal => query.to_vec(),
             Self::Hop => {
                 let first = gallery.nearest(query, 1, keep);
-                first.first().map_or_else(|| query.to_vec(), |(row, _)| gallery.row(*row))
+                first
+                    .first()
+                    .map_or_else(|| query.to_vec(), |(row, _)| gallery.row(*row))
             }
             Self::AlphaQe => expand(query, gallery, NEIGHBOURS, ALPHA, keep),
         }
@@ -69,7 +78,10 @@ impl Rerank {
         }
         let near = gallery.nearest(query, CANDIDATES, keep);
         let rows: Vec<Vec<f32>> = near.iter().map(|(row, _)| gallery.row(*row)).collect();
-        let distances = K_RECIPROCAL.distances(&[query.to_vec()], &rows).pop().unwrap_or_default();
+        let distances = K_RECIPROCAL
+            .distances(&[query.to_vec()], &rows)
+            .pop()
+            .unwrap_or_default();
         let mut order: Vec<(f64, usize)> = distances.into_iter().zip(near).map(|(d, (row, _))| (d, row)).collect();
         order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         order.into_iter().map(|(_, row)| row).collect()
@@ -84,7 +96,9 @@ pub fn expand(row: &[f32], gallery: &Stored, n: usize, alpha: f64, keep: impl Fn
     let mut sum: Vec<f64> = row.iter().map(|value| f64::from(*value)).collect();
     for (near, similarity) in gallery.nearest(row, n, keep) {
         let weight = f64::from(similarity).max(0.0).powf(alpha);
-        sum.iter_mut().zip(gallery.row(near)).for_each(|(sum, value)| *sum += weight * f64::from(value));
+        sum.iter_mut()
+            .zip(gallery.row(near))
+            .for_each(|(sum, value)| *sum += weight * f64::from(value));
     }
     unit(&sum)
 }
@@ -93,7 +107,10 @@ pub fn expand(row: &[f32], gallery: &Stored, n: usize, alpha: f64, keep: impl Fn
 pub fn augment(gallery: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
     let stored = Stored::new(Storage::F32, &gallery);
     // The nearest is the vector itself, at weight one, which leaves its direction as it was.
-    gallery.par_iter().map(|row| expand(row, &stored, NEIGHBOURS + 1, ALPHA, |_| true)).collect()
+    gallery
+        .par_iter()
+        .map(|row| expand(row, &stored, NEIGHBOURS + 1, ALPHA, |_| true))
+        .collect()
 }
 
 /// Re-ranking with k-reciprocal encoding (Zhong, Zheng, Cao & Li, CVPR 2017).
@@ -116,7 +133,9 @@ impl KReciprocal {
         let scaled = |a: &&Vec<f32>| {
             let line: Vec<f64> = all.iter().map(|b| (2.0 - 2.0 * dot(a, b)).max(0.0)).collect();
             let greatest = line.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-            line.into_iter().map(|distance| distance / greatest).collect::<Vec<f64>>()
+            line.into_iter()
+                .map(|distance| distance / greatest)
+                .collect::<Vec<f64>>()
         };
         let original: Vec<Vec<f64>> = all.par_iter().map(scaled).collect();
         let order = |line: &Vec<f64>| {
@@ -127,7 +146,10 @@ impl KReciprocal {
         let ranks: Vec<Vec<usize>> = original.par_iter().map(order).collect();
         let reciprocal = |i: usize, k: usize| -> Vec<usize> {
             let forward = ranks[i].iter().take(k + 1);
-            forward.copied().filter(|j| ranks[*j].iter().take(k + 1).any(|back| *back == i)).collect()
+            forward
+                .copied()
+                .filter(|j| ranks[*j].iter().take(k + 1).any(|back| *back == i))
+                .collect()
         };
         let half = (self.k1 as f64 / 2.0).round_ties_even() as usize;
         let encode = |i: usize| {
@@ -145,7 +167,10 @@ impl KReciprocal {
             let weights: Vec<f64> = members.iter().map(|j| (-original[i][*j]).exp()).collect();
             let sum: f64 = weights.iter().sum();
             let mut line = vec![0.0; n];
-            members.iter().zip(weights).for_each(|(j, weight)| line[*j] = weight / sum);
+            members
+                .iter()
+                .zip(weights)
+                .for_each(|(j, weight)| line[*j] = weight / sum);
             line
         };
         let encoded: Vec<Vec<f64>> = (0..n).into_par_iter().map(encode).collect();
@@ -153,17 +178,25 @@ impl KReciprocal {
             let mut line = vec![0.0; n];
             let near = &ranks[i][..self.k2.clamp(1, n)];
             for j in near {
-                line.iter_mut().zip(&encoded[*j]).for_each(|(sum, value)| *sum += value / near.len() as f64);
+                line.iter_mut()
+                    .zip(&encoded[*j])
+                    .for_each(|(sum, value)| *sum += value / near.len() as f64);
             }
             line
         };
-        let smooth: Vec<Vec<f64>> =
-            if self.k2 > 1 { (0..n).into_par_iter().map(averaged).collect() } else { encoded.clone() };
+        let smooth: Vec<Vec<f64>> = if self.k2 > 1 {
+            (0..n).into_par_iter().map(averaged).collect()
+        } else {
+            encoded.clone()
+        };
         let distance = |q: usize, g: usize| {
             let common: f64 = smooth[q].iter().zip(&smooth[g]).map(|(a, b)| a.min(*b)).sum();
             (1.0 - self.lambda) * (1.0 - common / (2.0 - common)) + self.lambda * original[q][g]
         };
-        (0..queries.len()).into_par_iter().map(|q| (queries.len()..n).map(|g| distance(q, g)).collect()).collect()
+        (0..queries.len())
+            .into_par_iter()
+            .map(|q| (queries.len()..n).map(|g| distance(q, g)).collect())
+            .collect()
     }
 }
 
@@ -173,7 +206,12 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 
 /// `values` at unit length; all zero stays so.
 pub fn unit(values: &[f64]) -> Vec<f32> {
-    let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
+    let norm = values
+        .iter()
+        .map(|value| value * value)
+        .sum::<f64>()
+        .sqrt()
+        .max(f64::MIN_POSITIVE);
     values.iter().map(|value| (value / norm) as f32).collect()
 }
 
@@ -184,7 +222,10 @@ mod tests {
 
     /// Unit vectors at these angles in degrees.
     fn at(angles: &[f64]) -> Vec<Vec<f32>> {
-        angles.iter().map(|angle| unit(&[angle.to_radians().cos(), angle.to_radians().sin()])).collect()
+        angles
+            .iter()
+            .map(|angle| unit(&[angle.to_radians().cos(), angle.to_radians().sin()]))
+            .collect()
     }
 
     fn best(rerank: Rerank, queries: &[f64], gallery: &[f64]) -> Vec<usize> {

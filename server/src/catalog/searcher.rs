@@ -58,7 +58,9 @@ impl Searcher {
         capacity: usize,
     ) -> anyhow::Result<Self> {
         // A pool of its own, so that a search never waits for other work that is split between threads.
-        let pool = ThreadPoolBuilder::new().thread_name(|at| format!("search-{at}")).build();
+        let pool = ThreadPoolBuilder::new()
+            .thread_name(|at| format!("search-{at}"))
+            .build();
         let pool = pool.context("cannot start the threads to search on")?;
         let line = Arc::new(Line::new(capacity, MAX_BATCH));
         let worker = Arc::clone(&line);
@@ -122,8 +124,13 @@ fn answer(
 ) {
     let queries: Vec<(&Embedding, SearchOptions)> = batch.iter().map(|job| (&job.question.0, job.question.1)).collect();
     match guarded(|| Ok(pool.install(|| search(&queries)))) {
-        Ok(found) => batch.into_iter().zip(found).for_each(|(job, found)| job.answer(Ok(found))),
-        Err(why) => batch.into_iter().for_each(|job| job.answer(Err(SearchError::Failed(why.clone())))),
+        Ok(found) => batch
+            .into_iter()
+            .zip(found)
+            .for_each(|(job, found)| job.answer(Ok(found))),
+        Err(why) => batch
+            .into_iter()
+            .for_each(|job| job.answer(Err(SearchError::Failed(why.clone())))),
     }
 }
 
@@ -136,7 +143,13 @@ mod tests {
     fn count(queries: &[(&Embedding, SearchOptions)]) -> Vec<Vec<Match>> {
         let matches = |(_, options): &(&Embedding, SearchOptions)| {
             assert_ne!(options.limit, 13, "unlucky");
-            (0..options.limit).map(|product| Match { product, row: product, score: 0.0 }).collect()
+            (0..options.limit)
+                .map(|product| Match {
+                    product,
+                    row: product,
+                    score: 0.0,
+                })
+                .collect()
         };
         queries.iter().map(matches).collect()
     }
@@ -146,14 +159,25 @@ mod tests {
         let searcher = Searcher::start(count, 64).expect("starts");
         let ask = |limit| {
             let query = Embedding::new("m", vec![1.0, 2.0]).expect("valid");
-            searcher.search(query, SearchOptions { limit, category: None, rerank: Rerank::None }, ())
+            searcher.search(
+                query,
+                SearchOptions {
+                    limit,
+                    category: None,
+                    rerank: Rerank::None,
+                },
+                (),
+            )
         };
         let answers = futures::future::join_all((0..12).map(ask)).await;
         for (limit, answer) in answers.into_iter().enumerate() {
             assert_eq!(answer.expect("searched").len(), limit);
         }
         let failed = ask(13).await.expect_err("panics");
-        assert!(matches!(&failed, SearchError::Failed(why) if why.contains("unlucky")), "{failed}");
+        assert!(
+            matches!(&failed, SearchError::Failed(why) if why.contains("unlucky")),
+            "{failed}"
+        );
         assert_eq!(ask(3).await.expect("searched").len(), 3);
         assert!(!searcher.has_ended());
     }

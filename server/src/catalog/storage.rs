@@ -107,9 +107,17 @@ impl Stored {
         let values = match storage {
             Storage::F32 => Values::F32(Vec::with_capacity(numbers)),
             Storage::F16 => Values::F16(Vec::with_capacity(numbers)),
-            Storage::Int8 => Values::Int8 { values: Vec::with_capacity(numbers), scales: Vec::with_capacity(rows) },
+            Storage::Int8 => Values::Int8 {
+                values: Vec::with_capacity(numbers),
+                scales: Vec::with_capacity(rows),
+            },
         };
-        Self { dim, len: 0, extra: 0, values }
+        Self {
+            dim,
+            len: 0,
+            extra: 0,
+            values,
+        }
     }
 
     /// Appends whole rows that [`Storage::encode`] wrote one after the other.
@@ -139,11 +147,20 @@ impl Stored {
     pub(super) fn check(&self) -> Result<(), String> {
         let dim = self.dim;
         if dim == 0 || self.extra > 0 {
-            return Err(format!("it holds no whole rows of {dim} numbers kept as {}", self.storage().name()));
+            return Err(format!(
+                "it holds no whole rows of {dim} numbers kept as {}",
+                self.storage().name()
+            ));
         }
         let wrong = match &self.values {
-            Values::F32(values) => values.par_iter().position_first(|value| !value.is_finite()).map(|at| at / dim),
-            Values::F16(values) => values.par_iter().position_first(|value| !value.is_finite()).map(|at| at / dim),
+            Values::F32(values) => values
+                .par_iter()
+                .position_first(|value| !value.is_finite())
+                .map(|at| at / dim),
+            Values::F16(values) => values
+                .par_iter()
+                .position_first(|value| !value.is_finite())
+                .map(|at| at / dim),
             Values::Int8 { scales, .. } => scales.iter().position(|scale| !scale.is_finite()),
         };
         wrong.map_or(Ok(()), |row| Err(format!("row {row} is not finite")))
@@ -197,13 +214,17 @@ impl Stored {
     /// The `n` embeddings most like `query` of those that `keep` wants, best first, with their inner products; equal ones
     /// by row.
     pub fn nearest(&self, query: &[f32], n: usize, keep: impl Fn(usize) -> bool + Sync) -> Vec<(usize, f32)> {
-        let best = (0..self.len).into_par_iter().with_min_len(BLOCK).filter(|row| keep(*row)).fold(
-            || Best::new(n),
-            |mut best, row| {
-                best.offer(self.dot(query, row), row);
-                best
-            },
-        );
+        let best = (0..self.len)
+            .into_par_iter()
+            .with_min_len(BLOCK)
+            .filter(|row| keep(*row))
+            .fold(
+                || Best::new(n),
+                |mut best, row| {
+                    best.offer(self.dot(query, row), row);
+                    best
+                },
+            );
         let best = best.reduce(|| Best::new(n), Best::merge);
         best.sorted().into_iter().map(|(score, row)| (row, score)).collect()
     }
@@ -232,7 +253,10 @@ impl Kept for f16 {
 
 impl Kept for i8 {
     fn expand(kept: &[Self], buffer: &mut [f32]) {
-        buffer.iter_mut().zip(kept).for_each(|(value, kept)| *value = f32::from(*kept));
+        buffer
+            .iter_mut()
+            .zip(kept)
+            .for_each(|(value, kept)| *value = f32::from(*kept));
     }
 }
 

@@ -71,10 +71,17 @@ impl Catalog {
         let products: Vec<Product> = header.products.read_lines(dir)?;
         let rows: Vec<Row> = header.rows.read_lines(dir)?;
         // Earlier versions published users' photos without being asked.
-        let samples: Vec<SamplePhoto> =
-            if header.samples_chosen { header.samples.read_lines(dir)? } else { Vec::new() };
+        let samples: Vec<SamplePhoto> = if header.samples_chosen {
+            header.samples.read_lines(dir)?
+        } else {
+            Vec::new()
+        };
         if rows.len() != header.count {
-            return Err(damaged(format!("{} rows are listed instead of {}", rows.len(), header.count)));
+            return Err(damaged(format!(
+                "{} rows are listed instead of {}",
+                rows.len(),
+                header.count
+            )));
         }
         if !products.is_sorted_by(|a, b| a.id < b.id) {
             return Err(damaged("the products are not in the order of their ids".into()));
@@ -96,15 +103,35 @@ impl Catalog {
         let groups: Vec<_> = products.iter().map(|product| product.category).zip(counts).collect();
         let gallery = Gallery::new(embeddings, &groups).map_err(damaged)?;
         let unit = |row: usize| {
-            let norm = gallery.embeddings().row(row).iter().map(|value| value * value).sum::<f32>().sqrt();
+            let norm = gallery
+                .embeddings()
+                .row(row)
+                .iter()
+                .map(|value| value * value)
+                .sum::<f32>()
+                .sqrt();
             (norm - 1.0).abs() <= NORM_TOLERANCE
         };
-        if let Some(row) = (0..gallery.embeddings().len()).into_par_iter().find_first(|&row| !unit(row)) {
-            return Err(damaged(format!("the embedding of {} has not unit length", rows[row].image)));
+        if let Some(row) = (0..gallery.embeddings().len())
+            .into_par_iter()
+            .find_first(|&row| !unit(row))
+        {
+            return Err(damaged(format!(
+                "the embedding of {} has not unit length",
+                rows[row].image
+            )));
         }
         let mut by_image: Vec<u32> = (0..).take(rows.len()).collect();
         by_image.par_sort_unstable_by_key(|&row| &rows[row as usize].image);
-        let mut catalog = Self { header, gallery, rows, products, samples, by_image, other_images: HashSet::new() };
+        let mut catalog = Self {
+            header,
+            gallery,
+            rows,
+            products,
+            samples,
+            by_image,
+            other_images: HashSet::new(),
+        };
         let named = catalog.products.iter().map(|product| &product.image);
         let named = named.chain(catalog.samples.iter().map(|sample| &sample.image));
         catalog.other_images = named.filter(|image| !catalog.shows(image)).cloned().collect();
@@ -128,12 +155,19 @@ impl Catalog {
 
     /// The product and the photo that were found.
     pub fn hit(&self, found: &Match) -> Hit<'_> {
-        Hit { product: &self.products[found.product], image: &self.rows[found.row].image, score: found.score }
+        Hit {
+            product: &self.products[found.product],
+            image: &self.rows[found.row].image,
+            score: found.score,
+        }
     }
 
     /// The product with this id.
     pub fn product(&self, id: &str) -> Option<&Product> {
-        self.products.binary_search_by(|product| product.id.as_str().cmp(id)).ok().map(|at| &self.products[at])
+        self.products
+            .binary_search_by(|product| product.id.as_str().cmp(id))
+            .ok()
+            .map(|at| &self.products[at])
     }
 
     /// All products, by id.
@@ -144,7 +178,9 @@ impl Catalog {
     /// True if the catalogue names the picture at `path`, relative to the dataset folder: an indexed photo, a product's
     /// picture or a sample.
     pub fn shows(&self, path: &str) -> bool {
-        self.by_image.binary_search_by(|&row| self.rows[row as usize].image.as_str().cmp(path)).is_ok()
+        self.by_image
+            .binary_search_by(|&row| self.rows[row as usize].image.as_str().cmp(path))
+            .is_ok()
             || self.other_images.contains(path)
     }
 

@@ -38,7 +38,10 @@ pub(super) struct Best<K> {
 
 impl<K: Ord> Best<K> {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, heap: BinaryHeap::new() }
+        Self {
+            limit,
+            heap: BinaryHeap::new(),
+        }
     }
 
     /// NaN is worse than everything.
@@ -57,12 +60,19 @@ impl<K: Ord> Best<K> {
     }
 
     pub(super) fn merge(mut self, other: Self) -> Self {
-        other.heap.into_iter().for_each(|Reverse(Ranked { score, key })| self.offer(score, key));
+        other
+            .heap
+            .into_iter()
+            .for_each(|Reverse(Ranked { score, key })| self.offer(score, key));
         self
     }
 
     /// Best first.
     pub(super) fn sorted(self) -> Vec<(f32, K)> {
-        self.heap.into_sorted_vec().into_iter().map(|Reverse(Ranked { score, key })| (score, key)).collect()
+        self.heap
+            .into_sorted_vec()
+            .into_iter()
+            .map(|Reverse(Ranked { score, key })| (score, key))
+            .collect()
     }
 }

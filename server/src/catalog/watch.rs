@@ -61,7 +61,11 @@ impl Watch {
                     None => tracing::info!("the catalogue's folders are there again"),
                 }
             }
-            *found = Found { when: Some(Instant::now()), fault, replaced };
+            *found = Found {
+                when: Some(Instant::now()),
+                fault,
+                replaced,
+            };
         }
         found.fault.clone()
     }
@@ -84,7 +88,10 @@ impl Watch {
             ));
         }
         if !self.images.is_dir() {
-            return Err(format!("the folder {} of the catalogue's photos is gone; put it back", self.images.display()));
+            return Err(format!(
+                "the folder {} of the catalogue's photos is gone; put it back",
+                self.images.display()
+            ));
         }
         // One photo may have been removed; that all of these were tells that the folder is another.
         if !self.witnesses.iter().any(|image| self.images.join(image).is_file()) {

@@ -47,7 +47,13 @@ impl Writer {
             Err(fs::TryLockError::WouldBlock) => return Err(CatalogError::Busy { path: dir.to_owned() }),
             Err(fs::TryLockError::Error(error)) => return Err(CatalogError::io("lock", &path)(error)),
         }
-        let writer = Self { dir: dir.to_owned(), created, made: RefCell::default(), sync: sync_names, _lock: lock };
+        let writer = Self {
+            dir: dir.to_owned(),
+            created,
+            made: RefCell::default(),
+            sync: sync_names,
+            _lock: lock,
+        };
         // Without a catalogue that can be read, nobody knows what is left over.
         if let Ok(header) = Header::read(dir) {
             writer.sweep(&header);
@@ -61,9 +67,19 @@ impl Writer {
     /// [`CatalogError::NoSpace`].
     pub(super) fn check_space(&self, needed: u64) -> Result<(), CatalogError> {
         // Where the system does not say, writing will.
-        let Ok(disk) = rustix::fs::statvfs(&self.dir) else { return Ok(()) };
+        let Ok(disk) = rustix::fs::statvfs(&self.dir) else {
+            return Ok(());
+        };
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        if needed <= free { Ok(()) } else { Err(CatalogError::NoSpace { path: self.dir.clone(), needed, free }) }
+        if needed <= free {
+            Ok(())
+        } else {
+            Err(CatalogError::NoSpace {
+                path: self.dir.clone(),
+                needed,
+                free,
+            })
+        }
     }
 
     /// Begins a data file, `stem-checksum.extension`.
@@ -71,7 +87,15 @@ impl Writer {
         let temporary = self.dir.join(format!("{stem}{TEMPORARY}"));
         let file = self.create(&temporary)?;
         let out = BufWriter::with_capacity(1 << 20, file);
-        Ok(DataWriter { writer: self, out, temporary, stem, extension, hash: Sha256::new(), bytes: 0 })
+        Ok(DataWriter {
+            writer: self,
+            out,
+            temporary,
+            stem,
+            extension,
+            hash: Sha256::new(),
+            bytes: 0,
+        })
     }
 
     fn create(&self, path: &Path) -> Result<File, CatalogError> {
@@ -101,14 +125,19 @@ impl Writer {
         let mut text = serde_json::to_vec_pretty(header).map_err(|error| unwritable(&self.dir, &error))?;
         text.push(b'\n');
         let mut file = self.create(&temporary)?;
-        file.write_all(&text).and_then(|()| file.sync_all()).map_err(CatalogError::io("write", &temporary))?;
+        file.write_all(&text)
+            .and_then(|()| file.sync_all())
+            .map_err(CatalogError::io("write", &temporary))?;
         // The data files' names must be on disk before the header that names them is.
         (self.sync)(&self.dir).map_err(CatalogError::io("sync", &self.dir))?;
         let path = self.dir.join(HEADER);
         fs::rename(&temporary, &path).map_err(CatalogError::io("replace", &path))?;
         self.made.borrow_mut().clear();
         // The old header may still come back, so the files that it names stay.
-        (self.sync)(&self.dir).map_err(|source| CatalogError::Unsynced { path: self.dir.clone(), source })?;
+        (self.sync)(&self.dir).map_err(|source| CatalogError::Unsynced {
+            path: self.dir.clone(),
+            source,
+        })?;
         self.sweep(header);
         Ok(())
     }
@@ -118,7 +147,9 @@ impl Writer {
         let kept = header.files().map(|file| &file.name);
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let ours = DATA.iter().any(|stem| name.strip_prefix(stem).is_some_and(|rest| rest.starts_with(['-', '.'])));
+            let ours = DATA
+                .iter()
+                .any(|stem| name.strip_prefix(stem).is_some_and(|rest| rest.starts_with(['-', '.'])));
             if ours && !kept.contains(&&name) {
                 let _ = fs::remove_file(entry.path());
             }
@@ -155,7 +186,9 @@ impl DataWriter<'_> {
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), CatalogError> {
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
-        self.out.write_all(bytes).map_err(CatalogError::io("write", &self.temporary))
+        self.out
+            .write_all(bytes)
+            .map_err(CatalogError::io("write", &self.temporary))
     }
 
     /// Syncs the file and gives it the name its content asks for.
@@ -163,7 +196,8 @@ impl DataWriter<'_> {
         let sha256 = format!("{:x}", self.hash.finalize());
         let name = format!("{}-{}.{}", self.stem, &sha256[..16], self.extension);
         let file = self.out.into_inner().map_err(|error| error.into_error());
-        file.and_then(|file| file.sync_all()).map_err(CatalogError::io("write", &self.temporary))?;
+        file.and_then(|file| file.sync_all())
+            .map_err(CatalogError::io("write", &self.temporary))?;
         let path = self.temporary.with_file_name(&name);
         // One of this name has this content, and belongs to the catalogue that is there.
         let known = path.exists();
@@ -171,7 +205,11 @@ impl DataWriter<'_> {
         if !known {
             self.writer.made.borrow_mut().push(path);
         }
-        Ok(DataFile { name, bytes: self.bytes, sha256 })
+        Ok(DataFile {
+            name,
+            bytes: self.bytes,
+            sha256,
+        })
     }
 }
 
@@ -198,7 +236,12 @@ mod tests {
     fn write(dir: &Path, count: usize, sync: fn(&Path) -> io::Result<()>) -> Result<(), CatalogError> {
         let mut writer = Writer::open(dir)?;
         writer.sync = sync;
-        let rows: Vec<Row> = (0..count).map(|at| Row { product_id: at.to_string(), image: "a.jpg".into() }).collect();
+        let rows: Vec<Row> = (0..count)
+            .map(|at| Row {
+                product_id: at.to_string(),
+                image: "a.jpg".into(),
+            })
+            .collect();
         let header = Header {
             format: FORMAT,
             model_id: "m".into(),
@@ -216,7 +259,9 @@ mod tests {
     }
 
     fn names(dir: &Path) -> Vec<String> {
-        let names = fs::read_dir(dir).expect("a folder").map(|entry| entry.expect("an entry").file_name());
+        let names = fs::read_dir(dir)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name());
         let mut names: Vec<_> = names.map(|name| name.to_string_lossy().into_owned()).collect();
         names.sort();
         names
@@ -234,14 +279,23 @@ mod tests {
             Ok(())
         });
         let error = unsynced.expect_err("not synced");
-        assert!(matches!(error, CatalogError::Unsynced { .. }) && error.to_string().contains("is in place"), "{error}");
+        assert!(
+            matches!(error, CatalogError::Unsynced { .. }) && error.to_string().contains("is in place"),
+            "{error}"
+        );
         let header = Header::read(dir.path()).expect("reads");
         assert_eq!(header.count, 2);
         assert_eq!(header.rows.read_lines::<Row>(dir.path()).expect("reads").len(), 2);
-        assert!(before.iter().all(|name| names(dir.path()).contains(name)), "the old files stay");
+        assert!(
+            before.iter().all(|name| names(dir.path()).contains(name)),
+            "the old files stay"
+        );
         // A sync that fails before the change leaves the old catalogue and nothing else.
         let before = names(dir.path());
-        assert!(matches!(write(dir.path(), 3, |_| Err(io::Error::other("no"))), Err(CatalogError::Io { .. })));
+        assert!(matches!(
+            write(dir.path(), 3, |_| Err(io::Error::other("no"))),
+            Err(CatalogError::Io { .. })
+        ));
         let after = names(dir.path());
         assert!(after.iter().all(|name| before.contains(name)), "{after:?}");
         assert_eq!(Header::read(dir.path()).expect("reads").count, 2);
@@ -268,6 +322,9 @@ mod tests {
         let writer = Writer::open(dir.path()).expect("opens");
         writer.check_space(1).expect("there is a byte");
         let error = writer.check_space(u64::MAX).expect_err("too much").to_string();
-        assert!(error.contains(&u64::MAX.to_string()) && error.contains("make room"), "{error}");
+        assert!(
+            error.contains(&u64::MAX.to_string()) && error.contains("make room"),
+            "{error}"
+        );
     }
 }

@@ -55,7 +55,11 @@ impl AblateArgs {
         if let Some(only) = &self.only {
             let known: Vec<String> = ablation.switches.iter().map(|switch| switch.name.clone()).collect();
             for name in only {
-                anyhow::ensure!(known.contains(name), "there is no switch '{name}'; there are {}", known.join(", "));
+                anyhow::ensure!(
+                    known.contains(name),
+                    "there is no switch '{name}'; there are {}",
+                    known.join(", ")
+                );
             }
             ablation.switches.retain(|switch| only.contains(&switch.name));
         }
@@ -80,9 +84,14 @@ pub(super) fn run(args: &AblateArgs, device: DeviceChoice) -> anyhow::Result<()>
     }
     let command = super::command_line();
     let mut results = Results::new(&plan);
-    results.work(&plan, &workshop, |results| table::write(&plan, results, &out, &command).map(drop))?;
+    results.work(&plan, &workshop, |results| {
+        table::write(&plan, results, &out, &command).map(drop)
+    })?;
     let text = table::write(&plan, &results, &out, &command)?;
-    eprintln!("written: {0}/ablation.md, {0}/ablation.csv, {0}/ablation.svg", out.display());
+    eprintln!(
+        "written: {0}/ablation.md, {0}/ablation.csv, {0}/ablation.svg",
+        out.display()
+    );
     print(&text)?;
     let failed = results.failures(&plan).len();
     anyhow::ensure!(
@@ -96,7 +105,11 @@ pub(super) fn run(args: &AblateArgs, device: DeviceChoice) -> anyhow::Result<()>
 /// Mistakes in options show before anything is trained.
 fn check_options(plan: &Plan) -> anyhow::Result<()> {
     let check = |command: &[&str], arguments: Vec<String>, whose: &str| {
-        let line = ["selvedge"].iter().chain(command).map(|word| (*word).to_owned()).chain(arguments);
+        let line = ["selvedge"]
+            .iter()
+            .chain(command)
+            .map(|word| (*word).to_owned())
+            .chain(arguments);
         let parsed = Cli::try_parse_from(line);
         parsed
             .map(drop)
@@ -104,12 +117,30 @@ fn check_options(plan: &Plan) -> anyhow::Result<()> {
             .with_context(|| format!("the options for `selvedge {}` of {whose}", command[0]))
     };
     for training in &plan.trainings {
-        check(&[training.command(), "recipe"], training.options.arguments(), &training.name)?;
+        check(
+            &[training.command(), "recipe"],
+            training.options.arguments(),
+            &training.name,
+        )?;
     }
-    for Measurement { options, name, stacking, .. } in &plan.measurements {
-        check(&["evaluate", "--bundle", "bundle", "--data", "data"], options.arguments(), name)?;
+    for Measurement {
+        options,
+        name,
+        stacking,
+        ..
+    } in &plan.measurements
+    {
+        check(
+            &["evaluate", "--bundle", "bundle", "--data", "data"],
+            options.arguments(),
+            name,
+        )?;
         if let Some(stacking) = stacking {
-            check(&["ensemble", "fit", "zoo", "--out", "ensemble"], stacking.arguments(), name)?;
+            check(
+                &["ensemble", "fit", "zoo", "--out", "ensemble"],
+                stacking.arguments(),
+                name,
+            )?;
         }
     }
     Ok(())

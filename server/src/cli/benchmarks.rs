@@ -74,8 +74,16 @@ pub struct SubmitRetrievalArgs {
 pub(super) fn import_retrieval(args: &ImportRetrievalArgs) -> anyhow::Result<()> {
     let listed = benchmarks::read(args.format, &args.from)?;
     // Of a file its folder, which is the working one for a bare name.
-    let folder = args.from.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let lists = if args.from.is_dir() { args.from.as_path() } else { folder };
+    let folder = args
+        .from
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let lists = if args.from.is_dir() {
+        args.from.as_path()
+    } else {
+        folder
+    };
     let images = args.images.as_deref().unwrap_or(lists);
     let (lines, missing) = benchmarks::lines(listed, images, args.max_errors)?;
     report_missing(missing.iter().map(String::as_str), args.max_missing, images)?;
@@ -91,7 +99,11 @@ pub(super) fn import_retrieval(args: &ImportRetrievalArgs) -> anyhow::Result<()>
 }
 
 pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice) -> anyhow::Result<()> {
-    anyhow::ensure!(!args.out.exists(), "{} is there already; name another file with --out", args.out.display());
+    anyhow::ensure!(
+        !args.out.exists(),
+        "{} is there already; name another file with --out",
+        args.out.display()
+    );
     anyhow::ensure!(
         args.after.tune_split.is_none() || args.after.category_bundle.is_some(),
         "--tune-split chooses weights for each category, and the lists say nothing of categories; name a bundle that tells them with --category-bundle, or leave out --tune-split"
@@ -109,11 +121,22 @@ pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice)
     if let Some(data) = &args.data {
         let others = Dataset::open(data)?;
         let kept = others.rows.into_iter().filter(|row| row.split != SUBMITTED);
-        rows.extend(kept.map(|row| Row { path: others.dir.join(&row.path).display().to_string(), ..row }));
+        rows.extend(kept.map(|row| Row {
+            path: others.dir.join(&row.path).display().to_string(),
+            ..row
+        }));
     }
     let mut dataset = Arc::new(Dataset::of(rows));
-    let bundles: Vec<_> = args.bundle.iter().map(|dir| bundle_io::read(dir)).collect::<Result<_, _>>()?;
-    let options = Options { views: args.views.clone(), instances: args.after.instances()?, ..Options::default() };
+    let bundles: Vec<_> = args
+        .bundle
+        .iter()
+        .map(|dir| bundle_io::read(dir))
+        .collect::<Result<_, _>>()?;
+    let options = Options {
+        views: args.views.clone(),
+        instances: args.after.instances()?,
+        ..Options::default()
+    };
     let device = choice.open()?;
     let (asked, searched): (Vec<usize>, Vec<usize>) = (0..n).partition(|row| *row < queries.len());
     if let Some(bundle) = &options.instances.category {
@@ -121,14 +144,18 @@ pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice)
         let all: Vec<usize> = (0..n).collect();
         let found = categorise(bundle, &dataset, &all, &device)?;
         let rows = &mut Arc::make_mut(&mut dataset).rows;
-        rows.iter_mut().zip(found).for_each(|(row, (category, _))| category.id().clone_into(&mut row.category));
+        rows.iter_mut()
+            .zip(found)
+            .for_each(|(row, (category, _))| category.id().clone_into(&mut row.category));
     }
     let finder = Finder::new(&bundles, &dataset, SUBMITTED, &options, DEPTH, &device)?;
     let ranked = finder.rank(&asked, &searched, &finder.weights()?)?;
-    let answers = queries
-        .iter()
-        .zip(&ranked)
-        .map(|(query, ranked)| (query.url.as_str(), ranked.top.iter().map(|g| gallery[*g].url.as_str()).collect()));
+    let answers = queries.iter().zip(&ranked).map(|(query, ranked)| {
+        (
+            query.url.as_str(),
+            ranked.top.iter().map(|g| gallery[*g].url.as_str()).collect(),
+        )
+    });
     write_whole(&args.out, submission(answers).as_bytes())?;
     eprintln!("{} queries in a gallery of {}", queries.len(), gallery.len());
     print(&args.out.display().to_string())
@@ -137,7 +164,11 @@ pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice)
 /// Rows of photos that must all be there and readable.
 fn rows(photos: &[Boxed], folder: &Path, domain: &str) -> anyhow::Result<Vec<Row>> {
     let found: Vec<Option<PathBuf>> = photos.iter().map(|photo| find(folder, &photo.url)).collect();
-    let missing = photos.iter().zip(&found).filter(|(_, path)| path.is_none()).map(|(photo, _)| photo.url.as_str());
+    let missing = photos
+        .iter()
+        .zip(&found)
+        .filter(|(_, path)| path.is_none())
+        .map(|(photo, _)| photo.url.as_str());
     none_missing(
         missing,
         folder,
@@ -154,7 +185,13 @@ fn rows(photos: &[Boxed], folder: &Path, domain: &str) -> anyhow::Result<Vec<Row
                 eprintln!("the box of {} lies outside; the whole photo is taken", boxed.url);
             }
             let (split, domain) = (SUBMITTED.to_owned(), domain.to_owned());
-            Ok(Row { path: path.display().to_string(), split, domain, bounds, ..Row::default() })
+            Ok(Row {
+                path: path.display().to_string(),
+                split,
+                domain,
+                bounds,
+                ..Row::default()
+            })
         },
         none,
     )

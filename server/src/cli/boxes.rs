@@ -52,7 +52,9 @@ pub(super) fn boxes(args: &BoxesArgs) -> anyhow::Result<()> {
     let whole = [0.0, 0.0, 1.0, 1.0];
     let figure = |of: &(dyn Fn(&Boxes) -> Shares + Sync)| -> Interval {
         let overlaps: Vec<f64> = measured.iter().map(|boxes| overlap(&boxes.truth, &of(boxes))).collect();
-        interval(overlaps.len(), 1, |drawn| mean_of_numbers(drawn.iter().map(|at| overlaps[*at])))
+        interval(overlaps.len(), 1, |drawn| {
+            mean_of_numbers(drawn.iter().map(|at| overlaps[*at]))
+        })
     };
     let proposals = measured.iter().filter(|boxes| boxes.proposed.is_some()).count();
     print(&format!(
@@ -69,28 +71,47 @@ pub(super) fn boxes(args: &BoxesArgs) -> anyhow::Result<()> {
 
 /// The boxes of a split's photos that have a mask which shows something.
 fn of_split(images: &Arc<Images>, split: &str, args: &BoxesArgs, propose: bool) -> anyhow::Result<Vec<Boxes>> {
-    let rows = images.dataset().split(split, |row| !row.mask.is_empty(), " with a mask")?;
+    let rows = images
+        .dataset()
+        .split(split, |row| !row.mask.is_empty(), " with a mask")?;
     let of = |row: &usize| -> anyhow::Result<Option<Boxes>> {
         let photo = images.get(*row)?;
-        let Some(mask) = images.mask(*row)? else { return Ok(None) };
+        let Some(mask) = images.mask(*row)? else {
+            return Ok(None);
+        };
         let size = (f64::from(mask.width()), f64::from(mask.height()));
         let (mut truth, mut shown) = ([f64::MAX, f64::MAX, 0.0, 0.0], false);
         for (at, id) in mask.ids().iter().enumerate() {
             if !args.ground.contains(id) {
                 let (x, y) = ((at % mask.width() as usize) as f64, (at / mask.width() as usize) as f64);
-                truth = [truth[0].min(x), truth[1].min(y), truth[2].max(x + 1.0), truth[3].max(y + 1.0)];
+                truth = [
+                    truth[0].min(x),
+                    truth[1].min(y),
+                    truth[2].max(x + 1.0),
+                    truth[3].max(y + 1.0),
+                ];
                 shown = true;
             }
         }
         let shares = |[x0, y0, x1, y1]: Shares| [x0 / size.0, y0 / size.1, x1 / size.0, y1 / size.1];
         let corners = |CropBox { x, y, width, height }| [x, y, x + width, y + height].map(f64::from);
-        let proposed = if propose { Crop::Auto.of(&photo)?.map(corners).map(shares) } else { None };
-        Ok(shown.then(|| Boxes { truth: shares(truth), proposed }))
+        let proposed = if propose {
+            Crop::Auto.of(&photo)?.map(corners).map(shares)
+        } else {
+            None
+        };
+        Ok(shown.then(|| Boxes {
+            truth: shares(truth),
+            proposed,
+        }))
     };
     let boxes = rows.par_iter().map(of).collect::<anyhow::Result<Vec<_>>>()?;
     let boxes: Vec<Boxes> = boxes.into_iter().flatten().collect();
     (!boxes.is_empty()).then_some(boxes).with_context(|| {
-        format!("no mask of '{split}' shows anything but the values {:?}; change --ground", args.ground)
+        format!(
+            "no mask of '{split}' shows anything but the values {:?}; change --ground",
+            args.ground
+        )
     })
 }
 

@@ -41,7 +41,11 @@ pub struct CalibrateArgs {
 
 fn share(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
-    if value > 0.0 && value < 1.0 { Ok(value) } else { Err("it does not lie between 0 and 1".to_owned()) }
+    if value > 0.0 && value < 1.0 {
+        Ok(value)
+    } else {
+        Err("it does not lie between 0 and 1".to_owned())
+    }
 }
 
 pub(super) fn calibrate(args: &CalibrateArgs, choice: DeviceChoice) -> anyhow::Result<()> {
@@ -53,10 +57,21 @@ pub(super) fn calibrate(args: &CalibrateArgs, choice: DeviceChoice) -> anyhow::R
         args.out.display()
     );
     let splits: Vec<String> = std::iter::once(&args.split).chain(&args.check).cloned().collect();
-    let rules = Rules { precision: args.precision, lost: args.lost };
+    let rules = Rules {
+        precision: args.precision,
+        lost: args.lost,
+    };
     let dataset = Dataset::open(&args.data)?;
     let device = choice.open()?;
-    let chosen = choose_points(&bundle, gallery.as_ref(), dataset, &splits, rules, command_line(), &device)?;
+    let chosen = choose_points(
+        &bundle,
+        gallery.as_ref(),
+        dataset,
+        &splits,
+        rules,
+        command_line(),
+        &device,
+    )?;
     bundle_io::write(&args.out, &chosen.manifest, &bundle.1, &device)?;
     eprint!("{chosen}");
     print(&args.out.display().to_string())

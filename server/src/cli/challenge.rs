@@ -95,9 +95,15 @@ pub(super) fn import_style(args: &ImportStyleArgs) -> anyhow::Result<()> {
     if let Some(both) = test.iter().find(|entry| ids.contains(entry.id.as_str())) {
         anyhow::bail!("{} is among the labels and among the images to predict", both.id);
     }
-    let entries: Vec<(Entry, &str)> =
-        labels.into_iter().map(|entry| (entry, "train")).chain(test.into_iter().map(|entry| (entry, "test"))).collect();
-    let allowed = Allowed { missing: args.max_missing, errors: args.max_errors };
+    let entries: Vec<(Entry, &str)> = labels
+        .into_iter()
+        .map(|entry| (entry, "train"))
+        .chain(test.into_iter().map(|entry| (entry, "test")))
+        .collect();
+    let allowed = Allowed {
+        missing: args.max_missing,
+        errors: args.max_errors,
+    };
     for (split, n) in import(&entries, &args.images, &args.out, allowed)? {
         eprintln!("{split}: {n} images");
     }
@@ -108,7 +114,11 @@ pub(super) fn import_style(args: &ImportStyleArgs) -> anyhow::Result<()> {
 type Answers = Vec<(String, [bool; 13])>;
 
 pub(super) fn submit(args: &SubmitArgs, device: DeviceChoice) -> anyhow::Result<()> {
-    anyhow::ensure!(!args.out.exists(), "{} is there already; name another file with --out", args.out.display());
+    anyhow::ensure!(
+        !args.out.exists(),
+        "{} is there already; name another file with --out",
+        args.out.display()
+    );
     let wanted = args.test.as_deref().map(read).transpose()?;
     let answers = match (&args.ensemble, &args.zoo, &args.images) {
         (Some(ensemble), Some(zoo), _) => by_ensemble(args, ensemble, zoo, wanted.as_deref())?,
@@ -128,14 +138,30 @@ fn by_bundles(
     wanted: Option<Vec<Entry>>,
     device: DeviceChoice,
 ) -> anyhow::Result<Answers> {
-    let bundles: Vec<_> = args.bundle.iter().map(|dir| bundle_io::read(dir)).collect::<Result<_, _>>()?;
+    let bundles: Vec<_> = args
+        .bundle
+        .iter()
+        .map(|dir| bundle_io::read(dir))
+        .collect::<Result<_, _>>()?;
     let labels = &bundles.first().context("name a bundle")?.0.labels;
     let entries = wanted.map_or_else(|| all_in(folder), Ok)?;
     let found = find_images(&entries, folder)?;
-    let missing = entries.iter().zip(&found).filter(|(_, path)| path.is_none()).map(|(entry, _)| entry.id.as_str());
+    let missing = entries
+        .iter()
+        .zip(&found)
+        .filter(|(_, path)| path.is_none())
+        .map(|(entry, _)| entry.id.as_str());
     // A submission without some of its ids is worth nothing.
-    none_missing(missing, folder, "a submission must answer for every image; fetch those that are missing")?;
-    let row = |path: &PathBuf| Row { path: path.display().to_string(), split: "test".to_owned(), ..Row::default() };
+    none_missing(
+        missing,
+        folder,
+        "a submission must answer for every image; fetch those that are missing",
+    )?;
+    let row = |path: &PathBuf| Row {
+        path: path.display().to_string(),
+        split: "test".to_owned(),
+        ..Row::default()
+    };
     let rows = found.iter().flatten().map(row).collect();
     let dataset = Dataset::of(rows);
     let tune = if args.tune_predictions.is_empty() {
@@ -143,7 +169,12 @@ fn by_bundles(
     } else {
         Some(Table::out_of_fold(&tables(&args.tune_predictions)?)?)
     };
-    let options = Options { views: args.views.clone(), tune, thresholds: args.thresholds, ..Options::default() };
+    let options = Options {
+        views: args.views.clone(),
+        tune,
+        thresholds: args.thresholds,
+        ..Options::default()
+    };
     let thresholds = thresholds_of(&bundles, &options)?;
     let rows: Vec<usize> = (0..entries.len()).collect();
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&bundles[0].0.input));
@@ -171,7 +202,15 @@ fn all_in(folder: &Path) -> anyhow::Result<Vec<Entry>> {
         }
     }
     anyhow::ensure!(!names.is_empty(), "there is no image in {}", folder.display());
-    Ok(names.into_iter().map(|(id, url)| Entry { id, url, split: None, styles: None }).collect())
+    Ok(names
+        .into_iter()
+        .map(|(id, url)| Entry {
+            id,
+            url,
+            split: None,
+            styles: None,
+        })
+        .collect())
 }
 
 fn by_ensemble(args: &SubmitArgs, dir: &Path, zoo: &Path, wanted: Option<&[Entry]>) -> anyhow::Result<Answers> {
@@ -179,16 +218,36 @@ fn by_ensemble(args: &SubmitArgs, dir: &Path, zoo: &Path, wanted: Option<&[Entry
     let (probs, thresholds) = ensemble.split(&args.xgboost.load()?, &zoo, &args.split, args.bagging)?;
     let places = places(&zoo.labels)?;
     let samples = &zoo.split(&args.split)?.samples;
-    let id = |path: &str| Path::new(path).file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+    let id = |path: &str| {
+        Path::new(path)
+            .file_stem()
+            .map_or_else(String::new, |s| s.to_string_lossy().into_owned())
+    };
     // An imported dataset knows the id as its item; elsewhere it is the file's name.
-    let ids = samples.iter().map(|s| if s.item_id.is_empty() { id(&s.path) } else { s.item_id.to_string() });
-    let found: Answers = ids.zip(&probs).map(|(id, probs)| (id, styles(probs, &thresholds, &places))).collect();
+    let ids = samples.iter().map(|s| {
+        if s.item_id.is_empty() {
+            id(&s.path)
+        } else {
+            s.item_id.to_string()
+        }
+    });
+    let found: Answers = ids
+        .zip(&probs)
+        .map(|(id, probs)| (id, styles(probs, &thresholds, &places)))
+        .collect();
     let by_id: BTreeMap<&str, [bool; 13]> = found.iter().map(|(id, styles)| (id.as_str(), *styles)).collect();
-    anyhow::ensure!(by_id.len() == found.len(), "several images of '{}' have one id", args.split);
+    anyhow::ensure!(
+        by_id.len() == found.len(),
+        "several images of '{}' have one id",
+        args.split
+    );
     let Some(wanted) = wanted else { return Ok(found) };
     let answer = |entry: &Entry| {
         let styles = by_id.get(entry.id.as_str()).with_context(|| {
-            format!("the zoo's split '{}' has no prediction of {}, which the list asks for", args.split, entry.id)
+            format!(
+                "the zoo's split '{}' has no prediction of {}, which the list asks for",
+                args.split, entry.id
+            )
         })?;
         Ok((entry.id.clone(), *styles))
     };

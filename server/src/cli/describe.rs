@@ -30,8 +30,20 @@ pub(super) fn describe(dir: &Path) -> anyhow::Result<()> {
         }
     }
     let mut text = String::new();
-    for (name, Split { images, items, without_item }) in &splits {
-        let bare = if *without_item > 0 { format!(", {without_item} without item_id") } else { String::new() };
+    for (
+        name,
+        Split {
+            images,
+            items,
+            without_item,
+        },
+    ) in &splits
+    {
+        let bare = if *without_item > 0 {
+            format!(", {without_item} without item_id")
+        } else {
+            String::new()
+        };
         text += &format!("{name}: {images} images of {} items{bare}\n", items.len());
     }
     for label in dataset.vocabulary() {
@@ -44,23 +56,39 @@ pub(super) fn describe(dir: &Path) -> anyhow::Result<()> {
     }
     print(&text)?;
     if splits.contains_key(TRAIN) {
-        let learnt: BTreeSet<&str> =
-            dataset.rows.iter().filter(|row| row.split == TRAIN).flat_map(Row::labels).collect();
-        let unseen = dataset.vocabulary().into_iter().filter(|label| !learnt.is_empty() && !learnt.contains(&**label));
+        let learnt: BTreeSet<&str> = dataset
+            .rows
+            .iter()
+            .filter(|row| row.split == TRAIN)
+            .flat_map(Row::labels)
+            .collect();
+        let unseen = dataset
+            .vocabulary()
+            .into_iter()
+            .filter(|label| !learnt.is_empty() && !learnt.contains(&**label));
         say(
             "labels have no photo in 'train', so nothing learns them; add photos, or take the labels away",
             unseen.collect(),
         );
     }
     let at = |row: usize| {
-        format!("{} (line {}, {})", dataset.rows[row].path, dataset.rows[row].line, dataset.rows[row].split)
+        format!(
+            "{} (line {}, {})",
+            dataset.rows[row].path, dataset.rows[row].line, dataset.rows[row].split
+        )
     };
     let missing = dataset
         .missing()
         .into_iter()
         .map(|missing| at(missing.row) + &missing.hint.map_or_else(String::new, |hint| format!(": {hint}")));
-    say("files are not there; correct the paths, or remove the rows", missing.collect());
-    let same = dataset.same_bytes().into_iter().map(|[row, first]| format!("{} is {}", at(row), at(first)));
+    say(
+        "files are not there; correct the paths, or remove the rows",
+        missing.collect(),
+    );
+    let same = dataset
+        .same_bytes()
+        .into_iter()
+        .map(|[row, first]| format!("{} is {}", at(row), at(first)));
     say(
         "files are also in another split under another name, so figures would be too good; keep one of each",
         same.collect(),

@@ -51,7 +51,10 @@ struct FilterFlags {
 impl FilterFlags {
     fn options(&self) -> anyhow::Result<FilterOptions> {
         anyhow::ensure!(self.keep > 0, "--keep must be at least 1");
-        Ok(FilterOptions { keep: self.keep, correlation: self.correlation })
+        Ok(FilterOptions {
+            keep: self.keep,
+            correlation: self.correlation,
+        })
     }
 }
 
@@ -170,13 +173,19 @@ pub(super) fn run(command: &EnsembleCommand) -> anyhow::Result<()> {
         }
         EnsembleCommand::Predict(args) => {
             let (ensemble, zoo) = (Ensemble::read(&args.ensemble)?, Zoo::read(&args.zoo)?);
-            ensemble.predict(&args.xgboost.load()?, &zoo, &args.name, args.bagging)?.write(&args.out)?;
+            ensemble
+                .predict(&args.xgboost.load()?, &zoo, &args.name, args.bagging)?
+                .write(&args.out)?;
             print(&args.out.display().to_string())
         }
         EnsembleCommand::Report(args) => {
             let (ensemble, zoo) = (Ensemble::read(&args.ensemble)?, Zoo::read(&args.zoo)?);
             let report = ensemble::report(&ensemble, &args.xgboost.load()?, &zoo)?;
-            if args.json { print(&serde_json::to_string_pretty(&report)?) } else { print(&report.to_string()) }
+            if args.json {
+                print(&serde_json::to_string_pretty(&report)?)
+            } else {
+                print(&report.to_string())
+            }
         }
     }
 }
@@ -187,14 +196,22 @@ fn collect(args: &CollectArgs) -> anyhow::Result<()> {
     for (candidate, what) in &zoo.incomplete {
         eprintln!("left out of ensembling {candidate}: {what}");
     }
-    let splits: Vec<String> = zoo.splits.iter().map(|(name, s)| format!("{name} {}", s.samples.len())).collect();
+    let splits: Vec<String> = zoo
+        .splits
+        .iter()
+        .map(|(name, s)| format!("{name} {}", s.samples.len()))
+        .collect();
     eprintln!(
         "collected {} labels, {} candidates (model and epoch), folds {:?}; pictures: out of fold {}, {}",
         zoo.labels.len(),
         zoo.candidates.len(),
         zoo.folds,
         zoo.oof.len(),
-        if splits.is_empty() { "no other split".to_owned() } else { splits.join(", ") }
+        if splits.is_empty() {
+            "no other split".to_owned()
+        } else {
+            splits.join(", ")
+        }
     );
     print(&args.out.display().to_string())
 }
@@ -202,7 +219,9 @@ fn collect(args: &CollectArgs) -> anyhow::Result<()> {
 fn filter(args: &FilterArgs) -> anyhow::Result<()> {
     let (zoo, options) = (Zoo::read(&args.zoo)?, args.filter.options()?);
     let units = (0..zoo.labels.len()).flat_map(|label| (0..zoo.folds.len()).map(move |fold| (label, fold)));
-    let choices: Vec<Choice> = units.map(|(label, fold)| ensemble::filter(&zoo, label, fold, options)).collect();
+    let choices: Vec<Choice> = units
+        .map(|(label, fold)| ensemble::filter(&zoo, label, fold, options))
+        .collect();
     if args.json {
         return print(&serde_json::to_string_pretty(&choices)?);
     }
@@ -229,7 +248,11 @@ fn fit(args: &FitArgs) -> anyhow::Result<()> {
     };
     match args.shard {
         None => {
-            anyhow::ensure!(!args.out.exists(), "{} exists already; name another --out", args.out.display());
+            anyhow::ensure!(
+                !args.out.exists(),
+                "{} exists already; name another --out",
+                args.out.display()
+            );
             let fitted = fit(Shard { index: 1, of: 1 })?;
             finish(&Ensemble::new(&xgboost, &zoo.zoo, origin.clone(), fitted)?, &args.out)
         }
@@ -246,6 +269,10 @@ fn fit(args: &FitArgs) -> anyhow::Result<()> {
 
 fn finish(ensemble: &Ensemble, out: &Path) -> anyhow::Result<()> {
     ensemble.write(out)?;
-    eprintln!("{} boosters of {} labels", ensemble.fitted.len(), ensemble.origin.labels.len());
+    eprintln!(
+        "{} boosters of {} labels",
+        ensemble.fitted.len(),
+        ensemble.origin.labels.len()
+    );
     print(&out.display().to_string())
 }

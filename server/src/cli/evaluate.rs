@@ -57,10 +57,29 @@ impl AfterArgs {
     /// # Errors
     /// If the category bundle cannot be read.
     pub(super) fn instances(&self) -> anyhow::Result<Instances> {
-        let Self { augment_gallery, storage, rerank, whiten, fusion, .. } = *self;
-        let search = Search { augment_gallery, storage, rerank, whiten, ..Search::default() };
+        let Self {
+            augment_gallery,
+            storage,
+            rerank,
+            whiten,
+            fusion,
+            ..
+        } = *self;
+        let search = Search {
+            augment_gallery,
+            storage,
+            rerank,
+            whiten,
+            ..Search::default()
+        };
         let category = self.category_bundle.as_deref().map(bundle_io::read).transpose()?;
-        Ok(Instances { search, fusion, tune_split: self.tune_split.clone(), category, ..Instances::default() })
+        Ok(Instances {
+            search,
+            fusion,
+            tune_split: self.tune_split.clone(),
+            category,
+            ..Instances::default()
+        })
     }
 }
 
@@ -122,7 +141,11 @@ pub struct EvaluateArgs {
 }
 
 pub(super) fn evaluate(args: &EvaluateArgs, choice: DeviceChoice) -> anyhow::Result<()> {
-    let bundles: Vec<_> = args.bundle.iter().map(|dir| bundle_io::read(dir)).collect::<Result<_, _>>()?;
+    let bundles: Vec<_> = args
+        .bundle
+        .iter()
+        .map(|dir| bundle_io::read(dir))
+        .collect::<Result<_, _>>()?;
     let dataset = Dataset::open(&args.data)?;
     let options = options(args)?;
     if let Some(path) = &args.predictions {
@@ -176,22 +199,40 @@ fn options(args: &EvaluateArgs) -> anyhow::Result<Options> {
     };
     let plain = args.after.instances()?;
     let instances = Instances {
-        search: Search { direction: args.direction, ..plain.search },
+        search: Search {
+            direction: args.direction,
+            ..plain.search
+        },
         recall_at: args.recall_at.clone(),
         turn_queries: args.turn_queries,
         propose_boxes: args.propose_boxes,
         failures: if args.failures.is_some() { FAILURES } else { 0 },
         ..plain
     };
-    Ok(Options { views: args.views.clone(), tune, thresholds: args.thresholds, instances })
+    Ok(Options {
+        views: args.views.clone(),
+        tune,
+        thresholds: args.thresholds,
+        instances,
+    })
 }
 
 fn answer(report: &(impl Serialize + std::fmt::Display), json: bool) -> anyhow::Result<()> {
-    if json { print(&serde_json::to_string_pretty(report)?) } else { print(&report.to_string()) }
+    if json {
+        print(&serde_json::to_string_pretty(report)?)
+    } else {
+        print(&report.to_string())
+    }
 }
 
 /// The predictions table that each path names, of a run folder that of its best epoch.
 pub(super) fn tables(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let table = |path: &PathBuf| if path.is_dir() { Record::read(path).best_predictions() } else { Ok(path.clone()) };
+    let table = |path: &PathBuf| {
+        if path.is_dir() {
+            Record::read(path).best_predictions()
+        } else {
+            Ok(path.clone())
+        }
+    };
     paths.iter().map(table).collect()
 }

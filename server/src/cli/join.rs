@@ -30,13 +30,21 @@ pub struct JoinArgs {
 }
 
 pub(super) fn join(args: &JoinArgs, choice: DeviceChoice) -> anyhow::Result<()> {
-    let bundles: Vec<_> = args.bundle.iter().map(|dir| bundle_io::read(dir)).collect::<Result<_, _>>()?;
+    let bundles: Vec<_> = args
+        .bundle
+        .iter()
+        .map(|dir| bundle_io::read(dir))
+        .collect::<Result<_, _>>()?;
     anyhow::ensure!(
         !args.out.join(MANIFEST_FILE).exists(),
         "{} holds a bundle already; choose another folder",
         args.out.display()
     );
-    let shares = if args.share.is_empty() { vec![1; bundles.len()] } else { args.share.clone() };
+    let shares = if args.share.is_empty() {
+        vec![1; bundles.len()]
+    } else {
+        args.share.clone()
+    };
     anyhow::ensure!(
         shares.len() == bundles.len(),
         "{} shares for {} bundles; give --share one number a bundle",
@@ -55,14 +63,24 @@ pub(super) fn join(args: &JoinArgs, choice: DeviceChoice) -> anyhow::Result<()> 
             manifest.projection.is_none(),
             "{dir} is whitened; name the bundle that it was made of, and whiten what comes out"
         );
-        anyhow::ensure!(config.joined.is_empty(), "{dir} is joined already; name the bundles that it was made of");
+        anyhow::ensure!(
+            config.joined.is_empty(),
+            "{dir} is joined already; name the bundles that it was made of"
+        );
         anyhow::ensure!(
             manifest.input == first.input,
             "{dir} expects another input than {}; a photo is prepared once for all networks, so train them with the same [input]",
             args.bundle[0].display()
         );
         let net = load_retrieval(manifest, weights, &device)?;
-        nets.push((if manifest.weights.folded { net } else { net.fold_batch_norm() }, *share));
+        nets.push((
+            if manifest.weights.folded {
+                net
+            } else {
+                net.fold_batch_norm()
+            },
+            *share,
+        ));
         let mut config = config.clone();
         config.share = *share;
         configs.push(config);
@@ -71,7 +89,9 @@ pub(super) fn join(args: &JoinArgs, choice: DeviceChoice) -> anyhow::Result<()> 
     let mut config = configs.remove(0);
     config.joined = configs;
     // Nothing is lost where bundles keep f16, as those from a training do.
-    let all_half = bundles.iter().all(|(manifest, _)| manifest.weights.dtype == Precision::F16.name());
+    let all_half = bundles
+        .iter()
+        .all(|(manifest, _)| manifest.weights.dtype == Precision::F16.name());
     let precision = if all_half { Precision::F16 } else { Precision::F32 };
     let weights = save(&net.joined_with(share, nets), precision)?;
     let names = |of: fn(&Manifest) -> &str| bundles.iter().map(|(m, _)| of(m)).collect::<Vec<_>>().join("+");

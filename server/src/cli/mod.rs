@@ -198,7 +198,10 @@ fn print(text: &str) -> anyhow::Result<()> {
 
 /// The command as it was given, for the record.
 fn command_line() -> String {
-    std::iter::once("selvedge".to_owned()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ")
+    std::iter::once("selvedge".to_owned())
+        .chain(std::env::args().skip(1))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The recipe with its settings, on another dataset if one is named.
@@ -225,7 +228,9 @@ fn train(args: &TrainArgs, recipe: &Recipe, teachers: Vec<PathBuf>, choice: Devi
     };
     // Inside a pool of its own the CPU backend splits work without handing every operation over to other threads; the
     // loader keeps the global pool, so neither waits for the other.
-    let pool = rayon::ThreadPoolBuilder::new().build().context("cannot start the threads to compute on")?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .build()
+        .context("cannot start the threads to compute on")?;
     let bundle = pool.install(|| export::train(recipe, &order, &device))?;
     print(&bundle.display().to_string())
 }

@@ -91,8 +91,10 @@ pub(super) fn tag(args: &TagArgs, choice: DeviceChoice) -> anyhow::Result<()> {
     if args.json {
         return print(&serde_json::to_string_pretty(&tags)?);
     }
-    let lines: Vec<String> =
-        tags.iter().map(|tag| format!("{} {:.3}  {}", if tag.on { "+" } else { " " }, tag.prob, tag.id)).collect();
+    let lines: Vec<String> = tags
+        .iter()
+        .map(|tag| format!("{} {:.3}  {}", if tag.on { "+" } else { " " }, tag.prob, tag.id))
+        .collect();
     print(&lines.join("\n"))
 }
 
@@ -116,5 +118,8 @@ pub(super) fn embed(args: &EmbedArgs, choice: DeviceChoice) -> anyhow::Result<()
 
 fn run(spec: &InputSpec, input: Vec<f32>, device: &Device, forward: impl FnOnce(Tensor<4>) -> Tensor<2>) -> Vec<f32> {
     let data = TensorData::new(input, [1, 3, spec.height, spec.width]);
-    forward(Tensor::from_data(data, device)).into_data().iter::<f32>().collect()
+    forward(Tensor::from_data(data, device))
+        .into_data()
+        .iter::<f32>()
+        .collect()
 }

@@ -78,17 +78,28 @@ pub(super) fn augmented(args: &AugmentedArgs, device: DeviceChoice) -> anyhow::R
     let mut rows = dataset.split(&args.split, |_| true, "")?;
     if let Some(recolouring) = &recolouring {
         rows.retain(|row| recolouring.rows.contains(row));
-        anyhow::ensure!(!rows.is_empty(), "[recolour] recolours no photo of split '{}'", args.split);
+        anyhow::ensure!(
+            !rows.is_empty(),
+            "[recolour] recolours no photo of split '{}'",
+            args.split
+        );
     }
     let step = (rows.len() / args.photos.max(1)).max(1);
     let rows: Vec<usize> = rows.into_iter().step_by(step).take(args.photos).collect();
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&recipe.input));
     let (width, height) = (recipe.input.width as u32, recipe.input.height as u32);
 
-    let mut columns: Vec<Vec<RgbImage>> =
-        vec![rows.iter().map(|row| Ok(images.get(*row)?.to_rgb())).collect::<anyhow::Result<_>>()?];
+    let mut columns: Vec<Vec<RgbImage>> = vec![
+        rows.iter()
+            .map(|row| Ok(images.get(*row)?.to_rgb()))
+            .collect::<anyhow::Result<_>>()?,
+    ];
     for epoch in 0..args.draws {
-        let plan = Plan { batches: vec![rows.clone()], seed: recipe.seed, epoch };
+        let plan = Plan {
+            batches: vec![rows.clone()],
+            seed: recipe.seed,
+            epoch,
+        };
         let source = Source {
             images: Arc::clone(&images),
             spec: recipe.input.clone(),
@@ -104,25 +115,41 @@ pub(super) fn augmented(args: &AugmentedArgs, device: DeviceChoice) -> anyhow::R
             columns.push(seen.collect());
         }
     }
-    let page: Vec<RgbImage> =
-        (0..rows.len()).flat_map(|row| columns.iter().map(move |column| column[row].clone())).collect();
+    let page: Vec<RgbImage> = (0..rows.len())
+        .flat_map(|row| columns.iter().map(move |column| column[row].clone()))
+        .collect();
     let page = lay_out(&page, columns.len(), args.cell);
-    page.save(&args.out).with_context(|| format!("cannot write {}", args.out.display()))?;
+    page.save(&args.out)
+        .with_context(|| format!("cannot write {}", args.out.display()))?;
     print(&args.out.display().to_string())
 }
 
 /// The peer, `tests/load/loader_peer.py`, does the same with PyTorch and torchvision.
 pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<()> {
-    anyhow::ensure!(args.threads > 0 && args.passes > 0, "--threads and --passes must be at least 1");
-    anyhow::ensure!(args.width > 0 && args.height > 0, "--width and --height must be at least 1");
+    anyhow::ensure!(
+        args.threads > 0 && args.passes > 0,
+        "--threads and --passes must be at least 1"
+    );
+    anyhow::ensure!(
+        args.width > 0 && args.height > 0,
+        "--width and --height must be at least 1"
+    );
     let dataset = Dataset::open(&args.data)?;
     let rows: Vec<usize> = (0..dataset.rows.len().min(args.limit)).collect();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build().context("cannot start the threads")?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(args.threads)
+        .build()
+        .context("cannot start the threads")?;
     let source = Source {
         // Nothing is kept, so that every pass decodes.
         images: Arc::new(Images::keeping(Arc::new(dataset), 0)),
         spec: InputSpec::new(args.width, args.height, Fit::Stretch),
-        augment: Some(Augment { crop_width: 0.15, crop_height: 0.10, flip: true, ..Augment::default() }),
+        augment: Some(Augment {
+            crop_width: 0.15,
+            crop_height: 0.10,
+            flip: true,
+            ..Augment::default()
+        }),
         recolour: None,
         maps: None,
         pool: Some(Arc::new(pool)),
@@ -130,7 +157,11 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<()> {
     let mut rates = Vec::with_capacity(args.passes);
     // A pass more than is counted: the first also reads the files from the disk.
     for epoch in 0..=args.passes {
-        let plan = Plan { batches: rows.chunks(32).map(<[usize]>::to_vec).collect(), seed: 1, epoch };
+        let plan = Plan {
+            batches: rows.chunks(32).map(<[usize]>::to_vec).collect(),
+            seed: 1,
+            epoch,
+        };
         let begun = Instant::now();
         let mut images = 0;
         for batch in Loader::open(source.clone(), plan) {

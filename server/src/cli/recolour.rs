@@ -92,7 +92,11 @@ impl<'a> Line<'a> {
             path,
             split: &row.split,
             labels: &row.labels,
-            item_id: if row.item_id.is_empty() { &row.path } else { &row.item_id },
+            item_id: if row.item_id.is_empty() {
+                &row.path
+            } else {
+                &row.item_id
+            },
             category: &row.category,
             domain: &row.domain,
             mask,
@@ -104,27 +108,46 @@ impl<'a> Line<'a> {
 }
 
 pub(super) fn recolour_dataset(args: &RecolourArgs, device: DeviceChoice) -> anyhow::Result<()> {
-    anyhow::ensure!(!args.out.exists(), "{} is there already; name another folder with --out", args.out.display());
+    anyhow::ensure!(
+        !args.out.exists(),
+        "{} is there already; name another folder with --out",
+        args.out.display()
+    );
     anyhow::ensure!(args.copies > 0, "--copies must be at least 1");
     let mut dataset = Dataset::open(&args.dir)?;
     dataset.leave_out_corrupt(|row| is_chosen(row, args), true, Limit::Share(args.max_errors))?;
     let rows = chosen(&dataset, args)?;
     let images = Arc::new(Images::keeping(Arc::new(dataset), 0));
-    let bare = rows.iter().filter(|row| images.dataset().rows[**row].mask.is_empty()).count();
+    let bare = rows
+        .iter()
+        .filter(|row| images.dataset().rows[**row].mask.is_empty())
+        .count();
     let finding = bar(bare, "segmenting");
     let person = (!args.person.is_empty()).then_some(&args.person[..]);
-    let garments =
-        segmenter::garments(&images, &rows, person, args.segmenter.as_deref(), &device.open()?, || finding.inc(1))?;
+    let garments = segmenter::garments(
+        &images,
+        &rows,
+        person,
+        args.segmenter.as_deref(),
+        &device.open()?,
+        || finding.inc(1),
+    )?;
     finding.finish_and_clear();
 
-    let work = Work { args, images: &images, out: &args.out };
+    let work = Work {
+        args,
+        images: &images,
+        out: &args.out,
+    };
     let mut table = csv::Writer::from_writer(Vec::new());
     let (mut page, mut n, mut plain) = (Vec::new(), 0, 0);
     let every = rows.len().div_ceil(SHEET);
     let bar = bar(rows.len(), "recolouring");
     for (at, row) in rows.iter().copied().enumerate() {
         bar.inc(1);
-        let Some(garment) = garments.of(&images, row)? else { continue };
+        let Some(garment) = garments.of(&images, row)? else {
+            continue;
+        };
         let before = images.get(row)?.to_rgb();
         let copies = work.copies(row, &before, &garment);
         if copies.is_empty() {
@@ -146,13 +169,27 @@ pub(super) fn recolour_dataset(args: &RecolourArgs, device: DeviceChoice) -> any
     anyhow::ensure!(n > 0, "none of {} photos shows a garment", rows.len());
     if args.with_originals {
         let home = std::fs::canonicalize(&args.dir)?;
-        let place = |path: &str| if path.is_empty() { String::new() } else { home.join(path).display().to_string() };
+        let place = |path: &str| {
+            if path.is_empty() {
+                String::new()
+            } else {
+                home.join(path).display().to_string()
+            }
+        };
         let dataset = images.dataset();
-        for (_, row) in dataset.rows.iter().enumerate().filter(|(at, _)| !dataset.left_out.contains(at)) {
-            let r#box = row
-                .bounds
-                .map_or_else(String::new, |b| format!("{} {} {} {}", b.x, b.y, b.x + b.width, b.y + b.height));
-            table.serialize(Line { r#box, ..Line::of(row, place(&row.path), place(&row.mask)) })?;
+        for (_, row) in dataset
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !dataset.left_out.contains(at))
+        {
+            let r#box = row.bounds.map_or_else(String::new, |b| {
+                format!("{} {} {} {}", b.x, b.y, b.x + b.width, b.y + b.height)
+            });
+            table.serialize(Line {
+                r#box,
+                ..Line::of(row, place(&row.path), place(&row.mask))
+            })?;
         }
     }
     // Last, so that a folder with a manifest is whole.
@@ -165,7 +202,8 @@ pub(super) fn recolour_dataset(args: &RecolourArgs, device: DeviceChoice) -> any
         // Whole groups of before and after in a row, as many as fill it.
         let columns = (args.copies + 1) * (8 / (args.copies + 1)).max(1);
         let page = lay_out(&page, columns, CELL);
-        page.save(path).with_context(|| format!("cannot write {}", path.display()))?;
+        page.save(path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     print(&args.out.display().to_string())
 }
@@ -180,7 +218,11 @@ fn is_chosen(row: &Row, args: &RecolourArgs) -> bool {
 fn chosen(dataset: &Dataset, args: &RecolourArgs) -> anyhow::Result<Vec<usize>> {
     let known = dataset.vocabulary();
     if let Some(label) = args.labels.iter().find(|label| !known.contains(label)) {
-        anyhow::bail!("no photo of {} carries the label '{label}'; it has {}", args.dir.display(), known.join(", "));
+        anyhow::bail!(
+            "no photo of {} carries the label '{label}'; it has {}",
+            args.dir.display(),
+            known.join(", ")
+        );
     }
     let rows = dataset.split(TRAIN, |row| is_chosen(row, args), " with one of these labels")?;
     let limit = args.limit.unwrap_or(rows.len()).clamp(1, rows.len());
@@ -196,7 +238,11 @@ struct Work<'a> {
 impl Work<'_> {
     /// Recoloured copies of a row's photo; none if it shows no garment.
     fn copies(&self, row: usize, before: &RgbImage, garment: &Coverage) -> Vec<RgbImage> {
-        let extent = if self.args.whole { Extent::Whole } else { Extent::Garment };
+        let extent = if self.args.whole {
+            Extent::Whole
+        } else {
+            Extent::Garment
+        };
         let copy = |copy: usize| {
             let mut rng = ChaCha8Rng::seed_from_u64(self.args.seed);
             // One stream a copy: other labels or limits change none of the others' colours.
@@ -222,7 +268,9 @@ impl Work<'_> {
 
     /// The mask that all copies share, or an empty path.
     fn write_mask(&self, row: usize) -> anyhow::Result<String> {
-        let Some(mask) = self.images.mask(row)? else { return Ok(String::new()) };
+        let Some(mask) = self.images.mask(row)? else {
+            return Ok(String::new());
+        };
         let map = GrayImage::from_raw(mask.width(), mask.height(), mask.ids().to_vec()).context("a mask has ids")?;
         let mut bytes = Cursor::new(Vec::new());
         map.write_to(&mut bytes, ImageFormat::Png)?;

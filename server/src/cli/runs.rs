@@ -52,11 +52,19 @@ pub(super) fn run(args: &RunsArgs) -> anyhow::Result<()> {
             if args.json {
                 return print(&serde_json::to_string_pretty(&lines)?);
             }
-            if lines.is_empty() { Ok(()) } else { print(&runs::listed(&lines, &args.dir)) }
+            if lines.is_empty() {
+                Ok(())
+            } else {
+                print(&runs::listed(&lines, &args.dir))
+            }
         }
         Some(RunsCommand::Compare { runs, json }) => {
             let comparison = runs::compare(runs)?;
-            print(&if *json { serde_json::to_string_pretty(&comparison)? } else { comparison.to_string() })
+            print(&if *json {
+                serde_json::to_string_pretty(&comparison)?
+            } else {
+                comparison.to_string()
+            })
         }
         Some(RunsCommand::Report { run, data }) => {
             let page = report::again(run, data.as_deref())?;

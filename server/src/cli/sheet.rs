@@ -40,7 +40,9 @@ pub(super) fn sheet(args: &SheetArgs) -> anyhow::Result<()> {
         args.domain.as_ref().is_none_or(|domain| row.domain == *domain)
             && args.label.as_ref().is_none_or(|label| row.labels().any(|l| l == label))
     };
-    let rows: Vec<usize> = (0..dataset.rows.len()).filter(|row| wanted(&dataset.rows[*row])).collect();
+    let rows: Vec<usize> = (0..dataset.rows.len())
+        .filter(|row| wanted(&dataset.rows[*row]))
+        .collect();
     anyhow::ensure!(
         !rows.is_empty(),
         "no picture of {} is of that domain and label; `selvedge dataset describe` lists what there is",
@@ -68,6 +70,7 @@ pub(super) fn sheet(args: &SheetArgs) -> anyhow::Result<()> {
         args.dir.display()
     );
     let page = lay_out(&page, args.columns, args.cell);
-    page.save(&args.out).with_context(|| format!("cannot write {}", args.out.display()))?;
+    page.save(&args.out)
+        .with_context(|| format!("cannot write {}", args.out.display()))?;
     print(&args.out.display().to_string())
 }

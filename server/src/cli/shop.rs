@@ -138,13 +138,20 @@ pub(super) fn bar(total: usize, what: &str) -> ProgressBar {
 }
 
 pub(super) fn render(args: &RenderArgs) -> anyhow::Result<()> {
-    anyhow::ensure!(args.temper > 0.0 && args.temper <= 1.0, "--temper must lie above 0 and at most at 1");
+    anyhow::ensure!(
+        args.temper > 0.0 && args.temper <= 1.0,
+        "--temper must lie above 0 and at most at 1"
+    );
     let options = RenderOptions {
         items: args.items,
         seed: args.seed,
         size: args.size,
         user_photos: args.user_photos,
-        style_mix: if args.temper < 1.0 { StyleMix::Tempered(args.temper) } else { StyleMix::Real },
+        style_mix: if args.temper < 1.0 {
+            StyleMix::Tempered(args.temper)
+        } else {
+            StyleMix::Real
+        },
         out: args.out.clone(),
     };
     let bar = bar(args.items, "rendering");
@@ -170,7 +177,10 @@ pub(super) fn index(args: &IndexArgs, device: DeviceChoice) -> anyhow::Result<()
     });
     bar.finish_and_clear();
     let summary = summary?;
-    for (what, named) in [("pictures were left out", summary.skipped), ("products have no photo", summary.unfound)] {
+    for (what, named) in [
+        ("pictures were left out", summary.skipped),
+        ("products have no photo", summary.unfound),
+    ] {
         if !named.is_empty() {
             eprintln!("{} {what}\n{}", named.len(), Named(named));
         }
@@ -188,7 +198,14 @@ pub(super) fn index(args: &IndexArgs, device: DeviceChoice) -> anyhow::Result<()
 }
 
 pub(super) fn serve(args: &ServeArgs, device: DeviceChoice) -> anyhow::Result<()> {
-    telemetry::init(if args.log_json { LogFormat::Json } else { LogFormat::Text }, &args.log)?;
+    telemetry::init(
+        if args.log_json {
+            LogFormat::Json
+        } else {
+            LogFormat::Text
+        },
+        &args.log,
+    )?;
     let seconds = |value: f64, name: &str| {
         Duration::try_from_secs_f64(value).with_context(|| format!("--{name} must be a number of seconds"))
     };
@@ -202,7 +219,9 @@ pub(super) fn serve(args: &ServeArgs, device: DeviceChoice) -> anyhow::Result<()
         catalog_dir: args.index.clone(),
         images_dir: args.images.clone(),
         rerank: args.rerank,
-        decode_memory: args.decode_memory.map_or_else(default_decode_memory, |megabytes| megabytes << 20),
+        decode_memory: args
+            .decode_memory
+            .map_or_else(default_decode_memory, |megabytes| megabytes << 20),
         queue: QueueOptions {
             max_batch: args.max_batch.max(1),
             max_wait: Duration::from_millis(args.max_wait_ms),

@@ -55,7 +55,10 @@ pub(super) fn whiten(args: &WhitenArgs, choice: DeviceChoice) -> anyhow::Result<
         bytes: projection.len() as u64,
         sha256: sha256_hex(&projection),
         command: command_line(),
-        data: args.data.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        data: args
+            .data
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         data_sha256: images.dataset().sha256.clone(),
     };
     let whitened = Manifest {
@@ -66,7 +69,15 @@ pub(super) fn whiten(args: &WhitenArgs, choice: DeviceChoice) -> anyhow::Result<
         metrics: BTreeMap::new(),
         ..manifest
     };
-    bundle_io::write(&args.out, &whitened, &Weights { projection: Some(projection), ..weights }, &device)?;
+    bundle_io::write(
+        &args.out,
+        &whitened,
+        &Weights {
+            projection: Some(projection),
+            ..weights
+        },
+        &device,
+    )?;
     eprintln!("{} embeds into {} values", whitened.model_id(), whitened.embedding_dim);
     print(&args.out.display().to_string())
 }

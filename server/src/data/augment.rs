@@ -75,13 +75,29 @@ impl Augment {
             let axis = usize::from(rng.random_bool(0.5));
             scale[axis] = f64::from(rng.random_range(1.0 - self.squeeze..=1.0 + self.stretch));
         }
-        View { crop: Some(CropBox { x, y, width: crop_width, height: crop_height }), scale, mirrored }
+        View {
+            crop: Some(CropBox {
+                x,
+                y,
+                width: crop_width,
+                height: crop_height,
+            }),
+            scale,
+            mirrored,
+        }
     }
 
     /// Whether every strength is one that makes sense.
     pub fn is_valid(&self) -> bool {
-        let shares =
-            [self.crop_width, self.crop_height, self.stretch, self.squeeze, self.light, self.erase, self.saturation];
+        let shares = [
+            self.crop_width,
+            self.crop_height,
+            self.stretch,
+            self.squeeze,
+            self.light,
+            self.erase,
+            self.saturation,
+        ];
         shares.iter().all(|share| (0.0..=0.9).contains(share))
     }
 
@@ -147,11 +163,20 @@ mod tests {
     #[test]
     fn published_augmentation_keeps_its_bounds_and_reaches_them() {
         let none = Augment::default();
-        let crop = Augment { crop_width: 0.15, crop_height: 0.10, ..none };
+        let crop = Augment {
+            crop_width: 0.15,
+            crop_height: 0.10,
+            ..none
+        };
         let stretch = Augment { stretch: 0.10, ..none };
         let squeeze = Augment { squeeze: 0.10, ..none };
         let flip = Augment { flip: true, ..none };
-        let all = Augment { stretch: 0.10, squeeze: 0.10, flip: true, ..crop };
+        let all = Augment {
+            stretch: 0.10,
+            squeeze: 0.10,
+            flip: true,
+            ..crop
+        };
         const SIZE: (u32, u32) = (200, 300);
         for (name, augment, cropped, factors, mirrors) in [
             ("none", none, false, (1.0, 1.0), false),
@@ -164,18 +189,35 @@ mod tests {
             let mut rng = ChaCha8Rng::seed_from_u64(1);
             let views: Vec<View> = (0..4000).map(|_| augment.draw_view(SIZE.0, SIZE.1, &mut rng)).collect();
             let boxes: Vec<CropBox> = views.iter().filter_map(|view| view.crop).collect();
-            assert!(boxes.iter().all(|b| b.x + b.width <= SIZE.0 && b.y + b.height <= SIZE.1), "{name}: outside");
+            assert!(
+                boxes
+                    .iter()
+                    .all(|b| b.x + b.width <= SIZE.0 && b.y + b.height <= SIZE.1),
+                "{name}: outside"
+            );
             let least = |of: fn(&CropBox) -> u32| boxes.iter().map(of).min().unwrap_or(0);
             let expected = if cropped { (170, 270) } else { SIZE };
             assert_eq!((least(|b| b.width), least(|b| b.height)), expected, "{name}");
-            assert!(views.iter().all(|view| view.scale[0] == 1.0 || view.scale[1] == 1.0), "{name}: both sides");
+            assert!(
+                views.iter().all(|view| view.scale[0] == 1.0 || view.scale[1] == 1.0),
+                "{name}: both sides"
+            );
             let scales = || views.iter().flat_map(|view| view.scale);
             let (low, high) = (scales().fold(1.0, f64::min), scales().fold(1.0, f64::max));
-            assert!((low - factors.0).abs() < 1e-3 && low > factors.0 - 1e-6, "{name}: down to {low}");
-            assert!((high - factors.1).abs() < 1e-3 && high < factors.1 + 1e-6, "{name}: up to {high}");
+            assert!(
+                (low - factors.0).abs() < 1e-3 && low > factors.0 - 1e-6,
+                "{name}: down to {low}"
+            );
+            assert!(
+                (high - factors.1).abs() < 1e-3 && high < factors.1 + 1e-6,
+                "{name}: up to {high}"
+            );
             let mirrored = views.iter().filter(|view| view.mirrored).count();
             assert_eq!(mirrored > 0, mirrors, "{name}");
-            assert!(!mirrors || (1800..2200).contains(&mirrored), "{name}: {mirrored} of 4000 are mirrored");
+            assert!(
+                !mirrors || (1800..2200).contains(&mirrored),
+                "{name}: {mirrored} of 4000 are mirrored"
+            );
         }
     }
 }

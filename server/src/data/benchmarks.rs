@@ -94,7 +94,12 @@ pub fn read(format: Format, from: &Path) -> anyhow::Result<Vec<Listed>> {
 pub fn lines(listed: Vec<Listed>, folder: &Path, max_errors: MaxErrors) -> anyhow::Result<(Vec<Line>, Vec<String>)> {
     let folder = std::fs::canonicalize(folder).with_context(|| format!("there is no folder {}", folder.display()))?;
     let found: Vec<Option<PathBuf>> = listed.iter().map(|photo| find(&folder, &photo.name)).collect();
-    one_file_each(listed.iter().zip(&found).filter_map(|(photo, path)| Some((photo.name.as_str(), path.as_deref()?))))?;
+    one_file_each(
+        listed
+            .iter()
+            .zip(&found)
+            .filter_map(|(photo, path)| Some((photo.name.as_str(), path.as_deref()?))),
+    )?;
     let (mut there, mut missing) = (Vec::with_capacity(listed.len()), Vec::new());
     for (photo, path) in listed.into_iter().zip(found) {
         match path {
@@ -102,15 +107,38 @@ pub fn lines(listed: Vec<Listed>, folder: &Path, max_errors: MaxErrors) -> anyho
             None => missing.push(photo.name),
         }
     }
-    let line = |(Listed { split, item_id, category, domain, corners, .. }, path), photo: &Photo| {
+    let line = |(
+        Listed {
+            split,
+            item_id,
+            category,
+            domain,
+            corners,
+            ..
+        },
+        path,
+    ),
+                photo: &Photo| {
         let bounds = match corners {
             Some(corners) => Some(inside(corners, photo).with_context(|| {
-                format!("the box {corners:?} lies outside its {} × {} pixels", photo.width(), photo.height())
+                format!(
+                    "the box {corners:?} lies outside its {} × {} pixels",
+                    photo.width(),
+                    photo.height()
+                )
             })?),
             None => None,
         };
         let (split, domain) = (String::from(split), String::from(domain));
-        Ok(Line { path, split, labels: String::new(), item_id, category, domain, bounds })
+        Ok(Line {
+            path,
+            split,
+            labels: String::new(),
+            item_id,
+            category,
+            domain,
+            bounds,
+        })
     };
     Ok((each_photo(there, |(_, path)| path, line, max_errors)?, missing))
 }
@@ -119,9 +147,14 @@ pub fn lines(listed: Vec<Listed>, folder: &Path, max_errors: MaxErrors) -> anyho
 /// saves it, or by the last part of a url.
 pub fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     let without_scheme = name.split_once("://").map_or(name, |(_, rest)| rest);
-    [folder.join(name), folder.join("Img").join(name), folder.join(without_scheme), folder.join(file_name(name))]
-        .into_iter()
-        .find(|path| path.is_file())
+    [
+        folder.join(name),
+        folder.join("Img").join(name),
+        folder.join(without_scheme),
+        folder.join(file_name(name)),
+    ]
+    .into_iter()
+    .find(|path| path.is_file())
 }
 
 /// Checks that photos, each a name and its file, do not share one: urls of other folders can end alike.
@@ -144,13 +177,26 @@ pub fn one_file_each<'a>(photos: impl IntoIterator<Item = (&'a str, &'a Path)>) 
 /// A box within its picture, which is upright: lists have some that leave it by a pixel or two; `None` if nothing is left.
 pub fn inside([x, y, right, bottom]: Corners, photo: &Photo) -> Option<CropBox> {
     let (right, bottom) = (right.min(photo.width()), bottom.min(photo.height()));
-    (x < right && y < bottom).then(|| CropBox { x, y, width: right - x, height: bottom - y })
+    (x < right && y < bottom).then(|| CropBox {
+        x,
+        y,
+        width: right - x,
+        height: bottom - y,
+    })
 }
 
 fn in_shop(dir: &Path) -> anyhow::Result<Vec<Listed>> {
-    let partition =
-        Table::open(dir, "Eval", "list_eval_partition.txt", &["image_name", "item_id", "evaluation_status"])?;
-    let boxes = boxes(dir, "list_bbox_inshop.txt", &["image_name", "clothes_type", "pose_type"])?;
+    let partition = Table::open(
+        dir,
+        "Eval",
+        "list_eval_partition.txt",
+        &["image_name", "item_id", "evaluation_status"],
+    )?;
+    let boxes = boxes(
+        dir,
+        "list_bbox_inshop.txt",
+        &["image_name", "clothes_type", "pose_type"],
+    )?;
     let mut shown = BTreeSet::new();
     partition.map(|[name, item, status]| {
         let (split, domain) = match status.as_str() {
@@ -161,14 +207,25 @@ fn in_shop(dir: &Path) -> anyhow::Result<Vec<Listed>> {
             other => bail!("'{other}' is none of train, query and gallery"),
         };
         let corners = boxes.get(&name).copied();
-        Ok(vec![Listed { category: category_in(&name), name, split, item_id: item, domain, corners }])
+        Ok(vec![Listed {
+            category: category_in(&name),
+            name,
+            split,
+            item_id: item,
+            domain,
+            corners,
+        }])
     })
 }
 
 fn consumer_to_shop(dir: &Path) -> anyhow::Result<Vec<Listed>> {
     let header = ["image_pair_name_1", "image_pair_name_2", "item_id", "evaluation_status"];
     let partition = Table::open(dir, "Eval", "list_eval_partition.txt", &header)?;
-    let boxes = boxes(dir, "list_bbox_consumer2shop.txt", &["image_name", "clothes_type", "source_type"])?;
+    let boxes = boxes(
+        dir,
+        "list_bbox_consumer2shop.txt",
+        &["image_name", "clothes_type", "source_type"],
+    )?;
     // Photos come in as many lines as they have partners.
     let mut known: HashMap<String, (String, String)> = HashMap::new();
     partition.map(|[user, shop, item, status]| {
@@ -187,7 +244,14 @@ fn consumer_to_shop(dir: &Path) -> anyhow::Result<Vec<Listed>> {
             }
             known.insert(name.clone(), (split.to_owned(), item.clone()));
             let corners = boxes.get(&name).copied();
-            photos.push(Listed { category: category_in(&name), name, split, item_id: item.clone(), domain, corners });
+            photos.push(Listed {
+                category: category_in(&name),
+                name,
+                split,
+                item_id: item.clone(),
+                domain,
+                corners,
+            });
         }
         Ok(photos)
     })
@@ -201,8 +265,20 @@ fn online_products(dir: &Path) -> anyhow::Result<Vec<Listed>> {
         all.extend(table.map(|[_, class, _, name]| {
             // There are no sides; training pairs an item's first photo with the others.
             let domain = if shown.insert(class.clone()) { SHOP } else { USER };
-            let category = name.split('/').next().unwrap_or_default().trim_end_matches("_final").to_owned();
-            Ok(vec![Listed { name, split, item_id: class, category, domain, corners: None }])
+            let category = name
+                .split('/')
+                .next()
+                .unwrap_or_default()
+                .trim_end_matches("_final")
+                .to_owned();
+            Ok(vec![Listed {
+                name,
+                split,
+                item_id: class,
+                category,
+                domain,
+                corners: None,
+            }])
         })?);
     }
     Ok(all)
@@ -221,14 +297,23 @@ fn pairs(file: &Path) -> anyhow::Result<Vec<Listed>> {
     for (number, words) in words(file)? {
         let at = || format!("{} line {number}", file.display());
         let [user, ux0, uy0, ux1, uy1, shop, sx0, sy0, sx1, sy1, class] = &words[..] else {
-            bail!("{}: it has {} words; user_url x1 y1 x2 y2 shop_url x1 y1 x2 y2 class are 11", at(), words.len())
+            bail!(
+                "{}: it has {} words; user_url x1 y1 x2 y2 shop_url x1 y1 x2 y2 class are 11",
+                at(),
+                words.len()
+            )
         };
         let category = class.parse::<usize>().ok().and_then(|class| CLASSES.get(class));
         let category = category
             .with_context(|| format!("{}: the class '{class}' is none of 0 (tops), 1 (bags), 2 (shoes)", at()))?;
         let user = (user.clone(), corners([ux0, uy0, ux1, uy1]).with_context(at)?);
         let shop = (shop.clone(), corners([sx0, sy0, sx1, sy1]).with_context(at)?);
-        pairs.push(Pair { number, category, user, shop });
+        pairs.push(Pair {
+            number,
+            category,
+            user,
+            shop,
+        });
     }
     ensure!(!pairs.is_empty(), "{} has no lines", file.display());
 
@@ -278,7 +363,10 @@ pub fn boxed(file: &Path) -> anyhow::Result<Vec<Boxed>> {
         let [url, x0, y0, x1, y1] = &words[..] else {
             bail!("{}: it has {} words; url x1 y1 x2 y2 are 5", at(), words.len())
         };
-        all.push(Boxed { url: url.clone(), corners: corners([x0, y0, x1, y1]).with_context(at)? });
+        all.push(Boxed {
+            url: url.clone(),
+            corners: corners([x0, y0, x1, y1]).with_context(at)?,
+        });
     }
     ensure!(!all.is_empty(), "{} has no lines", file.display());
     Ok(all)
@@ -304,7 +392,10 @@ fn corners(numbers: [&String; 4]) -> anyhow::Result<Corners> {
             .with_context(|| format!("'{text}' is no coordinate; a box is x1 y1 x2 y2 in pixels"))?;
         *corner = value.round().max(0.0) as u32;
     }
-    ensure!(corners[0] < corners[2] && corners[1] < corners[3], "the box {corners:?} is empty; it is x1 y1 x2 y2");
+    ensure!(
+        corners[0] < corners[2] && corners[1] < corners[3],
+        "the box {corners:?} is empty; it is x1 y1 x2 y2"
+    );
     Ok(corners)
 }
 
@@ -312,7 +403,11 @@ fn corners(numbers: [&String; 4]) -> anyhow::Result<Corners> {
 fn category_in(name: &str) -> String {
     let folder = name.split('/').rev().nth(2).unwrap_or_default();
     let small = folder.to_lowercase();
-    if small == "dress" || Category::from_id(&small).is_some() { small } else { folder.to_owned() }
+    if small == "dress" || Category::from_id(&small).is_some() {
+        small
+    } else {
+        folder.to_owned()
+    }
 }
 
 /// The boxes of a list, if the dataset has it: the header's first words and `x_1 y_1 x_2 y_2`.
@@ -350,7 +445,11 @@ impl<const N: usize> Table<N> {
         let counted = match lines.next_if(|(_, words)| words.len() == 1) {
             None => None,
             Some((number, words)) => Some(words[0].parse::<usize>().ok().with_context(|| {
-                format!("{} line {number}: '{}' is neither a count nor the header", path.display(), words[0])
+                format!(
+                    "{} line {number}: '{}' is neither a count nor the header",
+                    path.display(),
+                    words[0]
+                )
             })?),
         };
         let titled = lines.next().map(|(_, words)| words).unwrap_or_default();
@@ -364,7 +463,11 @@ impl<const N: usize> Table<N> {
         let line = |(number, words): (usize, Vec<String>)| {
             let found = words.len();
             let words: [String; N] = words.try_into().ok().with_context(|| {
-                format!("{} line {number}: it has {found} words; {} are {N}", path.display(), header.join(" "))
+                format!(
+                    "{} line {number}: it has {found} words; {} are {N}",
+                    path.display(),
+                    header.join(" ")
+                )
             })?;
             Ok((number, words))
         };
@@ -393,7 +496,9 @@ impl<const N: usize> Table<N> {
 
 /// A file in a folder or in one of its folders.
 fn locate(dir: &Path, folder: &str, file: &str) -> Option<PathBuf> {
-    [dir.join(folder).join(file), dir.join(file)].into_iter().find(|path| path.is_file())
+    [dir.join(folder).join(file), dir.join(file)]
+        .into_iter()
+        .find(|path| path.is_file())
 }
 
 /// The words of every line that has any, with the line's number.
@@ -407,5 +512,10 @@ fn words(path: &Path) -> anyhow::Result<Vec<(usize, Vec<String>)>> {
         None => anyhow::anyhow!("{}: {what}", path.display()),
     })?;
     let of = |(at, line): (usize, &str)| (at + 1, line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-    Ok(text.lines().enumerate().map(of).filter(|(_, words)| !words.is_empty()).collect())
+    Ok(text
+        .lines()
+        .enumerate()
+        .map(of)
+        .filter(|(_, words)| !words.is_empty())
+        .collect())
 }

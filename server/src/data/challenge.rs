@@ -44,8 +44,9 @@ impl Columns {
             STYLES.len(),
             STYLES.map(|style| style.id).join(", ")
         );
-        let others: Vec<usize> =
-            (1..header.len()).filter(|i| Some(*i) != at("url") && Some(*i) != at("split")).collect();
+        let others: Vec<usize> = (1..header.len())
+            .filter(|i| Some(*i) != at("url") && Some(*i) != at("split"))
+            .collect();
         let styles = match (known, others.len()) {
             (0, 0) => None,
             // Under other names, as in Chinese: in the challenge's order.
@@ -55,7 +56,12 @@ impl Columns {
             }
             _ => Some(STYLES.map(|style| at(style.id).unwrap_or_default())),
         };
-        Ok(Self { url: at("url"), split: at("split"), styles, width: header.len() })
+        Ok(Self {
+            url: at("url"),
+            split: at("split"),
+            styles,
+            width: header.len(),
+        })
     }
 
     /// By the number of cells of a first line that is no header.
@@ -70,11 +76,21 @@ impl Columns {
                 "a line has {width} cells; id,url or id,url and 13 styles are expected, or a header that says what is what"
             ),
         };
-        Ok(Self { url, split: None, styles, width })
+        Ok(Self {
+            url,
+            split: None,
+            styles,
+            width,
+        })
     }
 
     fn entry(&self, line: &csv::StringRecord) -> anyhow::Result<Entry> {
-        anyhow::ensure!(line.len() == self.width, "it has {} cells, the first line has {}", line.len(), self.width);
+        anyhow::ensure!(
+            line.len() == self.width,
+            "it has {} cells, the first line has {}",
+            line.len(),
+            self.width
+        );
         let cell = |at: usize| line.get(at).unwrap_or_default().trim();
         let id = cell(0).to_owned();
         anyhow::ensure!(!id.is_empty(), "its id is empty");
@@ -93,8 +109,16 @@ impl Columns {
                 Some(styles)
             }
         };
-        let split = self.split.map(|at| cell(at).to_owned()).filter(|split| !split.is_empty());
-        Ok(Entry { id, url: self.url.map_or("", cell).to_owned(), split, styles })
+        let split = self
+            .split
+            .map(|at| cell(at).to_owned())
+            .filter(|split| !split.is_empty());
+        Ok(Entry {
+            id,
+            url: self.url.map_or("", cell).to_owned(),
+            split,
+            styles,
+        })
     }
 }
 
@@ -115,7 +139,10 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Vec<Entry>> {
     if let Some(said) = no_comma(first_line(text)) {
         anyhow::bail!("{said}");
     }
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(text.as_bytes());
     let mut lines = Lines::of(text);
     let (mut columns, mut entries, mut ids) = (None, Vec::new(), BTreeSet::new());
     for record in reader.records() {
@@ -142,7 +169,10 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Vec<Entry>> {
         );
         entries.push(entry);
     }
-    anyhow::ensure!(!entries.is_empty(), "there are no lines; every line is an image's id, url and styles");
+    anyhow::ensure!(
+        !entries.is_empty(),
+        "there are no lines; every line is an image's id, url and styles"
+    );
     Ok(entries)
 }
 
@@ -159,12 +189,17 @@ pub fn find_images(entries: &[Entry], folder: &Path) -> anyhow::Result<Vec<Optio
     }
     let mut by_stem: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for name in &names {
-        let stem = Path::new(name).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let stem = Path::new(name)
+            .file_stem()
+            .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         by_stem.entry(stem).or_default().push(name);
     }
     let of = |entry: &Entry| {
         let alike = by_stem.get(&entry.id).map_or(&[][..], Vec::as_slice);
-        let picture = alike.iter().copied().find(|name| format_of(&folder.join(name)).is_some());
+        let picture = alike
+            .iter()
+            .copied()
+            .find(|name| format_of(&folder.join(name)).is_some());
         let there = |name| names.get(name).map(String::as_str);
         let name = there(&*entry.id).or(picture).or_else(|| there(file_name(&entry.url)));
         name.or(alike.first().copied()).map(|name| folder.join(name))
@@ -195,9 +230,17 @@ pub fn import(
     let folder = std::fs::canonicalize(images).with_context(|| format!("there is no folder {}", images.display()))?;
     let plain: Vec<Entry> = entries.iter().map(|(entry, _)| entry.clone()).collect();
     let found = find_images(&plain, &folder)?;
-    let missing = plain.iter().zip(&found).filter(|(_, path)| path.is_none()).map(|(entry, _)| entry.id.as_str());
+    let missing = plain
+        .iter()
+        .zip(&found)
+        .filter(|(_, path)| path.is_none())
+        .map(|(entry, _)| entry.id.as_str());
     report_missing(missing, allowed.missing, images)?;
-    let there: Vec<_> = entries.iter().zip(found).filter_map(|(entry, path)| Some((entry, path?))).collect();
+    let there: Vec<_> = entries
+        .iter()
+        .zip(found)
+        .filter_map(|(entry, path)| Some((entry, path?)))
+        .collect();
     anyhow::ensure!(
         !there.is_empty(),
         "none of the images is in {}; name their folder with --images",
@@ -207,7 +250,11 @@ pub fn import(
         there,
         |(_, path)| path,
         |((entry, split), path), _| {
-            let on = entry.styles.iter().flat_map(|styles| STYLES.iter().zip(styles)).filter(|(_, on)| **on);
+            let on = entry
+                .styles
+                .iter()
+                .flat_map(|styles| STYLES.iter().zip(styles))
+                .filter(|(_, on)| **on);
             let labels: Vec<&str> = on.map(|(style, _)| style.id).collect();
             Ok(Line {
                 path,
@@ -221,7 +268,11 @@ pub fn import(
         },
         allowed.errors,
     )?;
-    anyhow::ensure!(!lines.is_empty(), "none of the images in {} can be read; fetch them again", images.display());
+    anyhow::ensure!(
+        !lines.is_empty(),
+        "none of the images in {} can be read; fetch them again",
+        images.display()
+    );
     write_manifest(lines, out)
 }
 
@@ -251,7 +302,12 @@ mod tests {
             (format!("a,{cells}\n"), "", None, true),
             (format!("\u{feff}id,url,{ids}\na,u,{cells}\n"), "u", None, true),
             (format!("id,split,{ids}\na,test,{cells}\n"), "", Some("test"), true),
-            (format!("id,{}\na,1,0,0,0,0,0,0,0,0,0,0,1,0\n", reversed.join(",")), "", None, true),
+            (
+                format!("id,{}\na,1,0,0,0,0,0,0,0,0,0,0,1,0\n", reversed.join(",")),
+                "",
+                None,
+                true,
+            ),
             (format!("id,url,{other}\na,u,{cells}\n"), "u", None, true),
             ("id,url\na,u\n".to_owned(), "u", None, false),
             ("a,u\r\n".to_owned(), "u", None, false),
@@ -265,7 +321,10 @@ mod tests {
             assert_eq!(parse(text.as_bytes()).expect(&text), [expected], "{text}");
         }
         let read = parse(submission([("x", styles), ("y", [false; 13])].into_iter()).as_bytes()).expect("a submission");
-        assert_eq!(read.iter().map(|entry| entry.styles).collect::<Vec<_>>(), [Some(styles), Some([false; 13])]);
+        assert_eq!(
+            read.iter().map(|entry| entry.styles).collect::<Vec<_>>(),
+            [Some(styles), Some([false; 13])]
+        );
     }
 
     #[test]

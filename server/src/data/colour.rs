@@ -63,7 +63,11 @@ impl Conversion {
             profile = coded;
         } else {
             if let Some([white_x, white_y, red_x, red_y, green_x, green_y, blue_x, blue_y]) = colours.chromaticities {
-                let white = XyY { x: f64::from(white_x), y: f64::from(white_y), yb: 1.0 };
+                let white = XyY {
+                    x: f64::from(white_x),
+                    y: f64::from(white_y),
+                    yb: 1.0,
+                };
                 let primaries = ColorPrimaries {
                     red: Chromaticity::new(red_x, red_y),
                     green: Chromaticity::new(green_x, green_y),
@@ -91,8 +95,14 @@ impl Conversion {
             _ => (Layout::Rgba, Layout::Rgba),
         };
         let options = TransformOptions::default();
-        let executor = profile.create_transform_8bit(source, &ColorProfile::new_srgb(), target, options).ok()?;
-        let conversion = Self { executor, from: source.channels(), to: target.channels() };
+        let executor = profile
+            .create_transform_8bit(source, &ColorProfile::new_srgb(), target, options)
+            .ok()?;
+        let conversion = Self {
+            executor,
+            from: source.channels(),
+            to: target.channels(),
+        };
         (conversion.makes_sense(inks)? && !conversion.changes_nothing()).then_some(conversion)
     }
 
@@ -100,7 +110,11 @@ impl Conversion {
     fn makes_sense(&self, inks: bool) -> Option<bool> {
         let opaque = self.from == 2 || (self.from == 4 && !inks);
         let light = |value: u8| {
-            let mut pixel = if inks { vec![0, 0, 0, 255 - value] } else { vec![value; self.from] };
+            let mut pixel = if inks {
+                vec![0, 0, 0, 255 - value]
+            } else {
+                vec![value; self.from]
+            };
             if opaque && let Some(alpha) = pixel.last_mut() {
                 *alpha = 255;
             }
@@ -117,23 +131,32 @@ impl Conversion {
             return false;
         }
         let levels = [0u8, 10, 40, 90, 128, 170, 215, 255];
-        let colours = levels.iter().flat_map(|r| levels.iter().flat_map(move |g| levels.map(|b| [*r, *g, b, 255])));
+        let colours = levels
+            .iter()
+            .flat_map(|r| levels.iter().flat_map(move |g| levels.map(|b| [*r, *g, b, 255])));
         let pixels: Vec<u8> = colours.flat_map(|pixel| pixel.into_iter().take(self.from)).collect();
         let same = |a: &u8, b: &u8| a.abs_diff(*b) <= 1;
-        self.convert(pixels.clone()).is_some_and(|after| after.iter().zip(&pixels).all(|(a, b)| same(a, b)))
+        self.convert(pixels.clone())
+            .is_some_and(|after| after.iter().zip(&pixels).all(|(a, b)| same(a, b)))
     }
 
     /// Converts pixels, within their own memory unless they get more channels. `None` if the conversion fails.
     pub(super) fn convert(&self, mut pixels: Vec<u8>) -> Option<Vec<u8>> {
         let count = pixels.len() / self.from;
-        let mut result = if self.to > self.from { vec![0; count * self.to] } else { Vec::new() };
+        let mut result = if self.to > self.from {
+            vec![0; count * self.to]
+        } else {
+            Vec::new()
+        };
         let mut block = vec![0; self.from * count.min(BLOCK)];
         for start in (0..count).step_by(BLOCK) {
             let end = count.min(start + BLOCK);
             let source = &mut block[..(end - start) * self.from];
             source.copy_from_slice(&pixels[start * self.from..end * self.from]);
             let target = if self.to > self.from { &mut result } else { &mut pixels };
-            self.executor.transform(source, &mut target[start * self.to..end * self.to]).ok()?;
+            self.executor
+                .transform(source, &mut target[start * self.to..end * self.to])
+                .ok()?;
         }
         if self.to > self.from {
             return Some(result);
@@ -146,7 +169,12 @@ impl Conversion {
 /// The profile of ITU-T H.273 numbers, as far as they mean a picture for ordinary screens.
 fn coded([primaries, transfer, matrix, full]: [u8; 4]) -> Option<ColorProfile> {
     let transfer = TransferCharacteristics::try_from(transfer).ok()?;
-    if matrix != 0 || full != 1 || matches!(transfer, TransferCharacteristics::Smpte2084 | TransferCharacteristics::Hlg)
+    if matrix != 0
+        || full != 1
+        || matches!(
+            transfer,
+            TransferCharacteristics::Smpte2084 | TransferCharacteristics::Hlg
+        )
     {
         return None;
     }
@@ -201,13 +229,33 @@ mod tests {
         swapped.cicp = None;
         // The expected values follow from the spaces' definitions.
         let cases: &[(&str, ColorProfile, &[u8], &[u8])] = &[
-            ("Display P3", ColorProfile::new_display_p3(), &[200, 100, 50], &[215, 93, 31]),
-            ("Display P3 with alpha", ColorProfile::new_display_p3(), &[200, 100, 50, 77], &[215, 93, 31, 77]),
-            ("Adobe RGB", ColorProfile::new_adobe_rgb(), &[120, 150, 90], &[105, 151, 86]),
+            (
+                "Display P3",
+                ColorProfile::new_display_p3(),
+                &[200, 100, 50],
+                &[215, 93, 31],
+            ),
+            (
+                "Display P3 with alpha",
+                ColorProfile::new_display_p3(),
+                &[200, 100, 50, 77],
+                &[215, 93, 31, 77],
+            ),
+            (
+                "Adobe RGB",
+                ColorProfile::new_adobe_rgb(),
+                &[120, 150, 90],
+                &[105, 151, 86],
+            ),
             ("light itself", with_curve(1.0), &[128, 55, 0], &[188, 128, 0]),
             ("red and green exchanged", swapped, &[200, 30, 60], &[30, 200, 60]),
             ("grey", ColorProfile::new_gray_with_gamma(1.0), &[55], &[128, 128, 128]),
-            ("grey with alpha", ColorProfile::new_gray_with_gamma(1.0), &[55, 9], &[128, 128, 128, 9]),
+            (
+                "grey with alpha",
+                ColorProfile::new_gray_with_gamma(1.0),
+                &[55, 9],
+                &[128, 128, 128, 9],
+            ),
         ];
         for (name, profile, pixel, expected) in cases {
             let found = seen(profile, pixel).expect(name);
@@ -223,15 +271,27 @@ mod tests {
         let mut link = ColorProfile::new_display_p3();
         link.profile_class = ProfileClass::DeviceLink;
         let cases: &[(&str, Vec<u8>, usize)] = &[
-            ("sRGB itself changes nothing", ColorProfile::new_srgb().encode().expect("encodes"), 3),
+            (
+                "sRGB itself changes nothing",
+                ColorProfile::new_srgb().encode().expect("encodes"),
+                3,
+            ),
             (
                 "a grey profile of a coloured picture",
                 ColorProfile::new_gray_with_gamma(1.0).encode().expect("encodes"),
                 3,
             ),
-            ("a coloured profile of a grey picture", ColorProfile::new_display_p3().encode().expect("encodes"), 1),
+            (
+                "a coloured profile of a grey picture",
+                ColorProfile::new_display_p3().encode().expect("encodes"),
+                1,
+            ),
             ("no white", white_is_red.encode().expect("encodes"), 3),
-            ("everything becomes white", with_curve(0.001).encode().expect("encodes"), 3),
+            (
+                "everything becomes white",
+                with_curve(0.001).encode().expect("encodes"),
+                3,
+            ),
             ("a link between devices", link.encode().expect("encodes"), 3),
             ("text", b"not a profile".to_vec(), 3),
             ("nothing", Vec::new(), 3),
@@ -252,16 +312,56 @@ mod tests {
         let srgb_points = [0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06];
         let cases: &[(&str, png::Colours, Option<[u8; 3]>)] = &[
             ("none", plain(), None),
-            ("sRGB goes before gamma", png::Colours { srgb: true, gamma: Some(1.0), ..plain() }, None),
-            ("gamma alone", png::Colours { gamma: Some(1.0), ..plain() }, Some([188, 128, 0])),
-            ("primaries of sRGB", png::Colours { chromaticities: Some(srgb_points), ..plain() }, None),
-            ("primaries of nothing", png::Colours { chromaticities: Some([0.0; 8]), ..plain() }, None),
+            (
+                "sRGB goes before gamma",
+                png::Colours {
+                    srgb: true,
+                    gamma: Some(1.0),
+                    ..plain()
+                },
+                None,
+            ),
+            (
+                "gamma alone",
+                png::Colours {
+                    gamma: Some(1.0),
+                    ..plain()
+                },
+                Some([188, 128, 0]),
+            ),
+            (
+                "primaries of sRGB",
+                png::Colours {
+                    chromaticities: Some(srgb_points),
+                    ..plain()
+                },
+                None,
+            ),
+            (
+                "primaries of nothing",
+                png::Colours {
+                    chromaticities: Some([0.0; 8]),
+                    ..plain()
+                },
+                None,
+            ),
             (
                 "Display P3 by number",
-                png::Colours { cicp: Some([12, 13, 0, 1]), srgb: true, ..plain() },
+                png::Colours {
+                    cicp: Some([12, 13, 0, 1]),
+                    srgb: true,
+                    ..plain()
+                },
                 Some([138, 49, 0]),
             ),
-            ("a range that screens do not have", png::Colours { cicp: Some([9, 16, 0, 1]), ..plain() }, None),
+            (
+                "a range that screens do not have",
+                png::Colours {
+                    cicp: Some([9, 16, 0, 1]),
+                    ..plain()
+                },
+                None,
+            ),
         ];
         for (name, colours, expected) in cases {
             let found =
@@ -276,6 +376,9 @@ mod tests {
 
     #[test]
     fn ink_without_a_profile_is_multiplied() {
-        assert_eq!(inks_to_rgb(vec![0, 0, 0, 0, 255, 0, 0, 0, 0, 0, 0, 255]), [255, 255, 255, 0, 255, 255, 0, 0, 0]);
+        assert_eq!(
+            inks_to_rgb(vec![0, 0, 0, 0, 255, 0, 0, 0, 0, 0, 0, 255]),
+            [255, 255, 255, 0, 255, 255, 0, 0, 0]
+        );
     }
 }

@@ -17,9 +17,12 @@ const APART: [&str; 3] = [TRAIN, VAL, TEST];
 /// The later of two lines that contradict each other, and what to do.
 pub(super) fn check(rows: &mut Vec<Row>, dir: &Path) -> Result<Option<(usize, [usize; 2])>, LineError> {
     let repeated = photos(rows, dir)?;
-    for (column, of) in
-        [("labels", labels as fn(&Row) -> Vec<&str>), ("category", category), ("domain", domain), ("split", split)]
-    {
+    for (column, of) in [
+        ("labels", labels as fn(&Row) -> Vec<&str>),
+        ("category", category),
+        ("domain", domain),
+        ("split", split),
+    ] {
         capitals(rows, column, of)?;
     }
     apart(rows, "item", |row| &row.item_id)?;
@@ -168,7 +171,10 @@ fn fold(text: &str) -> String {
 /// Checks that a name is in only one of the splits that must be kept apart, unless its rows say that it is meant so.
 fn apart(rows: &[Row], what: &str, name: fn(&Row) -> &String) -> Result<(), LineError> {
     let mut first: HashMap<&str, &Row> = HashMap::new();
-    for row in rows.iter().filter(|row| !name(row).is_empty() && APART.contains(&row.split.as_str())) {
+    for row in rows
+        .iter()
+        .filter(|row| !name(row).is_empty() && APART.contains(&row.split.as_str()))
+    {
         let before = *first.entry(name(row)).or_insert(row);
         if before.split != row.split && !(row.several_splits && before.several_splits) {
             return Err((

@@ -41,9 +41,18 @@ impl Limit {
     /// The limit, and how to change it.
     fn words(self) -> (String, &'static str) {
         match self {
-            Self::Recipe(limit) => (limit.to_string(), "repair or remove them, or allow more by data.max_corrupt"),
-            Self::Fixed => (MAX_CORRUPT.to_string(), "repair them, or remove their rows from the manifest"),
-            Self::Share(share) => (share.to_string(), "repair or remove them, or allow more by --max-errors"),
+            Self::Recipe(limit) => (
+                limit.to_string(),
+                "repair or remove them, or allow more by data.max_corrupt",
+            ),
+            Self::Fixed => (
+                MAX_CORRUPT.to_string(),
+                "repair them, or remove their rows from the manifest",
+            ),
+            Self::Share(share) => (
+                share.to_string(),
+                "repair or remove them, or allow more by --max-errors",
+            ),
         }
     }
 }
@@ -62,8 +71,10 @@ impl Dataset {
         limit: Limit,
     ) -> anyhow::Result<()> {
         let wanted: Vec<usize> = (0..self.rows.len()).filter(|row| wanted(&self.rows[*row])).collect();
-        let faults: Vec<(usize, anyhow::Error)> =
-            wanted.par_iter().filter_map(|row| self.try_row(*row, masks).err().map(|error| (*row, error))).collect();
+        let faults: Vec<(usize, anyhow::Error)> = wanted
+            .par_iter()
+            .filter_map(|row| self.try_row(*row, masks).err().map(|error| (*row, error)))
+            .collect();
         let (most, how) = limit.words();
         let name = |(row, error): &(usize, anyhow::Error)| {
             let Row { path, line, .. } = &self.rows[*row];
@@ -78,14 +89,22 @@ impl Dataset {
                 self.dir.display(),
                 wanted.len(),
                 named.join("\n  "),
-                if more > 0 { format!("\n  and {more} more") } else { String::new() },
+                if more > 0 {
+                    format!("\n  and {more} more")
+                } else {
+                    String::new()
+                },
             );
         }
         for fault in &faults {
             eprintln!("left out {}", name(fault));
         }
         if !faults.is_empty() {
-            eprintln!("left out {} of {} pictures; at most {most} may be", faults.len(), wanted.len());
+            eprintln!(
+                "left out {} of {} pictures; at most {most} may be",
+                faults.len(),
+                wanted.len()
+            );
         }
         self.left_out.extend(faults.into_iter().map(|(row, _)| row));
         Ok(())

@@ -39,9 +39,12 @@ impl std::str::FromStr for Crop {
         }
         let numbers: Option<Vec<u32>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
         match numbers.as_deref() {
-            Some(&[x, y, right, bottom]) if x < right && y < bottom => {
-                Ok(Self::Box(CropBox { x, y, width: right - x, height: bottom - y }))
-            }
+            Some(&[x, y, right, bottom]) if x < right && y < bottom => Ok(Self::Box(CropBox {
+                x,
+                y,
+                width: right - x,
+                height: bottom - y,
+            })),
             _ => Err("a box is auto, or x0,y0,x1,y1 in whole pixels with x0 < x1 and y0 < y1".to_owned()),
         }
     }

@@ -6,10 +6,16 @@ const OTHERS: [(&[u8], &str); 7] = [
         b"PK\x03\x04",
         "it is a workbook or another zip archive, not CSV; save the sheet as 'CSV UTF-8' (comma delimited)",
     ),
-    (b"\xd0\xcf\x11\xe0", "it is an old Excel workbook, not CSV; save the sheet as 'CSV UTF-8' (comma delimited)"),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "it is an old Excel workbook, not CSV; save the sheet as 'CSV UTF-8' (comma delimited)",
+    ),
     (b"\x1f\x8b", "it is compressed with gzip; unpack it with `gunzip`"),
     (b"PAR1", "it is a Parquet file, not CSV; export it as CSV in UTF-8"),
-    (b"version https://git-lfs", "it is a Git LFS pointer; fetch the file itself with `git lfs pull`"),
+    (
+        b"version https://git-lfs",
+        "it is a Git LFS pointer; fetch the file itself with `git lfs pull`",
+    ),
     (b"<!DOCTYPE", "it is a web page, not CSV; download the file itself"),
     (b"<html", "it is a web page, not CSV; download the file itself"),
 ];
@@ -32,12 +38,19 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 /// # Errors
 /// The number of the line, where that is known, and what the file is instead of CSV in UTF-8.
 pub fn text(bytes: &[u8]) -> Result<&str, (Option<usize>, String)> {
-    let starts = |start: &[u8]| bytes.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
+    let starts = |start: &[u8]| {
+        bytes
+            .get(..start.len())
+            .is_some_and(|begin| begin.eq_ignore_ascii_case(start))
+    };
     if let Some((_, what)) = OTHERS.iter().find(|(start, _)| starts(start)) {
         return Err((None, (*what).to_owned()));
     }
     if let Some(name) = wide(bytes) {
-        return Err((None, format!("it is written in {name}; {SAVE}, or convert it with `iconv -f {name} -t UTF-8`")));
+        return Err((
+            None,
+            format!("it is written in {name}; {SAVE}, or convert it with `iconv -f {name} -t UTF-8`"),
+        ));
     }
     let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
     let text = match std::str::from_utf8(bytes) {
@@ -45,9 +58,15 @@ pub fn text(bytes: &[u8]) -> Result<&str, (Option<usize>, String)> {
         Err(error) => {
             let line = 1 + line_breaks(&bytes[..error.valid_up_to()]);
             let (name, iconv) = if is_double_byte(bytes) {
-                ("it looks like GB18030 (GBK) or another Chinese, Japanese or Korean encoding", "GB18030")
+                (
+                    "it looks like GB18030 (GBK) or another Chinese, Japanese or Korean encoding",
+                    "GB18030",
+                )
             } else {
-                ("it looks like Windows-1252 or another encoding of one byte a character", "WINDOWS-1252")
+                (
+                    "it looks like Windows-1252 or another encoding of one byte a character",
+                    "WINDOWS-1252",
+                )
             };
             return Err((
                 Some(line),
@@ -72,7 +91,11 @@ pub struct Lines<'a> {
 impl<'a> Lines<'a> {
     /// Of a text from its beginning.
     pub fn of(text: &'a str) -> Self {
-        Self { bytes: text.as_bytes(), at: 0, line: 1 }
+        Self {
+            bytes: text.as_bytes(),
+            at: 0,
+            line: 1,
+        }
     }
 
     /// The line, from 1, that a record begins on; records are asked for in their order.
@@ -90,7 +113,9 @@ impl<'a> Lines<'a> {
 
 /// The first line with anything on it, as it is.
 pub fn first_line(text: &str) -> &str {
-    text.split(['\r', '\n']).find(|line| !line.trim().is_empty()).unwrap_or_default()
+    text.split(['\r', '\n'])
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default()
 }
 
 /// A cell without white space and invisible marks around it.
@@ -100,16 +125,21 @@ pub fn trimmed(cell: &str) -> &str {
 
 /// What is said of a first line whose columns, among them `column`, are separated by something else than commas.
 pub fn separator(first: &str, column: &str) -> Option<String> {
-    let named =
-        |c: char| first.split(c).any(|name| trimmed(trimmed(name).trim_matches('"')).eq_ignore_ascii_case(column));
+    let named = |c: char| {
+        first
+            .split(c)
+            .any(|name| trimmed(trimmed(name).trim_matches('"')).eq_ignore_ascii_case(column))
+    };
     let (_, name) = SEPARATORS.iter().find(|(c, _)| first.contains(*c) && named(*c))?;
     Some(format!("the columns are separated by {name}; {SAVE}"))
 }
 
 /// What is said of a first line without commas that another separator divides.
 pub fn no_comma(first: &str) -> Option<String> {
-    let (_, name) =
-        SEPARATORS.iter().find(|(c, _)| *c != ':' && first.contains(*c)).filter(|_| !first.contains(','))?;
+    let (_, name) = SEPARATORS
+        .iter()
+        .find(|(c, _)| *c != ':' && first.contains(*c))
+        .filter(|_| !first.contains(','))?;
     Some(format!("the columns are separated by {name}; {SAVE}"))
 }
 
@@ -124,7 +154,11 @@ fn wide(bytes: &[u8]) -> Option<&'static str> {
     let zeros = |places: &[usize], width: usize| {
         let head = &bytes[..bytes.len().min(64) / width * width];
         !head.is_empty()
-            && head.chunks_exact(width).filter(|unit| places.iter().all(|at| unit[*at] == 0)).count() * 4
+            && head
+                .chunks_exact(width)
+                .filter(|unit| places.iter().all(|at| unit[*at] == 0))
+                .count()
+                * 4
                 >= head.len() / width * 3
     };
     match bytes {
@@ -161,8 +195,12 @@ mod tests {
 
     #[test]
     fn what_is_not_csv_in_utf_8_is_named() {
-        let wide =
-            |unit: fn(u16) -> [u8; 2]| "path,split\na,train\n".encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+        let wide = |unit: fn(u16) -> [u8; 2]| {
+            "path,split\na,train\n"
+                .encode_utf16()
+                .flat_map(unit)
+                .collect::<Vec<u8>>()
+        };
         let marked = |mark: &[u8], rest: Vec<u8>| [mark, &rest].concat();
         let chinese = b"path,split,labels\na.jpg,train,\xd0\xdd\xcf\xd0\n".to_vec();
         for (bytes, line, said) in [
@@ -170,20 +208,31 @@ mod tests {
             (marked(b"\xfe\xff", wide(u16::to_be_bytes)), None, "UTF-16"),
             (wide(u16::to_le_bytes), None, "UTF-16"),
             (wide(u16::to_be_bytes), None, "UTF-16"),
-            ("path".chars().flat_map(|c| (c as u32).to_le_bytes()).collect(), None, "UTF-32"),
+            (
+                "path".chars().flat_map(|c| (c as u32).to_le_bytes()).collect(),
+                None,
+                "UTF-32",
+            ),
             (chinese, Some(2), "GB18030"),
             (b"path,split\r\ncaf\xe9.jpg,train\r\n".to_vec(), Some(2), "Windows-1252"),
             (b"path,split\r\r\xe9l\xe8ve.jpg,train".to_vec(), Some(3), "Windows-1252"),
             (b"PK\x03\x04....".to_vec(), None, "workbook"),
             (b"\xd0\xcf\x11\xe0\xa1\xb1".to_vec(), None, "old Excel workbook"),
             (b"\x1f\x8b\x08".to_vec(), None, "gunzip"),
-            (b"version https://git-lfs.github.com/spec/v1\n".to_vec(), None, "git lfs pull"),
+            (
+                b"version https://git-lfs.github.com/spec/v1\n".to_vec(),
+                None,
+                "git lfs pull",
+            ),
             (b"<!doctype html><html>".to_vec(), None, "web page"),
             (b"".to_vec(), None, "empty"),
             (b"\xef\xbb\xbf\r\n \n\x1a".to_vec(), None, "empty"),
         ] {
             let (found, message) = text(&bytes).expect_err(said);
-            assert!(found == line && message.contains(said), "{said}: line {found:?}, {message}");
+            assert!(
+                found == line && message.contains(said),
+                "{said}: line {found:?}, {message}"
+            );
         }
         assert_eq!(text("\u{feff}a,b\r\n休闲,é\u{1a}".as_bytes()), Ok("a,b\r\n休闲,é"));
     }

@@ -38,7 +38,11 @@ impl Declared {
     /// If the file is of no kind that is read, or its picture is too large.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, PhotoError> {
         let kind = Kind::of(bytes)?;
-        let jpeg = if kind == Kind::Jpeg { Some(Jpeg::read(bytes)?) } else { None };
+        let jpeg = if kind == Kind::Jpeg {
+            Some(Jpeg::read(bytes)?)
+        } else {
+            None
+        };
         let truncated = || PhotoError::Damaged("its end is missing".into());
         // The format, the size, and the bytes that a pixel takes at once while it is decoded and while it is turned.
         let (format, (width, height), (decoding, turning)) = match (kind, &jpeg) {
@@ -46,7 +50,11 @@ impl Declared {
             (_, Some(jpeg)) => (ImageFormat::Jpeg, (jpeg.width, jpeg.height), (0, 6)),
             (Kind::Png, None) => {
                 let header = png::Header::read(bytes)?;
-                (ImageFormat::Png, (header.width, header.height), (header.pixel_bytes() + 4, 8))
+                (
+                    ImageFormat::Png,
+                    (header.width, header.height),
+                    (header.pixel_bytes() + 4, 8),
+                )
             }
             // Canvas, frame, and the planes or the packed pixels of the frame.
             (Kind::WebP, None) => (ImageFormat::WebP, webp_size(bytes).ok_or_else(truncated)?, (12, 8)),
@@ -64,11 +72,21 @@ impl Declared {
             return Err(PhotoError::Damaged("its data end before its picture is full".into()));
         }
         if pixels > FREE_PIXELS && pixels > PIXELS_PER_BYTE * bytes.len() as u64 {
-            return Err(PhotoError::TooSparse { width, height, bytes: bytes.len() });
+            return Err(PhotoError::TooSparse {
+                width,
+                height,
+                bytes: bytes.len(),
+            });
         }
         let decoding = jpeg.as_ref().map_or(decoding * pixels, Jpeg::working_bytes);
         let working_bytes = decoding.max(turning * pixels) + OVERHEAD + bytes.len() as u64;
-        Ok(Self { format, width, height, working_bytes, jpeg })
+        Ok(Self {
+            format,
+            width,
+            height,
+            working_bytes,
+            jpeg,
+        })
     }
 }
 

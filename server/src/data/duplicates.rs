@@ -30,13 +30,19 @@ impl Fingerprint {
     /// # Errors
     /// [`InputError`], which a decoded photo does not cause.
     pub fn of(photo: &Photo) -> Result<Self, InputError> {
-        let spec = InputSpec { mean: [0.0; 3], std: [1.0; 3], ..InputSpec::new(WIDTH, HEIGHT, Fit::Stretch) };
+        let spec = InputSpec {
+            mean: [0.0; 3],
+            std: [1.0; 3],
+            ..InputSpec::new(WIDTH, HEIGHT, Fit::Stretch)
+        };
         let mut small = spec.to_chw(photo.pixels()?, None)?;
         let plane = WIDTH * HEIGHT;
         // Luma of ITU-R BT.601.
         let luma = |at: usize| 0.299 * small[at] + 0.587 * small[plane + at] + 0.114 * small[2 * plane + at];
         let grey: Vec<f32> = (0..plane).map(luma).collect();
-        let bits = grey.chunks_exact(WIDTH).flat_map(|row| row.windows(2).map(|pair| u64::from(pair[0] > pair[1])));
+        let bits = grey
+            .chunks_exact(WIDTH)
+            .flat_map(|row| row.windows(2).map(|pair| u64::from(pair[0] > pair[1])));
         let hash = bits.fold(0, |hash, bit| hash << 1 | bit);
         let mean = small.iter().sum::<f32>() / small.len() as f32;
         small.iter_mut().for_each(|value| *value -= mean);
@@ -86,7 +92,11 @@ impl Dataset {
             .map(|at| {
                 let first = sets.root(at);
                 let grouped = alike[at] || !self.rows[rows[at]].dup_group.is_empty();
-                if grouped { format!("like {}", self.rows[rows[first]].path) } else { String::new() }
+                if grouped {
+                    format!("like {}", self.rows[rows[first]].path)
+                } else {
+                    String::new()
+                }
             })
             .collect();
         for (row, name) in rows.iter().zip(names) {
@@ -119,11 +129,33 @@ mod tests {
         }
         save("small.jpg", &picture(0).resize_exact(50, 60, FilterType::Triangle));
         save("bright.jpg", &picture(0).brighten(20));
-        let paths = ["0.png", "1.png", "2.png", "3.png", "4.png", "5.png", "small.jpg", "bright.jpg"];
+        let paths = [
+            "0.png",
+            "1.png",
+            "2.png",
+            "3.png",
+            "4.png",
+            "5.png",
+            "small.jpg",
+            "bright.jpg",
+        ];
         // 4 and 5 were known to be alike before, by another eye.
-        let group = |path: &str| if path == "4.png" || path == "5.png" { "known" } else { "" };
-        let lines: String = paths.iter().map(|path| format!("{path},train,{}\n", group(path))).collect();
-        std::fs::write(dir.path().join("manifest.csv"), format!("path,split,dup_group\n{lines}")).expect("written");
+        let group = |path: &str| {
+            if path == "4.png" || path == "5.png" {
+                "known"
+            } else {
+                ""
+            }
+        };
+        let lines: String = paths
+            .iter()
+            .map(|path| format!("{path},train,{}\n", group(path)))
+            .collect();
+        std::fs::write(
+            dir.path().join("manifest.csv"),
+            format!("path,split,dup_group\n{lines}"),
+        )
+        .expect("written");
 
         let mut dataset = Dataset::open(dir.path()).expect("valid");
         let rows: Vec<usize> = (0..paths.len()).collect();

@@ -21,7 +21,10 @@ impl Dataset {
     pub fn missing(&self) -> Vec<Missing> {
         let check = |row: usize| {
             let path = &self.rows[row].path;
-            (!self.dir.join(path).is_file()).then(|| Missing { row, hint: hint(&self.dir, path) })
+            (!self.dir.join(path).is_file()).then(|| Missing {
+                row,
+                hint: hint(&self.dir, path),
+            })
         };
         (0..self.rows.len()).into_par_iter().filter_map(check).collect()
     }
@@ -30,19 +33,28 @@ impl Dataset {
     /// with the first such row. Files that cannot be read are left out.
     pub fn same_bytes(&self) -> Vec<[usize; 2]> {
         let mut by_size: HashMap<u64, Vec<usize>> = HashMap::new();
-        for (at, row) in self.rows.iter().enumerate().filter(|(_, row)| [TRAIN, VAL, TEST].contains(&&*row.split)) {
+        for (at, row) in self
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| [TRAIN, VAL, TEST].contains(&&*row.split))
+        {
             if let Ok(meta) = fs::metadata(self.dir.join(&row.path)) {
                 by_size.entry(meta.len()).or_default().push(at);
             }
         }
         let split = |row: usize| &self.rows[row].split;
-        let twice = by_size.into_values().filter(|rows| rows.iter().any(|row| split(*row) != split(rows[0])));
+        let twice = by_size
+            .into_values()
+            .filter(|rows| rows.iter().any(|row| split(*row) != split(rows[0])));
         let rows: Vec<usize> = twice.flatten().collect();
         let digest = |row: &usize| Some((*row, sha256_hex(&fs::read(self.dir.join(&self.rows[*row].path)).ok()?)));
         let mut digests: Vec<(usize, String)> = rows.par_iter().filter_map(digest).collect();
         digests.sort();
         let mut first: HashMap<String, usize> = HashMap::new();
-        let pairs = digests.into_iter().map(|(row, digest)| [row, *first.entry(digest).or_insert(row)]);
+        let pairs = digests
+            .into_iter()
+            .map(|(row, digest)| [row, *first.entry(digest).or_insert(row)]);
         pairs.filter(|[row, first]| split(*row) != split(*first)).collect()
     }
 }
@@ -75,7 +87,9 @@ fn alike(dir: &Path, path: &str) -> Option<String> {
             && !place.join(&name).exists()
         {
             let folded = name.to_lowercase();
-            let stem = Path::new(&folded).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+            let stem = Path::new(&folded)
+                .file_stem()
+                .map(|stem| stem.to_string_lossy().into_owned());
             let mut names: Vec<String> = fs::read_dir(&place)
                 .ok()?
                 .flatten()
@@ -84,7 +98,9 @@ fn alike(dir: &Path, path: &str) -> Option<String> {
             names.sort();
             let same_stem = |other: &&String| {
                 at == last
-                    && Path::new(&other.to_lowercase()).file_stem().map(|stem| stem.to_string_lossy().into_owned())
+                    && Path::new(&other.to_lowercase())
+                        .file_stem()
+                        .map(|stem| stem.to_string_lossy().into_owned())
                         == stem
             };
             let other = names.iter().find(|other| other.to_lowercase() == folded);

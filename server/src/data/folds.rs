@@ -31,7 +31,10 @@ pub fn assign<G: Eq + Hash>(groups: &[G], targets: &[Vec<bool>], k: usize, seed:
         .map(|(group, line)| {
             let at = *index.entry(group).or_insert(members.len());
             if at == members.len() {
-                members.push(Group { rows: 0, labels: Vec::new() });
+                members.push(Group {
+                    rows: 0,
+                    labels: Vec::new(),
+                });
             }
             members[at].add(line);
             at
@@ -107,8 +110,14 @@ impl<'a> Division<'a> {
         let mut order: Vec<usize> = (0..self.groups.len()).collect();
         order.shuffle(rng);
         let mut left = vec![0usize; self.everywhere.len()];
-        self.groups.iter().flat_map(|group| &group.labels).for_each(|label| left[*label] += 1);
-        while let Some(label) = (0..left.len()).filter(|label| left[*label] > 0).min_by_key(|label| left[*label]) {
+        self.groups
+            .iter()
+            .flat_map(|group| &group.labels)
+            .for_each(|label| left[*label] += 1);
+        while let Some(label) = (0..left.len())
+            .filter(|label| left[*label] > 0)
+            .min_by_key(|label| left[*label])
+        {
             for &group in &order {
                 if self.fold[group] == NOWHERE && self.groups[group].labels.contains(&label) {
                     let fold = self.neediest(|fold| self.positive[fold][label], rng);
@@ -129,7 +138,8 @@ impl<'a> Division<'a> {
     fn neediest(&self, held: impl Fn(usize) -> usize, rng: &mut impl Rng) -> usize {
         let total: usize = self.groups.iter().map(|group| group.rows).sum();
         let open = (0..self.rows.len()).filter(|fold| self.rows[*fold] * self.rows.len() < total);
-        open.min_by_key(|fold| (held(*fold), self.rows[*fold], rng.random::<u32>())).unwrap_or(0)
+        open.min_by_key(|fold| (held(*fold), self.rows[*fold], rng.random::<u32>()))
+            .unwrap_or(0)
     }
 
     /// Labels that should be in every fold with the folds they are missing from.
@@ -144,7 +154,10 @@ impl<'a> Division<'a> {
     /// Holes that a move closes less those that it opens.
     fn gain(&self, group: usize, to: usize) -> isize {
         let from = self.fold[group];
-        let needed = self.groups[group].labels.iter().filter(|label| self.everywhere[**label]);
+        let needed = self.groups[group]
+            .labels
+            .iter()
+            .filter(|label| self.everywhere[**label]);
         let change =
             |label: &usize| isize::from(self.positive[to][*label] == 0) - isize::from(self.positive[from][*label] == 1);
         needed.map(change).sum()
@@ -154,7 +167,9 @@ impl<'a> Division<'a> {
     fn unbalance(&self, group: usize, to: usize) -> isize {
         let from = self.fold[group];
         let labels = self.groups[group].labels.iter();
-        labels.map(|label| self.positive[to][*label] as isize - self.positive[from][*label] as isize).sum()
+        labels
+            .map(|label| self.positive[to][*label] as isize - self.positive[from][*label] as isize)
+            .sum()
     }
 
     /// Brings labels into the folds that lack them: the algorithm balances one label after another, so that a common
@@ -167,13 +182,19 @@ impl<'a> Division<'a> {
                 best = (holes.len(), self.fold.clone());
             }
             let Some(&(label, fold)) = holes.choose(rng) else { break };
-            let carriers: Vec<usize> =
-                (0..self.groups.len()).filter(|group| self.groups[*group].labels.contains(&label)).collect();
+            let carriers: Vec<usize> = (0..self.groups.len())
+                .filter(|group| self.groups[*group].labels.contains(&label))
+                .collect();
             let chosen = if rng.random_bool(NOISE) {
                 carriers.choose(rng).copied()
             } else {
-                let cost =
-                    |group: &usize| (-self.gain(*group, fold), self.unbalance(*group, fold), rng.random::<u32>());
+                let cost = |group: &usize| {
+                    (
+                        -self.gain(*group, fold),
+                        self.unbalance(*group, fold),
+                        rng.random::<u32>(),
+                    )
+                };
                 carriers.iter().copied().min_by_key(cost)
             };
             if let Some(group) = chosen {
@@ -199,7 +220,9 @@ impl<'a> Division<'a> {
             }
             let spare =
                 (0..self.groups.len()).filter(|group| self.fold[*group] == large && self.gain(*group, small) >= 0);
-            let Some(group) = spare.min_by_key(|group| self.unbalance(*group, small)) else { break };
+            let Some(group) = spare.min_by_key(|group| self.unbalance(*group, small)) else {
+                break;
+            };
             self.put(group, small);
         }
     }
@@ -285,7 +308,10 @@ mod tests {
     /// Rows in groups with labels: number of groups, labels and the share of positives are drawn too.
     fn problem(max_groups: usize, max_labels: usize) -> impl Strategy<Value = (Vec<usize>, Vec<Vec<bool>>)> {
         (1..=max_groups, 1..=max_labels, 1u32..60).prop_flat_map(|(n_groups, n_labels, percent)| {
-            let row = (0..n_groups, prop::collection::vec(prop::bool::weighted(f64::from(percent) / 100.0), n_labels));
+            let row = (
+                0..n_groups,
+                prop::collection::vec(prop::bool::weighted(f64::from(percent) / 100.0), n_labels),
+            );
             prop::collection::vec(row, 1..=2 * n_groups).prop_map(|rows| rows.into_iter().unzip())
         })
     }
@@ -333,9 +359,14 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         for (n, k) in [(300, 5), (2000, 5), (2000, 10)] {
             let shares = [0.9, 0.6, 0.3, 0.1, 0.05, 0.0];
-            let mut targets: Vec<Vec<bool>> =
-                (0..n).map(|_| shares.map(|share| rng.random_bool(share)).to_vec()).collect();
-            let rare: Vec<usize> = (0..n).collect::<Vec<_>>().choose_multiple(&mut rng, k).copied().collect();
+            let mut targets: Vec<Vec<bool>> = (0..n)
+                .map(|_| shares.map(|share| rng.random_bool(share)).to_vec())
+                .collect();
+            let rare: Vec<usize> = (0..n)
+                .collect::<Vec<_>>()
+                .choose_multiple(&mut rng, k)
+                .copied()
+                .collect();
             rare.into_iter().for_each(|row| targets[row][5] = true);
             let groups: Vec<usize> = (0..n).collect();
             let folds = assign(&groups, &targets, k, 7);
@@ -362,7 +393,10 @@ mod tests {
         assert_eq!(dataset.groups(&[0, 2]), [0, 1]);
         let labels = ["x".to_owned()];
         assert_eq!(dataset.folds(&[0, 3, 4], &labels, 3, 0).expect("three groups").len(), 3);
-        let error = dataset.folds(&[0, 1, 2, 3], &labels, 3, 0).expect_err("two groups").to_string();
+        let error = dataset
+            .folds(&[0, 1, 2, 3], &labels, 3, 0)
+            .expect_err("two groups")
+            .to_string();
         assert!(error.contains("lower data.folds"), "{error}");
     }
 }

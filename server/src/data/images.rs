@@ -35,7 +35,14 @@ impl Images {
             (0..n).map(|_| OnceLock::new()).collect()
         }
         let n = dataset.rows.len();
-        Self { dataset, photos: empty(n), masks: empty(n), cached: AtomicU64::new(0), limit, spec: None }
+        Self {
+            dataset,
+            photos: empty(n),
+            masks: empty(n),
+            cached: AtomicU64::new(0),
+            limit,
+            spec: None,
+        }
     }
 
     /// Boxes of the manifest get this input's margin; without, none.
@@ -100,7 +107,10 @@ impl Images {
         let plain = InputSpec::new(1, 1, shared::input::Fit::Stretch);
         let window = self.spec.as_ref().unwrap_or(&plain).with_margin(bounds, size);
         window.map(Some).with_context(|| {
-            format!("the manifest's box of {} (line {}) does not fit; correct or remove it", row.path, row.line)
+            format!(
+                "the manifest's box of {} (line {}) does not fit; correct or remove it",
+                row.path, row.line
+            )
         })
     }
 

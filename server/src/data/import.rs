@@ -47,7 +47,10 @@ fn corners<S: Serializer>(bounds: &Option<CropBox>, serializer: S) -> Result<S::
 
 /// The last part of a url, by which its file is named.
 pub fn file_name(url: &str) -> &str {
-    url.split(['?', '#']).next().and_then(|url| url.rsplit('/').next()).unwrap_or_default()
+    url.split(['?', '#'])
+        .next()
+        .and_then(|url| url.rsplit('/').next())
+        .unwrap_or_default()
 }
 
 /// The format of a picture by its first bytes, whatever its name; `None` for a file that is not a picture, or cannot be read.
@@ -67,7 +70,11 @@ pub fn report_missing<'a>(missing: impl Iterator<Item = &'a str>, limit: usize, 
         return Ok(());
     }
     let said = are_missing(&missing, folder);
-    anyhow::ensure!(missing.len() <= limit, "{said}\nhint: --max-missing {} leaves them out", missing.len());
+    anyhow::ensure!(
+        missing.len() <= limit,
+        "{said}\nhint: --max-missing {} leaves them out",
+        missing.len()
+    );
     eprintln!("{said}\nleft out {} images", missing.len());
     Ok(())
 }
@@ -85,7 +92,11 @@ pub fn none_missing<'a>(missing: impl Iterator<Item = &'a str>, folder: &Path, w
 fn are_missing(missing: &[&str], folder: &Path) -> String {
     let dots = if missing.len() > NAMED { ", …" } else { "" };
     let named = missing.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-    format!("{} images are not in {}: {named}{dots}", missing.len(), folder.display())
+    format!(
+        "{} images are not in {}: {named}{dots}",
+        missing.len(),
+        folder.display()
+    )
 }
 
 /// Decodes the photo of each of `entries` in parallel and hands it to `make`, which may refuse it. Those that fail are named
@@ -105,12 +116,20 @@ pub fn each_photo<T: Send, R: Send>(
         let made = Photo::read(path(&entry)).and_then(|photo| make(entry, &photo).with_context(|| file.clone()));
         made.map_err(|error| format!("{error:#}"))
     };
-    let (made, faults): (Vec<_>, Vec<_>) =
-        entries.into_par_iter().map(of).collect::<Vec<_>>().into_iter().partition(Result::is_ok);
+    let (made, faults): (Vec<_>, Vec<_>) = entries
+        .into_par_iter()
+        .map(of)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .partition(Result::is_ok);
     let faults: Vec<String> = faults.into_iter().filter_map(Result::err).collect();
     if !faults.is_empty() {
         let more = faults.len().saturating_sub(NAMED);
-        let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+        let more = if more > 0 {
+            format!("\n  and {more} more")
+        } else {
+            String::new()
+        };
         let named = faults.iter().take(NAMED).cloned().collect::<Vec<_>>().join("\n  ");
         let said = format!("{} of {total} images cannot be used\n  {named}{more}", faults.len());
         anyhow::ensure!(
@@ -129,7 +148,11 @@ pub fn each_photo<T: Send, R: Send>(
 /// If a manifest is there already, cannot be written, or could not be read again.
 pub fn write_manifest(lines: Vec<Line>, out: &Path) -> anyhow::Result<BTreeMap<String, usize>> {
     let manifest = out.join(MANIFEST);
-    anyhow::ensure!(!manifest.exists(), "{} is there already; name another folder with --out", manifest.display());
+    anyhow::ensure!(
+        !manifest.exists(),
+        "{} is there already; name another folder with --out",
+        manifest.display()
+    );
     std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     let home = std::fs::canonicalize(out)?;
     let mut table = csv::Writer::from_writer(Vec::new());

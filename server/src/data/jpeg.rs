@@ -48,7 +48,11 @@ impl Jpeg {
         if !is_complete(bytes) {
             return Err(PhotoError::Damaged("its end is missing".into()));
         }
-        let samples = if self.is_plain() { self.decode_plain(bytes) } else { None };
+        let samples = if self.is_plain() {
+            self.decode_plain(bytes)
+        } else {
+            None
+        };
         let samples = samples.or_else(|| self.decode_rare(bytes));
         let samples = samples.ok_or_else(|| PhotoError::Damaged("its data make no sense".into()))?;
         let expected = self.width as usize * self.height as usize * samples.channels;
@@ -73,7 +77,10 @@ impl Jpeg {
             _ => return None,
         };
         let bytes = open(options.jpeg_set_out_colorspace(wanted)).decode().ok()?;
-        Some(Samples { channels: if wanted == ColorSpace::Luma { 1 } else { 3 }, bytes })
+        Some(Samples {
+            channels: if wanted == ColorSpace::Luma { 1 } else { 3 },
+            bytes,
+        })
     }
 
     fn decode_rare(&self, bytes: &[u8]) -> Option<Samples> {
@@ -87,7 +94,10 @@ impl Jpeg {
             Model::Ycck => (ColorTransform::YCCK, 4),
         };
         decoder.set_color_transform(transform);
-        Some(Samples { channels, bytes: decoder.decode().ok()? })
+        Some(Samples {
+            channels,
+            bytes: decoder.decode().ok()?,
+        })
     }
 
     /// The file without its Adobe segments, which mislead decoders.

@@ -55,12 +55,28 @@ const PICTURES: &[(&[u8], &str)] = &[
 /// Kinds of files that are no pictures, by their first bytes, and what to do.
 const OTHERS: &[(&[u8], &str, &str)] = &[
     (b"%!PS", "a PostScript document", SAVE_AS_PICTURE),
-    (b"PK\x03\x04", "a ZIP archive or an office document", "unpack it and send the picture in it"),
+    (
+        b"PK\x03\x04",
+        "a ZIP archive or an office document",
+        "unpack it and send the picture in it",
+    ),
     (b"\x1F\x8B", "a gzip archive", "unpack it and send the picture in it"),
-    (b"\x28\xB5\x2F\xFD", "a Zstandard archive", "unpack it and send the picture in it"),
-    (b"7z\xBC\xAF\x27\x1C", "a 7z archive", "unpack it and send the picture in it"),
+    (
+        b"\x28\xB5\x2F\xFD",
+        "a Zstandard archive",
+        "unpack it and send the picture in it",
+    ),
+    (
+        b"7z\xBC\xAF\x27\x1C",
+        "a 7z archive",
+        "unpack it and send the picture in it",
+    ),
     (b"Rar!\x1A\x07", "a RAR archive", "unpack it and send the picture in it"),
-    (b"\x1A\x45\xDF\xA3", "a video (Matroska or WebM)", "send a still picture"),
+    (
+        b"\x1A\x45\xDF\xA3",
+        "a video (Matroska or WebM)",
+        "send a still picture",
+    ),
     (b"FLV\x01", "a video (FLV)", "send a still picture"),
     (b"\0\0\x01\xBA", "a video (MPEG)", "send a still picture"),
     (b"\0\0\x01\xB3", "a video (MPEG)", "send a still picture"),
@@ -71,10 +87,26 @@ const OTHERS: &[(&[u8], &str, &str)] = &[
         "a Git LFS pointer, not the picture it stands for",
         "fetch the picture with `git lfs pull` and send that",
     ),
-    (b"data:", "a data URL, which is text", "decode it and send the picture's own bytes"),
-    (b"/9j/", "a picture written as Base64 text", "decode it and send the picture's own bytes"),
-    (b"iVBORw0KGgo", "a picture written as Base64 text", "decode it and send the picture's own bytes"),
-    (b"UklGR", "a picture written as Base64 text", "decode it and send the picture's own bytes"),
+    (
+        b"data:",
+        "a data URL, which is text",
+        "decode it and send the picture's own bytes",
+    ),
+    (
+        b"/9j/",
+        "a picture written as Base64 text",
+        "decode it and send the picture's own bytes",
+    ),
+    (
+        b"iVBORw0KGgo",
+        "a picture written as Base64 text",
+        "decode it and send the picture's own bytes",
+    ),
+    (
+        b"UklGR",
+        "a picture written as Base64 text",
+        "decode it and send the picture's own bytes",
+    ),
 ];
 
 impl Kind {
@@ -91,12 +123,15 @@ impl Kind {
             [b'B', b'M', ..] => Ok(Self::Bmp),
             _ if bytes.starts_with(PNG) => Ok(Self::Png),
             _ if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") => Ok(Self::WebP),
-            _ if [PNG, b"\xFF\xD8\xFF", b"GIF89a", b"RIFF"].iter().any(|signature| signature.starts_with(bytes)) => {
+            _ if [PNG, b"\xFF\xD8\xFF", b"GIF89a", b"RIFF"]
+                .iter()
+                .any(|signature| signature.starts_with(bytes)) =>
+            {
                 Err(PhotoError::Damaged("its end is missing".into()))
             }
-            _ if bytes.get(1..4) == Some(b"PNG") => {
-                Err(PhotoError::Damaged("its first bytes were altered, as by a transfer in text mode".into()))
-            }
+            _ if bytes.get(1..4) == Some(b"PNG") => Err(PhotoError::Damaged(
+                "its first bytes were altered, as by a transfer in text mode".into(),
+            )),
             _ => Err(named(bytes)),
         }
     }
@@ -104,7 +139,10 @@ impl Kind {
 
 /// Kind of a file that is not read.
 fn named(bytes: &[u8]) -> PhotoError {
-    let unsupported = |what: &str| PhotoError::Unsupported { what: what.into(), instead: SAVE_AS_PICTURE };
+    let unsupported = |what: &str| PhotoError::Unsupported {
+        what: what.into(),
+        instead: SAVE_AS_PICTURE,
+    };
     let other = |what, instead| PhotoError::NotAnImage { what, instead };
     if let Some((_, what)) = PICTURES.iter().find(|(start, _)| bytes.starts_with(start)) {
         return unsupported(what);
@@ -125,24 +163,41 @@ fn named(bytes: &[u8]) -> PhotoError {
         _ => {}
     }
     if bytes.iter().all(|&byte| byte == 0) {
-        return other("a file of zeros, whose content was lost", "send it again from its source");
+        return other(
+            "a file of zeros, whose content was lost",
+            "send it again from its source",
+        );
     }
     match text(prefix) {
         Some(text) => written(&text),
-        None => other("of no kind that is known here", "send a JPEG, PNG, WebP, GIF or BMP picture"),
+        None => other(
+            "of no kind that is known here",
+            "send a JPEG, PNG, WebP, GIF or BMP picture",
+        ),
     }
 }
 
 /// What a file in the ISO base media format is, by its brands.
 fn media(bytes: &[u8]) -> PhotoError {
-    let length = bytes.get(..4).map_or(0, |four| u32::from_be_bytes([four[0], four[1], four[2], four[3]]) as usize);
+    let length = bytes.get(..4).map_or(0, |four| {
+        u32::from_be_bytes([four[0], four[1], four[2], four[3]]) as usize
+    });
     let brands = &bytes[8..length.clamp(8, 256).min(bytes.len())];
     // The minor version stands between the major brand and the compatible ones.
-    let has = |wanted: &[&[u8; 4]]| brands.chunks_exact(4).any(|brand| wanted.iter().any(|name| brand == &name[..]));
+    let has = |wanted: &[&[u8; 4]]| {
+        brands
+            .chunks_exact(4)
+            .any(|brand| wanted.iter().any(|name| brand == &name[..]))
+    };
     if has(&[b"avif", b"avis"]) {
-        return PhotoError::Unsupported { what: "an AVIF picture".into(), instead: SAVE_AS_PICTURE };
+        return PhotoError::Unsupported {
+            what: "an AVIF picture".into(),
+            instead: SAVE_AS_PICTURE,
+        };
     }
-    if has(&[b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"mif2"]) {
+    if has(&[
+        b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"mif2",
+    ]) {
         return PhotoError::Unsupported {
             what: "a HEIC photo".into(),
             instead: "save it as JPEG and send that; an iPhone takes JPEG photos with Settings, Camera, Formats, Most \
@@ -150,9 +205,15 @@ fn media(bytes: &[u8]) -> PhotoError {
         };
     }
     if has(&[b"crx "]) {
-        return PhotoError::Unsupported { what: "a camera's raw file".into(), instead: SAVE_AS_PICTURE };
+        return PhotoError::Unsupported {
+            what: "a camera's raw file".into(),
+            instead: SAVE_AS_PICTURE,
+        };
     }
-    PhotoError::NotAnImage { what: "a video or audio file (MP4 or QuickTime)", instead: "send a still picture" }
+    PhotoError::NotAnImage {
+        what: "a video or audio file (MP4 or QuickTime)",
+        instead: "send a still picture",
+    }
 }
 
 /// The beginning of a text file in lower case, without blanks before it; `None` for anything else.
@@ -180,8 +241,17 @@ fn written(text: &str) -> PhotoError {
     let (what, instead) =
         if text.starts_with("<svg") || (begins(&["<?xml", "<!--", "<!doctype svg"]) && text.contains("<svg")) {
             ("an SVG drawing", SAVE_AS_PICTURE)
-        } else if begins(&["<!doctype html", "<html", "<head", "<body", "<script", "<meta", "<title", "<div", "<p>"])
-            || (text.starts_with('<') && text.contains("<html"))
+        } else if begins(&[
+            "<!doctype html",
+            "<html",
+            "<head",
+            "<body",
+            "<script",
+            "<meta",
+            "<title",
+            "<div",
+            "<p>",
+        ]) || (text.starts_with('<') && text.contains("<html"))
         {
             ("a web page (HTML), perhaps an error or a login page", SEND_THE_PICTURE)
         } else if text.starts_with('<') {
@@ -189,7 +259,10 @@ fn written(text: &str) -> PhotoError {
         } else if begins(&["{", "["]) {
             ("a JSON text", SEND_THE_PICTURE)
         } else if begins(&["http://", "https://"]) {
-            ("the address of something, not the picture there", "fetch the picture and send that")
+            (
+                "the address of something, not the picture there",
+                "fetch the picture and send that",
+            )
         } else {
             ("a text", SEND_THE_PICTURE)
         };
@@ -202,7 +275,11 @@ mod tests {
 
     #[test]
     fn every_foreign_file_is_named() {
-        let utf16: Vec<u8> = b"\xFF\xFE".iter().copied().chain("<html>".bytes().flat_map(|byte| [byte, 0])).collect();
+        let utf16: Vec<u8> = b"\xFF\xFE"
+            .iter()
+            .copied()
+            .chain("<html>".bytes().flat_map(|byte| [byte, 0]))
+            .collect();
         let cases: &[(&[u8], &str)] = &[
             (b"\n<!DOCTYPE html><p>login", "web page"),
             (b"\xEF\xBB\xBF<HTML>", "web page"),
@@ -211,7 +288,10 @@ mod tests {
             (b"<svg xmlns='x'/>", "SVG"),
             (b"<?xml version='1.0'?><feed/>", "XML"),
             (b"{\"error\":1}", "JSON"),
-            (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "git lfs pull"),
+            (
+                b"version https://git-lfs.github.com/spec/v1\noid sha256:1",
+                "git lfs pull",
+            ),
             (b"data:image/png;base64,iVBO", "data URL"),
             (b"/9j/4AAQSkZJRg", "Base64"),
             (b"https://shop.example/a.jpg", "address"),

@@ -65,7 +65,17 @@ pub struct Loader {
 impl Loader {
     /// Starts making the batches of `plan`, pixels only and as they are.
     pub fn start(images: Arc<Images>, spec: InputSpec, plan: Plan) -> Self {
-        Self::open(Source { images, spec, augment: None, recolour: None, maps: None, pool: None }, plan)
+        Self::open(
+            Source {
+                images,
+                spec,
+                augment: None,
+                recolour: None,
+                maps: None,
+                pool: None,
+            },
+            plan,
+        )
     }
 
     /// Starts making the batches of `plan`.
@@ -109,7 +119,11 @@ impl Source {
                 self.input(*row, &mut rng)
             })
             .collect::<anyhow::Result<_>>()?;
-        let mut batch = Batch { pixels: Vec::with_capacity(rows.len() * self.spec.len()), rows, maps: Vec::new() };
+        let mut batch = Batch {
+            pixels: Vec::with_capacity(rows.len() * self.spec.len()),
+            rows,
+            maps: Vec::new(),
+        };
         for (pixels, map) in inputs {
             batch.pixels.extend(pixels);
             batch.maps.push(map);
@@ -141,7 +155,10 @@ impl Source {
             Some(size) => match self.images.mask(row)? {
                 None => None,
                 Some(mask) if quarters > 0 => {
-                    Some(self.spec.label_map(mask.turned(quarters).labels()?, &view, size, OUTSIDE)?)
+                    Some(
+                        self.spec
+                            .label_map(mask.turned(quarters).labels()?, &view, size, OUTSIDE)?,
+                    )
                 }
                 Some(mask) => Some(self.spec.label_map(mask.labels()?, &view, size, OUTSIDE)?),
             },

@@ -90,7 +90,11 @@ fn empty_split(dir: &Path, split: &str, extra: &str, found: &BTreeMap<String, us
         return format!("the dataset {dir} has no readable image in split '{split}'{bad}");
     }
     let found: Vec<String> = found.iter().map(|(split, n)| format!("'{split}' ({n})")).collect();
-    let found = if found.is_empty() { "no readable images at all".to_owned() } else { found.join(", ") };
+    let found = if found.is_empty() {
+        "no readable images at all".to_owned()
+    } else {
+        found.join(", ")
+    };
     format!(
         "the dataset {dir} has no image in split '{split}'; it has {found}; write '{split}' in the manifest's column 'split' for some photos, or name another split"
     )
@@ -163,7 +167,10 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Row>, ManifestError> {
         message,
     })?;
     if let Some((n, [line, first])) = repeated {
-        eprintln!("{}: {n} lines repeat another (line {line} repeats line {first}) and are left out", path.display());
+        eprintln!(
+            "{}: {n} lines repeat another (line {line} repeats line {first}) and are left out",
+            path.display()
+        );
     }
     Ok(rows)
 }
@@ -184,12 +191,21 @@ pub struct Dataset {
 impl Dataset {
     /// Rows that no manifest lists, whose paths are files'.
     pub fn of(rows: Vec<Row>) -> Self {
-        Self { dir: PathBuf::new(), rows, left_out: BTreeSet::new(), sha256: String::new() }
+        Self {
+            dir: PathBuf::new(),
+            rows,
+            left_out: BTreeSet::new(),
+            sha256: String::new(),
+        }
     }
 
     /// An item that two splits both show, so that what is learnt on one would flatter on the other.
     pub fn in_both(&self, one: &str, other: &str) -> Option<&str> {
-        let named = |split| self.rows.iter().filter(move |row| row.split == split && !row.item_id.is_empty());
+        let named = |split| {
+            self.rows
+                .iter()
+                .filter(move |row| row.split == split && !row.item_id.is_empty())
+        };
         let items = |split| named(split).map(|row| row.item_id.as_str());
         let known: BTreeSet<&str> = items(one).collect();
         items(other).find(|item| known.contains(item))
@@ -208,7 +224,12 @@ impl Dataset {
             )
         })?;
         let rows = parse(&path, &bytes)?;
-        Ok(Self { dir: dir.to_owned(), rows, left_out: BTreeSet::new(), sha256: sha256_hex(&bytes) })
+        Ok(Self {
+            dir: dir.to_owned(),
+            rows,
+            left_out: BTreeSet::new(),
+            sha256: sha256_hex(&bytes),
+        })
     }
 
     /// Indices of the rows of a split that satisfy `keep` and are not left out.
@@ -234,7 +255,13 @@ impl Dataset {
             }
         }
         let (dir, split, extra) = (self.dir.clone(), split.to_owned(), extra.to_owned());
-        Err(DataError::EmptySplit { dir, split, extra, found, unreadable })
+        Err(DataError::EmptySplit {
+            dir,
+            split,
+            extra,
+            found,
+            unreadable,
+        })
     }
 
     /// Divides rows by item: those kept out (about `share` of the items) and the rest, in that order.
@@ -244,13 +271,20 @@ impl Dataset {
     pub fn hold_out(&self, rows: &[usize], share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
         let held_out = |group: usize| {
             let row = &self.rows[rows[group]];
-            let item = if row.item_id.is_empty() { &row.path } else { &row.item_id };
+            let item = if row.item_id.is_empty() {
+                &row.path
+            } else {
+                &row.item_id
+            };
             let digest = sha256_hex(format!("{seed}/{item}").as_bytes());
             // 13 hexadecimal digits are a whole number that f64 holds exactly.
             let draw = u64::from_str_radix(&digest[..13], 16).unwrap_or(0) as f64 / (1u64 << 52) as f64;
             draw < share
         };
-        let (out, rest): (Vec<_>, Vec<_>) = rows.iter().zip(self.groups(rows)).partition(|(_, group)| held_out(*group));
+        let (out, rest): (Vec<_>, Vec<_>) = rows
+            .iter()
+            .zip(self.groups(rows))
+            .partition(|(_, group)| held_out(*group));
         let plain = |part: Vec<(&usize, usize)>| part.into_iter().map(|(row, _)| *row).collect();
         (plain(out), plain(rest))
     }
@@ -260,14 +294,22 @@ impl Dataset {
     /// # Errors
     /// [`DataError::NoCategory`] where only a part of a split has categories.
     pub fn label_by_category(&mut self) -> Result<(), DataError> {
-        let known: BTreeSet<String> =
-            self.rows.iter().filter(|row| !row.category.is_empty()).map(|row| row.split.clone()).collect();
+        let known: BTreeSet<String> = self
+            .rows
+            .iter()
+            .filter(|row| !row.category.is_empty())
+            .map(|row| row.split.clone())
+            .collect();
         for row in &mut self.rows {
             if row.category.is_empty() && known.contains(&row.split) {
                 let Row { path, line, split, .. } = row.clone();
                 return Err(DataError::NoCategory { path, line, split });
             }
-            row.labels = if row.category.is_empty() { String::new() } else { row.category().id().to_owned() };
+            row.labels = if row.category.is_empty() {
+                String::new()
+            } else {
+                row.category().id().to_owned()
+            };
         }
         Ok(())
     }
@@ -283,10 +325,11 @@ impl Dataset {
     /// # Errors
     /// [`DataError::UnknownLabel`], or [`DataError::Unlabelled`] where a row's split has no labels.
     pub fn targets(&self, rows: &[usize], vocabulary: &[String]) -> Result<Vec<Vec<bool>>, DataError> {
-        let lines = rows
-            .iter()
-            .zip(self.truth(rows, vocabulary)?)
-            .map(|(row, line)| line.ok_or_else(|| DataError::Unlabelled { split: self.rows[*row].split.clone() }));
+        let lines = rows.iter().zip(self.truth(rows, vocabulary)?).map(|(row, line)| {
+            line.ok_or_else(|| DataError::Unlabelled {
+                split: self.rows[*row].split.clone(),
+            })
+        });
         lines.collect()
     }
 
@@ -306,12 +349,15 @@ impl Dataset {
                 let mut line = vec![false; vocabulary.len()];
                 for label in row.labels() {
                     let at =
-                        vocabulary.iter().position(|known| known == label).ok_or_else(|| DataError::UnknownLabel {
-                            path: row.path.clone(),
-                            line: row.line,
-                            label: label.to_owned(),
-                            vocabulary: vocabulary.to_vec(),
-                        })?;
+                        vocabulary
+                            .iter()
+                            .position(|known| known == label)
+                            .ok_or_else(|| DataError::UnknownLabel {
+                                path: row.path.clone(),
+                                line: row.line,
+                                label: label.to_owned(),
+                                vocabulary: vocabulary.to_vec(),
+                            })?;
                     line[at] = true;
                 }
                 Ok(Some(line))

@@ -94,7 +94,11 @@ impl Mask {
     /// [`InputError::Crop`] if the box leaves the map.
     pub fn cropped(&self, crop: CropBox) -> Result<Self, InputError> {
         let ids = raster::crop(&self.ids, (self.width, self.height), 1, crop)?;
-        Ok(Self { width: crop.width, height: crop.height, ids })
+        Ok(Self {
+            width: crop.width,
+            height: crop.height,
+            ids,
+        })
     }
 
     /// Turned clockwise by quarters.
@@ -105,6 +109,9 @@ impl Mask {
 
     /// The same map with other ids.
     pub fn map(&self, id: impl Fn(u8) -> u8) -> Self {
-        Self { ids: self.ids.iter().map(|old| id(*old)).collect(), ..*self }
+        Self {
+            ids: self.ids.iter().map(|old| id(*old)).collect(),
+            ..*self
+        }
     }
 }

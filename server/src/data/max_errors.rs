@@ -35,7 +35,13 @@ impl FromStr for MaxErrors {
     /// Reads a count such as `12`, or a percentage such as `1%` or `0.5 %`.
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        let percent = |number: &str| number.trim().parse().ok().filter(|percent| (0.0..=100.0).contains(percent));
+        let percent = |number: &str| {
+            number
+                .trim()
+                .parse()
+                .ok()
+                .filter(|percent| (0.0..=100.0).contains(percent))
+        };
         let read = match text.strip_suffix('%') {
             Some(number) => percent(number).map(Self::Percent),
             None => text.parse().ok().map(Self::Count),

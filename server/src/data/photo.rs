@@ -157,14 +157,24 @@ impl Photo {
     /// [`InputError::Crop`] if the box leaves the picture.
     pub fn cropped(&self, crop: CropBox) -> Result<Self, InputError> {
         let pixels = raster::crop(&self.pixels, (self.width, self.height), self.channels, crop)?;
-        Ok(Self { width: crop.width, height: crop.height, channels: self.channels, pixels })
+        Ok(Self {
+            width: crop.width,
+            height: crop.height,
+            channels: self.channels,
+            pixels,
+        })
     }
 
     /// Turned clockwise by quarters.
     pub fn turned(&self, quarters: u8) -> Self {
         let size = (self.width, self.height);
         let ((width, height), pixels) = raster::turn(&self.pixels, size, self.channels, quarters);
-        Self { width, height, channels: self.channels, pixels }
+        Self {
+            width,
+            height,
+            channels: self.channels,
+            pixels,
+        }
     }
 
     /// The picture in RGB; transparent pixels as seen on white.
@@ -174,7 +184,11 @@ impl Photo {
             ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
         };
         let pixels = match self.channels {
-            4 => self.pixels.chunks_exact(4).flat_map(|p| [0, 1, 2].map(|c| over_white(p[c], p[3]))).collect(),
+            4 => self
+                .pixels
+                .chunks_exact(4)
+                .flat_map(|p| [0, 1, 2].map(|c| over_white(p[c], p[3])))
+                .collect(),
             _ => self.pixels.clone(),
         };
         RgbImage::from_raw(self.width, self.height, pixels).unwrap_or_default()
@@ -198,12 +212,20 @@ impl From<DynamicImage> for Photo {
         } else {
             (3, picture.into_rgb8().into_raw())
         };
-        Self { width, height, channels, pixels }
+        Self {
+            width,
+            height,
+            channels,
+            pixels,
+        }
     }
 }
 
 fn decode_jpeg(bytes: &[u8], jpeg: &Jpeg) -> Result<(DynamicImage, Orientation), PhotoError> {
-    let Samples { channels, bytes: samples } = jpeg.decode(bytes)?;
+    let Samples {
+        channels,
+        bytes: samples,
+    } = jpeg.decode(bytes)?;
     let (width, height) = (jpeg.width, jpeg.height);
     let icc = jpeg.icc(bytes);
     let conversion = |channels, inks| icc.as_deref().and_then(|icc| Conversion::of_icc(icc, channels, inks));
@@ -215,14 +237,18 @@ fn decode_jpeg(bytes: &[u8], jpeg: &Jpeg) -> Result<(DynamicImage, Orientation),
                 Some(conversion) => conversion.convert(samples),
                 None => Some(colour::inks_to_rgb(samples)),
             };
-            rgb.and_then(|rgb| RgbImage::from_raw(width, height, rgb)).map(DynamicImage::from)
+            rgb.and_then(|rgb| RgbImage::from_raw(width, height, rgb))
+                .map(DynamicImage::from)
         }
     };
     let picture = match channels {
         4 => picture,
         _ => picture.and_then(|picture| in_srgb(picture, |channels| conversion(channels, false))),
     };
-    let orientation = jpeg.exif.clone().map_or(Orientation::NoTransforms, |exif| orientation(&bytes[exif]));
+    let orientation = jpeg
+        .exif
+        .clone()
+        .map_or(Orientation::NoTransforms, |exif| orientation(&bytes[exif]));
     Ok((picture.ok_or_else(senseless)?, orientation))
 }
 
@@ -246,7 +272,13 @@ fn decode_other(bytes: &[u8], declared: &Declared) -> Result<(DynamicImage, Orie
         // In this order by the PNG specification.
         let coded = colours.cicp.and_then(|_| Conversion::of_png(&colours, channels));
         let embedded = || icc.as_deref().and_then(|icc| Conversion::of_icc(icc, channels, false));
-        let described = || if icc.is_none() { Conversion::of_png(&colours, channels) } else { None };
+        let described = || {
+            if icc.is_none() {
+                Conversion::of_png(&colours, channels)
+            } else {
+                None
+            }
+        };
         coded.or_else(embedded).or_else(described)
     });
     let orientation = exif.map_or(Orientation::NoTransforms, |exif| orientation(&exif));
@@ -335,8 +367,14 @@ mod tests {
 
     #[test]
     fn decodes_every_format_upright() {
-        let formats =
-            [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Bmp].map(encode);
+        let formats = [
+            ImageFormat::Jpeg,
+            ImageFormat::Png,
+            ImageFormat::WebP,
+            ImageFormat::Gif,
+            ImageFormat::Bmp,
+        ]
+        .map(encode);
         for bytes in formats {
             let photo = Photo::decode(&bytes).expect("decodes");
             assert_eq!((photo.width(), photo.height()), (32, 16));
@@ -352,7 +390,11 @@ mod tests {
         for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Bmp] {
             let bytes = encode(format);
             for cut in 0..bytes.len() - 12 {
-                assert!(Photo::decode(&bytes[..cut]).is_err(), "{format:?} cut after {cut} of {} bytes", bytes.len());
+                assert!(
+                    Photo::decode(&bytes[..cut]).is_err(),
+                    "{format:?} cut after {cut} of {} bytes",
+                    bytes.len()
+                );
             }
         }
     }
@@ -364,7 +406,10 @@ mod tests {
             let mut bytes = encode(ImageFormat::Bmp);
             bytes[18..22].copy_from_slice(&width.to_le_bytes());
             bytes[22..26].copy_from_slice(&height.to_le_bytes());
-            assert_eq!(Photo::decode(&bytes).err(), Some(PhotoError::TooLarge { width, height }));
+            assert_eq!(
+                Photo::decode(&bytes).err(),
+                Some(PhotoError::TooLarge { width, height })
+            );
         }
         assert_eq!(Photo::decode(b"").err(), Some(PhotoError::Empty));
         // The largest size that a PNG can declare, in a file of 57 bytes.
@@ -372,7 +417,13 @@ mod tests {
         bytes[16..24].copy_from_slice(&[0x7F, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF]);
         bytes.truncate(57);
         let side = 0x7FFF_FFFF;
-        assert_eq!(Photo::decode(&bytes).err(), Some(PhotoError::TooLarge { width: side, height: side }));
+        assert_eq!(
+            Photo::decode(&bytes).err(),
+            Some(PhotoError::TooLarge {
+                width: side,
+                height: side
+            })
+        );
     }
 
     #[test]
@@ -384,9 +435,20 @@ mod tests {
         };
         let packed = of(4000, ImageFormat::WebP);
         assert!(packed.len() < 8_000, "{} bytes", packed.len());
-        assert!(matches!(Photo::decode(&packed), Err(PhotoError::TooSparse { width: 4000, height: 4000, .. })));
+        assert!(matches!(
+            Photo::decode(&packed),
+            Err(PhotoError::TooSparse {
+                width: 4000,
+                height: 4000,
+                ..
+            })
+        ));
         // Deflate packs a PNG of one colour as far as it can, and that is still a picture.
-        for (side, format) in [(4000, ImageFormat::Png), (1500, ImageFormat::WebP), (2100, ImageFormat::Jpeg)] {
+        for (side, format) in [
+            (4000, ImageFormat::Png),
+            (1500, ImageFormat::WebP),
+            (2100, ImageFormat::Jpeg),
+        ] {
             assert!(Photo::decode(&of(side, format)).is_ok(), "{format:?}");
         }
     }
@@ -411,17 +473,30 @@ mod tests {
         let mut encoder = image::codecs::png::PngEncoder::new(&mut deep_png);
         encoder.set_icc_profile(icc.clone()).expect("supported");
         deep.write_with_encoder(encoder).expect("encodes");
-        for (name, bytes) in [("JPEG", jpeg), ("PNG", png), ("WebP", webp), ("PNG of 16 bits", deep_png)] {
+        for (name, bytes) in [
+            ("JPEG", jpeg),
+            ("PNG", png),
+            ("WebP", webp),
+            ("PNG of 16 bits", deep_png),
+        ] {
             let photo = Photo::decode(&bytes).expect(name).to_rgb();
             let found = photo.get_pixel(8, 8).0;
-            assert!(found.iter().zip([215, 93, 31]).all(|(a, b)| a.abs_diff(b) <= 3), "{name}: {found:?}");
+            assert!(
+                found.iter().zip([215, 93, 31]).all(|(a, b)| a.abs_diff(b) <= 3),
+                "{name}: {found:?}"
+            );
         }
         // A grey picture may have a coloured profile; grey stays grey.
         let mut grey = Vec::new();
         let mut encoder = JpegEncoder::new_with_quality(&mut grey, 100);
         encoder.set_icc_profile(icc).expect("supported");
-        encoder.encode_image(&GrayImage::from_pixel(16, 16, image::Luma([90]))).expect("encodes");
-        assert_eq!(Photo::decode(&grey).expect("decodes").to_rgb().get_pixel(8, 8).0, [90; 3]);
+        encoder
+            .encode_image(&GrayImage::from_pixel(16, 16, image::Luma([90])))
+            .expect("encodes");
+        assert_eq!(
+            Photo::decode(&grey).expect("decodes").to_rgb().get_pixel(8, 8).0,
+            [90; 3]
+        );
     }
 
     #[test]

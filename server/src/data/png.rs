@@ -30,7 +30,12 @@ impl Header {
             return Err(PhotoError::Damaged("its end is missing".into()));
         };
         let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-        Ok(Self { width: number(0), height: number(4), depth: header[8], colours: header[9] })
+        Ok(Self {
+            width: number(0),
+            height: number(4),
+            depth: header[8],
+            colours: header[9],
+        })
     }
 
     /// The most bytes of a pixel as the decoder gives it: palettes and colours that stand for transparency become channels.

@@ -16,10 +16,17 @@ pub(super) fn crop(
         |start: u32, length: u32, limit: u32| length > 0 && start.checked_add(length).is_some_and(|end| end <= limit);
     let (columns, rows) = (width as usize, height as usize);
     if !inside(crop.x, crop.width, width) || !inside(crop.y, crop.height, height) {
-        return Err(InputError::Crop { crop, width: columns, height: rows });
+        return Err(InputError::Crop {
+            crop,
+            width: columns,
+            height: rows,
+        });
     }
     let (from, length) = (crop.x as usize * channels, crop.width as usize * channels);
-    let rows = bytes.chunks_exact(columns * channels).skip(crop.y as usize).take(crop.height as usize);
+    let rows = bytes
+        .chunks_exact(columns * channels)
+        .skip(crop.y as usize)
+        .take(crop.height as usize);
     Ok(rows.flat_map(|row| &row[from..from + length]).copied().collect())
 }
 
@@ -61,12 +68,24 @@ mod tests {
             (3, (2, 3), "cfbead"),
             (5, (2, 3), "daebfc"),
         ] {
-            let doubled: Vec<u8> = expected.bytes().flat_map(|byte| [byte, byte.to_ascii_uppercase()]).collect();
+            let doubled: Vec<u8> = expected
+                .bytes()
+                .flat_map(|byte| [byte, byte.to_ascii_uppercase()])
+                .collect();
             assert_eq!(turn(bytes, (3, 2), 2, quarters), (size, doubled), "{quarters} quarters");
         }
-        let inner = CropBox { x: 1, y: 0, width: 2, height: 2 };
+        let inner = CropBox {
+            x: 1,
+            y: 0,
+            width: 2,
+            height: 2,
+        };
         assert_eq!(crop(bytes, (3, 2), 2, inner), Ok(b"bBcCeEfF".to_vec()));
-        for wrong in [CropBox { x: 2, ..inner }, CropBox { y: 1, ..inner }, CropBox { width: 0, ..inner }] {
+        for wrong in [
+            CropBox { x: 2, ..inner },
+            CropBox { y: 1, ..inner },
+            CropBox { width: 0, ..inner },
+        ] {
             assert!(crop(bytes, (3, 2), 2, wrong).is_err(), "{wrong:?}");
         }
     }

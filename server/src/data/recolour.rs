@@ -54,7 +54,11 @@ impl Hsv {
         } else {
             60.0 * (r - g) / chroma + 240.0
         };
-        Self { hue, saturation: if most > 0.0 { chroma / most } else { 0.0 }, value: most }
+        Self {
+            hue,
+            saturation: if most > 0.0 { chroma / most } else { 0.0 },
+            value: most,
+        }
     }
 
     /// The nearest pixel.
@@ -104,7 +108,9 @@ impl Coverage {
     /// From a function of column and row, 0–1.
     pub fn from_fn(width: u32, height: u32, share: impl Fn(u32, u32) -> f32) -> Self {
         let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
-        let shares = places.map(|(x, y)| (share(x, y).clamp(0.0, 1.0) * 255.0 + 0.5) as u8).collect();
+        let shares = places
+            .map(|(x, y)| (share(x, y).clamp(0.0, 1.0) * 255.0 + 0.5) as u8)
+            .collect();
         Self { width, height, shares }
     }
 
@@ -138,7 +144,10 @@ impl Coverage {
         let rows: Vec<_> = (0..height).map(|y| between(y, height, self.height)).collect();
         Cow::Owned(Self::from_fn(width, height, |x, y| {
             let ((x0, x1, fx), (y0, y1, fy)) = (columns[x as usize], rows[y as usize]);
-            let (above, below) = (mix(share(x0, y0), share(x1, y0), fx), mix(share(x0, y1), share(x1, y1), fx));
+            let (above, below) = (
+                mix(share(x0, y0), share(x1, y0), fx),
+                mix(share(x0, y1), share(x1, y1), fx),
+            );
             mix(above, below, fy)
         }))
     }
@@ -232,7 +241,11 @@ impl Bin {
     /// A bin never spans the red end of the circle, so that hues may be averaged as numbers.
     fn mean(&self, at: usize) -> Hsv {
         let hue = if at < HUES { self.hue / self.weight } else { 0.0 };
-        Hsv { hue, saturation: self.saturation / self.weight, value: self.value / self.weight }
+        Hsv {
+            hue,
+            saturation: self.saturation / self.weight,
+            value: self.value / self.weight,
+        }
     }
 }
 
@@ -253,16 +266,37 @@ impl Shift {
         let (strength, light) = (rng.random_range(-1.0..=1.0f32), rng.random_range(-1.0..=1.0f32));
         if extent == Extent::Whole && from.is_grey() {
             let (step, limits) = (SHADE_STEP * (1.0 + strength.abs()), 0.05..=0.95);
-            let value = if light < 0.0 { from.value - step } else { from.value + step };
-            let value = if limits.contains(&value) { value } else { 2.0 * from.value - value };
+            let value = if light < 0.0 {
+                from.value - step
+            } else {
+                from.value + step
+            };
+            let value = if limits.contains(&value) {
+                value
+            } else {
+                2.0 * from.value - value
+            };
             // What little hue it has must not show more for being brighter.
             let saturation = from.saturation * (from.value / value).min(1.0);
-            return Self { from, to: Hsv { saturation, value, ..from } };
+            return Self {
+                from,
+                to: Hsv {
+                    saturation,
+                    value,
+                    ..from
+                },
+            };
         }
         let (saturation, value) = if from.is_grey() {
-            (0.55 - 0.2 * from.value + 0.15 * strength, (from.value * 0.75 + 0.15) * (1.0 + 0.15 * light))
+            (
+                0.55 - 0.2 * from.value + 0.15 * strength,
+                (from.value * 0.75 + 0.15) * (1.0 + 0.15 * light),
+            )
         } else {
-            (from.saturation * (1.0 + 0.25 * strength), from.value * (1.0 + 0.2 * light))
+            (
+                from.saturation * (1.0 + 0.25 * strength),
+                from.value * (1.0 + 0.2 * light),
+            )
         };
         let to = Hsv {
             hue: (from.hue + turn).rem_euclid(360.0),
@@ -314,8 +348,16 @@ impl Shift {
         let gets_a_hue = self.from.is_grey() && to.hue != from.hue;
         if gets_a_hue {
             // Highlights of a grey garment are nearly white, and stay paler than the rest.
-            let pale = if colour.value > from.value { (1.0 - value) / (1.0 - to.value) } else { 1.0 };
-            return Hsv { hue: to.hue, saturation: to.saturation * (0.5 + 0.5 * pale), value };
+            let pale = if colour.value > from.value {
+                (1.0 - value) / (1.0 - to.value)
+            } else {
+                1.0
+            };
+            return Hsv {
+                hue: to.hue,
+                saturation: to.saturation * (0.5 + 0.5 * pale),
+                value,
+            };
         }
         let hue = (colour.hue + to.hue - from.hue).rem_euclid(360.0);
         let saturation = (colour.saturation * to.saturation / from.saturation.max(f32::MIN_POSITIVE)).min(1.0);
@@ -325,7 +367,9 @@ impl Shift {
 
 /// Gives the garment of a picture another colour, drawn from `rng`; whether there was one.
 pub fn recolour(image: &mut RgbImage, garment: &Coverage, extent: Extent, rng: &mut impl Rng) -> bool {
-    let Some(from) = dominant(image, garment) else { return false };
+    let Some(from) = dominant(image, garment) else {
+        return false;
+    };
     Shift::draw(from, extent, rng).apply(image, garment, extent);
     true
 }
@@ -352,7 +396,10 @@ mod tests {
         ] {
             let colour = Hsv::from_rgb(rgb);
             let off = [colour.hue - hue, colour.saturation - saturation, colour.value - value];
-            assert!(off[0].abs() < 0.01 && off[1].abs() < 1e-6 && off[2].abs() < 1e-6, "{rgb:?}: {colour:?}");
+            assert!(
+                off[0].abs() < 0.01 && off[1].abs() < 1e-6 && off[2].abs() < 1e-6,
+                "{rgb:?}: {colour:?}"
+            );
         }
         let levels = || (0..=255u8).step_by(15);
         for (r, g, b) in levels().flat_map(|r| levels().flat_map(move |g| levels().map(move |b| (r, g, b)))) {
@@ -380,9 +427,15 @@ mod tests {
     fn picture(skin: u32, cloth: [u8; 3]) -> (RgbImage, Coverage) {
         let image = RgbImage::from_fn(20, 20, |x, y| {
             let shade = ((x + y) % 3) as u8 * 4;
-            Rgb(if x < skin { SKIN } else { cloth.map(|channel| channel.saturating_sub(shade)) })
+            Rgb(if x < skin {
+                SKIN
+            } else {
+                cloth.map(|channel| channel.saturating_sub(shade))
+            })
         });
-        let ids = (0..400).map(|at| u8::from((1..19).contains(&(at % 20)) && (1..19).contains(&(at / 20)))).collect();
+        let ids = (0..400)
+            .map(|at| u8::from((1..19).contains(&(at % 20)) && (1..19).contains(&(at / 20))))
+            .collect();
         let mask = Mask::new(20, 20, ids).expect("400 ids");
         (image, Coverage::of_mask(&mask, &std::array::from_fn(|id| id == 1)))
     }
@@ -401,7 +454,10 @@ mod tests {
             let (image, garment) = picture(skin, cloth);
             let found = dominant(&image, &garment).expect("a garment");
             match hue {
-                Some(hue) => assert!((found.hue - hue).abs() < 4.0 && found.chroma() > NEUTRAL, "{cloth:?}: {found:?}"),
+                Some(hue) => assert!(
+                    (found.hue - hue).abs() < 4.0 && found.chroma() > NEUTRAL,
+                    "{cloth:?}: {found:?}"
+                ),
                 None => assert!(found.chroma() < NEUTRAL && found.value < 0.2, "{cloth:?}: {found:?}"),
             }
         }
@@ -411,7 +467,13 @@ mod tests {
 
     #[test]
     fn only_the_garment_changes_and_the_seed_decides_how() {
-        for cloth in [[40, 60, 160], [200, 24, 30], [25, 25, 28], [245, 245, 240], [128, 128, 128]] {
+        for cloth in [
+            [40, 60, 160],
+            [200, 24, 30],
+            [25, 25, 28],
+            [245, 245, 240],
+            [128, 128, 128],
+        ] {
             let (before, garment) = picture(8, cloth);
             let with = |seed: u64, extent: Extent| {
                 let mut image = before.clone();
@@ -432,7 +494,11 @@ mod tests {
                     let (a, b) = (before.get_pixel(at.0, at.1).0, after.get_pixel(at.0, at.1).0);
                     (0..3).map(|c| (i32::from(a[c]) - i32::from(b[c])).abs()).sum()
                 };
-                assert!(distance((14, 10), &after) >= 20, "{cloth:?}, seed {seed}: {:?}", after.get_pixel(14, 10));
+                assert!(
+                    distance((14, 10), &after) >= 20,
+                    "{cloth:?}, seed {seed}: {:?}",
+                    after.get_pixel(14, 10)
+                );
                 // A blue garment does not take the skin in its mask along.
                 if cloth == [40, 60, 160] {
                     assert_eq!(distance((4, 10), &after), 0);
@@ -463,20 +529,31 @@ mod tests {
             let before = picture(cloth);
             for seed in 0..32 {
                 let mut after = before.clone();
-                assert!(recolour(&mut after, &garment, Extent::Whole, &mut ChaCha8Rng::seed_from_u64(seed)));
+                assert!(recolour(
+                    &mut after,
+                    &garment,
+                    Extent::Whole,
+                    &mut ChaCha8Rng::seed_from_u64(seed)
+                ));
                 let [skin, worn, wall, white] = [1, 7, 12, 17].map(|x| Hsv::from_rgb(after.get_pixel(x, 10).0));
                 let said = format!("{cloth:?}, seed {seed}: skin {skin:?}, garment {worn:?}, wall {wall:?}");
                 assert!(wall.chroma() < 0.02 && white.chroma() < 0.02, "walls stay grey: {said}");
                 let old = Hsv::from_rgb(cloth);
                 if grey {
-                    assert!(worn.chroma() <= old.chroma() + 0.02, "a grey garment stays grey: {said}");
+                    assert!(
+                        worn.chroma() <= old.chroma() + 0.02,
+                        "a grey garment stays grey: {said}"
+                    );
                     assert!((worn.value - old.value).abs() > 0.1, "it gets another shade: {said}");
                     for x in [1, 4, 12, 17] {
                         assert_eq!(after.get_pixel(x, 10), before.get_pixel(x, 10), "column {x}: {said}");
                     }
                 } else {
                     let turned = apart(worn.hue, old.hue);
-                    assert!(turned > 35.0 && worn.chroma() > NEUTRAL, "a coloured garment turns: {said}");
+                    assert!(
+                        turned > 35.0 && worn.chroma() > NEUTRAL,
+                        "a coloured garment turns: {said}"
+                    );
                     let along = apart(skin.hue, Hsv::from_rgb(SKIN).hue);
                     assert!((along - turned).abs() < 5.0, "the skin turns with it: {said}");
                 }

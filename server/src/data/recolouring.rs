@@ -36,7 +36,9 @@ impl Garments {
         if let Some(found) = self.found.get(&row) {
             return Ok(Some(Cow::Borrowed(found)));
         }
-        Ok(images.mask(row)?.map(|mask| Cow::Owned(Coverage::of_mask(&mask, &self.ids))))
+        Ok(images
+            .mask(row)?
+            .map(|mask| Cow::Owned(Coverage::of_mask(&mask, &self.ids))))
     }
 }
 
@@ -63,9 +65,15 @@ impl Recolouring {
         if !self.rows.contains(&row) || !rng.random_bool(self.probability) {
             return Ok(photo);
         }
-        let Some(garment) = self.garments.of(images, row)? else { return Ok(photo) };
+        let Some(garment) = self.garments.of(images, row)? else {
+            return Ok(photo);
+        };
         let mut picture = photo.to_rgb();
         let changed = recolour(&mut picture, &garment, self.extent, rng);
-        Ok(if changed { Arc::new(Photo::from(DynamicImage::from(picture))) } else { photo })
+        Ok(if changed {
+            Arc::new(Photo::from(DynamicImage::from(picture)))
+        } else {
+            photo
+        })
     }
 }

@@ -9,8 +9,18 @@ use shared::input::CropBox;
 use std::path::{Path, PathBuf};
 
 /// The columns that are read; others may exist.
-const COLUMNS: [&str; 10] =
-    ["path", "split", "labels", "item_id", "category", "domain", "mask", "dup_group", "box", "several_splits"];
+const COLUMNS: [&str; 10] = [
+    "path",
+    "split",
+    "labels",
+    "item_id",
+    "category",
+    "domain",
+    "mask",
+    "dup_group",
+    "box",
+    "several_splits",
+];
 /// Columns that every manifest has.
 const REQUIRED: [&str; 2] = ["path", "split"];
 /// Categories with a meaning; any other counts as something else.
@@ -18,8 +28,14 @@ const CATEGORIES: [&str; 5] = ["tops", "shoes", "bags", "other", "dress"];
 /// Names of splits with a meaning; any other is a split of its own.
 const SPLITS: [&str; 4] = ["train", "val", "test", "validation"];
 /// Other names that people give those splits.
-const SPLIT_SYNONYMS: [(&str, &str); 6] =
-    [("training", "train"), ("valid", "val"), ("dev", "val"), ("eval", "val"), ("testing", "test"), ("holdout", "val")];
+const SPLIT_SYNONYMS: [(&str, &str); 6] = [
+    ("training", "train"),
+    ("valid", "val"),
+    ("dev", "val"),
+    ("eval", "val"),
+    ("testing", "test"),
+    ("holdout", "val"),
+];
 /// What other programs write for a missing value.
 const MISSING: [&str; 9] = ["nan", "NaN", "NAN", "null", "NULL", "<NA>", "None", "#N/A", "N/A"];
 
@@ -43,10 +59,17 @@ pub(super) type LineError = (usize, String);
 /// # Errors
 /// The first line that cannot be used.
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Row>, ManifestError> {
-    let refuse = |line, message| ManifestError { path: path.to_owned(), line, message };
+    let refuse = |line, message| ManifestError {
+        path: path.to_owned(),
+        line,
+        message,
+    };
     let at = |(line, message): LineError| refuse(Some(line), message);
     let text = text(bytes).map_err(|(line, message)| refuse(line, message))?;
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(text.as_bytes());
     let mut lines = Lines::of(text);
     let (mut header, mut rows) = (None, Vec::new());
     for record in reader.records() {
@@ -62,7 +85,10 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Row>, ManifestError
         }
     }
     if rows.is_empty() {
-        return Err(refuse(None, "it has no rows; every line after the header is a photo".to_owned()));
+        return Err(refuse(
+            None,
+            "it has no rows; every line after the header is a photo".to_owned(),
+        ));
     }
     Ok(rows)
 }
@@ -89,7 +115,9 @@ impl Header {
         }
         for (at, cell) in cells.iter().enumerate() {
             if COLUMNS.contains(cell) && cells[..at].contains(cell) {
-                return Err(format!("the header names the column '{cell}' twice; rename or remove one"));
+                return Err(format!(
+                    "the header names the column '{cell}' twice; rename or remove one"
+                ));
             }
             let alike = COLUMNS.iter().find(|name| **name != *cell && is_alike(cell, name));
             if let Some(name) = alike.filter(|name| place(name).is_none()) {
@@ -103,7 +131,10 @@ impl Header {
             ));
         }
         let names = cells.iter().map(|cell| (*cell).to_owned()).collect();
-        Ok(Self { names, places: COLUMNS.map(place) })
+        Ok(Self {
+            names,
+            places: COLUMNS.map(place),
+        })
     }
 
     fn row(&self, cells: &[&str], line: usize) -> Result<Row, LineError> {
@@ -123,7 +154,11 @@ impl Header {
         if REQUIRED.iter().all(|name| self.cell(name, cells) == *name) {
             return refuse("it repeats the header; remove the line".to_owned());
         }
-        let line_of = Line { header: self, cells, line };
+        let line_of = Line {
+            header: self,
+            cells,
+            line,
+        };
         let split = line_of.text("split", split)?;
         Ok(Row {
             path: line_of.text("path", |value| {
@@ -148,7 +183,10 @@ impl Header {
 
     /// The cell of a column, empty where the manifest has no such column.
     fn cell<'a>(&self, name: &str, cells: &[&'a str]) -> &'a str {
-        let place = COLUMNS.iter().position(|known| *known == name).and_then(|known| self.places[known]);
+        let place = COLUMNS
+            .iter()
+            .position(|known| *known == name)
+            .and_then(|known| self.places[known]);
         place.and_then(|place| cells.get(place)).copied().unwrap_or_default()
     }
 }
@@ -164,7 +202,9 @@ impl Line<'_> {
     /// What `of` makes of a column's cell.
     fn read<T>(&self, column: &str, of: impl Fn(&str) -> Result<T, String>) -> Result<T, LineError> {
         let value = self.header.cell(column, self.cells);
-        plain(column, value).and_then(|()| of(value)).map_err(|what| (self.line, refusal(column, value, &what)))
+        plain(column, value)
+            .and_then(|()| of(value))
+            .map_err(|what| (self.line, refusal(column, value, &what)))
     }
 
     /// A column's cell as it is, if `check` allows it.
@@ -181,7 +221,13 @@ fn refusal(column: &str, value: &str, what: &str) -> String {
     if value.is_empty() {
         return format!("the column '{column}' is empty: {what}");
     }
-    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let escaped = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
     let shown: String = value.chars().take(SHOWN).map(escaped).collect();
     let dots = if value.chars().nth(SHOWN).is_some() { "…" } else { "" };
     format!("the column '{column}' is '{shown}{dots}': {what}")
@@ -209,7 +255,9 @@ fn plain(column: &str, value: &str) -> Result<(), String> {
     if let (Some(first), Some(last)) = (chars.next(), chars.next_back())
         && [('\'', '\''), ('"', '"'), ('‘', '’'), ('“', '”'), ('`', '`')].contains(&(first, last))
     {
-        return Err("it stands in quotes that CSV does not know; write it without, or between double quotes".to_owned());
+        return Err(
+            "it stands in quotes that CSV does not know; write it without, or between double quotes".to_owned(),
+        );
     }
     if column == "labels"
         && value
@@ -230,8 +278,10 @@ fn plain(column: &str, value: &str) -> Result<(), String> {
 fn file(value: &str) -> Result<(), String> {
     let bytes = value.as_bytes();
     if bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':' && matches!(bytes[2], b'\\' | b'/') {
-        return Err("it is a path of a Windows drive; name files from the manifest's folder, with '/' between folders"
-            .to_owned());
+        return Err(
+            "it is a path of a Windows drive; name files from the manifest's folder, with '/' between folders"
+                .to_owned(),
+        );
     }
     if value.contains('\\') {
         return Err("it has a backslash; write '/' between folders".to_owned());
@@ -250,7 +300,10 @@ fn split(value: &str) -> Result<(), String> {
         return Err("every photo belongs to a split; write train, val or test".to_owned());
     }
     let lower = value.to_lowercase();
-    let synonym = SPLIT_SYNONYMS.iter().find(|(name, _)| *name == lower).map(|(_, split)| *split);
+    let synonym = SPLIT_SYNONYMS
+        .iter()
+        .find(|(name, _)| *name == lower)
+        .map(|(_, split)| *split);
     match synonym {
         Some(split) => Err(format!("the splits are train, val and test; write '{split}'")),
         None => meaning(value, &SPLITS, "splits"),
@@ -261,7 +314,9 @@ fn split(value: &str) -> Result<(), String> {
 fn meaning(value: &str, known: &[&str], what: &str) -> Result<(), String> {
     let lower = value.to_lowercase();
     let letters = lower.chars().all(char::is_alphabetic) && lower.chars().count() > 2;
-    let near = known.iter().find(|name| **name != value && (**name == lower || (letters && is_near(&lower, name))));
+    let near = known
+        .iter()
+        .find(|name| **name != value && (**name == lower || (letters && is_near(&lower, name))));
     match near {
         Some(name) if !known.contains(&value) => Err(format!(
             "it is nearly '{name}', which is one of the known {what}; write '{name}', or choose a name that differs more"
@@ -285,7 +340,9 @@ fn is_near(a: &str, b: &str) -> bool {
 /// Only `shop` has a meaning in every command.
 fn domain(value: &str) -> Result<(), String> {
     let lower = value.to_lowercase();
-    let near = ["shop", "user"].into_iter().find(|name| *name != value && lower.trim_end_matches('s') == *name);
+    let near = ["shop", "user"]
+        .into_iter()
+        .find(|name| *name != value && lower.trim_end_matches('s') == *name);
     near.map_or(Ok(()), |name| Err(format!("write '{name}'")))
 }
 
@@ -322,9 +379,12 @@ fn corners(value: &str) -> Result<Option<CropBox>, String> {
     }
     let numbers: Result<Vec<u32>, _> = value.split_whitespace().map(str::parse).collect();
     match numbers.as_deref() {
-        Ok(&[x, y, right, bottom]) if x < right && y < bottom => {
-            Ok(Some(CropBox { x, y, width: right - x, height: bottom - y }))
-        }
+        Ok(&[x, y, right, bottom]) if x < right && y < bottom => Ok(Some(CropBox {
+            x,
+            y,
+            width: right - x,
+            height: bottom - y,
+        })),
         _ => Err("a box is `x0 y0 x1 y1` in whole pixels with x0 < x1 and y0 < y1".to_owned()),
     }
 }

@@ -34,6 +34,11 @@ impl From<Vec<Category>> for Turned {
 
 impl From<Turned> for Vec<Category> {
     fn from(turned: Turned) -> Self {
-        Category::ALL.into_iter().zip(turned.0).filter(|(_, on)| *on).map(|(category, _)| category).collect()
+        Category::ALL
+            .into_iter()
+            .zip(turned.0)
+            .filter(|(_, on)| *on)
+            .map(|(category, _)| category)
+            .collect()
     }
 }

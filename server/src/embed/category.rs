@@ -28,7 +28,10 @@ impl Categoriser {
     /// # Errors
     /// When a file is missing or damaged, or the bundle's labels are not the categories.
     pub fn open(dir: &Path, device: &Device) -> Result<Self, EmbedError> {
-        let refuse = |message: String| EmbedError::Bundle { path: dir.to_owned(), message };
+        let refuse = |message: String| EmbedError::Bundle {
+            path: dir.to_owned(),
+            message,
+        };
         let manifest = Manifest::from_json(&super::model::read(&dir.join(MANIFEST_FILE))?)
             .map_err(|error| refuse(error.to_string()))?;
         let is_classifier = matches!(manifest.architecture, Architecture::Style(_));
@@ -40,7 +43,12 @@ impl Categoriser {
         let weights = super::model::read(&dir.join(&manifest.weights.file))?;
         let net = load_style(&manifest, &weights, device).map_err(|error| refuse(error.to_string()))?;
         let (input, thresholds) = (manifest.input, manifest.thresholds);
-        Ok(Self { net: Mutex::new(net), input, thresholds, device: device.clone() })
+        Ok(Self {
+            net: Mutex::new(net),
+            input,
+            thresholds,
+            device: device.clone(),
+        })
     }
 
     /// What it expects of a photo.

@@ -27,7 +27,10 @@ impl RetrievalModel {
     /// # Errors
     /// When it is missing, damaged or not a retrieval bundle's.
     pub fn read_manifest(dir: &Path) -> Result<Manifest, EmbedError> {
-        let refuse = |message: String| EmbedError::Bundle { path: dir.to_owned(), message };
+        let refuse = |message: String| EmbedError::Bundle {
+            path: dir.to_owned(),
+            message,
+        };
         let manifest =
             Manifest::from_json(&read(&dir.join(MANIFEST_FILE))?).map_err(|error| refuse(error.to_string()))?;
         let instead = |what: &str| Err(refuse(format!("it {what}; name the folder of a retrieval bundle")));
@@ -49,11 +52,21 @@ impl RetrievalModel {
     pub fn open(dir: &Path, device: &Device) -> Result<Self, EmbedError> {
         let manifest = Self::read_manifest(dir)?;
         let network = read(&dir.join(&manifest.weights.file))?;
-        let weights = Weights { network, projection: read_projection(dir, &manifest)? };
-        let net = bundle::load_retrieval(&manifest, &weights, device)
-            .map_err(|error| EmbedError::Bundle { path: dir.to_owned(), message: error.to_string() })?;
+        let weights = Weights {
+            network,
+            projection: read_projection(dir, &manifest)?,
+        };
+        let net = bundle::load_retrieval(&manifest, &weights, device).map_err(|error| EmbedError::Bundle {
+            path: dir.to_owned(),
+            message: error.to_string(),
+        })?;
         let pool = ThreadPoolBuilder::new().build().map_err(EmbedError::Threads)?;
-        Ok(Self { net, manifest, device: device.clone(), pool })
+        Ok(Self {
+            net,
+            manifest,
+            device: device.clone(),
+            pool,
+        })
     }
 
     /// What the bundle folder `dir` projects its network's embeddings by, on `device`; nothing if it does not. `manifest` is
@@ -62,8 +75,12 @@ impl RetrievalModel {
     /// # Errors
     /// When a file is missing or damaged.
     pub fn read_projection(dir: &Path, manifest: &Manifest, device: &Device) -> Result<Option<Projection>, EmbedError> {
-        bundle::load_projection(manifest, read_projection(dir, manifest)?.as_deref(), device)
-            .map_err(|error| EmbedError::Bundle { path: dir.to_owned(), message: error.to_string() })
+        bundle::load_projection(manifest, read_projection(dir, manifest)?.as_deref(), device).map_err(|error| {
+            EmbedError::Bundle {
+                path: dir.to_owned(),
+                message: error.to_string(),
+            }
+        })
     }
 
     /// The bundle's manifest.
@@ -102,7 +119,12 @@ impl RetrievalModel {
         }
         let mut values = Vec::with_capacity(batch * spec.len());
         for input in inputs {
-            anyhow::ensure!(input.len() == spec.len(), "an input has {} values instead of {}", input.len(), spec.len());
+            anyhow::ensure!(
+                input.len() == spec.len(),
+                "an input has {} values instead of {}",
+                input.len(),
+                spec.len()
+            );
             values.extend(input);
         }
         let data = TensorData::new(values, [batch, 3, spec.height, spec.width]);
@@ -110,7 +132,9 @@ impl RetrievalModel {
         let embeddings = self.net.forward(images); // [batch, dim]
         let [rows, dim] = embeddings.dims();
         let flat = embeddings.into_data().convert::<f32>().try_into_vec::<f32>();
-        let flat = flat.map_err(|error| anyhow::anyhow!("{error:?}")).context("cannot read the embeddings back")?;
+        let flat = flat
+            .map_err(|error| anyhow::anyhow!("{error:?}"))
+            .context("cannot read the embeddings back")?;
         anyhow::ensure!(
             rows == batch && flat.len() == rows * dim,
             "the model gave {rows} embeddings for {batch} inputs"
@@ -120,9 +144,16 @@ impl RetrievalModel {
 }
 
 fn read_projection(dir: &Path, manifest: &Manifest) -> Result<Option<Vec<u8>>, EmbedError> {
-    manifest.projection.as_ref().map(|info| read(&dir.join(&info.file))).transpose()
+    manifest
+        .projection
+        .as_ref()
+        .map(|info| read(&dir.join(&info.file)))
+        .transpose()
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, EmbedError> {
-    fs::read(path).map_err(|source| EmbedError::Read { path: path.to_owned(), source })
+    fs::read(path).map_err(|source| EmbedError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }

@@ -45,7 +45,12 @@ pub struct QueueOptions {
 impl Default for QueueOptions {
     fn default() -> Self {
         let (max_wait, stall) = (Duration::from_millis(5), Duration::from_secs(10));
-        Self { max_batch: 16, max_wait, capacity: 128, stall }
+        Self {
+            max_batch: 16,
+            max_wait,
+            capacity: 128,
+            stall,
+        }
     }
 }
 
@@ -91,7 +96,10 @@ impl Display for QueueHealth {
             Self::Loading => f.write_str("the model is being loaded and warmed up"),
             Self::Stalled { seconds, .. } => write!(f, "the model has been at one batch of photos for {seconds} s"),
             Self::Broken { attempts } => {
-                write!(f, "the model failed and could not be loaded again in {attempts} attempts; the log says why")
+                write!(
+                    f,
+                    "the model failed and could not be loaded again in {attempts} attempts; the log says why"
+                )
             }
             Self::Ended => f.write_str("the thread that embeds photos has ended; restart the server"),
         }
@@ -131,13 +139,26 @@ impl EmbedQueue {
         let line = Arc::new(Line::new(options.capacity, options.max_batch));
         let (started, first) = oneshot::channel();
         let gauges = Arc::new(Gauges::default());
-        let worker = Worker { line: Arc::clone(&line), make, gauges: Arc::clone(&gauges), options };
+        let worker = Worker {
+            line: Arc::clone(&line),
+            make,
+            gauges: Arc::clone(&gauges),
+            options,
+        };
         let worker = thread::Builder::new().name("embed".into()).spawn(move || {
             let line = Arc::clone(&worker.line);
             let _closing = Closing(&line);
             worker.run(started);
         })?;
-        Ok((Self { line, gauges, options, worker }, first))
+        Ok((
+            Self {
+                line,
+                gauges,
+                options,
+                worker,
+            },
+            first,
+        ))
     }
 
     /// Health of the worker and its model.
@@ -155,7 +176,10 @@ impl EmbedQueue {
         match self.line.stuck_for().filter(|stuck| *stuck > self.options.stall) {
             Some(stuck) => {
                 let hopeless = stuck > self.options.stall.saturating_mul(HOPELESS_STALLS);
-                QueueHealth::Stalled { seconds: stuck.as_secs(), hopeless }
+                QueueHealth::Stalled {
+                    seconds: stuck.as_secs(),
+                    hopeless,
+                }
             }
             None => QueueHealth::Ready,
         }
@@ -242,7 +266,11 @@ impl<M: FnMut() -> anyhow::Result<EmbedFn>> Worker<M> {
             let Some(batch) = self.line.take(self.options.max_wait, None) else {
                 return;
             };
-            model = if batch.is_empty() { Some(ready) } else { self.answer(ready, batch) };
+            model = if batch.is_empty() {
+                Some(ready)
+            } else {
+                self.answer(ready, batch)
+            };
         }
     }
 
@@ -278,13 +306,24 @@ impl<M: FnMut() -> anyhow::Result<EmbedFn>> Worker<M> {
         });
         match outputs {
             Ok(outputs) => {
-                tracing::debug!(size = batch.len(), us = begun.elapsed().as_micros() as u64, "embedded a batch");
-                batch.into_iter().zip(outputs).for_each(|(job, output)| job.answer(Ok(output)));
+                tracing::debug!(
+                    size = batch.len(),
+                    us = begun.elapsed().as_micros() as u64,
+                    "embedded a batch"
+                );
+                batch
+                    .into_iter()
+                    .zip(outputs)
+                    .for_each(|(job, output)| job.answer(Ok(output)));
                 Some(model)
             }
             Err(message) => {
                 self.gauges.loaded.store(false, Ordering::Release);
-                tracing::error!(size = batch.len(), message, "the model failed on a batch; it is loaded again");
+                tracing::error!(
+                    size = batch.len(),
+                    message,
+                    "the model failed on a batch; it is loaded again"
+                );
                 // What a panic left behind may panic again when it is dropped.
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(model)));
                 fail(batch, &message);

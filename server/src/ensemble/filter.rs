@@ -77,7 +77,10 @@ impl std::fmt::Display for Choice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kept: Vec<String> = self.kept().map(|r| format!("{} {:.4}", r.candidate, r.f2)).collect();
         let count = |is: fn(&Dropped) -> bool| {
-            self.ranking.iter().filter(|ranked| ranked.dropped.as_ref().is_some_and(is)).count()
+            self.ranking
+                .iter()
+                .filter(|ranked| ranked.dropped.as_ref().is_some_and(is))
+                .count()
         };
         write!(
             f,
@@ -95,15 +98,22 @@ impl std::fmt::Display for Choice {
 
 /// Filters the zoo's candidates for the label and the fold at these indices.
 pub fn filter(zoo: &Zoo, label: usize, fold: usize, options: FilterOptions) -> Choice {
-    let rows: Vec<usize> =
-        (0..zoo.oof.len()).filter(|&row| zoo.fold_of[row] != fold && zoo.oof[row].truth[label].is_some()).collect();
-    let probs: Vec<Vec<f32>> =
-        (0..zoo.candidates.len()).map(|c| rows.iter().map(|&row| zoo.oof_prob(c, row, label)).collect()).collect();
+    let rows: Vec<usize> = (0..zoo.oof.len())
+        .filter(|&row| zoo.fold_of[row] != fold && zoo.oof[row].truth[label].is_some())
+        .collect();
+    let probs: Vec<Vec<f32>> = (0..zoo.candidates.len())
+        .map(|c| rows.iter().map(|&row| zoo.oof_prob(c, row, label)).collect())
+        .collect();
     // The candidates take the place of labels: each has its own probabilities of the same truth.
     let as_labels = Predictions {
         labels: zoo.candidates.iter().map(ToString::to_string).collect(),
-        probs: (0..rows.len()).map(|i| probs.iter().map(|line| line[i]).collect()).collect(),
-        truth: rows.iter().map(|&row| vec![zoo.oof[row].truth[label] == Some(true); probs.len()]).collect(),
+        probs: (0..rows.len())
+            .map(|i| probs.iter().map(|line| line[i]).collect())
+            .collect(),
+        truth: rows
+            .iter()
+            .map(|&row| vec![zoo.oof[row].truth[label] == Some(true); probs.len()])
+            .collect(),
     };
     let scores = as_labels.label_scores(&as_labels.greedy_thresholds(0.5));
     let mut order: Vec<usize> = (0..scores.len()).collect();
@@ -111,23 +121,40 @@ pub fn filter(zoo: &Zoo, label: usize, fold: usize, options: FilterOptions) -> C
 
     let mut kept: Vec<usize> = Vec::new();
     let ranking = order.into_iter().map(|index| {
-        let same_run = kept.iter().find(|&&k| zoo.candidates[k].run == zoo.candidates[index].run);
+        let same_run = kept
+            .iter()
+            .find(|&&k| zoo.candidates[k].run == zoo.candidates[index].run);
         let dropped = if let Some(&k) = same_run {
-            Some(Dropped::OtherEpoch { kept: zoo.candidates[k].epoch })
+            Some(Dropped::OtherEpoch {
+                kept: zoo.candidates[k].epoch,
+            })
         } else if kept.len() >= options.keep {
             Some(Dropped::Enough)
         } else {
             let correlations = kept.iter().map(|&k| (k, pearson(&probs[k], &probs[index])));
-            correlations.into_iter().find(|(_, r)| *r > options.correlation).map(|(k, correlation)| {
-                Dropped::Correlated { with: zoo.candidates[k].to_string(), correlation: rounded(correlation) }
-            })
+            correlations
+                .into_iter()
+                .find(|(_, r)| *r > options.correlation)
+                .map(|(k, correlation)| Dropped::Correlated {
+                    with: zoo.candidates[k].to_string(),
+                    correlation: rounded(correlation),
+                })
         };
         if dropped.is_none() {
             kept.push(index);
         }
-        Ranked { candidate: zoo.candidates[index].to_string(), f2: rounded(scores[index].f2), dropped, index }
+        Ranked {
+            candidate: zoo.candidates[index].to_string(),
+            f2: rounded(scores[index].f2),
+            dropped,
+            index,
+        }
     });
-    Choice { label: zoo.labels[label].clone(), fold: zoo.folds[fold], ranking: ranking.collect() }
+    Choice {
+        label: zoo.labels[label].clone(),
+        fold: zoo.folds[fold],
+        ranking: ranking.collect(),
+    }
 }
 
 /// A figure for a report, with few enough digits to be the same number after it was written and read as JSON.
@@ -146,5 +173,9 @@ fn pearson(a: &[f32], b: &[f32]) -> f64 {
         aa += a * a;
         bb += b * b;
     }
-    if aa == 0.0 || bb == 0.0 { 1.0 } else { ab / (aa * bb).sqrt() }
+    if aa == 0.0 || bb == 0.0 {
+        1.0
+    } else {
+        ab / (aa * bb).sqrt()
+    }
 }

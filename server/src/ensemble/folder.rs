@@ -44,7 +44,9 @@ impl FromStr for Shard {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        let parsed = text
+            .split_once('/')
+            .and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
         match parsed {
             Some((index, of)) if index >= 1 && index <= of => Ok(Self { index, of }),
             _ => Err(format!("'{text}' is not I/N with I from 1 to N, such as 3/8")),
@@ -113,9 +115,16 @@ impl ZooFile {
     /// As [`Zoo::read`].
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let bytes = std::fs::read(path).with_context(|| {
-            format!("cannot read the zoo {}\nhint: `selvedge ensemble collect` makes one", path.display())
+            format!(
+                "cannot read the zoo {}\nhint: `selvedge ensemble collect` makes one",
+                path.display()
+            )
         })?;
-        Ok(Self { path: path.to_owned(), sha256: sha256_hex(&bytes), zoo: Zoo::read(path)? })
+        Ok(Self {
+            path: path.to_owned(),
+            sha256: sha256_hex(&bytes),
+            zoo: Zoo::read(path)?,
+        })
     }
 }
 
@@ -125,7 +134,11 @@ impl Origin {
     /// # Errors
     /// If the zoo has no out-of-fold rows.
     pub fn new(zoo: &ZooFile, options: &FitOptions, xgboost: &XgBoost) -> anyhow::Result<Self> {
-        ensure!(!zoo.zoo.oof.is_empty(), "{} has no out-of-fold predictions to fit to", zoo.path.display());
+        ensure!(
+            !zoo.zoo.oof.is_empty(),
+            "{} has no out-of-fold predictions to fit to",
+            zoo.path.display()
+        );
         Ok(Self {
             zoo_sha256: zoo.sha256.clone(),
             folds_sha256: sha256_hex(zoo.zoo.fold_assignment().as_bytes()),
@@ -185,7 +198,11 @@ impl Ensemble {
     /// # Errors
     /// If XGBoost fails.
     pub fn new(xgboost: &XgBoost, zoo: &Zoo, origin: Origin, fitted: Vec<Fitted>) -> anyhow::Result<Self> {
-        let mut ensemble = Self { origin, thresholds: Vec::new(), fitted };
+        let mut ensemble = Self {
+            origin,
+            thresholds: Vec::new(),
+            fitted,
+        };
         let probs = ensemble.oof(xgboost, zoo)?;
         let rows: Vec<usize> = (0..zoo.oof.len()).collect();
         ensemble.thresholds = score::thresholds(&probs, &zoo.oof, &rows);
@@ -197,10 +214,24 @@ impl Ensemble {
     /// # Errors
     /// If there is one already, or it cannot be written.
     pub fn write(&self, dir: &Path) -> anyhow::Result<()> {
-        ensure!(!dir.exists(), "{} exists already, and an ensemble is never overwritten", dir.display());
+        ensure!(
+            !dir.exists(),
+            "{} exists already, and an ensemble is never overwritten",
+            dir.display()
+        );
         let units = self.fitted.iter().map(|fitted| fitted.unit.clone()).collect();
-        let manifest = Manifest { origin: self.origin.clone(), thresholds: self.thresholds.clone(), units };
-        write_folder(dir, ENSEMBLE, &serde_json::to_vec_pretty(&manifest)?, &self.origin, &self.fitted)
+        let manifest = Manifest {
+            origin: self.origin.clone(),
+            thresholds: self.thresholds.clone(),
+            units,
+        };
+        write_folder(
+            dir,
+            ENSEMBLE,
+            &serde_json::to_vec_pretty(&manifest)?,
+            &self.origin,
+            &self.fitted,
+        )
     }
 
     /// Reads a folder.
@@ -208,10 +239,18 @@ impl Ensemble {
     /// # Errors
     /// If a file is missing or damaged.
     pub fn read(dir: &Path) -> anyhow::Result<Self> {
-        let manifest: Manifest = read_json(&dir.join(ENSEMBLE))
-            .with_context(|| format!("{} is no ensemble\nhint: `selvedge ensemble fit` makes one", dir.display()))?;
+        let manifest: Manifest = read_json(&dir.join(ENSEMBLE)).with_context(|| {
+            format!(
+                "{} is no ensemble\nhint: `selvedge ensemble fit` makes one",
+                dir.display()
+            )
+        })?;
         let fitted = read_units(dir, &manifest.origin, manifest.units)?;
-        Ok(Self { origin: manifest.origin, thresholds: manifest.thresholds, fitted })
+        Ok(Self {
+            origin: manifest.origin,
+            thresholds: manifest.thresholds,
+            fitted,
+        })
     }
 
     /// Joins the parts of all shards to what one machine would have fitted.
@@ -235,15 +274,22 @@ impl Ensemble {
         let (_, first) = read.first().context("name the parts to merge")?;
         let (origin, zoo_path, of) = (first.origin.clone(), first.zoo.clone(), first.shard.of);
         for (dir, part) in &read {
-            ensure!(part.shard.of == of, "{} is shard {}, the rest are of {of}", dir.display(), part.shard);
+            ensure!(
+                part.shard.of == of,
+                "{} is shard {}, the rest are of {of}",
+                dir.display(),
+                part.shard
+            );
             part.origin.same_as(&origin, dir)?;
         }
         let indices: Vec<usize> = read.iter().map(|(_, part)| part.shard.index).collect();
         if let Some(twice) = indices.windows(2).find(|pair| pair[0] == pair[1]) {
             bail!("shard {}/{of} is there twice", twice[0]);
         }
-        let missing: Vec<String> =
-            (1..=of).filter(|index| !indices.contains(index)).map(|index| format!("{index}/{of}")).collect();
+        let missing: Vec<String> = (1..=of)
+            .filter(|index| !indices.contains(index))
+            .map(|index| format!("{index}/{of}"))
+            .collect();
         ensure!(
             missing.is_empty(),
             "shard {} is missing\nhint: run `selvedge ensemble fit --shard {}` with the options of the others",
@@ -252,7 +298,11 @@ impl Ensemble {
         );
         let zoo = ZooFile::open(zoo.unwrap_or(&zoo_path))
             .context("merging takes the zoo\nhint: name it with --zoo if it has moved")?;
-        ensure!(zoo.sha256 == origin.zoo_sha256, "{} is not the zoo that the parts were fitted to", zoo.path.display());
+        ensure!(
+            zoo.sha256 == origin.zoo_sha256,
+            "{} is not the zoo that the parts were fitted to",
+            zoo.path.display()
+        );
 
         let mut by_unit = std::collections::BTreeMap::new();
         for (dir, part) in read {
@@ -288,7 +338,12 @@ pub fn part_is_done(dir: &Path, shard: Shard, origin: &Origin) -> anyhow::Result
     }
     let part: PartManifest =
         read_json(&dir.join(PART)).with_context(|| format!("{} exists and is no part", dir.display()))?;
-    ensure!(part.shard == shard, "{} is shard {} of another fit", dir.display(), part.shard);
+    ensure!(
+        part.shard == shard,
+        "{} is shard {} of another fit",
+        dir.display(),
+        part.shard
+    );
     part.origin.same_as(origin, dir)?;
     Ok(true)
 }
@@ -299,13 +354,21 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
 }
 
 fn booster_path(dir: &Path, origin: &Origin, unit: &Unit) -> PathBuf {
-    let label = origin.labels.iter().position(|label| *label == unit.label).unwrap_or(usize::MAX);
+    let label = origin
+        .labels
+        .iter()
+        .position(|label| *label == unit.label)
+        .unwrap_or(usize::MAX);
     dir.join(BOOSTERS).join(format!("{label:03}-{}.ubj", unit.fold))
 }
 
 fn read_units(dir: &Path, origin: &Origin, units: Vec<Unit>) -> anyhow::Result<Vec<Fitted>> {
     let choices: Vec<Choice> = read_json(&dir.join(FILTER))?;
-    ensure!(choices.len() == units.len(), "{} is damaged", dir.join(FILTER).display());
+    ensure!(
+        choices.len() == units.len(),
+        "{} is damaged",
+        dir.join(FILTER).display()
+    );
     let read = |(unit, choice): (Unit, Choice)| -> anyhow::Result<Fitted> {
         let path = booster_path(dir, origin, &unit);
         let booster = match unit.model {
@@ -318,7 +381,9 @@ fn read_units(dir: &Path, origin: &Origin, units: Vec<Unit>) -> anyhow::Result<V
 }
 
 fn write_folder(dir: &Path, name: &str, manifest: &[u8], origin: &Origin, fitted: &[Fitted]) -> anyhow::Result<()> {
-    let file_name = dir.file_name().with_context(|| format!("{} names no folder", dir.display()))?;
+    let file_name = dir
+        .file_name()
+        .with_context(|| format!("{} names no folder", dir.display()))?;
     let temporary = dir.with_file_name(format!(".{}.partial", file_name.to_string_lossy()));
     let write = || -> anyhow::Result<()> {
         // Left by a fit that was killed.

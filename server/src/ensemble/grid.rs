@@ -28,12 +28,20 @@ pub struct Grid {
 impl Grid {
     /// Two combinations that take a minute or two on a few thousand pictures: shallow trees, small leaves or none.
     pub fn small() -> Self {
-        Self { eta: vec![0.2], max_depth: vec![3], min_child_weight: vec![1, 5] }
+        Self {
+            eta: vec![0.2],
+            max_depth: vec![3],
+            min_child_weight: vec![1, 5],
+        }
     }
 
     /// The style champion's grid: 4 rates × depth 2–10 × least weight 1–5, 180 combinations.
     pub fn full() -> Self {
-        Self { eta: vec![0.05, 0.1, 0.15, 0.2], max_depth: (2..=10).collect(), min_child_weight: (1..=5).collect() }
+        Self {
+            eta: vec![0.05, 0.1, 0.15, 0.2],
+            max_depth: (2..=10).collect(),
+            min_child_weight: (1..=5).collect(),
+        }
     }
 
     /// Every combination, in a fixed order.
@@ -42,7 +50,11 @@ impl Grid {
         for &eta in &self.eta {
             for &max_depth in &self.max_depth {
                 for &min_child_weight in &self.min_child_weight {
-                    points.push(Params { eta, max_depth, min_child_weight });
+                    points.push(Params {
+                        eta,
+                        max_depth,
+                        min_child_weight,
+                    });
                 }
             }
         }
@@ -91,8 +103,16 @@ mod tests {
     fn grids_are_read_as_they_are_written() {
         assert_eq!(Grid::full().points().len(), 180);
         let grid: Grid = "eta=0.1;max_depth=3,4".parse().expect("a grid");
-        assert_eq!((grid.eta, grid.max_depth, grid.min_child_weight), (vec![0.1], vec![3, 4], vec![1, 5]));
-        for (text, complaint) in [("large", "NAME=VALUES"), ("depth=3", "'depth'"), ("eta=0", "'0'"), ("eta=", "''")] {
+        assert_eq!(
+            (grid.eta, grid.max_depth, grid.min_child_weight),
+            (vec![0.1], vec![3, 4], vec![1, 5])
+        );
+        for (text, complaint) in [
+            ("large", "NAME=VALUES"),
+            ("depth=3", "'depth'"),
+            ("eta=0", "'0'"),
+            ("eta=", "''"),
+        ] {
             let error = text.parse::<Grid>().expect_err(text);
             assert!(error.contains(complaint), "{text}: {error}");
         }

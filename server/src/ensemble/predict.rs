@@ -33,7 +33,11 @@ impl Ensemble {
         );
         let n_labels = zoo.labels.len();
         let predict = |fitted: &super::Fitted| fitted.unit.predict_oof(xgboost, &fitted.booster, zoo);
-        let units = self.fitted.par_iter().map(predict).collect::<anyhow::Result<Vec<_>>>()?;
+        let units = self
+            .fitted
+            .par_iter()
+            .map(predict)
+            .collect::<anyhow::Result<Vec<_>>>()?;
         let mut probs = vec![vec![f32::NAN; n_labels]; zoo.oof.len()];
         for (unit, rows) in units.into_iter().enumerate() {
             for (row, prob) in rows {
@@ -65,7 +69,9 @@ impl Ensemble {
         let predict = |(unit, fitted): (usize, &super::Fitted)| -> anyhow::Result<Vec<f32>> {
             let mut sums = vec![0.0; split.samples.len()];
             for networks in &networks {
-                let probs = fitted.unit.predict_split(xgboost, &fitted.booster, zoo, split, *networks)?;
+                let probs = fitted
+                    .unit
+                    .predict_split(xgboost, &fitted.booster, zoo, split, *networks)?;
                 for (sum, prob) in sums.iter_mut().zip(probs) {
                     *sum += match bagging {
                         Bagging::Vote => f32::from(u8::from(prob >= self.thresholds[unit / n_folds])),
@@ -75,7 +81,12 @@ impl Ensemble {
             }
             Ok(sums)
         };
-        let units = self.fitted.par_iter().enumerate().map(predict).collect::<anyhow::Result<Vec<_>>>()?;
+        let units = self
+            .fitted
+            .par_iter()
+            .enumerate()
+            .map(predict)
+            .collect::<anyhow::Result<Vec<_>>>()?;
         let mut probs = vec![vec![0.0; zoo.labels.len()]; split.samples.len()];
         for (unit, sums) in units.iter().enumerate() {
             for (line, sum) in probs.iter_mut().zip(sums) {
@@ -97,7 +108,10 @@ impl Ensemble {
     /// # Errors
     /// As [`Self::oof`] and [`Self::split`].
     pub fn predict(&self, xgboost: &XgBoost, zoo: &Zoo, run: &str, bagging: Bagging) -> anyhow::Result<Table> {
-        let mut table = Table { labels: zoo.labels.clone(), rows: Vec::new() };
+        let mut table = Table {
+            labels: zoo.labels.clone(),
+            rows: Vec::new(),
+        };
         let row = |part: &str, fold: Option<u32>, sample: &Sample, probs: Vec<f32>| Row {
             run: run.into(),
             fold,
@@ -110,11 +124,18 @@ impl Ensemble {
         };
         if !zoo.oof.is_empty() {
             let rows = self.oof(xgboost, zoo)?.into_iter().zip(&zoo.oof).zip(&zoo.fold_of);
-            table.rows.extend(rows.map(|((probs, sample), fold)| row(OOF, Some(zoo.folds[*fold]), sample, probs)));
+            table
+                .rows
+                .extend(rows.map(|((probs, sample), fold)| row(OOF, Some(zoo.folds[*fold]), sample, probs)));
         }
         for (name, split) in &zoo.splits {
             let (probs, _) = self.split(xgboost, zoo, name, bagging)?;
-            table.rows.extend(probs.into_iter().zip(&split.samples).map(|(probs, s)| row(name, None, s, probs)));
+            table.rows.extend(
+                probs
+                    .into_iter()
+                    .zip(&split.samples)
+                    .map(|(probs, s)| row(name, None, s, probs)),
+            );
         }
         Ok(table)
     }

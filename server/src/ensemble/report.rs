@@ -66,12 +66,21 @@ struct Method {
 /// # Errors
 /// If it is another zoo, or XGBoost fails.
 pub fn report(ensemble: &Ensemble, xgboost: &XgBoost, zoo: &Zoo) -> anyhow::Result<Report> {
-    ensure!(!zoo.oof.is_empty(), "the zoo has no out-of-fold rows, which thresholds are tuned on");
+    ensure!(
+        !zoo.oof.is_empty(),
+        "the zoo has no out-of-fold rows, which thresholds are tuned on"
+    );
     let mut methods = vec![
         simple("all positive", zoo, |_, _| Ok(Vec::new()))?,
-        simple("best single model", zoo, |_, fold| Ok(vec![best_overall(ensemble, zoo, fold)?]))?,
-        simple("best single model a label", zoo, |label, fold| kept(ensemble, zoo, label, fold, 1))?,
-        simple("mean of kept models", zoo, |label, fold| kept(ensemble, zoo, label, fold, usize::MAX))?,
+        simple("best single model", zoo, |_, fold| {
+            Ok(vec![best_overall(ensemble, zoo, fold)?])
+        })?,
+        simple("best single model a label", zoo, |label, fold| {
+            kept(ensemble, zoo, label, fold, 1)
+        })?,
+        simple("mean of kept models", zoo, |label, fold| {
+            kept(ensemble, zoo, label, fold, usize::MAX)
+        })?,
     ];
     let oof = ensemble.oof(xgboost, zoo)?;
     let baggings = [
@@ -85,7 +94,11 @@ pub fn report(ensemble: &Ensemble, xgboost: &XgBoost, zoo: &Zoo) -> anyhow::Resu
             Ok((probs, Some(thresholds)))
         };
         let splits = zoo.splits.keys().map(split).collect::<anyhow::Result<_>>()?;
-        methods.push(Method { name, oof: oof.clone(), splits });
+        methods.push(Method {
+            name,
+            oof: oof.clone(),
+            splits,
+        });
     }
 
     let known = |samples: &[Sample]| samples.iter().any(|sample| sample.truth.iter().any(Option::is_some));
@@ -101,7 +114,12 @@ pub fn report(ensemble: &Ensemble, xgboost: &XgBoost, zoo: &Zoo) -> anyhow::Resu
     };
     add("most frequent labels", OOF, top(zoo, &zoo.oof), zoo.oof.len());
     for (name, split) in &zoo.splits {
-        add("most frequent labels", name, top(zoo, &split.samples), split.samples.len());
+        add(
+            "most frequent labels",
+            name,
+            top(zoo, &split.samples),
+            split.samples.len(),
+        );
     }
     for method in &methods {
         let of_fold: Vec<Vec<f32>> = (0..zoo.folds.len())
@@ -119,7 +137,12 @@ pub fn report(ensemble: &Ensemble, xgboost: &XgBoost, zoo: &Zoo) -> anyhow::Resu
         for ((name, split), (probs, own)) in zoo.splits.iter().zip(&method.splits) {
             let thresholds = own.as_ref().unwrap_or(&of_all);
             let on = |row: usize, label: usize| probs[row][label] >= thresholds[label];
-            add(method.name, name, Outcomes::new(&split.samples, on), split.samples.len());
+            add(
+                method.name,
+                name,
+                Outcomes::new(&split.samples, on),
+                split.samples.len(),
+            );
         }
     }
     jobs.retain(|(_, part, ..)| !unknown.contains_key(part));
@@ -135,7 +158,11 @@ pub fn report(ensemble: &Ensemble, xgboost: &XgBoost, zoo: &Zoo) -> anyhow::Resu
         .collect();
     figures.sort_by(|a, b| (a.part != OOF, &a.part).cmp(&(b.part != OOF, &b.part)));
     let choices = ensemble.fitted.iter().map(|fitted| fitted.choice.clone()).collect();
-    Ok(Report { figures, unknown, choices })
+    Ok(Report {
+        figures,
+        unknown,
+        choices,
+    })
 }
 
 /// Mean of the label's own probability over the candidates that `choose(label, fold)` names; 1 if it names none.
@@ -155,22 +182,33 @@ fn simple(
         n => candidates.iter().map(|candidate| prob(*candidate)).sum::<f32>() / n as f32,
     };
     let oof_prob = |row: usize, label: usize| {
-        mean(&chosen[label * n_folds + zoo.fold_of[row]], &|candidate| zoo.oof_prob(candidate, row, label))
+        mean(&chosen[label * n_folds + zoo.fold_of[row]], &|candidate| {
+            zoo.oof_prob(candidate, row, label)
+        })
     };
     let labels = || 0..zoo.labels.len();
-    let oof = (0..zoo.oof.len()).map(|row| labels().map(|label| oof_prob(row, label)).collect()).collect();
+    let oof = (0..zoo.oof.len())
+        .map(|row| labels().map(|label| oof_prob(row, label)).collect())
+        .collect();
     let splits = zoo.splits.values().map(|split| {
         let line = |sample: usize| {
             let lines: Vec<Vec<f32>> = (0..zoo.candidates.len()).map(|c| split.mean_line(c, sample)).collect();
             let of_fold = |unit: usize, label: usize| mean(&chosen[unit], &|candidate| lines[candidate][label]);
             let of_label = |label: usize| {
-                (0..n_folds).map(|fold| of_fold(label * n_folds + fold, label)).sum::<f32>() / n_folds as f32
+                (0..n_folds)
+                    .map(|fold| of_fold(label * n_folds + fold, label))
+                    .sum::<f32>()
+                    / n_folds as f32
             };
             labels().map(of_label).collect()
         };
         ((0..split.samples.len()).map(line).collect(), None)
     });
-    Ok(Method { name, oof, splits: splits.collect() })
+    Ok(Method {
+        name,
+        oof,
+        splits: splits.collect(),
+    })
 }
 
 fn choice(ensemble: &Ensemble, label: usize, fold: usize) -> &Choice {
@@ -179,9 +217,23 @@ fn choice(ensemble: &Ensemble, label: usize, fold: usize) -> &Choice {
 
 /// Places of the best `n` candidates that the filter kept for a label and fold.
 fn kept(ensemble: &Ensemble, zoo: &Zoo, label: usize, fold: usize, n: usize) -> anyhow::Result<Vec<usize>> {
-    let places: HashMap<String, usize> = zoo.candidates.iter().enumerate().map(|(i, c)| (c.to_string(), i)).collect();
-    let place = |name: &String| places.get(name).copied().with_context(|| format!("the zoo lacks {name}"));
-    choice(ensemble, label, fold).kept().take(n).map(|ranked| place(&ranked.candidate)).collect()
+    let places: HashMap<String, usize> = zoo
+        .candidates
+        .iter()
+        .enumerate()
+        .map(|(i, c)| (c.to_string(), i))
+        .collect();
+    let place = |name: &String| {
+        places
+            .get(name)
+            .copied()
+            .with_context(|| format!("the zoo lacks {name}"))
+    };
+    choice(ensemble, label, fold)
+        .kept()
+        .take(n)
+        .map(|ranked| place(&ranked.candidate))
+        .collect()
 }
 
 /// Place of the candidate with the highest mean F2 over labels, on the rows outside a fold.
@@ -192,14 +244,26 @@ fn best_overall(ensemble: &Ensemble, zoo: &Zoo, fold: usize) -> anyhow::Result<u
             *sums.entry(&ranked.candidate).or_default() += ranked.f2;
         }
     }
-    let score = |candidate: usize| sums.get(&*zoo.candidates[candidate].to_string()).copied().unwrap_or(0.0);
+    let score = |candidate: usize| {
+        sums.get(&*zoo.candidates[candidate].to_string())
+            .copied()
+            .unwrap_or(0.0)
+    };
     // The first of equals, as everywhere.
-    (0..zoo.candidates.len()).rev().max_by(|a, b| score(*a).total_cmp(&score(*b))).context("the zoo is empty")
+    (0..zoo.candidates.len())
+        .rev()
+        .max_by(|a, b| score(*a).total_cmp(&score(*b)))
+        .context("the zoo is empty")
 }
 
 /// Says yes to the labels that are most frequent out of fold.
 fn top(zoo: &Zoo, samples: &[Sample]) -> Outcomes {
-    let frequency = |label: usize| zoo.oof.iter().filter(|sample| sample.truth[label] == Some(true)).count();
+    let frequency = |label: usize| {
+        zoo.oof
+            .iter()
+            .filter(|sample| sample.truth[label] == Some(true))
+            .count()
+    };
     let mut order: Vec<usize> = (0..zoo.labels.len()).collect();
     order.sort_by_key(|label| std::cmp::Reverse(frequency(*label)));
     order.truncate(TOP);
@@ -220,10 +284,19 @@ impl std::fmt::Display for Report {
                     width = 26usize.saturating_sub(part.len() + figures.n.to_string().len() + 11)
                 )?;
             }
-            writeln!(f, "  {:26}{:25} {}", figures.method, figures.macro_f2.to_string(), figures.micro_f2)?;
+            writeln!(
+                f,
+                "  {:26}{:25} {}",
+                figures.method,
+                figures.macro_f2.to_string(),
+                figures.micro_f2
+            )?;
         }
         for (split, n) in &self.unknown {
-            writeln!(f, "{split}, {n} pictures: nobody knows their labels, so there is nothing to compare with")?;
+            writeln!(
+                f,
+                "{split}, {n} pictures: nobody knows their labels, so there is nothing to compare with"
+            )?;
         }
         writeln!(f, "what the boosters look at, with its F2 on the other folds")?;
         self.choices.iter().try_for_each(|choice| writeln!(f, "  {choice}"))

@@ -9,9 +9,16 @@ use crate::evaluate::multilabel::{Counts, Predictions, macro_f2, micro_f2};
 pub(super) fn thresholds(probs: &[Vec<f32>], samples: &[Sample], rows: &[usize]) -> Vec<f32> {
     let n_labels = samples.first().map_or(0, |sample| sample.truth.len());
     let of_label = |label: usize| {
-        let known = rows.iter().filter_map(|&row| Some((probs[row][label], samples[row].truth[label]?)));
+        let known = rows
+            .iter()
+            .filter_map(|&row| Some((probs[row][label], samples[row].truth[label]?)));
         let (probs, truth) = known.map(|(prob, truth)| (vec![prob], vec![truth])).unzip();
-        Predictions { labels: vec![String::new()], probs, truth }.greedy_thresholds(0.5)[0]
+        Predictions {
+            labels: vec![String::new()],
+            probs,
+            truth,
+        }
+        .greedy_thresholds(0.5)[0]
     };
     (0..n_labels).map(of_label).collect()
 }
@@ -29,9 +36,16 @@ impl Outcomes {
     pub(super) fn new(samples: &[Sample], on: impl Fn(usize, usize) -> bool) -> Self {
         let cells = samples.iter().enumerate().flat_map(|(row, sample)| {
             let on = &on;
-            sample.truth.iter().enumerate().map(move |(label, truth)| truth.map(|truth| (truth, on(row, label))))
+            sample
+                .truth
+                .iter()
+                .enumerate()
+                .map(move |(label, truth)| truth.map(|truth| (truth, on(row, label))))
         });
-        Self { n_labels: samples.first().map_or(0, |sample| sample.truth.len()), cells: cells.collect() }
+        Self {
+            n_labels: samples.first().map_or(0, |sample| sample.truth.len()),
+            cells: cells.collect(),
+        }
     }
 
     fn counts(&self, rows: &[usize]) -> Vec<Counts> {

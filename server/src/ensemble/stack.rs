@@ -88,7 +88,10 @@ impl Rows {
     fn select(&self, keep: impl Fn(usize) -> bool) -> Self {
         let at: Vec<usize> = (0..self.targets.len()).filter(|i| keep(self.folds[*i])).collect();
         Self {
-            features: at.iter().flat_map(|i| self.features[i * self.width..][..self.width].iter().copied()).collect(),
+            features: at
+                .iter()
+                .flat_map(|i| self.features[i * self.width..][..self.width].iter().copied())
+                .collect(),
             targets: at.iter().map(|i| self.targets[*i]).collect(),
             folds: at.iter().map(|i| self.folds[*i]).collect(),
             width: self.width,
@@ -122,21 +125,42 @@ pub fn fit_unit(
     );
     let choice = filter(zoo, label, fold, options.filter);
     let kept: Vec<usize> = choice.kept().map(|ranked| ranked.index).collect();
-    let known: Vec<usize> =
-        (0..zoo.oof.len()).filter(|&row| zoo.fold_of[row] != fold && zoo.oof[row].truth[label].is_some()).collect();
-    ensure!(!known.is_empty(), "no row outside fold {} has a known truth of {}", zoo.folds[fold], zoo.labels[label]);
+    let known: Vec<usize> = (0..zoo.oof.len())
+        .filter(|&row| zoo.fold_of[row] != fold && zoo.oof[row].truth[label].is_some())
+        .collect();
+    ensure!(
+        !known.is_empty(),
+        "no row outside fold {} has a known truth of {}",
+        zoo.folds[fold],
+        zoo.labels[label]
+    );
     let rows = Rows {
         features: known.iter().flat_map(|&row| oof_features(zoo, &kept, row)).collect(),
-        targets: known.iter().map(|&row| f32::from(u8::from(zoo.oof[row].truth[label] == Some(true)))).collect(),
+        targets: known
+            .iter()
+            .map(|&row| f32::from(u8::from(zoo.oof[row].truth[label] == Some(true))))
+            .collect(),
         folds: known.iter().map(|&row| zoo.fold_of[row]).collect(),
         width: kept.len() * zoo.labels.len(),
     };
     let (model, booster) = match search(xgboost, &rows, zoo.folds.len(), fold, options)? {
         Some((params, rounds, inner_logloss)) => {
             let booster = train(xgboost, &rows, params, rounds)?;
-            (Model::Booster { params, rounds, inner_logloss: rounded(inner_logloss) }, booster)
+            (
+                Model::Booster {
+                    params,
+                    rounds,
+                    inner_logloss: rounded(inner_logloss),
+                },
+                booster,
+            )
         }
-        None => (Model::Constant { prob: rows.positives() as f32 / rows.targets.len() as f32 }, Vec::new()),
+        None => (
+            Model::Constant {
+                prob: rows.positives() as f32 / rows.targets.len() as f32,
+            },
+            Vec::new(),
+        ),
     };
     let unit = Unit {
         label: zoo.labels[label].clone(),
@@ -199,7 +223,11 @@ fn cross_validate(
         for ((booster, (train, held_out)), (_, rows)) in boosters.iter_mut().zip(&matrices).zip(splits) {
             booster.update(round, train)?;
             let probs = booster.predict(held_out)?;
-            sum += probs.iter().zip(&rows.targets).map(|(prob, target)| cross_entropy(*prob, *target)).sum::<f64>();
+            sum += probs
+                .iter()
+                .zip(&rows.targets)
+                .map(|(prob, target)| cross_entropy(*prob, *target))
+                .sum::<f64>();
         }
         let score = sum / n as f64;
         if score < best.1 {
@@ -212,7 +240,11 @@ fn cross_validate(
 }
 
 fn cross_entropy(prob: f32, target: f32) -> f64 {
-    let right = if target > 0.5 { f64::from(prob) } else { 1.0 - f64::from(prob) };
+    let right = if target > 0.5 {
+        f64::from(prob)
+    } else {
+        1.0 - f64::from(prob)
+    };
     -right.max(1e-16).ln()
 }
 
@@ -228,7 +260,9 @@ fn train(xgboost: &XgBoost, rows: &Rows, params: Params, rounds: u32) -> anyhow:
 
 /// A row's features: all labels' probabilities by each of these candidates.
 fn oof_features<'a>(zoo: &'a Zoo, candidates: &'a [usize], row: usize) -> impl Iterator<Item = f32> + 'a {
-    candidates.iter().flat_map(move |&candidate| zoo.oof_line(candidate, row).iter().copied())
+    candidates
+        .iter()
+        .flat_map(move |&candidate| zoo.oof_line(candidate, row).iter().copied())
 }
 
 /// Choice of a split's predictions as inputs of a booster.
@@ -246,8 +280,16 @@ impl Unit {
     /// # Errors
     /// If the zoo lacks an input, or XGBoost fails.
     pub fn predict_oof(&self, xgboost: &XgBoost, booster: &[u8], zoo: &Zoo) -> anyhow::Result<Vec<(usize, f32)>> {
-        let fold = zoo.folds.iter().position(|fold| *fold == self.fold).context("the zoo lacks a fold")?;
-        let inputs = self.inputs.iter().map(|input| zoo.candidate(input)).collect::<anyhow::Result<Vec<_>>>()?;
+        let fold = zoo
+            .folds
+            .iter()
+            .position(|fold| *fold == self.fold)
+            .context("the zoo lacks a fold")?;
+        let inputs = self
+            .inputs
+            .iter()
+            .map(|input| zoo.candidate(input))
+            .collect::<anyhow::Result<Vec<_>>>()?;
         let rows: Vec<usize> = (0..zoo.oof.len()).filter(|&row| zoo.fold_of[row] == fold).collect();
         let features: Vec<f32> = rows.iter().flat_map(|&row| oof_features(zoo, &inputs, row)).collect();
         let probs = self.apply(xgboost, booster, &features, inputs.len() * zoo.labels.len(), rows.len())?;
@@ -266,7 +308,11 @@ impl Unit {
         split: &Split,
         networks: Networks,
     ) -> anyhow::Result<Vec<f32>> {
-        let inputs = self.inputs.iter().map(|input| zoo.candidate(input)).collect::<anyhow::Result<Vec<_>>>()?;
+        let inputs = self
+            .inputs
+            .iter()
+            .map(|input| zoo.candidate(input))
+            .collect::<anyhow::Result<Vec<_>>>()?;
         let mut features = Vec::new();
         for sample in 0..split.samples.len() {
             for &candidate in &inputs {
@@ -276,7 +322,13 @@ impl Unit {
                 }
             }
         }
-        self.apply(xgboost, booster, &features, inputs.len() * zoo.labels.len(), split.samples.len())
+        self.apply(
+            xgboost,
+            booster,
+            &features,
+            inputs.len() * zoo.labels.len(),
+            split.samples.len(),
+        )
     }
 
     fn apply(

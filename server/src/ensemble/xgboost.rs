@@ -95,8 +95,14 @@ impl XgBoost {
         let (mut major, mut minor, mut patch) = (0, 0, 0);
         // SAFETY: three valid pointers to int, as the function wants.
         unsafe { (functions.version)(&raw mut major, &raw mut minor, &raw mut patch) };
-        ensure!((major, minor) >= (1, 7), "version {major}.{minor}.{patch} is too old, 1.7 or newer is needed\n{HINT}");
-        Ok(Self { functions, version: format!("{major}.{minor}.{patch}") })
+        ensure!(
+            (major, minor) >= (1, 7),
+            "version {major}.{minor}.{patch} is too old, 1.7 or newer is needed\n{HINT}"
+        );
+        Ok(Self {
+            functions,
+            version: format!("{major}.{minor}.{patch}"),
+        })
     }
 
     fn check(&self, status: c_int, what: &str) -> anyhow::Result<()> {
@@ -105,7 +111,10 @@ impl XgBoost {
         }
         // SAFETY: the function takes nothing and returns a string of this thread that is valid until its next call.
         let message = unsafe { CStr::from_ptr((self.functions.last_error)()) };
-        anyhow::bail!("XGBoost could not {what}: {}", message.to_string_lossy().lines().next().unwrap_or_default())
+        anyhow::bail!(
+            "XGBoost could not {what}: {}",
+            message.to_string_lossy().lines().next().unwrap_or_default()
+        )
     }
 
     /// Rows of `columns` values each, in order; NaN is a missing value.
@@ -125,7 +134,11 @@ impl XgBoost {
             (self.functions.matrix_create)(values.as_ptr(), rows as u64, columns as u64, f32::NAN, &raw mut handle)
         };
         self.check(status, "take rows")?;
-        Ok(Matrix { xgboost: self, handle, rows })
+        Ok(Matrix {
+            xgboost: self,
+            handle,
+            rows,
+        })
     }
 
     /// A booster without trees that will be trained with `params`.
@@ -186,7 +199,12 @@ impl Matrix<'_> {
     /// # Errors
     /// If there are not as many as rows.
     pub fn set_targets(&self, targets: &[f32]) -> anyhow::Result<()> {
-        ensure!(targets.len() == self.rows, "{} targets for {} rows", targets.len(), self.rows);
+        ensure!(
+            targets.len() == self.rows,
+            "{} targets for {} rows",
+            targets.len(),
+            self.rows
+        );
         // SAFETY: a live matrix, a C string and as many floats as said, which the call copies.
         let status = unsafe {
             let field = c"label".as_ptr();
@@ -243,8 +261,14 @@ impl Booster<'_> {
         };
         self.xgboost.check(status, "predict")?;
         // SAFETY: on success `shape` points to `dims` sizes.
-        let len: u64 = unsafe { std::slice::from_raw_parts(shape, dims as usize) }.iter().product();
-        ensure!(len == matrix.rows as u64, "XGBoost predicted {len} values for {} rows", matrix.rows);
+        let len: u64 = unsafe { std::slice::from_raw_parts(shape, dims as usize) }
+            .iter()
+            .product();
+        ensure!(
+            len == matrix.rows as u64,
+            "XGBoost predicted {len} values for {} rows",
+            matrix.rows
+        );
         // SAFETY: on success `values` points to the product of the sizes, valid until the booster's next call; it is
         // copied before that.
         Ok(unsafe { std::slice::from_raw_parts(values, matrix.rows) }.to_vec())
@@ -278,15 +302,27 @@ impl Drop for Booster<'_> {
 fn usual_places() -> Vec<PathBuf> {
     let name = format!("{DLL_PREFIX}xgboost{DLL_SUFFIX}");
     let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".local"));
-    let prefixes = std::env::var_os("VIRTUAL_ENV").map(PathBuf::from).into_iter().chain(home);
+    let prefixes = std::env::var_os("VIRTUAL_ENV")
+        .map(PathBuf::from)
+        .into_iter()
+        .chain(home);
     let prefixes = prefixes.chain([PathBuf::from("/usr/local"), PathBuf::from("/usr")]);
     let mut places = Vec::new();
     for prefix in prefixes {
-        let Ok(entries) = std::fs::read_dir(prefix.join("lib")) else { continue };
+        let Ok(entries) = std::fs::read_dir(prefix.join("lib")) else {
+            continue;
+        };
         let mut pythons: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        pythons.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python3")));
+        pythons.retain(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("python3"))
+        });
         pythons.sort();
-        for packages in pythons.iter().rev().flat_map(|p| [p.join("site-packages"), p.join("dist-packages")]) {
+        for packages in pythons
+            .iter()
+            .rev()
+            .flat_map(|p| [p.join("site-packages"), p.join("dist-packages")])
+        {
             places.push(packages.join("xgboost").join("lib").join(&name));
         }
     }

@@ -98,7 +98,9 @@ fn tables_of(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     }
     let list = |dir: &Path| -> anyhow::Result<Vec<PathBuf>> {
         let entries = std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
-        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut paths = entries
+            .map(|entry| Ok(entry?.path()))
+            .collect::<anyhow::Result<Vec<_>>>()?;
         paths.sort();
         Ok(paths)
     };
@@ -106,7 +108,11 @@ fn tables_of(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     folders.extend(list(path)?.into_iter().map(|run| run.join(FOLDER)));
     let mut files = Vec::new();
     for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
-        files.extend(list(&folder)?.into_iter().filter(|file| file.extension().is_some_and(|e| e == "parquet")));
+        files.extend(
+            list(&folder)?
+                .into_iter()
+                .filter(|file| file.extension().is_some_and(|e| e == "parquet")),
+        );
     }
     Ok(files)
 }
@@ -129,16 +135,27 @@ impl Zoo {
     /// If a network has no fold, predicted a row twice or not at all, or not as a probability; if runs disagree on a
     /// picture's fold, item or truth; if a picture or item is in two folds, or both out of fold and in another split.
     pub fn new(table: &Table) -> anyhow::Result<Self> {
-        ensure!(!table.rows.is_empty() && !table.labels.is_empty(), "there are no predictions");
+        ensure!(
+            !table.rows.is_empty() && !table.labels.is_empty(),
+            "there are no predictions"
+        );
         let networks = group(table)?;
         let pictures = Pictures::of(table)?;
-        let folds: Vec<u32> =
-            table.rows.iter().filter_map(|row| row.fold).collect::<BTreeSet<_>>().into_iter().collect();
+        let folds: Vec<u32> = table
+            .rows
+            .iter()
+            .filter_map(|row| row.fold)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
 
         let parts: BTreeSet<&str> = pictures.part_of.keys().map(|(part, _)| *part).collect();
         let mut expected: BTreeMap<(&str, Option<u32>), Vec<&Row>> = BTreeMap::new();
         for ((part, _), row) in &pictures.part_of {
-            expected.entry((part, row.fold.filter(|_| *part == OOF))).or_default().push(row);
+            expected
+                .entry((part, row.fold.filter(|_| *part == OOF)))
+                .or_default()
+                .push(row);
         }
         let has_oof = parts.contains(OOF);
         let mut zoo = Self {
@@ -173,7 +190,10 @@ impl Zoo {
             let lines = zoo.candidates.iter().map(|candidate| {
                 let rows = zoo.oof.iter().zip(&zoo.fold_of);
                 let line = rows.flat_map(|(sample, fold)| {
-                    networks[&(candidate.clone(), zoo.folds[*fold], OOF)][&*sample.path].probs.iter().copied()
+                    networks[&(candidate.clone(), zoo.folds[*fold], OOF)][&*sample.path]
+                        .probs
+                        .iter()
+                        .copied()
                 });
                 line.collect()
             });
@@ -183,7 +203,10 @@ impl Zoo {
             let samples: Vec<Sample> = expected[&(part, None)].iter().map(|row| sample(row)).collect();
             let of_network = |candidate: &Candidate, fold: u32| -> Vec<f32> {
                 let rows = &networks[&(candidate.clone(), fold, part)];
-                samples.iter().flat_map(|sample| rows[&*sample.path].probs.iter().copied()).collect()
+                samples
+                    .iter()
+                    .flat_map(|sample| rows[&*sample.path].probs.iter().copied())
+                    .collect()
             };
             let of_candidate = |c: &Candidate| zoo.folds.iter().map(|fold| of_network(c, *fold)).collect();
             let probs = zoo.candidates.iter().map(of_candidate).collect();
@@ -217,15 +240,19 @@ impl Zoo {
     /// # Errors
     /// If there is none.
     pub fn split(&self, name: &str) -> anyhow::Result<&Split> {
-        self.splits
-            .get(name)
-            .with_context(|| format!("the zoo has no split {name}, but {:?}", self.splits.keys().collect::<Vec<_>>()))
+        self.splits.get(name).with_context(|| {
+            format!(
+                "the zoo has no split {name}, but {:?}",
+                self.splits.keys().collect::<Vec<_>>()
+            )
+        })
     }
 
     /// Text that two zoos share only if they put the same pictures into the same folds.
     pub fn fold_assignment(&self) -> String {
         let rows = self.oof.iter().zip(&self.fold_of);
-        rows.map(|(sample, fold)| format!("{}\t{}\n", sample.path, self.folds[*fold])).collect()
+        rows.map(|(sample, fold)| format!("{}\t{}\n", sample.path, self.folds[*fold]))
+            .collect()
     }
 }
 
@@ -250,7 +277,11 @@ impl Split {
 }
 
 fn sample(row: &Row) -> Sample {
-    Sample { path: row.path.clone(), item_id: row.item_id.clone(), truth: row.truth.clone() }
+    Sample {
+        path: row.path.clone(),
+        item_id: row.item_id.clone(),
+        truth: row.truth.clone(),
+    }
 }
 
 /// Rows by network and part.
@@ -258,14 +289,28 @@ fn group(table: &Table) -> anyhow::Result<HashMap<(Candidate, u32, &str), ByPath
     let mut networks: HashMap<(Candidate, u32, &str), ByPath<'_>> = HashMap::new();
     for row in &table.rows {
         let fold = row.fold.with_context(|| {
-            format!("{} was trained without folds, so nothing of it is out of fold\nhint: train it with folds", row.run)
+            format!(
+                "{} was trained without folds, so nothing of it is out of fold\nhint: train it with folds",
+                row.run
+            )
         })?;
         if let Some(at) = row.probs.iter().position(|prob| !(0.0..=1.0).contains(prob)) {
             let (label, prob) = (&table.labels[at], row.probs[at]);
-            bail!("{}@{} predicts {prob} as the probability of {label} in {}", row.run, row.epoch, row.path);
+            bail!(
+                "{}@{} predicts {prob} as the probability of {label} in {}",
+                row.run,
+                row.epoch,
+                row.path
+            );
         }
-        let candidate = Candidate { run: row.run.to_string(), epoch: row.epoch };
-        let before = networks.entry((candidate, fold, &row.part)).or_default().insert(&row.path, row);
+        let candidate = Candidate {
+            run: row.run.to_string(),
+            epoch: row.epoch,
+        };
+        let before = networks
+            .entry((candidate, fold, &row.part))
+            .or_default()
+            .insert(&row.path, row);
         ensure!(
             before.is_none(),
             "{}@{} of fold {fold} predicts {} twice\nhint: do two runs share a name, or was a table named twice?",

@@ -117,14 +117,27 @@ pub fn asymmetric(
     let pairing = |name, ranked: &[Ranked]| Pairing {
         name,
         figures: figures(&values(ranked, &DEPTHS), &groups),
-        gain: differences(&[precision(ranked), precision(&reference)], &groups, &[(vec![0], vec![1])])[0],
+        gain: differences(
+            &[precision(ranked), precision(&reference)],
+            &groups,
+            &[(vec![0], vec![1])],
+        )[0],
     };
     let found = values(&across, &DEPTHS);
-    let chance = |k: &usize| (format!("recall_at_{k} by chance"), recall_by_chance(*k, shop.len(), &across));
+    let chance = |k: &usize| {
+        (
+            format!("recall_at_{k} by chance"),
+            recall_by_chance(*k, shop.len(), &across),
+        )
+    };
     Ok(AsymmetricReport {
         figures: figures(&found, &groups),
         guesses: DEPTHS.iter().map(chance).collect(),
-        outcomes: Outcomes::Queries { paths: paths(images.dataset(), &user), items, figures: found },
+        outcomes: Outcomes::Queries {
+            paths: paths(images.dataset(), &user),
+            items,
+            figures: found,
+        },
         query_model_id: small.model_id(),
         gallery_model_id: large.model_id(),
         split: split.to_owned(),
@@ -140,10 +153,20 @@ pub fn asymmetric(
 
 impl std::fmt::Display for AsymmetricReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { query_model_id, gallery_model_id, split, queries, gallery, pairings, .. } = self;
+        let Self {
+            query_model_id,
+            gallery_model_id,
+            split,
+            queries,
+            gallery,
+            pairings,
+            ..
+        } = self;
         writeln!(f, "small {query_model_id}, large {gallery_model_id}")?;
         writeln!(f, "{queries} queries in {gallery} gallery photos of {split}")?;
-        let names: Vec<&String> = pairings.first().map_or_else(Vec::new, |first| first.figures.keys().collect());
+        let names: Vec<&String> = pairings
+            .first()
+            .map_or_else(Vec::new, |first| first.figures.keys().collect());
         write!(f, "  {:<18}", "queries–gallery")?;
         for name in &names {
             write!(f, "{name:>26}")?;

@@ -30,7 +30,11 @@ impl std::fmt::Display for Interval {
 /// `statistic` of all `n` samples, and its interval over [`RESAMPLES`] draws of `n` with replacement.
 pub fn interval(n: usize, seed: u64, statistic: impl Fn(&[usize]) -> f64 + Sync) -> Interval {
     let listed = |weights: &[u32]| -> Vec<usize> {
-        weights.iter().enumerate().flat_map(|(at, weight)| std::iter::repeat_n(at, *weight as usize)).collect()
+        weights
+            .iter()
+            .enumerate()
+            .flat_map(|(at, weight)| std::iter::repeat_n(at, *weight as usize))
+            .collect()
     };
     intervals(n, seed, |weights| vec![statistic(&listed(weights))])[0]
 }
@@ -71,7 +75,11 @@ pub fn grouped_intervals(groups: &[usize], seed: u64, statistics: impl Fn(&[u32]
         resampled.sort_by(f64::total_cmp);
         let last = resampled.len().saturating_sub(1) as f64;
         let at = |q: f64| resampled.get((last * q).round() as usize).copied().unwrap_or(value);
-        Interval { value, low: at(0.025), high: at(0.975) }
+        Interval {
+            value,
+            low: at(0.025),
+            high: at(0.975),
+        }
     };
     values.into_iter().zip(resampled).map(of).collect()
 }

@@ -42,11 +42,22 @@ impl Calibration {
             n += 1;
         }
         let bins = sums.map(|(n, probs, positive)| {
-            (n > 0).then(|| Bin { n, mean_prob: probs / n as f64, share_true: positive as f64 / n as f64 })
+            (n > 0).then(|| Bin {
+                n,
+                mean_prob: probs / n as f64,
+                share_true: positive as f64 / n as f64,
+            })
         });
-        let off = bins.iter().flatten().map(|bin| bin.n as f64 * (bin.mean_prob - bin.share_true).abs());
+        let off = bins
+            .iter()
+            .flatten()
+            .map(|bin| bin.n as f64 * (bin.mean_prob - bin.share_true).abs());
         let n = n.max(1) as f64;
-        Self { expected_calibration_error: off.sum::<f64>() / n, brier: squares / n, bins: bins.to_vec() }
+        Self {
+            expected_calibration_error: off.sum::<f64>() / n,
+            brier: squares / n,
+            bins: bins.to_vec(),
+        }
     }
 }
 

@@ -79,7 +79,11 @@ pub fn classify(predictions: &Predictions, thresholds: &[f32], frequency: &[usiz
     let pairs = predictions.probs.iter().zip(&predictions.truth);
     Classification {
         guesses: guesses(predictions, frequency, &labels),
-        figures: names.into_iter().zip(overall).filter_map(|(name, i)| Some((name, defined(*i)?))).collect(),
+        figures: names
+            .into_iter()
+            .zip(overall)
+            .filter_map(|(name, i)| Some((name, defined(*i)?)))
+            .collect(),
         calibration: Calibration::of(pairs.flat_map(|(p, t)| p.iter().copied().zip(t.iter().copied()))),
         labels,
     }
@@ -88,7 +92,11 @@ pub fn classify(predictions: &Predictions, thresholds: &[f32], frequency: &[usiz
 /// Counts of predicting every label for every image.
 fn all_positive(counts: &[Counts], weights: &[u32]) -> Vec<Counts> {
     let n: u64 = weights.iter().copied().map(u64::from).sum();
-    let yes = |c: &Counts| Counts { tp: c.tp + c.fn_, fp: n - c.tp - c.fn_, fn_: 0 };
+    let yes = |c: &Counts| Counts {
+        tp: c.tp + c.fn_,
+        fp: n - c.tp - c.fn_,
+        fn_: 0,
+    };
     counts.iter().map(yes).collect()
 }
 
@@ -99,18 +107,38 @@ fn guesses(predictions: &Predictions, frequency: &[usize], labels: &[LabelReport
     let n_labels = labels.len();
     let mut guesses = BTreeMap::from([
         (format!("macro_f2_{n_labels} all positive"), macro_f2(&yes, 0)),
-        (format!("macro_f2_{} all positive", n_labels.saturating_sub(1)), macro_f2(&yes, 1)),
-        (format!("macro_f2_{n_labels} with every threshold at 0.5"), macro_f2(&half, 0)),
+        (
+            format!("macro_f2_{} all positive", n_labels.saturating_sub(1)),
+            macro_f2(&yes, 1),
+        ),
+        (
+            format!("macro_f2_{n_labels} with every threshold at 0.5"),
+            macro_f2(&half, 0),
+        ),
         ("micro_f2 all positive".to_owned(), micro_f2(&yes)),
-        ("micro_f2 top-3 labels".to_owned(), predictions.top_k_guess_micro_f2(frequency, 3)),
+        (
+            "micro_f2 top-3 labels".to_owned(),
+            predictions.top_k_guess_micro_f2(frequency, 3),
+        ),
     ]);
     let occurring = labels.iter().filter(|label| label.score.support > 0);
     let chances = [
-        ("mean_average_precision by chance", mean_of_numbers(occurring.map(|label| label.prevalence))),
+        (
+            "mean_average_precision by chance",
+            mean_of_numbers(occurring.map(|label| label.prevalence)),
+        ),
         ("mean_roc_auc by chance", 0.5),
-        ("brier of the labels' prevalences", mean_of_numbers(labels.iter().map(|label| label.prevalence_brier))),
+        (
+            "brier of the labels' prevalences",
+            mean_of_numbers(labels.iter().map(|label| label.prevalence_brier)),
+        ),
     ];
-    guesses.extend(chances.into_iter().filter(|(_, v)| !v.is_nan()).map(|(name, value)| (name.to_owned(), value)));
+    guesses.extend(
+        chances
+            .into_iter()
+            .filter(|(_, v)| !v.is_nan())
+            .map(|(name, value)| (name.to_owned(), value)),
+    );
     guesses
 }
 
@@ -151,11 +179,17 @@ impl Sampled {
     /// Of predictions at one threshold a label.
     pub fn new(predictions: &Predictions, thresholds: &[f32]) -> Self {
         let error = |(probs, truth): (&Vec<f32>, &Vec<bool>)| {
-            probs.iter().zip(truth).map(|(prob, on)| squared_error(*prob, *on)).sum::<f64>()
+            probs
+                .iter()
+                .zip(truth)
+                .map(|(prob, on)| squared_error(*prob, *on))
+                .sum::<f64>()
         };
         Self {
             tally: Tally::new(predictions, thresholds),
-            rankings: (0..predictions.labels.len()).map(|label| Ranking::new(predictions, label)).collect(),
+            rankings: (0..predictions.labels.len())
+                .map(|label| Ranking::new(predictions, label))
+                .collect(),
             errors: predictions.probs.iter().zip(&predictions.truth).map(error).collect(),
         }
     }
@@ -167,7 +201,12 @@ impl Sampled {
     }
 
     fn resample(&self, weights: &[u32], areas: bool) -> Resample {
-        let error: f64 = self.errors.iter().zip(weights).map(|(error, weight)| error * f64::from(*weight)).sum();
+        let error: f64 = self
+            .errors
+            .iter()
+            .zip(weights)
+            .map(|(error, weight)| error * f64::from(*weight))
+            .sum();
         let rankings = if areas { &self.rankings[..] } else { &[] };
         let counts = self.tally.counts(weights);
         Resample {
@@ -217,8 +256,16 @@ impl Tally {
                 })
                 .collect()
         };
-        let packed = predictions.probs.iter().zip(&predictions.truth).flat_map(line).collect();
-        Self { n_labels: predictions.labels.len(), packed }
+        let packed = predictions
+            .probs
+            .iter()
+            .zip(&predictions.truth)
+            .flat_map(line)
+            .collect();
+        Self {
+            n_labels: predictions.labels.len(),
+            packed,
+        }
     }
 
     fn counts(&self, weights: &[u32]) -> Vec<Counts> {
@@ -234,7 +281,11 @@ impl Tally {
         sums.into_iter()
             .map(|sum| {
                 let (tp, predicted, positive) = (sum & mask, sum >> FIELD & mask, sum >> (2 * FIELD));
-                Counts { tp, fp: predicted - tp, fn_: positive - tp }
+                Counts {
+                    tp,
+                    fp: predicted - tp,
+                    fn_: positive - tp,
+                }
             })
             .collect()
     }

@@ -66,13 +66,20 @@ pub fn figures(predictions: &Predictions, thresholds: &[f32]) -> BTreeMap<String
     let confident = |images: &[usize]| images.iter().copied().filter(believed).collect::<Vec<_>>();
     BTreeMap::from([
         ("accuracy".to_owned(), of(&|images| predictions.accuracy(images))),
-        ("confident_share".to_owned(), of(&|images| confident(images).len() as f64 / images.len().max(1) as f64)),
+        (
+            "confident_share".to_owned(),
+            of(&|images| confident(images).len() as f64 / images.len().max(1) as f64),
+        ),
         (
             "confident_accuracy".to_owned(),
             of(&|images| {
                 let images = confident(images);
                 // Without an image there is nothing to count.
-                if images.is_empty() { f64::NAN } else { predictions.accuracy(&images) }
+                if images.is_empty() {
+                    f64::NAN
+                } else {
+                    predictions.accuracy(&images)
+                }
             }),
         ),
     ])
@@ -100,7 +107,11 @@ mod tests {
         predictions.probs.push(vec![0.2, 0.7, 0.3]);
         predictions.truth.push(vec![true, false, false]);
         for (share, expected) in [(1.0, 0.8), (0.8, 0.55), (0.5, 0.55)] {
-            assert_eq!(predictions.precise_thresholds(share), [expected, NEVER, NEVER], "{share}");
+            assert_eq!(
+                predictions.precise_thresholds(share),
+                [expected, NEVER, NEVER],
+                "{share}"
+            );
         }
         let measured = figures(&predictions, &[0.8, NEVER, NEVER]);
         let value = |name: &str| measured[name].value;

@@ -39,10 +39,12 @@ pub fn probabilities(
     device: &Device,
     forward: impl Fn(Tensor<4>) -> Tensor<2>,
 ) -> anyhow::Result<Vec<Vec<f32>>> {
-    let probabilities = over_views(images, rows, spec, views, device, forward)?.into_iter().map(|logits| {
-        let mean = |label: usize| logits.iter().map(|line| sigmoid(line[label])).sum::<f32>() / logits.len() as f32;
-        (0..logits[0].len()).map(mean).collect()
-    });
+    let probabilities = over_views(images, rows, spec, views, device, forward)?
+        .into_iter()
+        .map(|logits| {
+            let mean = |label: usize| logits.iter().map(|line| sigmoid(line[label])).sum::<f32>() / logits.len() as f32;
+            (0..logits[0].len()).map(mean).collect()
+        });
     Ok(probabilities.collect())
 }
 
@@ -59,14 +61,16 @@ pub fn embeddings(
     device: &Device,
     forward: impl Fn(Tensor<4>) -> Tensor<2>,
 ) -> anyhow::Result<Vec<Vec<f32>>> {
-    let embeddings = over_views(images, rows, spec, views, device, forward)?.into_iter().map(|mut lines| {
-        // One view is what the network says, to the bit.
-        if lines.len() == 1 {
-            return lines.swap_remove(0);
-        }
-        let sum = |at: usize| lines.iter().map(|line| f64::from(line[at])).sum::<f64>();
-        unit(&(0..lines[0].len()).map(sum).collect::<Vec<f64>>())
-    });
+    let embeddings = over_views(images, rows, spec, views, device, forward)?
+        .into_iter()
+        .map(|mut lines| {
+            // One view is what the network says, to the bit.
+            if lines.len() == 1 {
+                return lines.swap_remove(0);
+            }
+            let sum = |at: usize| lines.iter().map(|line| f64::from(line[at])).sum::<f64>();
+            unit(&(0..lines[0].len()).map(sum).collect::<Vec<f64>>())
+        });
     Ok(embeddings.collect())
 }
 

@@ -136,13 +136,20 @@ impl<'a> Finder<'a> {
         for (at, network) in self.networks.iter().enumerate() {
             let only: Vec<f64> = (0..n).map(|other| f64::from(u8::from(other == at))).collect();
             let ranked = self.rank_weighted(queries, gallery, &only)?;
-            alone.insert(network.manifest.model_id(), mean_ap_at_10(&ranked, &(0..ranked.len()).collect::<Vec<_>>()));
+            alone.insert(
+                network.manifest.model_id(),
+                mean_ap_at_10(&ranked, &(0..ranked.len()).collect::<Vec<_>>()),
+            );
         }
         let tuned_on = self.options.instances.tune_split.clone();
         Ok(Some(Fused {
             fusion: self.options.instances.fusion,
             weights: self.weights()?,
-            networks: self.networks.iter().map(|network| network.manifest.model_id()).collect(),
+            networks: self
+                .networks
+                .iter()
+                .map(|network| network.manifest.model_id())
+                .collect(),
             tuned_on,
             alone,
         }))
@@ -153,7 +160,11 @@ impl<'a> Finder<'a> {
     /// # Errors
     /// As [`fuse`](Self::fuse).
     pub fn weights(&self) -> anyhow::Result<BTreeMap<String, Vec<f64>>> {
-        self.options.instances.tune_split.as_deref().map_or_else(|| Ok(BTreeMap::new()), |split| self.tune(split))
+        self.options
+            .instances
+            .tune_split
+            .as_deref()
+            .map_or_else(|| Ok(BTreeMap::new()), |split| self.tune(split))
     }
 
     /// For every category the weights of a grid that find most on a split; of equals those nearest to equal weights.
@@ -178,7 +189,10 @@ impl<'a> Finder<'a> {
                 }
             }
         }
-        Ok(best.into_iter().map(|(category, (_, weights))| (category, weights)).collect())
+        Ok(best
+            .into_iter()
+            .map(|(category, (_, weights))| (category, weights))
+            .collect())
     }
 
     /// Ranks the gallery for every query, the networks weighed by its category, or equally where that has no weights.
@@ -213,13 +227,22 @@ impl<'a> Finder<'a> {
 
     fn rank_weighted(&self, queries: &[usize], gallery: &[usize], weights: &[f64]) -> anyhow::Result<Vec<Ranked>> {
         // A network without weight does not search.
-        let taking: Vec<(&Network, f64)> =
-            self.networks.iter().zip(weights.iter().copied()).filter(|(_, weight)| *weight > 0.0).collect();
+        let taking: Vec<(&Network, f64)> = self
+            .networks
+            .iter()
+            .zip(weights.iter().copied())
+            .filter(|(_, weight)| *weight > 0.0)
+            .collect();
         let (spaces, weights): (Vec<Space>, Vec<f64>) = match self.options.instances.fusion {
             Fusion::Early => (vec![self.space(&taking, queries, gallery)?], vec![1.0]),
             Fusion::Late => {
                 let space = |one: &(&Network, f64)| Ok((self.space(&[(one.0, 1.0)], queries, gallery)?, one.1));
-                taking.iter().map(space).collect::<anyhow::Result<Vec<_>>>()?.into_iter().unzip()
+                taking
+                    .iter()
+                    .map(space)
+                    .collect::<anyhow::Result<Vec<_>>>()?
+                    .into_iter()
+                    .unzip()
             }
         };
         let photos = queries.len() + gallery.len();
@@ -230,7 +253,11 @@ impl<'a> Finder<'a> {
             24 * photos * photos / 1_000_000_000
         );
         // Neighbours among queries count for k-reciprocal re-ranking, so they stay together there.
-        let chunk = if self.search.rerank == Rerank::KReciprocal { queries.len() } else { CHUNK };
+        let chunk = if self.search.rerank == Rerank::KReciprocal {
+            queries.len()
+        } else {
+            CHUNK
+        };
         let rows = &self.dataset.rows;
         let shown = self.shown(queries, gallery)?;
         let mut ranked = Vec::with_capacity(queries.len());
@@ -238,9 +265,16 @@ impl<'a> Finder<'a> {
             let end = queries.len().min(start + chunk);
             let mut scores: Vec<Vec<Vec<f32>>> = spaces
                 .iter()
-                .map(|space| self.search.scores(&space.queries[start..end], &space.gallery, space.projection.as_ref()))
+                .map(|space| {
+                    self.search
+                        .scores(&space.queries[start..end], &space.gallery, space.projection.as_ref())
+                })
                 .collect();
-            let mut sum = if scores.len() == 1 { scores.swap_remove(0) } else { standardised_sum(&scores, &weights) };
+            let mut sum = if scores.len() == 1 {
+                scores.swap_remove(0)
+            } else {
+                standardised_sum(&scores, &weights)
+            };
             for (line, category) in sum.iter_mut().zip(&shown[start..end]) {
                 let other = |g: &usize| category.is_some_and(|category| rows[gallery[*g]].category() != category);
                 (0..line.len()).filter(other).for_each(|g| line[g] = f32::NEG_INFINITY);
@@ -256,13 +290,22 @@ impl<'a> Finder<'a> {
 
     /// For each query the category among whose photos it is looked up, where one is known for sure and the gallery has it.
     fn shown(&self, queries: &[usize], gallery: &[usize]) -> anyhow::Result<Vec<Option<Category>>> {
-        let Some(bundle) = &self.options.instances.category else { return Ok(vec![None; queries.len()]) };
+        let Some(bundle) = &self.options.instances.category else {
+            return Ok(vec![None; queries.len()]);
+        };
         let mut known = self.shown.borrow_mut();
         let missing: Vec<usize> = queries.iter().copied().filter(|row| !known.contains_key(row)).collect();
         let found = categorise(bundle, self.dataset, &missing, self.device)?;
-        known.extend(missing.into_iter().zip(found.into_iter().map(|(category, sure)| sure.then_some(category))));
+        known.extend(
+            missing
+                .into_iter()
+                .zip(found.into_iter().map(|(category, sure)| sure.then_some(category))),
+        );
         let shelves: HashSet<Category> = gallery.iter().map(|row| self.dataset.rows[*row].category()).collect();
-        Ok(queries.iter().map(|row| known[row].filter(|category| shelves.contains(category))).collect())
+        Ok(queries
+            .iter()
+            .map(|row| known[row].filter(|category| shelves.contains(category)))
+            .collect())
     }
 
     /// The joined space of networks.
@@ -279,7 +322,10 @@ impl<'a> Finder<'a> {
             }
             Ok(lines.iter().map(|line| unit(line)).collect())
         };
-        let fit = |dims| self.search.fit(self.split, dims, self.dataset, |rows| joined(rows, false), self.device);
+        let fit = |dims| {
+            self.search
+                .fit(self.split, dims, self.dataset, |rows| joined(rows, false), self.device)
+        };
         let projection = self.search.whiten.map(fit).transpose()?;
         Ok(Space {
             queries: joined(queries, true)?,
@@ -290,11 +336,22 @@ impl<'a> Finder<'a> {
 
     /// A network's embeddings of rows, each computed once.
     fn embed(&self, network: &Network, rows: &[usize], as_query: bool) -> anyhow::Result<Vec<Vec<f32>>> {
-        let quarters = if as_query { self.options.instances.turn_queries } else { 0 };
+        let quarters = if as_query {
+            self.options.instances.turn_queries
+        } else {
+            0
+        };
         let turned = quarters > 0;
         let mut known = network.known.borrow_mut();
-        let missing: Vec<usize> = rows.iter().copied().filter(|row| !known.contains_key(&(*row, turned))).collect();
-        let turn = |view: View| View { turns: (view.turns + quarters) % 4, ..view };
+        let missing: Vec<usize> = rows
+            .iter()
+            .copied()
+            .filter(|row| !known.contains_key(&(*row, turned)))
+            .collect();
+        let turn = |view: View| View {
+            turns: (view.turns + quarters) % 4,
+            ..view
+        };
         let views: Vec<View> = self.options.views.list().into_iter().map(turn).collect();
         let spec = &network.manifest.input;
         let forward = |x| network.net.forward(x);
@@ -311,12 +368,16 @@ pub fn standardised_sum(scores: &[Vec<Vec<f32>>], weights: &[f64]) -> Vec<Vec<f3
         let mean = line.iter().map(|score| f64::from(*score)).sum::<f64>() / n;
         let variance = line.iter().map(|score| (f64::from(*score) - mean).powi(2)).sum::<f64>() / n;
         let deviation = variance.sqrt().max(f64::MIN_POSITIVE);
-        line.iter().map(|score| (f64::from(*score) - mean) / deviation).collect()
+        line.iter()
+            .map(|score| (f64::from(*score) - mean) / deviation)
+            .collect()
     };
     let sum = |q: usize| {
         let mut sum = vec![0.0; scores[0][q].len()];
         for (network, weight) in scores.iter().zip(weights) {
-            sum.iter_mut().zip(standardised(&network[q])).for_each(|(sum, score)| *sum += weight * score);
+            sum.iter_mut()
+                .zip(standardised(&network[q]))
+                .for_each(|(sum, score)| *sum += weight * score);
         }
         sum.into_iter().map(|score| score as f32).collect()
     };
@@ -330,7 +391,11 @@ fn grid(n: usize) -> Vec<Vec<f64>> {
         if n == 1 {
             return vec![vec![left]];
         }
-        let with = |first: usize| split(n - 1, left - first).into_iter().map(move |rest| [vec![first], rest].concat());
+        let with = |first: usize| {
+            split(n - 1, left - first)
+                .into_iter()
+                .map(move |rest| [vec![first], rest].concat())
+        };
         (0..=left).flat_map(with).collect()
     }
     let steps = if n == 2 { 10 } else { 5 };
@@ -338,7 +403,10 @@ fn grid(n: usize) -> Vec<Vec<f64>> {
     all.sort_by_key(|parts| parts.iter().map(|part| part * part).sum::<usize>());
     let equal = (steps % n != 0).then(|| vec![1.0 / n as f64; n]);
     let share = |part: usize| part as f64 / steps as f64;
-    equal.into_iter().chain(all.into_iter().map(|parts| parts.into_iter().map(share).collect())).collect()
+    equal
+        .into_iter()
+        .chain(all.into_iter().map(|parts| parts.into_iter().map(share).collect()))
+        .collect()
 }
 
 impl std::fmt::Display for Fused {
@@ -371,11 +439,21 @@ mod tests {
 
     #[test]
     fn weights_of_a_grid_sum_to_one_and_begin_with_the_most_equal() {
-        for (n, count, first) in [(2, 11, vec![0.5; 2]), (3, 22, vec![1.0 / 3.0; 3]), (5, 126, vec![0.2; 5])] {
+        for (n, count, first) in [
+            (2, 11, vec![0.5; 2]),
+            (3, 22, vec![1.0 / 3.0; 3]),
+            (5, 126, vec![0.2; 5]),
+        ] {
             let grid = grid(n);
             assert_eq!((grid.len(), &grid[0]), (count, &first));
-            assert!(grid.iter().all(|weights| (weights.iter().sum::<f64>() - 1.0).abs() < 1e-12));
-            assert!((0..n).all(|only| grid.iter().any(|weights| weights[only] == 1.0)), "each alone, too");
+            assert!(
+                grid.iter()
+                    .all(|weights| (weights.iter().sum::<f64>() - 1.0).abs() < 1e-12)
+            );
+            assert!(
+                (0..n).all(|only| grid.iter().any(|weights| weights[only] == 1.0)),
+                "each alone, too"
+            );
         }
     }
 
@@ -387,6 +465,9 @@ mod tests {
             assert!((a - b).abs() < 1e-5, "{a} {b}");
         }
         assert!(fused(1.0)[0][1] > fused(1.0)[0][0], "the heavier network decides");
-        assert_eq!(standardised_sum(&[vec![vec![1.0; 3]], vec![vec![2.0; 3]]], &[0.5, 0.5]), [vec![0.0; 3]]);
+        assert_eq!(
+            standardised_sum(&[vec![vec![1.0; 3]], vec![vec![2.0; 3]]], &[0.5, 0.5]),
+            [vec![0.0; 3]]
+        );
     }
 }

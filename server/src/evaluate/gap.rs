@@ -15,7 +15,10 @@ impl Table {
     /// If a table cannot be read, they are for other labels, a truth is not known, a model predicted a picture twice (in
     /// several runs or epochs) or not at all, or there is none.
     pub fn out_of_fold(paths: &[PathBuf]) -> anyhow::Result<Predictions> {
-        let tables = paths.iter().map(|path| Self::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
+        let tables = paths
+            .iter()
+            .map(|path| Self::read(path))
+            .collect::<anyhow::Result<Vec<_>>>()?;
         Self::concat(tables)?.mean_out_of_fold()
     }
 
@@ -25,11 +28,18 @@ impl Table {
     /// As [`Table::out_of_fold`].
     pub fn mean_out_of_fold(&self) -> anyhow::Result<Predictions> {
         let rows = self.rows.iter().filter(|row| &*row.part == OOF).cloned().collect();
-        let whole = Self { labels: self.labels.clone(), rows };
+        let whole = Self {
+            labels: self.labels.clone(),
+            rows,
+        };
         let mut models: BTreeMap<Arc<str>, HashMap<Arc<str>, usize>> = BTreeMap::new();
         for (at, row) in whole.rows.iter().enumerate() {
             anyhow::ensure!(
-                models.entry(row.run.clone()).or_default().insert(row.path.clone(), at).is_none(),
+                models
+                    .entry(row.run.clone())
+                    .or_default()
+                    .insert(row.path.clone(), at)
+                    .is_none(),
                 "{} was predicted out of fold twice by {} in these tables (again after epoch {}); name one epoch's table for each fold of a model",
                 row.path,
                 row.run,
@@ -53,10 +63,15 @@ impl Table {
                 let at = places
                     .get(&row.path)
                     .with_context(|| format!("{first} predicted {} out of fold, and {model} did not", row.path))?;
-                row.probs.iter_mut().zip(&whole.rows[*at].probs).for_each(|(sum, prob)| *sum += prob);
+                row.probs
+                    .iter_mut()
+                    .zip(&whole.rows[*at].probs)
+                    .for_each(|(sum, prob)| *sum += prob);
             }
         }
-        mean.iter_mut().flat_map(|row| &mut row.probs).for_each(|sum| *sum /= n as f32);
+        mean.iter_mut()
+            .flat_map(|row| &mut row.probs)
+            .for_each(|sum| *sum /= n as f32);
         Self { rows: mean, ..whole }.predictions(|_| true)
     }
 }
@@ -107,7 +122,9 @@ pub fn gap_report(tuned: &Predictions, thresholds: &[f32], unseen: &Predictions)
     let n = unseen.labels.len();
     anyhow::ensure!(thresholds.len() == n, "{} thresholds for {n} labels", thresholds.len());
     let counts = |predictions: &Predictions| -> Vec<Counts> {
-        (0..n).map(|label| predictions.counts_at(label, thresholds[label])).collect()
+        (0..n)
+            .map(|label| predictions.counts_at(label, thresholds[label]))
+            .collect()
     };
     let (on_tuned, on_unseen) = (counts(tuned), counts(unseen));
     let labels = (0..n).map(|label| {
@@ -124,7 +141,12 @@ pub fn gap_report(tuned: &Predictions, thresholds: &[f32], unseen: &Predictions)
     });
     let (tuned_macro_f2, unseen_macro_f2) = (macro_f2(&on_tuned, 0), macro_f2(&on_unseen, 0));
     let gap = tuned_macro_f2 - unseen_macro_f2;
-    Ok(GapReport { tuned_macro_f2, unseen_macro_f2, gap, labels: labels.collect() })
+    Ok(GapReport {
+        tuned_macro_f2,
+        unseen_macro_f2,
+        gap,
+        labels: labels.collect(),
+    })
 }
 
 impl std::fmt::Display for GapReport {
@@ -136,12 +158,22 @@ impl std::fmt::Display for GapReport {
         )?;
         for label in &self.labels {
             let with = |f2: f64, n: usize| format!("{f2:.4} ({n})");
-            let (tuned, unseen) =
-                (with(label.tuned_f2, label.tuned_support), with(label.unseen_f2, label.unseen_support));
-            writeln!(f, "  {:<20} {:>9.2} {tuned:>15} {unseen:>15} {:>+8.4}", label.id, label.threshold, label.gap)?;
+            let (tuned, unseen) = (
+                with(label.tuned_f2, label.tuned_support),
+                with(label.unseen_f2, label.unseen_support),
+            );
+            writeln!(
+                f,
+                "  {:<20} {:>9.2} {tuned:>15} {unseen:>15} {:>+8.4}",
+                label.id, label.threshold, label.gap
+            )?;
         }
         let (tuned, unseen) = (self.tuned_macro_f2, self.unseen_macro_f2);
-        writeln!(f, "  {:<20} {:>9} {tuned:>15.4} {unseen:>15.4} {:>+8.4}", "macro", "", self.gap)
+        writeln!(
+            f,
+            "  {:<20} {:>9} {tuned:>15.4} {unseen:>15.4} {:>+8.4}",
+            "macro", "", self.gap
+        )
     }
 }
 
@@ -162,23 +194,50 @@ mod tests {
                 probs: vec![vec![prob]; 2],
             };
             // Nobody knows the truth of these.
-            let unseen = Part { name: "val".to_owned(), truth: vec![None; 2], ..part.clone() };
-            let header = Header { run: run.to_owned(), fold: Some(0), epoch: 3 };
+            let unseen = Part {
+                name: "val".to_owned(),
+                truth: vec![None; 2],
+                ..part.clone()
+            };
+            let header = Header {
+                run: run.to_owned(),
+                fold: Some(0),
+                epoch: 3,
+            };
             let path = dir.path().join(name);
-            Table::new(&header, &["a".to_owned()], &[part, unseen]).expect("consistent").write(&path).expect("writes");
+            Table::new(&header, &["a".to_owned()], &[part, unseen])
+                .expect("consistent")
+                .write(&path)
+                .expect("writes");
             path
         };
         let write = |name: &str, part: &str, paths: [&str; 2]| write_as("net", 0.5, name, part, paths);
         let (one, other) = (write("1", OOF, ["a.jpg", "b.jpg"]), write("2", OOF, ["c.jpg", "d.jpg"]));
-        assert_eq!(Table::out_of_fold(&[one.clone(), other]).expect("two folds").truth.len(), 4, "val is left out");
-        let twice = Table::out_of_fold(&[one.clone(), one.clone()]).expect_err("twice").to_string();
-        assert!(twice.contains("a.jpg") && twice.contains("one epoch's table"), "{twice}");
+        assert_eq!(
+            Table::out_of_fold(&[one.clone(), other])
+                .expect("two folds")
+                .truth
+                .len(),
+            4,
+            "val is left out"
+        );
+        let twice = Table::out_of_fold(&[one.clone(), one.clone()])
+            .expect_err("twice")
+            .to_string();
+        assert!(
+            twice.contains("a.jpg") && twice.contains("one epoch's table"),
+            "{twice}"
+        );
         let second = |paths: [&str; 2]| write_as("second", 0.25, "4", OOF, paths);
         let mean = Table::out_of_fold(&[one.clone(), second(["b.jpg", "a.jpg"])]).expect("two models");
         assert_eq!(mean.probs, [[0.375], [0.375]]);
-        let lacks = Table::out_of_fold(&[one, second(["b.jpg", "c.jpg"])]).expect_err("another picture").to_string();
+        let lacks = Table::out_of_fold(&[one, second(["b.jpg", "c.jpg"])])
+            .expect_err("another picture")
+            .to_string();
         assert!(lacks.contains("second did not"), "{lacks}");
-        let none = Table::out_of_fold(&[write("3", "test", ["a.jpg", "b.jpg"])]).expect_err("none").to_string();
+        let none = Table::out_of_fold(&[write("3", "test", ["a.jpg", "b.jpg"])])
+            .expect_err("none")
+            .to_string();
         assert!(none.contains("no prediction out of fold"), "{none}");
     }
 }

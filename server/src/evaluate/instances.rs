@@ -98,8 +98,9 @@ pub struct Failure {
 /// Figures with their intervals over groups, from [`values`].
 pub fn figures(values: &BTreeMap<String, Vec<Option<f64>>>, groups: &[usize]) -> BTreeMap<String, Interval> {
     let figures: Vec<Figure> = values.values().cloned().map(Figure::Queries).collect();
-    let intervals =
-        grouped_intervals(groups, SEED, |weights| figures.iter().map(|figure| figure.of(weights)).collect());
+    let intervals = grouped_intervals(groups, SEED, |weights| {
+        figures.iter().map(|figure| figure.of(weights)).collect()
+    });
     values.keys().cloned().zip(intervals).collect()
 }
 
@@ -123,7 +124,10 @@ pub(super) fn report(
     anyhow::ensure!(wanted.turn_queries < 4, "queries are turned by 0 to 3 quarters");
     let (queries, gallery) = wanted.search.sides(&dataset, split)?;
     if wanted.propose_boxes {
-        anyhow::ensure!(queries != gallery, "boxes are proposed for queries, and here every photo is also searched");
+        anyhow::ensure!(
+            queries != gallery,
+            "boxes are proposed for queries, and here every photo is also searched"
+        );
         propose_boxes(&mut dataset, &queries)?;
     }
     let dataset = Arc::new(dataset);
@@ -136,7 +140,12 @@ pub(super) fn report(
     let items: Vec<&str> = queries.iter().map(|row| dataset.rows[*row].item_id.as_str()).collect();
     let values = values(&ranked, &wanted.recall_at);
     let candidates = gallery.len() - usize::from(queries == gallery);
-    let chance = |k: &usize| (format!("recall_at_{k} by chance"), recall_by_chance(*k, candidates, &ranked));
+    let chance = |k: &usize| {
+        (
+            format!("recall_at_{k} by chance"),
+            recall_by_chance(*k, candidates, &ranked),
+        )
+    };
     let mut guesses: BTreeMap<String, f64> = wanted.recall_at.iter().map(chance).collect();
     if let Some(fused) = &fused {
         let alone = |(id, value): (&String, &f64)| (format!("{MEAN_AP} of {id} alone"), *value);
@@ -158,19 +167,34 @@ pub(super) fn report(
     let categories = categories(&dataset, &queries, &values);
     let failures = failures(&dataset, &queries, &gallery, &ranked, wanted);
     let items = items.into_iter().map(str::to_owned).collect();
-    let outcomes = Outcomes::Queries { paths: paths(&dataset, &queries), items, figures: values };
-    Ok(Report { categories, fused, failures, ..Report::of(model_id, split, figures, guesses, outcomes) })
+    let outcomes = Outcomes::Queries {
+        paths: paths(&dataset, &queries),
+        items,
+        figures: values,
+    };
+    Ok(Report {
+        categories,
+        fused,
+        failures,
+        ..Report::of(model_id, split, figures, guesses, outcomes)
+    })
 }
 
 /// Gives rows without a box the one that is proposed, where there is one.
 fn propose_boxes(dataset: &mut Dataset, rows: &[usize]) -> anyhow::Result<()> {
-    let bare: Vec<usize> = rows.iter().copied().filter(|row| dataset.rows[*row].bounds.is_none()).collect();
+    let bare: Vec<usize> = rows
+        .iter()
+        .copied()
+        .filter(|row| dataset.rows[*row].bounds.is_none())
+        .collect();
     let of = |row: &usize| {
         let photo = Photo::read(&dataset.dir.join(&dataset.rows[*row].path))?;
         Ok(Crop::Auto.of(&photo)?)
     };
     let boxes = bare.par_iter().map(of).collect::<anyhow::Result<Vec<_>>>()?;
-    bare.into_iter().zip(boxes).for_each(|(row, bounds)| dataset.rows[row].bounds = bounds);
+    bare.into_iter()
+        .zip(boxes)
+        .for_each(|(row, bounds)| dataset.rows[row].bounds = bounds);
     Ok(())
 }
 
@@ -188,10 +212,19 @@ fn categories(
         return Vec::new();
     }
     let report = |(id, members): (&str, Vec<usize>)| {
-        let items: Vec<&str> = members.iter().map(|q| dataset.rows[queries[*q]].item_id.as_str()).collect();
-        let values =
-            values.iter().map(|(name, values)| (name.clone(), members.iter().map(|q| values[*q]).collect())).collect();
-        CategoryReport { id: id.to_owned(), n: members.len(), figures: figures(&values, &groups(&items)) }
+        let items: Vec<&str> = members
+            .iter()
+            .map(|q| dataset.rows[queries[*q]].item_id.as_str())
+            .collect();
+        let values = values
+            .iter()
+            .map(|(name, values)| (name.clone(), members.iter().map(|q| values[*q]).collect()))
+            .collect();
+        CategoryReport {
+            id: id.to_owned(),
+            n: members.len(),
+            figures: figures(&values, &groups(&items)),
+        }
     };
     of.into_iter().map(report).collect()
 }
@@ -215,7 +248,13 @@ fn failures(
                 bounds: dataset.rows[*row].bounds,
                 turns: wanted.turn_queries,
                 average_precision: one.average_precision()?,
-                found: one.top.iter().zip(&one.hit).take(DEPTH).map(|(g, hit)| (gallery[*g], *hit)).collect(),
+                found: one
+                    .top
+                    .iter()
+                    .zip(&one.hit)
+                    .take(DEPTH)
+                    .map(|(g, hit)| (gallery[*g], *hit))
+                    .collect(),
                 truth: gallery[truth],
                 truth_path: path(gallery[truth]),
                 truth_rank,
@@ -245,7 +284,16 @@ impl std::fmt::Display for CategoryReport {
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { path, average_precision, truth_path, truth_rank, .. } = self;
-        writeln!(f, "  AP {average_precision:.3}  {path}: {truth_path} is on rank {truth_rank}")
+        let Self {
+            path,
+            average_precision,
+            truth_path,
+            truth_rank,
+            ..
+        } = self;
+        writeln!(
+            f,
+            "  AP {average_precision:.3}  {path}: {truth_path} is on rank {truth_rank}"
+        )
     }
 }

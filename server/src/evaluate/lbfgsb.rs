@@ -47,7 +47,13 @@ pub fn minimise(
         if steepest.fold(0.0, f64::max) <= GRADIENT_TOLERANCE {
             break;
         }
-        let model = Model { x: &x, gradient: &gradient, lower, upper, matrix: matrix(&pairs, n) };
+        let model = Model {
+            x: &x,
+            gradient: &gradient,
+            lower,
+            upper,
+            matrix: matrix(&pairs, n),
+        };
         let target = model.minimum();
         let direction: Vec<f64> = (0..n).map(|i| target[i] - x[i]).collect();
         let slope = dot(&gradient, &direction);
@@ -106,7 +112,11 @@ fn line_search(
         }
         if lowered {
             low = step;
-            step = if high == 1.0 { (2.0 * step).min(1.0) } else { (low + high) / 2.0 };
+            step = if high == 1.0 {
+                (2.0 * step).min(1.0)
+            } else {
+                (low + high) / 2.0
+            };
         } else {
             high = step;
             step = (low + high) / 2.0;
@@ -117,9 +127,12 @@ fn line_search(
 
 /// The BFGS matrix of the pairs, oldest first, from a multiple of the identity.
 fn matrix(pairs: &VecDeque<(Vec<f64>, Vec<f64>)>, n: usize) -> Vec<Vec<f64>> {
-    let scale = pairs.back().map_or(1.0, |(step, change)| dot(change, change) / dot(step, change));
-    let mut matrix: Vec<Vec<f64>> =
-        (0..n).map(|i| (0..n).map(|j| if i == j { scale } else { 0.0 }).collect()).collect();
+    let scale = pairs
+        .back()
+        .map_or(1.0, |(step, change)| dot(change, change) / dot(step, change));
+    let mut matrix: Vec<Vec<f64>> = (0..n)
+        .map(|i| (0..n).map(|j| if i == j { scale } else { 0.0 }).collect())
+        .collect();
     for (step, change) in pairs {
         let moved = times(&matrix, step);
         let (along, curvature) = (dot(step, &moved), dot(step, change));
@@ -145,12 +158,19 @@ impl Model<'_> {
     /// The model's minimum over the coordinates that its Cauchy point leaves free, cut off at the bounds.
     fn minimum(&self) -> Vec<f64> {
         let mut at = self.cauchy_point();
-        let free: Vec<usize> = (0..at.len()).filter(|i| self.lower[*i] < at[*i] && at[*i] < self.upper[*i]).collect();
+        let free: Vec<usize> = (0..at.len())
+            .filter(|i| self.lower[*i] < at[*i] && at[*i] < self.upper[*i])
+            .collect();
         let moved: Vec<f64> = (0..at.len()).map(|i| at[i] - self.x[i]).collect();
         let bent = times(&self.matrix, &moved);
         let residual: Vec<f64> = free.iter().map(|i| -(self.gradient[*i] + bent[*i])).collect();
-        let reduced = free.iter().map(|i| free.iter().map(|j| self.matrix[*i][*j]).collect()).collect();
-        let Some(step) = solve(reduced, residual) else { return at };
+        let reduced = free
+            .iter()
+            .map(|i| free.iter().map(|j| self.matrix[*i][*j]).collect())
+            .collect();
+        let Some(step) = solve(reduced, residual) else {
+            return at;
+        };
         let room = |(i, step): (&usize, &f64)| match step.total_cmp(&0.0) {
             std::cmp::Ordering::Greater => (self.upper[*i] - at[*i]) / step,
             std::cmp::Ordering::Less => (self.lower[*i] - at[*i]) / step,
@@ -172,8 +192,9 @@ impl Model<'_> {
             std::cmp::Ordering::Equal => f64::INFINITY,
         };
         let times_met: Vec<f64> = (0..n).map(meets).collect();
-        let mut direction: Vec<f64> =
-            (0..n).map(|i| if times_met[i] > 0.0 { -self.gradient[i] } else { 0.0 }).collect();
+        let mut direction: Vec<f64> = (0..n)
+            .map(|i| if times_met[i] > 0.0 { -self.gradient[i] } else { 0.0 })
+            .collect();
         let mut order: Vec<usize> = (0..n).filter(|i| times_met[*i] > 0.0).collect();
         order.sort_by(|a, b| times_met[*a].total_cmp(&times_met[*b]));
         let mut moved = vec![0.0; n];
@@ -182,18 +203,30 @@ impl Model<'_> {
             let bent = times(&self.matrix, &direction);
             let slope = dot(self.gradient, &direction) + dot(&bent, &moved);
             let curvature = dot(&direction, &bent);
-            let best = if slope < 0.0 && curvature > 0.0 { -slope / curvature } else { 0.0 };
+            let best = if slope < 0.0 && curvature > 0.0 {
+                -slope / curvature
+            } else {
+                0.0
+            };
             let length = bound.map_or(f64::INFINITY, |i| times_met[i] - time);
             for (moved, direction) in moved.iter_mut().zip(&direction) {
                 *moved += best.min(length) * direction;
             }
-            let Some(i) = bound.filter(|_| best >= length) else { break };
+            let Some(i) = bound.filter(|_| best >= length) else {
+                break;
+            };
             // Exactly the bound, whatever rounding made of the way there.
-            moved[i] = if direction[i] > 0.0 { self.upper[i] } else { self.lower[i] } - self.x[i];
+            moved[i] = if direction[i] > 0.0 {
+                self.upper[i]
+            } else {
+                self.lower[i]
+            } - self.x[i];
             direction[i] = 0.0;
             time = times_met[i];
         }
-        (0..n).map(|i| (self.x[i] + moved[i]).clamp(self.lower[i], self.upper[i])).collect()
+        (0..n)
+            .map(|i| (self.x[i] + moved[i]).clamp(self.lower[i], self.upper[i]))
+            .collect()
     }
 }
 

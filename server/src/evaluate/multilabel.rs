@@ -19,7 +19,11 @@ impl Counts {
     /// F2 of these counts.
     pub fn f2(self) -> f64 {
         let denominator = 5 * self.tp + 4 * self.fn_ + self.fp;
-        if denominator == 0 { 0.0 } else { (5 * self.tp) as f64 / denominator as f64 }
+        if denominator == 0 {
+            0.0
+        } else {
+            (5 * self.tp) as f64 / denominator as f64
+        }
     }
 
     /// Counts one image.
@@ -62,7 +66,11 @@ pub struct LabelScore {
 impl Predictions {
     /// Of no image yet.
     pub fn none(labels: &[String]) -> Self {
-        Self { labels: labels.to_vec(), probs: Vec::new(), truth: Vec::new() }
+        Self {
+            labels: labels.to_vec(),
+            probs: Vec::new(),
+            truth: Vec::new(),
+        }
     }
 
     /// Counts of each label over the given images.
@@ -121,6 +129,10 @@ pub fn macro_f2(counts: &[Counts], skip: usize) -> f64 {
 pub fn micro_f2(counts: &[Counts]) -> f64 {
     counts
         .iter()
-        .fold(Counts::default(), |sum, c| Counts { tp: sum.tp + c.tp, fp: sum.fp + c.fp, fn_: sum.fn_ + c.fn_ })
+        .fold(Counts::default(), |sum, c| Counts {
+            tp: sum.tp + c.tp,
+            fp: sum.fp + c.fp,
+            fn_: sum.fn_ + c.fn_,
+        })
         .f2()
 }

@@ -66,9 +66,18 @@ impl Outcomes {
     /// A figure of any resample; `None` if there is none of that name.
     pub fn figure(&self, name: &str) -> Option<Figure> {
         match self {
-            Self::Labels { predictions, thresholds, .. } => {
-                let at = figure_names(predictions.labels.len()).iter().position(|known| known == name)?;
-                Some(Figure::Labels { at, sampled: Sampled::new(predictions, thresholds) })
+            Self::Labels {
+                predictions,
+                thresholds,
+                ..
+            } => {
+                let at = figure_names(predictions.labels.len())
+                    .iter()
+                    .position(|known| known == name)?;
+                Some(Figure::Labels {
+                    at,
+                    sampled: Sampled::new(predictions, thresholds),
+                })
             }
             Self::Queries { figures, .. } => figures.get(name).cloned().map(Figure::Queries),
         }
@@ -95,7 +104,10 @@ impl Figure {
         match self {
             Self::Labels { at, sampled } => sampled.figure(*at, weights),
             Self::Queries(values) => {
-                let counted = values.iter().zip(weights).filter_map(|(value, weight)| Some(((*value)?, *weight)));
+                let counted = values
+                    .iter()
+                    .zip(weights)
+                    .filter_map(|(value, weight)| Some(((*value)?, *weight)));
                 mean_of_numbers(counted.flat_map(|(value, weight)| std::iter::repeat_n(value, weight as usize)))
             }
         }
@@ -120,7 +132,10 @@ pub fn differences(figures: &[Figure], groups: &[usize], comparisons: &[(Vec<usi
     grouped_intervals(groups, SEED, |weights| {
         let values: Vec<f64> = figures.iter().map(|figure| figure.of(weights)).collect();
         let mean = |of: &[usize]| of.iter().map(|at| values[*at]).sum::<f64>() / of.len() as f64;
-        comparisons.iter().map(|(of, reference)| mean(of) - mean(reference)).collect()
+        comparisons
+            .iter()
+            .map(|(of, reference)| mean(of) - mean(reference))
+            .collect()
     })
 }
 
@@ -135,14 +150,22 @@ mod tests {
             labels: vec!["a".to_owned(), "b".to_owned(), "c".to_owned()],
             truth: (0..n).map(|i| vec![i % 2 == 0, i % 5 == 0, i % 7 == 3]).collect(),
             probs: (0..n)
-                .map(|i| [37, 11, 23].map(|k| ((i * k % 40) as f32 / 40.0 + shift).min(1.0)).to_vec())
+                .map(|i| {
+                    [37, 11, 23]
+                        .map(|k| ((i * k % 40) as f32 / 40.0 + shift).min(1.0))
+                        .to_vec()
+                })
                 .collect(),
         }
     }
 
     fn labels(shift: f32) -> Outcomes {
         let paths = (0..40).map(|i| format!("{i}.jpg")).collect();
-        Outcomes::Labels { paths, thresholds: vec![0.5, 0.3, 0.6], predictions: predictions(shift) }
+        Outcomes::Labels {
+            paths,
+            thresholds: vec![0.5, 0.3, 0.6],
+            predictions: predictions(shift),
+        }
     }
 
     #[test]
@@ -179,9 +202,15 @@ mod tests {
     #[test]
     fn queries_with_nothing_to_find_do_not_count() {
         let values = vec![Some(1.0), None, Some(0.0), Some(0.5)];
-        let figures =
-            BTreeMap::from([("recall_at_1".to_owned(), values.clone()), ("mean_ap_at_10".to_owned(), values)]);
-        let outcomes = Outcomes::Queries { paths: vec![String::new(); 4], items: Vec::new(), figures };
+        let figures = BTreeMap::from([
+            ("recall_at_1".to_owned(), values.clone()),
+            ("mean_ap_at_10".to_owned(), values),
+        ]);
+        let outcomes = Outcomes::Queries {
+            paths: vec![String::new(); 4],
+            items: Vec::new(),
+            figures,
+        };
         assert_eq!(outcomes.figures()[0], "mean_ap_at_10");
         let figure = outcomes.figure("mean_ap_at_10").expect("a figure");
         for (weights, expected) in [([1, 1, 1, 1], 0.5), ([3, 9, 1, 0], 0.75), ([0, 1, 0, 2], 0.5)] {
@@ -199,7 +228,11 @@ mod tests {
             let figure = (0..n).map(|at| Some(f64::from(u8::from(item(at) % 2 == 0)))).collect();
             Outcomes::Queries {
                 paths: (0..n).map(|at| at.to_string()).collect(),
-                items: if by_item { (0..n).map(|at| format!("i{}", item(at))).collect() } else { Vec::new() },
+                items: if by_item {
+                    (0..n).map(|at| format!("i{}", item(at))).collect()
+                } else {
+                    Vec::new()
+                },
                 figures: BTreeMap::from([("recall_at_1".to_owned(), figure)]),
             }
         };
@@ -208,8 +241,11 @@ mod tests {
             let interval = grouped_intervals(&outcomes.groups(), 1, |weights| vec![figure.of(weights)])[0];
             interval.high - interval.low
         };
-        let (by_item, single, by_photo) =
-            (width(&outcomes(8, true)), width(&outcomes(1, true)), width(&outcomes(8, false)));
+        let (by_item, single, by_photo) = (
+            width(&outcomes(8, true)),
+            width(&outcomes(1, true)),
+            width(&outcomes(8, false)),
+        );
         assert_eq!(by_item, single);
         assert!(by_photo < 0.5 * by_item, "{by_photo} {by_item}");
     }

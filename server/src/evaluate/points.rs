@@ -57,12 +57,21 @@ impl std::fmt::Display for Effect {
 
 impl std::fmt::Display for Chosen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Manifest { labels, precise, floor, .. } = &self.manifest;
+        let Manifest {
+            labels, precise, floor, ..
+        } = &self.manifest;
         writeln!(f, "{}", self.manifest.model_id())?;
         if let Some(precise) = precise {
             for (label, point) in labels.iter().zip(&precise.labels) {
                 match point {
-                    Some(PreciseThreshold { threshold, precision, bound, items, recall, base_rate }) => writeln!(
+                    Some(PreciseThreshold {
+                        threshold,
+                        precision,
+                        bound,
+                        items,
+                        recall,
+                        base_rate,
+                    }) => writeln!(
                         f,
                         "  {label:<20} from {threshold:.3} on: precision {precision:.3}, at least {bound:.3}, on {items} items; \
                          recall {recall:.3}; base rate {base_rate:.3}"
@@ -109,7 +118,10 @@ pub fn choose_points(
     let items: HashSet<usize> = dataset.groups(&rows).into_iter().collect();
     let chosen_on = ChosenOn {
         command,
-        data: dataset.dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        data: dataset
+            .dir
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         data_sha256: dataset.sha256.clone(),
         split: split.clone(),
         photos: rows.len(),
@@ -148,7 +160,10 @@ pub fn choose_points(
         ),
         (Architecture::Segment(_), _) => anyhow::bail!("{} segments; it has no operating points", manifest.model_id()),
         (_, Some(_)) => {
-            anyhow::bail!("--gallery-bundle belongs to a query encoder; {} is none", manifest.model_id())
+            anyhow::bail!(
+                "--gallery-bundle belongs to a query encoder; {} is none",
+                manifest.model_id()
+            )
         }
     }
 }
@@ -169,15 +184,35 @@ fn style(
         let views = Views::None.list();
         let truth = dataset.targets(&rows, &manifest.labels)?;
         let probs = probabilities(images, &rows, &manifest.input, &views, device, |x| net.forward(x))?;
-        Ok((Predictions { labels: manifest.labels.clone(), probs, truth }, dataset.groups(&rows)))
+        Ok((
+            Predictions {
+                labels: manifest.labels.clone(),
+                probs,
+                truth,
+            },
+            dataset.groups(&rows),
+        ))
     };
     let predicted = splits.iter().map(predict).collect::<anyhow::Result<Vec<_>>>()?;
     let (predictions, groups) = predicted.first().context("name a split to choose on")?;
     let labels = precise_thresholds(predictions, groups, rules.precision);
-    let effects = predicted.iter().map(|(predictions, _)| Effect::Tags(shown_tags(predictions, &labels)));
+    let effects = predicted
+        .iter()
+        .map(|(predictions, _)| Effect::Tags(shown_tags(predictions, &labels)));
     let effects = splits.iter().cloned().zip(effects).collect();
-    let precise = PreciseThresholds { target: rules.precision, confidence: CONFIDENCE, chosen_on, labels };
-    Ok(Chosen { manifest: Manifest { precise: Some(precise), ..manifest.clone() }, effects })
+    let precise = PreciseThresholds {
+        target: rules.precision,
+        confidence: CONFIDENCE,
+        chosen_on,
+        labels,
+    };
+    Ok(Chosen {
+        manifest: Manifest {
+            precise: Some(precise),
+            ..manifest.clone()
+        },
+        effects,
+    })
 }
 
 /// The searches of every split, users' photos in the shop's.
@@ -193,7 +228,11 @@ fn searched(
         let groups = dataset.groups(&[&user[..], &shop[..]].concat());
         let (own, products) = groups.split_at(user.len());
         let scores = plain.scores(&query(&user)?, &plain.gallery(gallery(&shop)?, None), None);
-        Ok(scores.iter().zip(own).filter_map(|(scores, own)| Searched::new(scores, products, *own)).collect())
+        Ok(scores
+            .iter()
+            .zip(own)
+            .filter_map(|(scores, own)| Searched::new(scores, products, *own))
+            .collect())
     };
     splits.iter().map(of_split).collect()
 }
@@ -209,9 +248,31 @@ fn with_floor(
 ) -> anyhow::Result<Chosen> {
     let queries = searched.first().context("name a split to choose on")?;
     let score = floor::choose(queries, rules.lost)?;
-    let FloorEffect { found, lost, unmatched, caught } = floor::effect(queries, score);
-    let floor = ScoreFloor { score, gallery, allowed: rules.lost, found, lost, unmatched, caught, chosen_on };
-    let effects = searched.iter().map(|queries| Effect::Floor(floor::effect(queries, score)));
+    let FloorEffect {
+        found,
+        lost,
+        unmatched,
+        caught,
+    } = floor::effect(queries, score);
+    let floor = ScoreFloor {
+        score,
+        gallery,
+        allowed: rules.lost,
+        found,
+        lost,
+        unmatched,
+        caught,
+        chosen_on,
+    };
+    let effects = searched
+        .iter()
+        .map(|queries| Effect::Floor(floor::effect(queries, score)));
     let effects = splits.iter().cloned().zip(effects).collect();
-    Ok(Chosen { manifest: Manifest { floor: Some(floor), ..manifest.clone() }, effects })
+    Ok(Chosen {
+        manifest: Manifest {
+            floor: Some(floor),
+            ..manifest.clone()
+        },
+        effects,
+    })
 }

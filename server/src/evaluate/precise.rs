@@ -40,7 +40,9 @@ pub fn required(base_rate: f64) -> f64 {
 /// Per label the lowest threshold with a precision of `target` on [`MIN_ITEMS`] or more items and a lower bound of
 /// [`required`]; nothing for a label that has none. `groups` says which photos show one item.
 pub fn precise_thresholds(predictions: &Predictions, groups: &[usize], target: f64) -> Vec<Option<PreciseThreshold>> {
-    (0..predictions.labels.len()).map(|label| precise_threshold(predictions, groups, target, label)).collect()
+    (0..predictions.labels.len())
+        .map(|label| precise_threshold(predictions, groups, target, label))
+        .collect()
 }
 
 fn precise_threshold(
@@ -68,7 +70,14 @@ fn precise_threshold(
         let (items, bound) = (items.len(), lower_bound(precision, items.len()));
         if precision >= target && items >= MIN_ITEMS && bound >= required(base_rate) {
             let recall = right as f64 / support as f64;
-            found = Some(PreciseThreshold { threshold: *prob, precision, bound, items, recall, base_rate });
+            found = Some(PreciseThreshold {
+                threshold: *prob,
+                precision,
+                bound,
+                items,
+                recall,
+                base_rate,
+            });
         }
     }
     found
@@ -106,7 +115,12 @@ pub struct ShownLabel {
 pub fn shown_tags(predictions: &Predictions, points: &[Option<PreciseThreshold>]) -> ShownTags {
     let label = |label: usize| {
         let id = predictions.labels[label].clone();
-        ShownLabel { id, support: predictions.support(label), shown: 0, right: 0 }
+        ShownLabel {
+            id,
+            support: predictions.support(label),
+            shown: 0,
+            right: 0,
+        }
     };
     let mut labels: Vec<ShownLabel> = (0..predictions.labels.len()).map(label).collect();
     let mut not_sure = 0;
@@ -135,7 +149,9 @@ pub fn shown_tags(predictions: &Predictions, points: &[Option<PreciseThreshold>]
 
 impl std::fmt::Display for ShownTags {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let precision = self.precision.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+        let precision = self
+            .precision
+            .map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
         writeln!(
             f,
             "  {} photos: {:.2} tags a photo, {:.1} % without a tag, precision of tags {precision}",
@@ -148,12 +164,23 @@ impl std::fmt::Display for ShownTags {
             "  {:<20} {:>7} {:>7} {:>7} {:>9} {:>7}",
             "label", "support", "shown", "right", "precision", "recall"
         )?;
-        for ShownLabel { id, support, shown, right } in &self.labels {
+        for ShownLabel {
+            id,
+            support,
+            shown,
+            right,
+        } in &self.labels
+        {
             let share = |of: usize| match of {
                 0 => "-".to_owned(),
                 of => format!("{:.3}", *right as f64 / of as f64),
             };
-            writeln!(f, "  {id:<20} {support:>7} {shown:>7} {right:>7} {:>9} {:>7}", share(*shown), share(*support))?;
+            writeln!(
+                f,
+                "  {id:<20} {support:>7} {shown:>7} {right:>7} {:>9} {:>7}",
+                share(*shown),
+                share(*support)
+            )?;
         }
         Ok(())
     }
@@ -167,7 +194,14 @@ mod tests {
     fn one_label(photos: impl IntoIterator<Item = (f32, bool)>) -> (Predictions, Vec<usize>) {
         let (probs, truth): (Vec<_>, Vec<_>) = photos.into_iter().map(|(prob, on)| (vec![prob], vec![on])).unzip();
         let groups = (0..probs.len()).collect();
-        (Predictions { labels: vec!["a".to_owned()], probs, truth }, groups)
+        (
+            Predictions {
+                labels: vec!["a".to_owned()],
+                probs,
+                truth,
+            },
+            groups,
+        )
     }
 
     fn chosen((predictions, groups): &(Predictions, Vec<usize>), target: f64) -> Option<f32> {
@@ -178,7 +212,11 @@ mod tests {
     fn the_bound_is_wilsons() {
         // Computed in Python from the formula; of a share of 1 it is n / (n + z²).
         for (share, n, expected) in [(1.0, 10, 0.787_058), (0.9, 100, 0.839_644), (0.5, 20, 0.327_404)] {
-            assert!((lower_bound(share, n) - expected).abs() < 1e-6, "{share} of {n}: {}", lower_bound(share, n));
+            assert!(
+                (lower_bound(share, n) - expected).abs() < 1e-6,
+                "{share} of {n}: {}",
+                lower_bound(share, n)
+            );
         }
         assert_eq!((lower_bound(0.0, 5), lower_bound(1.0, 0)), (0.0, 0.0));
     }
@@ -196,12 +234,24 @@ mod tests {
             assert_eq!(chosen(&ranked(280, 40), target), Some(prob(photos)), "{target}");
         }
         assert_eq!(chosen(&ranked(280, 10), 0.8), Some(prob(12)), "10 of 12");
-        assert_eq!(chosen(&ranked(280, 7), 0.8), None, "a precision on eight items proves nothing");
+        assert_eq!(
+            chosen(&ranked(280, 7), 0.8),
+            None,
+            "a precision on eight items proves nothing"
+        );
         assert_eq!(chosen(&ranked(280, 0), 0.8), None, "no positive photo");
         assert_eq!(chosen(&ranked(0, 0), 0.8), None, "no photo");
-        assert_eq!(chosen(&ranked(280, 280), 0.8), None, "all carry it: nothing to tell apart");
+        assert_eq!(
+            chosen(&ranked(280, 280), 0.8),
+            None,
+            "all carry it: nothing to tell apart"
+        );
         let mixed = one_label((0..280).map(|at| (1.0 - at as f32 / 1000.0, at % 4 != 0)));
-        assert_eq!(chosen(&mixed, 0.7), None, "three of four carry it, whatever the probability");
+        assert_eq!(
+            chosen(&mixed, 0.7),
+            None,
+            "three of four carry it, whatever the probability"
+        );
     }
 
     #[test]
@@ -209,7 +259,11 @@ mod tests {
         let (predictions, _) = ranked(280, 40);
         for (photos_of_one, stated) in [(2, true), (4, true), (8, false)] {
             let groups: Vec<usize> = (0..280).map(|at| at / photos_of_one).collect();
-            assert_eq!(chosen(&(predictions.clone(), groups), 0.8).is_some(), stated, "{photos_of_one}");
+            assert_eq!(
+                chosen(&(predictions.clone(), groups), 0.8).is_some(),
+                stated,
+                "{photos_of_one}"
+            );
         }
     }
 
@@ -235,8 +289,16 @@ mod tests {
     fn three_tags_are_shown_at_most() {
         let predictions = Predictions {
             labels: ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec(),
-            probs: vec![vec![0.9, 0.8, 0.7, 0.95, 0.99], vec![0.1, 0.2, 0.65, 0.4, 0.99], vec![0.1; 5]],
-            truth: vec![vec![true, false, true, true, false], vec![false, false, false, true, true], vec![true; 5]],
+            probs: vec![
+                vec![0.9, 0.8, 0.7, 0.95, 0.99],
+                vec![0.1, 0.2, 0.65, 0.4, 0.99],
+                vec![0.1; 5],
+            ],
+            truth: vec![
+                vec![true, false, true, true, false],
+                vec![false, false, false, true, true],
+                vec![true; 5],
+            ],
         };
         let point = |threshold| PreciseThreshold {
             threshold,

@@ -37,9 +37,13 @@ impl Ranking {
         let places = order.iter().enumerate().map(|(at, &image)| Place {
             image,
             on: predictions.truth[image][label],
-            ends_tie: order.get(at + 1).is_none_or(|next| descending(prob(image), prob(*next)).is_ne()),
+            ends_tie: order
+                .get(at + 1)
+                .is_none_or(|next| descending(prob(image), prob(*next)).is_ne()),
         });
-        Self { places: places.collect() }
+        Self {
+            places: places.collect(),
+        }
     }
 
     /// The areas where each picture counts as many times as `weights`, `[image]`, says.
@@ -65,12 +69,17 @@ impl Ranking {
             }
         }
         let (positive, negative) = (positive as f64, negative as f64);
-        Areas { average_precision: precision / positive, roc_auc: pairs / (positive * negative) }
+        Areas {
+            average_precision: precision / positive,
+            roc_auc: pairs / (positive * negative),
+        }
     }
 }
 
 /// Mean of the numbers among `values`; NaN if there are none.
 pub fn mean_of_numbers(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, n) = values.filter(|value| !value.is_nan()).fold((0.0, 0u32), |(sum, n), value| (sum + value, n + 1));
+    let (sum, n) = values
+        .filter(|value| !value.is_nan())
+        .fold((0.0, 0u32), |(sum, n), value| (sum + value, n + 1));
     sum / f64::from(n)
 }

@@ -29,7 +29,10 @@ pub fn rank(queries: &[Vec<f32>], gallery: &[Vec<f32>], is_match: impl Fn(usize,
         .par_iter()
         .enumerate()
         .map(|(q, query)| {
-            let scores: Vec<f32> = gallery.iter().map(|row| row.iter().zip(query).map(|(a, b)| a * b).sum()).collect();
+            let scores: Vec<f32> = gallery
+                .iter()
+                .map(|row| row.iter().zip(query).map(|(a, b)| a * b).sum())
+                .collect();
             rank_scores(&scores, |g| is_match(q, g))
         })
         .collect()
@@ -94,7 +97,10 @@ pub fn values(ranked: &[Ranked], ks: &[usize]) -> BTreeMap<String, Vec<Option<f6
         let of = |one: &Ranked| one.recalled_at(*k).map(|found| f64::from(u8::from(found)));
         (format!("recall_at_{k}"), ranked.iter().map(of).collect())
     };
-    let precision = (MEAN_AP.to_owned(), ranked.iter().map(Ranked::average_precision).collect());
+    let precision = (
+        MEAN_AP.to_owned(),
+        ranked.iter().map(Ranked::average_precision).collect(),
+    );
     ks.iter().map(recall).chain([precision]).collect()
 }
 
@@ -105,7 +111,12 @@ pub fn mean_ap_at_10(ranked: &[Ranked], queries: &[usize]) -> f64 {
 
 /// Share of the given queries, of those that have something to find, with a right answer among the first `k`.
 pub fn recall_at(k: usize, ranked: &[Ranked], queries: &[usize]) -> f64 {
-    mean(queries.iter().filter_map(|q| ranked[*q].recalled_at(k)).map(|found| f64::from(u8::from(found))))
+    mean(
+        queries
+            .iter()
+            .filter_map(|q| ranked[*q].recalled_at(k))
+            .map(|found| f64::from(u8::from(found))),
+    )
 }
 
 /// The [`recall_at`] `k` that `candidates` in random order would have: a query with r right answers among n candidates misses
@@ -116,7 +127,12 @@ pub fn recall_by_chance(k: usize, candidates: usize, ranked: &[Ranked]) -> f64 {
             .map(|at| (candidates - at).saturating_sub(relevant) as f64 / (candidates - at) as f64)
             .product()
     };
-    mean(ranked.iter().filter(|one| one.relevant > 0).map(|one| 1.0 - missed(one.relevant)))
+    mean(
+        ranked
+            .iter()
+            .filter(|one| one.relevant > 0)
+            .map(|one| 1.0 - missed(one.relevant)),
+    )
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
@@ -130,7 +146,12 @@ mod tests {
 
     #[test]
     fn chance_counts_every_right_answer() {
-        let with = |relevant| Ranked { top: Vec::new(), hit: Vec::new(), relevant, first: None };
+        let with = |relevant| Ranked {
+            top: Vec::new(),
+            hit: Vec::new(),
+            relevant,
+            first: None,
+        };
         // C(n−r, k) / C(n, k) by hand; queries with nothing to find do not count.
         for (k, candidates, relevant, expected) in [
             (1, 59, &[2][..], 2.0 / 59.0),
@@ -141,7 +162,10 @@ mod tests {
         ] {
             let ranked: Vec<Ranked> = relevant.iter().map(|relevant| with(*relevant)).collect();
             let chance = recall_by_chance(k, candidates, &ranked);
-            assert!((chance - expected).abs() < 1e-12, "{k} of {candidates}, {relevant:?}: {chance}");
+            assert!(
+                (chance - expected).abs() < 1e-12,
+                "{k} of {candidates}, {relevant:?}: {chance}"
+            );
         }
     }
 }

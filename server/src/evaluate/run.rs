@@ -113,7 +113,13 @@ pub fn evaluate(
     split: &str,
     device: &Device,
 ) -> anyhow::Result<Report> {
-    evaluate_with(&[(manifest.clone(), weights.clone())], dataset, split, &Options::default(), device)
+    evaluate_with(
+        &[(manifest.clone(), weights.clone())],
+        dataset,
+        split,
+        &Options::default(),
+        device,
+    )
 }
 
 /// As [`evaluate`], with further options. There may be several bundles: classifiers' probabilities are averaged, retrieval
@@ -129,7 +135,9 @@ pub fn evaluate_with(
     options: &Options,
     device: &Device,
 ) -> anyhow::Result<Report> {
-    let masks = bundles.iter().any(|(manifest, _)| matches!(manifest.architecture, Architecture::Segment(_)));
+    let masks = bundles
+        .iter()
+        .any(|(manifest, _)| matches!(manifest.architecture, Architecture::Segment(_)));
     let Instances { search, tune_split, .. } = &options.instances;
     let looked_at = |name: &str| {
         name == split || (search.whiten.is_some() && name == "train") || tune_split.as_deref() == Some(name)
@@ -239,9 +247,19 @@ fn style(
     let paths = paths(&dataset, rows);
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&manifest.input));
     let probs = mean_probabilities(bundles, &images, rows, &options.views, device)?;
-    let predictions = Predictions { labels: manifest.labels.clone(), probs, truth };
+    let predictions = Predictions {
+        labels: manifest.labels.clone(),
+        probs,
+        truth,
+    };
     let ids: Vec<String> = bundles.iter().map(|(manifest, _)| manifest.model_id()).collect();
-    let classified = Classified { model_id: ids.join(" + "), paths, predictions, thresholds, frequency };
+    let classified = Classified {
+        model_id: ids.join(" + "),
+        paths,
+        predictions,
+        thresholds,
+        frequency,
+    };
     classified.report(split, options.tune.as_ref())
 }
 
@@ -290,7 +308,11 @@ pub fn evaluate_predictions(
     let classified = Classified {
         model_id: runs.into_iter().collect::<Vec<_>>().join(" + "),
         paths: paths(&dataset, &rows),
-        predictions: Predictions { labels: labels.clone(), probs, truth },
+        predictions: Predictions {
+            labels: labels.clone(),
+            probs,
+            truth,
+        },
         thresholds,
         frequency,
     };
@@ -310,18 +332,39 @@ struct Classified {
 
 impl Classified {
     fn report(self, split: &str, tune: Option<&Predictions>) -> anyhow::Result<Report> {
-        let Self { model_id, paths, predictions, thresholds, frequency } = self;
-        let gap = tune.map(|tune| gap_report(tune, &thresholds, &predictions)).transpose()?;
-        let Classification { mut figures, mut guesses, calibration, labels } =
-            classify(&predictions, &thresholds, &frequency);
+        let Self {
+            model_id,
+            paths,
+            predictions,
+            thresholds,
+            frequency,
+        } = self;
+        let gap = tune
+            .map(|tune| gap_report(tune, &thresholds, &predictions))
+            .transpose()?;
+        let Classification {
+            mut figures,
+            mut guesses,
+            calibration,
+            labels,
+        } = classify(&predictions, &thresholds, &frequency);
         if Category::are(&predictions.labels) {
             figures.extend(exclusive::figures(&predictions, &thresholds));
             let guess = exclusive::guess(&predictions, &frequency);
             guesses.insert("accuracy of the most frequent category".to_owned(), guess);
         }
-        let outcomes = Outcomes::Labels { paths, thresholds, predictions };
+        let outcomes = Outcomes::Labels {
+            paths,
+            thresholds,
+            predictions,
+        };
         let report = Report::of(model_id, split, figures, guesses, outcomes);
-        Ok(Report { labels, calibration: Some(calibration), gap, ..report })
+        Ok(Report {
+            labels,
+            calibration: Some(calibration),
+            gap,
+            ..report
+        })
     }
 }
 
@@ -337,7 +380,9 @@ pub(super) fn paths(dataset: &Dataset, rows: &[usize]) -> Vec<String> {
 }
 
 fn frequencies(targets: &[Vec<bool>], n_labels: usize) -> Vec<usize> {
-    (0..n_labels).map(|label| targets.iter().filter(|line| line[label]).count()).collect()
+    (0..n_labels)
+        .map(|label| targets.iter().filter(|line| line[label]).count())
+        .collect()
 }
 
 impl std::fmt::Display for Report {
@@ -349,7 +394,11 @@ impl std::fmt::Display for Report {
         for (name, value) in &self.guesses {
             writeln!(f, "  guess: {name:<42} {value:.4}")?;
         }
-        if let Some(Calibration { expected_calibration_error, .. }) = self.calibration {
+        if let Some(Calibration {
+            expected_calibration_error,
+            ..
+        }) = self.calibration
+        {
             writeln!(f, "  {:<24} {expected_calibration_error:.4}", "calibration error")?;
         }
         if !self.labels.is_empty() {

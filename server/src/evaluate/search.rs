@@ -73,7 +73,10 @@ impl Search {
         embed: impl Fn(&[usize]) -> anyhow::Result<Vec<Vec<f32>>>,
         device: &Device,
     ) -> anyhow::Result<Projection> {
-        anyhow::ensure!(split != "train", "the whitening is fitted on 'train'; measure it on another split");
+        anyhow::ensure!(
+            split != "train",
+            "the whitening is fitted on 'train'; measure it on another split"
+        );
         if let Some(item) = dataset.in_both("train", split) {
             anyhow::bail!("item {item} is in 'train' and in '{split}', so the figure would be too good");
         }
@@ -99,7 +102,11 @@ impl Search {
             "split '{split}' of {} needs both shop photos (domain 'shop') and others to search with",
             dataset.dir.display()
         );
-        Ok(if self.direction == Direction::WornToShop { (user, shop) } else { (shop, user) })
+        Ok(if self.direction == Direction::WornToShop {
+            (user, shop)
+        } else {
+            (shop, user)
+        })
     }
 
     /// A gallery as it is searched.

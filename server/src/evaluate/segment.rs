@@ -58,9 +58,19 @@ impl Masked<'_> {
         self.each_batch(rows, |batch, truths| {
             let shape = [batch.rows.len(), 3, self.spec.height, self.spec.width];
             let logits = forward(Tensor::from_data(TensorData::new(batch.pixels, shape), device));
-            let classes: Vec<u8> = logits.argmax(1).into_data().iter::<i64>().map(|class| class as u8).collect();
+            let classes: Vec<u8> = logits
+                .argmax(1)
+                .into_data()
+                .iter::<i64>()
+                .map(|class| class as u8)
+                .collect();
             let pixels = classes.len() / truths.len();
-            found.extend(classes.chunks_exact(pixels).zip(&truths).map(|(guess, truth)| self.overlap(guess, truth)));
+            found.extend(
+                classes
+                    .chunks_exact(pixels)
+                    .zip(&truths)
+                    .map(|(guess, truth)| self.overlap(guess, truth)),
+            );
         })?;
         Ok(found)
     }
@@ -94,8 +104,14 @@ impl Masked<'_> {
                 }
             }
         })?;
-        let most =
-            |counts: &[u32]| counts.iter().enumerate().rev().max_by_key(|(_, n)| **n).map_or(0, |(at, _)| at as u8);
+        let most = |counts: &[u32]| {
+            counts
+                .iter()
+                .enumerate()
+                .rev()
+                .max_by_key(|(_, n)| **n)
+                .map_or(0, |(at, _)| at as u8)
+        };
         Ok(counts.chunks_exact(n_classes).map(most).collect())
     }
 
@@ -109,7 +125,11 @@ impl Masked<'_> {
             maps: Some(SegmentConfig::map_size(self.spec.height, self.spec.width)),
             pool: None,
         };
-        let plan = Plan { batches: rows.chunks(BATCH).map(<[usize]>::to_vec).collect(), seed: 0, epoch: 0 };
+        let plan = Plan {
+            batches: rows.chunks(BATCH).map(<[usize]>::to_vec).collect(),
+            seed: 0,
+            epoch: 0,
+        };
         for batch in Loader::open(source, plan) {
             let mut batch = batch?;
             let maps = std::mem::take(&mut batch.maps);
@@ -133,16 +153,27 @@ impl Masked<'_> {
 
 /// A map of ids as a map of classes.
 pub fn classes_of(map: &[u8], classes: &[u8; 256]) -> Vec<u8> {
-    map.iter().map(|id| if *id == OUTSIDE { UNLABELLED } else { classes[usize::from(*id)] }).collect()
+    map.iter()
+        .map(|id| {
+            if *id == OUTSIDE {
+                UNLABELLED
+            } else {
+                classes[usize::from(*id)]
+            }
+        })
+        .collect()
 }
 
 /// Intersection over union of one class over the given pictures together; `None` if none of them shows it.
 pub fn iou(pictures: &[Overlaps], chosen: &[usize], class: usize) -> Option<f64> {
-    let sum = chosen.iter().map(|picture| pictures[*picture][class]).fold(Overlap::default(), |a, b| Overlap {
-        both: a.both + b.both,
-        predicted: a.predicted + b.predicted,
-        truth: a.truth + b.truth,
-    });
+    let sum = chosen
+        .iter()
+        .map(|picture| pictures[*picture][class])
+        .fold(Overlap::default(), |a, b| Overlap {
+            both: a.both + b.both,
+            predicted: a.predicted + b.predicted,
+            truth: a.truth + b.truth,
+        });
     (sum.truth > 0).then(|| sum.both as f64 / (sum.predicted + sum.truth - sum.both) as f64)
 }
 
@@ -156,7 +187,9 @@ pub fn mean_iou(pictures: &[Overlaps], chosen: &[usize]) -> f64 {
 /// Share of the given pictures' pixels that got their class.
 pub fn pixel_accuracy(pictures: &[Overlaps], chosen: &[usize]) -> f64 {
     let all = chosen.iter().flat_map(|picture| &pictures[*picture]);
-    let (both, truth) = all.fold((0, 0), |(both, truth), overlap| (both + overlap.both, truth + overlap.truth));
+    let (both, truth) = all.fold((0, 0), |(both, truth), overlap| {
+        (both + overlap.both, truth + overlap.truth)
+    });
     both as f64 / truth.max(1) as f64
 }
 
@@ -181,17 +214,32 @@ pub(super) fn report(
     let rows = masked_rows(&dataset, split)?;
     let train = masked_rows(&dataset, "train").unwrap_or_default();
     let images = Arc::new(Images::new(Arc::new(dataset)));
-    let masked = Masked { images: &images, spec: &manifest.input, config };
+    let masked = Masked {
+        images: &images,
+        spec: &manifest.input,
+        config,
+    };
     let found = masked.overlaps(&rows, device, |x| net.forward(x))?;
 
     let of = |statistic: &(dyn Fn(&[usize]) -> f64 + Sync)| interval(rows.len(), SEED, statistic);
     let mut figures = BTreeMap::from([
         ("mean_iou".to_owned(), of(&|chosen| mean_iou(&found, chosen))),
-        ("pixel_accuracy".to_owned(), of(&|chosen| pixel_accuracy(&found, chosen))),
+        (
+            "pixel_accuracy".to_owned(),
+            of(&|chosen| pixel_accuracy(&found, chosen)),
+        ),
     ]);
     let all: Vec<usize> = (0..rows.len()).collect();
-    for (class, name) in manifest.labels.iter().enumerate().filter(|(class, _)| iou(&found, &all, *class).is_some()) {
-        figures.insert(format!("iou {name}"), of(&|chosen| iou(&found, chosen, class).unwrap_or(0.0)));
+    for (class, name) in manifest
+        .labels
+        .iter()
+        .enumerate()
+        .filter(|(class, _)| iou(&found, &all, *class).is_some())
+    {
+        figures.insert(
+            format!("iou {name}"),
+            of(&|chosen| iou(&found, chosen, class).unwrap_or(0.0)),
+        );
     }
 
     let (height, width) = SegmentConfig::map_size(manifest.input.height, manifest.input.width);
@@ -207,7 +255,10 @@ pub(super) fn report(
         guesses.insert(format!("mean_iou {name}"), mean_iou(&found, &all));
         guesses.insert(format!("pixel_accuracy {name}"), pixel_accuracy(&found, &all));
     }
-    let rows = rows.iter().map(|row| images.dataset().rows[*row].path.clone()).collect();
+    let rows = rows
+        .iter()
+        .map(|row| images.dataset().rows[*row].path.clone())
+        .collect();
     let each = all.iter().map(|picture| Some(mean_iou(&found, &[*picture]))).collect();
     let outcomes = Outcomes::Queries {
         paths: rows,

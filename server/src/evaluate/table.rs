@@ -118,7 +118,10 @@ impl Table {
     /// If parts disagree on lengths.
     pub fn new(header: &Header, labels: &[String], parts: &[Part]) -> anyhow::Result<Self> {
         let run: Arc<str> = header.run.as_str().into();
-        let mut table = Self { labels: labels.to_vec(), rows: vec![] };
+        let mut table = Self {
+            labels: labels.to_vec(),
+            rows: vec![],
+        };
         for part in parts {
             let n = part.probs.len();
             anyhow::ensure!(
@@ -204,8 +207,11 @@ impl Table {
                 .set_compression(Compression::UNCOMPRESSED)
                 .set_statistics_enabled(EnabledStatistics::None)
                 .set_created_by("selvedge".to_owned());
-            let mut file =
-                SerializedFileWriter::new(File::create(&part)?, schema(&self.labels)?, Arc::new(properties.build()))?;
+            let mut file = SerializedFileWriter::new(
+                File::create(&part)?,
+                schema(&self.labels)?,
+                Arc::new(properties.build()),
+            )?;
             for rows in self.rows.chunks(ROW_GROUP) {
                 let mut group = file.next_row_group()?;
                 write_group(&mut group, rows, self.labels.len())?;
@@ -227,8 +233,12 @@ impl Table {
 
     fn read_inner(path: &Path) -> anyhow::Result<Self> {
         let columns = Columns::open(path)?;
-        let labels: Vec<String> =
-            columns.names.iter().filter_map(|c| c.strip_prefix(PROB)).map(str::to_owned).collect();
+        let labels: Vec<String> = columns
+            .names
+            .iter()
+            .filter_map(|c| c.strip_prefix(PROB))
+            .map(str::to_owned)
+            .collect();
         let mut texts = HashMap::new();
         let mut text = |name: &str| -> anyhow::Result<Vec<Arc<str>>> {
             let bytes = columns.required::<ByteArrayType>(name)?;
@@ -236,7 +246,10 @@ impl Table {
             text.collect()
         };
         let (run, part, path, item_id) = (text("run")?, text("part")?, text("path")?, text("item_id")?);
-        let (fold, epoch) = (columns.required::<Int32Type>("fold")?, columns.required::<Int32Type>("epoch")?);
+        let (fold, epoch) = (
+            columns.required::<Int32Type>("fold")?,
+            columns.required::<Int32Type>("epoch")?,
+        );
         let mut rows: Vec<Row> = Vec::with_capacity(run.len());
         for i in 0..run.len() {
             rows.push(Row {
@@ -277,17 +290,42 @@ fn schema(labels: &[String]) -> anyhow::Result<TypePtr> {
         let builder = Type::primitive_type_builder(name, physical).with_repetition(repetition);
         Ok(Arc::new(builder.with_logical_type(logical).build()?))
     };
-    let text = |name| column(name, Physical::BYTE_ARRAY, Repetition::REQUIRED, Some(LogicalType::String));
+    let text = |name| {
+        column(
+            name,
+            Physical::BYTE_ARRAY,
+            Repetition::REQUIRED,
+            Some(LogicalType::String),
+        )
+    };
     let number = |name| column(name, Physical::INT32, Repetition::REQUIRED, None);
-    let mut fields =
-        vec![text("run")?, number("fold")?, number("epoch")?, text("part")?, text("path")?, text("item_id")?];
+    let mut fields = vec![
+        text("run")?,
+        number("fold")?,
+        number("epoch")?,
+        text("part")?,
+        text("path")?,
+        text("item_id")?,
+    ];
     for label in labels {
-        fields.push(column(&format!("{TRUTH}{label}"), Physical::BOOLEAN, Repetition::OPTIONAL, None)?);
+        fields.push(column(
+            &format!("{TRUTH}{label}"),
+            Physical::BOOLEAN,
+            Repetition::OPTIONAL,
+            None,
+        )?);
     }
     for label in labels {
-        fields.push(column(&format!("{PROB}{label}"), Physical::FLOAT, Repetition::REQUIRED, None)?);
+        fields.push(column(
+            &format!("{PROB}{label}"),
+            Physical::FLOAT,
+            Repetition::REQUIRED,
+            None,
+        )?);
     }
-    Ok(Arc::new(Type::group_type_builder("predictions").with_fields(fields).build()?))
+    Ok(Arc::new(
+        Type::group_type_builder("predictions").with_fields(fields).build()?,
+    ))
 }
 
 /// Writes rows column by column, in the order of [`schema`].
@@ -319,7 +357,9 @@ fn write_column<T: DataType>(
     values: &[T::T],
     levels: Option<&[i16]>,
 ) -> anyhow::Result<()> {
-    let mut column = group.next_column()?.context("the schema has fewer columns than are written")?;
+    let mut column = group
+        .next_column()?
+        .context("the schema has fewer columns than are written")?;
     column.typed::<T>().write_batch(values, levels, None)?;
     Ok(column.close()?)
 }
@@ -367,7 +407,9 @@ impl Columns {
             } else {
                 let mut values = values.into_iter();
                 all.extend(
-                    levels.iter().map(|level| (*level == column.max_def_level()).then(|| values.next()).flatten()),
+                    levels
+                        .iter()
+                        .map(|level| (*level == column.max_def_level()).then(|| values.next()).flatten()),
                 );
             }
         }
@@ -392,9 +434,15 @@ mod tests {
             paths: texts(n, folder),
             item_ids: texts(n, "item"),
             truth: (0..n).map(|i| Some(vec![i % 2 == 0, i % 3 == 0])).collect(),
-            probs: (0..n).map(|i| vec![i as f32 / n as f32, 1.0 / (1 + i) as f32]).collect(),
+            probs: (0..n)
+                .map(|i| vec![i as f32 / n as f32, 1.0 / (1 + i) as f32])
+                .collect(),
         };
-        let header = Header { run: "resnet".to_owned(), fold: Some(2), epoch: 3 };
+        let header = Header {
+            run: "resnet".to_owned(),
+            fold: Some(2),
+            epoch: 3,
+        };
         let labels = ["a".to_owned(), "ü b".to_owned()];
         Table::new(&header, &labels, &[part(OOF, 5, "train"), part("val", 3, "val")]).expect("consistent parts")
     }
@@ -407,13 +455,22 @@ mod tests {
         table.rows[4].fold = None;
         let path = dir.path().join("t.parquet");
         for rows in [0, 1, table.rows.len()] {
-            let table = Table { labels: table.labels.clone(), rows: table.rows[..rows].to_vec() };
+            let table = Table {
+                labels: table.labels.clone(),
+                rows: table.rows[..rows].to_vec(),
+            };
             table.write(&path).expect("writes");
             assert_eq!(Table::read(&path).expect("reads"), table, "{rows} rows");
         }
-        let val = Table::read(&path).expect("reads").predictions(|row| &*row.part == "val").expect("truth is known");
+        let val = Table::read(&path)
+            .expect("reads")
+            .predictions(|row| &*row.part == "val")
+            .expect("truth is known");
         assert_eq!((val.truth.len(), val.probs[2][1]), (3, 1.0 / 3.0));
-        let unknown = table.predictions(|row| &*row.part == OOF).expect_err("a truth is missing").to_string();
+        let unknown = table
+            .predictions(|row| &*row.part == OOF)
+            .expect_err("a truth is missing")
+            .to_string();
         assert!(unknown.contains("train/1.jpg"), "{unknown}");
     }
 

@@ -57,7 +57,10 @@ impl ThresholdRule {
             Self::Precise(share) => ("the share that a precise threshold keeps right", share),
             Self::Greedy | Self::Expected | Self::Lbfgsb => return Ok(()),
         };
-        anyhow::ensure!((0.0..=1.0).contains(&value), "{what} must lie between 0 and 1, not at {value}");
+        anyhow::ensure!(
+            (0.0..=1.0).contains(&value),
+            "{what} must lie between 0 and 1, not at {value}"
+        );
         Ok(())
     }
 }
@@ -179,8 +182,17 @@ impl Predictions {
 
     fn column(&self, label: usize) -> Column {
         let pairs = self.probs.iter().zip(&self.truth);
-        let of = |on: bool| pairs.clone().filter(|(_, t)| t[label] == on).map(|(p, _)| f64::from(p[label])).collect();
-        Column { positive: of(true), negative: of(false) }
+        let of = |on: bool| {
+            pairs
+                .clone()
+                .filter(|(_, t)| t[label] == on)
+                .map(|(p, _)| f64::from(p[label]))
+                .collect()
+        };
+        Column {
+            positive: of(true),
+            negative: of(false),
+        }
     }
 
     /// Counts of one label over all images.
@@ -205,7 +217,9 @@ impl Predictions {
         };
         let temperatures = (5..=50u8).map(|tenths| f64::from(tenths) / 10.0);
         let scored = temperatures.map(|temperature| (temperature, cross_entropy(temperature)));
-        scored.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(1.0, |(temperature, _)| temperature)
+        scored
+            .min_by(|a, b| a.1.total_cmp(&b.1))
+            .map_or(1.0, |(temperature, _)| temperature)
     }
 }
 
@@ -258,20 +272,33 @@ mod tests {
 
     #[test]
     fn every_rule_that_looks_finds_nearly_the_best_f2() {
-        for (rule, share) in
-            [(ThresholdRule::Greedy, 1.0), (ThresholdRule::Expected, 0.97), (ThresholdRule::Lbfgsb, 0.995)]
-        {
+        for (rule, share) in [
+            (ThresholdRule::Greedy, 1.0),
+            (ThresholdRule::Expected, 0.97),
+            (ThresholdRule::Lbfgsb, 0.995),
+        ] {
             for sharpness in [1.0, 2.0] {
                 let predictions = predictions(sharpness);
                 let f2 = |threshold: f32| predictions.counts_at(0, threshold).f2();
                 let best = (0..100u8).map(|step| f2(f32::from(step) / 100.0)).fold(0.0, f64::max);
                 let chosen = rule.choose(&predictions)[0];
-                assert!(f2(chosen) >= share * best, "{rule:?}, {sharpness}: {chosen} gives {} of {best}", f2(chosen));
+                assert!(
+                    f2(chosen) >= share * best,
+                    "{rule:?}, {sharpness}: {chosen} gives {} of {best}",
+                    f2(chosen)
+                );
                 assert!(f2(0.0) < 0.9 * best && f2(0.9) < 0.9 * best);
             }
         }
-        assert!((predictions(2.0).temperature() - 2.0).abs() < 0.4, "{}", predictions(2.0).temperature());
-        let never = Predictions { truth: vec![vec![false]; 997], ..predictions(1.0) };
+        assert!(
+            (predictions(2.0).temperature() - 2.0).abs() < 0.4,
+            "{}",
+            predictions(2.0).temperature()
+        );
+        let never = Predictions {
+            truth: vec![vec![false]; 997],
+            ..predictions(1.0)
+        };
         for rule in [ThresholdRule::Greedy, ThresholdRule::Lbfgsb] {
             assert_eq!(rule.choose(&never), [FALLBACK], "there is nothing to choose by");
         }
@@ -284,10 +311,18 @@ mod tests {
         for threshold in [0.0, 0.1, 0.25, 0.4, 0.8, 1.0] {
             let (value, slope) = predictions.soft_f2(0, threshold, 0.02);
             let by = 1e-6;
-            let (above, below) =
-                (predictions.soft_f2(0, threshold + by, 0.02).0, predictions.soft_f2(0, threshold - by, 0.02).0);
-            assert!((slope - (above - below) / (2.0 * by)).abs() < 1e-6, "{threshold}: {slope}");
-            assert!((value - predictions.counts_at(0, threshold as f32).f2()).abs() < 0.05, "{threshold}: {value}");
+            let (above, below) = (
+                predictions.soft_f2(0, threshold + by, 0.02).0,
+                predictions.soft_f2(0, threshold - by, 0.02).0,
+            );
+            assert!(
+                (slope - (above - below) / (2.0 * by)).abs() < 1e-6,
+                "{threshold}: {slope}"
+            );
+            assert!(
+                (value - predictions.counts_at(0, threshold as f32).f2()).abs() < 0.05,
+                "{threshold}: {value}"
+            );
         }
     }
 
@@ -306,7 +341,10 @@ mod tests {
         ];
         for (toml, argument, rule) in cases {
             let table: Table = toml::from_str(&format!("rule = {toml}")).expect("valid");
-            assert_eq!((table.rule, argument.parse::<ThresholdRule>().expect("valid")), (rule, rule));
+            assert_eq!(
+                (table.rule, argument.parse::<ThresholdRule>().expect("valid")),
+                (rule, rule)
+            );
         }
         for wrong in ["1.5", "-0.1", "best", "NaN", "precise:", "precise:2"] {
             assert!(wrong.parse::<ThresholdRule>().is_err(), "{wrong}");

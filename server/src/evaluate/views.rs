@@ -56,7 +56,12 @@ pub struct View {
 
 impl Default for View {
     fn default() -> Self {
-        Self { crop: [0.0, 0.0, 1.0, 1.0], mirrored: false, turns: 0, size: 1.0 }
+        Self {
+            crop: [0.0, 0.0, 1.0, 1.0],
+            mirrored: false,
+            turns: 0,
+            size: 1.0,
+        }
     }
 }
 
@@ -70,14 +75,25 @@ impl Views {
             Self::TenCrop => {
                 let far = 1.0 - TEN_CROP_SHARE;
                 let corners = [(0.0, 0.0), (far, 0.0), (0.0, far), (far, far), (far / 2.0, far / 2.0)];
-                let crop = |(x, y)| View { crop: [x, y, TEN_CROP_SHARE, TEN_CROP_SHARE], ..View::default() };
+                let crop = |(x, y)| View {
+                    crop: [x, y, TEN_CROP_SHARE, TEN_CROP_SHARE],
+                    ..View::default()
+                };
                 corners.map(crop).into_iter().flat_map(and_mirrored).collect()
             }
             Self::Sizes => {
-                let sized = |size| View { size, ..View::default() };
+                let sized = |size| View {
+                    size,
+                    ..View::default()
+                };
                 std::iter::once(1.0).chain(OTHER_SIZES).map(sized).collect()
             }
-            Self::Turns => (0..4).map(|turns| View { turns, ..View::default() }).collect(),
+            Self::Turns => (0..4)
+                .map(|turns| View {
+                    turns,
+                    ..View::default()
+                })
+                .collect(),
             Self::List(views) => views.clone(),
         }
     }
@@ -102,9 +118,14 @@ impl std::str::FromStr for Views {
         }
         if text.trim_start().starts_with('[') {
             let listed = toml::from_str::<Listed>(&format!("views = {text}"));
-            return listed.map(|listed| listed.views).map_err(|error| error.message().to_owned());
+            return listed
+                .map(|listed| listed.views)
+                .map_err(|error| error.message().to_owned());
         }
-        let named = NAMED.iter().find(|(name, _)| *name == text).map(|(_, views)| views.clone());
+        let named = NAMED
+            .iter()
+            .find(|(name, _)| *name == text)
+            .map(|(_, views)| views.clone());
         named.ok_or_else(|| format!("'{text}' is none of the views none, flip, ten-crop, sizes and turns"))
     }
 }
@@ -117,7 +138,13 @@ impl TryFrom<Source> for Views {
             Source::Name(name) => return name.parse(),
             Source::List(views) => views,
         };
-        for View { crop: [x, y, width, height], turns, size, .. } in &views {
+        for View {
+            crop: [x, y, width, height],
+            turns,
+            size,
+            ..
+        } in &views
+        {
             let inside = |start: f64, length: f64| start >= 0.0 && length > 0.0 && start + length <= 1.0 + 1e-9;
             if !inside(*x, *width) || !inside(*y, *height) {
                 return Err(format!(
@@ -152,7 +179,11 @@ impl View {
     /// Input of this view: the network's own, scaled to the size of the view.
     pub fn spec(&self, network: &InputSpec) -> InputSpec {
         let side = |side: usize| ((side as f64 * self.size).round() as usize).max(1);
-        InputSpec { width: side(network.width), height: side(network.height), ..network.clone() }
+        InputSpec {
+            width: side(network.width),
+            height: side(network.height),
+            ..network.clone()
+        }
     }
 
     /// A photo seen so as a model input, `[3, height, width]`; `spec` is that of this view.
@@ -163,9 +194,21 @@ impl View {
         let crop = (self.crop != [0.0, 0.0, 1.0, 1.0]).then(|| self.crop_box(photo.width(), photo.height()));
         // What is turned by a quarter afterwards must first fill the rectangle lying on its side.
         let lying = self.turns % 2 == 1;
-        let (width, height) = if lying { (spec.height, spec.width) } else { (spec.width, spec.height) };
-        let seen = shared::input::View { crop, ..shared::input::View::default() };
-        let mut chw = InputSpec { width, height, ..spec.clone() }.view(photo.pixels()?, &seen)?;
+        let (width, height) = if lying {
+            (spec.height, spec.width)
+        } else {
+            (spec.width, spec.height)
+        };
+        let seen = shared::input::View {
+            crop,
+            ..shared::input::View::default()
+        };
+        let mut chw = InputSpec {
+            width,
+            height,
+            ..spec.clone()
+        }
+        .view(photo.pixels()?, &seen)?;
         if self.turns > 0 {
             for plane in chw.chunks_exact_mut(width * height) {
                 turn(plane, (width, height), self.turns);
@@ -195,8 +238,10 @@ fn turn(plane: &mut [f32], (width, height): (usize, usize), quarters: u8) {
     }
     if quarters % 2 == 1 {
         // Column x from the bottom up becomes row x.
-        let turned: Vec<f32> =
-            (0..width).flat_map(|x| (0..height).rev().map(move |y| y * width + x)).map(|at| plane[at]).collect();
+        let turned: Vec<f32> = (0..width)
+            .flat_map(|x| (0..height).rev().map(move |y| y * width + x))
+            .map(|at| plane[at])
+            .collect();
         plane.copy_from_slice(&turned);
     }
 }
@@ -223,14 +268,56 @@ mod tests {
     fn a_view_is_the_input_of_the_changed_picture() {
         let picture = picture(40, 24);
         let cases = [
-            (View { mirrored: true, ..View::default() }, picture.fliph()),
-            (View { turns: 1, ..View::default() }, picture.rotate90()),
-            (View { turns: 2, ..View::default() }, picture.rotate180()),
-            (View { turns: 3, ..View::default() }, picture.rotate270()),
-            (View { turns: 1, mirrored: true, ..View::default() }, picture.rotate90().fliph()),
-            (View { crop: [0.25, 0.5, 0.5, 0.5], ..View::default() }, picture.crop_imm(10, 12, 20, 12)),
             (
-                View { crop: [0.25, 0.5, 0.5, 0.5], turns: 3, mirrored: true, ..View::default() },
+                View {
+                    mirrored: true,
+                    ..View::default()
+                },
+                picture.fliph(),
+            ),
+            (
+                View {
+                    turns: 1,
+                    ..View::default()
+                },
+                picture.rotate90(),
+            ),
+            (
+                View {
+                    turns: 2,
+                    ..View::default()
+                },
+                picture.rotate180(),
+            ),
+            (
+                View {
+                    turns: 3,
+                    ..View::default()
+                },
+                picture.rotate270(),
+            ),
+            (
+                View {
+                    turns: 1,
+                    mirrored: true,
+                    ..View::default()
+                },
+                picture.rotate90().fliph(),
+            ),
+            (
+                View {
+                    crop: [0.25, 0.5, 0.5, 0.5],
+                    ..View::default()
+                },
+                picture.crop_imm(10, 12, 20, 12),
+            ),
+            (
+                View {
+                    crop: [0.25, 0.5, 0.5, 0.5],
+                    turns: 3,
+                    mirrored: true,
+                    ..View::default()
+                },
                 picture.crop_imm(10, 12, 20, 12).rotate270().fliph(),
             ),
         ];
@@ -238,7 +325,9 @@ mod tests {
             let spec = InputSpec::new(16, 20, fit);
             let whole = Photo::from(picture.clone());
             for (view, changed) in &cases {
-                let expected = View::default().input(&Photo::from(changed.clone()), &spec).expect("whole");
+                let expected = View::default()
+                    .input(&Photo::from(changed.clone()), &spec)
+                    .expect("whole");
                 let seen = view.input(&whole, &spec).expect("inside");
                 assert!(distance(&seen, &expected) < 1e-5, "{fit:?} {view:?}");
             }
@@ -272,7 +361,12 @@ mod tests {
         struct Table {
             views: Views,
         }
-        let own = Views::List(vec![View { crop: [0.0, 0.0, 1.0, 0.5], mirrored: true, turns: 1, size: 0.5 }]);
+        let own = Views::List(vec![View {
+            crop: [0.0, 0.0, 1.0, 0.5],
+            mirrored: true,
+            turns: 1,
+            size: 0.5,
+        }]);
         for views in NAMED.map(|(_, views)| views).into_iter().chain([own]) {
             let text = toml::to_string(&Table { views: views.clone() }).expect("writes");
             assert_eq!(toml::from_str::<Table>(&text).expect("reads").views, views, "{text}");
@@ -290,7 +384,9 @@ mod tests {
             ("[{ turns = 4 }]", "0 to 3"),
             ("[{ angle = 4 }]", "views are"),
         ] {
-            let error = toml::from_str::<Table>(&format!("views = {wrong}")).expect_err(wrong).to_string();
+            let error = toml::from_str::<Table>(&format!("views = {wrong}"))
+                .expect_err(wrong)
+                .to_string();
             assert!(error.contains(said), "{wrong}: {error}");
         }
     }

@@ -37,13 +37,20 @@ pub fn whitening(rows: &[Vec<f32>], ids: &[&str], dims: usize, device: &Device) 
     let (mean, principal) = pca(rows, dims)?;
     let reduced: Vec<Vec<f64>> = rows.iter().map(|row| project(&mean, &principal, row)).collect();
     let mut by_id: BTreeMap<&str, Vec<&Vec<f64>>> = BTreeMap::new();
-    ids.iter().zip(&reduced).for_each(|(id, row)| by_id.entry(id).or_default().push(row));
+    ids.iter()
+        .zip(&reduced)
+        .for_each(|(id, row)| by_id.entry(id).or_default().push(row));
     by_id.retain(|_, photos| photos.len() > 1);
-    ensure!(!by_id.is_empty(), "no identity has two training photos, so there is nothing to whiten by");
+    ensure!(
+        !by_id.is_empty(),
+        "no identity has two training photos, so there is nothing to whiten by"
+    );
     let within = by_id.values().flat_map(|photos| {
         let middle = |d: usize| photos.iter().map(|photo| photo[d]).sum::<f64>() / photos.len() as f64;
         let middle: Vec<f64> = (0..dims).map(middle).collect();
-        photos.iter().map(move |photo| photo.iter().zip(&middle).map(|(a, b)| a - b).collect::<Vec<f64>>())
+        photos
+            .iter()
+            .map(move |photo| photo.iter().zip(&middle).map(|(a, b)| a - b).collect::<Vec<f64>>())
     });
     let mut scatter = covariance(within, dims);
     let added = SHRINKAGE * (0..dims).map(|d| scatter[d][d]).sum::<f64>() / dims as f64;
@@ -53,14 +60,19 @@ pub fn whitening(rows: &[Vec<f32>], ids: &[&str], dims: usize, device: &Device) 
         let scale = value.max(f64::MIN_POSITIVE).sqrt();
         let mut line = vec![0.0; mean.len()];
         for (weight, direction) in vector.iter().zip(&principal) {
-            line.iter_mut().zip(direction).for_each(|(sum, value)| *sum += weight / scale * value);
+            line.iter_mut()
+                .zip(direction)
+                .for_each(|(sum, value)| *sum += weight / scale * value);
         }
         line
     });
     let narrow = |values: &[f64]| -> Vec<f32> { values.iter().map(|value| *value as f32).collect() };
     let directions: Vec<Vec<f32>> = whitened.map(|line| narrow(&line)).collect();
     let finite = directions.iter().flatten().all(|value| value.is_finite());
-    ensure!(finite, "the photos of each identity do not differ in {dims} directions; ask for fewer dimensions");
+    ensure!(
+        finite,
+        "the photos of each identity do not differ in {dims} directions; ask for fewer dimensions"
+    );
     Ok(Projection::new(narrow(&mean), &directions, device))
 }
 
@@ -77,17 +89,31 @@ fn pca(rows: &[Vec<f32>], dims: usize) -> anyhow::Result<(Vec<f64>, Vec<Vec<f64>
     );
     let mut mean = vec![0.0; width];
     for row in rows {
-        mean.iter_mut().zip(row).for_each(|(mean, value)| *mean += f64::from(*value) / rows.len() as f64);
+        mean.iter_mut()
+            .zip(row)
+            .for_each(|(mean, value)| *mean += f64::from(*value) / rows.len() as f64);
     }
-    let centred = rows.iter().map(|row| row.iter().zip(&mean).map(|(value, mean)| f64::from(*value) - mean).collect());
+    let centred = rows.iter().map(|row| {
+        row.iter()
+            .zip(&mean)
+            .map(|(value, mean)| f64::from(*value) - mean)
+            .collect()
+    });
     let (_, mut vectors) = eigen(covariance(centred, width))?;
     vectors.truncate(dims);
     Ok((mean, vectors))
 }
 
 fn project(mean: &[f64], directions: &[Vec<f64>], row: &[f32]) -> Vec<f64> {
-    let centred: Vec<f64> = row.iter().zip(mean).map(|(value, mean)| f64::from(*value) - mean).collect();
-    directions.iter().map(|line| line.iter().zip(&centred).map(|(a, b)| a * b).sum()).collect()
+    let centred: Vec<f64> = row
+        .iter()
+        .zip(mean)
+        .map(|(value, mean)| f64::from(*value) - mean)
+        .collect();
+    directions
+        .iter()
+        .map(|line| line.iter().zip(&centred).map(|(a, b)| a * b).sum())
+        .collect()
 }
 
 /// Mean outer product.
@@ -113,7 +139,9 @@ fn covariance(rows: impl Iterator<Item = Vec<f64>>, width: usize) -> Vec<Vec<f64
 fn eigen(mut a: Vec<Vec<f64>>) -> anyhow::Result<(Vec<f64>, Vec<Vec<f64>>)> {
     let n = a.len();
     // The rows of `q` are the columns of the orthogonal matrix, so that the loops below walk along memory.
-    let mut q: Vec<Vec<f64>> = (0..n).map(|i| (0..n).map(|j| f64::from(u8::from(i == j))).collect()).collect();
+    let mut q: Vec<Vec<f64>> = (0..n)
+        .map(|i| (0..n).map(|j| f64::from(u8::from(i == j))).collect())
+        .collect();
     let mut reflections = Vec::new();
     for k in 0..n.saturating_sub(2) {
         let mut v: Vec<f64> = a[k][k + 1..].to_vec();
@@ -125,7 +153,10 @@ fn eigen(mut a: Vec<Vec<f64>>) -> anyhow::Result<(Vec<f64>, Vec<Vec<f64>>)> {
         let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
         v.iter_mut().for_each(|x| *x /= norm);
         let below = &mut a[k + 1..];
-        let p: Vec<f64> = below.iter().map(|line| line[k + 1..].iter().zip(&v).map(|(x, y)| x * y).sum()).collect();
+        let p: Vec<f64> = below
+            .iter()
+            .map(|line| line[k + 1..].iter().zip(&v).map(|(x, y)| x * y).sum())
+            .collect();
         let half: f64 = p.iter().zip(&v).map(|(x, y)| x * y).sum();
         let w: Vec<f64> = p.iter().zip(&v).map(|(x, y)| 2.0 * (x - half * y)).collect();
         for (i, line) in below.iter_mut().enumerate() {
@@ -154,7 +185,9 @@ fn eigen(mut a: Vec<Vec<f64>>) -> anyhow::Result<(Vec<f64>, Vec<Vec<f64>>)> {
             if m == l {
                 break;
             }
-            (step < MAX_STEPS && d[l].is_finite()).then_some(()).context("the embeddings have no finite covariance")?;
+            (step < MAX_STEPS && d[l].is_finite())
+                .then_some(())
+                .context("the embeddings have no finite covariance")?;
             let mut g = (d[l + 1] - d[l]) / (2.0 * e[l]);
             let mut r = g.hypot(1.0);
             g = d[m] - d[l] + e[l] / (g + r.copysign(g));
@@ -191,10 +224,16 @@ fn eigen(mut a: Vec<Vec<f64>>) -> anyhow::Result<(Vec<f64>, Vec<Vec<f64>>)> {
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|a, b| d[*b].total_cmp(&d[*a]));
     let signed = |at: &usize| {
-        let greatest = q[*at].iter().copied().fold(0.0f64, |best, x| if x.abs() > best.abs() { x } else { best });
+        let greatest = q[*at]
+            .iter()
+            .copied()
+            .fold(0.0f64, |best, x| if x.abs() > best.abs() { x } else { best });
         q[*at].iter().map(|x| x * 1f64.copysign(greatest)).collect()
     };
-    Ok((order.iter().map(|at| d[*at]).collect(), order.iter().map(signed).collect()))
+    Ok((
+        order.iter().map(|at| d[*at]).collect(),
+        order.iter().map(signed).collect(),
+    ))
 }
 
 #[cfg(test)]
@@ -215,7 +254,10 @@ mod tests {
                 }
                 for (other, line) in vectors.iter().enumerate() {
                     let product: f64 = line.iter().zip(vector).map(|(a, b)| a * b).sum();
-                    assert!((product - f64::from(u8::from(at == other))).abs() < 1e-9, "{n} {at} {other}");
+                    assert!(
+                        (product - f64::from(u8::from(at == other))).abs() < 1e-9,
+                        "{n} {at} {other}"
+                    );
                 }
             }
         }

@@ -54,13 +54,18 @@ impl Admission {
 
     /// Memory for a body of which nothing has arrived yet.
     pub(super) fn body(&self) -> BodyMemory {
-        BodyMemory { bodies: Arc::clone(&self.bodies), share: None }
+        BodyMemory {
+            bodies: Arc::clone(&self.bodies),
+            share: None,
+        }
     }
 }
 
 impl Place {
     pub(super) fn new(permit: OwnedSemaphorePermit, memory: BodyMemory) -> Self {
-        Self { _held: Arc::new((permit, memory)) }
+        Self {
+            _held: Arc::new((permit, memory)),
+        }
     }
 }
 
@@ -72,7 +77,9 @@ impl BodyMemory {
         if more == 0 {
             return true;
         }
-        let more = u32::try_from(more).ok().and_then(|more| Arc::clone(&self.bodies).try_acquire_many_owned(more).ok());
+        let more = u32::try_from(more)
+            .ok()
+            .and_then(|more| Arc::clone(&self.bodies).try_acquire_many_owned(more).ok());
         match (&mut self.share, more) {
             (_, None) => return false,
             (Some(share), Some(more)) => share.merge(more),

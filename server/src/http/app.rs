@@ -143,8 +143,17 @@ impl App {
                 catalog.model_id(),
             );
         }
-        let site = config.site_dir.as_deref().map(Site::load).transpose()?.unwrap_or_default();
-        let categoriser = config.category_dir.as_deref().map(|dir| Categoriser::open(dir, &cpu)).transpose()?;
+        let site = config
+            .site_dir
+            .as_deref()
+            .map(Site::load)
+            .transpose()?
+            .unwrap_or_default();
+        let categoriser = config
+            .category_dir
+            .as_deref()
+            .map(|dir| Categoriser::open(dir, &cpu))
+            .transpose()?;
         let categoriser = categoriser.map(Arc::new);
         let (queue, warm) = EmbedQueue::start(config.queue, make).context("cannot start the embedding worker")?;
         let catalog = Arc::new(catalog);
@@ -191,7 +200,10 @@ impl App {
             return Some("the thread that searches has ended; restart the server".into());
         }
         if let Some(stuck) = self.searcher.stuck_for().filter(|stuck| *stuck > self.stall) {
-            return Some(format!("the thread that searches has been at one batch for {} s", stuck.as_secs()));
+            return Some(format!(
+                "the thread that searches has been at one batch for {} s",
+                stuck.as_secs()
+            ));
         }
         (self.lifecycle.phase() == Phase::Starting).then(|| "the server is starting".into())
     }
@@ -201,14 +213,20 @@ impl App {
         let health = self.queue.health();
         match health.needs_restart() {
             true => Some(health.to_string()),
-            false => self.searcher.has_ended().then(|| "the thread that searches has ended".into()),
+            false => self
+                .searcher
+                .has_ended()
+                .then(|| "the thread that searches has ended".into()),
         }
     }
 
     /// The query a client embedded itself, if its model embeds into the catalogue's space, or into the one that is projected
     /// into it: the catalogue's own model, the same without its projection, or the query encoder that is served.
     pub(super) fn query(&self, input: EmbeddingInput) -> Result<Embedding, ApiError> {
-        let encoder = self.query_encoder.as_ref().map(|bundle| (bundle.about.model_id(), bundle.about.space()));
+        let encoder = self
+            .query_encoder
+            .as_ref()
+            .map(|bundle| (bundle.about.model_id(), bundle.about.space()));
         let space = match &encoder {
             Some((id, space)) if *id == input.model_id => space,
             _ => &input.model_id,
@@ -225,12 +243,19 @@ impl App {
             check_length(before.dim)?;
             let embedding = Embedding::new(space, input.values)?;
             let projection = before.projection.lock().unwrap_or_else(PoisonError::into_inner);
-            let projected = projection.apply(&[embedding.values().to_vec()]).pop().unwrap_or_default();
+            let projected = projection
+                .apply(&[embedding.values().to_vec()])
+                .pop()
+                .unwrap_or_default();
             return Ok(Embedding::new(self.catalog.model_id(), projected)?);
         }
         let actual = input.model_id.chars().take(80).collect();
         let encoder = encoder.map(|(id, _)| id);
-        Err(ApiError::WrongModel { actual, expected: self.catalog.model_id().into(), encoder })
+        Err(ApiError::WrongModel {
+            actual,
+            expected: self.catalog.model_id().into(),
+            encoder,
+        })
     }
 
     /// Leave to search by photo, refused at once when there is no room or the model does not answer.
@@ -244,7 +269,9 @@ impl App {
         }
         // Those who have gone give their places to those who come.
         self.queue.forget_abandoned();
-        let refused = || ApiError::Overloaded { retry_after_s: self.queue.retry_after() };
+        let refused = || ApiError::Overloaded {
+            retry_after_s: self.queue.retry_after(),
+        };
         self.admission.photo().ok_or_else(refused)
     }
 
@@ -254,7 +281,9 @@ impl App {
             return Ok(permit);
         }
         self.searcher.forget_abandoned();
-        let refused = || ApiError::Overloaded { retry_after_s: self.searcher.retry_after() };
+        let refused = || ApiError::Overloaded {
+            retry_after_s: self.searcher.retry_after(),
+        };
         self.admission.embedding().ok_or_else(refused)
     }
 

@@ -32,7 +32,11 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { grace: limits.body_grace, rate: f64::from(limits.body_rate.max(1)), most: limits.body }
+        Self {
+            grace: limits.body_grace,
+            rate: f64::from(limits.body_rate.max(1)),
+            most: limits.body,
+        }
     }
 
     /// The time that a body may take of which `bytes` have arrived.
@@ -47,7 +51,10 @@ impl Pace {
 pub(super) async fn read(app: &App, head: &Parts, body: Body, limit: usize) -> Result<(Bytes, BodyMemory), ApiError> {
     let _receiving = head.extensions.get::<Arc<Activity>>().map(Activity::receive);
     let mut stream = body.into_data_stream();
-    let announced = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let announced = head
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) {
         linger(stream);
         return Err(ApiError::PayloadTooLarge { limit });

@@ -70,7 +70,12 @@ impl BrowserBundle {
             manifest: Entity::plain(Bytes::from(json), "application/json", tag, Caching::Revalidate),
             weights: Entity {
                 forms,
-                ..Entity::plain(Bytes::from(weights), "application/octet-stream", weights_tag, Caching::Immutable)
+                ..Entity::plain(
+                    Bytes::from(weights),
+                    "application/octet-stream",
+                    weights_tag,
+                    Caching::Immutable,
+                )
             },
         })
     }

@@ -71,15 +71,26 @@ struct Weights {
 
 impl Weights {
     fn of(request: &HeaderMap) -> Self {
-        let values = request.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-        let mut weights = Self { named: Vec::new(), any: None };
+        let values = request
+            .get_all(ACCEPT_ENCODING)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
+        let mut weights = Self {
+            named: Vec::new(),
+            any: None,
+        };
         for coding in values.flat_map(|value| value.split(',')) {
             let mut parts = coding.split(';').map(str::trim);
             let name = parts.next().unwrap_or_default().to_ascii_lowercase();
             let weight = parts
                 .find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")))
                 .map_or(1.0, |weight| {
-                    weight.trim().parse::<f32>().ok().filter(|q| (0.0..=1.0).contains(q)).unwrap_or(0.0)
+                    weight
+                        .trim()
+                        .parse::<f32>()
+                        .ok()
+                        .filter(|q| (0.0..=1.0).contains(q))
+                        .unwrap_or(0.0)
                 });
             match name.as_str() {
                 "*" => weights.any = Some(weight),
@@ -91,7 +102,10 @@ impl Weights {
     }
 
     fn named(&self, coding: &str) -> Option<f32> {
-        self.named.iter().find(|(name, _)| name == coding).map(|(_, weight)| *weight)
+        self.named
+            .iter()
+            .find(|(name, _)| name == coding)
+            .map(|(_, weight)| *weight)
     }
 
     /// The plain content's weight. Without one of its own it is the last choice.

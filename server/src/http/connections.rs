@@ -50,7 +50,10 @@ pub(super) struct Connections {
 impl Connections {
     pub(super) fn new(front: Arc<Front>, limits: Limits) -> Arc<Self> {
         let files = open_files().unwrap_or(usize::MAX);
-        let most = limits.connections.min(files.saturating_sub(OTHER_FILES).max(files / 2)).max(1);
+        let most = limits
+            .connections
+            .min(files.saturating_sub(OTHER_FILES).max(files / 2))
+            .max(1);
         if most < limits.connections {
             tracing::warn!(
                 connections = most,
@@ -59,7 +62,14 @@ impl Connections {
             );
         }
         let places = Arc::new(Semaphore::new(most));
-        Arc::new(Self { front, limits, most, places, open: Mutex::default(), count: AtomicU64::new(0) })
+        Arc::new(Self {
+            front,
+            limits,
+            most,
+            places,
+            open: Mutex::default(),
+            count: AtomicU64::new(0),
+        })
     }
 
     /// Accepts connections until `ending` says so, then waits until the last has ended.
@@ -70,14 +80,18 @@ impl Connections {
             () = self.accept(&listener, &ending) => {}
         }
         // Whoever the system let in before the door closes is answered too.
-        while let (Some(Ok((stream, _))), Ok(place)) =
-            (listener.accept().now_or_never(), Arc::clone(&self.places).try_acquire_owned())
-        {
+        while let (Some(Ok((stream, _))), Ok(place)) = (
+            listener.accept().now_or_never(),
+            Arc::clone(&self.places).try_acquire_owned(),
+        ) {
             self.spawn(stream, place, ending.clone());
         }
         drop(listener);
         // Every connection gives its place back when it ends.
-        let _ = self.places.acquire_many(u32::try_from(self.most).unwrap_or(u32::MAX)).await;
+        let _ = self
+            .places
+            .acquire_many(u32::try_from(self.most).unwrap_or(u32::MAX))
+            .await;
     }
 
     async fn accept(self: &Arc<Self>, listener: &TcpListener, ending: &watch::Receiver<bool>) {
@@ -115,7 +129,9 @@ impl Connections {
     /// Makes room by closing the connection that has been waiting for its client the longest.
     fn evict_one(&self) {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = open.values().filter_map(|activity| Some((activity.dispensable()?, activity)));
+        let waiting = open
+            .values()
+            .filter_map(|activity| Some((activity.dispensable()?, activity)));
         if let Some((_, activity)) = waiting.min_by_key(|(order, _)| *order) {
             activity.evict();
         }
@@ -146,7 +162,9 @@ impl Connections {
                 let answered = router.oneshot(request.map(Body::new)).await;
                 let mut response = answered.unwrap_or_else(|never: Infallible| match never {});
                 if self.front.is_ending() {
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    response
+                        .headers_mut()
+                        .insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok::<_, Infallible>(response.map(|body| Answer { body, _busy: busy }))
             }

@@ -33,13 +33,24 @@ pub(super) fn product(product: &catalog::Product) -> api::Product {
 /// A price as clients see it; none in a currency that ISO 4217 does not have, which catalogues of earlier versions may name.
 fn price(price: &catalog::Price) -> Option<api::Price> {
     let exponent = currency::exponent(&price.currency)?;
-    Some(api::Price { amount: price.amount, currency: price.currency.clone(), exponent })
+    Some(api::Price {
+        amount: price.amount,
+        currency: price.currency.clone(),
+        exponent,
+    })
 }
 
 /// A hit as clients see it. Its product shows the photo that matched.
 pub(super) fn hit(hit: &catalog::Hit<'_>) -> api::Hit {
-    let product = api::Product { image: image_url(hit.image), ..product(hit.product) };
-    api::Hit { product_id: product.id.clone(), score: hit.score, product }
+    let product = api::Product {
+        image: image_url(hit.image),
+        ..product(hit.product)
+    };
+    api::Hit {
+        product_id: product.id.clone(),
+        score: hit.score,
+        product,
+    }
 }
 
 /// A sample photo as clients see it; its text says which product it shows.
@@ -49,13 +60,23 @@ pub(super) fn sample(sample: &catalog::SamplePhoto, shown: Option<&catalog::Prod
             en: format!("User photo: {}", product.name.en),
             zh: format!("用户照片：{}", product.name.zh),
         },
-        None => api::LocalText { en: "User photo".into(), zh: "用户照片".into() },
+        None => api::LocalText {
+            en: "User photo".into(),
+            zh: "用户照片".into(),
+        },
     };
-    api::Sample { image: image_url(&sample.image), product_id: sample.product_id.clone(), alt }
+    api::Sample {
+        image: image_url(&sample.image),
+        product_id: sample.product_id.clone(),
+        alt,
+    }
 }
 
 fn text(text: &catalog::LocalText) -> api::LocalText {
-    api::LocalText { en: text.en.clone(), zh: text.zh.clone() }
+    api::LocalText {
+        en: text.en.clone(),
+        zh: text.zh.clone(),
+    }
 }
 
 #[cfg(test)]

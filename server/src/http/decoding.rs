@@ -26,8 +26,13 @@ pub(super) struct DecodeMemory {
 impl DecodeMemory {
     /// A budget of `bytes`.
     pub(super) fn new(bytes: u64) -> Self {
-        let units = usize::try_from(bytes / UNIT).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS);
-        Self { units: Arc::new(Semaphore::new(units)), total: units as u64 * UNIT }
+        let units = usize::try_from(bytes / UNIT)
+            .unwrap_or(Semaphore::MAX_PERMITS)
+            .min(Semaphore::MAX_PERMITS);
+        Self {
+            units: Arc::new(Semaphore::new(units)),
+            total: units as u64 * UNIT,
+        }
     }
 
     /// Waits for the memory that decoding `photo` may take. The permit is to be held until nothing of it is left.
@@ -54,17 +59,22 @@ pub fn default_decode_memory() -> u64 {
         let kilobytes = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
         Some(kilobytes.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()? << 10)
     });
-    let container = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-        .into_iter()
-        .filter_map(|path| read(path)?.trim().parse::<u64>().ok())
-        .min();
+    let container = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ]
+    .into_iter()
+    .filter_map(|path| read(path)?.trim().parse::<u64>().ok())
+    .min();
     share_of(machine, container)
 }
 
 fn share_of(machine: Option<u64>, container: Option<u64>) -> u64 {
     let (least, most) = DEFAULT_RANGE;
     let memory = machine.into_iter().chain(container).min();
-    memory.map_or(most / 4, |memory| memory / DEFAULT_SHARE).clamp(least, most)
+    memory
+        .map_or(most / 4, |memory| memory / DEFAULT_SHARE)
+        .clamp(least, most)
 }
 
 #[cfg(test)]
@@ -74,7 +84,9 @@ mod tests {
     /// A one-colour bitmap, which decodes at 8 bytes a pixel.
     fn bitmap(side: u32) -> Vec<u8> {
         let mut bytes = std::io::Cursor::new(Vec::new());
-        image::RgbImage::new(side, side).write_to(&mut bytes, image::ImageFormat::Bmp).expect("encodes");
+        image::RgbImage::new(side, side)
+            .write_to(&mut bytes, image::ImageFormat::Bmp)
+            .expect("encodes");
         bytes.into_inner()
     }
 
@@ -111,7 +123,10 @@ mod tests {
         second.await.expect("runs").expect("room");
         third.await.expect("runs").expect("room");
 
-        let error = DecodeMemory::new(1 << 20).acquire(&bitmap(600)).await.expect_err("too large");
+        let error = DecodeMemory::new(1 << 20)
+            .acquire(&bitmap(600))
+            .await
+            .expect_err("too large");
         assert!(error.to_string().contains("the server has 1 MB"), "{error}");
     }
 }

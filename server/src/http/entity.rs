@@ -34,20 +34,31 @@ pub(super) struct Entity {
 impl Entity {
     /// Content that is sent as it is.
     pub(super) fn plain(bytes: Bytes, media_type: &'static str, etag: String, caching: Caching) -> Self {
-        Self { bytes, media_type, etag, caching, forms: Vec::new() }
+        Self {
+            bytes,
+            media_type,
+            etag,
+            caching,
+            forms: Vec::new(),
+        }
     }
 
     /// The answer to a request with these headers: the content, or 304 when the client has it.
     pub(super) fn respond(self, request: &HeaderMap) -> Response {
         let (bytes, etag, coding) = match choose(&self.forms, request) {
             None => (self.bytes, self.etag, None),
-            Some((coding, bytes)) => {
-                (bytes.clone(), format!("{}-{}\"", self.etag.trim_end_matches('"'), coding.ending()), Some(*coding))
-            }
+            Some((coding, bytes)) => (
+                bytes.clone(),
+                format!("{}-{}\"", self.etag.trim_end_matches('"'), coding.ending()),
+                Some(*coding),
+            ),
         };
         let known = knows(request, &etag);
-        let mut response =
-            if known { StatusCode::NOT_MODIFIED.into_response() } else { Body::from(bytes).into_response() };
+        let mut response = if known {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            Body::from(bytes).into_response()
+        };
         let headers = response.headers_mut();
         let mut set = |name: HeaderName, value: &str| {
             if let Ok(value) = HeaderValue::from_str(value) {
@@ -79,13 +90,21 @@ impl Entity {
 pub(super) fn knows(request: &HeaderMap, etag: &str) -> bool {
     let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let wanted = bare(etag);
-    let values = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|tag| tag.trim() == "*" || bare(tag) == wanted)
+    let values = request
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .any(|tag| tag.trim() == "*" || bare(tag) == wanted)
 }
 
 /// The media type of a file by its name's ending.
 pub(super) fn media_type(name: &str) -> &'static str {
-    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
+    let ending = name
+        .rsplit_once('.')
+        .map_or("", |(_, ending)| ending)
+        .to_ascii_lowercase();
     match ending.as_str() {
         "html" => "text/html; charset=utf-8",
         "css" => "text/css; charset=utf-8",

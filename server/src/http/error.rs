@@ -45,7 +45,11 @@ pub(super) enum ApiError {
          catalogue,{} or the photo itself",
         encoder.as_ref().map_or_else(String::new, |id| format!(" or of `{id}`, its query encoder (GET /api/v1/query-encoder),"))
     )]
-    WrongModel { actual: String, expected: String, encoder: Option<String> },
+    WrongModel {
+        actual: String,
+        expected: String,
+        encoder: Option<String>,
+    },
     #[error("`{0}` is no category; tops, shoes, bags and other are")]
     UnknownCategory(String),
     #[error("there is no {0} of that name")]
@@ -67,7 +71,10 @@ pub(super) enum ApiError {
 impl ApiError {
     /// A field that cannot be used.
     pub(super) fn field(field: impl Into<String>, why: impl ToString) -> Self {
-        Self::InvalidField { field: field.into(), why: why.to_string() }
+        Self::InvalidField {
+            field: field.into(),
+            why: why.to_string(),
+        }
     }
 
     /// The stable name.
@@ -163,9 +170,16 @@ impl IntoResponse for ApiError {
         };
         let mut response = status(code).into_response();
         if matches!(self, Self::UnsupportedEncoding(_)) {
-            response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            response
+                .headers_mut()
+                .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
-        response.extensions_mut().insert(Failure { code, detail: self.to_string(), retry_after_s, cause });
+        response.extensions_mut().insert(Failure {
+            code,
+            detail: self.to_string(),
+            retry_after_s,
+            cause,
+        });
         response
     }
 }

@@ -51,9 +51,15 @@ impl PhotoFolder {
     /// Serves the pictures below `root`.
     pub(super) fn open(root: &Path) -> anyhow::Result<Self> {
         let root = fs::canonicalize(root).with_context(|| {
-            format!("cannot open {}; name the folder that holds the catalogue's photos", root.display())
+            format!(
+                "cannot open {}; name the folder that holds the catalogue's photos",
+                root.display()
+            )
         })?;
-        Ok(Self { root, readers: Arc::new(Semaphore::new(READERS)) })
+        Ok(Self {
+            root,
+            readers: Arc::new(Semaphore::new(READERS)),
+        })
     }
 
     /// The answer to a GET or HEAD of the picture at `path`, which the catalogue names. Takes memory for a few pieces,
@@ -61,12 +67,21 @@ impl PhotoFolder {
     pub(super) async fn get(&self, path: &str, method: &Method, request: &HeaderMap) -> Result<Response, ApiError> {
         let head = method == Method::HEAD;
         let (root, path, headers) = (self.root.clone(), path.to_owned(), request.clone());
-        let opened = read(&self.readers, move || open(&root, &path, if head { SIGNATURE } else { FIRST }, &headers));
-        let Opened { etag, bytes, begin, file } = match opened.await {
+        let opened = read(&self.readers, move || {
+            open(&root, &path, if head { SIGNATURE } else { FIRST }, &headers)
+        });
+        let Opened {
+            etag,
+            bytes,
+            begin,
+            file,
+        } = match opened.await {
             Ok(Some(opened)) => opened,
             Ok(None) => return Err(ApiError::NotFound("photo")),
             Err(error) => {
-                return Err(ApiError::Internal(anyhow::Error::new(error).context("cannot read a photo")));
+                return Err(ApiError::Internal(
+                    anyhow::Error::new(error).context("cannot read a photo"),
+                ));
             }
         };
         let (media_type, begin) = begin.unwrap_or_default();
@@ -75,7 +90,11 @@ impl PhotoFolder {
             response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(bytes));
             if !head {
                 let left = bytes - begin.len() as u64;
-                let rest = Rest { file, left, readers: Arc::clone(&self.readers) };
+                let rest = Rest {
+                    file,
+                    left,
+                    readers: Arc::clone(&self.readers),
+                };
                 *response.body_mut() = match left {
                     0 => Body::from(begin),
                     _ => Body::from_stream(try_unfold((Some(begin), rest), |(begin, rest)| async move {
@@ -144,14 +163,28 @@ fn open(root: &Path, path: &str, first: usize, request: &HeaderMap) -> io::Resul
         other => other?,
     };
     let data = file.metadata()?;
-    let modified = data.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let modified = data
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .unwrap_or_default();
     let (etag, bytes) = (format!("\"{:x}-{:x}\"", data.len(), modified.as_nanos()), data.len());
     if knows(request, &etag) {
-        return Ok(Some(Opened { etag, bytes, begin: None, file }));
+        return Ok(Some(Opened {
+            etag,
+            bytes,
+            begin: None,
+            file,
+        }));
     }
     let mut begin = vec![0; usize::try_from(bytes).map_or(first, |bytes| bytes.min(first))];
     file.read_exact(&mut begin)?;
-    Ok(media_type(&begin).map(|media_type| Opened { etag, bytes, begin: Some((media_type, begin)), file }))
+    Ok(media_type(&begin).map(|media_type| Opened {
+        etag,
+        bytes,
+        begin: Some((media_type, begin)),
+        file,
+    }))
 }
 
 /// The media type of a picture that browsers show, by its first bytes.

@@ -29,7 +29,12 @@ impl Front {
             .fallback(unready)
             .layer(middleware::from_fn(observe))
             .with_state(Arc::clone(&doing));
-        Self { lifecycle, doing, starting, routes: OnceLock::new() }
+        Self {
+            lifecycle,
+            doing,
+            starting,
+            routes: OnceLock::new(),
+        }
     }
 
     /// Says what is being done before the routes can answer.

@@ -41,9 +41,17 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path: String = request.uri().path().chars().take(LOGGED_PATH).collect();
     let span = tracing::info_span!("request", id = %id);
-    let mut arrived = Arrived { begun, method, path, span: span.clone(), answered: false };
+    let mut arrived = Arrived {
+        begun,
+        method,
+        path,
+        span: span.clone(),
+        answered: false,
+    };
 
-    let handled = AssertUnwindSafe(next.run(request).instrument(span.clone())).catch_unwind().await;
+    let handled = AssertUnwindSafe(next.run(request).instrument(span.clone()))
+        .catch_unwind()
+        .await;
     let mut response = handled.unwrap_or_else(|panic| {
         let error = anyhow::anyhow!("the handler panicked: {}", panic_text(panic.as_ref()));
         ApiError::Internal(error).into_response()
@@ -117,7 +125,10 @@ fn secure(headers: &mut HeaderMap) {
 /// The id a proxy in front gave the request, if it is harmless in a log, else a new one.
 fn request_id(headers: &HeaderMap) -> String {
     let harmless = |id: &&str| {
-        (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        (1..=64).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
     match headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(harmless) {
         Some(id) => id.to_owned(),

@@ -30,15 +30,24 @@ pub(super) fn failure(response: &mut Response) -> Option<Failure> {
         StatusCode::NOT_FOUND => (ProblemCode::NotFound, "there is nothing at this path"),
         StatusCode::METHOD_NOT_ALLOWED => (ProblemCode::MethodNotAllowed, "this path does not take that method"),
         StatusCode::PAYLOAD_TOO_LARGE => (ProblemCode::PayloadTooLarge, "the body is too large"),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            (ProblemCode::UnsupportedMediaType, "the content type is not one this endpoint reads")
-        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+            ProblemCode::UnsupportedMediaType,
+            "the content type is not one this endpoint reads",
+        ),
         StatusCode::REQUEST_TIMEOUT => (ProblemCode::Timeout, "the request did not arrive in time"),
         StatusCode::GATEWAY_TIMEOUT => (ProblemCode::DeadlineExceeded, "the answer was not there in time"),
         status if status.is_client_error() => (ProblemCode::InvalidField, "the request cannot be read"),
-        _ => (ProblemCode::Internal, "the server failed; its log tells more under the request id"),
+        _ => (
+            ProblemCode::Internal,
+            "the server failed; its log tells more under the request id",
+        ),
     };
-    Some(Failure { code, detail: detail.into(), retry_after_s: None, cause: None })
+    Some(Failure {
+        code,
+        detail: detail.into(),
+        retry_after_s: None,
+        cause: None,
+    })
 }
 
 /// Makes `response` the problem document of `failure`; its status and other headers stay.
@@ -56,8 +65,12 @@ pub(super) fn render(response: Response, failure: &Failure, request_id: &str) ->
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(CONTENT_LENGTH);
-    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_MEDIA_TYPE));
-    parts.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    parts
+        .headers
+        .insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_MEDIA_TYPE));
+    parts
+        .headers
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(seconds) = failure.retry_after_s {
         parts.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }

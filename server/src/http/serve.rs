@@ -77,8 +77,10 @@ pub fn serve_with(
     on_ready: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
     memory::return_large_blocks();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
     let served = runtime.block_on(run(config, make, on_ready));
     // Work that outlives the grace period must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(100));

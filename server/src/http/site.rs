@@ -38,11 +38,23 @@ impl Site {
     /// Reads the folder the page was built into.
     pub(super) fn load(dir: &Path) -> anyhow::Result<Self> {
         let hint = "build the page first, or name the folder it was built into";
-        ensure!(dir.join("index.html").is_file(), "{} has no index.html; {hint}", dir.display());
+        ensure!(
+            dir.join("index.html").is_file(),
+            "{} has no index.html; {hint}",
+            dir.display()
+        );
         let mut files = Vec::new();
         list(dir, "", &mut files)?;
-        let total: u64 = files.iter().filter_map(|(_, path)| path.metadata().ok()).map(|data| data.len()).sum();
-        ensure!(total <= MAX_BYTES, "{} holds {total} bytes, which is no page; {hint}", dir.display());
+        let total: u64 = files
+            .iter()
+            .filter_map(|(_, path)| path.metadata().ok())
+            .map(|data| data.len())
+            .sum();
+        ensure!(
+            total <= MAX_BYTES,
+            "{} holds {total} bytes, which is no page; {hint}",
+            dir.display()
+        );
         let read: anyhow::Result<HashMap<_, _>> = files
             .into_par_iter()
             .map(|(name, path)| {
@@ -54,7 +66,12 @@ impl Site {
         let assets: anyhow::Result<HashMap<_, _>> = read
             .par_iter()
             .filter(|(name, _)| !is_form(name, &read))
-            .map(|(name, bytes)| Ok((name.clone(), Asset::new(name, bytes.clone(), built_forms(name, bytes, &read))?)))
+            .map(|(name, bytes)| {
+                Ok((
+                    name.clone(),
+                    Asset::new(name, bytes.clone(), built_forms(name, bytes, &read))?,
+                ))
+            })
             .collect();
         Ok(Self { assets: assets? })
     }
@@ -78,10 +95,26 @@ impl Asset {
         if compressible && forms.is_empty() {
             forms.extend(gzip(&bytes)?);
         }
-        let policy = media_type.starts_with("text/html").then(|| policy(&bytes)).transpose()?;
-        let caching = if is_hashed(name) { Caching::Immutable } else { Caching::Revalidate };
+        let policy = media_type
+            .starts_with("text/html")
+            .then(|| policy(&bytes))
+            .transpose()?;
+        let caching = if is_hashed(name) {
+            Caching::Immutable
+        } else {
+            Caching::Revalidate
+        };
         let etag = format!("\"{}\"", &format!("{:x}", Sha256::digest(&bytes))[..32]);
-        Ok(Self { entity: Entity { bytes, media_type, etag, caching, forms }, policy })
+        Ok(Self {
+            entity: Entity {
+                bytes,
+                media_type,
+                etag,
+                caching,
+                forms,
+            },
+            policy,
+        })
     }
 
     fn respond(&self, request: &HeaderMap) -> Response {
@@ -132,10 +165,16 @@ fn built_forms(name: &str, bytes: &Bytes, files: &HashMap<String, Bytes>) -> Vec
     crc.update(bytes);
     let expected = [crc.sum().to_le_bytes(), crc.amount().to_le_bytes()].concat();
     if !gzip.ends_with(&expected) {
-        tracing::warn!(file = name, "the compressed forms are not of this file; build the page again");
+        tracing::warn!(
+            file = name,
+            "the compressed forms are not of this file; build the page again"
+        );
         return Vec::new();
     }
-    Coding::ALL.into_iter().filter_map(|coding| Some((coding, form(coding)?.clone()))).collect()
+    Coding::ALL
+        .into_iter()
+        .filter_map(|coding| Some((coding, form(coding)?.clone())))
+        .collect()
 }
 
 /// Whether the build put a hash of the content into the path: into a folder's name, as in `wasm/0123456789ab/web.js`, or

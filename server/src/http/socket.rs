@@ -53,8 +53,17 @@ enum Phase {
 
 impl Activity {
     pub(super) fn new() -> Arc<Self> {
-        let state = State { phase: Phase::Head, since: Instant::now(), unwritten: None, evicted: false };
-        Arc::new(Self { state: Mutex::new(state), began: Notify::new(), evicted: Notify::new() })
+        let state = State {
+            phase: Phase::Head,
+            since: Instant::now(),
+            unwritten: None,
+            evicted: false,
+        };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            began: Notify::new(),
+            evicted: Notify::new(),
+        })
     }
 
     /// Notes that a request is being answered until the guard is dropped.
@@ -161,7 +170,10 @@ pub(super) async fn abandoned(stream: &TcpStream, activity: &Activity) {
         while !activity.is_busy() {
             activity.began.notified().await;
         }
-        let closed = stream.ready(Interest::READABLE).await.is_ok_and(|ready| ready.is_read_closed());
+        let closed = stream
+            .ready(Interest::READABLE)
+            .await
+            .is_ok_and(|ready| ready.is_read_closed());
         if closed && activity.is_busy() {
             return;
         }

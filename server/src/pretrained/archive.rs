@@ -20,8 +20,11 @@ const PARALLEL: &str = "module.";
 /// # Errors
 /// If the file is damaged or holds no dictionary of tensors.
 pub(super) fn to_safetensors(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let (pickle, mut blocks) =
-        if bytes.starts_with(b"PK") { Blocks::of_archive(bytes)? } else { Blocks::of_row(bytes)? };
+    let (pickle, mut blocks) = if bytes.starts_with(b"PK") {
+        Blocks::of_archive(bytes)?
+    } else {
+        Blocks::of_row(bytes)?
+    };
     let tensors = state_dict(pickle.root())?;
     // Tensors may share a block, but a few bytes must not become many.
     let limit = bytes.len().saturating_mul(2);
@@ -52,12 +55,19 @@ fn state_dict(root: Item<'_>) -> anyhow::Result<BTreeMap<&str, &Tensor>> {
         None if tensors(&entries) => entries,
         None => {
             let keys: Vec<&str> = entries.iter().take(8).map(|(key, _)| *key).collect();
-            bail!("there is no tensor in it, nor under {}; its entries are {}", WRAPPERS.join(", "), keys.join(", "))
+            bail!(
+                "there is no tensor in it, nor under {}; its entries are {}",
+                WRAPPERS.join(", "),
+                keys.join(", ")
+            )
         }
     };
     let parallel = state.iter().all(|(key, _)| key.starts_with(PARALLEL));
     let skipped = if parallel { PARALLEL.len() } else { 0 };
-    Ok(state.into_iter().filter_map(|(key, item)| Some((&key[skipped..], item.as_tensor()?))).collect())
+    Ok(state
+        .into_iter()
+        .filter_map(|(key, item)| Some((&key[skipped..], item.as_tensor()?)))
+        .collect())
 }
 
 /// Element type and bytes of an element.
@@ -81,17 +91,27 @@ fn element(kind: &str) -> anyhow::Result<(Dtype, usize)> {
 
 /// The tensor's elements in row-major order, at most `limit` bytes.
 fn dense(tensor: &Tensor, limit: usize, blocks: &mut Blocks<'_>) -> anyhow::Result<(Dtype, Vec<u8>)> {
-    let Tensor { storage, offset, shape, stride } = tensor;
+    let Tensor {
+        storage,
+        offset,
+        shape,
+        stride,
+    } = tensor;
     let (dtype, size) = element(&storage.kind)?;
-    let count = shape.iter().try_fold(1_usize, |count, side| count.checked_mul(*side)).context("it is too large")?;
+    let count = shape
+        .iter()
+        .try_fold(1_usize, |count, side| count.checked_mul(*side))
+        .context("it is too large")?;
     if count == 0 {
         return Ok((dtype, Vec::new()));
     }
-    let last = shape
-        .iter()
-        .zip(stride)
-        .try_fold(*offset, |last, (side, step)| (side - 1).checked_mul(*step).and_then(|far| last.checked_add(far)));
-    ensure!(last.is_some_and(|last| last < storage.length), "it reaches beyond its storage");
+    let last = shape.iter().zip(stride).try_fold(*offset, |last, (side, step)| {
+        (side - 1).checked_mul(*step).and_then(|far| last.checked_add(far))
+    });
+    ensure!(
+        last.is_some_and(|last| last < storage.length),
+        "it reaches beyond its storage"
+    );
     // A stride of 0 shows one element many times.
     let bytes = count.checked_mul(size).filter(|bytes| *bytes <= limit);
     let bytes = bytes.context("it has more elements than the file")?;
@@ -105,7 +125,11 @@ fn dense(tensor: &Tensor, limit: usize, blocks: &mut Blocks<'_>) -> anyhow::Resu
     };
     let mut from = *offset;
     while dense.len() < bytes {
-        dense.extend_from_slice(block.get(from * size..(from + run) * size).context("its storage is cut off")?);
+        dense.extend_from_slice(
+            block
+                .get(from * size..(from + run) * size)
+                .context("its storage is cut off")?,
+        );
         let mut step = run;
         for axis in (0..shape.len()).rev() {
             position[axis] += step;
@@ -123,7 +147,10 @@ fn dense(tensor: &Tensor, limit: usize, blocks: &mut Blocks<'_>) -> anyhow::Resu
 
 /// The blocks of numbers of a file.
 enum Blocks<'a> {
-    Archive { zip: ZipArchive<Cursor<&'a [u8]>>, folder: String },
+    Archive {
+        zip: ZipArchive<Cursor<&'a [u8]>>,
+        folder: String,
+    },
     Row(HashMap<String, &'a [u8]>),
 }
 
@@ -132,8 +159,12 @@ impl<'a> Blocks<'a> {
     fn of_archive(bytes: &'a [u8]) -> anyhow::Result<(Pickle, Self)> {
         const PICKLE: &str = "/data.pkl";
         let mut zip = ZipArchive::new(Cursor::new(bytes)).context("the archive is damaged or cut off")?;
-        let folder = zip.file_names().find_map(|name| name.strip_suffix(PICKLE).map(str::to_owned));
-        let Some(folder) = folder else { bail!(other_archive(zip.file_names())) };
+        let folder = zip
+            .file_names()
+            .find_map(|name| name.strip_suffix(PICKLE).map(str::to_owned));
+        let Some(folder) = folder else {
+            bail!(other_archive(zip.file_names()))
+        };
         ensure!(
             zip.index_for_name(&format!("{folder}/constants.pkl")).is_none(),
             "it is a TorchScript program and no state_dict; load it by torch.jit.load and save its state_dict()"
@@ -150,7 +181,9 @@ impl<'a> Blocks<'a> {
     fn of_row(bytes: &'a [u8]) -> anyhow::Result<(Pickle, Self)> {
         /// The pickle of PyTorch's magic number 0x1950a86a20f9469cfc6c.
         const MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
-        let mut rest = bytes.strip_prefix(MAGIC).context("it is a pickle that PyTorch did not write")?;
+        let mut rest = bytes
+            .strip_prefix(MAGIC)
+            .context("it is a pickle that PyTorch did not write")?;
         let mut next = || -> anyhow::Result<Pickle> {
             let pickle = Pickle::read(rest)?;
             rest = &rest[pickle.length..];
@@ -158,19 +191,31 @@ impl<'a> Blocks<'a> {
         };
         let (_version, machine, pickle, keys) = (next()?, next()?, next()?, next()?);
         let machine = machine.root().as_dict().unwrap_or_default();
-        let little = machine.iter().find(|(key, _)| *key == "little_endian").and_then(|(_, item)| item.as_bool());
+        let little = machine
+            .iter()
+            .find(|(key, _)| *key == "little_endian")
+            .and_then(|(_, item)| item.as_bool());
         ensure!(little == Some(true), "its numbers are not little-endian");
-        let storages: HashMap<&str, &Storage> =
-            pickle.storages().map(|storage| (storage.key.as_str(), storage)).collect();
+        let storages: HashMap<&str, &Storage> = pickle
+            .storages()
+            .map(|storage| (storage.key.as_str(), storage))
+            .collect();
         let mut blocks = HashMap::new();
         for key in keys.root().as_list().context("it has no list of blocks")? {
             let key = key.as_text().context("a block has no name")?;
-            let storage = storages.get(key).with_context(|| format!("the block '{key}' belongs to no tensor"))?;
+            let storage = storages
+                .get(key)
+                .with_context(|| format!("the block '{key}' belongs to no tensor"))?;
             let (_, size) = element(&storage.kind)?;
             let length = storage.length.checked_mul(size);
             let (head, tail) = rest.split_at_checked(8).context("it is cut off")?;
-            ensure!(head == (storage.length as u64).to_le_bytes(), "the block '{key}' has another length than said");
-            let block = length.and_then(|length| tail.split_at_checked(length)).context("it is cut off")?;
+            ensure!(
+                head == (storage.length as u64).to_le_bytes(),
+                "the block '{key}' has another length than said"
+            );
+            let block = length
+                .and_then(|length| tail.split_at_checked(length))
+                .context("it is cut off")?;
             blocks.insert(key.to_owned(), block.0);
             rest = block.1;
         }
@@ -184,7 +229,11 @@ impl<'a> Blocks<'a> {
             Self::Archive { zip, folder } => entry(zip, &format!("{folder}/data/{}", storage.key), length)?.into(),
             Self::Row(blocks) => Cow::Borrowed(blocks.get(&storage.key).copied().context("its storage is missing")?),
         };
-        ensure!(block.len() == length, "its storage has {} bytes instead of {length}", block.len());
+        ensure!(
+            block.len() == length,
+            "its storage has {} bytes instead of {length}",
+            block.len()
+        );
         Ok(block)
     }
 }
@@ -192,7 +241,11 @@ impl<'a> Blocks<'a> {
 /// What a zip archive is that PyTorch did not write, by the names of its entries.
 fn other_archive<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.filter(|name| !name.ends_with('/')).collect();
-    let with = |endings: &[&str]| names.iter().find(|name| endings.iter().any(|ending| name.ends_with(ending)));
+    let with = |endings: &[&str]| {
+        names
+            .iter()
+            .find(|name| endings.iter().any(|ending| name.ends_with(ending)))
+    };
     if let Some(name) = with(&[".pth", ".pt", ".safetensors", ".bin", ".ckpt", ".tar"]) {
         format!("it is a zip archive around '{name}'; unpack it and name that file")
     } else if with(&[".npy"]).is_some() {
@@ -201,7 +254,10 @@ fn other_archive<'a>(names: impl Iterator<Item = &'a str>) -> String {
         "it is a Keras model; convert it to safetensors under torchvision's names".to_owned()
     } else {
         let shown: Vec<&str> = names.iter().take(4).copied().collect();
-        format!("the archive has no data.pkl, so PyTorch did not write it; it has {}", shown.join(", "))
+        format!(
+            "the archive has no data.pkl, so PyTorch did not write it; it has {}",
+            shown.join(", ")
+        )
     }
 }
 
@@ -212,8 +268,13 @@ fn entry(zip: &mut ZipArchive<Cursor<&[u8]>>, name: &str, limit: usize) -> anyho
             "the archive's '{name}' cannot be read; entries that a zip program has compressed must be stored (zip -0)"
         )
     })?;
-    ensure!(file.size() <= limit as u64, "the archive's '{name}' is larger than it should be");
+    ensure!(
+        file.size() <= limit as u64,
+        "the archive's '{name}' is larger than it should be"
+    );
     let mut bytes = Vec::new();
-    file.take(limit as u64).read_to_end(&mut bytes).with_context(|| format!("the archive's '{name}' is damaged"))?;
+    file.take(limit as u64)
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("the archive's '{name}' is damaged"))?;
     Ok(bytes)
 }

@@ -40,12 +40,22 @@ const MARKS: [(usize, &[u8], &str, &str); 24] = [
     (0, b"\x93NUMPY", "a NumPy array", CONVERT),
     (0, b"GGUF", "a GGUF file of llama.cpp", CONVERT),
     (4, b"TFL3", "a TensorFlow Lite model", CONVERT),
-    (0, b"model_checkpoint_path:", "TensorFlow's list of checkpoints, which holds no weights", CONVERT),
+    (
+        0,
+        b"model_checkpoint_path:",
+        "TensorFlow's list of checkpoints, which holds no weights",
+        CONVERT,
+    ),
     // ONNX's model begins with its version and its producer, version, domain or graph.
     (2, b"\x12\x07pytorch", "an ONNX model", CONVERT),
     (2, b"\x12\x0cskl2onnx", "an ONNX model", CONVERT),
     (2, b"\x12\x07tf2onnx", "an ONNX model", CONVERT),
-    (0, b"L119547037146038801333356L\n", "a PyTorch file of pickle protocol 0, as text", SAVE_AGAIN),
+    (
+        0,
+        b"L119547037146038801333356L\n",
+        "a PyTorch file of pickle protocol 0, as text",
+        SAVE_AGAIN,
+    ),
     (0, b"\x12\x01\0\0", "an MXNet file of parameters", CONVERT),
     (0, b"\x89PNG\r\n", "a PNG picture", "name the file of weights"),
     (0, b"\xff\xd8\xff", "a JPEG picture", "name the file of weights"),
@@ -62,24 +72,37 @@ impl Foreign {
     /// What a file is, if its content shows that it can be neither weights nor a bundle's manifest.
     pub(super) fn recognise(bytes: &[u8]) -> Option<Self> {
         if bytes.is_empty() {
-            return Some(Self { what: "empty", hint: DOWNLOAD });
+            return Some(Self {
+                what: "empty",
+                hint: DOWNLOAD,
+            });
         }
         // The length of a header may begin as any mark does.
         if bytes.get(4..9) == Some(b"\0\0\0\0{") {
             return None;
         }
-        let marked = MARKS.iter().find(|(at, mark, ..)| bytes.get(*at..).is_some_and(|rest| rest.starts_with(mark)));
+        let marked = MARKS
+            .iter()
+            .find(|(at, mark, ..)| bytes.get(*at..).is_some_and(|rest| rest.starts_with(mark)));
         if let Some((_, _, what, hint)) = marked {
             return Some(Self { what, hint });
         }
         if bytes.iter().all(|byte| *byte == 0) {
-            return Some(Self { what: "nothing but zeros, as an interrupted download leaves", hint: DOWNLOAD });
+            return Some(Self {
+                what: "nothing but zeros, as an interrupted download leaves",
+                hint: DOWNLOAD,
+            });
         }
         if bytes.ends_with(TABLE_END) {
-            return Some(Self { what: "a TensorFlow checkpoint", hint: CONVERT });
+            return Some(Self {
+                what: "a TensorFlow checkpoint",
+                hint: CONVERT,
+            });
         }
         let text = beginning(bytes)?;
-        let is_page = ["<!doctype", "<html", "<head", "<body", "<?xml", "<!--"].iter().any(|tag| text.starts_with(tag));
+        let is_page = ["<!doctype", "<html", "<head", "<body", "<?xml", "<!--"]
+            .iter()
+            .any(|tag| text.starts_with(tag));
         is_page.then_some(Self {
             what: "a web page or XML, such as a server sends instead of a file",
             hint: "download the file itself: its link may need a login, or lead to a page with another link",
@@ -98,10 +121,16 @@ impl Foreign {
         let has = |word: &[u8]| bytes[..bytes.len().min(4096)].windows(word.len()).any(|at| at == word);
         match bytes {
             [0x08, version, tag, ..] if (2..=32).contains(version) && [0x12, 0x1a, 0x22, 0x3a, 0x42].contains(tag) => {
-                Some(Self { what: "an ONNX model", hint: CONVERT })
+                Some(Self {
+                    what: "an ONNX model",
+                    hint: CONVERT,
+                })
             }
             _ if has(b"Placeholder") || has(b"VarHandleOp") || has(b"saved_model") || has(b"tensorflow") => {
-                Some(Self { what: "a TensorFlow graph", hint: CONVERT })
+                Some(Self {
+                    what: "a TensorFlow graph",
+                    hint: CONVERT,
+                })
             }
             _ => None,
         }
@@ -113,5 +142,7 @@ fn beginning(bytes: &[u8]) -> Option<String> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let part = &bytes[..bytes.len().min(256)];
     let readable = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0x80..);
-    part.iter().all(readable).then(|| String::from_utf8_lossy(part).trim_start().to_lowercase())
+    part.iter()
+        .all(readable)
+        .then(|| String::from_utf8_lossy(part).trim_start().to_lowercase())
 }

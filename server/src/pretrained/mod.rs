@@ -19,7 +19,11 @@ use std::path::Path;
 /// # Errors
 /// If the file cannot be read, and as [`to_safetensors`].
 pub fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    ensure!(!path.is_dir(), "{} is a folder; name the file of weights in it", path.display());
+    ensure!(
+        !path.is_dir(),
+        "{} is a folder; name the file of weights in it",
+        path.display()
+    );
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     to_safetensors(bytes).with_context(|| format!("in {}", path.display()))
 }
@@ -63,7 +67,10 @@ fn check_safetensors(bytes: &[u8]) -> anyhow::Result<()> {
             return Err(foreign.into());
         }
         let first: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        bail!("it is neither safetensors nor PyTorch's; it begins with the bytes {}\nhint: {CUT}", first.join(" "));
+        bail!(
+            "it is neither safetensors nor PyTorch's; it begins with the bytes {}\nhint: {CUT}",
+            first.join(" ")
+        );
     }
     match (SafeTensors::deserialize(bytes), header) {
         (Ok(_), _) => Ok(()),

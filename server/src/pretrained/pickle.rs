@@ -77,25 +77,48 @@ impl<'a> Item<'a> {
     }
 
     pub(super) fn as_bool(self) -> Option<bool> {
-        if let Value::Bool(value) = self.value() { Some(*value) } else { None }
+        if let Value::Bool(value) = self.value() {
+            Some(*value)
+        } else {
+            None
+        }
     }
 
     pub(super) fn as_text(self) -> Option<&'a str> {
-        if let Value::Text(text) = self.value() { Some(text) } else { None }
+        if let Value::Text(text) = self.value() {
+            Some(text)
+        } else {
+            None
+        }
     }
 
     pub(super) fn as_tensor(self) -> Option<&'a Tensor> {
-        if let Value::Tensor(tensor) = self.value() { Some(tensor) } else { None }
+        if let Value::Tensor(tensor) = self.value() {
+            Some(tensor)
+        } else {
+            None
+        }
     }
 
     pub(super) fn as_list(self) -> Option<Vec<Self>> {
-        if let Value::List(items) = self.value() { Some(items.iter().map(|at| self.to(*at)).collect()) } else { None }
+        if let Value::List(items) = self.value() {
+            Some(items.iter().map(|at| self.to(*at)).collect())
+        } else {
+            None
+        }
     }
 
     /// Entries in the file's order; a key that is no text has none.
     pub(super) fn as_dict(self) -> Option<Vec<(&'a str, Self)>> {
-        let Value::Dict(entries) = self.value() else { return None };
-        Some(entries.iter().filter_map(|(key, value)| Some((self.to(*key).as_text()?, self.to(*value)))).collect())
+        let Value::Dict(entries) = self.value() else {
+            return None;
+        };
+        Some(
+            entries
+                .iter()
+                .filter_map(|(key, value)| Some((self.to(*key).as_text()?, self.to(*value))))
+                .collect(),
+        )
     }
 }
 
@@ -105,20 +128,41 @@ impl Pickle {
     /// # Errors
     /// If it is cut off, malformed, or asks for anything but dictionaries of tensors.
     pub(super) fn read(bytes: &[u8]) -> anyhow::Result<Self> {
-        let mut machine =
-            Machine { bytes, at: 0, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
-        let root = machine.run().with_context(|| format!("in the pickle, before byte {}", machine.at))?;
-        Ok(Self { values: machine.values, root, length: machine.at })
+        let mut machine = Machine {
+            bytes,
+            at: 0,
+            values: Vec::new(),
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: HashMap::new(),
+        };
+        let root = machine
+            .run()
+            .with_context(|| format!("in the pickle, before byte {}", machine.at))?;
+        Ok(Self {
+            values: machine.values,
+            root,
+            length: machine.at,
+        })
     }
 
     /// What it holds.
     pub(super) fn root(&self) -> Item<'_> {
-        Item { values: &self.values, at: self.root }
+        Item {
+            values: &self.values,
+            at: self.root,
+        }
     }
 
     /// All storages that its tensors refer to.
     pub(super) fn storages(&self) -> impl Iterator<Item = &Storage> {
-        self.values.iter().filter_map(|value| if let Value::Storage(storage) = value { Some(storage) } else { None })
+        self.values.iter().filter_map(|value| {
+            if let Value::Storage(storage) = value {
+                Some(storage)
+            } else {
+                None
+            }
+        })
     }
 }
 
@@ -248,8 +292,12 @@ impl Machine<'_> {
     }
 
     fn slice(&mut self, length: u64) -> anyhow::Result<&[u8]> {
-        let end = usize::try_from(length).ok().and_then(|length| self.at.checked_add(length));
-        let slice = end.and_then(|end| self.bytes.get(self.at..end)).context("it is cut off")?;
+        let end = usize::try_from(length)
+            .ok()
+            .and_then(|length| self.at.checked_add(length));
+        let slice = end
+            .and_then(|end| self.bytes.get(self.at..end))
+            .context("it is cut off")?;
         self.at += slice.len();
         Ok(slice)
     }
@@ -263,13 +311,17 @@ impl Machine<'_> {
     fn line(&mut self) -> anyhow::Result<String> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let length = rest.iter().position(|byte| *byte == b'\n').context("it is cut off")?;
-        let line = std::str::from_utf8(&rest[..length]).context("a name is no text")?.to_owned();
+        let line = std::str::from_utf8(&rest[..length])
+            .context("a name is no text")?
+            .to_owned();
         self.at += length + 1;
         Ok(line)
     }
 
     fn text(&mut self, length: u64) -> anyhow::Result<()> {
-        let text = std::str::from_utf8(self.slice(length)?).context("a text is not UTF-8")?.to_owned();
+        let text = std::str::from_utf8(self.slice(length)?)
+            .context("a text is not UTF-8")?
+            .to_owned();
         self.push(Value::Text(text));
         Ok(())
     }
@@ -298,7 +350,10 @@ impl Machine<'_> {
     fn pop(&mut self) -> anyhow::Result<Ref> {
         // What stands below a mark belongs to somebody else.
         let floor = self.marks.last().copied().unwrap_or(0);
-        ensure!(self.stack.len() > floor, "it takes more from its stack than it put there");
+        ensure!(
+            self.stack.len() > floor,
+            "it takes more from its stack than it put there"
+        );
         self.stack.pop().context("its stack is empty")
     }
 
@@ -331,7 +386,9 @@ impl Machine<'_> {
 
     fn append(&mut self, items: Vec<Ref>) -> anyhow::Result<()> {
         let top = self.top()?;
-        let Value::List(list) = &mut self.values[top] else { bail!("it appends to what is no list") };
+        let Value::List(list) = &mut self.values[top] else {
+            bail!("it appends to what is no list")
+        };
         list.extend(items);
         Ok(())
     }
@@ -339,21 +396,33 @@ impl Machine<'_> {
     fn insert(&mut self, items: &[Ref]) -> anyhow::Result<()> {
         ensure!(items.len().is_multiple_of(2), "a dictionary has a key without a value");
         let top = self.top()?;
-        let Value::Dict(dict) = &mut self.values[top] else { bail!("it sets an entry of what is no dictionary") };
+        let Value::Dict(dict) = &mut self.values[top] else {
+            bail!("it sets an entry of what is no dictionary")
+        };
         dict.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
         Ok(())
     }
 
     fn text_of(&self, at: Ref) -> anyhow::Result<&str> {
-        if let Value::Text(text) = &self.values[at] { Ok(text) } else { bail!("a text is missing") }
+        if let Value::Text(text) = &self.values[at] {
+            Ok(text)
+        } else {
+            bail!("a text is missing")
+        }
     }
 
     fn tuple_of(&self, at: Ref) -> anyhow::Result<&[Ref]> {
-        if let Value::Tuple(items) = &self.values[at] { Ok(items) } else { bail!("a tuple is missing") }
+        if let Value::Tuple(items) = &self.values[at] {
+            Ok(items)
+        } else {
+            bail!("a tuple is missing")
+        }
     }
 
     fn size_of(&self, at: Ref) -> anyhow::Result<usize> {
-        let Value::Int(value) = self.values[at] else { bail!("a size is missing") };
+        let Value::Int(value) = self.values[at] else {
+            bail!("a size is missing")
+        };
         usize::try_from(value).context("a size is negative")
     }
 
@@ -364,12 +433,26 @@ impl Machine<'_> {
     /// `("storage", type, key, device, length)`, and in old files a view into another storage, which none has.
     fn persistent(&mut self) -> anyhow::Result<()> {
         let id = self.pop()?;
-        let [tag, kind, key, _, length, view @ ..] = self.tuple_of(id)? else { bail!("a storage is malformed") };
-        ensure!(self.text_of(*tag)? == "storage", "it refers to an object outside that is no storage");
-        let Value::Global(kind) = &self.values[*kind] else { bail!("a storage has no type") };
-        ensure!(view.iter().all(|at| matches!(self.values[*at], Value::Other)), "a storage is a view into another one");
+        let [tag, kind, key, _, length, view @ ..] = self.tuple_of(id)? else {
+            bail!("a storage is malformed")
+        };
+        ensure!(
+            self.text_of(*tag)? == "storage",
+            "it refers to an object outside that is no storage"
+        );
+        let Value::Global(kind) = &self.values[*kind] else {
+            bail!("a storage has no type")
+        };
+        ensure!(
+            view.iter().all(|at| matches!(self.values[*at], Value::Other)),
+            "a storage is a view into another one"
+        );
         let kind = kind.strip_prefix("torch.").unwrap_or(kind).to_owned();
-        let storage = Storage { kind, key: self.text_of(*key)?.to_owned(), length: self.size_of(*length)? };
+        let storage = Storage {
+            kind,
+            key: self.text_of(*key)?.to_owned(),
+            length: self.size_of(*length)?,
+        };
         self.push(Value::Storage(storage));
         Ok(())
     }
@@ -377,13 +460,17 @@ impl Machine<'_> {
     /// The few calls that make a state_dict; nothing is called, the result is written down.
     fn call(&mut self) -> anyhow::Result<()> {
         let (arguments, callee) = (self.pop()?, self.pop()?);
-        let Value::Global(callee) = &self.values[callee] else { bail!("it calls what is no function") };
+        let Value::Global(callee) = &self.values[callee] else {
+            bail!("it calls what is no function")
+        };
         let arguments = self.tuple_of(arguments)?;
         match (callee.as_str(), arguments) {
             ("collections.OrderedDict", []) => self.push(Value::Dict(Vec::new())),
             // As Python 2 wrote it: a list of pairs.
             ("collections.OrderedDict", [pairs]) => {
-                let Value::List(pairs) = &self.values[*pairs] else { bail!("a dictionary has no list of entries") };
+                let Value::List(pairs) = &self.values[*pairs] else {
+                    bail!("a dictionary has no list of entries")
+                };
                 let pair = |at: &Ref| match &self.values[*at] {
                     Value::Tuple(pair) | Value::List(pair) if pair.len() == 2 => Ok((pair[0], pair[1])),
                     _ => bail!("a dictionary has a key without a value"),
@@ -395,10 +482,17 @@ impl Machine<'_> {
                 "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor",
                 [storage, offset, shape, stride, ..],
             ) => {
-                let Value::Storage(storage) = &self.values[*storage] else { bail!("a tensor has no storage") };
+                let Value::Storage(storage) = &self.values[*storage] else {
+                    bail!("a tensor has no storage")
+                };
                 let (shape, stride) = (self.sizes_of(*shape)?, self.sizes_of(*stride)?);
                 ensure!(shape.len() == stride.len(), "a tensor has a stride too many or too few");
-                let tensor = Tensor { storage: storage.clone(), offset: self.size_of(*offset)?, shape, stride };
+                let tensor = Tensor {
+                    storage: storage.clone(),
+                    offset: self.size_of(*offset)?,
+                    shape,
+                    stride,
+                };
                 self.push(Value::Tensor(tensor));
             }
             ("torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state", [tensor, ..]) => {

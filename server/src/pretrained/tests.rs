@@ -24,7 +24,12 @@ fn number(number: usize) -> Vec<u8> {
 }
 
 fn tuple(items: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
-    [b"(".to_vec(), items.into_iter().collect::<Vec<_>>().concat(), b"t".to_vec()].concat()
+    [
+        b"(".to_vec(),
+        items.into_iter().collect::<Vec<_>>().concat(),
+        b"t".to_vec(),
+    ]
+    .concat()
 }
 
 /// The archive of `{"w": tensor}` with another entry beside it, if `beside` names one.
@@ -75,30 +80,66 @@ fn tensors_are_read_in_their_own_order_whatever_their_strides() {
             counted(),
             vec![0., 2., 4., 1., 3., 5., 6., 8., 10., 7., 9., 11.],
         ),
-        ("transposed", &[3, 2], &[1, 3], 0, 24, counted(), vec![0., 3., 1., 4., 2., 5.]),
+        (
+            "transposed",
+            &[3, 2],
+            &[1, 3],
+            0,
+            24,
+            counted(),
+            vec![0., 3., 1., 4., 2., 5.],
+        ),
         ("every other", &[4], &[2], 3, 24, counted(), vec![3., 5., 7., 9.]),
         ("expanded", &[3], &[0], 1, 2, floats([7., 8.]), vec![8., 8., 8.]),
-        ("expanded rows", &[2, 3], &[0, 1], 0, 3, floats([1., 2., 3.]), vec![1., 2., 3., 1., 2., 3.]),
+        (
+            "expanded rows",
+            &[2, 3],
+            &[0, 1],
+            0,
+            3,
+            floats([1., 2., 3.]),
+            vec![1., 2., 3., 1., 2., 3.],
+        ),
         ("a single value", &[], &[], 2, 24, counted(), vec![2.]),
     ];
     for (name, shape, stride, offset, elements, bytes, expected) in cases {
-        let stored = Stored { kind: "FloatStorage", shape, stride, offset, elements, bytes };
+        let stored = Stored {
+            kind: "FloatStorage",
+            shape,
+            stride,
+            offset,
+            elements,
+            bytes,
+        };
         let file = to_safetensors(archive(&stored, None)).unwrap_or_else(|error| panic!("{name}: {error:#}"));
         let file = SafeTensors::deserialize(&file).expect("safetensors");
         let tensor = file.tensor("w").expect("the tensor");
-        assert_eq!((tensor.shape(), tensor.data()), (shape, &floats(expected)[..]), "{name}");
+        assert_eq!(
+            (tensor.shape(), tensor.data()),
+            (shape, &floats(expected)[..]),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn files_of_other_kinds_are_named_with_what_to_do() {
-    let stored =
-        || Stored { kind: "FloatStorage", shape: &[2], stride: &[1], offset: 0, elements: 2, bytes: floats([1., 2.]) };
+    let stored = || Stored {
+        kind: "FloatStorage",
+        shape: &[2],
+        stride: &[1],
+        offset: 0,
+        elements: 2,
+        bytes: floats([1., 2.]),
+    };
     let good = to_safetensors(archive(&stored(), None)).expect("reads");
     let of_names = |name: &str| {
         let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        zip.start_file(name, SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored))
-            .expect("an entry");
+        zip.start_file(
+            name,
+            SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored),
+        )
+        .expect("an entry");
         zip.finish().expect("a whole archive").into_inner()
     };
     let tar = [vec![0; 257], b"ustar".to_vec(), vec![0; 250]].concat();
@@ -106,12 +147,24 @@ fn files_of_other_kinds_are_named_with_what_to_do() {
     for (bytes, said) in [
         (Vec::new(), "it is empty"),
         (vec![0; 4096], "nothing but zeros"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n".to_vec(), "Git LFS pointer"),
-        (b"version https://git-lfs.github.com/spec/v1\r\noid sha256:0\r\n".to_vec(), "git lfs pull"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n".to_vec(),
+            "Git LFS pointer",
+        ),
+        (
+            b"version https://git-lfs.github.com/spec/v1\r\noid sha256:0\r\n".to_vec(),
+            "git lfs pull",
+        ),
         (b"\n  <!DOCTYPE html>\n<html>".to_vec(), "a web page"),
         (b"\xef\xbb\xbf<HTML><body>".to_vec(), "a web page"),
-        (b"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>".to_vec(), "a web page or XML"),
-        (b"{\"error\":\"Repository not found\"}".to_vec(), "a server's error message"),
+        (
+            b"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>".to_vec(),
+            "a web page or XML",
+        ),
+        (
+            b"{\"error\":\"Repository not found\"}".to_vec(),
+            "a server's error message",
+        ),
         (b"{\n \"metadata\": {}, \"weight_map\": {}}".to_vec(), "text, such as"),
         (b"Not Found\n".to_vec(), "text, such as"),
         (b"\x1f\x8b\x08\0\0\0\0\0\0\x03".to_vec(), "compressed by gzip"),
@@ -120,8 +173,14 @@ fn files_of_other_kinds_are_named_with_what_to_do() {
         (b"\x08\x07\x12\x07pytorch\x1a\x032.1".to_vec(), "an ONNX model"),
         (b"\x08\x08\x3a\x90\x80\x01\x0a\x10conv1".to_vec(), "an ONNX model"),
         (table, "a TensorFlow checkpoint"),
-        (b"model_checkpoint_path: \"model.ckpt-1\"\n".to_vec(), "TensorFlow's list of checkpoints"),
-        (b"\x0a\x2d\x0a\x05input\x12\x0bPlaceholder\0".to_vec(), "a TensorFlow graph"),
+        (
+            b"model_checkpoint_path: \"model.ckpt-1\"\n".to_vec(),
+            "TensorFlow's list of checkpoints",
+        ),
+        (
+            b"\x0a\x2d\x0a\x05input\x12\x0bPlaceholder\0".to_vec(),
+            "a TensorFlow graph",
+        ),
         (b"L119547037146038801333356L\n.".to_vec(), "pickle protocol 0"),
         (b"\x01\x02\x03".to_vec(), "begins with the bytes 01 02 03"),
         (good[..good.len() - 1].to_vec(), "safetensors file that is cut off"),
@@ -130,8 +189,27 @@ fn files_of_other_kinds_are_named_with_what_to_do() {
         (of_names("weight.npy"), "a NumPy archive"),
         (of_names("readme.md"), "it has readme.md"),
         (archive(&stored(), Some("m/constants.pkl")), "a TorchScript program"),
-        (archive(&Stored { kind: "Float8_e4m3fnStorage", ..stored() }, None), "of the type 'Float8_e4m3fnStorage'"),
-        (archive(&Stored { shape: &[1 << 30], stride: &[0], ..stored() }, None), "more elements than the file"),
+        (
+            archive(
+                &Stored {
+                    kind: "Float8_e4m3fnStorage",
+                    ..stored()
+                },
+                None,
+            ),
+            "of the type 'Float8_e4m3fnStorage'",
+        ),
+        (
+            archive(
+                &Stored {
+                    shape: &[1 << 30],
+                    stride: &[0],
+                    ..stored()
+                },
+                None,
+            ),
+            "more elements than the file",
+        ),
     ] {
         let error = format!("{:#}", to_safetensors(bytes).expect_err(said));
         assert!(error.contains(said) && error.contains("hint"), "{said}: {error}");

@@ -17,7 +17,11 @@ impl Arm {
         let upper = 0.53;
         let lerp = |a: (f32, f32), b: (f32, f32), t: f32| (a.0 + (b.0 - a.0) * t, a.1 + (b.1 - a.1) * t);
         let point = |t: f32| {
-            if t < upper { lerp(s, e, t / upper) } else { lerp(e, w, (t - upper) / (1.0 - upper)) }
+            if t < upper {
+                lerp(s, e, t / upper)
+            } else {
+                lerp(e, w, (t - upper) / (1.0 - upper))
+            }
         };
         let soft = 0.08;
         let (a, b) = (point((t - soft).max(-0.2)), point((t + soft).min(1.2)));
@@ -65,7 +69,14 @@ impl Body {
     pub(crate) fn mannequin(dice: &mut Dice) -> Self {
         let out = dice.range(0.27, 0.40);
         let arm = Arm::posed(out, (out * 0.75, 1.0));
-        Self { shoulder: 19.0, bust: 16.6, waist: 13.4, hip: 17.6, arms: [arm, arm], stance: 8.0 }
+        Self {
+            shoulder: 19.0,
+            bust: 16.6,
+            waist: 13.4,
+            hip: 17.6,
+            arms: [arm, arm],
+            stance: 8.0,
+        }
     }
 
     /// A customer.

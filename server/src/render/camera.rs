@@ -28,7 +28,14 @@ pub(crate) struct Shot {
 impl Camera {
     /// Upright and centred.
     pub(crate) fn straight() -> Self {
-        Self { cos: 1.0, sin: 0.0, zoom: 1.0, shift: (0.0, 0.0), tilt: (0.0, 0.0), shadow: (0.0, 0.0, 0.0) }
+        Self {
+            cos: 1.0,
+            sin: 0.0,
+            zoom: 1.0,
+            shift: (0.0, 0.0),
+            tilt: (0.0, 0.0),
+            shadow: (0.0, 0.0, 0.0),
+        }
     }
 
     /// As a customer holds it; things that lie flat are turned further than people.
@@ -49,7 +56,10 @@ impl Camera {
     fn back(&self, x: f32, y: f32) -> (f32, f32) {
         let w = 1.0 + self.tilt.0 * x + self.tilt.1 * y;
         let (x, y) = ((x - self.shift.0) / w, (y - self.shift.1) / w);
-        ((x * self.cos + y * self.sin) / self.zoom, (y * self.cos - x * self.sin) / self.zoom)
+        (
+            (x * self.cos + y * self.sin) / self.zoom,
+            (y * self.cos - x * self.sin) / self.zoom,
+        )
     }
 
     /// Takes the picture.
@@ -86,7 +96,10 @@ impl Camera {
         if self.shadow.2 > 0.0 {
             let mut dark: Vec<f32> = layer.iter().map(|p| p[3]).collect();
             blur(&mut dark, size, size, (size as f32 * 0.016).max(1.0) as usize, 2);
-            let (dx, dy) = ((self.shadow.0 * size as f32) as isize, (self.shadow.1 * size as f32) as isize);
+            let (dx, dy) = (
+                (self.shadow.0 * size as f32) as isize,
+                (self.shadow.1 * size as f32) as isize,
+            );
             for j in 0..size as isize {
                 for i in 0..size as isize {
                     let (x, y) = (i - dx, j - dy);
@@ -149,19 +162,30 @@ impl Shot {
         let exposure = dice.range(0.72, 1.20);
         let warm = dice.bell() * 0.09;
         let tint = dice.bell() * 0.03;
-        let cast = [exposure * (1.0 + warm), exposure * (1.0 + tint), exposure * (1.0 - warm)];
+        let cast = [
+            exposure * (1.0 + warm),
+            exposure * (1.0 + tint),
+            exposure * (1.0 - warm),
+        ];
         let vignette = dice.range(0.0, 0.35);
         let haze = dice.range(0.0, 0.02);
         let (gx, gy) = (dice.range(-0.25, 0.25), dice.range(-0.25, 0.25));
         for (i, p) in self.rgb.iter_mut().enumerate() {
-            let (x, y) = ((i % size) as f32 / size as f32 - 0.5, (i / size) as f32 / size as f32 - 0.5);
+            let (x, y) = (
+                (i % size) as f32 / size as f32 - 0.5,
+                (i / size) as f32 / size as f32 - 0.5,
+            );
             let k = (1.0 - vignette * (x * x + y * y)) * (1.0 + gx * x + gy * y);
             for c in 0..3 {
                 p[c] = p[c] * cast[c] * k * (1.0 - haze) + haze;
             }
         }
         let r = size as f32 / 256.0;
-        let soft = if dice.chance(0.3) { (dice.range(0.8, 1.6) * r) as usize } else { 0 };
+        let soft = if dice.chance(0.3) {
+            (dice.range(0.8, 1.6) * r) as usize
+        } else {
+            0
+        };
         if soft > 0 {
             let mut plane = vec![0.0; size * size];
             for c in 0..3 {
@@ -180,13 +204,20 @@ impl Shot {
             let grain = (lattice(i as i32, 1, seed) + lattice(i as i32, 2, seed) - 1.0) * noise;
             let colour = (lattice(i as i32, 3, seed) - 0.5) * noise * 0.5;
             let level = 0.25 + p[1].max(0.0).sqrt();
-            *p = [p[0] + (grain + colour) * level, p[1] + grain * level, p[2] + (grain - colour) * level];
+            *p = [
+                p[0] + (grain + colour) * level,
+                p[1] + grain * level,
+                p[2] + (grain - colour) * level,
+            ];
         }
         self.quality = dice.range(52.0, 94.0) as u8;
     }
 
     /// sRGB bytes, row by row.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.rgb.iter().flat_map(|p| p.map(|v| (v.clamp(0.0, 1.0).sqrt() * 255.0 + 0.5) as u8)).collect()
+        self.rgb
+            .iter()
+            .flat_map(|p| p.map(|v| (v.clamp(0.0, 1.0).sqrt() * 255.0 + 0.5) as u8))
+            .collect()
     }
 }

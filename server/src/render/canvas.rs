@@ -20,7 +20,10 @@ impl Light {
     /// A lamp from this side; `x` and `y` in `[-1, 1]`.
     pub(crate) fn from(x: f32, y: f32, ambient: f32) -> Self {
         let len = (x * x + y * y + 1.0).sqrt();
-        Self { toward: [x / len, y / len, 1.0 / len], ambient }
+        Self {
+            toward: [x / len, y / len, 1.0 / len],
+            ambient,
+        }
     }
 }
 
@@ -47,7 +50,12 @@ pub(crate) struct Texel {
 impl Texel {
     /// A matt, smooth, opaque surface.
     pub(crate) fn flat(rgb: [f32; 3]) -> Self {
-        Self { rgb, height: 0.0, gloss: 0.0, cover: 1.0 }
+        Self {
+            rgb,
+            height: 0.0,
+            gloss: 0.0,
+            cover: 1.0,
+        }
     }
 }
 
@@ -73,7 +81,17 @@ pub(crate) struct Paint<'a> {
 impl<'a> Paint<'a> {
     /// Defaults: flat, a light shadow.
     pub(crate) fn new(class: Class, texel: &'a dyn Fn(f32, f32, (f32, f32)) -> Texel) -> Self {
-        Self { texel, folds: None, bulge: 0.0, edge: 1.0, cast: 0.0, reach: 1.0, class, joined: &[], within: None }
+        Self {
+            texel,
+            folds: None,
+            bulge: 0.0,
+            edge: 1.0,
+            cast: 0.0,
+            reach: 1.0,
+            class,
+            joined: &[],
+            within: None,
+        }
     }
 
     /// Rounds the shape off towards its edge.
@@ -139,7 +157,10 @@ impl Canvas {
             garment: vec![0.0; side * side],
             light,
             scale,
-            origin: (side as f32 / 2.0 - centre.0 * scale, side as f32 / 2.0 - centre.1 * scale),
+            origin: (
+                side as f32 / 2.0 - centre.0 * scale,
+                side as f32 / 2.0 - centre.1 * scale,
+            ),
             lean: 0.0,
             sway: 0.0,
         }
@@ -240,7 +261,12 @@ impl Canvas {
     fn texels(&self, cover: &[f32], height: &mut [f32], win: &Window, paint: &Paint<'_>) -> Vec<Texel> {
         let per_px = self.scale * 0.5;
         let drape = height.to_vec();
-        let empty = Texel { rgb: [0.0; 3], height: 0.0, gloss: 0.0, cover: 0.0 };
+        let empty = Texel {
+            rgb: [0.0; 3],
+            height: 0.0,
+            gloss: 0.0,
+            cover: 0.0,
+        };
         let mut texels = vec![empty; cover.len()];
         for j in 0..win.h {
             let cy = ((win.y + j) as f32 + 0.5 - self.origin.1) / self.scale;
@@ -254,8 +280,10 @@ impl Canvas {
                 let cx = ((win.x + i) as f32 + 0.5 - self.origin.0) / self.scale - shift;
                 let slope = if paint.folds.is_some() {
                     let (l, r) = (drape[k - usize::from(i > 0)], drape[k + usize::from(i + 1 < win.w)]);
-                    let (u, d) =
-                        (drape[k - if j > 0 { win.w } else { 0 }], drape[k + if j + 1 < win.h { win.w } else { 0 }]);
+                    let (u, d) = (
+                        drape[k - if j > 0 { win.w } else { 0 }],
+                        drape[k + if j + 1 < win.h { win.w } else { 0 }],
+                    );
                     ((r - l) * per_px, (d - u) * per_px)
                 } else {
                     (0.0, 0.0)
@@ -288,7 +316,11 @@ impl Canvas {
                 // One-sided at the rim: outside the shape there is no height to compare with.
                 let near = |step: isize, ok: bool| {
                     let other = (k as isize + step) as usize;
-                    if ok && cover[other] > 0.0 { height[other] } else { height[k] }
+                    if ok && cover[other] > 0.0 {
+                        height[other]
+                    } else {
+                        height[k]
+                    }
                 };
                 let gx = (near(1, i + 1 < win.w) - near(-1, i > 0)) * per_px;
                 let gy = (near(win.w as isize, j + 1 < win.h) - near(-(win.w as isize), j > 0)) * per_px;
@@ -369,7 +401,15 @@ impl Canvas {
             Some(d) => path.dash(d, 1.0),
             None => Some(path),
         };
-        let Some(path) = dashed.and_then(|p| p.stroke(&Stroke { dash: None, ..stroke.clone() }, 1.0)) else {
+        let Some(path) = dashed.and_then(|p| {
+            p.stroke(
+                &Stroke {
+                    dash: None,
+                    ..stroke.clone()
+                },
+                1.0,
+            )
+        }) else {
             return;
         };
         let Some(win) = self.window(path.bounds(), 1.0) else {
@@ -412,12 +452,23 @@ impl Canvas {
 
     /// A row of stitches.
     pub(crate) fn stitches(&mut self, points: &[(f32, f32)], thread: Option<[f32; 3]>) {
-        self.line(&Outline::line(points), 0.22, thread, if thread.is_some() { 0.6 } else { 0.3 }, Some((0.55, 0.4)));
+        self.line(
+            &Outline::line(points),
+            0.22,
+            thread,
+            if thread.is_some() { 0.6 } else { 0.3 },
+            Some((0.55, 0.4)),
+        );
     }
 }
 
 fn fill(path: &Path, win: &Window) -> Option<Vec<f32>> {
     let mut mask = Mask::new(win.w as u32, win.h as u32)?;
-    mask.fill_path(path, FillRule::Winding, true, Transform::from_translate(-(win.x as f32), -(win.y as f32)));
+    mask.fill_path(
+        path,
+        FillRule::Winding,
+        true,
+        Transform::from_translate(-(win.x as f32), -(win.y as f32)),
+    );
     Some(mask.data().iter().map(|&v| f32::from(v) / 255.0).collect())
 }

@@ -30,21 +30,33 @@ pub(crate) struct Frame {
 impl Frame {
     /// Hangs straight down from the origin.
     pub(crate) fn straight(half: f32) -> Self {
-        Self { origin: (0.0, 0.0), down: (0.0, 1.0), half }
+        Self {
+            origin: (0.0, 0.0),
+            down: (0.0, 1.0),
+            half,
+        }
     }
 
     /// Lies along the line between two points.
     pub(crate) fn along(from: (f32, f32), to: (f32, f32), half: f32) -> Self {
         let (dx, dy) = (to.0 - from.0, to.1 - from.1);
         let len = (dx * dx + dy * dy).sqrt().max(1e-3);
-        Self { origin: from, down: (dx / len, dy / len), half }
+        Self {
+            origin: from,
+            down: (dx / len, dy / len),
+            half,
+        }
     }
 
     fn uv(&self, x: f32, y: f32) -> (f32, f32) {
         let (px, py) = (x - self.origin.0, y - self.origin.1);
         let u = px * self.down.1 - py * self.down.0;
         let v = px * self.down.0 + py * self.down.1;
-        let side = if self.half > 0.0 { (u / self.half).clamp(-1.2, 1.2) } else { 0.0 };
+        let side = if self.half > 0.0 {
+            (u / self.half).clamp(-1.2, 1.2)
+        } else {
+            0.0
+        };
         (u * (1.0 + 0.22 * side * side), v)
     }
 }
@@ -77,7 +89,12 @@ impl Cloth {
         if spec.garment.category() != "tops" {
             print.size *= 0.75;
         }
-        Self { fabric: spec.fabric, pattern: spec.pattern, print, seed: dice.word() as u32 }
+        Self {
+            fabric: spec.fabric,
+            pattern: spec.pattern,
+            print,
+            seed: dice.word() as u32,
+        }
     }
 
     /// The same material in one colour.
@@ -203,7 +220,12 @@ impl Cloth {
                 relief += 0.02 * grain;
             }
         }
-        Texel { rgb, height: relief, gloss, cover }
+        Texel {
+            rgb,
+            height: relief,
+            gloss,
+            cover,
+        }
     }
 }
 

@@ -47,7 +47,10 @@ pub(crate) fn render(options: &RenderOptions, progress: &(dyn Fn(usize) + Sync))
         Ok(mut entries) => entries.next().is_some(),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => false,
         Err(source) => {
-            return Err(RenderError::Io { path: out.clone(), source });
+            return Err(RenderError::Io {
+                path: out.clone(),
+                source,
+            });
         }
     };
     if occupied {
@@ -62,7 +65,11 @@ pub(crate) fn render(options: &RenderOptions, progress: &(dyn Fn(usize) + Sync))
     })?;
     write_tables(&specs, options, &work.path)?;
     work.publish(out)?;
-    Ok(RenderSummary { items: specs.len(), images: specs.len() * (1 + options.user_photos), out: out.clone() })
+    Ok(RenderSummary {
+        items: specs.len(),
+        images: specs.len() * (1 + options.user_photos),
+        out: out.clone(),
+    })
 }
 
 /// A folder beside the target that becomes the target, or goes away.
@@ -73,7 +80,9 @@ struct Staging {
 
 impl Staging {
     fn new(out: &Path) -> Result<Self, RenderError> {
-        let name = out.file_name().map_or_else(|| "shop".to_owned(), |n| n.to_string_lossy().into_owned());
+        let name = out
+            .file_name()
+            .map_or_else(|| "shop".to_owned(), |n| n.to_string_lossy().into_owned());
         let path = out.with_file_name(format!(".{name}.rendering-{}", std::process::id()));
         if path.exists() {
             fs::remove_dir_all(&path).map_err(io(&path))?;
@@ -105,14 +114,23 @@ impl Drop for Staging {
 }
 
 fn io(path: &Path) -> impl FnOnce(std::io::Error) -> RenderError + '_ {
-    move |source| RenderError::Io { path: path.to_owned(), source }
+    move |source| RenderError::Io {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 fn render_item(spec: &ItemSpec, options: &RenderOptions, root: &Path) -> Result<(), RenderError> {
     let size = options.size as usize;
     write_shot(&photo::shop(spec, size), size, root, &shop_path(spec), &shop_mask(spec))?;
     for k in 1..=options.user_photos {
-        write_shot(&photo::user(spec, k, size), size, root, &user_path(spec, k), &user_mask(spec, k))?;
+        write_shot(
+            &photo::user(spec, k, size),
+            size,
+            root,
+            &user_path(spec, k),
+            &user_mask(spec, k),
+        )?;
     }
     Ok(())
 }
@@ -123,13 +141,19 @@ fn write_shot(shot: &Shot, size: usize, root: &Path, image: &str, mask: &str) ->
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, shot.quality)
         .encode(&shot.bytes(), side, side, ExtendedColorType::Rgb8)
-        .map_err(|source| RenderError::Image { path: path.clone(), source })?;
+        .map_err(|source| RenderError::Image {
+            path: path.clone(),
+            source,
+        })?;
     fs::write(&path, &bytes).map_err(io(&path))?;
     let path = root.join(mask);
     bytes.clear();
     PngEncoder::new(&mut bytes)
         .write_image(&shot.mask, side, side, ExtendedColorType::L8)
-        .map_err(|source| RenderError::Image { path: path.clone(), source })?;
+        .map_err(|source| RenderError::Image {
+            path: path.clone(),
+            source,
+        })?;
     fs::write(&path, &bytes).map_err(io(&path))
 }
 
@@ -151,7 +175,10 @@ fn user_mask(spec: &ItemSpec, k: usize) -> String {
 
 fn write_tables(specs: &[ItemSpec], options: &RenderOptions, root: &Path) -> Result<(), RenderError> {
     let path = root.join("manifest.csv");
-    let table = |source: csv::Error| RenderError::Table { path: path.clone(), source };
+    let table = |source: csv::Error| RenderError::Table {
+        path: path.clone(),
+        source,
+    };
     let mut rows = csv::Writer::from_path(&path).map_err(table)?;
     for spec in specs {
         let labels = spec.styles.ids().join(";");
@@ -192,7 +219,10 @@ fn write_tables(specs: &[ItemSpec], options: &RenderOptions, root: &Path) -> Res
         return Ok(());
     }
     let path = root.join("samples.txt");
-    let lines: String = samples(specs).into_iter().map(|spec| user_path(spec, 1) + "\n").collect();
+    let lines: String = samples(specs)
+        .into_iter()
+        .map(|spec| user_path(spec, 1) + "\n")
+        .collect();
     fs::write(&path, lines).map_err(io(&path))
 }
 
@@ -203,7 +233,9 @@ fn samples(specs: &[ItemSpec]) -> Vec<&ItemSpec> {
         by_category.entry(spec.garment.category()).or_default().push(spec);
     }
     let mut queues: Vec<_> = by_category.into_values().collect();
-    queues.iter_mut().for_each(|queue| queue.sort_by_key(|spec| spec.split != "test"));
+    queues
+        .iter_mut()
+        .for_each(|queue| queue.sort_by_key(|spec| spec.split != "test"));
     let longest = queues.iter().map(Vec::len).max().unwrap_or(0);
     let turns = (0..longest).flat_map(|turn| queues.iter().filter_map(move |queue| queue.get(turn).copied()));
     turns.take(SAMPLES).collect()

@@ -30,7 +30,14 @@ impl Folds {
         let cell = 1.0;
         let w = ((x1 - x0) / cell) as usize + 4;
         let h = ((y1 - y0) / cell) as usize + 4;
-        Self { x0: x0 - cell, y0: y0 - cell, cell, w, h, grid: vec![0.0; w * h] }
+        Self {
+            x0: x0 - cell,
+            y0: y0 - cell,
+            cell,
+            w,
+            h,
+            grid: vec![0.0; w * h],
+        }
     }
 
     fn each(&mut self, f: impl Fn(f32, f32) -> f32) {
@@ -80,7 +87,11 @@ impl Folds {
             let d = px * -ty + py * tx - c.bow * 4.0 * t * (1.0 - t);
             let flank = if d > 0.0 { c.width } else { c.width * 2.3 };
             let k = 1.0 - (d / flank) * (d / flank);
-            if k <= 0.0 { 0.0 } else { c.height * k * k * ramp(0.0, 0.25, t) * ramp(0.0, 0.5, 1.0 - t) }
+            if k <= 0.0 {
+                0.0
+            } else {
+                c.height * k * k * ramp(0.0, 0.25, t) * ramp(0.0, 0.5, 1.0 - t)
+            }
         });
     }
 

@@ -45,7 +45,11 @@ pub(crate) fn ramp(low: f32, high: f32, x: f32) -> f32 {
 /// A sine-like wave of period 1 in `[-1, 1]`, made of two parabolas.
 pub(crate) fn wave(x: f32) -> f32 {
     let t = x - x.floor();
-    if t < 0.5 { 16.0 * t * (0.5 - t) } else { -16.0 * (t - 0.5) * (1.0 - t) }
+    if t < 0.5 {
+        16.0 * t * (0.5 - t)
+    } else {
+        -16.0 * (t - 0.5) * (1.0 - t)
+    }
 }
 
 /// The distance of `x` to the nearest integer, in `[0, 0.5]`.
@@ -56,7 +60,11 @@ pub(crate) fn saw(x: f32) -> f32 {
 
 /// `a` where `t` is 0, `b` where it is 1.
 pub(crate) fn blend(a: [f32; 3], b: [f32; 3], t: f32) -> [f32; 3] {
-    [a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t, a[2] + (b[2] - a[2]) * t]
+    [
+        a[0] + (b[0] - a[0]) * t,
+        a[1] + (b[1] - a[1]) * t,
+        a[2] + (b[2] - a[2]) * t,
+    ]
 }
 
 /// `a` with its brightness multiplied.

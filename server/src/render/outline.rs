@@ -46,7 +46,11 @@ impl Outline {
         let mut o = Self::new().open();
         let last = points.len().saturating_sub(1);
         for (i, &(x, y)) in points.iter().enumerate() {
-            o.knots.push(Knot { x, y, corner: i == 0 || i == last });
+            o.knots.push(Knot {
+                x,
+                y,
+                corner: i == 0 || i == last,
+            });
         }
         o
     }
@@ -56,7 +60,10 @@ impl Outline {
         for i in (0..self.knots.len()).rev() {
             let k = self.knots[i];
             if (k.x - axis).abs() > 0.05 {
-                self.knots.push(Knot { x: 2.0 * axis - k.x, ..k });
+                self.knots.push(Knot {
+                    x: 2.0 * axis - k.x,
+                    ..k
+                });
             }
         }
         self
@@ -75,7 +82,16 @@ impl Outline {
     pub(crate) fn ellipse(cx: f32, cy: f32, rx: f32, ry: f32) -> Self {
         const D: f32 = std::f32::consts::FRAC_1_SQRT_2;
         let mut o = Self::new();
-        for (dx, dy) in [(1.0, 0.0), (D, D), (0.0, 1.0), (-D, D), (-1.0, 0.0), (-D, -D), (0.0, -1.0), (D, -D)] {
+        for (dx, dy) in [
+            (1.0, 0.0),
+            (D, D),
+            (0.0, 1.0),
+            (-D, D),
+            (-1.0, 0.0),
+            (-D, -D),
+            (0.0, -1.0),
+            (D, -D),
+        ] {
             o = o.via(cx + rx * dx, cy + ry * dy);
         }
         o
@@ -113,11 +129,19 @@ impl Outline {
         let mut o = Self::new();
         for i in 0..n {
             let (x, y) = side(i, 1.0);
-            o.knots.push(Knot { x, y, corner: i == 0 || i == n - 1 });
+            o.knots.push(Knot {
+                x,
+                y,
+                corner: i == 0 || i == n - 1,
+            });
         }
         for i in (0..n).rev() {
             let (x, y) = side(i, -1.0);
-            o.knots.push(Knot { x, y, corner: i == 0 || i == n - 1 });
+            o.knots.push(Knot {
+                x,
+                y,
+                corner: i == 0 || i == n - 1,
+            });
         }
         o
     }

@@ -108,7 +108,9 @@ impl Palette {
     /// The colours a garment's ground is drawn from.
     pub(crate) fn grounds(self) -> &'static [Colour] {
         match self {
-            Self::Muted => &[WHITE, IVORY, CHARCOAL, NAVY, CAMEL, POWDER, GREY, WINE, BLACK, BEIGE, TEAL],
+            Self::Muted => &[
+                WHITE, IVORY, CHARCOAL, NAVY, CAMEL, POWDER, GREY, WINE, BLACK, BEIGE, TEAL,
+            ],
             Self::Pale => &[WHITE, IVORY, POWDER, BLUSH, LILAC, MINT, LEMON, OATMEAL, SKY],
             Self::Bold => &[RED, BLACK, COBALT, CAMEL, FOREST, FUCHSIA, ORANGE, PURPLE, MUSTARD],
             Self::Neutral => &[WHITE, BLACK, GREY, BEIGE, CHARCOAL, OATMEAL, IVORY],

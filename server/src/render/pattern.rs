@@ -78,7 +78,11 @@ fn stripe(p: &Print, v: f32) -> [f32; 3] {
     let (period, half) = [(2.6, 0.22), (4.4, 0.25), (6.5, 0.16), (1.7, 0.25)][p.variant];
     let t = v / (period * p.size);
     let rgb = blend(p.ground, p.second, band(t, half, 0.03));
-    if p.variant == 2 { blend(rgb, p.third, band(t + 0.5, 0.05, 0.02)) } else { rgb }
+    if p.variant == 2 {
+        blend(rgb, p.third, band(t + 0.5, 0.05, 0.02))
+    } else {
+        rgb
+    }
 }
 
 /// The colour of one thread of a tartan at a fraction of the sett.
@@ -223,7 +227,11 @@ fn folk(p: &Print, u: f32, v: f32) -> [f32; 3] {
         }
     } else if (t - 0.42).abs() < 0.055 {
         let h = (t - 0.42) / 0.055;
-        if (h - (zig * 2.0 - 1.0)).abs() < 0.55 { p.third } else { p.ground }
+        if (h - (zig * 2.0 - 1.0)).abs() < 0.55 {
+            p.third
+        } else {
+            p.ground
+        }
     } else if (t - 0.62).abs() < 0.10 {
         let h = ((t - 0.62) / 0.10).abs();
         let d = h + (1.0 - zig) * 1.1;

@@ -11,8 +11,12 @@ use super::palette::linear;
 use super::pattern::Print;
 use super::random::Dice;
 
-const SKIN: [u32; 9] = [0xF6DCC8, 0xF0CDB2, 0xE8BE9E, 0xDDAE88, 0xC99470, 0xAE7A55, 0x8E5D3D, 0x6C442C, 0x4D3022];
-const HAIR: [u32; 8] = [0x17130F, 0x241A14, 0x3A2618, 0x583820, 0x7A5230, 0xA87B45, 0xC9A468, 0x6B6764];
+const SKIN: [u32; 9] = [
+    0xF6DCC8, 0xF0CDB2, 0xE8BE9E, 0xDDAE88, 0xC99470, 0xAE7A55, 0x8E5D3D, 0x6C442C, 0x4D3022,
+];
+const HAIR: [u32; 8] = [
+    0x17130F, 0x241A14, 0x3A2618, 0x583820, 0x7A5230, 0xA87B45, 0xC9A468, 0x6B6764,
+];
 
 /// Clothes of a customer below the waist.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,8 +41,20 @@ pub(crate) struct Person {
 }
 
 fn plain(fabric: Fabric, rgb: [f32; 3], seed: u32) -> Cloth {
-    let print = Print { ground: rgb, second: rgb, third: rgb, size: 1.0, variant: 0, seed };
-    Cloth { fabric, pattern: Pattern::Plain, print, seed }
+    let print = Print {
+        ground: rgb,
+        second: rgb,
+        third: rgb,
+        size: 1.0,
+        variant: 0,
+        seed,
+    };
+    Cloth {
+        fabric,
+        pattern: Pattern::Plain,
+        print,
+        seed,
+    }
 }
 
 impl Person {
@@ -48,12 +64,25 @@ impl Person {
         let below = if dice.chance(0.68) {
             Below::Trousers {
                 wide: dice.range(0.0, 4.5),
-                length: if dice.chance(0.14) { dice.range(84.0, 98.0) } else { dice.range(138.0, 152.0) },
+                length: if dice.chance(0.14) {
+                    dice.range(84.0, 98.0)
+                } else {
+                    dice.range(138.0, 152.0)
+                },
             }
         } else {
-            Below::Skirt { length: dice.range(86.0, 128.0), flare: dice.range(1.0, 12.0) }
+            Below::Skirt {
+                length: dice.range(86.0, 128.0),
+                flare: dice.range(1.0, 12.0),
+            }
         };
-        let fabric = dice.pick(&[Fabric::Denim, Fabric::Denim, Fabric::Cotton, Fabric::Wool, Fabric::Canvas]);
+        let fabric = dice.pick(&[
+            Fabric::Denim,
+            Fabric::Denim,
+            Fabric::Cotton,
+            Fabric::Wool,
+            Fabric::Canvas,
+        ]);
         let rgb = linear(if fabric == Fabric::Denim {
             dice.pick(&[0x3C557A, 0x53718F, 0x2A3550, 0x8AA0B8, 0x26262B])
         } else {
@@ -100,7 +129,10 @@ impl Person {
                 ])
             }
         };
-        canvas.paint(outline, &Paint::new(Class::Person, &texel).round(bulge, edge).shadow(0.35, 1.0));
+        canvas.paint(
+            outline,
+            &Paint::new(Class::Person, &texel).round(bulge, edge).shadow(0.35, 1.0),
+        );
     }
 
     /// Hair that falls behind the shoulders.
@@ -133,7 +165,10 @@ impl Person {
                 cover: 1.0,
             }
         };
-        canvas.paint(outline, &Paint::new(Class::Person, &texel).round(bulge, 3.0).shadow(0.22, 1.4));
+        canvas.paint(
+            outline,
+            &Paint::new(Class::Person, &texel).round(bulge, 3.0).shadow(0.22, 1.4),
+        );
     }
 
     /// Legs, what is worn on them, and shoes.
@@ -157,8 +192,14 @@ impl Person {
                 .via((s + 1.0) * side, ANKLE_Y + 13.0)
                 .via((s - 3.6) * side, ANKLE_Y + 10.0);
             let rgb = self.shoe;
-            let texel = |_: f32, _: f32, _: (f32, f32)| Texel { gloss: 0.1, ..Texel::flat(rgb) };
-            canvas.paint(&shoe, &Paint::new(Class::Person, &texel).round(2.0, 2.4).shadow(0.4, 1.0));
+            let texel = |_: f32, _: f32, _: (f32, f32)| Texel {
+                gloss: 0.1,
+                ..Texel::flat(rgb)
+            };
+            canvas.paint(
+                &shoe,
+                &Paint::new(Class::Person, &texel).round(2.0, 2.4).shadow(0.4, 1.0),
+            );
         }
         let k = self.below_cloth.drape();
         let frame = Frame::straight(0.0);
@@ -206,7 +247,11 @@ impl Person {
                     }
                     canvas.paint(
                         leg,
-                        &Paint::new(Class::Person, &texel).round(3.4, 3.8).drape(&folds).shadow(0.4, 1.2).join(&joined),
+                        &Paint::new(Class::Person, &texel)
+                            .round(3.4, 3.8)
+                            .drape(&folds)
+                            .shadow(0.4, 1.2)
+                            .join(&joined),
                     );
                 }
                 canvas.paint(&seat, &Paint::new(Class::Person, &texel).round(3.0, 4.0).join(&joined));
@@ -222,8 +267,21 @@ impl Person {
                     .mirrored(0.0);
                 let mut folds = Folds::new(-40.0, 30.0, 40.0, length + 6.0);
                 folds.rumple(self.seed, 8.0, 30.0, 0.0, 1.0 * k);
-                folds.flutes(self.seed, WAIST_Y, length, (self.body.waist, hip + flare), 8.0, (0.3 + flare * 0.14) * k);
-                canvas.paint(&o, &Paint::new(Class::Person, &texel).round(4.0, 5.0).drape(&folds).shadow(0.45, 1.4));
+                folds.flutes(
+                    self.seed,
+                    WAIST_Y,
+                    length,
+                    (self.body.waist, hip + flare),
+                    8.0,
+                    (0.3 + flare * 0.14) * k,
+                );
+                canvas.paint(
+                    &o,
+                    &Paint::new(Class::Person, &texel)
+                        .round(4.0, 5.0)
+                        .drape(&folds)
+                        .shadow(0.45, 1.4),
+                );
             }
         }
     }
@@ -293,7 +351,13 @@ impl Person {
             .to(b.hip + 1.0, HIP_Y + 4.0)
             .via(0.0, HIP_Y + 5.0)
             .mirrored(0.0);
-        canvas.paint(&o, &Paint::new(Class::Person, &texel).round(3.6, 5.0).drape(&folds).shadow(0.4, 1.0));
+        canvas.paint(
+            &o,
+            &Paint::new(Class::Person, &texel)
+                .round(3.6, 5.0)
+                .drape(&folds)
+                .shadow(0.4, 1.0),
+        );
     }
 
     /// The sleeves of that top.
@@ -304,13 +368,23 @@ impl Person {
         let mut folds = Folds::new(-50.0, -20.0, 50.0, 75.0);
         folds.rumple(self.seed ^ 0x98, 6.0, 8.0, 0.3, 1.3);
         for (side, arm) in [(1.0f32, self.body.arms[0]), (-1.0, self.body.arms[1])] {
-            let stations: Vec<_> = [(-0.10f32, 5.0f32), (0.04, 7.2), (0.3, 7.0), (0.53, 6.4), (0.75, 5.8), (0.97, 4.8)]
-                .iter()
-                .map(|&(t, w)| (arm.at(t).0.0 * side, arm.at(t).0.1, w))
-                .collect();
+            let stations: Vec<_> = [
+                (-0.10f32, 5.0f32),
+                (0.04, 7.2),
+                (0.3, 7.0),
+                (0.53, 6.4),
+                (0.75, 5.8),
+                (0.97, 4.8),
+            ]
+            .iter()
+            .map(|&(t, w)| (arm.at(t).0.0 * side, arm.at(t).0.1, w))
+            .collect();
             canvas.paint(
                 &Outline::tube(&stations),
-                &Paint::new(Class::Person, &texel).round(2.4, 3.4).drape(&folds).shadow(0.4, 1.2),
+                &Paint::new(Class::Person, &texel)
+                    .round(2.4, 3.4)
+                    .drape(&folds)
+                    .shadow(0.4, 1.2),
             );
         }
     }
@@ -329,13 +403,19 @@ impl Person {
             (6.0 * side, 38.0, 1.1),
             (15.0 * side, low, 1.0),
         ]);
-        canvas.paint(&strap, &Paint::new(Class::Person, &texel).round(0.6, 0.9).shadow(0.5, 0.9));
+        canvas.paint(
+            &strap,
+            &Paint::new(Class::Person, &texel).round(0.6, 0.9).shadow(0.5, 0.9),
+        );
         let (x0, x1) = (15.0 * side - 10.0, 15.0 * side + 10.0);
         canvas.paint(
             &Outline::rounded(x0, low - 2.0, x1, low + 13.0, 3.0),
             &Paint::new(Class::Person, &texel).round(2.0, 2.4).shadow(0.5, 1.2),
         );
-        canvas.seam(&[(x0 + 1.0, low + 4.5), (15.0 * side, low + 7.0), (x1 - 1.0, low + 4.5)], 1.0);
+        canvas.seam(
+            &[(x0 + 1.0, low + 4.5), (15.0 * side, low + 7.0), (x1 - 1.0, low + 4.5)],
+            1.0,
+        );
     }
 
     /// Arms with hands, bare from a little above `covered`, a fraction of the arm's length.
@@ -357,25 +437,40 @@ impl Person {
     fn arm(&self, canvas: &mut Canvas, arm: Arm, side: f32, covered: f32) {
         // From just under the sleeve's end.
         let start = if covered > 0.0 { covered - 0.07 } else { -0.02 };
-        let stations: Vec<_> =
-            [(start, 5.5 - 2.7 * start), (0.18, 5.0), (0.38, 4.5), (0.53, 4.1), (0.70, 3.9), (0.88, 3.1), (1.0, 2.6)]
-                .iter()
-                .filter(|s| s.0 == start || s.0 > start + 0.06)
-                .map(|&(t, w)| {
-                    let p = arm.at(t).0;
-                    (p.0 * side, p.1, w)
-                })
-                .collect();
+        let stations: Vec<_> = [
+            (start, 5.5 - 2.7 * start),
+            (0.18, 5.0),
+            (0.38, 4.5),
+            (0.53, 4.1),
+            (0.70, 3.9),
+            (0.88, 3.1),
+            (1.0, 2.6),
+        ]
+        .iter()
+        .filter(|s| s.0 == start || s.0 > start + 0.06)
+        .map(|&(t, w)| {
+            let p = arm.at(t).0;
+            (p.0 * side, p.1, w)
+        })
+        .collect();
         if stations.len() > 1 {
             self.flesh(canvas, &Outline::tube(&stations), 2.4, 2.8);
         }
         let (w, d) = (arm.at(1.0).0, arm.at(1.0).1);
         let at = |along: f32, out: f32| ((w.0 + d.0 * along + d.1 * out) * side, w.1 + d.1 * along - d.0 * out);
-        let p: Vec<_> =
-            [(-1.0, -2.5), (5.0, -4.2), (12.0, -3.2), (16.5, -0.6), (15.0, 2.0), (9.0, 3.6), (3.0, 3.6), (-1.0, 2.5)]
-                .iter()
-                .map(|&(a, o)| at(a, o))
-                .collect();
+        let p: Vec<_> = [
+            (-1.0, -2.5),
+            (5.0, -4.2),
+            (12.0, -3.2),
+            (16.5, -0.6),
+            (15.0, 2.0),
+            (9.0, 3.6),
+            (3.0, 3.6),
+            (-1.0, 2.5),
+        ]
+        .iter()
+        .map(|&(a, o)| at(a, o))
+        .collect();
         let mut hand = Outline::new();
         for q in p {
             hand = hand.via(q.0, q.1);
@@ -408,10 +503,28 @@ impl Person {
                 0.75,
                 None,
             );
-            canvas.line(&Outline::ellipse(3.3 * side, -22.4, 0.8, 0.28), 0.75, Some([0.03, 0.02, 0.02]), 0.8, None);
+            canvas.line(
+                &Outline::ellipse(3.3 * side, -22.4, 0.8, 0.28),
+                0.75,
+                Some([0.03, 0.02, 0.02]),
+                0.8,
+                None,
+            );
         }
-        canvas.line(&Outline::line(&[(0.5, -22.0), (0.9, -18.6), (-0.5, -17.9)]), 0.45, None, 0.2, None);
-        canvas.line(&Outline::line(&[(-1.9, -14.6), (0.0, -14.9), (1.9, -14.6)]), 0.95, Some(lips), 0.8, None);
+        canvas.line(
+            &Outline::line(&[(0.5, -22.0), (0.9, -18.6), (-0.5, -17.9)]),
+            0.45,
+            None,
+            0.2,
+            None,
+        );
+        canvas.line(
+            &Outline::line(&[(-1.9, -14.6), (0.0, -14.9), (1.9, -14.6)]),
+            0.95,
+            Some(lips),
+            0.8,
+            None,
+        );
         let cap = if self.fringe {
             Outline::new()
                 .via(0.0, -36.5)

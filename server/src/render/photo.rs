@@ -33,7 +33,11 @@ pub(crate) fn shop(spec: &ItemSpec, size: usize) -> Shot {
             let mut canvas = Canvas::new(
                 side,
                 (if pair { 40.0f32 } else { 34.0 }).max(heel * 1.75),
-                if pair { (15.6, -heel * 0.5 - 2.4) } else { (13.8, -heel * 0.5 + 0.5) },
+                if pair {
+                    (15.6, -heel * 0.5 - 2.4)
+                } else {
+                    (13.8, -heel * 0.5 + 0.5)
+                },
                 light,
             );
             if pair {
@@ -61,7 +65,11 @@ pub(crate) fn shop(spec: &ItemSpec, size: usize) -> Shot {
         }
     };
     let mut camera = Camera::straight();
-    camera.shadow = if spec.garment.category() == "tops" { (0.012, 0.016, 0.30) } else { (0.006, 0.014, 0.42) };
+    camera.shadow = if spec.garment.category() == "tops" {
+        (0.012, 0.016, 0.30)
+    } else {
+        (0.006, 0.014, 0.42)
+    };
     let mut shot = camera.take(&canvas, background, size);
     shot.quality = 92;
     shot
@@ -78,7 +86,10 @@ pub(crate) fn user(spec: &ItemSpec, k: usize, size: usize) -> Shot {
     let (canvas, background, person) = match (spec.garment.category(), worn) {
         ("shoes", true) => worn_shoes(spec, &cloth, size, light, &mut dice),
         ("shoes", false) => {
-            let (span, background) = (dice.range(40.0, 52.0).max(tall(spec) * 1.8), scene::surface(size, &mut dice));
+            let (span, background) = (
+                dice.range(40.0, 52.0).max(tall(spec) * 1.8),
+                scene::surface(size, &mut dice),
+            );
             let mut canvas = Canvas::new(size * 2, span, (15.0, -tall(spec) * 0.5 - 2.0), light);
             let gap = (dice.range(1.0, 7.0), dice.range(-9.0, -5.0));
             draw_pair(&mut canvas, spec, &cloth, gap);
@@ -106,8 +117,11 @@ pub(crate) fn user(spec: &ItemSpec, k: usize, size: usize) -> Shot {
             (canvas, background, None)
         }
     };
-    camera.shadow =
-        if worn { (0.01, 0.01, 0.12) } else { (-light.toward[0] * 0.02, 0.008 - light.toward[1] * 0.012, 0.5) };
+    camera.shadow = if worn {
+        (0.01, 0.01, 0.12)
+    } else {
+        (-light.toward[0] * 0.02, 0.008 - light.toward[1] * 0.012, 0.5)
+    };
     let mut shot = camera.take(&canvas, background, size);
     if dice.chance(0.38) {
         occlude(&mut shot, person.as_ref(), size, light, &mut dice);
@@ -144,7 +158,9 @@ fn top_frame(spec: &ItemSpec, cut: &Cut, loose: f32) -> (f32, f32) {
         .sleeves
         .iter()
         .map(|s| s.axis[2])
-        .fold((cut.hem, cut.hem_y), |m, p| (m.0.max(p.0.abs() + 6.0), m.1.max(p.1 + 3.0)));
+        .fold((cut.hem, cut.hem_y), |m, p| {
+            (m.0.max(p.0.abs() + 6.0), m.1.max(p.1 + 3.0))
+        });
     let span = (reach.1 - top).max(reach.0 * 2.0) * 1.05 * loose;
     (span, (reach.1 + top) * 0.5)
 }
@@ -152,7 +168,11 @@ fn top_frame(spec: &ItemSpec, cut: &Cut, loose: f32) -> (f32, f32) {
 type Staged = (Canvas, scene::Picture, Option<Person>);
 
 fn outside(size: usize, dice: &mut Dice, horizon: f32) -> scene::Picture {
-    if dice.chance(0.58) { surroundings::room(size, dice, horizon) } else { surroundings::street(size, dice, horizon) }
+    if dice.chance(0.58) {
+        surroundings::room(size, dice, horizon)
+    } else {
+        surroundings::street(size, dice, horizon)
+    }
 }
 
 fn worn_top(spec: &ItemSpec, cloth: &Cloth, drape: u64, size: usize, light: Light, dice: &mut Dice) -> Staged {
@@ -166,7 +186,10 @@ fn worn_top(spec: &ItemSpec, cloth: &Cloth, drape: u64, size: usize, light: Ligh
         // Close: from the chin to the hips.
         0 if !long => (dice.range(82.0, 98.0), dice.range(26.0, 33.0)),
         1 if !long => (dice.range(110.0, 132.0), dice.range(24.0, 34.0)),
-        0 => (cut.hem_y + dice.range(24.0, 44.0), cut.hem_y * 0.5 - dice.range(2.0, 8.0)),
+        0 => (
+            cut.hem_y + dice.range(24.0, 44.0),
+            cut.hem_y * 0.5 - dice.range(2.0, 8.0),
+        ),
         _ => (dice.range(176.0, 206.0).max(cut.hem_y + 60.0), dice.range(58.0, 66.0)),
     };
     let horizon = 50.0 + (142.0 - mid) / span * 100.0;
@@ -228,7 +251,11 @@ fn worn_shoes(spec: &ItemSpec, cloth: &Cloth, size: usize, light: Light, dice: &
     let person = Person::draw_from(dice);
     let span = dice.range(44.0, 60.0);
     let mut canvas = Canvas::new(size * 2, span, (14.0, -span * 0.30), light);
-    let background = if dice.chance(0.5) { scene::surface(size, dice) } else { outside(size, dice, 14.0 + span * 0.4) };
+    let background = if dice.chance(0.5) {
+        scene::surface(size, dice)
+    } else {
+        outside(size, dice, 14.0 + span * 0.4)
+    };
     let skin = person.skin();
     let bare = dice.chance(0.45);
     let trouser = person.leg_cloth().clone();
@@ -239,7 +266,11 @@ fn worn_shoes(spec: &ItemSpec, cloth: &Cloth, size: usize, light: Light, dice: &
         _ => 1.5,
     };
     for (dx, dy, k) in [(gap.0, gap.1, 0.97f32), (0.0, 0.0, 1.0)] {
-        let cuff = if spec.garment == Garment::Boot { -16.0 - lift } else { -9.0 - lift };
+        let cuff = if spec.garment == Garment::Boot {
+            -16.0 - lift
+        } else {
+            -9.0 - lift
+        };
         let ankle = Outline::tube(&[
             (5.4 + dx, -52.0 + dy, 6.2),
             (4.6 + dx, -24.0 + dy, 4.4),
@@ -265,11 +296,20 @@ fn worn_shoes(spec: &ItemSpec, cloth: &Cloth, size: usize, light: Light, dice: &
             let frame = super::cloth::Frame::straight(7.0);
             let texel = |x: f32, y: f32, s: (f32, f32)| trouser.texel(&frame, x, y, s);
             let hem = cuff + dice.range(-3.0, 2.5);
-            let leg =
-                Outline::tube(&[(5.4 + dx, -58.0 + dy, 9.0), (4.8 + dx, -30.0 + dy, 7.8), (4.6 + dx, hem + dy, 7.4)]);
+            let leg = Outline::tube(&[
+                (5.4 + dx, -58.0 + dy, 9.0),
+                (4.8 + dx, -30.0 + dy, 7.8),
+                (4.6 + dx, hem + dy, 7.4),
+            ]);
             let mut folds = super::folds::Folds::new(-12.0 + dx, -60.0 + dy, 24.0 + dx, 4.0 + dy);
             folds.rumple(dice.word() as u32, 5.0, 12.0, 0.2, 1.2);
-            canvas.paint(&leg, &Paint::new(Class::Person, &texel).round(2.6, 3.0).drape(&folds).shadow(0.45, 1.0));
+            canvas.paint(
+                &leg,
+                &Paint::new(Class::Person, &texel)
+                    .round(2.6, 3.0)
+                    .drape(&folds)
+                    .shadow(0.45, 1.0),
+            );
         }
     }
     (canvas, background, Some(person))
@@ -284,8 +324,11 @@ fn occlude(shot: &mut Shot, person: Option<&Person>, size: usize, light: Light, 
         0 => {
             // An arm that reaches in.
             owner = 2;
-            let from =
-                if dice.chance(0.5) { (-8.0, dice.range(50.0, 100.0)) } else { (108.0, dice.range(50.0, 100.0)) };
+            let from = if dice.chance(0.5) {
+                (-8.0, dice.range(50.0, 100.0))
+            } else {
+                (108.0, dice.range(50.0, 100.0))
+            };
             let to = (50.0 + (from.0 - 50.0) * dice.range(0.30, 0.62), dice.range(45.0, 82.0));
             let mid = ((from.0 + to.0) * 0.5, (from.1 + to.1) * 0.5 + 4.0);
             let o = Outline::tube(&[
@@ -305,7 +348,10 @@ fn occlude(shot: &mut Shot, person: Option<&Person>, size: usize, light: Light, 
             let rgb = linear(dice.pick(&[0x2E2C2B, 0xB35C48, 0x5E7F6A, 0xE3DCCB, 0x54707A]));
             let (x, y) = (dice.pick(&[-4.0, 104.0]), dice.range(55.0, 100.0));
             let (a, b) = (dice.range(12.0, 26.0), dice.range(12.0, 24.0));
-            let texel = |_: f32, _: f32, _: (f32, f32)| Texel { gloss: 0.1, ..Texel::flat(rgb) };
+            let texel = |_: f32, _: f32, _: (f32, f32)| Texel {
+                gloss: 0.1,
+                ..Texel::flat(rgb)
+            };
             canvas.paint(
                 &Outline::rounded(x - a, y - b, x + a, y + b, 6.0),
                 &Paint::new(Class::Person, &texel).round(3.0, 6.0),

@@ -63,7 +63,9 @@ impl Draft {
             }),
         };
         let mut waist = self.waist.unwrap_or(Waist::Straight);
-        let mut fit = self.fit.unwrap_or_else(|| dice.pick(&[Fit::Regular, Fit::Regular, Fit::Fitted, Fit::Loose]));
+        let mut fit = self
+            .fit
+            .unwrap_or_else(|| dice.pick(&[Fit::Regular, Fit::Regular, Fit::Fitted, Fit::Loose]));
         if matches!(garment, Tee | Hoodie | Jacket) && waist == Waist::Belted {
             waist = Waist::Nipped;
         }
@@ -97,7 +99,9 @@ impl Draft {
                     dice.pick(&[Heel::Flat, Heel::Block])
                 }
             }
-            Boot => self.heel.unwrap_or_else(|| dice.pick(&[Heel::Block, Heel::Flat, Heel::Stiletto])),
+            Boot => self
+                .heel
+                .unwrap_or_else(|| dice.pick(&[Heel::Block, Heel::Flat, Heel::Stiletto])),
             Pump => match self.heel {
                 Some(Heel::Flat) | None => dice.pick(&[Heel::Stiletto, Heel::Block]),
                 Some(h) => h,
@@ -115,7 +119,9 @@ impl Draft {
             pattern,
             fabric,
             closure,
-            hardware: self.hardware.unwrap_or_else(|| dice.pick(&[Hardware::Plain, Hardware::Gold, Hardware::Silver])),
+            hardware: self
+                .hardware
+                .unwrap_or_else(|| dice.pick(&[Hardware::Plain, Hardware::Gold, Hardware::Silver])),
             pocket,
             waist,
             logo: self.logo.unwrap_or_else(|| {
@@ -127,7 +133,11 @@ impl Draft {
             }),
             trim: self.trim.unwrap_or(Trim::None),
             heel,
-            strap: if garment.category() == "bags" { self.strap.unwrap_or(Strap::Plain) } else { Strap::None },
+            strap: if garment.category() == "bags" {
+                self.strap.unwrap_or(Strap::Plain)
+            } else {
+                Strap::None
+            },
             colours,
             twin_of: None,
             look: 0,
@@ -148,7 +158,14 @@ impl Draft {
             Blazer => &[Fabric::Wool, Fabric::Tweed, Fabric::Linen, Fabric::Satin],
             Jacket => &[Fabric::Denim, Fabric::Leather, Fabric::Canvas],
             Coat => &[Fabric::Wool, Fabric::Canvas, Fabric::Leather, Fabric::Tweed],
-            Dress => &[Fabric::Cotton, Fabric::Chiffon, Fabric::Satin, Fabric::Linen, Fabric::Rib, Fabric::Leather],
+            Dress => &[
+                Fabric::Cotton,
+                Fabric::Chiffon,
+                Fabric::Satin,
+                Fabric::Linen,
+                Fabric::Rib,
+                Fabric::Leather,
+            ],
             Sneaker => &[Fabric::Canvas, Fabric::Leather, Fabric::Suede],
             Boot | Loafer => &[Fabric::Leather, Fabric::Suede, Fabric::Leather],
             Pump | Flat => &[Fabric::Leather, Fabric::Satin, Fabric::Suede],
@@ -174,16 +191,18 @@ impl Draft {
             Coat => dice.pick(&[Neck::Lapel, Neck::Lapel, Neck::Stand]),
             Hoodie => Neck::Hood,
             Jacket => dice.pick(&[Neck::Collar, Neck::Stand]),
-            Knit => self.neck.unwrap_or_else(|| dice.pick(&[Neck::Crew, Neck::Turtle, Neck::Vee, Neck::Boat])),
-            Tee => {
-                self.neck.unwrap_or_else(|| dice.weighted(&[(Neck::Crew, 5.0), (Neck::Vee, 2.0), (Neck::Boat, 1.0)]))
-            }
+            Knit => self
+                .neck
+                .unwrap_or_else(|| dice.pick(&[Neck::Crew, Neck::Turtle, Neck::Vee, Neck::Boat])),
+            Tee => self
+                .neck
+                .unwrap_or_else(|| dice.weighted(&[(Neck::Crew, 5.0), (Neck::Vee, 2.0), (Neck::Boat, 1.0)])),
             Blouse => self
                 .neck
                 .unwrap_or_else(|| dice.pick(&[Neck::Vee, Neck::Stand, Neck::PeterPan, Neck::Square, Neck::Collar])),
-            _ => {
-                self.neck.unwrap_or_else(|| dice.pick(&[Neck::Crew, Neck::Vee, Neck::Square, Neck::Boat, Neck::Collar]))
-            }
+            _ => self
+                .neck
+                .unwrap_or_else(|| dice.pick(&[Neck::Crew, Neck::Vee, Neck::Square, Neck::Boat, Neck::Collar])),
         }
     }
 
@@ -195,7 +214,10 @@ impl Draft {
             let fits = p != Lace || matches!(garment, Garment::Dress | Garment::Blouse);
             return if smooth && fits { p } else { Plain };
         }
-        if matches!(fabric, Fabric::Leather | Fabric::Suede | Fabric::Denim | Fabric::Cable | Fabric::Rib) {
+        if matches!(
+            fabric,
+            Fabric::Leather | Fabric::Suede | Fabric::Denim | Fabric::Cable | Fabric::Rib
+        ) {
             return Plain;
         }
         match garment {

@@ -14,7 +14,9 @@ pub(crate) type Picture = Vec<[f32; 3]>;
 
 pub(crate) fn fill(size: usize, f: impl Fn(f32, f32) -> [f32; 3]) -> Picture {
     let k = 100.0 / size as f32;
-    (0..size * size).map(|i| f((i % size) as f32 * k, (i / size) as f32 * k)).collect()
+    (0..size * size)
+        .map(|i| f((i % size) as f32 * k, (i / size) as f32 * k))
+        .collect()
 }
 
 /// The shop's studio: a light sweep, a little darker towards the corners.
@@ -51,34 +53,59 @@ pub(crate) fn surface(size: usize, dice: &mut Dice) -> Picture {
                 let shade = 0.78 + 0.4 * lattice(plank as i32, end as i32, seed);
                 let grain = value(u * 1.4, v * 0.09 + plank * 9.0, seed);
                 let fine = value(u * 4.0, v * 0.25, seed ^ 4);
-                let gap = if saw(u / 13.0) < 0.014 || saw((v + shift) / 55.0) < 0.004 { 0.35 } else { 1.0 };
+                let gap = if saw(u / 13.0) < 0.014 || saw((v + shift) / 55.0) < 0.004 {
+                    0.35
+                } else {
+                    1.0
+                };
                 scale(tone, shade * (0.74 + 0.36 * grain + 0.14 * fine) * gap)
             }
             1 => {
                 let a = cloud(u / 22.0 + 0.5 * value(v / 30.0, u / 30.0, seed), v / 34.0, seed);
-                let b = cloud((u + 1.6) / 22.0 + 0.5 * value((v + 1.0) / 30.0, u / 30.0, seed), (v + 1.2) / 34.0, seed);
+                let b = cloud(
+                    (u + 1.6) / 22.0 + 0.5 * value((v + 1.0) / 30.0, u / 30.0, seed),
+                    (v + 1.2) / 34.0,
+                    seed,
+                );
                 scale(tone, 0.96 + 3.4 * (a - b))
             }
             2 => {
                 let pile = lattice((u * 3.0) as i32, (v * 3.0) as i32, seed);
-                let motif = if seed.is_multiple_of(2) { 0.85 + 0.15 * wave(u / 11.0) * wave(v / 11.0) } else { 1.0 };
+                let motif = if seed.is_multiple_of(2) {
+                    0.85 + 0.15 * wave(u / 11.0) * wave(v / 11.0)
+                } else {
+                    1.0
+                };
                 scale(tone, (0.72 + 0.3 * pile + 0.25 * value(u / 5.0, v / 5.0, seed)) * motif)
             }
             3 => {
                 let joint = saw(u / 24.0) < 0.012 || saw(v / 24.0) < 0.012;
                 let one = lattice((u / 24.0).floor() as i32, (v / 24.0).floor() as i32, seed);
-                scale(tone, if joint { 0.62 } else { 0.93 + 0.1 * one + 0.08 * cloud(u / 9.0, v / 9.0, seed) })
+                scale(
+                    tone,
+                    if joint {
+                        0.62
+                    } else {
+                        0.93 + 0.1 * one + 0.08 * cloud(u / 9.0, v / 9.0, seed)
+                    },
+                )
             }
             _ => {
                 let vein = 1.0 - (2.0 * cloud(u / 30.0, v / 22.0, seed) - 1.0).abs() * 2.0;
-                scale(tone, 0.92 + 0.08 * cloud(u / 8.0, v / 8.0, seed) - 0.14 * ramp(0.86, 1.0, vein))
+                scale(
+                    tone,
+                    0.92 + 0.08 * cloud(u / 8.0, v / 8.0, seed) - 0.14 * ramp(0.86, 1.0, vein),
+                )
             }
         }
     });
     let light = dice.range(0.10, 0.35);
     let (lx, ly) = (dice.range(-1.0, 1.0), dice.range(-1.0, 1.0));
     for (i, p) in picture.iter_mut().enumerate() {
-        let (x, y) = ((i % size) as f32 / size as f32 - 0.5, (i / size) as f32 / size as f32 - 0.5);
+        let (x, y) = (
+            (i % size) as f32 / size as f32 - 0.5,
+            (i / size) as f32 / size as f32 - 0.5,
+        );
         *p = scale(*p, 1.0 + light * (x * lx + y * ly) * 2.0);
     }
     let mut canvas = over(size, &picture, dice);
@@ -133,7 +160,10 @@ pub(crate) fn thing(canvas: &mut Canvas, outline: &Outline, rgb: [f32; 3], bulge
         gloss: 0.05,
         ..Texel::flat(scale(rgb, 0.94 + 0.12 * value(x / 3.0, y / 3.0, 5)))
     };
-    canvas.paint(outline, &Paint::new(Class::Person, &texel).round(bulge, 2.0).shadow(cast, 1.6));
+    canvas.paint(
+        outline,
+        &Paint::new(Class::Person, &texel).round(bulge, 2.0).shadow(cast, 1.6),
+    );
 }
 
 /// A book, cup, telephone, plant or cloth at the edge of the picture.
@@ -168,7 +198,13 @@ fn lying_thing(canvas: &mut Canvas, dice: &mut Dice) {
         1 => {
             let r = dice.range(4.5, 8.0);
             thing(canvas, &Outline::ellipse(x, y, r, r), rgb, 1.5, 0.55);
-            thing(canvas, &Outline::ellipse(x, y, r * 0.8, r * 0.8), scale(rgb, 0.35), 0.0, 0.0);
+            thing(
+                canvas,
+                &Outline::ellipse(x, y, r * 0.8, r * 0.8),
+                scale(rgb, 0.35),
+                0.0,
+                0.0,
+            );
         }
         2 => leaves(canvas, dice, (x, y), 10.0 + edge as f32),
         _ => {

@@ -21,12 +21,19 @@ pub(crate) fn lay_out(pictures: &[RgbImage], columns: usize, cell: u32) -> RgbIm
     let columns = columns.max(1) as u32;
     let cell = cell.max(8);
     let rows = (pictures.len() as u32).div_ceil(columns).max(1);
-    let mut page = RgbImage::from_pixel(columns * (cell + GAP) + GAP, rows * (cell + GAP) + GAP, Rgb([255, 255, 255]));
+    let mut page = RgbImage::from_pixel(
+        columns * (cell + GAP) + GAP,
+        rows * (cell + GAP) + GAP,
+        Rgb([255, 255, 255]),
+    );
     for (i, picture) in (0..).zip(pictures) {
         let small = fitted(picture, cell);
         let (w, h) = small.dimensions();
         let (column, row) = (i % columns, i / columns);
-        let (x, y) = (GAP + column * (cell + GAP) + (cell - w) / 2, GAP + row * (cell + GAP) + (cell - h) / 2);
+        let (x, y) = (
+            GAP + column * (cell + GAP) + (cell - w) / 2,
+            GAP + row * (cell + GAP) + (cell - h) / 2,
+        );
         imageops::replace(&mut page, &small, i64::from(x), i64::from(y));
     }
     page

@@ -194,7 +194,13 @@ impl Draft {
                 self.trim = Some(Trim::SideStripe);
                 self.closure = Some(Closure::Zip);
                 self.logo = Some(Logo::Small);
-                self.kinds = vec![(Hoodie, 4.0), (Tee, 2.0), (Jacket, 3.0), (Sneaker, 3.0), (Backpack, 1.2)];
+                self.kinds = vec![
+                    (Hoodie, 4.0),
+                    (Tee, 2.0),
+                    (Jacket, 3.0),
+                    (Sneaker, 3.0),
+                    (Backpack, 1.2),
+                ];
             }
         }
     }

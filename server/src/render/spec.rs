@@ -91,8 +91,14 @@ impl ItemSpec {
                     t.hardware = dice.pick(&[Hardware::Gold, Hardware::Wood, Hardware::Pearl, Hardware::Silver]);
                 }
                 3 => {
-                    t.trim =
-                        dice.pick(&[Trim::None, Trim::Bow, Trim::Band, Trim::Studs, Trim::Piping, Trim::SideStripe])
+                    t.trim = dice.pick(&[
+                        Trim::None,
+                        Trim::Bow,
+                        Trim::Band,
+                        Trim::Studs,
+                        Trim::Piping,
+                        Trim::SideStripe,
+                    ])
                 }
                 4 if self.garment.category() == "bags" => {
                     t.strap = dice.pick(&[Strap::Plain, Strap::Chain, Strap::Woven])
@@ -138,7 +144,11 @@ impl ItemSpec {
                 }
                 if self.closure == Closure::Flap {
                     self.pocket = Pocket::None;
-                    self.logo = if self.logo == Logo::None { Logo::None } else { Logo::Small };
+                    self.logo = if self.logo == Logo::None {
+                        Logo::None
+                    } else {
+                        Logo::Small
+                    };
                 }
                 if self.pocket != Pocket::None && self.logo != Logo::None {
                     self.logo = Logo::Small;
@@ -172,8 +182,10 @@ impl ItemSpec {
                 if self.trim == Trim::Bow && self.neck == Neck::Sailor {
                     self.trim = Trim::Piping;
                 }
-                if !matches!(self.closure, Closure::Buttons | Closure::Double | Closure::Zip | Closure::Placket)
-                    && self.waist != Waist::Belted
+                if !matches!(
+                    self.closure,
+                    Closure::Buttons | Closure::Double | Closure::Zip | Closure::Placket
+                ) && self.waist != Waist::Belted
                 {
                     self.hardware = Hardware::Plain;
                 }
@@ -199,7 +211,11 @@ pub(crate) fn draw_specs(items: usize, seed: u64, styles: StyleMix) -> Vec<ItemS
         let index = specs.len();
         let base = draw_item(index, seed, &table);
         // A group is started by 1 fresh item in 7 or so and holds 2 or 3 items: three in ten overall.
-        let followers = if dice.chance(0.155) { 1 + usize::from(dice.chance(0.2)) } else { 0 };
+        let followers = if dice.chance(0.155) {
+            1 + usize::from(dice.chance(0.2))
+        } else {
+            0
+        };
         specs.push(base.clone());
         for _ in 0..followers.min(items - specs.len()) {
             let index = specs.len();

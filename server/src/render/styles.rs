@@ -105,7 +105,10 @@ pub(crate) struct StyleTable {
 impl StyleTable {
     /// Reads the committed table and weighs it as `mix` says.
     pub(crate) fn new(mix: StyleMix) -> Self {
-        let mut table = Self { sets: Vec::new(), cumulative: Vec::new() };
+        let mut table = Self {
+            sets: Vec::new(),
+            cumulative: Vec::new(),
+        };
         let mut total = 0.0;
         for line in TABLE.lines().skip(1) {
             let Some((labels, count)) = line.rsplit_once(',') else {
@@ -114,7 +117,10 @@ impl StyleTable {
             let Ok(count) = count.parse::<f64>() else {
                 continue;
             };
-            let set = labels.split(';').filter_map(|l| STYLES.iter().position(|style| style.id == l)).collect();
+            let set = labels
+                .split(';')
+                .filter_map(|l| STYLES.iter().position(|style| style.id == l))
+                .collect();
             total += match mix {
                 StyleMix::Real => count,
                 StyleMix::Tempered(power) => libm::pow(count, f64::from(power.clamp(0.0, 1.0))),

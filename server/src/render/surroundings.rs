@@ -9,7 +9,9 @@ use super::scene::{Picture, THINGS, fill, finish, leaves, over, thing};
 
 /// A room behind a person: wall, floor, and some of what stands in rooms. `horizon` is where the floor begins.
 pub(crate) fn room(size: usize, dice: &mut Dice, horizon: f32) -> Picture {
-    let wall = linear(dice.pick(&[0xE9E4DC, 0xD6DBDF, 0xCFC6BA, 0xB9C2B6, 0xE6D9D2, 0x9FA6AE, 0xC3B29C, 0x6E7A80]));
+    let wall = linear(dice.pick(&[
+        0xE9E4DC, 0xD6DBDF, 0xCFC6BA, 0xB9C2B6, 0xE6D9D2, 0x9FA6AE, 0xC3B29C, 0x6E7A80,
+    ]));
     let floor = linear(dice.pick(&[0xA98058, 0x7C5A40, 0xBDB6AC, 0x8D8984, 0xCDB79A]));
     let seed = dice.word() as u32;
     let (lx, power) = (dice.range(-1.0, 1.0), dice.range(0.1, 0.4));
@@ -22,7 +24,11 @@ pub(crate) fn room(size: usize, dice: &mut Dice, horizon: f32) -> Picture {
         } else {
             let depth = 1.0 + (y - horizon) / 22.0;
             let u = (x - 50.0) / depth;
-            let board = if saw(u / 6.0) < 0.03 { 0.7 } else { 0.88 + 0.2 * lattice((u / 6.0).floor() as i32, 0, seed) };
+            let board = if saw(u / 6.0) < 0.03 {
+                0.7
+            } else {
+                0.88 + 0.2 * lattice((u / 6.0).floor() as i32, 0, seed)
+            };
             scale(floor, glow * board)
         }
     });
@@ -36,7 +42,11 @@ pub(crate) fn room(size: usize, dice: &mut Dice, horizon: f32) -> Picture {
 }
 
 fn furnish(canvas: &mut Canvas, dice: &mut Dice, horizon: f32) {
-    let x = if dice.chance(0.5) { dice.range(-6.0, 26.0) } else { dice.range(74.0, 106.0) };
+    let x = if dice.chance(0.5) {
+        dice.range(-6.0, 26.0)
+    } else {
+        dice.range(74.0, 106.0)
+    };
     let rgb = linear(dice.pick(&THINGS));
     match dice.below(6) {
         0 => {
@@ -44,7 +54,11 @@ fn furnish(canvas: &mut Canvas, dice: &mut Dice, horizon: f32) {
             let (w, h, y) = (dice.range(6.0, 13.0), dice.range(8.0, 16.0), dice.range(12.0, 34.0));
             thing(
                 canvas,
-                &Outline::new().to(x - w, y - h).to(x + w, y - h).to(x + w, y + h).to(x - w, y + h),
+                &Outline::new()
+                    .to(x - w, y - h)
+                    .to(x + w, y - h)
+                    .to(x + w, y + h)
+                    .to(x - w, y + h),
                 linear(dice.pick(&[0x2E2C2B, 0xEDEBE6, 0xA57C4E])),
                 0.4,
                 0.4,
@@ -60,7 +74,13 @@ fn furnish(canvas: &mut Canvas, dice: &mut Dice, horizon: f32) {
                 0.0,
                 0.0,
             );
-            thing(canvas, &Outline::ellipse(x, y, w * 0.45, h * 0.35), linear(dice.pick(&THINGS)), 0.0, 0.0);
+            thing(
+                canvas,
+                &Outline::ellipse(x, y, w * 0.45, h * 0.35),
+                linear(dice.pick(&THINGS)),
+                0.0,
+                0.0,
+            );
         }
         1 => {
             // Shelves with books.
@@ -82,7 +102,11 @@ fn furnish(canvas: &mut Canvas, dice: &mut Dice, horizon: f32) {
                 }
                 thing(
                     canvas,
-                    &Outline::new().to(x - 16.0, y).to(x + 16.0, y).to(x + 16.0, y + 1.6).to(x - 16.0, y + 1.6),
+                    &Outline::new()
+                        .to(x - 16.0, y)
+                        .to(x + 16.0, y)
+                        .to(x + 16.0, y + 1.6)
+                        .to(x - 16.0, y + 1.6),
                     linear(0x9B7450),
                     0.2,
                     0.4,
@@ -104,7 +128,11 @@ fn furnish(canvas: &mut Canvas, dice: &mut Dice, horizon: f32) {
             let (w, h, y) = (dice.range(12.0, 20.0), dice.range(18.0, 28.0), dice.range(24.0, 38.0));
             thing(
                 canvas,
-                &Outline::new().to(x - w, y - h).to(x + w, y - h).to(x + w, y + h).to(x - w, y + h),
+                &Outline::new()
+                    .to(x - w, y - h)
+                    .to(x + w, y - h)
+                    .to(x + w, y + h)
+                    .to(x - w, y + h),
                 linear(0xF4F3F0),
                 0.4,
                 0.3,
@@ -129,7 +157,11 @@ fn furnish(canvas: &mut Canvas, dice: &mut Dice, horizon: f32) {
             for i in 0..7 {
                 let at = x - 12.0 + i as f32 * 3.6;
                 let shade = dice.range(0.8, 1.1);
-                let c = if dice.chance(0.5) { scale(rgb, shade) } else { scale(linear(dice.pick(&THINGS)), shade) };
+                let c = if dice.chance(0.5) {
+                    scale(rgb, shade)
+                } else {
+                    scale(linear(dice.pick(&THINGS)), shade)
+                };
                 let long = dice.range(52.0, 78.0);
                 thing(
                     canvas,
@@ -145,12 +177,24 @@ fn furnish(canvas: &mut Canvas, dice: &mut Dice, horizon: f32) {
                     0.35,
                 );
             }
-            canvas.line(&Outline::line(&[(x - 16.0, 19.0), (x + 18.0, 19.0)]), 1.0, Some([0.05; 3]), 0.9, None);
+            canvas.line(
+                &Outline::line(&[(x - 16.0, 19.0), (x + 18.0, 19.0)]),
+                1.0,
+                Some([0.05; 3]),
+                0.9,
+                None,
+            );
         }
         _ => {
             // A chest or a sofa.
             let (w, h) = (dice.range(14.0, 24.0), dice.range(18.0, 30.0));
-            thing(canvas, &Outline::rounded(x - w, horizon - h + 8.0, x + w, horizon + 8.0, 2.5), rgb, 1.6, 0.5);
+            thing(
+                canvas,
+                &Outline::rounded(x - w, horizon - h + 8.0, x + w, horizon + 8.0, 2.5),
+                rgb,
+                1.6,
+                0.5,
+            );
             thing(
                 canvas,
                 &Outline::rounded(x - w + 2.0, horizon - h * 0.5 + 8.0, x + w - 2.0, horizon + 5.0, 2.0),
@@ -175,7 +219,11 @@ pub(crate) fn street(size: usize, dice: &mut Dice, horizon: f32) -> Picture {
     let picture = fill(size, |x, y| {
         if y > horizon {
             let depth = 1.0 + (y - horizon) / 18.0;
-            let slab = if saw((x - 50.0) / depth / 9.0) < 0.03 || saw(1.4 * depth) < 0.02 { 0.8 } else { 1.0 };
+            let slab = if saw((x - 50.0) / depth / 9.0) < 0.03 || saw(1.4 * depth) < 0.02 {
+                0.8
+            } else {
+                1.0
+            };
             return scale(road, slab * (0.9 + 0.15 * cloud(x / 5.0, y / 3.0, seed)));
         }
         let n = (x / wide).floor();
@@ -188,7 +236,11 @@ pub(crate) fn street(size: usize, dice: &mut Dice, horizon: f32) -> Picture {
         let glass = u > 0.22 && v > 0.16;
         if glass {
             let lit = lattice((x / 7.5) as i32, (y / 13.0) as i32, seed);
-            if lit > 0.8 { linear(0xF0D9A6) } else { scale([0.10, 0.13, 0.17], 0.6 + lit) }
+            if lit > 0.8 {
+                linear(0xF0D9A6)
+            } else {
+                scale([0.10, 0.13, 0.17], 0.6 + lit)
+            }
         } else {
             scale(wall, 0.9 + 0.14 * cloud(x / 4.0, y / 4.0, seed))
         }
@@ -234,7 +286,13 @@ pub(crate) fn street(size: usize, dice: &mut Dice, horizon: f32) -> Picture {
             _ => {
                 // A passer-by, far away.
                 let c = linear(dice.pick(&THINGS));
-                thing(&mut canvas, &Outline::ellipse(x, horizon - 21.0, 1.6, 2.0), [0.35, 0.24, 0.18], 0.5, 0.0);
+                thing(
+                    &mut canvas,
+                    &Outline::ellipse(x, horizon - 21.0, 1.6, 2.0),
+                    [0.35, 0.24, 0.18],
+                    0.5,
+                    0.0,
+                );
                 thing(
                     &mut canvas,
                     &Outline::rounded(x - 3.0, horizon - 19.0, x + 3.0, horizon - 8.0, 1.6),

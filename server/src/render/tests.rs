@@ -13,7 +13,14 @@ use super::styles::{StyleTable, id};
 use super::{RenderError, RenderOptions, StyleMix, render_dataset};
 
 fn options(out: PathBuf, items: usize) -> RenderOptions {
-    RenderOptions { items, seed: 3, size: 48, user_photos: 1, style_mix: StyleMix::Tempered(0.4), out }
+    RenderOptions {
+        items,
+        seed: 3,
+        size: 48,
+        user_photos: 1,
+        style_mix: StyleMix::Tempered(0.4),
+        out,
+    }
 }
 
 /// The digest of every file under a folder, by relative path.
@@ -23,7 +30,11 @@ fn digests(root: &Path) -> BTreeMap<String, String> {
         for entry in fs::read_dir(root.join(folder)).expect("rendered folder") {
             let path = entry.expect("entry").path();
             if path.is_file() {
-                let name = path.strip_prefix(root).expect("inside").to_string_lossy().replace('\\', "/");
+                let name = path
+                    .strip_prefix(root)
+                    .expect("inside")
+                    .to_string_lossy()
+                    .replace('\\', "/");
                 let hash = Sha256::digest(fs::read(&path).expect("readable"));
                 out.insert(name, hash.iter().map(|b| format!("{b:02x}")).collect());
             }
@@ -38,7 +49,10 @@ fn same_bytes_with_one_thread_and_four() {
     let render = |threads: usize| {
         let out = dir.path().join(format!("t{threads}"));
         let done = AtomicUsize::new(0);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("pool");
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .expect("pool");
         let summary = pool
             .install(|| {
                 render_dataset(&options(out.clone(), 14), &|n| {
@@ -71,12 +85,21 @@ fn manifest_files_and_masks_agree() {
         assert_eq!(mask.dimensions(), (48, 48));
         assert!(mask.pixels().all(|p| p.0[0] <= 2), "{}", &row[6]);
         let garment = mask.pixels().filter(|p| p.0[0] == 1).count();
-        assert!(garment > 48 * 48 / 50, "{} shows {garment} pixels of its garment", &row[0]);
+        assert!(
+            garment > 48 * 48 / 50,
+            "{} shows {garment} pixels of its garment",
+            &row[0]
+        );
         listed.extend([row[0].to_owned(), row[6].to_owned()]);
     }
     let samples = fs::read_to_string(out.join("samples.txt")).expect("samples");
     assert_eq!(samples.lines().count(), 8);
-    assert!(samples.lines().all(|sample| sample.starts_with("user/") && listed.contains(sample)), "{samples}");
+    assert!(
+        samples
+            .lines()
+            .all(|sample| sample.starts_with("user/") && listed.contains(sample)),
+        "{samples}"
+    );
     assert_eq!(listed, digests(&out).into_keys().collect());
     let again = render_dataset(&options(out.clone(), 12), &|_| {});
     assert!(matches!(again, Err(RenderError::NotEmpty { .. })));
@@ -114,8 +137,18 @@ fn twins_differ_in_one_attribute_and_share_a_split() {
         let base = by_id[base];
         let (mut a, b) = (spec.attributes(), base.attributes());
         a.remove("twin_of");
-        let different: Vec<_> = b.iter().filter(|&(k, v)| a.get(k) != Some(v)).map(|(k, _)| *k).collect();
-        assert_eq!((different.len(), a.len()), (1, b.len()), "{} and {}: {different:?}", spec.id, base.id);
+        let different: Vec<_> = b
+            .iter()
+            .filter(|&(k, v)| a.get(k) != Some(v))
+            .map(|(k, _)| *k)
+            .collect();
+        assert_eq!(
+            (different.len(), a.len()),
+            (1, b.len()),
+            "{} and {}: {different:?}",
+            spec.id,
+            base.id
+        );
         assert_eq!((spec.split, &spec.styles), (base.split, &base.styles));
         grouped.extend([spec.id.clone(), base.id.clone()]);
     }
@@ -146,7 +179,10 @@ fn styles_leave_signals() {
             all.iter().filter(|v| values.contains(&v.as_str())).count() as f64 / all.len() as f64
         };
         let (with, without) = (rate(true), rate(false));
-        assert!(with > 0.3 && with > 2.5 * without, "style {style}: {key} {with:.2} with, {without:.2} without");
+        assert!(
+            with > 0.3 && with > 2.5 * without,
+            "style {style}: {key} {with:.2} with, {without:.2} without"
+        );
     }
 }
 
@@ -159,13 +195,23 @@ fn what_tells_twins_apart_can_be_seen() {
         let mut twin = spec.clone();
         twin.photos = by_id[base].photos;
         let (a, b) = (super::photo::shop(by_id[base], 160), super::photo::shop(&twin, 160));
-        let changed = a.bytes().iter().zip(b.bytes()).filter(|&(x, y)| x.abs_diff(y) > 12).count();
+        let changed = a
+            .bytes()
+            .iter()
+            .zip(b.bytes())
+            .filter(|&(x, y)| x.abs_diff(y) > 12)
+            .count();
         let (one, two) = (by_id[base].attributes(), spec.attributes());
         let differ: Vec<_> = one
             .iter()
             .filter(|&(k, v)| two.get(k) != Some(v))
             .map(|(k, v)| format!("{k}: {v} or {}", two[k]))
             .collect();
-        assert!(changed >= 12, "{} and {base} ({}) look the same: {differ:?}, {changed}", spec.id, one["garment"]);
+        assert!(
+            changed >= 12,
+            "{} and {base} ({}) look the same: {differ:?}, {changed}",
+            spec.id,
+            one["garment"]
+        );
     }
 }

@@ -15,7 +15,13 @@ pub struct Axis {
 impl Axis {
     /// From `low` to `high`, exactly.
     pub fn fixed(title: &str, low: f64, high: f64) -> Self {
-        Self { title: title.to_owned(), low, high, logarithmic: false, whole: false }
+        Self {
+            title: title.to_owned(),
+            low,
+            high,
+            logarithmic: false,
+            whole: false,
+        }
     }
 
     /// Wide enough for all finite `values`, with round ends.
@@ -28,15 +34,25 @@ impl Axis {
     /// As [`Axis::fitting`] for counted things: ticks at whole numbers only, ends as they are.
     pub fn counting(title: &str, low: usize, high: usize) -> Self {
         let (low, high) = (low as f64, high as f64);
-        let (low, high) = if low < high { (low, high) } else { (low - 0.5, high + 0.5) };
-        Self { whole: true, ..Self::fixed(title, low, high) }
+        let (low, high) = if low < high {
+            (low, high)
+        } else {
+            (low - 0.5, high + 0.5)
+        };
+        Self {
+            whole: true,
+            ..Self::fixed(title, low, high)
+        }
     }
 
     /// Whole powers of ten around all positive `values`.
     pub fn logarithmic(title: &str, values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = extent(values.filter(|value| *value > 0.0).map(f64::log10));
         let (low, high) = (low.floor(), high.ceil().max(low.floor() + 1.0));
-        Self { logarithmic: true, ..Self::fixed(title, 10f64.powf(low), 10f64.powf(high)) }
+        Self {
+            logarithmic: true,
+            ..Self::fixed(title, 10f64.powf(low), 10f64.powf(high))
+        }
     }
 
     /// Position of `value`, 0 at the low end and 1 at the high end.
@@ -53,12 +69,20 @@ impl Axis {
     pub(super) fn ticks(&self) -> Vec<(f64, String)> {
         if self.logarithmic {
             let (low, high) = (self.low.log10().round() as i32, self.high.log10().round() as i32);
-            return (low..=high).map(|power| (10f64.powi(power), format!("1e{power}"))).collect();
+            return (low..=high)
+                .map(|power| (10f64.powi(power), format!("1e{power}")))
+                .collect();
         }
-        let step = if self.whole { step(self.low, self.high).max(1.0) } else { step(self.low, self.high) };
+        let step = if self.whole {
+            step(self.low, self.high).max(1.0)
+        } else {
+            step(self.low, self.high)
+        };
         let first = (self.low / step - 1e-9).ceil() as i64;
         let last = (self.high / step + 1e-9).floor() as i64;
-        (first..=last).map(|i| (i as f64 * step, number(i as f64 * step, step))).collect()
+        (first..=last)
+            .map(|i| (i as f64 * step, number(i as f64 * step, step)))
+            .collect()
     }
 }
 
@@ -66,7 +90,9 @@ impl Axis {
 fn extent(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values
         .filter(|value| value.is_finite())
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+            (low.min(value), high.max(value))
+        });
     match (low <= high, low < high) {
         (false, _) => (0.0, 1.0),
         (true, true) => (low, high),
@@ -184,7 +210,12 @@ impl Figure {
         let columns = self.columns.clamp(1, self.panels.len().max(1));
         let lines = self.panels.len().div_ceil(columns).max(1);
         let [width, height] = self.size;
-        let mut svg = Svg::new(width * columns as f64, HEAD + height * lines as f64, &self.title, &self.description);
+        let mut svg = Svg::new(
+            width * columns as f64,
+            HEAD + height * lines as f64,
+            &self.title,
+            &self.description,
+        );
         svg.text([12.0, 22.0], Anchor::Start, "title", &self.title);
         for (i, panel) in self.panels.iter().enumerate() {
             let corner = [(i % columns) as f64 * width, HEAD + (i / columns) as f64 * height];
@@ -214,12 +245,27 @@ impl Panel {
         }
         svg.line([x, y + h], [x + w, y + h], "axis");
         svg.text([x + w / 2.0, y + h + 33.0], Anchor::Middle, "small soft", &self.x.title);
-        svg.turned_text([x - 40.0, y + h / 2.0], -90.0, Anchor::Middle, "small soft", &self.y.title);
+        svg.turned_text(
+            [x - 40.0, y + h / 2.0],
+            -90.0,
+            Anchor::Middle,
+            "small soft",
+            &self.y.title,
+        );
 
         let mut legend = x;
         for mark in &self.marks {
-            if let Mark::Line { series: index, name: Some(name), .. } = mark {
-                svg.line([legend, y - 14.0], [legend + 14.0, y - 14.0], &format!("series {}", series(*index)));
+            if let Mark::Line {
+                series: index,
+                name: Some(name),
+                ..
+            } = mark
+            {
+                svg.line(
+                    [legend, y - 14.0],
+                    [legend + 14.0, y - 14.0],
+                    &format!("series {}", series(*index)),
+                );
                 svg.text([legend + 18.0, y - 10.0], Anchor::Start, "small soft", name);
                 legend += 32.0 + text_width(name);
             }
@@ -231,7 +277,9 @@ impl Panel {
 impl Mark {
     fn draw(&self, svg: &mut Svg, at: &impl Fn([f64; 2]) -> [f64; 2], (top, floor): (f64, f64)) {
         match self {
-            Self::Line { points, series: index, .. } => {
+            Self::Line {
+                points, series: index, ..
+            } => {
                 let class = format!("series {}", series(*index));
                 for part in points.split(|point| !point.iter().all(|value| value.is_finite())) {
                     let part: Vec<[f64; 2]> = part.iter().map(|point| at(*point)).collect();
@@ -243,11 +291,17 @@ impl Mark {
                 }
             }
             Self::Dots { points, series: index } => {
-                for point in points.iter().filter(|point| point.iter().all(|value| value.is_finite())) {
+                for point in points
+                    .iter()
+                    .filter(|point| point.iter().all(|value| value.is_finite()))
+                {
                     svg.disc(at(*point), 4.0, &mark(*index));
                 }
             }
-            Self::Chosen { at: value, series: index } => {
+            Self::Chosen {
+                at: value,
+                series: index,
+            } => {
                 let [x, _] = at([*value, 0.0]);
                 svg.line([x, top], [x, floor], &format!("chosen {}", series(*index)));
             }
@@ -288,11 +342,16 @@ mod tests {
         assert_eq!(texts(&unit), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(
             texts(&Axis::fitting("", [0.313, 0.298].into_iter())),
-            ["0.298", "0.300", "0.302", "0.304", "0.306", "0.308", "0.310", "0.312", "0.314"]
+            [
+                "0.298", "0.300", "0.302", "0.304", "0.306", "0.308", "0.310", "0.312", "0.314"
+            ]
         );
         assert_eq!(texts(&Axis::counting("", 1, 3)), ["1", "2", "3"]);
         assert_eq!(texts(&Axis::counting("", 1, 1)), ["1"]);
-        assert_eq!(texts(&Axis::logarithmic("", [3.0, 420.0].into_iter())), ["1e0", "1e1", "1e2", "1e3"]);
+        assert_eq!(
+            texts(&Axis::logarithmic("", [3.0, 420.0].into_iter())),
+            ["1e0", "1e1", "1e2", "1e3"]
+        );
         assert_eq!(
             texts(&Axis::fitting("", [0.0, 4e-5].into_iter())),
             ["0.00000", "1e-5", "2e-5", "3e-5", "4e-5", "5e-5"]

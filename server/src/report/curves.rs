@@ -21,8 +21,12 @@ pub fn precision_recall(predictions: &Predictions, label: usize) -> Vec<Operatin
     if positives == 0 {
         return Vec::new();
     }
-    let mut ranked: Vec<(f32, bool)> =
-        predictions.probs.iter().zip(&predictions.truth).map(|(probs, truth)| (probs[label], truth[label])).collect();
+    let mut ranked: Vec<(f32, bool)> = predictions
+        .probs
+        .iter()
+        .zip(&predictions.truth)
+        .map(|(probs, truth)| (probs[label], truth[label]))
+        .collect();
     ranked.sort_by(|a, b| descending(a.0, b.0));
     let mut found = 0;
     let mut curve = Vec::new();
@@ -30,7 +34,10 @@ pub fn precision_recall(predictions: &Predictions, label: usize) -> Vec<Operatin
         found += usize::from(*truth);
         // Equal probabilities come in together, whatever order they were sorted into.
         if ranked.get(i + 1).is_none_or(|(next, _)| next != prob) {
-            curve.push(Operating { recall: found as f64 / positives as f64, precision: found as f64 / (i + 1) as f64 });
+            curve.push(Operating {
+                recall: found as f64 / positives as f64,
+                precision: found as f64 / (i + 1) as f64,
+            });
         }
     }
     curve
@@ -39,7 +46,10 @@ pub fn precision_recall(predictions: &Predictions, label: usize) -> Vec<Operatin
 /// Precision and recall of one label at a threshold; precision is NaN where nothing is predicted.
 pub fn operating_at(predictions: &Predictions, label: usize, threshold: f32) -> Operating {
     let Counts { tp, fp, fn_ } = predictions.counts_at(label, threshold);
-    Operating { recall: tp as f64 / (tp + fn_) as f64, precision: tp as f64 / (tp + fp) as f64 }
+    Operating {
+        recall: tp as f64 / (tp + fn_) as f64,
+        precision: tp as f64 / (tp + fp) as f64,
+    }
 }
 
 /// F2 of one label at the thresholds 0, 0.01 … 1.
@@ -67,7 +77,10 @@ pub fn confusion(predictions: &Predictions, thresholds: &[f32], labels: &[usize]
             labels
                 .iter()
                 .map(|&predicted| {
-                    let on = with.iter().filter(|probs| probs[predicted] >= thresholds[predicted]).count();
+                    let on = with
+                        .iter()
+                        .filter(|probs| probs[predicted] >= thresholds[predicted])
+                        .count();
                     on as f64 / with.len() as f64
                 })
                 .collect()
@@ -92,7 +105,12 @@ pub const BINS: usize = 10;
 /// Probabilities in ten stretches of equal width; mean and share are NaN where a stretch is empty.
 pub fn reliability(predictions: &Predictions) -> Vec<Bin> {
     let mut sums = [(0usize, 0.0f64, 0usize); BINS];
-    for (prob, truth) in predictions.probs.iter().flatten().zip(predictions.truth.iter().flatten()) {
+    for (prob, truth) in predictions
+        .probs
+        .iter()
+        .flatten()
+        .zip(predictions.truth.iter().flatten())
+    {
         if prob.is_finite() {
             let (n, total, true_) = &mut sums[((prob * BINS as f32) as usize).min(BINS - 1)];
             *n += 1;
@@ -101,7 +119,11 @@ pub fn reliability(predictions: &Predictions) -> Vec<Bin> {
         }
     }
     sums.into_iter()
-        .map(|(n, total, true_)| Bin { n, promised: total / n as f64, kept: true_ as f64 / n as f64 })
+        .map(|(n, total, true_)| Bin {
+            n,
+            promised: total / n as f64,
+            kept: true_ as f64 / n as f64,
+        })
         .collect()
 }
 
@@ -142,10 +164,19 @@ mod tests {
     fn agree_with_values_from_scikit_learn_and_by_hand() {
         let predictions = predictions();
         let curve = precision_recall(&predictions, 0);
-        let expected = [(1.0 / 3.0, 1.0), (2.0 / 3.0, 2.0 / 3.0), (1.0, 0.75), (1.0, 0.6), (1.0, 0.5)];
+        let expected = [
+            (1.0 / 3.0, 1.0),
+            (2.0 / 3.0, 2.0 / 3.0),
+            (1.0, 0.75),
+            (1.0, 0.6),
+            (1.0, 0.5),
+        ];
         assert_eq!(curve.len(), expected.len());
         for (point, (recall, precision)) in curve.iter().zip(expected) {
-            assert!((point.recall - recall).abs() < 1e-12 && (point.precision - precision).abs() < 1e-12, "{point:?}");
+            assert!(
+                (point.recall - recall).abs() < 1e-12 && (point.precision - precision).abs() < 1e-12,
+                "{point:?}"
+            );
         }
         // sklearn.metrics.average_precision_score([1, 0, 1, 1, 0, 0], [.9, .8, .8, .6, .3, .1])
         let average_precision = |label| Ranking::new(&predictions, label).areas(&[1; 6]).average_precision;
@@ -164,7 +195,11 @@ mod tests {
         let bins = reliability(&predictions);
         assert_eq!((bins[0].n, bins[8].n, bins[8].kept, bins[9].n), (6, 2, 0.5, 1));
         // By hand: (6 · .05 + |.1 - 0| + |.3 - 0| + |.6 - 1| + 2 · |.8 - .5| + |.9 - 1|) / 12
-        assert!((calibration_error(&bins) - 1.8 / 12.0).abs() < 1e-6, "{}", calibration_error(&bins));
+        assert!(
+            (calibration_error(&bins) - 1.8 / 12.0).abs() < 1e-6,
+            "{}",
+            calibration_error(&bins)
+        );
         assert!((image_loss(&predictions, 4) - (-(0.7f64.ln()) - 0.95f64.ln()) / 2.0).abs() < 1e-6);
     }
 }

@@ -34,7 +34,12 @@ pub fn draw(matrix: &Matrix<'_>) -> String {
     let (width, height) = ((left + n * CELL + room * 0.6).max(420.0), top + n * CELL + 16.0);
     let mut svg = Svg::new(width, height, &matrix.title, &matrix.description);
     svg.text([12.0, 22.0], Anchor::Start, "title", &matrix.title);
-    svg.text([left - 8.0, top - 8.0], Anchor::End, "small soft", &format!("{} ↓  {} →", matrix.lines, matrix.columns));
+    svg.text(
+        [left - 8.0, top - 8.0],
+        Anchor::End,
+        "small soft",
+        &format!("{} ↓  {} →", matrix.lines, matrix.columns),
+    );
     for (i, name) in matrix.names.iter().enumerate() {
         let middle = (i as f64 + 0.5) * CELL;
         svg.text([left - 8.0, top + middle + 4.0], Anchor::End, "small", name);
@@ -44,7 +49,12 @@ pub fn draw(matrix: &Matrix<'_>) -> String {
         for (j, share) in line.iter().enumerate() {
             let corner = [left + j as f64 * CELL, top + i as f64 * CELL];
             if !share.is_finite() {
-                svg.text([corner[0] + CELL / 2.0, corner[1] + CELL / 2.0 + 4.0], Anchor::Middle, "small soft", "–");
+                svg.text(
+                    [corner[0] + CELL / 2.0, corner[1] + CELL / 2.0 + 4.0],
+                    Anchor::Middle,
+                    "small soft",
+                    "–",
+                );
                 continue;
             }
             // A little tint for every share above 0, so that rare ones can be seen.
@@ -52,7 +62,12 @@ pub fn draw(matrix: &Matrix<'_>) -> String {
             svg.rect([corner[0] + 1.0, corner[1] + 1.0], [CELL - 2.0, CELL - 2.0], "m0", tint);
             let class = if tint > DEEP { "small on" } else { "small" };
             let text = format!("{:.0}", share * 100.0);
-            svg.text([corner[0] + CELL / 2.0, corner[1] + CELL / 2.0 + 4.0], Anchor::Middle, class, &text);
+            svg.text(
+                [corner[0] + CELL / 2.0, corner[1] + CELL / 2.0 + 4.0],
+                Anchor::Middle,
+                class,
+                &text,
+            );
         }
     }
     svg.finish()

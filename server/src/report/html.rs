@@ -38,7 +38,11 @@ pub struct Content<'a> {
 pub fn page(content: &Content<'_>) -> String {
     let name = escape(&content.record.name());
     let mut sections = vec![overview(content.record), figures(content)];
-    let plots: String = content.plots.iter().map(|svg| format!("<figure>{}</figure>\n", inline(svg))).collect();
+    let plots: String = content
+        .plots
+        .iter()
+        .map(|svg| format!("<figure>{}</figure>\n", inline(svg)))
+        .collect();
     sections.push(format!("<section id=\"plots\"><h2>Plots</h2>\n{plots}</section>"));
     if !content.labels.is_empty() {
         sections.push(labels(content.labels));
@@ -56,7 +60,9 @@ pub fn page(content: &Content<'_>) -> String {
 
 fn overview(record: &Record) -> String {
     let unknown = || "unknown".to_owned();
-    let planned = record.epochs_planned().map_or_else(unknown, |planned| planned.to_string());
+    let planned = record
+        .epochs_planned()
+        .map_or_else(unknown, |planned| planned.to_string());
     let best = record.best().map_or_else(
         || "none yet".to_owned(),
         |best| format!("{:.4} in epoch {}", best.score.unwrap_or(f64::NAN), best.epoch + 1),
@@ -71,7 +77,11 @@ fn overview(record: &Record) -> String {
     if let Some(provenance) = &record.provenance {
         pairs.push(("Device", provenance.device.clone()));
     }
-    let notes: String = record.notes.iter().map(|note| format!("<p class=\"note\">{}</p>", escape(note))).collect();
+    let notes: String = record
+        .notes
+        .iter()
+        .map(|note| format!("<p class=\"note\">{}</p>", escape(note)))
+        .collect();
     format!("<section id=\"overview\">{}{notes}</section>", definitions(&pairs))
 }
 
@@ -173,10 +183,9 @@ fn labels(rows: &[LabelRow]) -> String {
 }
 
 fn mistakes(worst: &Worst) -> String {
-    let note = worst
-        .note
-        .as_ref()
-        .map_or_else(String::new, |note| format!("<p class=\"note\">The photos cannot be shown: {}</p>", escape(note)));
+    let note = worst.note.as_ref().map_or_else(String::new, |note| {
+        format!("<p class=\"note\">The photos cannot be shown: {}</p>", escape(note))
+    });
     let list = |class: &str, word: &str, labels: &[String]| {
         if labels.is_empty() {
             return String::new();

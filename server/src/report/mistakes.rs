@@ -34,8 +34,9 @@ pub struct Mistake {
 
 /// The photos with the largest loss, worst first; `photos` are the files of the predictions' images.
 pub fn worst(predictions: &Predictions, thresholds: &[f32], photos: &[PathBuf]) -> Vec<Mistake> {
-    let mut losses: Vec<(usize, f64)> =
-        (0..predictions.truth.len()).map(|image| (image, image_loss(predictions, image))).collect();
+    let mut losses: Vec<(usize, f64)> = (0..predictions.truth.len())
+        .map(|image| (image, image_loss(predictions, image)))
+        .collect();
     losses.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     losses
         .into_iter()
@@ -66,7 +67,9 @@ pub fn worst(predictions: &Predictions, thresholds: &[f32], photos: &[PathBuf]) 
 /// # Errors
 /// If a photo cannot be read; names it.
 pub fn sheet(mistakes: &[Mistake]) -> anyhow::Result<Vec<u8>> {
-    let cells = mistakes.iter().map(|mistake| Ok(Some(thumbnail(&Photo::read(&mistake.photo)?)?)));
+    let cells = mistakes
+        .iter()
+        .map(|mistake| Ok(Some(thumbnail(&Photo::read(&mistake.photo)?)?)));
     page(&cells.collect::<anyhow::Result<Vec<_>>>()?, COLUMNS)
 }
 
@@ -80,14 +83,20 @@ pub(super) fn page(cells: &[Option<RgbImage>], columns: usize) -> anyhow::Result
         image::imageops::replace(&mut page, cell, corner.0 as i64, corner.1 as i64);
     }
     let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, 82).encode_image(&page).context("cannot encode the contact sheet")?;
+    JpegEncoder::new_with_quality(&mut bytes, 82)
+        .encode_image(&page)
+        .context("cannot encode the contact sheet")?;
     Ok(bytes)
 }
 
 /// A whole photo within a square of [`CELL`] pixels, by the resizing that models see.
 pub(super) fn thumbnail(photo: &Photo) -> anyhow::Result<RgbImage> {
     // The mean is what pads: a middle grey, on light and dark pages alike.
-    let spec = InputSpec { mean: [0.5; 3], std: [1.0; 3], ..InputSpec::new(CELL, CELL, Fit::Pad) };
+    let spec = InputSpec {
+        mean: [0.5; 3],
+        std: [1.0; 3],
+        ..InputSpec::new(CELL, CELL, Fit::Pad)
+    };
     let chw = spec.to_chw(photo.pixels()?, None)?;
     RgbImage::from_raw(CELL as u32, CELL as u32, spec.to_rgb(&chw)).context("a thumbnail of another size")
 }

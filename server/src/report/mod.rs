@@ -55,19 +55,41 @@ pub fn write(run: &Path, classified: Option<&Classified<'_>>) -> anyhow::Result<
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     write_whole(&run.join("summary.csv"), &tables::summary(&record.epochs)?)?;
 
-    let mut drawn = vec![Plot { file: "training.svg", svg: plots::training(&record.epochs) }];
+    let mut drawn = vec![Plot {
+        file: "training.svg",
+        svg: plots::training(&record.epochs),
+    }];
     let (mut labels, mut figures) = (Vec::new(), Vec::new());
     let mut worst = html::Worst::default();
-    if let Some(Classified { predictions, thresholds, photos }) = classified {
-        let frequency: Vec<usize> = (0..predictions.labels.len()).map(|label| predictions.support(label)).collect();
+    if let Some(Classified {
+        predictions,
+        thresholds,
+        photos,
+    }) = classified
+    {
+        let frequency: Vec<usize> = (0..predictions.labels.len())
+            .map(|label| predictions.support(label))
+            .collect();
         let measured = classify(predictions, thresholds, &frequency);
         figures = tables::figures(predictions, &measured);
         labels = tables::label_rows(predictions, thresholds, &measured);
         drawn.extend([
-            Plot { file: "thresholds.svg", svg: plots::thresholds(predictions, thresholds) },
-            Plot { file: "precision-recall.svg", svg: plots::precision_recalls(predictions, thresholds, &measured) },
-            Plot { file: "confusion.svg", svg: plots::confusion(predictions, thresholds) },
-            Plot { file: "calibration.svg", svg: plots::calibration(predictions) },
+            Plot {
+                file: "thresholds.svg",
+                svg: plots::thresholds(predictions, thresholds),
+            },
+            Plot {
+                file: "precision-recall.svg",
+                svg: plots::precision_recalls(predictions, thresholds, &measured),
+            },
+            Plot {
+                file: "confusion.svg",
+                svg: plots::confusion(predictions, thresholds),
+            },
+            Plot {
+                file: "calibration.svg",
+                svg: plots::calibration(predictions),
+            },
         ]);
         write_whole(&run.join("labels.csv"), &tables::labels(&labels)?)?;
         worst.mistakes = mistakes::worst(predictions, thresholds, photos);

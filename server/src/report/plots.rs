@@ -21,16 +21,29 @@ const SMALL: [f64; 2] = [240.0, 210.0];
 pub fn training(epochs: &[Epoch]) -> String {
     let number = |epoch: &Epoch| (epoch.epoch + 1) as f64;
     let best = super::record::best(epochs);
-    let (first, last) = (epochs.first().map_or(1, |e| e.epoch + 1), epochs.last().map_or(1, |e| e.epoch + 1));
+    let (first, last) = (
+        epochs.first().map_or(1, |e| e.epoch + 1),
+        epochs.last().map_or(1, |e| e.epoch + 1),
+    );
     let panel = |title: &str, unit: &str, series: usize, of: &dyn Fn(&Epoch) -> Option<f64>| {
         let points: Vec<[f64; 2]> = epochs.iter().map(|e| [number(e), of(e).unwrap_or(f64::NAN)]).collect();
         let mut marks = Vec::new();
         if let Some(best) = best {
-            marks.push(Mark::Chosen { at: number(best), series: 5 });
+            marks.push(Mark::Chosen {
+                at: number(best),
+                series: 5,
+            });
         }
-        marks.push(Mark::Line { points: points.clone(), series, name: None });
+        marks.push(Mark::Line {
+            points: points.clone(),
+            series,
+            name: None,
+        });
         if let Some(best) = best {
-            marks.push(Mark::Dots { points: vec![[number(best), of(best).unwrap_or(f64::NAN)]], series });
+            marks.push(Mark::Dots {
+                points: vec![[number(best), of(best).unwrap_or(f64::NAN)]],
+                series,
+            });
         }
         Panel {
             title: title.to_owned(),
@@ -43,7 +56,10 @@ pub fn training(epochs: &[Epoch]) -> String {
         Some(best) => format!(
             "{} epochs. The training loss ends at {}. The score on the tuning part is best in epoch {}, {:.4}, which the dashed line marks.",
             epochs.len(),
-            epochs.last().and_then(|e| e.train_loss).map_or("an unknown value".to_owned(), |loss| format!("{loss:.4}")),
+            epochs
+                .last()
+                .and_then(|e| e.train_loss)
+                .map_or("an unknown value".to_owned(), |loss| format!("{loss:.4}")),
             best.epoch + 1,
             best.score.unwrap_or(f64::NAN)
         ),
@@ -65,7 +81,9 @@ pub fn training(epochs: &[Epoch]) -> String {
 
 /// Indices of the labels that get a panel: all of a few, else the most frequent and the rarest that occur at all.
 fn shown_labels(predictions: &Predictions) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..predictions.labels.len()).filter(|label| predictions.support(*label) > 0).collect();
+    let mut order: Vec<usize> = (0..predictions.labels.len())
+        .filter(|label| predictions.support(*label) > 0)
+        .collect();
     if order.len() <= ALL_LABELS {
         return order;
     }
@@ -81,11 +99,19 @@ fn which(predictions: &Predictions, shown: &[usize]) -> String {
         return format!("all {known} labels");
     }
     let absent = (0..known).filter(|label| predictions.support(*label) == 0).count();
-    let note = if absent > 0 { format!("; {absent} have no image here") } else { String::new() };
+    let note = if absent > 0 {
+        format!("; {absent} have no image here")
+    } else {
+        String::new()
+    };
     if shown.len() < SOME_LABELS || shown.len() + absent == known {
         return format!("{} of {known} labels{note}", shown.len());
     }
-    format!("the {} most frequent and the {} rarest of {known} labels{note}", SOME_LABELS / 2, SOME_LABELS / 2)
+    format!(
+        "the {} most frequent and the {} rarest of {known} labels{note}",
+        SOME_LABELS / 2,
+        SOME_LABELS / 2
+    )
 }
 
 /// Precision over recall, a panel a label with the chosen threshold's point, after one with the mean over labels.
@@ -102,20 +128,34 @@ pub fn precision_recalls(predictions: &Predictions, thresholds: &[f32], measured
         .map(|step| {
             let recall = f64::from(step) / 50.0;
             let best = |curve: &Vec<super::curves::Operating>| {
-                curve.iter().filter(|p| p.recall >= recall - 1e-12).map(|p| p.precision).fold(0.0, f64::max)
+                curve
+                    .iter()
+                    .filter(|p| p.recall >= recall - 1e-12)
+                    .map(|p| p.precision)
+                    .fold(0.0, f64::max)
             };
-            [recall, curves.iter().map(best).sum::<f64>() / curves.len().max(1) as f64]
+            [
+                recall,
+                curves.iter().map(best).sum::<f64>() / curves.len().max(1) as f64,
+            ]
         })
         .collect();
-    let average_precision =
-        |label: usize| measured.labels[label].average_precision.map_or(f64::NAN, |interval| interval.value);
+    let average_precision = |label: usize| {
+        measured.labels[label]
+            .average_precision
+            .map_or(f64::NAN, |interval| interval.value)
+    };
     let mean_ap = mean_of_numbers((0..predictions.labels.len()).map(average_precision)).max(0.0);
     let (x, y) = axes();
     let mut panels = vec![Panel {
         title: format!("mean, AP {mean_ap:.3}"),
         x,
         y,
-        marks: vec![Mark::Line { points: mean, series: 1, name: None }],
+        marks: vec![Mark::Line {
+            points: mean,
+            series: 1,
+            name: None,
+        }],
     }];
     panels.extend(shown.iter().map(|&label| {
         let curve = precision_recall(predictions, label);
@@ -132,13 +172,19 @@ pub fn precision_recalls(predictions: &Predictions, thresholds: &[f32], measured
             x,
             y,
             marks: vec![
-                Mark::Guess { from: [0.0, share], to: [1.0, share] },
+                Mark::Guess {
+                    from: [0.0, share],
+                    to: [1.0, share],
+                },
                 Mark::Line {
                     points: curve.iter().map(|point| [point.recall, point.precision]).collect(),
                     series: 0,
                     name: None,
                 },
-                Mark::Dots { points: vec![[chosen.recall, chosen.precision]], series: 1 },
+                Mark::Dots {
+                    points: vec![[chosen.recall, chosen.precision]],
+                    series: 1,
+                },
             ],
         }
     }));
@@ -172,9 +218,19 @@ pub fn thresholds(predictions: &Predictions, thresholds: &[f32]) -> String {
                 x: Axis::fixed("threshold", 0.0, 1.0),
                 y: Axis::fixed("F2", 0.0, 1.0),
                 marks: vec![
-                    Mark::Guess { from: [0.0, guess], to: [1.0, guess] },
-                    Mark::Chosen { at: f64::from(thresholds[label]), series: 1 },
-                    Mark::Line { points: f2_by_threshold(predictions, label), series: 0, name: None },
+                    Mark::Guess {
+                        from: [0.0, guess],
+                        to: [1.0, guess],
+                    },
+                    Mark::Chosen {
+                        at: f64::from(thresholds[label]),
+                        series: 1,
+                    },
+                    Mark::Line {
+                        points: f2_by_threshold(predictions, label),
+                        series: 0,
+                        name: None,
+                    },
                 ],
             }
         })
@@ -198,7 +254,11 @@ pub fn confusion(predictions: &Predictions, thresholds: &[f32]) -> String {
         labels.sort_by_key(|label| (std::cmp::Reverse(predictions.support(*label)), *label));
         labels.truncate(MATRIX_LABELS);
     }
-    let some = if labels.len() < predictions.labels.len() { ", most frequent labels" } else { "" };
+    let some = if labels.len() < predictions.labels.len() {
+        ", most frequent labels"
+    } else {
+        ""
+    };
     let names: Vec<String> = labels.iter().map(|label| predictions.labels[*label].clone()).collect();
     let matrix = super::curves::confusion(predictions, thresholds, &labels);
     heatmap::draw(&heatmap::Matrix {

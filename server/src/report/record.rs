@@ -78,19 +78,27 @@ pub const BUNDLE: &str = "bundle";
 impl Record {
     /// True if a folder looks like a run, whole or broken.
     pub fn is_run(dir: &Path) -> bool {
-        [RECIPE, PROVENANCE, METRICS].iter().any(|file| dir.join(file).is_file())
+        [RECIPE, PROVENANCE, METRICS]
+            .iter()
+            .any(|file| dir.join(file).is_file())
     }
 
     /// Reads what there is.
     pub fn read(dir: &Path) -> Self {
         let mut notes = Vec::new();
         let mut text = |file: &str| {
-            std::fs::read_to_string(dir.join(file)).map_err(|error| notes.push(format!("{file}: {error}"))).ok()
+            std::fs::read_to_string(dir.join(file))
+                .map_err(|error| notes.push(format!("{file}: {error}")))
+                .ok()
         };
         let recipe_text = text(RECIPE);
         let provenance = text(PROVENANCE);
         // A run that was interrupted in its first epoch has no metrics, which is no damage.
-        let metrics = if dir.join(METRICS).exists() { text(METRICS) } else { None };
+        let metrics = if dir.join(METRICS).exists() {
+            text(METRICS)
+        } else {
+            None
+        };
         let parsed = recipe_text.as_deref().map(toml::from_str::<toml::Table>);
         let recipe = match parsed {
             Some(Ok(table)) => Some(table),
@@ -101,7 +109,9 @@ impl Record {
             None => None,
         };
         let provenance = provenance.and_then(|text| {
-            serde_json::from_str(&text).map_err(|error| notes.push(format!("{PROVENANCE}: {error}"))).ok()
+            serde_json::from_str(&text)
+                .map_err(|error| notes.push(format!("{PROVENANCE}: {error}")))
+                .ok()
         });
         let (epochs, unread) = epochs(metrics.as_deref().unwrap_or_default());
         if unread > 0 {
@@ -137,13 +147,16 @@ impl Record {
 
     /// A recipe's key as text, without the quotes of a string.
     pub fn text(&self, key: &str) -> Option<String> {
-        self.key(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        self.key(key)
+            .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
     }
 
     /// The recipe's name, or the folder's.
     pub fn name(&self) -> String {
         self.text("name").unwrap_or_else(|| {
-            self.dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+            self.dir
+                .file_name()
+                .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
         })
     }
 
@@ -159,7 +172,9 @@ impl Record {
 
     /// Epochs that the recipe asks for.
     pub fn epochs_planned(&self) -> Option<u64> {
-        self.key("epochs").and_then(toml::Value::as_integer).and_then(|epochs| u64::try_from(epochs).ok())
+        self.key("epochs")
+            .and_then(toml::Value::as_integer)
+            .and_then(|epochs| u64::try_from(epochs).ok())
     }
 
     /// The predictions table of the best epoch.
@@ -168,9 +183,15 @@ impl Record {
     /// If no epoch is done, or the table is not there: a run keeps tables of classifiers only.
     pub fn best_predictions(&self) -> anyhow::Result<PathBuf> {
         let run = self.dir.display();
-        let best = self.best().with_context(|| format!("{run} is no run with a finished epoch"))?;
+        let best = self
+            .best()
+            .with_context(|| format!("{run} is no run with a finished epoch"))?;
         let table = epoch_table(&self.dir, best.epoch as u32);
-        anyhow::ensure!(table.is_file(), "{run} keeps no predictions of its best epoch ({})", table.display());
+        anyhow::ensure!(
+            table.is_file(),
+            "{run} keeps no predictions of its best epoch ({})",
+            table.display()
+        );
         Ok(table)
     }
 
@@ -189,7 +210,9 @@ impl Record {
 pub fn best(epochs: &[Epoch]) -> Option<&Epoch> {
     let mut best: Option<&Epoch> = None;
     for epoch in epochs {
-        let Some(score) = epoch.score.filter(|score| score.is_finite()) else { continue };
+        let Some(score) = epoch.score.filter(|score| score.is_finite()) else {
+            continue;
+        };
         if best.and_then(|best| best.score).is_none_or(|before| score > before) {
             best = Some(epoch);
         }
@@ -223,7 +246,11 @@ fn epochs(text: &str) -> (Vec<Epoch>, usize) {
             *field = value[name].as_f64().or(*field);
         }
         if let Some(figures) = value["figures"].as_object() {
-            epoch.figures.extend(figures.iter().filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))));
+            epoch.figures.extend(
+                figures
+                    .iter()
+                    .filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))),
+            );
         }
     }
     (by_epoch.into_values().collect(), unread)

@@ -97,30 +97,42 @@ fn find(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> anyhow::Result<()
 
 /// The list as text.
 pub fn listed(lines: &[Line], below: &Path) -> String {
-    let header = ["run", "name", "task", "backbone", "epochs", "best", "at", "time", "device", "commit", "status"];
+    let header = [
+        "run", "name", "task", "backbone", "epochs", "best", "at", "time", "device", "commit", "status",
+    ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for line in lines {
         let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         let dir = line.dir.strip_prefix(below).unwrap_or(&line.dir).display().to_string();
-        let planned = line.epochs_planned.map_or_else(|| "?".to_owned(), |planned| planned.to_string());
+        let planned = line
+            .epochs_planned
+            .map_or_else(|| "?".to_owned(), |planned| planned.to_string());
         rows.push(vec![
             if dir.is_empty() { ".".to_owned() } else { dir },
             line.name.clone(),
             or_dash(&line.task),
             or_dash(&line.backbone),
             format!("{}/{planned}", line.epochs_done),
-            line.best_score.map_or_else(|| "-".to_owned(), |score| format!("{score:.4}")),
-            line.best_epoch.map_or_else(|| "-".to_owned(), |epoch| epoch.to_string()),
+            line.best_score
+                .map_or_else(|| "-".to_owned(), |score| format!("{score:.4}")),
+            line.best_epoch
+                .map_or_else(|| "-".to_owned(), |epoch| epoch.to_string()),
             duration(line.seconds),
             or_dash(&line.device),
-            line.commit.as_ref().map_or_else(|| "-".to_owned(), |commit| commit.chars().take(8).collect()),
+            line.commit
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |commit| commit.chars().take(8).collect()),
             line.status.name().to_owned(),
         ]);
     }
     let mut text = aligned(&rows);
     for line in lines {
         for note in &line.notes {
-            let _ = writeln!(text, "note: {}: {note}", line.dir.strip_prefix(below).unwrap_or(&line.dir).display());
+            let _ = writeln!(
+                text,
+                "note: {}: {note}",
+                line.dir.strip_prefix(below).unwrap_or(&line.dir).display()
+            );
         }
     }
     text
@@ -163,13 +175,23 @@ pub fn compare(dirs: &[PathBuf]) -> anyhow::Result<Comparison> {
     let keys: BTreeSet<&String> = recipes.iter().flat_map(BTreeMap::keys).collect();
     let recipe = keys
         .into_iter()
-        .map(|key| (key.clone(), recipes.iter().map(|recipe| recipe.get(key).cloned()).collect::<Vec<_>>()))
+        .map(|key| {
+            (
+                key.clone(),
+                recipes
+                    .iter()
+                    .map(|recipe| recipe.get(key).cloned())
+                    .collect::<Vec<_>>(),
+            )
+        })
         .filter(|(_, values)| values.windows(2).any(|pair| pair[0] != pair[1]))
         .collect();
 
     let mut figures: BTreeMap<String, Vec<Option<f64>>> = BTreeMap::new();
     let mut put = |name: &str, at: usize, value: Option<f64>| {
-        figures.entry(name.to_owned()).or_insert_with(|| vec![None; records.len()])[at] = value;
+        figures
+            .entry(name.to_owned())
+            .or_insert_with(|| vec![None; records.len()])[at] = value;
     };
     for (at, record) in records.iter().enumerate() {
         let best = record.best();
@@ -184,15 +206,29 @@ pub fn compare(dirs: &[PathBuf]) -> anyhow::Result<Comparison> {
     }
     let notes = records
         .iter()
-        .flat_map(|record| record.notes.iter().map(|note| format!("{}: {note}", record.dir.display())))
+        .flat_map(|record| {
+            record
+                .notes
+                .iter()
+                .map(|note| format!("{}: {note}", record.dir.display()))
+        })
         .collect();
-    Ok(Comparison { runs: dirs.to_vec(), recipe, figures, notes })
+    Ok(Comparison {
+        runs: dirs.to_vec(),
+        recipe,
+        figures,
+        notes,
+    })
 }
 
 /// Every key of a table with its path, `optimiser.rate` for example.
 fn flatten(path: &str, table: &toml::Table, keys: &mut BTreeMap<String, String>) {
     for (key, value) in table {
-        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let path = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
         match value {
             toml::Value::Table(table) => flatten(&path, table, keys),
             value => {
@@ -207,14 +243,22 @@ impl std::fmt::Display for Comparison {
         let names = || self.runs.iter().map(|run| run.display().to_string());
         let mut rows: Vec<Vec<String>> = vec![std::iter::once(String::new()).chain(names()).collect()];
         for (key, values) in &self.recipe {
-            let values = values.iter().map(|value| value.clone().unwrap_or_else(|| "-".to_owned()));
+            let values = values
+                .iter()
+                .map(|value| value.clone().unwrap_or_else(|| "-".to_owned()));
             rows.push(std::iter::once(key.clone()).chain(values).collect());
         }
         if self.recipe.is_empty() {
             writeln!(f, "the recipes are the same")?;
         }
         for (name, values) in &self.figures {
-            let number = |value: f64| if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.4}") };
+            let number = |value: f64| {
+                if value.fract() == 0.0 {
+                    format!("{value:.0}")
+                } else {
+                    format!("{value:.4}")
+                }
+            };
             let values = values.iter().map(|value| value.map_or_else(|| "-".to_owned(), number));
             rows.push(std::iter::once(name.clone()).chain(values).collect());
         }
@@ -229,7 +273,11 @@ fn aligned(rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();
     let mut text = String::new();
     for row in rows {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
     }

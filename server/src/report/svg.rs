@@ -52,7 +52,13 @@ pub struct Svg {
 impl Svg {
     /// An empty drawing of `width` × `height`; `title` names it, `description` says what is to be seen.
     pub fn new(width: f64, height: f64, title: &str, description: &str) -> Self {
-        Self { width, height, title: title.to_owned(), description: description.to_owned(), body: String::new() }
+        Self {
+            width,
+            height,
+            title: title.to_owned(),
+            description: description.to_owned(),
+            body: String::new(),
+        }
     }
 
     fn push(&mut self, element: std::fmt::Arguments<'_>) {
@@ -63,13 +69,18 @@ impl Svg {
 
     /// A straight line.
     pub fn line(&mut self, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2], class: &str) {
-        self.push(format_args!(r#"<line x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}" class="{class}"/>"#));
+        self.push(format_args!(
+            r#"<line x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}" class="{class}"/>"#
+        ));
     }
 
     /// A line through points.
     pub fn polyline(&mut self, points: &[[f64; 2]], class: &str) {
         let points: Vec<String> = points.iter().map(|[x, y]| format!("{x:.1},{y:.1}")).collect();
-        self.push(format_args!(r#"<polyline points="{}" class="{class}"/>"#, points.join(" ")));
+        self.push(format_args!(
+            r#"<polyline points="{}" class="{class}"/>"#,
+            points.join(" ")
+        ));
     }
 
     /// A rectangle; `opacity` is that of its fill, 0–1.
@@ -81,13 +92,17 @@ impl Svg {
 
     /// A disc.
     pub fn disc(&mut self, [x, y]: [f64; 2], radius: f64, class: &str) {
-        self.push(format_args!(r#"<circle cx="{x:.1}" cy="{y:.1}" r="{radius:.1}" class="{class}"/>"#));
+        self.push(format_args!(
+            r#"<circle cx="{x:.1}" cy="{y:.1}" r="{radius:.1}" class="{class}"/>"#
+        ));
     }
 
     /// Text on the baseline `y`.
     pub fn text(&mut self, [x, y]: [f64; 2], anchor: Anchor, class: &str, text: &str) {
         let (anchor, text) = (anchor.name(), escape(text));
-        self.push(format_args!(r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}" class="{class}">{text}</text>"#));
+        self.push(format_args!(
+            r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}" class="{class}">{text}</text>"#
+        ));
     }
 
     /// Text turned by `degrees` about the point it begins at, clockwise.
@@ -100,7 +115,13 @@ impl Svg {
 
     /// The drawing as a file.
     pub fn finish(self) -> String {
-        let Self { width, height, title, description, body } = self;
+        let Self {
+            width,
+            height,
+            title,
+            description,
+            body,
+        } = self;
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" role=\"img\" class=\"plot\">\n\
              <title>{}</title>\n<desc>{}</desc>\n<style>{}</style>\n\

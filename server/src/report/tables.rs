@@ -12,13 +12,24 @@ use std::collections::BTreeSet;
 /// # Errors
 /// If a line cannot be written, which memory allows.
 pub fn summary(epochs: &[Epoch]) -> anyhow::Result<Vec<u8>> {
-    let names: BTreeSet<&str> = epochs.iter().flat_map(|epoch| epoch.figures.keys().map(String::as_str)).collect();
+    let names: BTreeSet<&str> = epochs
+        .iter()
+        .flat_map(|epoch| epoch.figures.keys().map(String::as_str))
+        .collect();
     let mut table = csv::Writer::from_writer(Vec::new());
     let fixed = ["epoch", "train_loss", "score", "rate", "seconds", "images_per_second"];
     table.write_record(fixed.iter().chain(&names))?;
     for epoch in epochs {
-        let known = [epoch.train_loss, epoch.score, epoch.rate, epoch.seconds, epoch.images_per_second];
-        let values = known.into_iter().chain(names.iter().map(|name| epoch.figures.get(*name).copied()));
+        let known = [
+            epoch.train_loss,
+            epoch.score,
+            epoch.rate,
+            epoch.seconds,
+            epoch.images_per_second,
+        ];
+        let values = known
+            .into_iter()
+            .chain(names.iter().map(|name| epoch.figures.get(*name).copied()));
         let texts = values.map(|value| value.map_or_else(String::new, |value| value.to_string()));
         table.write_record(std::iter::once((epoch.epoch + 1).to_string()).chain(texts))?;
     }
@@ -77,7 +88,13 @@ pub fn labels(rows: &[LabelRow]) -> anyhow::Result<Vec<u8>> {
         "average_precision",
     ])?;
     for row in rows {
-        let number = |value: f64| if value.is_finite() { format!("{value:.6}") } else { String::new() };
+        let number = |value: f64| {
+            if value.is_finite() {
+                format!("{value:.6}")
+            } else {
+                String::new()
+            }
+        };
         table.write_record([
             row.id.clone(),
             row.support.to_string(),

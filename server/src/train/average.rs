@@ -44,7 +44,10 @@ impl AverageRecipe {
                 anyhow::ensure!((0.0..1.0).contains(&decay), "average.decay must be from 0 to below 1");
             }
             Self::Swa { from, .. } => {
-                anyhow::ensure!(from < epochs, "average.from must be below epochs, {epochs}, or nothing is averaged");
+                anyhow::ensure!(
+                    from < epochs,
+                    "average.from must be below epochs, {epochs}, or nothing is averaged"
+                );
             }
         }
         Ok(())
@@ -119,7 +122,10 @@ fn separate<M: Module>(net: &M) -> M {
 
 /// `average + share · (net − average)` for every parameter and running statistic.
 fn blend<M: Module>(average: M, net: &M, share: f64) -> M {
-    let mut towards = Towards { values: TensorContainer::new(), share };
+    let mut towards = Towards {
+        values: TensorContainer::new(),
+        share,
+    };
     net.visit(&mut towards);
     average.map(&mut towards)
 }
@@ -137,7 +143,9 @@ impl ModuleVisitor for Towards {
 
 impl ModuleMapper for Towards {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(value) = self.values.remove::<Tensor<D>>(&param.id) else { return param };
+        let Some(value) = self.values.remove::<Tensor<D>>(&param.id) else {
+            return param;
+        };
         param.map(|average| average.clone() + (value - average) * self.share)
     }
 }
@@ -176,10 +184,18 @@ pub fn reestimate<M: Module>(
             None => after,
         });
     }
-    let Some(sum) = sum else { return Ok(net.valid().map(&mut Fill(kept.values))) };
-    let mean = sum.zip(&momentum, |sum, momentum| if momentum > 1e-6 { sum / momentum } else { f32::NAN });
+    let Some(sum) = sum else {
+        return Ok(net.valid().map(&mut Fill(kept.values)));
+    };
+    let mean = sum.zip(
+        &momentum,
+        |sum, momentum| if momentum > 1e-6 { sum / momentum } else { f32::NAN },
+    );
     // A norm that did not move is frozen.
-    let values = mean.zip(&kept, |mean, kept| if mean.is_nan() { kept } else { mean / batches as f32 });
+    let values = mean.zip(
+        &kept,
+        |mean, kept| if mean.is_nan() { kept } else { mean / batches as f32 },
+    );
     Ok(net.valid().map(&mut Fill(values.values)))
 }
 
@@ -198,20 +214,34 @@ impl Statistics {
     }
 
     fn filled(&self, value: f32) -> Fill {
-        Fill(self.values.iter().map(|(id, values)| (*id, vec![value; values.len()])).collect())
+        Fill(
+            self.values
+                .iter()
+                .map(|(id, values)| (*id, vec![value; values.len()]))
+                .collect(),
+        )
     }
 
     fn zip(&self, other: &Self, f: impl Fn(f32, f32) -> f32) -> Self {
-        let both = self.values.iter().filter_map(|(id, a)| Some((*id, a, other.values.get(id)?)));
-        let values = both.map(|(id, a, b)| (id, a.iter().zip(b).map(|(a, b)| f(*a, *b)).collect())).collect();
-        Self { values, field: String::new() }
+        let both = self
+            .values
+            .iter()
+            .filter_map(|(id, a)| Some((*id, a, other.values.get(id)?)));
+        let values = both
+            .map(|(id, a, b)| (id, a.iter().zip(b).map(|(a, b)| f(*a, *b)).collect()))
+            .collect();
+        Self {
+            values,
+            field: String::new(),
+        }
     }
 }
 
 impl ModuleVisitor for Statistics {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if self.field == "running_mean" || self.field == "running_var" {
-            self.values.insert(param.id, param.val().into_data().iter::<f32>().collect());
+            self.values
+                .insert(param.id, param.val().into_data().iter::<f32>().collect());
         }
     }
 
@@ -229,7 +259,9 @@ struct Fill(HashMap<ParamId, Vec<f32>>);
 
 impl ModuleMapper for Fill {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(values) = self.0.get(&param.id) else { return param };
+        let Some(values) = self.0.get(&param.id) else {
+            return param;
+        };
         param.map(|tensor| Tensor::from_data(TensorData::new(values.clone(), tensor.shape()), &tensor.device()))
     }
 }
@@ -257,11 +289,22 @@ mod tests {
 
     fn net() -> Net {
         let device = Device::flex().autodiff();
-        Net { linear: LinearConfig::new(1, 1).init(&device), norm: BatchNormConfig::new(2).init(&device) }
+        Net {
+            linear: LinearConfig::new(1, 1).init(&device),
+            norm: BatchNormConfig::new(2).init(&device),
+        }
     }
 
     fn weight(net: &Net) -> f64 {
-        f64::from(net.linear.weight.val().into_data().iter::<f32>().next().unwrap_or(f32::NAN))
+        f64::from(
+            net.linear
+                .weight
+                .val()
+                .into_data()
+                .iter::<f32>()
+                .next()
+                .unwrap_or(f32::NAN),
+        )
     }
 
     #[test]
@@ -293,33 +336,55 @@ mod tests {
             assert_eq!(average.net().is_some(), epoch > 0, "it begins with epoch 1");
         }
         let (evaluated, batches) = average.to_evaluate(&net);
-        assert!((weight(&evaluated) - 3.0).abs() < 1e-6 && batches == 4, "{} {batches}", weight(&evaluated));
+        assert!(
+            (weight(&evaluated) - 3.0).abs() < 1e-6 && batches == 4,
+            "{} {batches}",
+            weight(&evaluated)
+        );
         let plain: Average<Net> = Average::new(None, None, 0);
-        assert_eq!((weight(&plain.to_evaluate(&net).0), plain.to_evaluate(&net).1), (weight(&net), 0));
+        assert_eq!(
+            (weight(&plain.to_evaluate(&net).0), plain.to_evaluate(&net).1),
+            (weight(&net), 0)
+        );
     }
 
     #[test]
     fn statistics_are_the_mean_of_those_of_the_batches() {
         let net = net().map(&mut Constant(7.0)).valid();
         // Two channels of four values each; the second batch lies elsewhere and is wider.
-        let batches = [[1.0f32, 2.0, 3.0, 6.0, 0.0, 0.0, 4.0, 4.0], [10.0, 10.0, 20.0, 20.0, -1.0, 1.0, -1.0, 1.0]];
+        let batches = [
+            [1.0f32, 2.0, 3.0, 6.0, 0.0, 0.0, 4.0, 4.0],
+            [10.0, 10.0, 20.0, 20.0, -1.0, 1.0, -1.0, 1.0],
+        ];
         let found = reestimate(net, batches.len(), |net, index| {
             let values = TensorData::new(batches[index].to_vec(), [1, 2, 4]);
-            net.norm.forward(Tensor::<3>::from_data(values, &Device::flex().autodiff()));
+            net.norm
+                .forward(Tensor::<3>::from_data(values, &Device::flex().autodiff()));
             Ok(())
         })
         .expect("nothing fails");
         let moments = |values: &[f32]| {
             let mean = values.iter().sum::<f32>() / 4.0;
-            (mean, values.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / 4.0)
+            (
+                mean,
+                values.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / 4.0,
+            )
         };
         let of = |tensor: Tensor<1>| tensor.into_data().iter::<f32>().collect::<Vec<f32>>();
         let (means, vars) = (of(found.norm.running_mean.value()), of(found.norm.running_var.value()));
         for channel in 0..2 {
             let each = batches.map(|batch| moments(&batch[4 * channel..4 * channel + 4]));
             let (mean, var) = ((each[0].0 + each[1].0) / 2.0, (each[0].1 + each[1].1) / 2.0);
-            assert!((means[channel] - mean).abs() < 1e-3, "mean {} is not {mean}", means[channel]);
-            assert!((vars[channel] - var).abs() < 1e-3 * var, "variance {} is not {var}", vars[channel]);
+            assert!(
+                (means[channel] - mean).abs() < 1e-3,
+                "mean {} is not {mean}",
+                means[channel]
+            );
+            assert!(
+                (vars[channel] - var).abs() < 1e-3 * var,
+                "variance {} is not {var}",
+                vars[channel]
+            );
         }
         assert!((weight(&found) - 7.0).abs() < 1e-6, "weights stay");
     }

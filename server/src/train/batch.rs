@@ -56,8 +56,16 @@ mod tests {
         ] {
             let all: Vec<usize> = (0..rows).collect();
             let made = batches(&all, size);
-            assert_eq!(made.iter().map(Vec::len).collect::<Vec<_>>(), sizes, "{rows} rows by {size}");
-            assert_eq!(made.concat().len(), if rows == 1 { 0 } else { rows }, "{rows} rows by {size}");
+            assert_eq!(
+                made.iter().map(Vec::len).collect::<Vec<_>>(),
+                sizes,
+                "{rows} rows by {size}"
+            );
+            assert_eq!(
+                made.concat().len(),
+                if rows == 1 { 0 } else { rows },
+                "{rows} rows by {size}"
+            );
         }
     }
 }

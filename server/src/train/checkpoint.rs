@@ -73,7 +73,10 @@ pub fn save<M: Module>(
     }
     let keep = |net: &M, path: &Path| net.clone().save_file(path).map_err(|e| anyhow::anyhow!("{e:?}"));
     keep(net, &net_file).with_context(|| fail("weights"))?;
-    optimiser.save(&optimiser_file).map_err(|e| anyhow::anyhow!("{e:?}")).with_context(|| fail("optimiser"))?;
+    optimiser
+        .save(&optimiser_file)
+        .map_err(|e| anyhow::anyhow!("{e:?}"))
+        .with_context(|| fail("optimiser"))?;
     if let Some(average) = average {
         keep(average, &average_file).with_context(|| fail("average"))?;
     }
@@ -107,18 +110,36 @@ pub fn is_there(run: &Path) -> bool {
 pub fn load<M: Module>(run: &Path, net: M, optimiser: ModuleOptimizer) -> anyhow::Result<Resumed<M>> {
     let path = folder(run).join(STATE);
     if !is_there(run) {
-        return Ok(Resumed { net, optimiser, average: None, state: State::default() });
+        return Ok(Resumed {
+            net,
+            optimiser,
+            average: None,
+            state: State::default(),
+        });
     }
-    let state: State = serde_json::from_slice(&std::fs::read(&path)?)
-        .with_context(|| format!("{} is damaged; remove the checkpoint folder to start over", path.display()))?;
+    let state: State = serde_json::from_slice(&std::fs::read(&path)?).with_context(|| {
+        format!(
+            "{} is damaged; remove the checkpoint folder to start over",
+            path.display()
+        )
+    })?;
     let read = |net: M, what: &str| {
         net.try_load_file(file(run, state.epochs_done, what))
             .map_err(|e| anyhow::anyhow!("cannot read the checkpoint's {what}: {e:?}"))
     };
-    let average = if state.averaged > 0 { Some(read(net.valid(), "average")?) } else { None };
+    let average = if state.averaged > 0 {
+        Some(read(net.valid(), "average")?)
+    } else {
+        None
+    };
     let net = read(net, "net")?;
     let optimiser = optimiser
         .load(file(run, state.epochs_done, "optimiser"))
         .map_err(|e| anyhow::anyhow!("cannot read the checkpoint's optimiser: {e:?}"))?;
-    Ok(Resumed { net, optimiser, average, state })
+    Ok(Resumed {
+        net,
+        optimiser,
+        average,
+        state,
+    })
 }

@@ -28,11 +28,16 @@ impl TaskRecipe {
 /// Whatever is missing or of a wrong type is left for the recipe's own errors.
 pub(super) fn complete(recipe: &mut Table) {
     let task = recipe.get("task");
-    let backbone = task
-        .and_then(|task| task.get("backbone"))
-        .or_else(|| task.and_then(|task| task.get("model")).and_then(|model| model.get("backbone")));
-    let Some(Ok(backbone)) = backbone.and_then(Value::as_str).map(BackboneConfig::named) else { return };
-    let Some(input) = recipe.get_mut("input").and_then(Value::as_table_mut) else { return };
+    let backbone = task.and_then(|task| task.get("backbone")).or_else(|| {
+        task.and_then(|task| task.get("model"))
+            .and_then(|model| model.get("backbone"))
+    });
+    let Some(Ok(backbone)) = backbone.and_then(Value::as_str).map(BackboneConfig::named) else {
+        return;
+    };
+    let Some(input) = recipe.get_mut("input").and_then(Value::as_table_mut) else {
+        return;
+    };
     let InputContract { mean, std, .. } = backbone.input();
     for (key, values) in [("mean", mean), ("std", std)] {
         let values = values.iter().map(|value| Value::Float(f64::from(*value))).collect();
@@ -46,7 +51,12 @@ pub(super) fn complete(recipe: &mut Table) {
 /// If the backbone is unknown, or leaves nothing of pictures of this size.
 pub(super) fn check(recipe: &Recipe, pretrained: bool) -> anyhow::Result<Option<String>> {
     let (name, input) = (recipe.task.backbone(), &recipe.input);
-    let InputContract { side, smallest, mean, std } = BackboneConfig::named(name)?.input();
+    let InputContract {
+        side,
+        smallest,
+        mean,
+        std,
+    } = BackboneConfig::named(name)?.input();
     anyhow::ensure!(
         input.width.min(input.height) >= smallest,
         "{name} needs pictures of at least {smallest}×{smallest} pixels, and [input] says {}×{}; it was published for {side}",
@@ -85,7 +95,12 @@ mod tests {
                 None,
             ),
             (vec!["input.mean=[0.5, 0.5, 0.5]"], HALF, Some("0.485"), None),
-            (vec!["task.backbone=inception_v3", "input.width=74"], HALF, None, Some("at least 75×75")),
+            (
+                vec!["task.backbone=inception_v3", "input.width=74"],
+                HALF,
+                None,
+                Some("at least 75×75"),
+            ),
             (vec!["task.backbone=resnet19"], imagenet.mean, None, Some("resnet18")),
         ] {
             let settings: Vec<String> = settings.into_iter().map(str::to_owned).collect();
@@ -93,7 +108,8 @@ mod tests {
             assert_eq!(recipe.input.mean, mean, "{settings:?}");
             match (check(&recipe, true), error) {
                 (Ok(said), None) => assert_eq!(
-                    said.as_ref().map(|said| remark.is_some_and(|remark| said.contains(remark))),
+                    said.as_ref()
+                        .map(|said| remark.is_some_and(|remark| said.contains(remark))),
                     remark.map(|_| true),
                     "{settings:?}: {said:?}"
                 ),
@@ -108,9 +124,12 @@ mod tests {
 
     #[test]
     fn hidden_layers_are_a_number_or_a_list() {
-        for (value, widths) in
-            [("64", Some(vec![64])), ("[64, 32]", Some(vec![64, 32])), ("[]", Some(vec![])), ("0", None)]
-        {
+        for (value, widths) in [
+            ("64", Some(vec![64])),
+            ("[64, 32]", Some(vec![64, 32])),
+            ("[]", Some(vec![])),
+            ("0", None),
+        ] {
             let recipe = Recipe::parse(RECIPE, &[format!("task.hidden={value}")]);
             let hidden = recipe.ok().map(|recipe| match recipe.task {
                 TaskRecipe::Style(task) => {

@@ -42,7 +42,10 @@ impl Teacher {
         truth: f64,
         device: &Device,
     ) -> anyhow::Result<Self> {
-        anyhow::ensure!(!bundles.is_empty(), "a distillation needs --teacher, the folder of a teacher's bundle");
+        anyhow::ensure!(
+            !bundles.is_empty(),
+            "a distillation needs --teacher, the folder of a teacher's bundle"
+        );
         let read = |bundle: &PathBuf| {
             let (manifest, weights) = bundle_io::read(bundle)?;
             check_input(&manifest, input)?;
@@ -54,15 +57,26 @@ impl Teacher {
             );
             Ok(load_style(&manifest, &weights, device)?)
         };
-        Ok(Self { nets: bundles.iter().map(read).collect::<anyhow::Result<_>>()?, truth })
+        Ok(Self {
+            nets: bundles.iter().map(read).collect::<anyhow::Result<_>>()?,
+            truth,
+        })
     }
 
     /// What the student should answer to `images`, `[batch, 3, h, w]`, whose labels are `labels`, `[batch, labels]`.
     pub fn target(&self, images: &Tensor<4>, labels: Tensor<2>) -> Tensor<2> {
         let seen = images.clone().without_autodiff();
-        let sum = self.nets.iter().map(|net| sigmoid(net.forward(seen.clone()))).reduce(|sum, probs| sum + probs);
+        let sum = self
+            .nets
+            .iter()
+            .map(|net| sigmoid(net.forward(seen.clone())))
+            .reduce(|sum, probs| sum + probs);
         let Some(sum) = sum else { return labels };
         let soft = Tensor::from_inner(sum / self.nets.len() as f64).to_device(&labels.device());
-        if self.truth > 0.0 { soft * (1.0 - self.truth) + labels * self.truth } else { soft }
+        if self.truth > 0.0 {
+            soft * (1.0 - self.truth) + labels * self.truth
+        } else {
+            soft
+        }
     }
 }

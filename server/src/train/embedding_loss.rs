@@ -178,7 +178,12 @@ pub struct Identified {
 impl EmbeddingLoss {
     /// What recipes without losses learn by: a plain identity softmax a part, as published.
     pub fn published() -> Vec<Self> {
-        vec![Self::Softmax { on: On::Parts, weight: 1.0, scale: 0.0, smoothing: 0.0 }]
+        vec![Self::Softmax {
+            on: On::Parts,
+            weight: 1.0,
+            scale: 0.0,
+            smoothing: 0.0,
+        }]
     }
 
     /// What it sees.
@@ -234,12 +239,24 @@ impl EmbeddingLoss {
                 };
                 cross_entropy(logits, classes, smoothing)
             }
-            Self::AmSoftmax { scale, margin, sub_centres, smoothing, .. } => {
+            Self::AmSoftmax {
+                scale,
+                margin,
+                sub_centres,
+                smoothing,
+                ..
+            } => {
                 let cosines = cosines(x, weight()?, sub_centres);
                 let truth = one_hot(&classes, &cosines);
                 cross_entropy((cosines - truth * margin) * scale, classes, smoothing)
             }
-            Self::Arcface { scale, margin, sub_centres, smoothing, .. } => {
+            Self::Arcface {
+                scale,
+                margin,
+                sub_centres,
+                smoothing,
+                ..
+            } => {
                 let cosines = cosines(x, weight()?, sub_centres);
                 let truth = one_hot(&classes, &cosines);
                 let widened = widen(cosines.clone(), margin);
@@ -266,21 +283,39 @@ impl EmbeddingLoss {
     /// Names the key that makes no sense.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let weight = self.weight();
-        anyhow::ensure!(weight >= 0.0 && weight.is_finite(), "weight must be 0 or a positive number");
+        anyhow::ensure!(
+            weight >= 0.0 && weight.is_finite(),
+            "weight must be 0 or a positive number"
+        );
         match *self {
             Self::Softmax { scale, smoothing, .. } => {
                 anyhow::ensure!(scale >= 0.0, "scale must be positive, or 0 for a plain softmax");
                 anyhow::ensure!((0.0..1.0).contains(&smoothing), "smoothing must be from 0 to below 1");
             }
-            Self::AmSoftmax { scale, margin, sub_centres, smoothing, .. }
-            | Self::Arcface { scale, margin, sub_centres, smoothing, .. } => {
+            Self::AmSoftmax {
+                scale,
+                margin,
+                sub_centres,
+                smoothing,
+                ..
+            }
+            | Self::Arcface {
+                scale,
+                margin,
+                sub_centres,
+                smoothing,
+                ..
+            } => {
                 anyhow::ensure!(scale > 0.0, "scale must be positive");
                 anyhow::ensure!((0.0..=1.5).contains(&margin), "margin must lie between 0 and 1.5");
                 anyhow::ensure!(sub_centres > 0, "sub_centres must be at least 1");
                 anyhow::ensure!((0.0..1.0).contains(&smoothing), "smoothing must be from 0 to below 1");
             }
             Self::Triplet { margin, .. } => {
-                anyhow::ensure!(margin.is_none_or(|margin| margin >= 0.0), "margin must be 0 or a positive number");
+                anyhow::ensure!(
+                    margin.is_none_or(|margin| margin >= 0.0),
+                    "margin must be 0 or a positive number"
+                );
             }
             Self::Supcon { temperature, .. } | Self::Contrast { temperature, .. } => {
                 anyhow::ensure!(temperature > 0.0, "temperature must be positive");
@@ -300,14 +335,21 @@ fn cosines(x: Tensor<2>, weight: Tensor<2>, sub_centres: usize) -> Tensor<2> {
     }
     let [batch, columns] = cosines.dims();
     let classes = columns / sub_centres;
-    cosines.reshape([batch, classes, sub_centres]).max_dim(2).reshape([batch, classes])
+    cosines
+        .reshape([batch, classes, sub_centres])
+        .max_dim(2)
+        .reshape([batch, classes])
 }
 
 /// 1 at each row's class, `[batch, classes]` as `like`.
 fn one_hot(classes: &Tensor<1, Int>, like: &Tensor<2>) -> Tensor<2> {
     let [batch, n] = like.dims();
-    let columns = Tensor::<1, Int>::arange(0..n as i64, &like.device()).reshape([1, n]).repeat(&[batch, 1]);
-    columns.equal(classes.clone().reshape([batch, 1]).repeat(&[1, n])).float()
+    let columns = Tensor::<1, Int>::arange(0..n as i64, &like.device())
+        .reshape([1, n])
+        .repeat(&[batch, 1]);
+    columns
+        .equal(classes.clone().reshape([batch, 1]).repeat(&[1, n]))
+        .float()
 }
 
 /// cos(θ + margin) of cos θ; past a half turn, where it would rise again, the straight line of the authors' code.
@@ -333,7 +375,9 @@ fn batch_hard(x: Tensor<2>, classes: &Tensor<1, Int>, margin: Option<f64>) -> Te
     let squares = x.clone().square().sum_dim(1);
     let products = x.clone().matmul(x.transpose());
     // Two equal vectors would have no gradient; below the clamp there is none.
-    let distances = (squares.clone() + squares.transpose() - products * 2.0).clamp_min(1e-12).sqrt();
+    let distances = (squares.clone() + squares.transpose() - products * 2.0)
+        .clamp_min(1e-12)
+        .sqrt();
     let same = same(classes);
     let farthest = (distances.clone() * same.clone()).max_dim(1);
     let nearest = (distances + same * FAR).min_dim(1);

@@ -116,12 +116,19 @@ fn go_on<O: Objective>(
     net: O::Net,
     device: &Device,
 ) -> anyhow::Result<State> {
-    let Resumed { net, optimiser, average, state } = checkpoint::load(&run.dir, net, recipe.optimiser.init())?;
+    let Resumed {
+        net,
+        optimiser,
+        average,
+        state,
+    } = checkpoint::load(&run.dir, net, recipe.optimiser.init())?;
     run.forget_from(state.evaluated)?;
     if state.epochs_done > 0 {
         eprintln!("going on after epoch {} of {}", state.epochs_done, recipe.epochs);
     }
-    let stages = Stages::new(&recipe.stages, &recipe.optimiser, recipe.epochs, |epoch| objective.batches(epoch).len())?;
+    let stages = Stages::new(&recipe.stages, &recipe.optimiser, recipe.epochs, |epoch| {
+        objective.batches(epoch).len()
+    })?;
     let steps = |epochs| (0..epochs).map(|epoch| stages.steps(epoch)).sum();
     let bar = progress_bar(steps(recipe.epochs), steps(state.epochs_done));
     let training = Training {
@@ -132,7 +139,9 @@ fn go_on<O: Objective>(
         device: device.clone().autodiff(),
         stages,
         bar,
-        pool: rayon::ThreadPoolBuilder::new().build().context("cannot start the threads to evaluate on")?,
+        pool: rayon::ThreadPoolBuilder::new()
+            .build()
+            .context("cannot start the threads to evaluate on")?,
     };
     let average = Average::new(recipe.average, average, state.averaged);
     std::thread::scope(|scope| training.run(scope, net, optimiser, average, state))
@@ -170,8 +179,10 @@ impl<O: Objective> Training<'_, O> {
         mut state: State,
     ) -> anyhow::Result<State> {
         // A run that was interrupted may have trained an epoch that nobody has looked at.
-        let mut evaluation =
-            state.pending.clone().map(|_| self.evaluate(scope, average.to_evaluate(&net), state.evaluated));
+        let mut evaluation = state
+            .pending
+            .clone()
+            .map(|_| self.evaluate(scope, average.to_evaluate(&net), state.evaluated));
         for epoch in state.epochs_done..self.recipe.epochs {
             if state.stopped {
                 break;
@@ -232,7 +243,12 @@ impl<O: Objective> Training<'_, O> {
             self.bar.inc(1);
             if self.bar.is_hidden() && said.elapsed() >= SAY_EVERY {
                 said = Instant::now();
-                eprintln!("epoch {:>3}/{}  step {}/{steps}  loss {value:.4}", epoch + 1, self.recipe.epochs, step + 1);
+                eprintln!(
+                    "epoch {:>3}/{}  step {}/{steps}  loss {value:.4}",
+                    epoch + 1,
+                    self.recipe.epochs,
+                    step + 1
+                );
             }
         }
         let seconds = begun.elapsed().as_secs_f64();
@@ -243,7 +259,11 @@ impl<O: Objective> Training<'_, O> {
     }
 
     fn load(&self, batches: Vec<Vec<usize>>, epoch: usize) -> Loader {
-        let plan = Plan { batches, seed: self.recipe.seed, epoch };
+        let plan = Plan {
+            batches,
+            seed: self.recipe.seed,
+            epoch,
+        };
         let source = Source {
             images: Arc::clone(self.images),
             spec: self.recipe.input.clone(),
@@ -258,7 +278,16 @@ impl<O: Objective> Training<'_, O> {
     fn loss(&self, net: &O::Net, batch: Batch, epoch: usize, index: usize) -> anyhow::Result<Tensor<1>> {
         let shape = [batch.rows.len(), 3, self.recipe.input.height, self.recipe.input.width];
         let images = Tensor::from_data(TensorData::new(batch.pixels, shape), &self.device);
-        self.objective.loss(net, images, &Step { rows: &batch.rows, epoch, index, maps: &batch.maps })
+        self.objective.loss(
+            net,
+            images,
+            &Step {
+                rows: &batch.rows,
+                epoch,
+                index,
+                maps: &batch.maps,
+            },
+        )
     }
 
     /// Starts evaluating the network after an epoch.
@@ -271,9 +300,17 @@ impl<O: Objective> Training<'_, O> {
         scope.spawn(move || {
             self.pool.install(|| {
                 let begun = Instant::now();
-                let net = if batches > 0 { self.reestimate(net, batches, epoch)? } else { net };
+                let net = if batches > 0 {
+                    self.reestimate(net, batches, epoch)?
+                } else {
+                    net
+                };
                 let figures = self.objective.evaluate(&net, epoch)?;
-                Ok(Judged { net, figures, seconds: begun.elapsed().as_secs_f64() })
+                Ok(Judged {
+                    net,
+                    figures,
+                    seconds: begun.elapsed().as_secs_f64(),
+                })
             })
         })
     }
@@ -282,7 +319,10 @@ impl<O: Objective> Training<'_, O> {
         let mut plan = self.objective.batches(epoch);
         plan.truncate(batches);
         let loaded: Vec<Batch> = self.load(plan, epoch).collect::<anyhow::Result<_>>()?;
-        anyhow::ensure!(!loaded.is_empty(), "there is no batch to estimate batch norm's statistics from");
+        anyhow::ensure!(
+            !loaded.is_empty(),
+            "there is no batch to estimate batch norm's statistics from"
+        );
         // An average that a checkpoint brought does not know what is frozen.
         let net = self.stages.freeze(net, epoch)?;
         average::reestimate(net, loaded.len(), |net, index| {
@@ -292,8 +332,14 @@ impl<O: Objective> Training<'_, O> {
 
     /// Waits for an evaluation and writes down what it found.
     fn record(&self, evaluation: Evaluation<'_, O::Net>, state: &mut State) -> anyhow::Result<()> {
-        let judged = evaluation.join().map_err(|_| anyhow::anyhow!("the evaluation of an epoch panicked"))??;
-        let Judged { net, figures: Figures { score, figures }, seconds } = judged;
+        let judged = evaluation
+            .join()
+            .map_err(|_| anyhow::anyhow!("the evaluation of an epoch panicked"))??;
+        let Judged {
+            net,
+            figures: Figures { score, figures },
+            seconds,
+        } = judged;
         let epoch = state.evaluated;
         anyhow::ensure!(
             score.is_finite(),
@@ -317,7 +363,10 @@ impl<O: Objective> Training<'_, O> {
         line["evaluate_seconds"] = json!(seconds);
         line["seconds"] = json!(train_seconds + seconds);
         self.run.log(&line)?;
-        let shown: Vec<String> = figures.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+        let shown: Vec<String> = figures
+            .iter()
+            .map(|(name, value)| format!("{name} {value:.4}"))
+            .collect();
         self.bar.suspend(|| {
             eprintln!(
                 "epoch {:>3}/{}  loss {:.4}  {}  {:.0} images/s",

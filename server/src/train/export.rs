@@ -94,7 +94,10 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
             let objective = objective.with_recolouring()?;
             let dense = task.dense.map(|dense| dense.head);
             let config = classifier(&task.backbone, &task.hidden, dense, &data);
-            let config = StyleConfig { per_label: task.per_label, ..config };
+            let config = StyleConfig {
+                per_label: task.per_label,
+                ..config
+            };
             let net = order.classifier(&config, &objective, device)?;
             train_classifier(recipe, config, net, &objective, &open()?, device)
         }
@@ -128,7 +131,11 @@ pub fn train(recipe: &Recipe, order: &Order, device: &Device) -> anyhow::Result<
         }
         TaskRecipe::Segment(task) => {
             let data = Segmented::new(dataset, recipe, task)?;
-            let objective = SegmentObjective { data: &data, recipe, device };
+            let objective = SegmentObjective {
+                data: &data,
+                recipe,
+                device,
+            };
             batch::check(recipe, |epoch| objective.batches(epoch))?;
             let net = order.initialise(data.config.init(&device.clone().autodiff())?)?;
             train_segment(recipe, net, &objective, &open()?, device)
@@ -168,20 +175,31 @@ pub fn dry_run(recipe: &Recipe) -> anyhow::Result<String> {
         }
         TaskRecipe::Retrieval(task) => {
             let data = Identities::new(dataset, recipe, task)?;
-            let objective = RetrievalObjective { data: &data, recipe, task, device: &device };
+            let objective = RetrievalObjective {
+                data: &data,
+                recipe,
+                task,
+                device: &device,
+            };
             let plot = plan::plot(recipe, |epoch| objective.batches(epoch).len())?;
             (data.n_train(), data.n_tune(), plot, None)
         }
         TaskRecipe::Segment(task) => {
             let data = Segmented::new(dataset, recipe, task)?;
-            let objective = SegmentObjective { data: &data, recipe, device: &device };
+            let objective = SegmentObjective {
+                data: &data,
+                recipe,
+                device: &device,
+            };
             batch::check(recipe, |epoch| objective.batches(epoch))?;
             let plot = plan::plot(recipe, |epoch| objective.batches(epoch).len())?;
             (data.train.len(), data.tune.len(), plot, None)
         }
     };
     let table = table.map_or_else(String::new, |table| format!("rows of an epoch\n{table}\n"));
-    Ok(format!("{train} images to train on, {tune} to choose by\n\n{table}{plot}"))
+    Ok(format!(
+        "{train} images to train on, {tune} to choose by\n\n{table}{plot}"
+    ))
 }
 
 fn train_classifier(
@@ -201,7 +219,13 @@ fn train_classifier(
 
 fn classifier(backbone: &str, hidden: &Hidden, dense: Option<DenseConfig>, data: &Labelled) -> StyleConfig {
     let head = HeadConfig::Style { hidden: hidden.clone() };
-    StyleConfig { backbone: backbone.to_owned(), head, dense, per_label: false, n_labels: data.labels.len() }
+    StyleConfig {
+        backbone: backbone.to_owned(),
+        head,
+        dense,
+        per_label: false,
+        n_labels: data.labels.len(),
+    }
 }
 
 /// Thresholds and figures are those of the folded network as it ships.
@@ -238,14 +262,36 @@ fn train_retrieval(
     run: &Run,
     device: &Device,
 ) -> anyhow::Result<PathBuf> {
-    let state = fit(run, recipe, &data.images, &RetrievalObjective { data, recipe, task, device }, trainee, device)?;
+    let state = fit(
+        run,
+        recipe,
+        &data.images,
+        &RetrievalObjective {
+            data,
+            recipe,
+            task,
+            device,
+        },
+        trainee,
+        device,
+    )?;
     let best = std::fs::read(run.dir.join(BEST))?;
     let net = load(task.model.init(device)?, &best, Scope::Whole)?.fold_batch_norm();
     let weights = save(&net, Precision::F16)?;
-    let figures = state.best.iter().map(|(score, _)| ("tune_mean_ap_at_10".to_owned(), *score)).collect();
+    let figures = state
+        .best
+        .iter()
+        .map(|(score, _)| ("tune_mean_ap_at_10".to_owned(), *score))
+        .collect();
     let manifest = Manifest {
         embedding_dim: task.model.embedding_dim(),
-        ..manifest(recipe, run, Architecture::Retrieval(task.model.clone()), &weights, figures)
+        ..manifest(
+            recipe,
+            run,
+            Architecture::Retrieval(task.model.clone()),
+            &weights,
+            figures,
+        )
     };
     finish(run, &manifest, weights, device)
 }
@@ -261,7 +307,11 @@ fn export_query(
     let best = std::fs::read(run.dir.join(BEST))?;
     let net = load(config.init(device)?, &best, Scope::Whole)?.fold_batch_norm();
     let weights = save(&net, Precision::F16)?;
-    let figures = state.best.iter().map(|(score, _)| ("tune_mean_ap_at_10".to_owned(), *score)).collect();
+    let figures = state
+        .best
+        .iter()
+        .map(|(score, _)| ("tune_mean_ap_at_10".to_owned(), *score))
+        .collect();
     let manifest = Manifest {
         embedding_dim: config.embedding_dim,
         embeds_into: Some(teacher.space()),
@@ -286,7 +336,13 @@ fn train_segment(
     let Figures { figures, .. } = objective.figures(&net)?;
     let manifest = Manifest {
         labels: data.labels.clone(),
-        ..manifest(recipe, run, Architecture::Segment(data.config.clone()), &weights, figures)
+        ..manifest(
+            recipe,
+            run,
+            Architecture::Segment(data.config.clone()),
+            &weights,
+            figures,
+        )
     };
     finish(run, &manifest, weights, device)
 }
@@ -326,7 +382,8 @@ fn manifest(
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    path.file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 fn finish(run: &Run, manifest: &Manifest, weights: Vec<u8>, device: &Device) -> anyhow::Result<PathBuf> {

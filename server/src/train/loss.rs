@@ -64,7 +64,10 @@ impl LossRecipe {
                 anyhow::ensure!(known(cap.into()), "loss.cap must be a positive number, or 0 for none");
             }
             Self::Focal { alpha, gamma } => {
-                anyhow::ensure!(alpha <= 1.0, "loss.alpha must lie between 0 and 1, or below 0 for no weighting");
+                anyhow::ensure!(
+                    alpha <= 1.0,
+                    "loss.alpha must lie between 0 and 1, or below 0 for no weighting"
+                );
                 anyhow::ensure!(known(gamma), "loss.gamma must be 0 or a positive number");
             }
             Self::BceF2 { weight } => anyhow::ensure!(known(weight), "loss.weight must be 0 or a positive number"),
@@ -95,7 +98,10 @@ impl ClassifierLoss {
                 .collect(),
             _ => Vec::new(),
         };
-        Self { recipe, positive_weights }
+        Self {
+            recipe,
+            positive_weights,
+        }
     }
 
     /// Loss of logits against targets in 0–1, `[batch, labels]` both.
@@ -112,7 +118,10 @@ impl ClassifierLoss {
     }
 
     fn weights(&self, device: &Device) -> Tensor<2> {
-        Tensor::from_data(TensorData::new(self.positive_weights.clone(), [1, self.positive_weights.len()]), device)
+        Tensor::from_data(
+            TensorData::new(self.positive_weights.clone(), [1, self.positive_weights.len()]),
+            device,
+        )
     }
 }
 

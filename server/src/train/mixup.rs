@@ -24,22 +24,35 @@ pub enum Mix {
 impl Mix {
     /// Draws for a batch; it depends on the seed, the epoch and the batch's number only. `alpha` 0 mixes nothing.
     pub fn draw(alpha: f64, seed: u64, step: &Step<'_>) -> Self {
-        let Ok(beta) = Beta::new(alpha, alpha) else { return Self::Plain };
+        let Ok(beta) = Beta::new(alpha, alpha) else {
+            return Self::Plain;
+        };
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         // Apart from the loader's streams, which leave the highest bits alone.
         rng.set_stream((1 << 63) | ((step.epoch as u64) << 32) | step.index as u64);
         let share: f64 = beta.sample(&mut rng);
         let mut partner: Vec<i32> = (0..step.rows.len() as i32).collect();
         partner.shuffle(&mut rng);
-        Self::Blend { share: share.max(1.0 - share), partner }
+        Self::Blend {
+            share: share.max(1.0 - share),
+            partner,
+        }
     }
 
     /// Images `[rows, 3, h, w]` and targets `[rows, labels]`, mixed alike.
     pub fn apply(&self, images: Tensor<4>, targets: Tensor<2>) -> (Tensor<4>, Tensor<2>) {
-        let Self::Blend { share, partner } = self else { return (images, targets) };
+        let Self::Blend { share, partner } = self else {
+            return (images, targets);
+        };
         let index = Tensor::<1, Int>::from_data(TensorData::new(partner.clone(), [partner.len()]), &images.device());
-        let other = (images.clone().select(0, index.clone()), targets.clone().select(0, index));
-        (images * *share + other.0 * (1.0 - share), targets * *share + other.1 * (1.0 - share))
+        let other = (
+            images.clone().select(0, index.clone()),
+            targets.clone().select(0, index),
+        );
+        (
+            images * *share + other.0 * (1.0 - share),
+            targets * *share + other.1 * (1.0 - share),
+        )
     }
 }
 
@@ -50,7 +63,12 @@ mod tests {
 
     #[test]
     fn mixes_pictures_and_targets_by_the_same_share() {
-        let step = Step { rows: &[4, 7, 9], epoch: 2, index: 5, maps: &[] };
+        let step = Step {
+            rows: &[4, 7, 9],
+            epoch: 2,
+            index: 5,
+            maps: &[],
+        };
         assert_eq!(Mix::draw(0.0, 1, &step), Mix::Plain);
         let mix = Mix::draw(0.4, 1, &step);
         assert_eq!(mix, Mix::draw(0.4, 1, &step));
@@ -60,7 +78,9 @@ mod tests {
         let images = targets.clone().reshape([3, 1, 1, 2]);
         let (images, targets) = mix.apply(images, targets);
         assert_eq!(images.reshape([3, 2]).into_data(), targets.clone().into_data());
-        let Mix::Blend { share, partner } = mix else { panic!("nothing is mixed") };
+        let Mix::Blend { share, partner } = mix else {
+            panic!("nothing is mixed")
+        };
         let targets: Vec<f32> = targets.into_data().iter::<f32>().collect();
         let expected = if partner[0] == 0 { 1.0 } else { share as f32 };
         assert!(share >= 0.5 && (targets[0] - expected).abs() < 1e-6, "{targets:?}");

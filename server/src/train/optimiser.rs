@@ -128,7 +128,10 @@ impl OptimiserRecipe {
             OptimiserKind::Sgd => {
                 let momentum = MomentumConfig::new().with_momentum(self.momentum).with_dampening(0.0);
                 let momentum = (self.momentum > 0.0).then(|| momentum.with_nesterov(self.nesterov));
-                SgdConfig::new().with_weight_decay(coupled).with_momentum(momentum).init()
+                SgdConfig::new()
+                    .with_weight_decay(coupled)
+                    .with_momentum(momentum)
+                    .init()
             }
         };
         if self.clip > 0.0 {
@@ -146,10 +149,23 @@ impl OptimiserRecipe {
              optimiser.accumulate for a step of more pictures than memory holds at once"
         );
         anyhow::ensure!(self.accumulate > 0, "optimiser.accumulate must be at least 1");
-        anyhow::ensure!(self.rate.is_finite() && self.rate > 0.0, "optimiser.rate must be a positive number");
-        anyhow::ensure!((0.0..1.0).contains(&self.momentum), "optimiser.momentum must lie between 0 and 1");
-        for (key, value) in [("weight_decay", self.weight_decay), ("clip", self.clip), ("warmup", self.warmup)] {
-            anyhow::ensure!(value.is_finite() && value >= 0.0, "optimiser.{key} must be 0 or a positive number");
+        anyhow::ensure!(
+            self.rate.is_finite() && self.rate > 0.0,
+            "optimiser.rate must be a positive number"
+        );
+        anyhow::ensure!(
+            (0.0..1.0).contains(&self.momentum),
+            "optimiser.momentum must lie between 0 and 1"
+        );
+        for (key, value) in [
+            ("weight_decay", self.weight_decay),
+            ("clip", self.clip),
+            ("warmup", self.warmup),
+        ] {
+            anyhow::ensure!(
+                value.is_finite() && value >= 0.0,
+                "optimiser.{key} must be 0 or a positive number"
+            );
         }
         anyhow::ensure!(
             self.factor.is_finite() && self.factor > 0.0,
@@ -158,7 +174,10 @@ impl OptimiserRecipe {
         );
         anyhow::ensure!(self.peak >= 1.0, "optimiser.peak must be at least 1");
         anyhow::ensure!(self.half_cycle > 0.0, "optimiser.half_cycle must be positive");
-        anyhow::ensure!(self.rise > 0.0 && self.rise < 1.0, "optimiser.rise must lie between 0 and 1");
+        anyhow::ensure!(
+            self.rise > 0.0 && self.rise < 1.0,
+            "optimiser.rise must lie between 0 and 1"
+        );
         Ok(())
     }
 }

@@ -22,7 +22,10 @@ pub fn plot(recipe: &Recipe, steps: impl Fn(usize) -> usize) -> anyhow::Result<S
     // A column shows the highest and the lowest rate of its steps, so that no cycle is lost between two columns.
     let columns: Vec<(f64, f64)> = (0..WIDTH.min(total))
         .map(|column| {
-            let (from, to) = (column * total / WIDTH.min(total), (column + 1) * total / WIDTH.min(total));
+            let (from, to) = (
+                column * total / WIDTH.min(total),
+                (column + 1) * total / WIDTH.min(total),
+            );
             let of = |pick: fn(f64, f64) -> f64| rates[from..to].iter().copied().reduce(pick).unwrap_or(0.0);
             (of(f64::min), of(f64::max))
         })
@@ -30,16 +33,34 @@ pub fn plot(recipe: &Recipe, steps: impl Fn(usize) -> usize) -> anyhow::Result<S
     let top = rates.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
     let mut text = format!("{total} steps in {} epochs, learning rate\n", recipe.epochs);
     for line in (0..HEIGHT).rev() {
-        let (below, above) = (top * line as f64 / HEIGHT as f64, top * (line + 1) as f64 / HEIGHT as f64);
-        let label = if line == HEIGHT - 1 { format!("{top:.2e}") } else { String::new() };
+        let (below, above) = (
+            top * line as f64 / HEIGHT as f64,
+            top * (line + 1) as f64 / HEIGHT as f64,
+        );
+        let label = if line == HEIGHT - 1 {
+            format!("{top:.2e}")
+        } else {
+            String::new()
+        };
         let marks: String = columns
             .iter()
-            .map(|(low, high)| if *low <= above && (*high > below || line == 0) { '█' } else { ' ' })
+            .map(|(low, high)| {
+                if *low <= above && (*high > below || line == 0) {
+                    '█'
+                } else {
+                    ' '
+                }
+            })
             .collect();
         let _ = writeln!(text, "{label:>9} │{}", marks.trim_end());
     }
     let _ = writeln!(text, "{:>9} └{}", "0", "─".repeat(columns.len()));
     let end = format!("epoch {}", recipe.epochs);
-    let _ = writeln!(text, "{:>9}  0{end:>width$}", "", width = columns.len().saturating_sub(1));
+    let _ = writeln!(
+        text,
+        "{:>9}  0{end:>width$}",
+        "",
+        width = columns.len().saturating_sub(1)
+    );
     Ok(text)
 }

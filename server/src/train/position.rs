@@ -46,8 +46,14 @@ impl PositionLoss {
         let shares: Vec<f64> = counts.iter().map(|count| *count as f64 / total).collect();
         let raw: Vec<f64> = shares.iter().map(|share| (share + 1e-4).powf(-0.5)).collect();
         let mean: f64 = raw.iter().zip(&shares).map(|(weight, share)| weight * share).sum();
-        let class_weights = raw.iter().map(|weight| (weight / mean).min(MAX_WEIGHT) as f32).collect();
-        Ok(Self { weight: recipe.weight, class_weights })
+        let class_weights = raw
+            .iter()
+            .map(|weight| (weight / mean).min(MAX_WEIGHT) as f32)
+            .collect();
+        Ok(Self {
+            weight: recipe.weight,
+            class_weights,
+        })
     }
 
     /// Loss of class logits `[batch, classes, h, w]`; positions without truth do not count.
@@ -63,7 +69,9 @@ impl PositionLoss {
             })
             .unzip();
         let known = weights.iter().filter(|weight| **weight > 0.0).count().max(1);
-        let log_probs = log_softmax(logits, 1).reshape([batch, classes, height * width]).swap_dims(1, 2);
+        let log_probs = log_softmax(logits, 1)
+            .reshape([batch, classes, height * width])
+            .swap_dims(1, 2);
         let truth = Tensor::<2, Int>::from_data(TensorData::new(truth, [n, 1]), &device);
         let weights = Tensor::<2>::from_data(TensorData::new(weights, [n, 1]), &device);
         let found = log_probs.reshape([n, classes]).gather(1, truth) * weights;
@@ -78,7 +86,10 @@ mod tests {
 
     #[test]
     fn counts_known_positions_only_each_by_its_class() {
-        let loss = PositionLoss { weight: 0.5, class_weights: vec![1.0, 3.0] };
+        let loss = PositionLoss {
+            weight: 0.5,
+            class_weights: vec![1.0, 3.0],
+        };
         let logits = Tensor::<1>::from_floats([0.0, 2.0, 5.0, 1.0], &Device::flex()).reshape([1, 2, 1, 2]);
         let softplus = |x: f64| (1.0 + x.exp()).ln();
         // Position 0 has logits (0, 5) and shows class 1, position 1 has (2, 1) and shows class 0.

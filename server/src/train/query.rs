@@ -51,7 +51,10 @@ impl QueryRows {
         let (tune, train) = if recipe.data.holdout > 0.0 {
             dataset.hold_out(&rows, recipe.data.holdout, recipe.seed)
         } else {
-            (dataset.split("val", |row| !row.item_id.is_empty(), " with an item_id")?, rows)
+            (
+                dataset.split("val", |row| !row.item_id.is_empty(), " with an item_id")?,
+                rows,
+            )
         };
         let is_shop = |row: &usize| dataset.rows[*row].is_shop();
         let (shelf, queries): (Vec<usize>, Vec<usize>) = tune.into_iter().filter(named).partition(is_shop);
@@ -108,10 +111,16 @@ pub fn read_teacher(bundles: &[PathBuf], input: &InputSpec) -> anyhow::Result<(M
 /// If the backbone is unknown, or its f16 weights take more than `task.max_megabytes` (10⁶ bytes).
 pub fn config(task: &QueryRecipe, embedding_dim: usize) -> anyhow::Result<QueryConfig> {
     use burn::module::Module;
-    let config = QueryConfig { backbone: task.backbone.clone(), embedding_dim };
+    let config = QueryConfig {
+        backbone: task.backbone.clone(),
+        embedding_dim,
+    };
     let megabytes = |values: usize| values as f64 * 2e-6;
     let whole = megabytes(config.init(&Device::default())?.fold_batch_norm().num_params());
-    let without = QueryConfig { embedding_dim: 1, ..config.clone() };
+    let without = QueryConfig {
+        embedding_dim: 1,
+        ..config.clone()
+    };
     let backbone = megabytes(without.init(&Device::default())?.fold_batch_norm().num_params());
     anyhow::ensure!(
         whole <= task.max_megabytes,
@@ -173,12 +182,28 @@ impl<'a> QueryObjective<'a> {
         for (at, row) in rows.iter().enumerate() {
             by_item.entry(&table[*row].item_id).or_default().push(at);
         }
-        let positives = data.train.iter().filter_map(|row| Some((*row, by_item.get(&*table[*row].item_id)?.clone())));
+        let positives = data
+            .train
+            .iter()
+            .filter_map(|row| Some((*row, by_item.get(&*table[*row].item_id)?.clone())));
         let positives = positives.collect();
         let (queries, shelf) = (embed(&data.queries)?, embed(&data.shelf)?);
         let [score, ..] = search(data, &queries, &shelf);
-        let taught = Taught { queries, shelf, mean_ap_at_10: score };
-        Ok(Self { data, recipe, task, teacher, device, gallery, positives, taught })
+        let taught = Taught {
+            queries,
+            shelf,
+            mean_ap_at_10: score,
+        };
+        Ok(Self {
+            data,
+            recipe,
+            task,
+            teacher,
+            device,
+            gallery,
+            positives,
+            taught,
+        })
     }
 
     /// `[rows, photos]`: each row's equal shares in the photos of its item; zeros for a row whose item has none.
@@ -196,9 +221,15 @@ impl<'a> QueryObjective<'a> {
 /// mAP@10, R@1 and R@10 of the tuning queries.
 fn search(data: &QueryRows, queries: &[Vec<f32>], shelf: &[Vec<f32>]) -> [f64; 3] {
     let table = &data.images.dataset().rows;
-    let ranked = rank(queries, shelf, |q, g| table[data.queries[q]].item_id == table[data.shelf[g]].item_id);
+    let ranked = rank(queries, shelf, |q, g| {
+        table[data.queries[q]].item_id == table[data.shelf[g]].item_id
+    });
     let all: Vec<usize> = (0..ranked.len()).collect();
-    [mean_ap_at_10(&ranked, &all), recall_at(1, &ranked, &all), recall_at(10, &ranked, &all)]
+    [
+        mean_ap_at_10(&ranked, &all),
+        recall_at(1, &ranked, &all),
+        recall_at(10, &ranked, &all),
+    ]
 }
 
 impl Objective for QueryObjective<'_> {
@@ -237,7 +268,13 @@ impl Objective for QueryObjective<'_> {
             ("tune_cosine_to_teacher", cosines.sum::<f64>() / queries.len() as f64),
             ("tune_teacher_mean_ap_at_10", self.taught.mean_ap_at_10),
         ];
-        Ok(Figures { score, figures: figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect() })
+        Ok(Figures {
+            score,
+            figures: figures
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        })
     }
 
     fn weights(&self, net: &StyleNet) -> anyhow::Result<Vec<u8>> {
@@ -289,6 +326,15 @@ mod tests {
         assert_eq!(config(&task, 1024).expect("fits").embedding_dim, 1024);
         let error = config(&task, 4096).expect_err("too large").to_string();
         assert!(error.contains("projection to the teacher's 4096 values 4.7"), "{error}");
-        assert!(config(&QueryRecipe { max_megabytes: 7.0, ..task }, 4096).is_ok());
+        assert!(
+            config(
+                &QueryRecipe {
+                    max_megabytes: 7.0,
+                    ..task
+                },
+                4096
+            )
+            .is_ok()
+        );
     }
 }

@@ -256,7 +256,11 @@ impl Recipe {
 
     /// What an epoch learns from.
     pub fn lessons(&self, epoch: usize) -> Lessons {
-        self.stages.iter().rfind(|stage| stage.from <= epoch).map(|stage| stage.learn).unwrap_or_default()
+        self.stages
+            .iter()
+            .rfind(|stage| stage.from <= epoch)
+            .map(|stage| stage.learn)
+            .unwrap_or_default()
     }
 
     fn check(&self) -> anyhow::Result<()> {
@@ -266,12 +270,23 @@ impl Recipe {
         if let Some(average) = self.average {
             average.check(self.epochs)?;
         }
-        anyhow::ensure!(self.mixup >= 0.0 && self.mixup.is_finite(), "mixup must be 0 or a positive number");
+        anyhow::ensure!(
+            self.mixup >= 0.0 && self.mixup.is_finite(),
+            "mixup must be 0 or a positive number"
+        );
         self.data.thresholds.check().context("data.thresholds")?;
-        anyhow::ensure!((0.0..=0.5).contains(&self.data.holdout), "data.holdout must lie between 0 and 0.5");
-        let DataRecipe { holdout, folds, fold, .. } = self.data;
+        anyhow::ensure!(
+            (0.0..=0.5).contains(&self.data.holdout),
+            "data.holdout must lie between 0 and 0.5"
+        );
+        let DataRecipe {
+            holdout, folds, fold, ..
+        } = self.data;
         anyhow::ensure!(folds != 1, "data.folds must be at least 2, or 0 for none");
-        anyhow::ensure!(fold < folds.max(1), "data.fold must be less than data.folds; folds are counted from 0");
+        anyhow::ensure!(
+            fold < folds.max(1),
+            "data.fold must be less than data.folds; folds are counted from 0"
+        );
         anyhow::ensure!(
             folds == 0 || holdout == 0.0,
             "data.folds and data.holdout exclude each other; set one of them"
@@ -290,7 +305,10 @@ impl Recipe {
             "a stage that learns from masks needs the part of the network that does; add [task.dense]"
         );
         self.input.check()?;
-        anyhow::ensure!(self.augment.is_valid(), "the strengths under [augment] must lie between 0 and 0.9");
+        anyhow::ensure!(
+            self.augment.is_valid(),
+            "the strengths under [augment] must lie between 0 and 0.9"
+        );
         if let Some(recolour) = &self.recolour {
             anyhow::ensure!(
                 matches!(self.task, TaskRecipe::Style(_) | TaskRecipe::Distill(_)),
@@ -298,7 +316,12 @@ impl Recipe {
             );
             recolour.check()?;
         }
-        if let TaskRecipe::Style(StyleRecipe { dense: Some(dense), backbone, .. }) = &self.task {
+        if let TaskRecipe::Style(StyleRecipe {
+            dense: Some(dense),
+            backbone,
+            ..
+        }) = &self.task
+        {
             anyhow::ensure!(
                 dense.weight.is_finite() && dense.weight > 0.0,
                 "task.dense.weight must be a positive number; leave [task.dense] out to learn from labels alone"
@@ -307,7 +330,10 @@ impl Recipe {
                 !matches!(&self.task, TaskRecipe::Style(StyleRecipe { per_label: true, .. })),
                 "task.dense and task.per_label exclude each other; set one of them"
             );
-            anyhow::ensure!(self.mixup == 0.0, "task.dense cannot be mixed: masks have no half classes; set mixup = 0");
+            anyhow::ensure!(
+                self.mixup == 0.0,
+                "task.dense cannot be mixed: masks have no half classes; set mixup = 0"
+            );
             let config = BackboneConfig::named(backbone)?;
             anyhow::ensure!(
                 matches!(config, BackboneConfig::ResNet(_)),
@@ -326,7 +352,10 @@ impl Recipe {
             anyhow::ensure!(task.temperature > 0.0, "task.temperature must be positive");
         }
         if let TaskRecipe::Segment(task) = &self.task {
-            anyhow::ensure!((0.0..=1.0).contains(&task.balance), "task.balance must lie between 0 and 1");
+            anyhow::ensure!(
+                (0.0..=1.0).contains(&task.balance),
+                "task.balance must lie between 0 and 1"
+            );
         }
         if let TaskRecipe::Retrieval(task) = &self.task {
             anyhow::ensure!(
@@ -343,7 +372,10 @@ impl Recipe {
                 "a batch is task.identities × task.photos = {batch} pictures, and optimiser.batch says {}; make them agree",
                 self.optimiser.batch
             );
-            anyhow::ensure!(!task.losses.is_empty(), "task.losses is empty; name a loss, or leave the key out");
+            anyhow::ensure!(
+                !task.losses.is_empty(),
+                "task.losses is empty; name a loss, or leave the key out"
+            );
             for (at, loss) in task.losses.iter().enumerate() {
                 loss.check().with_context(|| format!("task.losses, entry {}", at + 1))?;
             }

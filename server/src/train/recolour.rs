@@ -55,7 +55,10 @@ impl RecolourRecipe {
     pub(crate) fn prepare(&self, data: &Labelled, device: &Device) -> anyhow::Result<Recolouring> {
         let position = |label: &String| {
             data.labels.iter().position(|known| known == label).with_context(|| {
-                format!("[recolour] names the label '{label}', which the data lack; they have {:?}", data.labels)
+                format!(
+                    "[recolour] names the label '{label}', which the data lack; they have {:?}",
+                    data.labels
+                )
             })
         };
         let mut wanted: BTreeSet<usize> = self.labels.iter().map(position).collect::<Result<_, _>>()?;
@@ -65,7 +68,10 @@ impl RecolourRecipe {
         let chosen = |row: &usize| all || wanted.iter().any(|label| data.truth(*row)[*label]);
         let rows: Vec<usize> = data.train.iter().copied().filter(chosen).collect();
         let garments = if rows.is_empty() {
-            Garments { ids: Garments::but(&self.person), found: Default::default() }
+            Garments {
+                ids: Garments::but(&self.person),
+                found: Default::default(),
+            }
         } else {
             let person = (!self.person.is_empty()).then_some(&self.person[..]);
             segmenter::garments(&data.images, &rows, person, self.segmenter.as_deref(), device, || ())

@@ -34,7 +34,9 @@ pub fn again(run: &Path, data: Option<&Path>) -> anyhow::Result<PathBuf> {
     );
     let record = Record::read(run);
     let tuned = Some(run.join(TUNED)).filter(|table| table.is_file());
-    let Some(table) = tuned.or_else(|| record.best_predictions().ok()) else { return write(run, None) };
+    let Some(table) = tuned.or_else(|| record.best_predictions().ok()) else {
+        return write(run, None);
+    };
     let table = Table::read(&table)?;
     let predictions = table.predictions(|row| &*row.part == OOF)?;
     let thresholds = if record.status == Status::Finished {
@@ -42,8 +44,18 @@ pub fn again(run: &Path, data: Option<&Path>) -> anyhow::Result<PathBuf> {
     } else {
         predictions.greedy_thresholds(0.5)
     };
-    let dir = data.map(Path::to_owned).or_else(|| record.text("data.dir").map(PathBuf::from)).unwrap_or_default();
+    let dir = data
+        .map(Path::to_owned)
+        .or_else(|| record.text("data.dir").map(PathBuf::from))
+        .unwrap_or_default();
     let tuned = table.rows.iter().filter(|row| &*row.part == OOF);
     let photos: Vec<PathBuf> = tuned.map(|row| dir.join(&*row.path)).collect();
-    write(run, Some(&Classified { predictions: &predictions, thresholds: &thresholds, photos: &photos }))
+    write(
+        run,
+        Some(&Classified {
+            predictions: &predictions,
+            thresholds: &thresholds,
+            photos: &photos,
+        }),
+    )
 }

@@ -45,7 +45,10 @@ impl Identities {
         let (tune, rows) = if recipe.data.holdout > 0.0 {
             dataset.hold_out(&rows, recipe.data.holdout, recipe.seed)
         } else {
-            (dataset.split("val", |row| !row.item_id.is_empty(), " with an item_id")?, rows)
+            (
+                dataset.split("val", |row| !row.item_id.is_empty(), " with an item_id")?,
+                rows,
+            )
         };
         let has = |shop: bool| tune.iter().any(|row| dataset.rows[*row].is_shop() == shop);
         anyhow::ensure!(
@@ -57,11 +60,17 @@ impl Identities {
         let mut by_item: BTreeMap<&str, Identity> = BTreeMap::new();
         for &row in &rows {
             let identity = by_item.entry(dataset.rows[row].item_id.as_str()).or_default();
-            if dataset.rows[row].is_shop() { identity.shop.push(row) } else { identity.user.push(row) }
+            if dataset.rows[row].is_shop() {
+                identity.shop.push(row)
+            } else {
+                identity.user.push(row)
+            }
         }
         let items = by_item.len();
-        let train: Vec<Identity> =
-            by_item.into_values().filter(|id| !id.user.is_empty() && !id.shop.is_empty()).collect();
+        let train: Vec<Identity> = by_item
+            .into_values()
+            .filter(|id| !id.user.is_empty() && !id.shop.is_empty())
+            .collect();
         if train.len() < items {
             eprintln!(
                 "{} of {items} items have no shop photo or no user's photo to pair, and are left out of training",
@@ -90,7 +99,12 @@ impl Identities {
             .flat_map(|(class, id)| id.user.iter().chain(&id.shop).map(move |row| (*row, class)))
             .collect();
         let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&recipe.input));
-        Ok(Self { images, train, class, tune })
+        Ok(Self {
+            images,
+            train,
+            class,
+            tune,
+        })
     }
 
     /// Images to learn from.
@@ -128,9 +142,14 @@ impl RetrievalTrainee {
                 On::Whole => (1, model.embedding_dim()),
             };
             let classifier = loss.classifier(dim, n_classes, model.neck);
-            classifier.into_iter().flat_map(move |classifier| std::iter::repeat_n(classifier, times))
+            classifier
+                .into_iter()
+                .flat_map(move |classifier| std::iter::repeat_n(classifier, times))
         });
-        Self { net, classifiers: classifiers.map(|classifier| classifier.init(&device)).collect() }
+        Self {
+            net,
+            classifiers: classifiers.map(|classifier| classifier.init(&device)).collect(),
+        }
     }
 }
 
@@ -186,7 +205,10 @@ impl Objective for RetrievalObjective<'_> {
         let device = images.device();
         let classes: Vec<i32> = step.rows.iter().map(|row| self.data.class[row] as i32).collect();
         let classes = Tensor::<1, Int>::from_data(TensorData::new(classes, [step.rows.len()]), &device);
-        let batch = Identified { classes, block: self.task.identities };
+        let batch = Identified {
+            classes,
+            block: self.task.identities,
+        };
         let Parts { compared, embedding } = trainee.net.forward_parts(images);
         let mut classifiers = trainee.classifiers.iter();
         let mut sum = Tensor::<1>::zeros([1], &device);
@@ -211,10 +233,13 @@ impl Objective for RetrievalObjective<'_> {
         let (shop, user): (Vec<usize>, Vec<usize>) =
             self.data.tune.iter().partition(|row| dataset.rows[**row].is_shop());
         let embed = |rows: &[usize]| {
-            forward_all(&self.data.images, rows, &self.recipe.input, self.device, |x| trainee.net.forward(x))
+            forward_all(&self.data.images, rows, &self.recipe.input, self.device, |x| {
+                trainee.net.forward(x)
+            })
         };
-        let ranked =
-            rank(&embed(&user)?, &embed(&shop)?, |q, g| dataset.rows[user[q]].item_id == dataset.rows[shop[g]].item_id);
+        let ranked = rank(&embed(&user)?, &embed(&shop)?, |q, g| {
+            dataset.rows[user[q]].item_id == dataset.rows[shop[g]].item_id
+        });
         let all: Vec<usize> = (0..ranked.len()).collect();
         let score = mean_ap_at_10(&ranked, &all);
         let figures = [
@@ -222,7 +247,13 @@ impl Objective for RetrievalObjective<'_> {
             ("tune_recall_at_1", recall_at(1, &ranked, &all)),
             ("tune_recall_at_10", recall_at(10, &ranked, &all)),
         ];
-        Ok(Figures { score, figures: figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect() })
+        Ok(Figures {
+            score,
+            figures: figures
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        })
     }
 
     fn weights(&self, trainee: &RetrievalTrainee) -> anyhow::Result<Vec<u8>> {
@@ -254,7 +285,13 @@ mod tests {
         let recipe = "name = 'a'\nseed = 1\nepochs = 1\n[data]\ndir = 'a'\n[input]\nwidth = 8\nheight = 8\n[optimiser]\n\
                       batch = 4\nrate = 0.1\n[task]\nkind = 'retrieval'\nidentities = 2\nphotos = 2\n\
                       [task.model]\nbackbone = 'resnet10_w16'\n";
-        Recipe::parse(recipe, &[format!("optimiser.batch={}", 2 * photos), format!("task.photos={photos}")])
+        Recipe::parse(
+            recipe,
+            &[
+                format!("optimiser.batch={}", 2 * photos),
+                format!("task.photos={photos}"),
+            ],
+        )
     }
 
     #[test]
@@ -263,9 +300,16 @@ mod tests {
         let manifest = rows([1; 6], [1; 6]).replace("val,v,shop", "val,v,user");
         std::fs::write(dir.path().join(crate::data::manifest::MANIFEST), manifest)?;
         let recipe = of_two_identities(2)?;
-        let TaskRecipe::Retrieval(task) = &recipe.task else { panic!("a retrieval") };
-        let error = Identities::new(Dataset::open(dir.path())?, &recipe, task).expect_err("no shop photo").to_string();
-        assert!(error.contains("lack shop photos") && error.contains("data.holdout"), "{error}");
+        let TaskRecipe::Retrieval(task) = &recipe.task else {
+            panic!("a retrieval")
+        };
+        let error = Identities::new(Dataset::open(dir.path())?, &recipe, task)
+            .expect_err("no shop photo")
+            .to_string();
+        assert!(
+            error.contains("lack shop photos") && error.contains("data.holdout"),
+            "{error}"
+        );
         Ok(())
     }
 
@@ -276,12 +320,19 @@ mod tests {
         std::fs::write(dir.path().join(crate::data::manifest::MANIFEST), rows(user, shop))?;
         for photos in 2..=6 {
             let recipe = of_two_identities(photos)?;
-            let TaskRecipe::Retrieval(task) = &recipe.task else { panic!("a retrieval") };
+            let TaskRecipe::Retrieval(task) = &recipe.task else {
+                panic!("a retrieval")
+            };
             let data = Identities::new(Dataset::open(dir.path())?, &recipe, task)?;
             // Item 5 has no shop photo to pair with.
             assert_eq!((data.n_classes(), data.n_train()), (5, 20));
             let device = Device::flex();
-            let objective = RetrievalObjective { data: &data, recipe: &recipe, task, device: &device };
+            let objective = RetrievalObjective {
+                data: &data,
+                recipe: &recipe,
+                task,
+                device: &device,
+            };
             let mut seen = BTreeSet::new();
             for epoch in 0..64 {
                 let batches = objective.batches(epoch);

@@ -83,7 +83,11 @@ impl Run {
                 );
             }
         }
-        Ok(Self { dir: dir.to_owned(), provenance, _lock: Arc::new(lock) })
+        Ok(Self {
+            dir: dir.to_owned(),
+            provenance,
+            _lock: Arc::new(lock),
+        })
     }
 
     /// Appends a line to `metrics.jsonl`.
@@ -91,7 +95,10 @@ impl Run {
     /// # Errors
     /// If it cannot be written.
     pub fn log(&self, line: &serde_json::Value) -> anyhow::Result<()> {
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join(METRICS))?;
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.dir.join(METRICS))?;
         writeln!(file, "{line}")?;
         Ok(())
     }
@@ -134,12 +141,21 @@ pub fn refuse_existing(dir: &Path) -> anyhow::Result<()> {
 /// If it cannot be removed.
 pub fn remove_unborn(dir: &Path) -> anyhow::Result<()> {
     let remove = || -> std::io::Result<()> {
-        for file in [RECIPE, PROVENANCE, LOCK].map(|file| dir.join(file)).iter().filter(|file| file.exists()) {
+        for file in [RECIPE, PROVENANCE, LOCK]
+            .map(|file| dir.join(file))
+            .iter()
+            .filter(|file| file.exists())
+        {
             std::fs::remove_file(file)?;
         }
         std::fs::remove_dir(dir)
     };
-    remove().with_context(|| format!("{} is no run, and is in the way of one\nhint: move it away", dir.display()))
+    remove().with_context(|| {
+        format!(
+            "{} is no run, and is in the way of one\nhint: move it away",
+            dir.display()
+        )
+    })
 }
 
 /// Takes the run for this process alone.
@@ -149,7 +165,10 @@ fn locked(dir: &Path) -> anyhow::Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => {
-            anyhow::bail!("another process is working on {}; wait until it has ended, or end it", dir.display())
+            anyhow::bail!(
+                "another process is working on {}; wait until it has ended, or end it",
+                dir.display()
+            )
         }
         // Some network file systems know no locks; then nothing guards the run, as without this file.
         Err(std::fs::TryLockError::Error(error)) => {

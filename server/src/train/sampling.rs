@@ -75,12 +75,17 @@ impl Sampler {
             rare.push((chosen, rule.factor));
         }
         let times = |row: usize| {
-            let factors = rare.iter().filter(|(labels, _)| labels.iter().any(|label| targets(row)[*label]));
+            let factors = rare
+                .iter()
+                .filter(|(labels, _)| labels.iter().any(|label| targets(row)[*label]));
             factors.map(|(_, factor)| *factor).max().unwrap_or(1)
         };
         let mut dense = BTreeSet::new();
         if let Some(rule) = &recipe.undersample {
-            anyhow::ensure!((0.0..1.0).contains(&rule.drop), "sampling.undersample.drop must be from 0 to below 1");
+            anyhow::ensure!(
+                (0.0..1.0).contains(&rule.drop),
+                "sampling.undersample.drop must be from 0 to below 1"
+            );
             for set in &rule.sets {
                 let wanted: BTreeSet<usize> = set.iter().map(position).collect::<Result<_, _>>()?;
                 let equal =
@@ -89,7 +94,11 @@ impl Sampler {
             }
         }
         let counts = train.iter().map(|row| (*row, times(*row))).collect();
-        Ok(Self { counts, dense, drop: recipe.undersample.as_ref().map_or(0.0, |rule| rule.drop) })
+        Ok(Self {
+            counts,
+            dense,
+            drop: recipe.undersample.as_ref().map_or(0.0, |rule| rule.drop),
+        })
     }
 
     /// The rows of an epoch in random order; every epoch has equally many.
@@ -101,7 +110,9 @@ impl Sampler {
         dense.truncate((dense.len() as f64 * self.drop).round() as usize);
         let left_out: BTreeSet<usize> = dense.into_iter().collect();
         let shown = self.counts.iter().filter(|(row, _)| !left_out.contains(row));
-        let mut rows: Vec<usize> = shown.flat_map(|(row, times)| std::iter::repeat_n(*row, *times)).collect();
+        let mut rows: Vec<usize> = shown
+            .flat_map(|(row, times)| std::iter::repeat_n(*row, *times))
+            .collect();
         rows.shuffle(&mut rng);
         rows
     }
@@ -141,15 +152,32 @@ mod tests {
 
     #[test]
     fn rare_rows_repeat_and_dense_ones_drop_anew_each_epoch() -> anyhow::Result<()> {
-        let undersample = Some(Undersample { sets: vec![vec!["dense".to_owned()]], drop: 0.5 });
-        let by_name = Oversample { labels: vec!["rare".to_owned()], factor: 3, ..Oversample::default() };
-        let by_count = Oversample { below: 5, factor: 3, ..Oversample::default() };
+        let undersample = Some(Undersample {
+            sets: vec![vec!["dense".to_owned()]],
+            drop: 0.5,
+        });
+        let by_name = Oversample {
+            labels: vec!["rare".to_owned()],
+            factor: 3,
+            ..Oversample::default()
+        };
+        let by_count = Oversample {
+            below: 5,
+            factor: 3,
+            ..Oversample::default()
+        };
         for oversample in [by_name, by_count] {
-            let sampler = sampler(&SamplingRecipe { oversample: vec![oversample], undersample: undersample.clone() })?;
+            let sampler = sampler(&SamplingRecipe {
+                oversample: vec![oversample],
+                undersample: undersample.clone(),
+            })?;
             let epochs: Vec<Vec<usize>> = (0..32).map(|epoch| sampler.epoch(1, epoch)).collect();
             let mut dense_seen = BTreeSet::new();
             for rows in &epochs {
-                assert_eq!((rows.len(), rows.iter().filter(|row| **row == 9).count()), (4 + 2 * 3, 3));
+                assert_eq!(
+                    (rows.len(), rows.iter().filter(|row| **row == 9).count()),
+                    (4 + 2 * 3, 3)
+                );
                 dense_seen.extend(rows.iter().copied().filter(|row| *row < 8));
             }
             assert_eq!(dense_seen.len(), 8, "the same rows were left out in every epoch");
@@ -157,15 +185,27 @@ mod tests {
             let labels = ["dense".to_owned(), "rare".to_owned()];
             let table = sampler.table(1, &labels, truth).expect("sampling changes something");
             let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-            let expected =
-                [["label", "before", "after"], ["dense", "10", "10"], ["rare", "2", "6"], ["rows", "10", "10"]];
+            let expected = [
+                ["label", "before", "after"],
+                ["dense", "10", "10"],
+                ["rare", "2", "6"],
+                ["rows", "10", "10"],
+            ];
             assert_eq!(lines, expected);
         }
         let plain = sampler(&SamplingRecipe::default())?;
         assert_eq!(plain.epoch(1, 0).into_iter().collect::<BTreeSet<_>>().len(), 10);
         assert_eq!(plain.table(1, &["dense".to_owned(), "rare".to_owned()], truth), None);
-        let unknown = Oversample { labels: vec!["raer".to_owned()], factor: 3, ..Oversample::default() };
-        let error = sampler(&SamplingRecipe { oversample: vec![unknown], undersample: None }).expect_err("a typo");
+        let unknown = Oversample {
+            labels: vec!["raer".to_owned()],
+            factor: 3,
+            ..Oversample::default()
+        };
+        let error = sampler(&SamplingRecipe {
+            oversample: vec![unknown],
+            undersample: None,
+        })
+        .expect_err("a typo");
         assert!(error.to_string().contains("'raer'"), "{error}");
         Ok(())
     }

@@ -39,7 +39,11 @@ pub struct Schedule {
 impl Schedule {
     /// For `epochs` of `steps` each.
     pub fn new(recipe: &OptimiserRecipe, epochs: usize, steps: usize) -> Self {
-        Self { recipe: recipe.clone(), steps, total: (epochs * steps) as f64 }
+        Self {
+            recipe: recipe.clone(),
+            steps,
+            total: (epochs * steps) as f64,
+        }
     }
 
     /// Steps of an epoch.
@@ -93,7 +97,12 @@ mod tests {
 
     #[test]
     fn pass_through_the_published_points() {
-        let recipe = OptimiserRecipe { rate: 2.0, steps: vec![1, 2], factor: 0.2, ..OptimiserRecipe::default() };
+        let recipe = OptimiserRecipe {
+            rate: 2.0,
+            steps: vec![1, 2],
+            factor: 0.2,
+            ..OptimiserRecipe::default()
+        };
         // Three epochs of ten steps: (shape, warm-up in epochs, step, expected rate).
         let cases = [
             (ScheduleKind::Constant, 0.0, 29, 2.0),
@@ -114,9 +123,16 @@ mod tests {
             (ScheduleKind::Step, 0.0, 29, 0.08),
         ];
         for (kind, warmup, step, expected) in cases {
-            let recipe = OptimiserRecipe { schedule: kind, warmup, ..recipe.clone() };
+            let recipe = OptimiserRecipe {
+                schedule: kind,
+                warmup,
+                ..recipe.clone()
+            };
             let rate = Schedule::new(&recipe, 3, 10).rate(0, step);
-            assert!((rate - expected).abs() < 1e-9, "{kind:?} at step {step}: {rate}, not {expected}");
+            assert!(
+                (rate - expected).abs() < 1e-9,
+                "{kind:?} at step {step}: {rate}, not {expected}"
+            );
         }
     }
 }

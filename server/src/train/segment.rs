@@ -75,9 +75,19 @@ impl SegmentRecipe {
                 let labels = ["background", "person", "garment"].map(str::to_owned).to_vec();
                 (labels, vec![self.background.clone(), self.person.clone(), Vec::new()])
             }
-            ClassSource::Dataset => label_list(dataset)?.into_iter().map(|(id, name)| (name, vec![id])).unzip(),
+            ClassSource::Dataset => label_list(dataset)?
+                .into_iter()
+                .map(|(id, name)| (name, vec![id]))
+                .unzip(),
         };
-        Ok((labels, SegmentConfig { backbone: self.backbone.clone(), widths: self.widths, ids }))
+        Ok((
+            labels,
+            SegmentConfig {
+                backbone: self.backbone.clone(),
+                widths: self.widths,
+                ids,
+            },
+        ))
     }
 }
 
@@ -89,10 +99,15 @@ fn label_list(dataset: &Dataset) -> anyhow::Result<Vec<(u8, String)>> {
     }
     let path = dataset.dir.join(LABEL_LIST);
     let mut reader = csv::Reader::from_path(&path).with_context(|| {
-        format!("cannot read {}, which names the mask ids; use task.classes = \"groups\" without it", path.display())
+        format!(
+            "cannot read {}, which names the mask ids; use task.classes = \"groups\" without it",
+            path.display()
+        )
     })?;
-    let lines: Vec<Line> =
-        reader.deserialize().collect::<Result<_, _>>().with_context(|| format!("in {}", path.display()))?;
+    let lines: Vec<Line> = reader
+        .deserialize()
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("in {}", path.display()))?;
     Ok(lines.into_iter().map(|line| (line.id, line.name)).collect())
 }
 
@@ -127,7 +142,10 @@ impl Segmented {
         } else {
             (masked_rows(&dataset, "val")?, rows)
         };
-        anyhow::ensure!(!train.is_empty() && !tune.is_empty(), "data.holdout leaves no mask to train or to tune on");
+        anyhow::ensure!(
+            !train.is_empty() && !tune.is_empty(),
+            "data.holdout leaves no mask to train or to tune on"
+        );
         let images = Arc::new(Images::new(Arc::new(dataset)));
         for (rows, split) in [(&train, "training"), (&tune, "tuning")] {
             anyhow::ensure!(
@@ -135,11 +153,23 @@ impl Segmented {
                 "no {split} mask of {} shows an id that has a class, so there is nothing to {}\nhint: compare the masks' ids \
                  with {LABEL_LIST}, or with task.background and task.person",
                 images.dataset().dir.display(),
-                if split == "training" { "learn" } else { "choose the epoch by" }
+                if split == "training" {
+                    "learn"
+                } else {
+                    "choose the epoch by"
+                }
             );
         }
         let weights = class_weights(&images, &train, &classes, labels.len(), task.balance)?;
-        Ok(Self { images, labels, config, train, tune, classes, weights })
+        Ok(Self {
+            images,
+            labels,
+            config,
+            train,
+            tune,
+            classes,
+            weights,
+        })
     }
 }
 
@@ -167,13 +197,21 @@ fn class_weights(
     let mut pixels = vec![0u64; n_classes];
     for row in rows {
         let Some(mask) = images.mask(*row)? else { continue };
-        for class in mask.ids().iter().map(|id| classes[usize::from(*id)]).filter(|class| *class != UNLABELLED) {
+        for class in mask
+            .ids()
+            .iter()
+            .map(|id| classes[usize::from(*id)])
+            .filter(|class| *class != UNLABELLED)
+        {
             pixels[usize::from(class)] += 1;
         }
     }
     let total = pixels.iter().sum::<u64>().max(1) as f32;
     // A class without a pixel is never the truth, so that its weight does not matter.
-    Ok(pixels.iter().map(|pixels| (total / (*pixels).max(1) as f32 / n_classes as f32).powf(balance)).collect())
+    Ok(pixels
+        .iter()
+        .map(|pixels| (total / (*pixels).max(1) as f32 / n_classes as f32).powf(balance))
+        .collect())
 }
 
 /// Cross-entropy of the pixels that have a class.
@@ -193,19 +231,34 @@ impl SegmentObjective<'_> {
     /// # Errors
     /// If a picture or mask cannot be read.
     pub fn figures(&self, net: &UNet) -> anyhow::Result<Figures> {
-        let Segmented { images, labels, config, tune, .. } = self.data;
-        let masked = Masked { images, spec: &self.recipe.input, config };
+        let Segmented {
+            images,
+            labels,
+            config,
+            tune,
+            ..
+        } = self.data;
+        let masked = Masked {
+            images,
+            spec: &self.recipe.input,
+            config,
+        };
         let found = masked.overlaps(tune, self.device, |x| net.forward(x))?;
         let all: Vec<usize> = (0..found.len()).collect();
         let score = mean_iou(&found, &all);
-        let mut figures =
-            vec![("tune_mean_iou".to_owned(), score), ("tune_pixel_accuracy".to_owned(), pixel_accuracy(&found, &all))];
+        let mut figures = vec![
+            ("tune_mean_iou".to_owned(), score),
+            ("tune_pixel_accuracy".to_owned(), pixel_accuracy(&found, &all)),
+        ];
         // Dozens of classes would drown the line that a person reads.
         if labels.len() <= 4 {
             let of = |(class, name)| Some((format!("tune_iou_{name}"), iou(&found, &all, class)?));
             figures.extend(labels.iter().enumerate().filter_map(of));
         }
-        Ok(Figures { score, figures: figures.into_iter().collect() })
+        Ok(Figures {
+            score,
+            figures: figures.into_iter().collect(),
+        })
     }
 }
 
@@ -221,7 +274,10 @@ impl Objective for SegmentObjective<'_> {
     }
 
     fn maps(&self) -> Option<(usize, usize)> {
-        Some(SegmentConfig::map_size(self.recipe.input.height, self.recipe.input.width))
+        Some(SegmentConfig::map_size(
+            self.recipe.input.height,
+            self.recipe.input.width,
+        ))
     }
 
     fn loss(&self, net: &UNet, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>> {
@@ -248,11 +304,19 @@ pub fn pixel_cross_entropy(logits: Tensor<4>, classes: &[u8], weights: &[f32]) -
     let [batch, n_classes, height, width] = logits.dims();
     let device = logits.device();
     let pixels = batch * height * width;
-    let weight = |class: &u8| if *class == UNLABELLED { 0.0 } else { weights[usize::from(*class)] };
+    let weight = |class: &u8| {
+        if *class == UNLABELLED {
+            0.0
+        } else {
+            weights[usize::from(*class)]
+        }
+    };
     let weighed: Vec<f32> = classes.iter().map(weight).collect();
     let total = weighed.iter().sum::<f32>().max(f32::MIN_POSITIVE);
-    let index: Vec<i32> =
-        classes.iter().map(|class| if *class == UNLABELLED { 0 } else { i32::from(*class) }).collect();
+    let index: Vec<i32> = classes
+        .iter()
+        .map(|class| if *class == UNLABELLED { 0 } else { i32::from(*class) })
+        .collect();
     let index = Tensor::<2, Int>::from_data(TensorData::new(index, [pixels, 1]), &device);
     let weighed = Tensor::<2>::from_data(TensorData::new(weighed, [pixels, 1]), &device);
     let log_probs = log_softmax(logits.permute([0, 2, 3, 1]).reshape([pixels, n_classes]), 1);
@@ -270,9 +334,17 @@ mod tests {
         let logits = Tensor::<4>::from_floats([[[[0.0, 2.0, 5.0]], [[1.0, 0.0, -5.0]]]], &device);
         let softplus = |x: f64| (1.0 + x.exp()).ln();
         for (classes, weights, expected) in [
-            ([1, 0, 1], [1.0, 1.0], (softplus(-1.0) + softplus(-2.0) + softplus(10.0)) / 3.0),
+            (
+                [1, 0, 1],
+                [1.0, 1.0],
+                (softplus(-1.0) + softplus(-2.0) + softplus(10.0)) / 3.0,
+            ),
             ([1, 0, UNLABELLED], [1.0, 1.0], (softplus(-1.0) + softplus(-2.0)) / 2.0),
-            ([1, 0, UNLABELLED], [1.0, 3.0], (3.0 * softplus(-1.0) + softplus(-2.0)) / 4.0),
+            (
+                [1, 0, UNLABELLED],
+                [1.0, 3.0],
+                (3.0 * softplus(-1.0) + softplus(-2.0)) / 4.0,
+            ),
         ] {
             let loss: f32 = pixel_cross_entropy(logits.clone(), &classes, &weights).into_scalar();
             assert!((f64::from(loss) - expected).abs() < 1e-5, "{loss} {expected}");

@@ -58,23 +58,37 @@ impl Stages {
         epochs: usize,
         steps: impl Fn(usize) -> usize,
     ) -> anyhow::Result<Self> {
-        let recipes = if recipes.is_empty() { vec![StageRecipe::default()] } else { recipes.to_vec() };
+        let recipes = if recipes.is_empty() {
+            vec![StageRecipe::default()]
+        } else {
+            recipes.to_vec()
+        };
         let ends: Vec<usize> = recipes.iter().skip(1).map(|stage| stage.from).chain([epochs]).collect();
-        anyhow::ensure!(recipes[0].from == 0, "the first of [[stages]] must begin with `from = 0`");
+        anyhow::ensure!(
+            recipes[0].from == 0,
+            "the first of [[stages]] must begin with `from = 0`"
+        );
         anyhow::ensure!(
             recipes.iter().zip(&ends).all(|(stage, end)| stage.from < *end),
             "every one of [[stages]] must begin after the one before and before epoch {epochs}"
         );
         anyhow::ensure!(
-            recipes.iter().all(|stage| stage.rate.is_none_or(|rate| rate.is_finite() && rate > 0.0)),
+            recipes
+                .iter()
+                .all(|stage| stage.rate.is_none_or(|rate| rate.is_finite() && rate > 0.0)),
             "the rate of one of [[stages]] is no positive number; leave it out for optimiser.rate"
         );
         let stages = recipes.into_iter().zip(ends).map(|(stage, end)| {
-            let optimiser = OptimiserRecipe { rate: stage.rate.unwrap_or(optimiser.rate), ..optimiser.clone() };
+            let optimiser = OptimiserRecipe {
+                rate: stage.rate.unwrap_or(optimiser.rate),
+                ..optimiser.clone()
+            };
             let schedule = Schedule::new(&optimiser, end - stage.from, steps(stage.from));
             (stage, schedule)
         });
-        Ok(Self { stages: stages.collect() })
+        Ok(Self {
+            stages: stages.collect(),
+        })
     }
 
     /// The stage that an epoch belongs to.
@@ -108,10 +122,18 @@ impl Stages {
         if self.stages.iter().all(|(stage, _)| stage.freeze.is_empty()) {
             return Ok(net);
         }
-        let mut finder =
-            Finder { names, path: Vec::new(), ids: Vec::new(), met: 0, found: BTreeSet::new(), seen: BTreeSet::new() };
+        let mut finder = Finder {
+            names,
+            path: Vec::new(),
+            ids: Vec::new(),
+            met: 0,
+            found: BTreeSet::new(),
+            seen: BTreeSet::new(),
+        };
         net.visit(&mut finder);
-        let Finder { ids, found, seen, met, .. } = finder;
+        let Finder {
+            ids, found, seen, met, ..
+        } = finder;
         if let Some(name) = names.iter().find(|name| !found.contains(name.as_str())) {
             anyhow::bail!("stages.freeze names '{name}', which the network lacks; it has {seen:?}");
         }
@@ -136,8 +158,12 @@ impl Finder<'_> {
     fn meet(&mut self, id: ParamId) {
         self.met += 1;
         // Variants of enums begin with a capital and are no part of a name.
-        let fields: Vec<&str> =
-            self.path.iter().map(String::as_str).filter(|part| !part.starts_with(char::is_uppercase)).collect();
+        let fields: Vec<&str> = self
+            .path
+            .iter()
+            .map(String::as_str)
+            .filter(|part| !part.starts_with(char::is_uppercase))
+            .collect();
         // A name means the part of that name in the networks of all labels.
         let fields = match &fields[..] {
             ["others", _, rest @ ..] => rest,
@@ -146,7 +172,11 @@ impl Finder<'_> {
         let path = fields.join(".");
         self.seen.insert(fields[..fields.len().min(2)].join("."));
         for name in self.names {
-            if path == *name || path.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.')) {
+            if path == *name
+                || path
+                    .strip_prefix(name.as_str())
+                    .is_some_and(|rest| rest.starts_with('.'))
+            {
                 self.found.insert(name);
                 self.ids.push(id);
             }

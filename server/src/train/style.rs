@@ -59,11 +59,20 @@ impl Labelled {
             LabelSource::Categories => Category::ALL.iter().map(|category| category.id().to_owned()).collect(),
         };
         let rows = dataset.split("train", |_| true, "")?;
-        let DataRecipe { holdout, folds, fold, fold_seed, .. } = recipe.data;
+        let DataRecipe {
+            holdout,
+            folds,
+            fold,
+            fold_seed,
+            ..
+        } = recipe.data;
         let (tune, train) = if folds > 0 {
             if let Some(bits) = recipe.data.near_duplicates {
                 let alike = dataset.mark_near_duplicates(&rows, bits)?;
-                eprintln!("{alike} of {} training photos look like another and stay in its fold", rows.len());
+                eprintln!(
+                    "{alike} of {} training photos look like another and stay in its fold",
+                    rows.len()
+                );
             }
             let of = dataset.folds(&rows, &labels, folds, fold_seed)?;
             let (tune, train): (Vec<_>, Vec<_>) = rows.into_iter().zip(of).partition(|(_, of)| *of == fold);
@@ -84,15 +93,21 @@ impl Labelled {
             .iter()
             .map(|split| Ok((split.clone(), dataset.split(split, |_| true, "")?)))
             .collect::<anyhow::Result<_>>()?;
-        let all: Vec<usize> =
-            train.iter().chain(&tune).chain(unseen.iter().flat_map(|(_, rows)| rows)).copied().collect();
+        let all: Vec<usize> = train
+            .iter()
+            .chain(&tune)
+            .chain(unseen.iter().flat_map(|(_, rows)| rows))
+            .copied()
+            .collect();
         // Splits that are only predicted may be without labels.
         dataset.targets(&[train[0], tune[0]], &labels)?;
         let known = all.iter().copied().zip(dataset.truth(&all, &labels)?);
         let targets: HashMap<usize, Vec<bool>> = known.filter_map(|(row, truth)| Some((row, truth?))).collect();
         let shown = |label: &usize| train.iter().any(|row| targets[row][*label]);
-        let missing: Vec<&str> =
-            (0..labels.len()).filter(|label| !shown(label)).map(|label| labels[label].as_str()).collect();
+        let missing: Vec<&str> = (0..labels.len())
+            .filter(|label| !shown(label))
+            .map(|label| labels[label].as_str())
+            .collect();
         if !missing.is_empty() {
             let more = if missing.len() > 8 { ", …" } else { "" };
             eprintln!(
@@ -116,8 +131,10 @@ impl Labelled {
 
     /// Truth of rows, `[rows, labels]` of zeros and ones.
     pub fn targets(&self, rows: &[usize], device: &Device) -> Tensor<2> {
-        let values: Vec<f32> =
-            rows.iter().flat_map(|row| self.targets[row].iter().map(|on| f32::from(u8::from(*on)))).collect();
+        let values: Vec<f32> = rows
+            .iter()
+            .flat_map(|row| self.targets[row].iter().map(|on| f32::from(u8::from(*on))))
+            .collect();
         Tensor::from_data(TensorData::new(values, [rows.len(), self.labels.len()]), device)
     }
 
@@ -154,7 +171,9 @@ impl Labelled {
     /// What was predicted of rows, as a part of a table.
     pub(super) fn part(&self, name: &str, rows: &[usize], probs: Vec<Vec<f32>>) -> Part {
         let of = |field: fn(&Row) -> &String| -> Vec<String> {
-            rows.iter().map(|row| field(&self.images.dataset().rows[*row]).clone()).collect()
+            rows.iter()
+                .map(|row| field(&self.images.dataset().rows[*row]).clone())
+                .collect()
         };
         Part {
             name: name.to_owned(),
@@ -187,14 +206,24 @@ impl Labelled {
             score = predictions.accuracy(&all);
             figures.push(("tune_accuracy", score));
         }
-        Figures { score, figures: figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect() }
+        Figures {
+            score,
+            figures: figures
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        }
     }
 }
 
 /// Who predicts, in a table.
 pub(super) fn header(recipe: &Recipe, epoch: usize) -> Header {
     let fold = (recipe.data.folds > 0).then_some(recipe.data.fold as u32);
-    Header { run: recipe.name.clone(), fold, epoch: epoch as u32 }
+    Header {
+        run: recipe.name.clone(),
+        fold,
+        epoch: epoch as u32,
+    }
 }
 
 /// A classifier's loss against the dataset's labels, or against what a teacher makes of the same pictures.
@@ -235,7 +264,17 @@ impl<'a> StyleObjective<'a> {
             }
             _ => None,
         };
-        Ok(Self { data, recipe, teacher, device, dir, sampler, loss, positions, recolouring: None })
+        Ok(Self {
+            data,
+            recipe,
+            teacher,
+            device,
+            dir,
+            sampler,
+            loss,
+            positions,
+            recolouring: None,
+        })
     }
 
     /// With the recipe's recolouring, for which a network may look at many pictures.
@@ -251,12 +290,17 @@ impl<'a> StyleObjective<'a> {
     /// Each label's share of the training rows.
     pub fn prior(&self) -> Vec<f64> {
         let rows = self.data.train.len() as f64;
-        self.data.positives().into_iter().map(|positives| positives as f64 / rows).collect()
+        self.data
+            .positives()
+            .into_iter()
+            .map(|positives| positives as f64 / rows)
+            .collect()
     }
 
     /// Rows of each label before and after sampling, if sampling changes them.
     pub fn sampling_table(&self) -> Option<String> {
-        self.sampler.table(self.recipe.seed, &self.data.labels, |row| self.data.truth(row))
+        self.sampler
+            .table(self.recipe.seed, &self.data.labels, |row| self.data.truth(row))
     }
 }
 
@@ -280,7 +324,11 @@ impl Objective for StyleObjective<'_> {
             None => labels,
         };
         let (logits, maps) = net.forward_dense(images);
-        let positions = self.positions.as_ref().zip(maps).map(|(positions, maps)| positions.of(maps, step.maps));
+        let positions = self
+            .positions
+            .as_ref()
+            .zip(maps)
+            .map(|(positions, maps)| positions.of(maps, step.maps));
         Ok(match (positions, self.recipe.lessons(step.epoch)) {
             (Some(positions), Lessons::Masks) => positions,
             (Some(positions), Lessons::All) => self.loss.of(logits, targets) + positions,
@@ -294,7 +342,9 @@ impl Objective for StyleObjective<'_> {
 
     fn maps(&self) -> Option<(usize, usize)> {
         let InputSpec { width, height, .. } = self.recipe.input;
-        self.positions.as_ref().map(|_| (height.div_ceil(MAP_STRIDE), width.div_ceil(MAP_STRIDE)))
+        self.positions
+            .as_ref()
+            .map(|_| (height.div_ceil(MAP_STRIDE), width.div_ceil(MAP_STRIDE)))
     }
 
     fn evaluate(&self, net: &StyleNet, epoch: usize) -> anyhow::Result<Figures> {

@@ -108,7 +108,12 @@ mod tests {
                 json!({ "task": "style", "backbone": "resnet10_w16", "head": "style", "hidden": 8, "n_labels": 2 });
             manifest(style, &["a", "b"])
         };
-        let query = || manifest(json!({ "task": "query", "backbone": "resnet10_w16", "embedding_dim": 8 }), &[]);
+        let query = || {
+            manifest(
+                json!({ "task": "query", "backbone": "resnet10_w16", "embedding_dim": 8 }),
+                &[],
+            )
+        };
         let point = |threshold: f64| json!({ "threshold": threshold, "precision": 0.9, "bound": 0.8, "items": 12, "recall": 0.4, "base_rate": 0.2 });
         let precise = |labels: Value| {
             let chosen_on = json!({ "command": "selvedge calibrate --data /home/me", "data": "me", "data_sha256": "",
@@ -137,21 +142,40 @@ mod tests {
         let public = serde_json::to_value(stated.public()).expect("serialises");
         assert_eq!(public["precise"]["labels"][1]["threshold"], 0.75, "the page needs it");
         assert!(!public.to_string().contains("/home/me"), "and no more: {public}");
-        assert_eq!(read(public).expect("a public manifest").tags(&[0.0, 1.0]), stated.tags(&[0.0, 1.0]));
+        assert_eq!(
+            read(public).expect("a public manifest").tags(&[0.0, 1.0]),
+            stated.tags(&[0.0, 1.0])
+        );
 
         let plain = read(query()).expect("an encoder without a floor");
         assert_eq!(plain.floor_in("large@0123456789ab"), None);
         let stated = read(with(query(), "floor", floor(0.5))).expect("an encoder with a floor");
         assert_eq!((stated.model_id(), stated.space()), (plain.model_id(), plain.space()));
         assert_eq!(stated.floor_in("large@0123456789ab"), Some(0.5));
-        assert_eq!(stated.floor_in("large@0123456789ab+abcdef012345"), None, "another gallery");
+        assert_eq!(
+            stated.floor_in("large@0123456789ab+abcdef012345"),
+            None,
+            "another gallery"
+        );
 
         for (wrong, expected) in [
-            (with(style(), "precise", precise(json!([point(0.75)]))), "differ in number"),
-            (with(style(), "precise", precise(json!([null, point(1.5)]))), "not between 0 and 1"),
-            (with(query(), "precise", precise(json!([]))), "a style bundle, and nothing else"),
+            (
+                with(style(), "precise", precise(json!([point(0.75)]))),
+                "differ in number",
+            ),
+            (
+                with(style(), "precise", precise(json!([null, point(1.5)]))),
+                "not between 0 and 1",
+            ),
+            (
+                with(query(), "precise", precise(json!([]))),
+                "a style bundle, and nothing else",
+            ),
             (with(query(), "floor", floor(1.5)), "not between -1 and 1"),
-            (with(style(), "floor", floor(0.5)), "a retrieval network or a query encoder, and nothing else"),
+            (
+                with(style(), "floor", floor(0.5)),
+                "a retrieval network or a query encoder, and nothing else",
+            ),
         ] {
             let error = read(wrong).expect_err(expected);
             assert!(error.contains(expected), "'{error}' does not say '{expected}'");

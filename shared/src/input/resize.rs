@@ -29,10 +29,14 @@ fn taps(length: usize, from: f64, to: f64, outputs: usize) -> Vec<Taps> {
             let centre = from + (i as f64 + 0.5) * scale;
             let first = (centre - support + 0.5).max(0.0) as usize;
             let last = ((centre + support + 0.5) as usize).min(length);
-            let raw: Vec<f64> =
-                (first..last).map(|x| (1.0 - ((x as f64 + 0.5 - centre) / support).abs()).max(0.0)).collect();
+            let raw: Vec<f64> = (first..last)
+                .map(|x| (1.0 - ((x as f64 + 0.5 - centre) / support).abs()).max(0.0))
+                .collect();
             let total: f64 = raw.iter().sum();
-            Taps { first, weights: raw.into_iter().map(|weight| (weight / total) as f32).collect() }
+            Taps {
+                first,
+                weights: raw.into_iter().map(|weight| (weight / total) as f32).collect(),
+            }
         })
         .collect()
 }
@@ -60,7 +64,9 @@ pub(super) fn resize(
         pixels.line(window.x + left, window.y + y, &mut line);
         rows.extend(across.iter().map(|taps| {
             let seen = &line[taps.first - left..taps.end() - left];
-            seen.iter().zip(&taps.weights).fold(f32x4::ZERO, |sum, (rgb, weight)| sum + f32x4::splat(*weight) * *rgb)
+            seen.iter()
+                .zip(&taps.weights)
+                .fold(f32x4::ZERO, |sum, (rgb, weight)| sum + f32x4::splat(*weight) * *rgb)
         }));
     }
 

@@ -28,7 +28,12 @@ pub fn propose(pixels: Pixels<'_>) -> Option<CropBox> {
     let (width, height) = (pixels.width(), pixels.height());
     let side = |length: usize| (length * SIDE).div_ceil(width.max(height)).min(length).max(1);
     let (w, h) = (side(width), side(height));
-    let window = Window { x: 0, y: 0, width, height };
+    let window = Window {
+        x: 0,
+        y: 0,
+        width,
+        height,
+    };
     let thumbnail = resize(pixels, &window, &[0.0, 0.0, width as f64, height as f64], w, h);
 
     let mut map = barriers(&thumbnail, w, h);
@@ -49,12 +54,20 @@ pub fn propose(pixels: Pixels<'_>) -> Option<CropBox> {
     let along = |from: usize, to: usize, cells: usize, length: usize| {
         let room = ((to - from) as f32 * length as f32 / cells as f32 * MARGIN + 0.5) as usize;
         let from = (from * length / cells).saturating_sub(room);
-        (from as u32, ((to * length).div_ceil(cells) + room).min(length).saturating_sub(from) as u32)
+        (
+            from as u32,
+            ((to * length).div_ceil(cells) + room).min(length).saturating_sub(from) as u32,
+        )
     };
     let (x, box_width) = along(left, right, w, width);
     let (y, box_height) = along(top, bottom, h, height);
     let area = box_width as f32 * box_height as f32 / (width as f32 * height as f32);
-    (area >= AREA.0 && area <= AREA.1).then_some(CropBox { x, y, width: box_width, height: box_height })
+    (area >= AREA.0 && area <= AREA.1).then_some(CropBox {
+        x,
+        y,
+        width: box_width,
+        height: box_height,
+    })
 }
 
 /// For each pixel how far colours range on the way to the frame that ranges least, summed over the channels: 0 to 765.
@@ -186,7 +199,13 @@ fn extent(counts: Vec<usize>) -> (usize, usize) {
     let spare = counts.iter().sum::<usize>() as f32 * SPECKS;
     let specks = |counts: &mut dyn Iterator<Item = &usize>| {
         let mut passed = 0;
-        counts.take_while(|count| ((passed + **count) as f32 <= spare).then(|| passed += **count).is_some()).count()
+        counts
+            .take_while(|count| {
+                ((passed + **count) as f32 <= spare)
+                    .then(|| passed += **count)
+                    .is_some()
+            })
+            .count()
     };
     let from = specks(&mut counts.iter());
     (from, (counts.len() - specks(&mut counts.iter().rev())).max(from))
@@ -199,9 +218,19 @@ mod tests {
 
     /// `width × height` of one colour with rectangles `(x0, y0, x1, y1)` of another.
     fn drawn(width: usize, height: usize, objects: &[(usize, usize, usize, usize)]) -> Vec<u8> {
-        let within = |x, y| objects.iter().any(|(x0, y0, x1, y1)| (*x0..*x1).contains(&x) && (*y0..*y1).contains(&y));
+        let within = |x, y| {
+            objects
+                .iter()
+                .any(|(x0, y0, x1, y1)| (*x0..*x1).contains(&x) && (*y0..*y1).contains(&y))
+        };
         (0..width * height)
-            .flat_map(|i| if within(i % width, i / width) { [170, 30, 60] } else { [225, 226, 220] })
+            .flat_map(|i| {
+                if within(i % width, i / width) {
+                    [170, 30, 60]
+                } else {
+                    [225, 226, 220]
+                }
+            })
             .collect()
     }
 
@@ -217,9 +246,27 @@ mod tests {
             ("one row", 200, 1, &[(50, 0, 90, 1)], None),
             ("a dress", 300, 400, &[(100, 80, 200, 300)], Some([100, 80, 200, 300])),
             ("small picture", 40, 30, &[(10, 8, 24, 20)], Some([10, 8, 24, 20])),
-            ("a pair", 400, 200, &[(60, 60, 140, 150), (240, 50, 330, 140)], Some([60, 50, 330, 150])),
-            ("a speck aside", 640, 640, &[(200, 200, 420, 440), (20, 20, 24, 24)], Some([200, 200, 420, 440])),
-            ("touching the bottom", 300, 400, &[(90, 150, 210, 400)], Some([90, 150, 210, 400])),
+            (
+                "a pair",
+                400,
+                200,
+                &[(60, 60, 140, 150), (240, 50, 330, 140)],
+                Some([60, 50, 330, 150]),
+            ),
+            (
+                "a speck aside",
+                640,
+                640,
+                &[(200, 200, 420, 440), (20, 20, 24, 24)],
+                Some([200, 200, 420, 440]),
+            ),
+            (
+                "touching the bottom",
+                300,
+                400,
+                &[(90, 150, 210, 400)],
+                Some([90, 150, 210, 400]),
+            ),
             ("a speck alone", 640, 640, &[(300, 300, 320, 320)], None),
             ("nearly all", 300, 300, &[(6, 6, 294, 294)], None),
         ] {
@@ -233,7 +280,10 @@ mod tests {
             let corners = [found.x, found.y, found.x + found.width, found.y + found.height];
             // Half a cell of the thumbnail and the margin.
             let slack = width.max(height) as u32 * 2 / SIDE as u32 + found.width.max(found.height) / 20 + 1;
-            assert!(corners.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= slack), "{what}: {corners:?}");
+            assert!(
+                corners.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= slack),
+                "{what}: {corners:?}"
+            );
         }
     }
 

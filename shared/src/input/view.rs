@@ -16,7 +16,11 @@ pub struct View {
 
 impl Default for View {
     fn default() -> Self {
-        Self { crop: None, scale: [1.0; 2], mirrored: false }
+        Self {
+            crop: None,
+            scale: [1.0; 2],
+            mirrored: false,
+        }
     }
 }
 
@@ -36,7 +40,13 @@ impl<'a> Labels<'a> {
     pub fn new(data: &'a [u8], width: usize, height: usize) -> Result<Self, InputError> {
         let expected = width.saturating_mul(height);
         if width == 0 || height == 0 || expected != data.len() {
-            return Err(InputError::Size { width, height, channels: 1, expected, actual: data.len() });
+            return Err(InputError::Size {
+                width,
+                height,
+                channels: 1,
+                expected,
+                actual: data.len(),
+            });
         }
         Ok(Self { data, width, height })
     }
@@ -50,7 +60,13 @@ impl InputSpec {
     /// [`InputError::Crop`] if the box is empty or not inside the picture.
     pub fn view(&self, pixels: Pixels<'_>, view: &View) -> Result<Vec<f32>, InputError> {
         let window = Window::of((pixels.width, pixels.height), view.crop)?;
-        let Placement { source, left, top, width, height } = self.place(&window).scaled(self, view.scale);
+        let Placement {
+            source,
+            left,
+            top,
+            width,
+            height,
+        } = self.place(&window).scaled(self, view.scale);
         let resized = resize(pixels, &window, &source, width, height);
 
         let mut chw = vec![0.0; self.len()];
@@ -153,7 +169,11 @@ mod tests {
 
     /// A spec whose values are those of the pixels.
     fn plain(width: usize, height: usize, fit: Fit) -> InputSpec {
-        InputSpec { mean: [0.0; 3], std: [1.0 / 255.0; 3], ..InputSpec::new(width, height, fit) }
+        InputSpec {
+            mean: [0.0; 3],
+            std: [1.0 / 255.0; 3],
+            ..InputSpec::new(width, height, fit)
+        }
     }
 
     proptest! {
@@ -191,7 +211,11 @@ mod tests {
         let rgb: Vec<u8> = (0..10 * 10).flat_map(|i| [(i % 10) as u8 * 10 + 5; 3]).collect();
         let pixels = Pixels::new(&rgb, 10, 10, 3).expect("valid");
         let row = |scale, mirrored| -> Vec<i32> {
-            let view = View { scale, mirrored, ..View::default() };
+            let view = View {
+                scale,
+                mirrored,
+                ..View::default()
+            };
             plain(10, 10, Fit::Stretch).view(pixels, &view).expect("whole")[..10]
                 .iter()
                 .map(|v| v.round() as i32)
@@ -199,7 +223,10 @@ mod tests {
         };
         let straight = [5, 15, 25, 35, 45, 55, 65, 75, 85, 95];
         assert_eq!(row([1.0, 1.0], false), straight);
-        assert_eq!(row([1.0, 1.0], true), straight.iter().rev().copied().collect::<Vec<_>>());
+        assert_eq!(
+            row([1.0, 1.0], true),
+            straight.iter().rev().copied().collect::<Vec<_>>()
+        );
         let wider = row([1.25, 1.0], false);
         assert!(wider[0] > 10 && wider[9] < 90 && wider[0] + wider[9] >= 98, "{wider:?}");
         let narrower = row([0.8, 1.0], false);

@@ -46,6 +46,9 @@ impl Cbam {
     }
 
     pub(crate) fn fold(self, fold: Fold) -> Self {
-        Self { place: fold.apply(self.place), ..self }
+        Self {
+            place: fold.apply(self.place),
+            ..self
+        }
     }
 }

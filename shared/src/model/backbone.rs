@@ -57,19 +57,41 @@ pub struct InputContract {
     pub std: [f32; 3],
 }
 
-const IMAGENET: InputContract = InputContract { side: 224, smallest: 1, mean: IMAGENET_MEAN, std: IMAGENET_STD };
+const IMAGENET: InputContract = InputContract {
+    side: 224,
+    smallest: 1,
+    mean: IMAGENET_MEAN,
+    std: IMAGENET_STD,
+};
 
 /// −1 to 1, the convention of the networks that came from Google; torchvision's Inception-v3 converts to it inside when
 /// it has loaded published weights.
 #[cfg(feature = "backbones")]
-const SYMMETRIC: InputContract = InputContract { side: 299, smallest: 1, mean: [0.5; 3], std: [0.5; 3] };
+const SYMMETRIC: InputContract = InputContract {
+    side: 299,
+    smallest: 1,
+    mean: [0.5; 3],
+    std: [0.5; 3],
+};
 
 const fn resnet(blocks: [usize; 4], bottleneck: bool, width: usize) -> BackboneConfig {
-    BackboneConfig::ResNet(ResNetConfig { blocks, bottleneck, width, groups: 1, group_width: width })
+    BackboneConfig::ResNet(ResNetConfig {
+        blocks,
+        bottleneck,
+        width,
+        groups: 1,
+        group_width: width,
+    })
 }
 
 const fn resnext(blocks: [usize; 4], width: usize, groups: usize, group_width: usize) -> BackboneConfig {
-    BackboneConfig::ResNet(ResNetConfig { blocks, bottleneck: true, width, groups, group_width })
+    BackboneConfig::ResNet(ResNetConfig {
+        blocks,
+        bottleneck: true,
+        width,
+        groups,
+        group_width,
+    })
 }
 
 #[cfg(feature = "backbones")]
@@ -92,8 +114,14 @@ const REGISTRY: &[(&str, BackboneConfig)] = &[
     ("resnext14_w16", resnext([1, 1, 1, 1], 16, 8, 4)),
     ("resnext50_32x4d", resnext([3, 4, 6, 3], 64, 32, 4)),
     ("resnext101_32x8d", resnext([3, 4, 23, 3], 64, 32, 8)),
-    ("mobilenet_v3_small", BackboneConfig::MobileNetV3(MobileNetV3Config::Small)),
-    ("mobilenet_v3_large", BackboneConfig::MobileNetV3(MobileNetV3Config::Large)),
+    (
+        "mobilenet_v3_small",
+        BackboneConfig::MobileNetV3(MobileNetV3Config::Small),
+    ),
+    (
+        "mobilenet_v3_large",
+        BackboneConfig::MobileNetV3(MobileNetV3Config::Large),
+    ),
     #[cfg(feature = "backbones")]
     ("densenet37_w16", densenet([2, 4, 6, 4], 8, 16)),
     #[cfg(feature = "backbones")]
@@ -103,7 +131,10 @@ const REGISTRY: &[(&str, BackboneConfig)] = &[
     #[cfg(feature = "backbones")]
     ("densenet201", densenet([6, 12, 48, 32], 32, 64)),
     #[cfg(feature = "backbones")]
-    ("inception_v3_w8", BackboneConfig::Inception(InceptionConfig { width: 8 })),
+    (
+        "inception_v3_w8",
+        BackboneConfig::Inception(InceptionConfig { width: 8 }),
+    ),
     #[cfg(feature = "backbones")]
     ("inception_v3", BackboneConfig::Inception(InceptionConfig { width: 32 })),
     #[cfg(feature = "backbones")]
@@ -170,12 +201,21 @@ impl BackboneConfig {
             Self::ResNet(_) | Self::MobileNetV3(_) => IMAGENET,
             // Three poolings halve the map without padding.
             #[cfg(feature = "backbones")]
-            Self::DenseNet(_) => InputContract { smallest: 29, ..IMAGENET },
+            Self::DenseNet(_) => InputContract {
+                smallest: 29,
+                ..IMAGENET
+            },
             // Nothing pads the stem and the reductions.
             #[cfg(feature = "backbones")]
-            Self::Inception(_) => InputContract { smallest: 75, ..SYMMETRIC },
+            Self::Inception(_) => InputContract {
+                smallest: 75,
+                ..SYMMETRIC
+            },
             #[cfg(feature = "backbones")]
-            Self::Xception(_) => InputContract { smallest: 7, ..SYMMETRIC },
+            Self::Xception(_) => InputContract {
+                smallest: 7,
+                ..SYMMETRIC
+            },
         }
     }
 

@@ -30,7 +30,16 @@ impl ConvBnConfig {
     /// A dense convolution of a square kernel that keeps the size at stride 1, with torchvision's default batch norm.
     pub fn new(input: usize, output: usize, kernel: usize, stride: usize) -> Self {
         let (kernel, padding) = ([kernel; 2], [kernel / 2; 2]);
-        Self { input, output, kernel, stride, padding, groups: 1, epsilon: 1e-5, momentum: 0.1 }
+        Self {
+            input,
+            output,
+            kernel,
+            stride,
+            padding,
+            groups: 1,
+            epsilon: 1e-5,
+            momentum: 0.1,
+        }
     }
 
     /// Random weights (He et al. 2015, fan-out, as torchvision starts its networks).
@@ -40,10 +49,16 @@ impl ConvBnConfig {
             .with_stride([self.stride; 2])
             .with_groups(self.groups)
             .with_padding(PaddingConfig2d::Explicit(rows, columns, rows, columns))
-            .with_initializer(Initializer::KaimingNormal { gain: std::f64::consts::SQRT_2, fan_out_only: true })
+            .with_initializer(Initializer::KaimingNormal {
+                gain: std::f64::consts::SQRT_2,
+                fan_out_only: true,
+            })
             .with_bias(false)
             .init(device);
-        let bn = BatchNormConfig::new(self.output).with_epsilon(self.epsilon).with_momentum(self.momentum).init(device);
+        let bn = BatchNormConfig::new(self.output)
+            .with_epsilon(self.epsilon)
+            .with_momentum(self.momentum)
+            .init(device);
         ConvBn { conv, bn: Some(bn) }
     }
 }
@@ -77,7 +92,10 @@ impl ConvBn {
             Some(before) => bias + before.val() * scale.clone(),
             None => bias,
         };
-        self.conv.weight = self.conv.weight.map(|weight| weight * scale.reshape([channels, 1, 1, 1]));
+        self.conv.weight = self
+            .conv
+            .weight
+            .map(|weight| weight * scale.reshape([channels, 1, 1, 1]));
         self.conv.bias = Some(Param::from_tensor(bias));
         self
     }
@@ -112,7 +130,9 @@ impl Fold {
 /// `[batch, channels, h, w]` → `[batch, channels]`, the mean over all positions.
 pub fn global_average(x: Tensor<4>) -> Tensor<2> {
     let [batch, channels, height, width] = x.dims();
-    x.reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels])
+    x.reshape([batch, channels, height * width])
+        .mean_dim(2)
+        .reshape([batch, channels])
 }
 
 #[cfg(test)]
@@ -137,6 +157,9 @@ mod tests {
         let before = layer.forward(x.clone());
         let folded = layer.fold();
         assert!(folded.bn.is_none());
-        folded.forward(x).into_data().assert_approx_eq::<f32>(&before.into_data(), Tolerance::absolute(1e-4));
+        folded
+            .forward(x)
+            .into_data()
+            .assert_approx_eq::<f32>(&before.into_data(), Tolerance::absolute(1e-4));
     }
 }

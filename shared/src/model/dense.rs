@@ -47,7 +47,10 @@ impl DenseConfig {
     /// With random weights, over stages of these channels, finest first.
     pub fn init(&self, channels: &[usize], device: &Device) -> DenseHead {
         DenseHead {
-            laterals: channels.iter().map(|c| Conv2dConfig::new([*c, self.width], [1, 1]).init(device)).collect(),
+            laterals: channels
+                .iter()
+                .map(|c| Conv2dConfig::new([*c, self.width], [1, 1]).init(device))
+                .collect(),
             fuse: ConvBnConfig::new(self.width, self.width, 3, 1).init(device),
             classes: Conv2dConfig::new([self.width, self.classes], [1, 1]).init(device),
             norm: BatchNormConfig::new(self.evidence()).init(device),
@@ -90,7 +93,12 @@ impl DenseHead {
             global_average(features.clone().narrow(2, rows.start, rows.len()))
         };
         let stripes = (0..self.stripes).map(stripe);
-        Tensor::cat(std::iter::once(global_average(features.clone())).chain(stripes).collect(), 1)
+        Tensor::cat(
+            std::iter::once(global_average(features.clone()))
+                .chain(stripes)
+                .collect(),
+            1,
+        )
     }
 
     /// Class logits → `[batch, 2 · classes]`: how much of the picture, and how surely anywhere, shows each class.
@@ -99,23 +107,24 @@ impl DenseHead {
         let probs = softmax(maps, 1).reshape([batch, classes, height * width]);
         let mean = (probs.clone().mean_dim(2) + 1e-3).log();
         let highest = (probs.max_dim(2) + 1e-2).log();
-        self.norm.forward(Tensor::cat(vec![mean, highest], 1).reshape([batch, 2 * classes]))
+        self.norm
+            .forward(Tensor::cat(vec![mean, highest], 1).reshape([batch, 2 * classes]))
     }
 
     pub(crate) fn fold(self, fold: Fold) -> Self {
-        Self { fuse: fold.apply(self.fuse), ..self }
+        Self {
+            fuse: fold.apply(self.fuse),
+            ..self
+        }
     }
 }
 
 /// Nearest-neighbour enlargement to twice the size.
 fn twice(x: Tensor<4>) -> Tensor<4> {
     let [batch, channels, height, width] = x.dims();
-    x.reshape([batch, channels, height, 1, width, 1]).repeat(&[1, 1, 1, 2, 1, 2]).reshape([
-        batch,
-        channels,
-        2 * height,
-        2 * width,
-    ])
+    x.reshape([batch, channels, height, 1, width, 1])
+        .repeat(&[1, 1, 1, 2, 1, 2])
+        .reshape([batch, channels, 2 * height, 2 * width])
 }
 
 #[cfg(test)]
@@ -128,7 +137,11 @@ mod tests {
         let x = Tensor::<1>::from_floats([1.0, 2.0, 3.0, 4.0], &device).reshape([1, 1, 2, 2]);
         let values: Vec<f32> = twice(x).into_data().iter::<f32>().collect();
         assert_eq!(values, [1., 1., 2., 2., 1., 1., 2., 2., 3., 3., 4., 4., 3., 3., 4., 4.]);
-        let config = DenseConfig { classes: 5, width: 4, stripes: 6 };
+        let config = DenseConfig {
+            classes: 5,
+            width: 4,
+            stripes: 6,
+        };
         let head = config.init(&[8, 16, 32], &device);
         let stage = |c, h, w| Tensor::<4>::ones([2, c, h, w], &device);
         let stages = [stage(8, 18, 12), stage(16, 9, 6), stage(32, 5, 3)];

@@ -31,13 +31,20 @@ impl DenseNetConfig {
 
     /// Channels after block `block` (0–3); the transition after it halves them.
     fn channels_after(&self, block: usize) -> usize {
-        let input = if block == 0 { self.width } else { self.channels_after(block - 1) / 2 };
+        let input = if block == 0 {
+            self.width
+        } else {
+            self.channels_after(block - 1) / 2
+        };
         input + self.blocks[block] * self.growth
     }
 
     /// The network with random weights.
     pub fn init(&self, device: &Device) -> DenseNet {
-        DenseNet { last: Some(self.last_stage(device)), ..self.trunk(2, device) }
+        DenseNet {
+            last: Some(self.last_stage(device)),
+            ..self.trunk(2, device)
+        }
     }
 
     /// The network without its last stage; `last_stride` is 2, or 1 to keep the map as fine as the last but one block's.
@@ -65,7 +72,10 @@ impl DenseNetConfig {
 
     /// The last block with the norm behind it, `[batch, c, h, w]` → `[batch, channels, h, w]`.
     pub fn last_stage(&self, device: &Device) -> DenseStage {
-        DenseStage { layers: self.block(3, device), norm: BatchNormConfig::new(self.channels()).init(device) }
+        DenseStage {
+            layers: self.block(3, device),
+            norm: BatchNormConfig::new(self.channels()).init(device),
+        }
     }
 
     fn block(&self, block: usize, device: &Device) -> Vec<DenseLayer> {
@@ -89,7 +99,10 @@ fn conv(input: usize, output: usize, kernel: usize, device: &Device) -> Conv2d {
     let pad = kernel / 2;
     Conv2dConfig::new([input, output], [kernel; 2])
         .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
-        .with_initializer(Initializer::KaimingNormal { gain: std::f64::consts::SQRT_2, fan_out_only: false })
+        .with_initializer(Initializer::KaimingNormal {
+            gain: std::f64::consts::SQRT_2,
+            fan_out_only: false,
+        })
         .with_bias(false)
         .init(device)
 }
@@ -111,7 +124,10 @@ impl DenseLayer {
     }
 
     fn fold(self, fold: Fold) -> Self {
-        Self { conv1: fold.apply(self.conv1), ..self }
+        Self {
+            conv1: fold.apply(self.conv1),
+            ..self
+        }
     }
 }
 
@@ -126,7 +142,11 @@ pub struct Transition {
 impl Transition {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let y = self.conv.forward(relu(self.norm.forward(x)));
-        if self.pool.stride == [1, 1] { y } else { self.pool.forward(y) }
+        if self.pool.stride == [1, 1] {
+            y
+        } else {
+            self.pool.forward(y)
+        }
     }
 }
 
@@ -144,7 +164,10 @@ impl DenseStage {
     }
 
     pub(crate) fn fold(self, fold: Fold) -> Self {
-        Self { layers: fold_block(self.layers, fold), ..self }
+        Self {
+            layers: fold_block(self.layers, fold),
+            ..self
+        }
     }
 }
 

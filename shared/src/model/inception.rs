@@ -66,8 +66,13 @@ fn maximum() -> Way {
 }
 
 /// torchvision's names of the convolutions before the blocks; a maximum pooling follows the third and the last.
-pub(crate) const STEM: [&str; 5] =
-    ["Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3"];
+pub(crate) const STEM: [&str; 5] = [
+    "Conv2d_1a_3x3",
+    "Conv2d_2a_3x3",
+    "Conv2d_2b_3x3",
+    "Conv2d_3b_1x1",
+    "Conv2d_4a_3x3",
+];
 
 /// torchvision's names of the blocks.
 pub(crate) const BLOCKS: [&str; 11] = [
@@ -105,7 +110,10 @@ fn block_plan() -> [Vec<Way>; 11] {
     };
     let d = vec![
         chain("branch3x3", vec![point(192), valid(320, 2)]),
-        chain("branch7x7x3", vec![point(192), same(192, 1, 7), same(192, 7, 1), valid(192, 2)]),
+        chain(
+            "branch7x7x3",
+            vec![point(192), same(192, 1, 7), same(192, 7, 1), valid(192, 2)],
+        ),
         maximum(),
     ];
     let e = || {
@@ -133,14 +141,21 @@ impl InceptionConfig {
     /// The network with random weights.
     pub fn init(self, device: &Device) -> Inception {
         let mut input = 3;
-        let stem = stem_plan().into_iter().map(|conv| self.layer(&mut input, conv, device)).collect();
+        let stem = stem_plan()
+            .into_iter()
+            .map(|conv| self.layer(&mut input, conv, device))
+            .collect();
         let mut blocks = Vec::with_capacity(BLOCKS.len());
         for ways in block_plan() {
             let branches: Vec<Branch> = ways.into_iter().map(|way| self.branch(input, way, device)).collect();
             input = branches.iter().map(|branch| branch.channels(input)).sum();
             blocks.push(Mixed { branches });
         }
-        Inception { stem, pool: MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).init(), blocks }
+        Inception {
+            stem,
+            pool: MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).init(),
+            blocks,
+        }
     }
 
     fn branch(self, mut input: usize, Way(name, pooled, chain, fork): Way, device: &Device) -> Branch {
@@ -148,21 +163,31 @@ impl InceptionConfig {
             .with_strides([1, 1])
             .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
             .with_count_include_pad(true);
-        let chain = chain.into_iter().map(|conv| self.layer(&mut input, conv, device)).collect();
+        let chain = chain
+            .into_iter()
+            .map(|conv| self.layer(&mut input, conv, device))
+            .collect();
         Branch {
             name,
             average: (pooled == Pooled::Average).then(|| average.init()),
             maximum: (pooled == Pooled::Maximum).then(|| MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).init()),
             chain,
-            fork: fork.into_iter().map(|conv| self.layer(&mut input.clone(), conv, device)).collect(),
+            fork: fork
+                .into_iter()
+                .map(|conv| self.layer(&mut input.clone(), conv, device))
+                .collect(),
         }
     }
 
     /// The convolution of the plan; `input` becomes the number of its output channels.
     fn layer(self, input: &mut usize, Conv(output, kernel, stride, padding): Conv, device: &Device) -> ConvBn {
         let output = self.scaled(output);
-        let config =
-            ConvBnConfig { kernel, padding, epsilon: 1e-3, ..ConvBnConfig::new(*input, output, kernel[0], stride) };
+        let config = ConvBnConfig {
+            kernel,
+            padding,
+            epsilon: 1e-3,
+            ..ConvBnConfig::new(*input, output, kernel[0], stride)
+        };
         *input = output;
         config.init(device)
     }
@@ -208,7 +233,11 @@ impl Branch {
     }
 
     fn fold(self, fold: Fold) -> Self {
-        Self { chain: fold_all(self.chain, fold), fork: fold_all(self.fork, fold), ..self }
+        Self {
+            chain: fold_all(self.chain, fold),
+            fork: fold_all(self.fork, fold),
+            ..self
+        }
     }
 
     /// torchvision's name of convolution `at` of the chain, or of the fork.
@@ -229,7 +258,13 @@ pub struct Mixed {
 
 impl Mixed {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        Tensor::cat(self.branches.iter().flat_map(|branch| branch.forward(x.clone())).collect(), 1)
+        Tensor::cat(
+            self.branches
+                .iter()
+                .flat_map(|branch| branch.forward(x.clone()))
+                .collect(),
+            1,
+        )
     }
 }
 
@@ -246,7 +281,11 @@ impl Inception {
     pub fn forward_features(&self, x: Tensor<4>) -> Tensor<4> {
         let x = self.stem.iter().enumerate().fold(x, |x, (at, layer)| {
             let x = relu(layer.forward(x));
-            if at == 2 || at + 1 == self.stem.len() { self.pool.forward(x) } else { x }
+            if at == 2 || at + 1 == self.stem.len() {
+                self.pool.forward(x)
+            } else {
+                x
+            }
         });
         self.blocks.iter().fold(x, |x, block| block.forward(x))
     }
@@ -257,9 +296,14 @@ impl Inception {
     }
 
     pub(crate) fn fold(self, fold: Fold) -> Self {
-        let block =
-            |block: Mixed| Mixed { branches: block.branches.into_iter().map(|branch| branch.fold(fold)).collect() };
-        Self { stem: fold_all(self.stem, fold), blocks: self.blocks.into_iter().map(block).collect(), pool: self.pool }
+        let block = |block: Mixed| Mixed {
+            branches: block.branches.into_iter().map(|branch| branch.fold(fold)).collect(),
+        };
+        Self {
+            stem: fold_all(self.stem, fold),
+            blocks: self.blocks.into_iter().map(block).collect(),
+            pool: self.pool,
+        }
     }
 }
 

@@ -27,7 +27,14 @@ struct Row {
 }
 
 const fn row(kernel: usize, expanded: usize, output: usize, squeeze: bool, swish: bool, stride: usize) -> Row {
-    Row { kernel, expanded, output, squeeze, swish, stride }
+    Row {
+        kernel,
+        expanded,
+        output,
+        squeeze,
+        swish,
+        stride,
+    }
 }
 
 const STEM: usize = 16;
@@ -89,8 +96,13 @@ impl MobileNetV3Config {
     pub fn init(self, device: &Device) -> MobileNetV3 {
         // torchvision's norm for this family differs from its default.
         let layer = |input, output, kernel, stride, groups| {
-            ConvBnConfig { groups, epsilon: 1e-3, momentum: 0.01, ..ConvBnConfig::new(input, output, kernel, stride) }
-                .init(device)
+            ConvBnConfig {
+                groups,
+                epsilon: 1e-3,
+                momentum: 0.01,
+                ..ConvBnConfig::new(input, output, kernel, stride)
+            }
+            .init(device)
         };
         let mut input = STEM;
         let blocks = self
@@ -109,7 +121,11 @@ impl MobileNetV3Config {
                 block
             })
             .collect();
-        MobileNetV3 { stem: layer(3, STEM, 3, 2, 1), blocks, last: layer(input, self.channels(), 1, 1, 1) }
+        MobileNetV3 {
+            stem: layer(3, STEM, 3, 2, 1),
+            blocks,
+            last: layer(input, self.channels(), 1, 1, 1),
+        }
     }
 }
 
@@ -124,7 +140,10 @@ impl SqueezeExcite {
     fn new(channels: usize, device: &Device) -> Self {
         let squeezed = make_divisible(channels as f64 / 4.0);
         let conv = |input, output| Conv2dConfig::new([input, output], [1, 1]).init(device);
-        Self { fc1: conv(channels, squeezed), fc2: conv(squeezed, channels) }
+        Self {
+            fc1: conv(channels, squeezed),
+            fc2: conv(squeezed, channels),
+        }
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
@@ -138,7 +157,11 @@ impl SqueezeExcite {
 /// Rounds to a multiple of eight without losing more than a tenth (the reference implementation's rule).
 fn make_divisible(value: f64) -> usize {
     let rounded = (((value + 4.0) / 8.0) as usize * 8).max(8);
-    if (rounded as f64) < 0.9 * value { rounded + 8 } else { rounded }
+    if (rounded as f64) < 0.9 * value {
+        rounded + 8
+    } else {
+        rounded
+    }
 }
 
 /// Expansion, depthwise convolution, attention, projection.

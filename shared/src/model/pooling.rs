@@ -58,7 +58,9 @@ impl Cut {
         (0..parts)
             .map(|part| {
                 let range = share(layers, part, parts);
-                (0..height * width).filter(|at| range.contains(&layer(at / width, at % width))).collect()
+                (0..height * width)
+                    .filter(|at| range.contains(&layer(at / width, at % width)))
+                    .collect()
             })
             .collect()
     }
@@ -125,7 +127,10 @@ mod tests {
             for parts in 1..=3 {
                 for (height, width) in SIZES {
                     let positions = cut.positions(parts, height, width);
-                    assert!(positions.iter().all(|part| !part.is_empty()), "{cut:?} {parts} {height}×{width}");
+                    assert!(
+                        positions.iter().all(|part| !part.is_empty()),
+                        "{cut:?} {parts} {height}×{width}"
+                    );
                     let mut seen = vec![false; height * width];
                     positions.iter().flatten().for_each(|at| seen[*at] = true);
                     assert!(seen.iter().all(|seen| *seen));
@@ -144,8 +149,9 @@ mod tests {
             let (y, x) = at(y, x);
             ((c * 977 + y * source_width * 31 + x * 17 + y * x * 7) % 251) as f32
         };
-        let data: Vec<f32> =
-            (0..3 * height * width).map(|i| value(i / (height * width), i / width % height, i % width)).collect();
+        let data: Vec<f32> = (0..3 * height * width)
+            .map(|i| value(i / (height * width), i / width % height, i % width))
+            .collect();
         Tensor::from_data(TensorData::new(data, [1, 3, height, width]), &Device::flex())
     }
 
@@ -162,7 +168,11 @@ mod tests {
     }
 
     fn close(ours: &[f32], theirs: &[f32], relative: f32) -> bool {
-        ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| (a - b).abs() <= relative * b.abs())
+        ours.len() == theirs.len()
+            && ours
+                .iter()
+                .zip(theirs)
+                .all(|(a, b)| (a - b).abs() <= relative * b.abs())
     }
 
     #[test]
@@ -177,10 +187,17 @@ mod tests {
         assert!(close(&at(Pooling::Gem, 1e4), &maximum, 1e-3), "and no power overflows");
         let [low, high] = [3.0, 10.0].map(|exponent| at(Pooling::Gem, exponent));
         for (((average, low), high), maximum) in average.iter().zip(&low).zip(&high).zip(&maximum) {
-            assert!(average < low && low < high && high < maximum, "{average} {low} {high} {maximum}");
+            assert!(
+                average < low && low < high && high < maximum,
+                "{average} {low} {high} {maximum}"
+            );
         }
         let nothing = Tensor::<4>::zeros([1, 3, 6, 8], &Device::flex());
-        assert!(values(Pooling::Gem.pool(nothing, None, None)).iter().all(|value| value.abs() < 1e-5));
+        assert!(
+            values(Pooling::Gem.pool(nothing, None, None))
+                .iter()
+                .all(|value| value.abs() < 1e-5)
+        );
     }
 
     #[test]
@@ -192,14 +209,20 @@ mod tests {
             let three = map(width, height, |y, x| (x, width - 1 - y), width);
             let mirror = map(height, width, |y, x| (y, width - 1 - x), width);
             // Sums of whole numbers are exact; powers are not.
-            for (pooling, relative) in
-                [(Pooling::Average, 0.0), (Pooling::Maximum, 0.0), (Pooling::Both, 0.0), (Pooling::Gem, 1e-5)]
-            {
+            for (pooling, relative) in [
+                (Pooling::Average, 0.0),
+                (Pooling::Maximum, 0.0),
+                (Pooling::Both, 0.0),
+                (Pooling::Gem, 1e-5),
+            ] {
                 for parts in 1..=3 {
                     let expected = pooled(pooling, Cut::Ring, parts, &upright);
                     for turned in [&quarter, &half, &three, &mirror] {
                         let turned = pooled(pooling, Cut::Ring, parts, turned);
-                        assert!(close(&turned, &expected, relative), "{pooling:?}, {parts} rings of {height}×{width}");
+                        assert!(
+                            close(&turned, &expected, relative),
+                            "{pooling:?}, {parts} rings of {height}×{width}"
+                        );
                     }
                 }
                 if height * width > 1 {

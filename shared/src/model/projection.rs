@@ -46,7 +46,10 @@ impl Projection {
         let ([from, to], device) = (weight.dims(), weight.device());
         let map = |rows: &[Vec<f32>]| -> Vec<f32> {
             let rows = TensorData::new(rows.concat(), [rows.len(), from]);
-            self.forward(Tensor::from_data(rows, &device)).into_data().iter::<f32>().collect()
+            self.forward(Tensor::from_data(rows, &device))
+                .into_data()
+                .iter::<f32>()
+                .collect()
         };
         rows.chunks(BATCH)
             .flat_map(|rows| map(rows).chunks_exact(to).map(<[f32]>::to_vec).collect::<Vec<_>>())

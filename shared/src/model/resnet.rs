@@ -32,7 +32,12 @@ impl ResNetConfig {
 
     /// Channels of the maps that [`ResNet::forward_with_skips`] keeps: the stem's and the first three stages'.
     pub fn skip_channels(&self) -> [usize; 4] {
-        [self.width, self.channels_after(0), self.channels_after(1), self.channels_after(2)]
+        [
+            self.width,
+            self.channels_after(0),
+            self.channels_after(1),
+            self.channels_after(2),
+        ]
     }
 
     /// Channels after stage `stage` (0–3).
@@ -42,7 +47,10 @@ impl ResNetConfig {
 
     /// The network with random weights.
     pub fn init(&self, device: &Device) -> ResNet {
-        ResNet { layer4: self.stage(3, 2, device), ..self.trunk(device) }
+        ResNet {
+            layer4: self.stage(3, 2, device),
+            ..self.trunk(device)
+        }
     }
 
     /// The network without its last stage.
@@ -74,14 +82,22 @@ impl ResNetConfig {
                 let conv =
                     |input, output, kernel, stride| ConvBnConfig::new(input, output, kernel, stride).init(device);
                 let (conv1, conv2, conv3) = if self.bottleneck {
-                    let grouped =
-                        ConvBnConfig { groups: self.groups, ..ConvBnConfig::new(inner, inner, 3, stride) }.init(device);
+                    let grouped = ConvBnConfig {
+                        groups: self.groups,
+                        ..ConvBnConfig::new(inner, inner, 3, stride)
+                    }
+                    .init(device);
                     (conv(input, inner, 1, 1), grouped, Some(conv(inner, output, 1, 1)))
                 } else {
                     (conv(input, inner, 3, stride), conv(inner, output, 3, 1), None)
                 };
                 let downsample = (stride != 1 || input != output).then(|| conv(input, output, 1, stride));
-                Block { conv1, conv2, conv3, downsample }
+                Block {
+                    conv1,
+                    conv2,
+                    conv3,
+                    downsample,
+                }
             })
             .collect()
     }

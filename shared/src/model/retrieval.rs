@@ -161,9 +161,16 @@ impl RetrievalConfig {
 
     /// The branches: how each cuts its map (`None` for the whole) and into how many parts.
     fn branches(&self) -> Vec<(Option<Cut>, &[usize])> {
-        let cuts = [(Cut::Horizontal, &self.horizontal), (Cut::Vertical, &self.vertical), (Cut::Ring, &self.ring)];
+        let cuts = [
+            (Cut::Horizontal, &self.horizontal),
+            (Cut::Vertical, &self.vertical),
+            (Cut::Ring, &self.ring),
+        ];
         let global: &[usize] = &[1];
-        let parts = cuts.into_iter().filter(|(_, parts)| !parts.is_empty()).map(|(cut, parts)| (Some(cut), &parts[..]));
+        let parts = cuts
+            .into_iter()
+            .filter(|(_, parts)| !parts.is_empty())
+            .map(|(cut, parts)| (Some(cut), &parts[..]));
         self.global.then_some((None, global)).into_iter().chain(parts).collect()
     }
 
@@ -187,8 +194,14 @@ impl RetrievalConfig {
     /// If the backbone is unknown or cannot be cut before its last stage, or every branch is off.
     pub fn init(&self, device: &Device) -> Result<RetrievalNet, RetrievalConfigError> {
         let backbone = BackboneConfig::named(&self.backbone)?;
-        let cuts: Vec<Cuts> =
-            self.branches().into_iter().map(|(cut, parts)| Cuts { cut, parts: parts.to_vec() }).collect();
+        let cuts: Vec<Cuts> = self
+            .branches()
+            .into_iter()
+            .map(|(cut, parts)| Cuts {
+                cut,
+                parts: parts.to_vec(),
+            })
+            .collect();
         if cuts.iter().any(|cuts| cuts.parts.contains(&0)) {
             return Err(RetrievalConfigError::Zero("part counts"));
         }
@@ -209,7 +222,9 @@ impl RetrievalConfig {
                 .map(|_| backbone.last_stage(self.last_stride, device))
                 .collect::<Option<_>>()
                 .ok_or_else(uncut)?,
-            parts: (0..self.n_parts()).map(|_| self.part(backbone.channels(), device)).collect(),
+            parts: (0..self.n_parts())
+                .map(|_| self.part(backbone.channels(), device))
+                .collect(),
             #[cfg(feature = "backbones")]
             projection: None,
             #[cfg(feature = "backbones")]
@@ -218,7 +233,11 @@ impl RetrievalConfig {
                 Attention::Cbam => cuts.iter().map(|_| Cbam::new(backbone.channels(), device)).collect(),
             },
             #[cfg(feature = "backbones")]
-            joined: self.joined.iter().map(|config| config.init(device)).collect::<Result<_, _>>()?,
+            joined: self
+                .joined
+                .iter()
+                .map(|config| config.init(device))
+                .collect::<Result<_, _>>()?,
             #[cfg(feature = "backbones")]
             share: self.share,
             exponents: (self.pooling == Pooling::Gem)
@@ -252,7 +271,12 @@ impl Cuts {
         let [_, _, height, width] = map.dims();
         match self.cut {
             None => vec![None],
-            Some(cut) => self.parts.iter().flat_map(|parts| cut.positions(*parts, height, width)).map(Some).collect(),
+            Some(cut) => self
+                .parts
+                .iter()
+                .flat_map(|parts| cut.positions(*parts, height, width))
+                .map(Some)
+                .collect(),
         }
     }
 }
@@ -301,7 +325,10 @@ impl RetrievalNet {
 
     /// `[batch, 3, h, w]` → every part, as the losses see it.
     pub fn forward_parts(&self, x: Tensor<4>) -> Parts {
-        let mut parts = Parts { compared: Vec::new(), embedding: Vec::new() };
+        let mut parts = Parts {
+            compared: Vec::new(),
+            embedding: Vec::new(),
+        };
         for (pooled, part) in self.forward_pooled(x).into_iter().zip(&self.parts) {
             let [batch, channels] = pooled.dims();
             let projected = part.conv.forward(pooled.reshape([batch, channels, 1, 1]));
@@ -311,7 +338,11 @@ impl RetrievalNet {
             };
             let [_, dim, _, _] = normed.dims();
             let embedding = normed.reshape([batch, dim]);
-            parts.compared.push(if self.neck { projected.reshape([batch, dim]) } else { embedding.clone() });
+            parts.compared.push(if self.neck {
+                projected.reshape([batch, dim])
+            } else {
+                embedding.clone()
+            });
             parts.embedding.push(embedding);
         }
         parts
@@ -340,7 +371,12 @@ impl RetrievalNet {
         let others = self.joined.iter().map(|net| (net.forward(x.clone()), net.share));
         let all: Vec<(Tensor<2>, u32)> = std::iter::once((own, self.share)).chain(others).collect();
         let sum: f64 = all.iter().map(|(_, share)| f64::from(*share)).sum();
-        Tensor::cat(all.into_iter().map(|(embedding, share)| embedding * (f64::from(share) / sum).sqrt()).collect(), 1)
+        Tensor::cat(
+            all.into_iter()
+                .map(|(embedding, share)| embedding * (f64::from(share) / sum).sqrt())
+                .collect(),
+            1,
+        )
     }
 
     /// This network with others that embed together with it, each with its share; see [`RetrievalConfig::joined`].
@@ -358,7 +394,10 @@ impl RetrievalNet {
     /// The same network with its embeddings projected.
     #[cfg(feature = "backbones")]
     pub(crate) fn with_projection(self, projection: Projection) -> Self {
-        Self { projection: Some(projection), ..self }
+        Self {
+            projection: Some(projection),
+            ..self
+        }
     }
 
     /// Projection of this network's embeddings, and of those of query encoders for the network without it.
@@ -370,7 +409,11 @@ impl RetrievalNet {
     /// `[batch, 3, h, w]` → every part's features, each `[batch, channels]`.
     fn forward_pooled(&self, x: Tensor<4>) -> Vec<Tensor<2>> {
         let trunk = self.trunk.forward_features(x);
-        let maps: Vec<Tensor<4>> = self.branches.iter().map(|branch| branch.forward(trunk.clone())).collect();
+        let maps: Vec<Tensor<4>> = self
+            .branches
+            .iter()
+            .map(|branch| branch.forward(trunk.clone()))
+            .collect();
         let mut pooled: Vec<Tensor<2>> = Vec::with_capacity(self.parts.len());
         for (branch, cuts) in self.cuts.iter().enumerate() {
             // A shared last stage has one map for all branches.
@@ -382,7 +425,10 @@ impl RetrievalNet {
             };
             for positions in cuts.positions(&map) {
                 let part = pooled.len();
-                let exponent = self.exponents.as_ref().map(|exponents| exponents.val().narrow(0, part, 1));
+                let exponent = self
+                    .exponents
+                    .as_ref()
+                    .map(|exponents| exponents.val().narrow(0, part, 1));
                 pooled.push(self.pooling.pool(map.clone(), positions.as_deref(), exponent));
             }
         }
@@ -404,7 +450,11 @@ impl RetrievalNet {
             branches: self.branches.into_iter().map(|branch| branch.fold(fold)).collect(),
             parts: self.parts.into_iter().map(|part| fold.apply(part)).collect(),
             #[cfg(feature = "backbones")]
-            attention: self.attention.into_iter().map(|attention| attention.fold(fold)).collect(),
+            attention: self
+                .attention
+                .into_iter()
+                .map(|attention| attention.fold(fold))
+                .collect(),
             #[cfg(feature = "backbones")]
             joined: self.joined.into_iter().map(|net| net.fold(fold)).collect(),
             ..self

@@ -23,7 +23,10 @@ pub struct Hidden(Vec<usize>);
 
 /// The written form of [`Hidden`].
 #[derive(Serialize, Deserialize)]
-#[serde(untagged, expecting = "hidden must be a number of units such as 256, or a list of them such as [512, 256]")]
+#[serde(
+    untagged,
+    expecting = "hidden must be a number of units such as 256, or a list of them such as [512, 256]"
+)]
 enum Widths {
     One(usize),
     Many(Vec<usize>),
@@ -40,7 +43,11 @@ impl Hidden {
     /// # Errors
     /// [`NoUnits`] if one of them is 0.
     pub fn new(widths: Vec<usize>) -> Result<Self, NoUnits> {
-        if widths.contains(&0) { Err(NoUnits) } else { Ok(Self(widths)) }
+        if widths.contains(&0) {
+            Err(NoUnits)
+        } else {
+            Ok(Self(widths))
+        }
     }
 
     /// No hidden layer: a linear head.
@@ -96,7 +103,9 @@ pub enum HeadConfig {
 
 impl Default for HeadConfig {
     fn default() -> Self {
-        Self::Style { hidden: Hidden::default() }
+        Self::Style {
+            hidden: Hidden::default(),
+        }
     }
 }
 
@@ -128,7 +137,11 @@ impl StyleConfig {
     pub fn init(&self, device: &Device) -> Result<StyleNet, UnknownBackbone> {
         #[cfg(feature = "backbones")]
         if self.per_label {
-            let one = Self { per_label: false, n_labels: 1, ..self.clone() };
+            let one = Self {
+                per_label: false,
+                n_labels: 1,
+                ..self.clone()
+            };
             let mut nets = (0..self.n_labels.max(1)).map(|_| one.init(device));
             let first = nets.next().transpose()?;
             let others = nets.collect::<Result<_, _>>()?;
@@ -145,7 +158,10 @@ impl StyleConfig {
         let mut layer = |units, bias, norm: bool| {
             let linear = LinearConfig::new(width, units).with_bias(bias).init(device);
             width = units;
-            HiddenLayer { linear, norm: norm.then(|| BatchNormConfig::new(units).init(device)) }
+            HiddenLayer {
+                linear,
+                norm: norm.then(|| BatchNormConfig::new(units).init(device)),
+            }
         };
         let hidden = match (&self.head, backbone) {
             (HeadConfig::Style { hidden }, _) => hidden.0.iter().map(|units| layer(*units, false, true)).collect(),
@@ -237,13 +253,16 @@ impl StyleNet {
 
     /// Logits of the labels of this very network.
     fn forward_own(&self, x: Tensor<4>) -> Tensor<2> {
-        self.output.forward(self.hidden(global_average(self.backbone.forward_features(x))))
+        self.output
+            .forward(self.hidden(global_average(self.backbone.forward_features(x))))
     }
 
     /// As [`forward`](Self::forward), with the class maps `[batch, classes, h / 8, w / 8]` of dense supervision.
     #[cfg(feature = "backbones")]
     pub fn forward_dense(&self, x: Tensor<4>) -> (Tensor<2>, Option<Tensor<4>>) {
-        let Some(dense) = &self.dense else { return (self.forward(x), None) };
+        let Some(dense) = &self.dense else {
+            return (self.forward(x), None);
+        };
         let stages = self.backbone.forward_stages(x);
         let maps = dense.maps(&stages);
         let features = self.hidden(dense.pool(stages[stages.len() - 1].clone()));
@@ -261,7 +280,9 @@ impl StyleNet {
     pub fn with_prior(mut self, frequency: &[f64]) -> Self {
         let (own, rest) = frequency.split_at(frequency.len() - self.others.len());
         let others = self.others.into_iter().zip(rest);
-        self.others = others.map(|(net, share)| net.with_prior(std::slice::from_ref(share))).collect();
+        self.others = others
+            .map(|(net, share)| net.with_prior(std::slice::from_ref(share)))
+            .collect();
         let logits: Vec<f32> = own
             .iter()
             .map(|share| {
@@ -315,8 +336,16 @@ mod tests {
     use burn::tensor::{Distribution, Tolerance};
 
     fn config(per_label: bool) -> StyleConfig {
-        let head = HeadConfig::Style { hidden: Hidden(vec![8]) };
-        StyleConfig { backbone: "resnet10_w16".to_owned(), head, dense: None, per_label, n_labels: 3 }
+        let head = HeadConfig::Style {
+            hidden: Hidden(vec![8]),
+        };
+        StyleConfig {
+            backbone: "resnet10_w16".to_owned(),
+            head,
+            dense: None,
+            per_label,
+            n_labels: 3,
+        }
     }
 
     #[test]
@@ -340,7 +369,10 @@ mod tests {
         // A change in the second label's network is seen by that label alone.
         let mut changed = nets.clone();
         changed.others[0] = changed.others[0].clone().with_prior(&[0.9]);
-        let moved = (changed.forward(x.clone()) - logits.clone()).abs().sum_dim(0).into_data();
+        let moved = (changed.forward(x.clone()) - logits.clone())
+            .abs()
+            .sum_dim(0)
+            .into_data();
         let moved: Vec<f32> = moved.iter::<f32>().collect();
         assert!(moved[0] < 1e-4 && moved[1] > 0.1 && moved[2] < 1e-4, "{moved:?}");
 
@@ -355,6 +387,8 @@ mod tests {
             .into_data()
             .assert_approx_eq::<f32>(&logits.clone().into_data(), Tolerance::absolute(1e-5));
         let folded = nets.fold_batch_norm().forward(x);
-        folded.into_data().assert_approx_eq::<f32>(&logits.into_data(), Tolerance::absolute(1e-3));
+        folded
+            .into_data()
+            .assert_approx_eq::<f32>(&logits.into_data(), Tolerance::absolute(1e-3));
     }
 }

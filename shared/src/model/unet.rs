@@ -66,7 +66,10 @@ impl SegmentConfig {
             }
         }
         if let Some(rest) = rest {
-            classes[..255].iter_mut().filter(|class| **class == UNLABELLED).for_each(|class| *class = rest);
+            classes[..255]
+                .iter_mut()
+                .filter(|class| **class == UNLABELLED)
+                .for_each(|class| *class = rest);
         }
         classes[255] = UNLABELLED;
         Ok(classes)
@@ -115,10 +118,14 @@ impl UNet {
     /// `[batch, 3, h, w]` → logits `[batch, classes, h / 2, w / 2]`, sizes rounded up.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let (features, skips) = self.encoder.forward_with_skips(x);
-        let x = self.levels.iter().zip(skips.into_iter().rev()).fold(features, |x, (level, skip)| {
-            let [_, _, height, width] = skip.dims();
-            relu(level.forward(Tensor::cat(vec![enlarge(x, height, width), skip], 1)))
-        });
+        let x = self
+            .levels
+            .iter()
+            .zip(skips.into_iter().rev())
+            .fold(features, |x, (level, skip)| {
+                let [_, _, height, width] = skip.dims();
+                relu(level.forward(Tensor::cat(vec![enlarge(x, height, width), skip], 1)))
+            });
         self.classify.forward(x)
     }
 
@@ -176,7 +183,9 @@ mod tests {
             let (rows, columns) = SegmentConfig::map_size(height, width);
             assert_eq!(logits.dims(), [2, 3, rows, columns]);
             let folded = net.clone().fold_batch_norm().forward(x);
-            folded.into_data().assert_approx_eq::<f32>(&logits.into_data(), Tolerance::absolute(1e-3));
+            folded
+                .into_data()
+                .assert_approx_eq::<f32>(&logits.into_data(), Tolerance::absolute(1e-3));
         }
     }
 
@@ -185,26 +194,63 @@ mod tests {
         let device = Device::flex();
         let net = config().init(&device).expect("valid");
         let bytes = save(&net, Precision::F32).expect("saves");
-        let head = HeadConfig::Style { hidden: Hidden::default() };
-        let classifier =
-            StyleConfig { backbone: "resnet10_w16".to_owned(), head, dense: None, per_label: false, n_labels: 5 };
+        let head = HeadConfig::Style {
+            hidden: Hidden::default(),
+        };
+        let classifier = StyleConfig {
+            backbone: "resnet10_w16".to_owned(),
+            head,
+            dense: None,
+            per_label: false,
+            n_labels: 5,
+        };
         let classifier = load(classifier.init(&device).expect("valid"), &bytes, Scope::Pretrained).expect("fits");
-        let back = load(net, &save(&classifier, Precision::F32).expect("saves"), Scope::Pretrained).expect("fits");
-        assert_eq!(save(&back, Precision::F32).expect("saves"), bytes, "the same encoder, and a head of its own");
+        let back = load(
+            net,
+            &save(&classifier, Precision::F32).expect("saves"),
+            Scope::Pretrained,
+        )
+        .expect("fits");
+        assert_eq!(
+            save(&back, Precision::F32).expect("saves"),
+            bytes,
+            "the same encoder, and a head of its own"
+        );
         let heads = layout(&back).iter().filter(|(key, _)| key.starts_with("head.")).count();
-        assert_eq!(heads, 4 * 5 + 2, "four levels of a convolution and its norm, and the classifier");
+        assert_eq!(
+            heads,
+            4 * 5 + 2,
+            "four levels of a convolution and its norm, and the classifier"
+        );
     }
 
     #[test]
     fn ids_belong_to_one_class() {
         let classes = config().classes().expect("valid");
-        assert_eq!([0, 41, 19, 3, 254, 255].map(|id| classes[id]), [0, 1, 1, 2, 2, UNLABELLED]);
+        assert_eq!(
+            [0, 41, 19, 3, 254, 255].map(|id| classes[id]),
+            [0, 1, 1, 2, 2, UNLABELLED]
+        );
         for ids in [vec![vec![0]], vec![vec![0], vec![0, 1]], vec![vec![], vec![]]] {
-            assert_eq!(SegmentConfig { ids, ..config() }.classes(), Err(SegmentConfigError::Classes));
+            assert_eq!(
+                SegmentConfig { ids, ..config() }.classes(),
+                Err(SegmentConfigError::Classes)
+            );
         }
-        let without_rest = SegmentConfig { ids: vec![vec![0], vec![7]], ..config() }.classes().expect("valid");
+        let without_rest = SegmentConfig {
+            ids: vec![vec![0], vec![7]],
+            ..config()
+        }
+        .classes()
+        .expect("valid");
         assert_eq!([0, 7, 3].map(|id| without_rest[id]), [0, 1, UNLABELLED]);
-        let mobile = SegmentConfig { backbone: "mobilenet_v3_small".to_owned(), ..config() };
-        assert!(matches!(mobile.init(&Device::flex()), Err(SegmentConfigError::Family(_))));
+        let mobile = SegmentConfig {
+            backbone: "mobilenet_v3_small".to_owned(),
+            ..config()
+        };
+        assert!(matches!(
+            mobile.init(&Device::flex()),
+            Err(SegmentConfigError::Family(_))
+        ));
     }
 }

@@ -32,10 +32,21 @@ impl XceptionConfig {
     /// The network with random weights.
     pub fn init(self, device: &Device) -> Xception {
         let valid = |input, output, stride| {
-            ConvBnConfig { padding: [0, 0], ..ConvBnConfig::new(input, self.scaled(output), 3, stride) }.init(device)
+            ConvBnConfig {
+                padding: [0, 0],
+                ..ConvBnConfig::new(input, self.scaled(output), 3, stride)
+            }
+            .init(device)
         };
         let block = |channels: &[usize], stride| {
-            Block::new(&channels.iter().map(|channels| self.scaled(*channels)).collect::<Vec<_>>(), stride, device)
+            Block::new(
+                &channels
+                    .iter()
+                    .map(|channels| self.scaled(*channels))
+                    .collect::<Vec<_>>(),
+                stride,
+                device,
+            )
         };
         let entry = [[64, 128, 128], [128, 256, 256], [256, MIDDLE, MIDDLE]];
         let mut blocks: Vec<Block> = entry.iter().map(|channels| block(channels, 2)).collect();
@@ -63,10 +74,16 @@ impl Separable {
         let depthwise = Conv2dConfig::new([input, input], [3, 3])
             .with_groups(input)
             .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-            .with_initializer(Initializer::KaimingNormal { gain: std::f64::consts::SQRT_2, fan_out_only: true })
+            .with_initializer(Initializer::KaimingNormal {
+                gain: std::f64::consts::SQRT_2,
+                fan_out_only: true,
+            })
             .with_bias(false)
             .init(device);
-        Self { depthwise, pointwise: ConvBnConfig::new(input, output, 1, 1).init(device) }
+        Self {
+            depthwise,
+            pointwise: ConvBnConfig::new(input, output, 1, 1).init(device),
+        }
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
@@ -74,7 +91,10 @@ impl Separable {
     }
 
     fn fold(self, fold: Fold) -> Self {
-        Self { pointwise: fold.apply(self.pointwise), ..self }
+        Self {
+            pointwise: fold.apply(self.pointwise),
+            ..self
+        }
     }
 }
 
@@ -92,10 +112,14 @@ impl Block {
     /// `channels` before, between and after the convolutions.
     fn new(channels: &[usize], stride: usize, device: &Device) -> Self {
         let (input, output) = (channels[0], channels[channels.len() - 1]);
-        let pool =
-            MaxPool2dConfig::new([3, 3]).with_strides([stride; 2]).with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
+        let pool = MaxPool2dConfig::new([3, 3])
+            .with_strides([stride; 2])
+            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
         Self {
-            layers: channels.windows(2).map(|pair| Separable::new(pair[0], pair[1], device)).collect(),
+            layers: channels
+                .windows(2)
+                .map(|pair| Separable::new(pair[0], pair[1], device))
+                .collect(),
             skip: (stride != 1 || input != output).then(|| ConvBnConfig::new(input, output, 1, stride).init(device)),
             pool: (stride != 1).then(|| pool.init()),
         }

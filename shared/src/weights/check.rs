@@ -15,9 +15,10 @@ pub(super) fn check(key: &str, values: &[f32]) -> Result<(), WeightsError> {
         return Err(WeightsError::NotFinite { key: key.to_owned() });
     }
     match values.iter().find(|value| **value < 0.0) {
-        Some(value) if key.ends_with(VARIANCE) => {
-            Err(WeightsError::NegativeVariance { key: key.to_owned(), value: format!("{value:?}") })
-        }
+        Some(value) if key.ends_with(VARIANCE) => Err(WeightsError::NegativeVariance {
+            key: key.to_owned(),
+            value: format!("{value:?}"),
+        }),
         _ => Ok(()),
     }
 }
@@ -29,7 +30,11 @@ pub(super) fn check(key: &str, values: &[f32]) -> Result<(), WeightsError> {
 pub(super) fn to_f32(key: &str, values: impl Iterator<Item = f64>) -> Result<Vec<f32>, WeightsError> {
     let narrow = |value: f64| {
         let near = value as f32;
-        if value.is_finite() && near.is_infinite() { Err(WeightsError::range(key, value, "f32")) } else { Ok(near) }
+        if value.is_finite() && near.is_infinite() {
+            Err(WeightsError::range(key, value, "f32"))
+        } else {
+            Ok(near)
+        }
     };
     values.map(narrow).collect()
 }
@@ -61,9 +66,21 @@ mod tests {
             ("bn1.running_mean", -1.0, None),
             ("bn1.running_var", 0.0, None),
             ("bn1.running_var", -0.0, None),
-            ("bn1.running_var", -1e-30, Some("'bn1.running_var' holds the variance -1e-30")),
-            ("fc.weight", f32::NAN, Some("'fc.weight' holds a value that is not finite")),
-            ("fc.weight", f32::NEG_INFINITY, Some("'fc.weight' holds a value that is not finite")),
+            (
+                "bn1.running_var",
+                -1e-30,
+                Some("'bn1.running_var' holds the variance -1e-30"),
+            ),
+            (
+                "fc.weight",
+                f32::NAN,
+                Some("'fc.weight' holds a value that is not finite"),
+            ),
+            (
+                "fc.weight",
+                f32::NEG_INFINITY,
+                Some("'fc.weight' holds a value that is not finite"),
+            ),
         ] {
             let result = check(key, &[1.0, value]).map_err(|error| error.to_string());
             match said {
@@ -81,7 +98,13 @@ mod tests {
         for (value, fits) in [(1e-300, true), (-3.4e38, true), (3.5e38, false), (-1e300, false)] {
             assert_eq!(to_f32("w", [value].into_iter()).is_ok(), fits, "{value} as f32");
         }
-        for (value, fits) in [(1e-20, true), (65504.0, true), (-65519.0, true), (65520.0, false), (-1e9, false)] {
+        for (value, fits) in [
+            (1e-20, true),
+            (65504.0, true),
+            (-65519.0, true),
+            (65520.0, false),
+            (-1e9, false),
+        ] {
             let result = to_f16("w", &[value]);
             assert_eq!(result.is_ok(), fits, "{value} as f16");
             assert!(result.ok().is_none_or(|values| values[0].is_finite()), "{value}");

@@ -26,7 +26,12 @@ fn parameter(name: &str) -> &str {
 
 fn plain(fields: &[&str]) -> String {
     match fields {
-        [rest @ .., last] => rest.iter().copied().chain([parameter(last)]).collect::<Vec<_>>().join("."),
+        [rest @ .., last] => rest
+            .iter()
+            .copied()
+            .chain([parameter(last)])
+            .collect::<Vec<_>>()
+            .join("."),
         [] => String::new(),
     }
 }
@@ -52,13 +57,23 @@ fn mobilenet_key(net: &MobileNetV3, fields: &[&str]) -> String {
     let conv_or_bn = |kind: &str| usize::from(kind == "bn");
     match fields {
         ["stem", kind, last] => format!("features.0.{}.{}", conv_or_bn(kind), parameter(last)),
-        ["last", kind, last] => format!("features.{}.{}.{}", net.n_blocks() + 1, conv_or_bn(kind), parameter(last)),
+        ["last", kind, last] => format!(
+            "features.{}.{}.{}",
+            net.n_blocks() + 1,
+            conv_or_bn(kind),
+            parameter(last)
+        ),
         ["blocks", index, part, kind, last] => {
             let block = number(index);
             match (net.torch_part(block, part), *part) {
                 (Some(at), "squeeze") => format!("features.{}.block.{at}.{kind}.{last}", block + 1),
                 (Some(at), _) => {
-                    format!("features.{}.block.{at}.{}.{}", block + 1, conv_or_bn(kind), parameter(last))
+                    format!(
+                        "features.{}.block.{at}.{}.{}",
+                        block + 1,
+                        conv_or_bn(kind),
+                        parameter(last)
+                    )
                 }
                 (None, _) => plain(fields),
             }
@@ -76,7 +91,11 @@ fn densenet_key(fields: &[&str]) -> String {
             ["conv1", "bn", last] => format!("norm2.{}", parameter(last)),
             other => plain(other),
         };
-        format!("features.denseblock{}.denselayer{}.{rest}", block + 1, number(layer) + 1)
+        format!(
+            "features.denseblock{}.denselayer{}.{rest}",
+            block + 1,
+            number(layer) + 1
+        )
     };
     match fields {
         ["stem", "conv", last] => format!("features.conv0.{last}"),
@@ -97,7 +116,9 @@ fn inception_key(net: &inception::Inception, fields: &[&str]) -> String {
         ["stem", at, rest @ ..] => format!("{}.{}", name(&inception::STEM, at), plain(rest)),
         ["blocks", block, "branches", branch, part, at, rest @ ..] => {
             let branch = net.branch(number(block), number(branch));
-            let conv = branch.map(|branch| branch.torch_name(*part == "fork", number(at))).unwrap_or_default();
+            let conv = branch
+                .map(|branch| branch.torch_name(*part == "fork", number(at)))
+                .unwrap_or_default();
             format!("{}.{conv}.{}", name(&inception::BLOCKS, block), plain(rest))
         }
         other => plain(other),
@@ -120,7 +141,12 @@ fn xception_key(fields: &[&str]) -> String {
             format!("block{}.rep.{rest}", number(block) + 1)
         }
         ["blocks", block, "skip", kind, last] => {
-            format!("block{}.skip{}.{}", number(block) + 1, if *kind == "bn" { "bn" } else { "" }, parameter(last))
+            format!(
+                "block{}.skip{}.{}",
+                number(block) + 1,
+                if *kind == "bn" { "bn" } else { "" },
+                parameter(last)
+            )
         }
         [conv, "depthwise", last] => format!("{conv}.conv1.{last}"),
         [conv, "pointwise", "conv", last] => format!("{conv}.pointwise.{last}"),
@@ -167,7 +193,11 @@ fn style_head_key(fields: &[&str]) -> String {
     match fields {
         ["hidden", at, part, last] => {
             let part = if *part == "linear" { "hidden" } else { part };
-            let at = if *at == "0" { String::new() } else { (number(at) + 1).to_string() };
+            let at = if *at == "0" {
+                String::new()
+            } else {
+                (number(at) + 1).to_string()
+            };
             format!("head.{part}{at}.{}", parameter(last))
         }
         other => format!("head.{}", plain(other)),

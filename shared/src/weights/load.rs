@@ -81,9 +81,22 @@ pub enum WeightsError {
 
 impl WeightsError {
     pub(super) fn range(key: &str, value: f64, precision: &'static str) -> Self {
-        let limit = if precision == "f16" { f16::MAX.to_string() } else { format!("{:e}", f32::MAX) };
-        let value = if value.abs() < 1e9 { value.to_string() } else { format!("{value:e}") };
-        Self::Range { key: key.to_owned(), value, precision, limit }
+        let limit = if precision == "f16" {
+            f16::MAX.to_string()
+        } else {
+            format!("{:e}", f32::MAX)
+        };
+        let value = if value.abs() < 1e9 {
+            value.to_string()
+        } else {
+            format!("{value:e}")
+        };
+        Self::Range {
+            key: key.to_owned(),
+            value,
+            precision,
+            limit,
+        }
     }
 }
 
@@ -97,7 +110,11 @@ fn list(keys: &[String]) -> String {
         keys => {
             let shown: Vec<_> = keys.iter().take(6).map(|key| format!("'{key}'")).collect();
             let rest = keys.len() - shown.len();
-            let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+            let more = if rest > 0 {
+                format!(" and {rest} more")
+            } else {
+                String::new()
+            };
             format!("{}{more}", shown.join(", "))
         }
     }
@@ -132,12 +149,23 @@ pub fn load<M: Module + TorchKeys>(net: M, bytes: &[u8], scope: Scope) -> Result
         if scope == Scope::Whole {
             return None;
         }
-        let parameters = tensors.iter().map(|(key, tensor)| (key.clone(), tensor.shape().to_vec())).collect();
-        resemblance(&parameters, wanted.values(), &net.devices().into_iter().next().unwrap_or_default())
+        let parameters = tensors
+            .iter()
+            .map(|(key, tensor)| (key.clone(), tensor.shape().to_vec()))
+            .collect();
+        resemblance(
+            &parameters,
+            wanted.values(),
+            &net.devices().into_iter().next().unwrap_or_default(),
+        )
     };
     let (missing, unexpected) = difference(&wanted, &tensors);
     if !missing.is_empty() || !unexpected.is_empty() {
-        return Err(WeightsError::Keys { missing, unexpected, resembles: resembles() });
+        return Err(WeightsError::Keys {
+            missing,
+            unexpected,
+            resembles: resembles(),
+        });
     }
 
     let mut values = HashMap::new();
@@ -145,11 +173,19 @@ pub fn load<M: Module + TorchKeys>(net: M, bytes: &[u8], scope: Scope) -> Result
         let Some(tensor) = tensors.get(key) else { continue };
         if tensor.shape() != shape {
             let (expected, actual) = (shape.clone(), tensor.shape().to_vec());
-            return Err(WeightsError::Shape { key: key.clone(), expected, actual, resembles: resembles() });
+            return Err(WeightsError::Shape {
+                key: key.clone(),
+                expected,
+                actual,
+                resembles: resembles(),
+            });
         }
         values.insert(path.clone(), TensorData::new(numbers(key, tensor)?, shape.clone()));
     }
-    Ok(net.map(&mut Replace { path: Path::default(), values }))
+    Ok(net.map(&mut Replace {
+        path: Path::default(),
+        values,
+    }))
 }
 
 /// Path of fields → key and shape in the file.
@@ -168,8 +204,17 @@ fn wanted<M: Module + TorchKeys>(net: &M, scope: Scope) -> HashMap<String, (Stri
 }
 
 /// Prefixes of heads (ours, torchvision's and timm's) and of auxiliary classifiers.
-const HEADS: [&str; 9] =
-    ["fc.", "classifier.", "last_linear.", "AuxLogits.", "head.", "parts.", "branches.", "attention.", "exponents"];
+const HEADS: [&str; 9] = [
+    "fc.",
+    "classifier.",
+    "last_linear.",
+    "AuxLogits.",
+    "head.",
+    "parts.",
+    "branches.",
+    "attention.",
+    "exponents",
+];
 
 /// Without heads; a retrieval network's first copy of the last stage counts as the last stage.
 fn backbone<'a>(tensors: BTreeMap<String, TensorView<'a>>) -> BTreeMap<String, TensorView<'a>> {
@@ -199,17 +244,34 @@ fn difference(
     let wanted: BTreeSet<&str> = wanted.values().map(|(key, _)| key.as_str()).collect();
     let present: BTreeSet<&str> = tensors.keys().map(String::as_str).collect();
     let owned = |keys: Vec<&&str>| keys.into_iter().map(|key| (*key).to_owned()).collect();
-    (owned(wanted.difference(&present).collect()), owned(present.difference(&wanted).collect()))
+    (
+        owned(wanted.difference(&present).collect()),
+        owned(present.difference(&wanted).collect()),
+    )
 }
 
 fn numbers(key: &str, tensor: &TensorView<'_>) -> Result<Vec<f32>, WeightsError> {
     let data = tensor.data();
     let values: Vec<f32> = match tensor.dtype() {
-        Dtype::F32 => data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-        Dtype::F16 => data.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
-        Dtype::BF16 => data.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+        Dtype::F32 => data
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect(),
+        Dtype::F16 => data
+            .chunks_exact(2)
+            .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
+            .collect(),
+        Dtype::BF16 => data
+            .chunks_exact(2)
+            .map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32())
+            .collect(),
         Dtype::F64 => to_f32(key, data.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)))?,
-        other => return Err(WeightsError::Dtype { key: key.to_owned(), dtype: format!("{other:?}") }),
+        other => {
+            return Err(WeightsError::Dtype {
+                key: key.to_owned(),
+                dtype: format!("{other:?}"),
+            });
+        }
     };
     check(key, &values)?;
     Ok(values)

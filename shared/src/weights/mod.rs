@@ -34,7 +34,11 @@ impl Path {
 
     /// Field names in order; variants of enums begin with a capital and have no place in a file.
     fn fields(&self) -> Vec<&str> {
-        self.fields.iter().map(String::as_str).filter(|name| !name.starts_with(char::is_uppercase)).collect()
+        self.fields
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !name.starts_with(char::is_uppercase))
+            .collect()
     }
 }
 
@@ -61,7 +65,10 @@ impl<F: FnMut(&[&str], Vec<usize>, &dyn Fn() -> TensorData)> ModuleVisitor for W
 }
 
 fn walk<M: Module>(net: &M, each: impl FnMut(&[&str], Vec<usize>, &dyn Fn() -> TensorData)) {
-    net.visit(&mut Walk { path: Path::default(), each });
+    net.visit(&mut Walk {
+        path: Path::default(),
+        each,
+    });
 }
 
 /// Keys and shapes that a file for `net` has, in the network's order.

@@ -34,7 +34,10 @@ impl fmt::Display for Resemblance {
                  take best.safetensors of the run that the bundle came from"
             )
         } else {
-            write!(f, "these look like {backbone}'s weights; set backbone = \"{backbone}\" or take another file")
+            write!(
+                f,
+                "these look like {backbone}'s weights; set backbone = \"{backbone}\" or take another file"
+            )
         }
     }
 }

@@ -91,11 +91,26 @@ impl Jpeg {
                 }
                 SOS => {
                     let frame = frame.ok_or_else(|| PhotoError::Damaged("its frame header is missing".into()))?;
-                    let interleaved = data.first().is_some_and(|&count| usize::from(count) == frame.components.len());
+                    let interleaved = data
+                        .first()
+                        .is_some_and(|&count| usize::from(count) == frame.components.len());
                     let model = model(&frame.components, jfif, adobe);
-                    let Frame { progressive, size: (width, height), components } = frame;
-                    let read =
-                        Self { width, height, model, exif, icc, progressive, components, interleaved, adobe_segments };
+                    let Frame {
+                        progressive,
+                        size: (width, height),
+                        components,
+                    } = frame;
+                    let read = Self {
+                        width,
+                        height,
+                        model,
+                        exif,
+                        icc,
+                        progressive,
+                        components,
+                        interleaved,
+                        adobe_segments,
+                    };
                     return read.check_sampling().map(|()| read);
                 }
                 _ => {}
@@ -124,7 +139,11 @@ impl Jpeg {
         let (across, down) = self.most();
         let units = |side: u32, most: u8| u64::from(side.div_ceil(8 * u32::from(most)));
         let units = units(self.width, across) * units(self.height, down);
-        let blocks: u64 = self.components.iter().map(|part| u64::from(part.across) * u64::from(part.down)).sum();
+        let blocks: u64 = self
+            .components
+            .iter()
+            .map(|part| u64::from(part.across) * u64::from(part.down))
+            .sum();
         units * blocks * 64
     }
 
@@ -132,7 +151,11 @@ impl Jpeg {
     /// progressive. Decoders fill what is missing with grey.
     pub(crate) fn has_room_for_all(&self, bytes: usize) -> bool {
         let (across, down) = self.most();
-        let parts: u64 = self.components.iter().map(|part| u64::from(part.across) * u64::from(part.down)).sum();
+        let parts: u64 = self
+            .components
+            .iter()
+            .map(|part| u64::from(part.across) * u64::from(part.down))
+            .sum();
         let samples = u64::from(self.width) * u64::from(self.height) * parts / (u64::from(across) * u64::from(down));
         let bits = samples / 64 * if self.progressive { 1 } else { 2 };
         bytes as u64 * 8 >= bits
@@ -141,7 +164,9 @@ impl Jpeg {
     /// Whether the first component alone is sampled finer than the others, in one scan or in progressive ones.
     pub(super) fn is_plain(&self) -> bool {
         let (across, down) = self.most();
-        let [first, others @ ..] = &self.components[..] else { return false };
+        let [first, others @ ..] = &self.components[..] else {
+            return false;
+        };
         let plain = (first.across, first.down) == (across, down)
             && others.iter().all(|part| (part.across, part.down) == (1, 1))
             && across != 3;
@@ -161,12 +186,23 @@ impl Jpeg {
         let between =
             |part: &Component| (part.across > 1 && part.across < across) || (part.down > 1 && part.down < down);
         let split = self.progressive || !self.interleaved;
-        if self.is_plain() || self.components.iter().all(|part| whole(part) && !(split && between(part))) {
+        if self.is_plain()
+            || self
+                .components
+                .iter()
+                .all(|part| whole(part) && !(split && between(part)))
+        {
             return Ok(());
         }
-        let factors: Vec<String> =
-            self.components.iter().map(|part| format!("{}x{}", part.across, part.down)).collect();
-        Err(unsupported(&format!("a JPEG with the rare chroma sampling {}", factors.join(", "))))
+        let factors: Vec<String> = self
+            .components
+            .iter()
+            .map(|part| format!("{}x{}", part.across, part.down))
+            .collect();
+        Err(unsupported(&format!(
+            "a JPEG with the rare chroma sampling {}",
+            factors.join(", ")
+        )))
     }
 }
 
@@ -189,7 +225,9 @@ fn read_frame(marker: u8, data: &[u8]) -> Result<Frame, PhotoError> {
         return Err(unsupported(name));
     }
     let broken = || PhotoError::Damaged("its frame header makes no sense".into());
-    let [precision, h1, h0, w1, w0, count, parts @ ..] = data else { return Err(broken()) };
+    let [precision, h1, h0, w1, w0, count, parts @ ..] = data else {
+        return Err(broken());
+    };
     if *precision != 8 {
         return Err(unsupported(&format!("a JPEG of {precision} bits a sample")));
     }
@@ -204,7 +242,11 @@ fn read_frame(marker: u8, data: &[u8]) -> Result<Frame, PhotoError> {
     let components: Vec<Component> = parts
         .chunks_exact(3)
         .take(usize::from(*count))
-        .map(|part| Component { id: part[0], across: part[1] >> 4, down: part[1] & 15 })
+        .map(|part| Component {
+            id: part[0],
+            across: part[1] >> 4,
+            down: part[1] & 15,
+        })
         .collect();
     let factor = |factor: u8| (1..=4).contains(&factor);
     if components.len() != usize::from(*count)
@@ -212,7 +254,11 @@ fn read_frame(marker: u8, data: &[u8]) -> Result<Frame, PhotoError> {
     {
         return Err(broken());
     }
-    Ok(Frame { progressive: marker == 0xC2, size, components })
+    Ok(Frame {
+        progressive: marker == 0xC2,
+        size,
+        components,
+    })
 }
 
 /// What the components are, as libjpeg decides.

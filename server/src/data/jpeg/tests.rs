@@ -63,15 +63,27 @@ fn jpeg(size: (usize, usize), parts: &Parts, quarters: &[[u8; 4]; 4], scans: Sca
     let mut file = vec![0xFF, 0xD8];
     file.extend_from_slice(extra);
     file.extend(segment(0xDB, &[&[0][..], &[1; 64]].concat()));
-    let lengths =
-        |at: usize, count: u8| (1..=16).map(|length| if length == at { count } else { 0 }).collect::<Vec<u8>>();
+    let lengths = |at: usize, count: u8| {
+        (1..=16)
+            .map(|length| if length == at { count } else { 0 })
+            .collect::<Vec<u8>>()
+    };
     // Twelve sizes of four bits; the end of the block as the only other symbol, of one bit.
-    file.extend(segment(0xC4, &[&[0x00][..], &lengths(4, 12), &(0..12).collect::<Vec<u8>>()].concat()));
+    file.extend(segment(
+        0xC4,
+        &[&[0x00][..], &lengths(4, 12), &(0..12).collect::<Vec<u8>>()].concat(),
+    ));
     file.extend(segment(0xC4, &[&[0x10][..], &lengths(1, 1), &[0]].concat()));
-    let frame: Vec<u8> = parts.iter().flat_map(|(id, h, v)| [*id, (h << 4 | v) as u8, 0]).collect();
+    let frame: Vec<u8> = parts
+        .iter()
+        .flat_map(|(id, h, v)| [*id, (h << 4 | v) as u8, 0])
+        .collect();
     let (w, h) = ((size.0 as u16).to_be_bytes(), (size.1 as u16).to_be_bytes());
     let marker = if scans == Scans::Progressive { 0xC2 } else { 0xC0 };
-    file.extend(segment(marker, &[&[8, h[0], h[1], w[0], w[1], parts.len() as u8][..], &frame].concat()));
+    file.extend(segment(
+        marker,
+        &[&[8, h[0], h[1], w[0], w[1], parts.len() as u8][..], &frame].concat(),
+    ));
 
     let level = |part: usize, x: usize, y: usize| {
         let (_, h, v) = parts[part];
@@ -85,7 +97,9 @@ fn jpeg(size: (usize, usize), parts: &Parts, quarters: &[[u8; 4]; 4], scans: Sca
             let (_, h, v) = parts[part];
             let own = |side: usize, factor: usize, most: usize| (side * factor).div_ceil(most).div_ceil(8);
             let (columns, rows) = (own(size.0, h, across), own(size.1, v, down));
-            return (0..rows).flat_map(|y| (0..columns).map(move |x| (part, x, y))).collect();
+            return (0..rows)
+                .flat_map(|y| (0..columns).map(move |x| (part, x, y)))
+                .collect();
         }
         let mut blocks = Vec::new();
         for unit in 0..units.0 * units.1 {
@@ -99,8 +113,15 @@ fn jpeg(size: (usize, usize), parts: &Parts, quarters: &[[u8; 4]; 4], scans: Sca
     };
     let mut scan = |members: &[usize], from: u8, to: u8| {
         let names: Vec<u8> = members.iter().flat_map(|part| [parts[*part].0, 0]).collect();
-        file.extend(segment(0xDA, &[&[members.len() as u8][..], &names, &[from, to, 0]].concat()));
-        let mut bits = Bits { bytes: Vec::new(), held: 0, count: 0 };
+        file.extend(segment(
+            0xDA,
+            &[&[members.len() as u8][..], &names, &[from, to, 0]].concat(),
+        ));
+        let mut bits = Bits {
+            bytes: Vec::new(),
+            held: 0,
+            count: 0,
+        };
         let mut before = [0; 4];
         for (part, x, y) in blocks(members) {
             if from == 0 {
@@ -137,7 +158,9 @@ fn ycbcr([r, g, b]: [u8; 3]) -> [u8; 4] {
 
 #[track_caller]
 fn assert_colours(name: &str, file: &[u8], size: (usize, usize), expected: [[u8; 3]; 4]) {
-    let photo = Photo::decode(file).unwrap_or_else(|error| panic!("{name}: {error}")).to_rgb();
+    let photo = Photo::decode(file)
+        .unwrap_or_else(|error| panic!("{name}: {error}"))
+        .to_rgb();
     assert_eq!(photo.dimensions(), (size.0 as u32, size.1 as u32), "{name}");
     for (quarter, colour) in expected.iter().enumerate() {
         let at = |side: usize, second: bool| (side * if second { 7 } else { 1 } / 8) as u32;
@@ -157,7 +180,11 @@ fn every_sampling_is_read_right_or_refused_by_name() {
             for cr in [(1, 1), cb] {
                 for scans in [Scans::Together, Scans::Apart, Scans::Progressive] {
                     let parts = [luma, cb, cr].map(|(h, v)| (h, v));
-                    let parts = [(1, parts[0].0, parts[0].1), (2, parts[1].0, parts[1].1), (3, parts[2].0, parts[2].1)];
+                    let parts = [
+                        (1, parts[0].0, parts[0].1),
+                        (2, parts[1].0, parts[1].1),
+                        (3, parts[2].0, parts[2].1),
+                    ];
                     // A scan holds at most ten blocks a unit.
                     let blocks: usize = parts.iter().map(|(_, h, v)| h * v).sum();
                     if scans != Scans::Apart && blocks > 10 {
@@ -195,7 +222,12 @@ fn colours_are_decided_as_libjpeg_does() {
         ("no marker, ids R G B", vec![], *b"RGB", true),
         ("JFIF, ids R G B", jfif.clone(), *b"RGB", false),
         ("JFIF and Adobe 0", [jfif.clone(), adobe(0)].concat(), [1, 2, 3], false),
-        ("Adobe 0 and JFIF, ids R G B", [adobe(0), jfif.clone()].concat(), *b"RGB", false),
+        (
+            "Adobe 0 and JFIF, ids R G B",
+            [adobe(0), jfif.clone()].concat(),
+            *b"RGB",
+            false,
+        ),
         ("Adobe 0", adobe(0), [1, 2, 3], true),
         ("Adobe 0, ids R G B", adobe(0), *b"RGB", true),
         ("Adobe 1", adobe(1), [1, 2, 3], false),
@@ -232,22 +264,50 @@ fn colours_are_decided_as_libjpeg_does() {
     }
     let grey = [30, 90, 150, 220].map(|value| [value, 0, 0, 0]);
     for factors in [(1, 1), (2, 2), (3, 1)] {
-        let file = jpeg((64, 64), &[(1, factors.0, factors.1)], &grey, Scans::Together, &adobe(0));
-        assert_colours(&format!("grey {factors:?}"), &file, (64, 64), grey.map(|[value, ..]| [value; 3]));
+        let file = jpeg(
+            (64, 64),
+            &[(1, factors.0, factors.1)],
+            &grey,
+            Scans::Together,
+            &adobe(0),
+        );
+        assert_colours(
+            &format!("grey {factors:?}"),
+            &file,
+            (64, 64),
+            grey.map(|[value, ..]| [value; 3]),
+        );
     }
 }
 
 #[test]
 fn rare_codings_are_named() {
-    let whole = jpeg((32, 32), &[(1, 1, 1), (2, 1, 1), (3, 1, 1)], &COLOURS.map(ycbcr), Scans::Together, &[]);
+    let whole = jpeg(
+        (32, 32),
+        &[(1, 1, 1), (2, 1, 1), (3, 1, 1)],
+        &COLOURS.map(ycbcr),
+        Scans::Together,
+        &[],
+    );
     let frame = whole.windows(2).position(|two| two == [0xFF, 0xC0]).expect("a frame");
     let with = |at: usize, byte: u8| {
         let mut file = whole.clone();
         file[frame + at] = byte;
         file
     };
-    let mut two = jpeg((32, 32), &[(1, 1, 1), (2, 1, 1)], &COLOURS.map(ycbcr), Scans::Together, &[]);
-    let hierarchical = [&whole[..2], &segment(0xDE, &[8, 0, 8, 0, 8, 1, 1, 0x11, 0]), &whole[2..]].concat();
+    let mut two = jpeg(
+        (32, 32),
+        &[(1, 1, 1), (2, 1, 1)],
+        &COLOURS.map(ycbcr),
+        Scans::Together,
+        &[],
+    );
+    let hierarchical = [
+        &whole[..2],
+        &segment(0xDE, &[8, 0, 8, 0, 8, 1, 1, 0x11, 0]),
+        &whole[2..],
+    ]
+    .concat();
     let cases = [
         ("arithmetic", with(1, 0xC9)),
         ("arithmetic", with(1, 0xCA)),
@@ -275,7 +335,10 @@ fn a_header_that_declares_more_than_the_data_hold_is_refused() {
         let parts: &Parts = &[(1, 1, 1), (2, 1, 1), (3, 1, 1)];
         let mut file = jpeg((256, 256), parts, &COLOURS.map(ycbcr), scans, &[]);
         assert!(Photo::decode(&file).is_ok(), "{scans:?}");
-        let frame = file.windows(2).position(|two| matches!(two, [0xFF, 0xC0 | 0xC2])).expect("a frame");
+        let frame = file
+            .windows(2)
+            .position(|two| matches!(two, [0xFF, 0xC0 | 0xC2]))
+            .expect("a frame");
         file[frame + 5..frame + 9].copy_from_slice(&[0x08, 0, 0x07, 0]);
         assert!(matches!(Photo::decode(&file), Err(PhotoError::Damaged(_))), "{scans:?}");
     }
@@ -284,10 +347,26 @@ fn a_header_that_declares_more_than_the_data_hold_is_refused() {
 #[test]
 fn the_first_exif_data_turn_the_picture() {
     let tiff = |order: &[u8; 2], value: u8| {
-        let two = |number: u16| if order == b"II" { number.to_le_bytes() } else { number.to_be_bytes() };
-        let four = |number: u32| if order == b"II" { number.to_le_bytes() } else { number.to_be_bytes() };
+        let two = |number: u16| {
+            if order == b"II" {
+                number.to_le_bytes()
+            } else {
+                number.to_be_bytes()
+            }
+        };
+        let four = |number: u32| {
+            if order == b"II" {
+                number.to_le_bytes()
+            } else {
+                number.to_be_bytes()
+            }
+        };
         let head = [&order[..], &two(42), &four(8), &two(1)].concat();
-        [head, [&two(0x112)[..], &two(3), &four(1), &two(u16::from(value)), &[0; 6]].concat()].concat()
+        [
+            head,
+            [&two(0x112)[..], &two(3), &four(1), &two(u16::from(value)), &[0; 6]].concat(),
+        ]
+        .concat()
     };
     let exif = |order, value| segment(0xE1, &[&b"Exif\0\0"[..], &tiff(order, value)].concat());
     let xmp = segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<x tiff:Orientation='6'/>");
@@ -305,13 +384,29 @@ fn the_first_exif_data_turn_the_picture() {
         ("eight", exif(b"MM", 8), [b, d, a, c], true),
         ("zero is ignored", exif(b"II", 0), [a, b, c, d], false),
         ("nine is ignored", exif(b"II", 9), [a, b, c, d], false),
-        ("behind other segments", [segment(0xFE, b"note"), xmp.clone(), exif(b"II", 6)].concat(), [c, a, d, b], true),
-        ("the first counts", [exif(b"II", 6), exif(b"II", 3)].concat(), [c, a, d, b], true),
+        (
+            "behind other segments",
+            [segment(0xFE, b"note"), xmp.clone(), exif(b"II", 6)].concat(),
+            [c, a, d, b],
+            true,
+        ),
+        (
+            "the first counts",
+            [exif(b"II", 6), exif(b"II", 3)].concat(),
+            [c, a, d, b],
+            true,
+        ),
         ("XMP alone is ignored", xmp, [a, b, c, d], false),
         ("cut off", segment(0xE1, b"Exif\0\0II*\0"), [a, b, c, d], false),
     ];
     for (name, extra, expected, turned) in cases {
-        let file = jpeg((64, 48), &[(1, 1, 1), (2, 1, 1), (3, 1, 1)], &quarters, Scans::Together, &extra);
+        let file = jpeg(
+            (64, 48),
+            &[(1, 1, 1), (2, 1, 1), (3, 1, 1)],
+            &quarters,
+            Scans::Together,
+            &extra,
+        );
         assert_colours(name, &file, if turned { (48, 64) } else { (64, 48) }, expected);
     }
 }

@@ -16,12 +16,20 @@ fn doubling(sizes: &Sizes) -> EmbedFn {
             assert!(input[0] != 13.0, "unlucky");
             anyhow::ensure!(input[0] != 14.0, "refused");
         }
-        Ok(inputs.into_iter().map(|input| input.into_iter().map(|value| value * 2.0).collect()).collect())
+        Ok(inputs
+            .into_iter()
+            .map(|input| input.into_iter().map(|value| value * 2.0).collect())
+            .collect())
     })
 }
 
 fn options(max_batch: usize, capacity: usize) -> QueueOptions {
-    QueueOptions { max_batch, capacity, max_wait: Duration::from_millis(50), ..QueueOptions::default() }
+    QueueOptions {
+        max_batch,
+        capacity,
+        max_wait: Duration::from_millis(50),
+        ..QueueOptions::default()
+    }
 }
 
 #[tokio::test]
@@ -50,7 +58,10 @@ async fn survives_panics_and_errors() {
     first.await.expect("started").expect("loaded");
     for (input, says) in [(13.0, "unlucky"), (14.0, "refused")] {
         let error = queue.embed(vec![input], ()).await.expect_err("fails");
-        assert!(matches!(&error, EmbedError::Model(why) if why.contains(says)), "{error}");
+        assert!(
+            matches!(&error, EmbedError::Model(why) if why.contains(says)),
+            "{error}"
+        );
         assert_eq!(queue.embed(vec![1.0], ()).await.expect("works again"), [2.0]);
     }
     assert!(queue.health() == QueueHealth::Ready);
@@ -81,14 +92,25 @@ async fn refuses_when_full_and_skips_those_who_left() {
 
     let busy = ask(1.0);
     // The worker holds the first input and waits at the gate; two more fill the queue.
-    let began = tokio::task::spawn_blocking(move || runs.recv().map(|_| runs)).await.expect("joined");
+    let began = tokio::task::spawn_blocking(move || runs.recv().map(|_| runs))
+        .await
+        .expect("joined");
     let runs = began.expect("running");
     let (leaves, stays) = (ask(2.0), ask(3.0));
     while queue.waiting() < 2 {
         tokio::task::yield_now().await;
     }
     let refused = queue.embed(vec![4.0], ()).await.expect_err("full");
-    assert!(matches!(refused, EmbedError::Overloaded { waiting: 2, retry_after_s: 1.. }), "{refused}");
+    assert!(
+        matches!(
+            refused,
+            EmbedError::Overloaded {
+                waiting: 2,
+                retry_after_s: 1..
+            }
+        ),
+        "{refused}"
+    );
 
     leaves.abort();
     assert!(leaves.await.is_err());
@@ -129,7 +151,10 @@ async fn a_model_that_hangs_is_noticed_and_never_waited_for() {
             Ok(inputs)
         }))
     };
-    let options = QueueOptions { stall: Duration::from_millis(100), ..options(1, 2) };
+    let options = QueueOptions {
+        stall: Duration::from_millis(100),
+        ..options(1, 2)
+    };
     let (queue, first) = EmbedQueue::start(options, make).expect("starts");
     first.await.expect("started").expect("loaded");
     let queue = Arc::new(queue);

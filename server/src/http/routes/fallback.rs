@@ -21,6 +21,8 @@ pub(super) async fn fallback(
         return Ok(found);
     }
     let mut refused = ApiError::MethodNotAllowed.into_response();
-    refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET,HEAD"));
+    refused
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static("GET,HEAD"));
     Ok(refused)
 }

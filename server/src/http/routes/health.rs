@@ -24,7 +24,8 @@ use crate::http::error::ApiError;
     ),
 )]
 pub(super) async fn livez(State(app): State<Arc<App>>) -> Result<Json<Health>, ApiError> {
-    app.hopeless().map_or_else(|| Ok(well()), |why| Err(ApiError::Unready(why)))
+    app.hopeless()
+        .map_or_else(|| Ok(well()), |why| Err(ApiError::Unready(why)))
 }
 
 /// Whether requests are welcome; when they are not, send them elsewhere.

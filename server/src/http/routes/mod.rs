@@ -64,6 +64,9 @@ pub(super) fn router(app: Arc<App>) -> Router {
 /// OpenAPI knows no parameters that span several segments; `{*path}` becomes `{path}`.
 fn tidy(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
     let paths = std::mem::take(&mut document.paths.paths);
-    document.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    document.paths.paths = paths
+        .into_iter()
+        .map(|(path, item)| (path.replace("{*", "{"), item))
+        .collect();
     document
 }

@@ -20,5 +20,7 @@ use crate::http::convert;
 pub(super) async fn samples(State(app): State<Arc<App>>) -> Json<Samples> {
     let shown = |sample: &SamplePhoto| sample.product_id.as_deref().and_then(|id| app.catalog.product(id));
     let samples = app.catalog.samples().iter();
-    Json(Samples { samples: samples.map(|sample| convert::sample(sample, shown(sample))).collect() })
+    Json(Samples {
+        samples: samples.map(|sample| convert::sample(sample, shown(sample))).collect(),
+    })
 }

@@ -97,7 +97,10 @@ pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Res
     let answer = answer(&app, kind, &parts.headers, bytes, &place);
     let answer = tokio::time::timeout(app.deadline, answer).await;
     let answer = answer.map_err(|_| ApiError::DeadlineExceeded(app.deadline))??;
-    Ok(Json(SearchResponse { took_ms: begun.elapsed().as_secs_f64() * 1e3, ..answer }))
+    Ok(Json(SearchResponse {
+        took_ms: begun.elapsed().as_secs_f64() * 1e3,
+        ..answer
+    }))
 }
 
 /// The answer to a body that has arrived, but for the time it took.
@@ -112,7 +115,9 @@ async fn answer(
         Kind::Form => {
             let form = form::read(headers, bytes).await?;
             let mut options = options(app, form.category.as_deref(), form.limit)?;
-            let (query, shown, crop) = app.embed(form.image, form.crop, options.category.is_none(), place).await?;
+            let (query, shown, crop) = app
+                .embed(form.image, form.crop, options.category.is_none(), place)
+                .await?;
             // What was recognised helps; where the catalogue has none of it, it would only empty the answer.
             options.category = options.category.or(shown.filter(|category| app.catalog.has(*category)));
             (query, options, crop, app.floor(None))
@@ -130,7 +135,10 @@ async fn answer(
         category: options.category.map(|category| category.id().to_owned()),
         crop,
         floor,
-        hits: found.iter().map(|found| convert::hit(&app.catalog.hit(found))).collect(),
+        hits: found
+            .iter()
+            .map(|found| convert::hit(&app.catalog.hit(found)))
+            .collect(),
         took_ms: 0.0,
     })
 }
@@ -154,11 +162,18 @@ fn kind(headers: &HeaderMap) -> Option<Kind> {
 fn options(app: &App, category: Option<&str>, limit: Option<usize>) -> Result<SearchOptions, ApiError> {
     let limit = limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(ApiError::field("limit", format!("{limit} is not between 1 and {MAX_LIMIT}")));
+        return Err(ApiError::field(
+            "limit",
+            format!("{limit} is not between 1 and {MAX_LIMIT}"),
+        ));
     }
     let category = category.map(|id| {
         let short = || id.chars().take(40).collect();
         Category::from_id(id).ok_or_else(|| ApiError::UnknownCategory(short()))
     });
-    Ok(SearchOptions { limit, category: category.transpose()?, rerank: app.rerank })
+    Ok(SearchOptions {
+        limit,
+        category: category.transpose()?,
+        rerank: app.rerank,
+    })
 }

@@ -22,7 +22,15 @@ pub(crate) fn draw_bag(canvas: &mut Canvas, spec: &ItemSpec, cloth: &Cloth, drap
         Garment::Handbag => (cut.range(14.0, 17.0), cut.range(19.0, 23.0), cut.range(-3.4, -1.4), 2.0),
         _ => (cut.range(13.0, 15.5), cut.range(34.0, 39.0), cut.range(-1.2, 0.0), 4.5),
     };
-    let bag = Bag { spec, cloth, w, h, taper, r, round: cut.below(3) };
+    let bag = Bag {
+        spec,
+        cloth,
+        w,
+        h,
+        taper,
+        r,
+        round: cut.below(3),
+    };
     bag.straps(canvas, hang);
     bag.body(canvas, drape);
     bag.details(canvas);
@@ -52,7 +60,11 @@ impl Bag<'_> {
     fn shape(&self) -> Outline {
         let (w, h, r) = (self.w, self.h, self.r);
         let top = w + self.taper;
-        let low = if self.spec.garment == Garment::Shoulder && self.round == 0 { r + 4.0 } else { r };
+        let low = if self.spec.garment == Garment::Shoulder && self.round == 0 {
+            r + 4.0
+        } else {
+            r
+        };
         if self.spec.garment == Garment::Backpack {
             return Outline::new()
                 .via(0.0, -1.2)
@@ -106,7 +118,11 @@ impl Bag<'_> {
         };
         match spec.garment {
             Garment::Tote | Garment::Handbag => {
-                let (foot, high) = if spec.garment == Garment::Tote { (w * 0.45, 21.0) } else { (w * 0.48, 11.0) };
+                let (foot, high) = if spec.garment == Garment::Tote {
+                    (w * 0.45, 21.0)
+                } else {
+                    (w * 0.48, 11.0)
+                };
                 for (dx, dy, k) in [(0.6f32, -0.9f32, 0.6f32), (0.0, 0.0, 1.0)] {
                     let own = leather.plain(scale(leather.print.ground, k));
                     self.handle(
@@ -132,7 +148,14 @@ impl Bag<'_> {
                         (14.9 * side, 26.0, 1.5),
                         (11.0 * side, self.h - 2.0, 1.2),
                     ]);
-                    self.piece(canvas, &strap, &self.cloth.plain(scale(self.cloth.print.ground, 0.75)), 0.8, 1.0, None);
+                    self.piece(
+                        canvas,
+                        &strap,
+                        &self.cloth.plain(scale(self.cloth.print.ground, 0.75)),
+                        0.8,
+                        1.0,
+                        None,
+                    );
                 }
             }
         }
@@ -170,7 +193,10 @@ impl Bag<'_> {
                 })
             }
         };
-        canvas.paint(outline, &Paint::new(Class::Garment, &texel).round(0.6, 0.9).shadow(0.4, 0.6));
+        canvas.paint(
+            outline,
+            &Paint::new(Class::Garment, &texel).round(0.6, 0.9).shadow(0.4, 0.6),
+        );
     }
 
     fn loop_strap(&self, canvas: &mut Canvas, own: &Cloth, foot: f32, high: f32) {
@@ -186,7 +212,10 @@ impl Bag<'_> {
         match self.spec.strap {
             Strap::Chain => {
                 let metal = self.metal();
-                let texel = |_: f32, _: f32, _: (f32, f32)| Texel { gloss: 0.7, ..Texel::flat(metal) };
+                let texel = |_: f32, _: f32, _: (f32, f32)| Texel {
+                    gloss: 0.7,
+                    ..Texel::flat(metal)
+                };
                 let mut smooth = Vec::new();
                 for k in 0..points.len() - 1 {
                     let (a, b) = (points[k], points[k + 1]);
@@ -242,7 +271,13 @@ impl Bag<'_> {
         let frame = Frame::straight(0.0);
         let cloth = self.cloth;
         let texel = |x: f32, y: f32, s: (f32, f32)| cloth.texel(&frame, x, y, s);
-        canvas.paint(&self.shape(), &Paint::new(Class::Garment, &texel).round(3.0, 3.4).drape(&folds).shadow(0.4, 1.0));
+        canvas.paint(
+            &self.shape(),
+            &Paint::new(Class::Garment, &texel)
+                .round(3.0, 3.4)
+                .drape(&folds)
+                .shadow(0.4, 1.0),
+        );
     }
 
     fn details(&self, canvas: &mut Canvas) {
@@ -250,7 +285,10 @@ impl Bag<'_> {
         let shape = self.shape();
         let tone = cloth.plain(scale(cloth.print.ground, 0.9));
         let metal = self.metal();
-        let shine = |_: f32, _: f32, _: (f32, f32)| Texel { gloss: 0.8, ..Texel::flat(metal) };
+        let shine = |_: f32, _: f32, _: (f32, f32)| Texel {
+            gloss: 0.8,
+            ..Texel::flat(metal)
+        };
         let thread = (cloth.fabric == Fabric::Leather && luma(cloth.print.ground) < 0.2).then(|| linear(0xB9A58A));
         let m = 1.1;
         canvas.stitches(
@@ -271,7 +309,13 @@ impl Bag<'_> {
                 for side in [1.0f32, -1.0] {
                     let x = w * 0.45 * side;
                     canvas.stitches(
-                        &[(x - 1.0, 1.0), (x + 1.0, 1.0), (x + 1.0, 4.2), (x - 1.0, 4.2), (x - 1.0, 1.0)],
+                        &[
+                            (x - 1.0, 1.0),
+                            (x + 1.0, 1.0),
+                            (x + 1.0, 4.2),
+                            (x - 1.0, 4.2),
+                            (x - 1.0, 1.0),
+                        ],
                         thread,
                     );
                 }
@@ -372,7 +416,11 @@ impl Bag<'_> {
                 canvas.stitches(&[(-w * 0.62, low + 1.2), (w * 0.62, low + 1.2)], thread);
             }
         }
-        let front = if spec.closure == Closure::Flap { h * 0.3 } else { h * 0.34 };
+        let front = if spec.closure == Closure::Flap {
+            h * 0.3
+        } else {
+            h * 0.34
+        };
         let ink = cloth.print.second;
         match spec.logo {
             Logo::None => {}
@@ -384,7 +432,13 @@ impl Bag<'_> {
                 spec.look,
             ),
             Logo::Word => emblem::word(canvas, (0.0, front + 2.0), w * 1.25, ink, spec.look),
-            Logo::Emblem => emblem::graphic(canvas, (0.0, front + 4.5), w * 0.46, [ink, cloth.print.third], spec.look),
+            Logo::Emblem => emblem::graphic(
+                canvas,
+                (0.0, front + 4.5),
+                w * 0.46,
+                [ink, cloth.print.third],
+                spec.look,
+            ),
         }
         self.trim(canvas, &shape);
     }
@@ -412,12 +466,25 @@ impl Bag<'_> {
                         scale(cloth.print.ground, 0.4)
                     })
                 };
-                let strip = Outline::new().to(-w - 2.0, y).to(w + 2.0, y).to(w + 2.0, y + 5.0).to(-w - 2.0, y + 5.0);
-                canvas.paint(&strip, &Paint::new(Class::Garment, &texel).round(0.3, 0.5).inside(shape));
+                let strip = Outline::new()
+                    .to(-w - 2.0, y)
+                    .to(w + 2.0, y)
+                    .to(w + 2.0, y + 5.0)
+                    .to(-w - 2.0, y + 5.0);
+                canvas.paint(
+                    &strip,
+                    &Paint::new(Class::Garment, &texel).round(0.3, 0.5).inside(shape),
+                );
             }
             Trim::Tassel => {
                 let (x, y) = (w * 0.62, 4.0);
-                canvas.line(&Outline::line(&[(x, 1.0), (x, y)]), 0.4, Some(cloth.print.second), 0.95, None);
+                canvas.line(
+                    &Outline::line(&[(x, 1.0), (x, y)]),
+                    0.4,
+                    Some(cloth.print.second),
+                    0.95,
+                    None,
+                );
                 for i in -3i32..=3 {
                     let d = i as f32;
                     canvas.line(
@@ -438,7 +505,14 @@ impl Bag<'_> {
                         .to(x + 1.1, h * 0.72)
                         .to(x, h * 0.76)
                         .to(x - 1.1, h * 0.72);
-                    self.piece(canvas, &strap, &cloth.plain(scale(cloth.print.ground, 0.75)), 0.6, 0.7, None);
+                    self.piece(
+                        canvas,
+                        &strap,
+                        &cloth.plain(scale(cloth.print.ground, 0.75)),
+                        0.6,
+                        0.7,
+                        None,
+                    );
                     canvas.line(
                         &Outline::rounded(x - 1.5, h * 0.55, x + 1.5, h * 0.55 + 2.6, 0.3),
                         0.45,

@@ -68,7 +68,10 @@ pub(crate) fn back(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Clot
     let label = linear(0xE9E4D8);
     let tag = |_: f32, _: f32, _: (f32, f32)| Texel::flat(label);
     let top = y + dip + 1.3;
-    canvas.paint(&Outline::rounded(-2.0, top, 2.0, top + 1.7, 0.2), &Paint::new(Class::Garment, &tag).shadow(0.3, 0.4));
+    canvas.paint(
+        &Outline::rounded(-2.0, top, 2.0, top + 1.7, 0.2),
+        &Paint::new(Class::Garment, &tag).shadow(0.3, 0.4),
+    );
 }
 
 /// Draws the part of a collar in front of the neck.
@@ -96,10 +99,18 @@ fn strip(cut: &Cut, neck: Neck, from: f32, to: f32) -> Outline {
             || (neck == Neck::Square && (i == n / 2 - 1 || i == n / 2 + 1))
     };
     for (i, p) in a.iter().enumerate() {
-        o = if corner(i, a.len()) { o.to(p.0, p.1) } else { o.via(p.0, p.1) };
+        o = if corner(i, a.len()) {
+            o.to(p.0, p.1)
+        } else {
+            o.via(p.0, p.1)
+        };
     }
     for (i, p) in b.iter().enumerate().rev() {
-        o = if corner(i, b.len()) { o.to(p.0, p.1) } else { o.via(p.0, p.1) };
+        o = if corner(i, b.len()) {
+            o.to(p.0, p.1)
+        } else {
+            o.via(p.0, p.1)
+        };
     }
     o
 }
@@ -114,13 +125,20 @@ fn band(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
         1.1
     };
     let contrast = spec.trim == Trim::Piping || (spec.trim == Trim::SideStripe && knit);
-    let rgb = if contrast { cloth.print.second } else { scale(cloth.print.ground, 0.97) };
+    let rgb = if contrast {
+        cloth.print.second
+    } else {
+        scale(cloth.print.ground, 0.97)
+    };
     let own = cloth.trim(if knit { Fabric::Rib } else { cloth.fabric }, rgb);
     if knit || contrast {
         let outline = strip(cut, spec.neck, -0.15, width);
         let frame = Frame::straight(0.0);
         let texel = |x: f32, y: f32, s: (f32, f32)| own.texel(&frame, x, y, s);
-        canvas.paint(&outline, &Paint::new(Class::Garment, &texel).round(0.9, 1.2).shadow(0.3, 0.5));
+        canvas.paint(
+            &outline,
+            &Paint::new(Class::Garment, &texel).round(0.9, 1.2).shadow(0.3, 0.5),
+        );
     }
     canvas.stitches(&cut.neckline(spec.neck, width + 0.7), None);
 }
@@ -163,7 +181,10 @@ fn leaves(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth, round:
     for leaf in [leaf.clone(), leaf.flipped()] {
         let frame = Frame::straight(0.0);
         let texel = |x: f32, y: f32, s: (f32, f32)| own.texel(&frame, x, y, s);
-        canvas.paint(&leaf, &Paint::new(Class::Garment, &texel).round(0.9, 1.4).shadow(0.55, 0.9));
+        canvas.paint(
+            &leaf,
+            &Paint::new(Class::Garment, &texel).round(0.9, 1.4).shadow(0.55, 0.9),
+        );
     }
     if !round {
         for side in [1.0, -1.0] {
@@ -182,7 +203,14 @@ fn leaves(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth, round:
 
 fn roll(canvas: &mut Canvas, cut: &Cut, cloth: &Cloth) {
     let (n, y, d) = (cut.neck, cut.neck_y, cut.depth);
-    let own = cloth.trim(if cloth.fabric == Fabric::Cable { Fabric::Cable } else { Fabric::Rib }, cloth.print.ground);
+    let own = cloth.trim(
+        if cloth.fabric == Fabric::Cable {
+            Fabric::Cable
+        } else {
+            Fabric::Rib
+        },
+        cloth.print.ground,
+    );
     let frame = Frame::straight(n);
     let texel = |x: f32, y: f32, s: (f32, f32)| own.texel(&frame, x, y, s);
     let tube = Outline::new()
@@ -194,14 +222,34 @@ fn roll(canvas: &mut Canvas, cut: &Cut, cloth: &Cloth) {
         .via(n * 0.6, d + 1.4)
         .via(0.0, d + 2.2)
         .mirrored(0.0);
-    canvas.paint(&tube, &Paint::new(Class::Garment, &texel).round(2.6, 4.0).shadow(0.4, 0.9));
-    canvas.seam(&[(-n * 0.97, -1.0), (-n * 0.5, 1.2), (0.0, 1.8), (n * 0.5, 1.2), (n * 0.97, -1.0)], 0.8);
+    canvas.paint(
+        &tube,
+        &Paint::new(Class::Garment, &texel).round(2.6, 4.0).shadow(0.4, 0.9),
+    );
+    canvas.seam(
+        &[
+            (-n * 0.97, -1.0),
+            (-n * 0.5, 1.2),
+            (0.0, 1.8),
+            (n * 0.5, 1.2),
+            (n * 0.97, -1.0),
+        ],
+        0.8,
+    );
 }
 
 fn stand(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
     let (n, y, d) = (cut.neck, cut.neck_y, cut.depth);
-    let high = if matches!(spec.garment, Garment::Jacket | Garment::Coat) { 5.2 } else { 3.2 };
-    let rgb = if spec.trim == Trim::Piping { cloth.print.second } else { cloth.print.ground };
+    let high = if matches!(spec.garment, Garment::Jacket | Garment::Coat) {
+        5.2
+    } else {
+        3.2
+    };
+    let rgb = if spec.trim == Trim::Piping {
+        cloth.print.second
+    } else {
+        cloth.print.ground
+    };
     let own = cloth.plain(rgb);
     let half = Outline::new()
         .to(0.15, d + 0.4)
@@ -213,7 +261,10 @@ fn stand(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
     for leaf in [half.clone(), half.flipped()] {
         let frame = Frame::straight(0.0);
         let texel = |x: f32, y: f32, s: (f32, f32)| own.texel(&frame, x, y, s);
-        canvas.paint(&leaf, &Paint::new(Class::Garment, &texel).round(1.1, 2.0).shadow(0.4, 0.7));
+        canvas.paint(
+            &leaf,
+            &Paint::new(Class::Garment, &texel).round(1.1, 2.0).shadow(0.4, 0.7),
+        );
     }
 }
 
@@ -247,7 +298,10 @@ fn lapels(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
             let piece = if side < 0.0 { piece.flipped() } else { piece.clone() };
             let frame = Frame::along((0.0, 0.0), (-5.0 * side, 20.0), 0.0);
             let texel = |x: f32, y: f32, s: (f32, f32)| cloth.texel(&frame, x, y, s);
-            canvas.paint(&piece, &Paint::new(Class::Garment, &texel).round(0.8, 1.2).shadow(0.5, 1.0));
+            canvas.paint(
+                &piece,
+                &Paint::new(Class::Garment, &texel).round(0.8, 1.2).shadow(0.5, 1.0),
+            );
         }
     }
 }
@@ -268,7 +322,10 @@ fn hood(canvas: &mut Canvas, cut: &Cut, cloth: &Cloth) {
         .via(8.6, 8.4)
         .via(4.0, d + 2.4);
     for leaf in [edge.flipped(), edge] {
-        canvas.paint(&leaf, &Paint::new(Class::Garment, &texel).round(1.6, 2.2).shadow(0.45, 1.0));
+        canvas.paint(
+            &leaf,
+            &Paint::new(Class::Garment, &texel).round(1.6, 2.2).shadow(0.45, 1.0),
+        );
     }
     let cord = linear(0xEDEAE2);
     for side in [1.0, -1.0] {
@@ -288,7 +345,11 @@ fn sailor(canvas: &mut Canvas, cut: &Cut, cloth: &Cloth) {
         .via(cut.shoulder.0 * 0.70, d * 0.72)
         .to(1.2, d + 3.6);
     let dark = crate::render::palette::luma(cloth.print.ground) < 0.25;
-    let own = cloth.plain(if dark { scale(cloth.print.ground, 0.92) } else { linear(0x27335A) });
+    let own = cloth.plain(if dark {
+        scale(cloth.print.ground, 0.92)
+    } else {
+        linear(0x27335A)
+    });
     let tape = linear(0xF3F1EC);
     for side in [-1.0f32, 1.0] {
         let piece = if side < 0.0 { leaf.flipped() } else { leaf.clone() };

@@ -111,11 +111,20 @@ impl Cut {
             Coat => ([80.0, 94.0, 112.0][step], 3.5),
             _ => (
                 [86.0, 100.0, 124.0][step],
-                if spec.fit == Fit::Fitted { dice.range(0.5, 2.5) } else { dice.range(7.0, 15.0) },
+                if spec.fit == Fit::Fitted {
+                    dice.range(0.5, 2.5)
+                } else {
+                    dice.range(7.0, 15.0)
+                },
             ),
         };
         let hem_y = hem_y + dice.range(-1.5, 1.5);
-        let waist_y = WAIST_Y + if spec.waist == Waist::Nipped && spec.garment == Dress { -2.0 } else { 0.0 };
+        let waist_y = WAIST_Y
+            + if spec.waist == Waist::Nipped && spec.garment == Dress {
+                -2.0
+            } else {
+                0.0
+            };
         let at_hip = if hem_y > HIP_Y {
             hip
         } else {
@@ -127,15 +136,24 @@ impl Cut {
         let tip = (tip_x, tip_y);
         half = half.to(tip.0, tip.1);
         let inset = if sleeveless { 1.4 } else { 1.8 };
-        half = half.via(tip.0 - inset, tip.1 + (armpit.1 - tip.1) * 0.5).to(armpit.0, armpit.1);
-        half = half.via(waist + (armpit.0 - waist) * 0.35, armpit.1 + (waist_y - armpit.1) * 0.5).via(waist, waist_y);
+        half = half
+            .via(tip.0 - inset, tip.1 + (armpit.1 - tip.1) * 0.5)
+            .to(armpit.0, armpit.1);
+        half = half
+            .via(waist + (armpit.0 - waist) * 0.35, armpit.1 + (waist_y - armpit.1) * 0.5)
+            .via(waist, waist_y);
         if hem_y > HIP_Y + 6.0 {
             half = half.via(hip + flare * 0.25, HIP_Y);
         }
         half = if shirt_tail {
-            half.via(hem, hem_y - 6.5).via(hem * 0.82, hem_y - 1.8).via(hem * 0.45, hem_y + 0.6).via(0.0, hem_y + 1.0)
+            half.via(hem, hem_y - 6.5)
+                .via(hem * 0.82, hem_y - 1.8)
+                .via(hem * 0.45, hem_y + 0.6)
+                .via(0.0, hem_y + 1.0)
         } else {
-            half.to(hem, hem_y - 0.4).via(hem * 0.55, hem_y + 0.7).via(0.0, hem_y + 1.0)
+            half.to(hem, hem_y - 0.4)
+                .via(hem * 0.55, hem_y + 0.7)
+                .via(0.0, hem_y + 1.0)
         };
         let outline = half.mirrored(0.0);
         let covered = sleeve_end(spec);
@@ -147,7 +165,20 @@ impl Cut {
                 .map(|(side, arm)| sleeve(spec, arm, side, tip, armpit, ease))
                 .collect()
         };
-        Self { neck, neck_y, depth, shoulder: tip, armpit, waist, waist_y, hem, hem_y, covered, body: outline, sleeves }
+        Self {
+            neck,
+            neck_y,
+            depth,
+            shoulder: tip,
+            armpit,
+            waist,
+            waist_y,
+            hem,
+            hem_y,
+            covered,
+            body: outline,
+            sleeves,
+        }
     }
 
     /// The neckline from left to right, for bands and trims that follow it.
@@ -156,7 +187,10 @@ impl Cut {
             Neck::Vee | Neck::Lapel | Neck::Sailor | Neck::Wrap => {
                 vec![
                     (0.0, self.depth + out * 1.3),
-                    (self.neck * 0.52 + out * 0.8, self.depth * 0.48 + self.neck_y * 0.4 + out * 0.4),
+                    (
+                        self.neck * 0.52 + out * 0.8,
+                        self.depth * 0.48 + self.neck_y * 0.4 + out * 0.4,
+                    ),
                     (self.neck + out, self.neck_y + out * 0.2),
                 ]
             }
@@ -168,7 +202,10 @@ impl Cut {
             _ => vec![
                 (0.0, self.depth + out),
                 (self.neck * 0.55 + out * 0.65, self.depth * 0.82 + out * 0.75),
-                (self.neck * 0.92 + out, self.depth * 0.38 + self.neck_y * 0.4 + out * 0.35),
+                (
+                    self.neck * 0.92 + out,
+                    self.depth * 0.38 + self.neck_y * 0.4 + out * 0.35,
+                ),
                 (self.neck + out, self.neck_y + out * 0.2),
             ],
         };
@@ -182,9 +219,10 @@ impl Cut {
 fn neckline_half(kind: Neck, neck: f32, neck_y: f32, depth: f32) -> Outline {
     let o = Outline::new();
     match kind {
-        Neck::Vee | Neck::Lapel | Neck::Sailor | Neck::Wrap => {
-            o.to(0.0, depth).via(neck * 0.52, depth * 0.48 + neck_y * 0.4).to(neck, neck_y)
-        }
+        Neck::Vee | Neck::Lapel | Neck::Sailor | Neck::Wrap => o
+            .to(0.0, depth)
+            .via(neck * 0.52, depth * 0.48 + neck_y * 0.4)
+            .to(neck, neck_y),
         Neck::Square => o.via(0.0, depth).to(neck * 0.9, depth).to(neck, neck_y),
         _ => o
             .via(0.0, depth)
@@ -210,14 +248,23 @@ fn sleeve_end(spec: &ItemSpec) -> f32 {
 fn sleeve(spec: &ItemSpec, arm: Arm, side: f32, tip: (f32, f32), armpit: (f32, f32), ease: f32) -> SleeveCut {
     let mut dice = Dice::new(spec.look, 0x51EF);
     let end = sleeve_end(spec);
-    let bell = if spec.garment == Garment::Blouse && dice.chance(0.4) { 3.5 } else { 0.0 };
+    let bell = if spec.garment == Garment::Blouse && dice.chance(0.4) {
+        3.5
+    } else {
+        0.0
+    };
     // Half widths at four fractions of the length.
     let top = 6.6 + 0.45 * ease;
     let widths = match spec.sleeve {
         Sleeve::Puff => [top + 1.6, top + 3.2, top + 2.4, 5.6 + 0.2 * ease],
         Sleeve::Kimono => [top + 1.5, top + 3.0, top + 4.5, top + 5.2],
         Sleeve::Short => [top, top * 0.98, top * 0.97, top * 0.98],
-        _ => [top, 6.2 + 0.42 * ease, 5.4 + 0.40 * ease + bell * 0.4, 4.6 + 0.30 * ease + bell],
+        _ => [
+            top,
+            6.2 + 0.42 * ease,
+            5.4 + 0.40 * ease + bell * 0.4,
+            4.6 + 0.30 * ease + bell,
+        ],
     };
     let flip = |p: (f32, f32)| (p.0 * side, p.1);
     let station = |t: f32, w: f32, sign: f32| {

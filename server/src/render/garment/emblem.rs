@@ -30,11 +30,26 @@ pub(crate) fn mark(canvas: &mut Canvas, at: (f32, f32), r: f32, ink: [f32; 3], l
             }
         }
         2 => {
-            canvas.line(&Outline::ellipse(x, y, r * 0.8, r * 0.8), r * 0.22, Some(ink), 0.95, None);
-            canvas.line(&Outline::line(&[(x - r * 0.4, y), (x + r * 0.4, y)]), r * 0.26, Some(ink), 0.95, None);
+            canvas.line(
+                &Outline::ellipse(x, y, r * 0.8, r * 0.8),
+                r * 0.22,
+                Some(ink),
+                0.95,
+                None,
+            );
+            canvas.line(
+                &Outline::line(&[(x - r * 0.4, y), (x + r * 0.4, y)]),
+                r * 0.26,
+                Some(ink),
+                0.95,
+                None,
+            );
         }
         _ => {
-            let tri = Outline::new().to(x, y - r * 0.8).to(x + r * 0.9, y + r * 0.7).to(x - r * 0.9, y + r * 0.7);
+            let tri = Outline::new()
+                .to(x, y - r * 0.8)
+                .to(x + r * 0.9, y + r * 0.7)
+                .to(x - r * 0.9, y + r * 0.7);
             canvas.line(&tri, r * 0.26, Some(ink), 0.95, None);
         }
     }
@@ -52,7 +67,10 @@ pub(crate) fn word(canvas: &mut Canvas, at: (f32, f32), width: f32, ink: [f32; 3
     for (i, letter) in text.bytes().enumerate() {
         let left = x0 + i as f32 * pitch;
         for stroke in strokes(letter) {
-            let points: Vec<(f32, f32)> = stroke.iter().map(|&(x, y)| (left + x * w, at.1 + (y - 0.5) * h)).collect();
+            let points: Vec<(f32, f32)> = stroke
+                .iter()
+                .map(|&(x, y)| (left + x * w, at.1 + (y - 0.5) * h))
+                .collect();
             for pair in points.windows(2) {
                 canvas.line(&Outline::line(pair), pitch * 0.17, Some(ink), 0.93, None);
             }
@@ -64,7 +82,10 @@ pub(crate) fn word(canvas: &mut Canvas, at: (f32, f32), width: f32, ink: [f32; 3
 fn strokes(letter: u8) -> &'static [&'static [(f32, f32)]] {
     match letter {
         b'A' => &[&[(0.0, 1.0), (0.5, 0.0), (1.0, 1.0)], &[(0.22, 0.62), (0.78, 0.62)]],
-        b'E' => &[&[(1.0, 0.0), (0.0, 0.0), (0.0, 1.0), (1.0, 1.0)], &[(0.0, 0.5), (0.8, 0.5)]],
+        b'E' => &[
+            &[(1.0, 0.0), (0.0, 0.0), (0.0, 1.0), (1.0, 1.0)],
+            &[(0.0, 0.5), (0.8, 0.5)],
+        ],
         b'I' => &[&[(0.5, 0.0), (0.5, 1.0)]],
         b'K' => &[&[(0.0, 0.0), (0.0, 1.0)], &[(1.0, 0.0), (0.0, 0.55), (1.0, 1.0)]],
         b'L' => &[&[(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)]],
@@ -81,7 +102,15 @@ fn strokes(letter: u8) -> &'static [&'static [(f32, f32)]] {
             (0.0, 0.8),
             (0.0, 0.2),
         ]],
-        b'S' => &[&[(1.0, 0.1), (0.2, 0.0), (0.0, 0.28), (0.9, 0.6), (1.0, 0.85), (0.8, 1.0), (0.0, 0.92)]],
+        b'S' => &[&[
+            (1.0, 0.1),
+            (0.2, 0.0),
+            (0.0, 0.28),
+            (0.9, 0.6),
+            (1.0, 0.85),
+            (0.8, 1.0),
+            (0.0, 0.92),
+        ]],
         b'T' => &[&[(0.0, 0.0), (1.0, 0.0)], &[(0.5, 0.0), (0.5, 1.0)]],
         b'V' => &[&[(0.0, 0.0), (0.5, 1.0), (1.0, 0.0)]],
         _ => &[&[(0.0, 0.0), (1.0, 1.0)], &[(1.0, 0.0), (0.0, 1.0)]],
@@ -115,7 +144,13 @@ pub(crate) fn graphic(canvas: &mut Canvas, at: (f32, f32), r: f32, inks: [[f32; 
                 .to(x + r * 0.6, y - r * 0.2)
                 .to(x + r * 0.1, y - r * 0.2);
             canvas.line(&bolt, r * 0.2, Some(inks[0]), 0.95, None);
-            canvas.line(&Outline::ellipse(x, y, r * 1.05, r * 1.05), r * 0.12, Some(inks[1]), 0.95, None);
+            canvas.line(
+                &Outline::ellipse(x, y, r * 1.05, r * 1.05),
+                r * 0.12,
+                Some(inks[1]),
+                0.95,
+                None,
+            );
         }
         2 => {
             // A skull-like mask: crown, eyes, teeth.
@@ -141,7 +176,10 @@ pub(crate) fn graphic(canvas: &mut Canvas, at: (f32, f32), r: f32, inks: [[f32; 
             }
             for i in -1..=1 {
                 canvas.line(
-                    &Outline::line(&[(x + i as f32 * r * 0.2, y + r * 0.6), (x + i as f32 * r * 0.2, y + r * 0.92)]),
+                    &Outline::line(&[
+                        (x + i as f32 * r * 0.2, y + r * 0.6),
+                        (x + i as f32 * r * 0.2, y + r * 0.92),
+                    ]),
                     r * 0.09,
                     Some(inks[0]),
                     0.95,
@@ -167,7 +205,13 @@ pub(crate) fn graphic(canvas: &mut Canvas, at: (f32, f32), r: f32, inks: [[f32; 
                 star = star.to(x + dx * r, y + dy * r);
             }
             canvas.line(&star, r * 0.16, Some(inks[0]), 0.95, None);
-            canvas.line(&Outline::ellipse(x, y, r * 0.16, r * 0.16), r * 0.22, Some(inks[1]), 0.95, None);
+            canvas.line(
+                &Outline::ellipse(x, y, r * 0.16, r * 0.16),
+                r * 0.22,
+                Some(inks[1]),
+                0.95,
+                None,
+            );
         }
     }
 }

@@ -14,7 +14,12 @@ use super::tops::patch;
 pub(crate) fn pockets(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
     let own = cloth.clone();
     let boxy = |x: f32, y: f32, w: f32, h: f32| {
-        Outline::new().to(x, y).to(x + w, y).to(x + w, y + h * 0.82).to(x + w * 0.5, y + h).to(x, y + h * 0.82)
+        Outline::new()
+            .to(x, y)
+            .to(x + w, y)
+            .to(x + w, y + h * 0.82)
+            .to(x + w * 0.5, y + h)
+            .to(x, y + h * 0.82)
     };
     let low = (cut.waist_y + 7.0).min(cut.hem_y - 14.0);
     match spec.pocket {
@@ -25,7 +30,13 @@ pub(crate) fn pockets(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &C
             canvas.seam(&[(x, y), (x + 8.6, y)], 1.0);
             canvas.stitches(&[(x + 0.6, y + 1.4), (x + 8.0, y + 1.4)], None);
             canvas.stitches(
-                &[(x + 0.6, y + 0.6), (x + 0.6, y + 7.4), (x + 4.3, y + 9.0), (x + 8.0, y + 7.4), (x + 8.0, y + 0.6)],
+                &[
+                    (x + 0.6, y + 0.6),
+                    (x + 0.6, y + 7.4),
+                    (x + 4.3, y + 9.0),
+                    (x + 8.0, y + 7.4),
+                    (x + 8.0, y + 0.6),
+                ],
                 None,
             );
         }
@@ -60,14 +71,22 @@ pub(crate) fn pockets(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &C
             patch(canvas, &piece, &own, Some(&cut.body), 0.8);
             for side in [1.0, -1.0] {
                 canvas.stitches(
-                    &[(7.0 * side, top + 1.0), (12.6 * side, top + 9.4), (12.8 * side, cut.hem_y - 6.0)],
+                    &[
+                        (7.0 * side, top + 1.0),
+                        (12.6 * side, top + 9.4),
+                        (12.8 * side, cut.hem_y - 6.0),
+                    ],
                     None,
                 );
             }
         }
         Pocket::Flap => {
             for side in [1.0f32, -1.0] {
-                let piece = Outline::new().to(4.9, low).to(14.6, low - 0.7).to(14.7, low + 3.6).to(4.8, low + 4.3);
+                let piece = Outline::new()
+                    .to(4.9, low)
+                    .to(14.6, low - 0.7)
+                    .to(14.7, low + 3.6)
+                    .to(4.8, low + 4.3);
                 let piece = if side < 0.0 { piece.flipped() } else { piece };
                 patch(canvas, &piece, &own, Some(&cut.body), 0.7);
                 canvas.seam(&[(4.8 * side, low + 4.3), (14.7 * side, low + 3.6)], 1.0);
@@ -114,11 +133,24 @@ pub(crate) fn closure(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &C
             }
         }
         Closure::Zip => {
-            let metal = if spec.hardware == Hardware::Gold { linear(0xC79A4A) } else { linear(0xB9BDC4) };
+            let metal = if spec.hardware == Hardware::Gold {
+                linear(0xC79A4A)
+            } else {
+                linear(0xB9BDC4)
+            };
             let from = if spec.neck == Neck::Stand { from } else { from - 0.6 };
             canvas.line(&Outline::line(&[(0.0, from), (0.0, to)]), 2.2, None, 0.35, None);
-            canvas.line(&Outline::line(&[(0.0, from), (0.0, to)]), 0.75, Some(metal), 0.85, Some((0.35, 0.22)));
-            let pull = |_: f32, _: f32, _: (f32, f32)| Texel { gloss: 0.6, ..Texel::flat(metal) };
+            canvas.line(
+                &Outline::line(&[(0.0, from), (0.0, to)]),
+                0.75,
+                Some(metal),
+                0.85,
+                Some((0.35, 0.22)),
+            );
+            let pull = |_: f32, _: f32, _: (f32, f32)| Texel {
+                gloss: 0.6,
+                ..Texel::flat(metal)
+            };
             canvas.paint(
                 &Outline::rounded(-0.55, from + 0.4, 0.55, from + 3.4, 0.4),
                 &Paint::new(Class::Garment, &pull).round(0.5, 0.5).shadow(0.5, 0.4),
@@ -127,7 +159,11 @@ pub(crate) fn closure(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &C
         Closure::Placket => {
             patch(
                 canvas,
-                &Outline::new().to(-1.6, from).to(1.6, from).to(1.6, from + 14.0).to(-1.6, from + 14.0),
+                &Outline::new()
+                    .to(-1.6, from)
+                    .to(1.6, from)
+                    .to(1.6, from + 14.0)
+                    .to(-1.6, from + 14.0),
                 cloth,
                 Some(&cut.body),
                 0.5,
@@ -148,13 +184,26 @@ pub(crate) fn button(canvas: &mut Canvas, spec: &ItemSpec, cloth: &Cloth, at: (f
         Hardware::Silver => (linear(0xBFC3CA), 0.75, r),
         Hardware::Plain => {
             let g = cloth.print.ground;
-            (if luma(g) > 0.3 { scale(g, 0.72) } else { scale(g, 1.7).map(|c| c + 0.02) }, 0.3, r)
+            (
+                if luma(g) > 0.3 {
+                    scale(g, 0.72)
+                } else {
+                    scale(g, 1.7).map(|c| c + 0.02)
+                },
+                0.3,
+                r,
+            )
         }
     };
-    let texel = |_: f32, _: f32, _: (f32, f32)| Texel { gloss, ..Texel::flat(rgb) };
+    let texel = |_: f32, _: f32, _: (f32, f32)| Texel {
+        gloss,
+        ..Texel::flat(rgb)
+    };
     canvas.paint(
         &Outline::ellipse(at.0, at.1, r, r),
-        &Paint::new(Class::Garment, &texel).round(r * 0.7, r * 0.9).shadow(0.5, 0.5),
+        &Paint::new(Class::Garment, &texel)
+            .round(r * 0.7, r * 0.9)
+            .shadow(0.5, 0.5),
     );
     if spec.hardware != Hardware::Pearl && r > 0.5 {
         for dx in [-0.22, 0.22] {
@@ -171,12 +220,21 @@ pub(crate) fn button(canvas: &mut Canvas, spec: &ItemSpec, cloth: &Cloth, at: (f
 
 pub(crate) fn belt(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
     let (w, y) = (cut.waist + 3.0, cut.waist_y);
-    let tied = matches!(spec.garment, Garment::Coat | Garment::Blouse | Garment::Shirt | Garment::Knit)
-        || spec.look.is_multiple_of(3);
+    let tied = matches!(
+        spec.garment,
+        Garment::Coat | Garment::Blouse | Garment::Shirt | Garment::Knit
+    ) || spec.look.is_multiple_of(3);
     let own = if tied {
         cloth.clone()
     } else {
-        cloth.trim(Fabric::Leather, if luma(cloth.print.ground) < 0.08 { linear(0x8A5A34) } else { linear(0x2B2624) })
+        cloth.trim(
+            Fabric::Leather,
+            if luma(cloth.print.ground) < 0.08 {
+                linear(0x8A5A34)
+            } else {
+                linear(0x2B2624)
+            },
+        )
     };
     let strip = Outline::new()
         .to(-w, y - 2.1)
@@ -197,14 +255,33 @@ pub(crate) fn belt(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Clot
                 .via(dx * 0.6 - 1.2, y + len * 0.5);
             patch(canvas, &tail, &own, None, 0.6);
         }
-        patch(canvas, &Outline::rounded(-1.9, y - 1.9, 1.9, y + 2.9, 1.0), &own, None, 0.9);
+        patch(
+            canvas,
+            &Outline::rounded(-1.9, y - 1.9, 1.9, y + 2.9, 1.0),
+            &own,
+            None,
+            0.9,
+        );
     } else {
-        let metal = if spec.hardware == Hardware::Silver { linear(0xC4C7CC) } else { linear(0xCFA452) };
-        let texel = |_: f32, _: f32, _: (f32, f32)| Texel { gloss: 0.7, ..Texel::flat(metal) };
+        let metal = if spec.hardware == Hardware::Silver {
+            linear(0xC4C7CC)
+        } else {
+            linear(0xCFA452)
+        };
+        let texel = |_: f32, _: f32, _: (f32, f32)| Texel {
+            gloss: 0.7,
+            ..Texel::flat(metal)
+        };
         canvas.paint(
             &Outline::rounded(-2.3, y - 1.9, 2.3, y + 3.2, 0.8),
             &Paint::new(Class::Garment, &texel).round(0.5, 0.5).shadow(0.5, 0.5),
         );
-        patch(canvas, &Outline::rounded(-1.4, y - 1.0, 1.4, y + 2.3, 0.4), &own, None, 0.3);
+        patch(
+            canvas,
+            &Outline::rounded(-1.4, y - 1.0, 1.4, y + 2.3, 0.4),
+            &own,
+            None,
+            0.3,
+        );
     }
 }

@@ -36,12 +36,21 @@ pub(crate) fn bow(canvas: &mut Canvas, cloth: &Cloth, at: (f32, f32), size: f32,
             None,
         );
     }
-    patch(canvas, &Outline::rounded(x - 0.9 * k, y - 1.1 * k, x + 0.9 * k, y + 1.0 * k, 0.5 * k), &own, None, 0.9);
+    patch(
+        canvas,
+        &Outline::rounded(x - 0.9 * k, y - 1.1 * k, x + 0.9 * k, y + 1.0 * k, 0.5 * k),
+        &own,
+        None,
+        0.9,
+    );
 }
 
 /// Small raised beads along a line.
 pub(crate) fn beads(canvas: &mut Canvas, points: &[(f32, f32)], step: f32, r: f32, rgb: [f32; 3]) {
-    let texel = |_: f32, _: f32, _: (f32, f32)| Texel { gloss: 0.6, ..Texel::flat(rgb) };
+    let texel = |_: f32, _: f32, _: (f32, f32)| Texel {
+        gloss: 0.6,
+        ..Texel::flat(rgb)
+    };
     along(points, step, |x, y, _| {
         canvas.paint(
             &Outline::ellipse(x, y, r, r),
@@ -55,7 +64,10 @@ pub(crate) fn scallops(canvas: &mut Canvas, points: &[(f32, f32)], size: f32) {
     let white = linear(0xF8F5EF);
     let texel = |x: f32, y: f32, _: (f32, f32)| {
         let hole = saw((x + y) / 0.8) < 0.13 || saw((x - y) / 0.8) < 0.13;
-        Texel { height: 0.03 * wave(x * 1.3), ..Texel::flat(scale(white, if hole { 0.72 } else { 1.0 })) }
+        Texel {
+            height: 0.03 * wave(x * 1.3),
+            ..Texel::flat(scale(white, if hole { 0.72 } else { 1.0 }))
+        }
     };
     along(points, size * 1.25, |x, y, _| {
         canvas.paint(
@@ -100,7 +112,17 @@ pub(crate) fn band_strip(canvas: &mut Canvas, cloth: &Cloth, within: &Outline, f
         .to(to.0, to.1)
         .via(0.0, to.1 + 1.2)
         .to(from.0, to.1);
-    folk_strip(canvas, cloth, &strip, within, Frame { origin: (0.0, to.1), down: (0.0, 1.0), half: 0.0 });
+    folk_strip(
+        canvas,
+        cloth,
+        &strip,
+        within,
+        Frame {
+            origin: (0.0, to.1),
+            down: (0.0, 1.0),
+            half: 0.0,
+        },
+    );
 }
 
 /// An embroidered band: zigzag and lozenges in the item's colours.
@@ -123,9 +145,18 @@ pub(crate) fn folk_strip(canvas: &mut Canvas, cloth: &Cloth, strip: &Outline, wi
         } else {
             dark
         };
-        Texel { height: 0.05 * wave((u + v) / 0.4), ..Texel::flat(rgb) }
+        Texel {
+            height: 0.05 * wave((u + v) / 0.4),
+            ..Texel::flat(rgb)
+        }
     };
-    canvas.paint(strip, &Paint::new(Class::Garment, &texel).round(0.3, 0.6).shadow(0.2, 0.4).inside(within));
+    canvas.paint(
+        strip,
+        &Paint::new(Class::Garment, &texel)
+            .round(0.3, 0.6)
+            .shadow(0.2, 0.4)
+            .inside(within),
+    );
 }
 
 /// Calls `f` at even steps along a polyline.

@@ -40,7 +40,14 @@ pub(crate) fn draw_shoe(canvas: &mut Canvas, spec: &ItemSpec, cloth: &Cloth, at:
         Garment::Boot => dice.range(0.0, 0.8),
         _ => dice.range(0.0, 0.3),
     };
-    let shoe = Shoe { spec, cloth, lift, sole, point, at };
+    let shoe = Shoe {
+        spec,
+        cloth,
+        lift,
+        sole,
+        point,
+        at,
+    };
     shoe.draw(canvas);
 }
 
@@ -77,17 +84,30 @@ impl Shoe<'_> {
     ) {
         let o = outline.mapped(self.at);
         let base = (self.at)(0.0, 0.0);
-        let frame = Frame { origin: base, down: (0.0, 1.0), half: 0.0 };
+        let frame = Frame {
+            origin: base,
+            down: (0.0, 1.0),
+            half: 0.0,
+        };
         let mut folds = Folds::new(base.0 - 6.0, base.1 - 40.0, base.0 + 36.0, base.1 + 4.0);
         folds.rumple(cloth.seed, 6.0, 5.0, 0.3, 0.35 * cloth.drape());
         for i in 0..2 {
             let x = 17.5 + i as f32 * 1.8;
             let a = (self.at)(x, self.bed(x) - 1.6);
             let b = (self.at)(x - 1.2, self.bed(x) - 6.4);
-            folds.crease(Crease { from: a, to: b, bow: 0.5, width: 0.6, height: 0.22 });
+            folds.crease(Crease {
+                from: a,
+                to: b,
+                bow: 0.5,
+                width: 0.6,
+                height: 0.22,
+            });
         }
         let texel = |x: f32, y: f32, s: (f32, f32)| cloth.texel(&frame, x, y, s);
-        let mut paint = Paint::new(Class::Garment, &texel).round(bulge, edge).drape(&folds).shadow(0.45, 0.7);
+        let mut paint = Paint::new(Class::Garment, &texel)
+            .round(bulge, edge)
+            .drape(&folds)
+            .shadow(0.45, 0.7);
         let mapped = within.map(|w| w.mapped(self.at));
         if let Some(w) = &mapped {
             paint = paint.inside(w);
@@ -111,8 +131,14 @@ impl Shoe<'_> {
         let b = |x: f32| self.bed(x);
         let lip = b(0.0) - tall;
         // The far rim of the opening, and the dark inside.
-        let inner =
-            self.cloth.trim(Fabric::Suede, if kind == Garment::Sneaker { linear(0x9A9A9C) } else { linear(0x8B6C50) });
+        let inner = self.cloth.trim(
+            Fabric::Suede,
+            if kind == Garment::Sneaker {
+                linear(0x9A9A9C)
+            } else {
+                linear(0x8B6C50)
+            },
+        );
         let (open0, open1, front_y) = match kind {
             Garment::Boot => (0.4, 10.4, lip - 0.4),
             Garment::Sneaker => (0.6, 12.0, b(12.0) - 8.6),
@@ -262,7 +288,13 @@ impl Shoe<'_> {
         self.put(canvas, &o, &rubber, 0.8, 1.0);
         if self.sole > 2.0 {
             let y = -self.sole * 0.45;
-            canvas.line(&self.line(&[(-0.3, y), (9.0, y), (18.0, y), (toe, y - 0.8)]), 0.28, None, 0.28, None);
+            canvas.line(
+                &self.line(&[(-0.3, y), (9.0, y), (18.0, y), (toe, y - 0.8)]),
+                0.28,
+                None,
+                0.28,
+                None,
+            );
             if spec.garment == Garment::Sneaker && spec.look.is_multiple_of(3) {
                 canvas.line(
                     &self.line(&[(-0.2, y - 0.8), (9.0, y - 0.8), (18.0, y - 0.8), (toe, y - 1.6)]),
@@ -279,7 +311,11 @@ impl Shoe<'_> {
         let b = |x: f32| self.bed(x);
         let own = self.cloth;
         let tone = |k: f32| own.plain(scale(own.print.ground, k));
-        let contrast = if self.spec.look.is_multiple_of(2) { own.plain(own.print.second) } else { tone(0.8) };
+        let contrast = if self.spec.look.is_multiple_of(2) {
+            own.plain(own.print.second)
+        } else {
+            tone(0.8)
+        };
         let toe = Outline::new()
             .to(21.4, b(21.0) + 0.2)
             .via(21.8, b(22.0) - 3.0)
@@ -315,7 +351,11 @@ impl Shoe<'_> {
                 );
             }
         }
-        let lace = if luma(own.print.ground) > 0.5 { linear(0xD9D7D2) } else { linear(0xF5F3EE) };
+        let lace = if luma(own.print.ground) > 0.5 {
+            linear(0xD9D7D2)
+        } else {
+            linear(0xF5F3EE)
+        };
         for i in 0..4 {
             let t = i as f32 / 3.0;
             let (x, y) = (11.8 + 7.6 * t, b(12.0) - 7.9 + 3.6 * t);
@@ -327,13 +367,31 @@ impl Shoe<'_> {
             let c = (self.at)(8.8, b(9.0) - 3.2);
             emblem::mark(canvas, c, 2.1, own.print.second, self.spec.look);
         }
-        canvas.stitches(&[(self.at)(5.9, b(5.0) - 0.5), (self.at)(5.0, b(4.0) - 3.3), (self.at)(2.4, lip + 2.9)], None);
+        canvas.stitches(
+            &[
+                (self.at)(5.9, b(5.0) - 0.5),
+                (self.at)(5.0, b(4.0) - 3.3),
+                (self.at)(2.4, lip + 2.9),
+            ],
+            None,
+        );
     }
 
     fn boot(&self, canvas: &mut Canvas, upper: &Outline, lip: f32) {
         let b = |x: f32| self.bed(x);
-        let metal = if self.spec.hardware == Hardware::Gold { linear(0xC99B45) } else { linear(0xBFC3CA) };
-        canvas.stitches(&[(self.at)(0.4, lip + 1.2), (self.at)(5.2, lip + 1.9), (self.at)(10.3, lip + 0.9)], None);
+        let metal = if self.spec.hardware == Hardware::Gold {
+            linear(0xC99B45)
+        } else {
+            linear(0xBFC3CA)
+        };
+        canvas.stitches(
+            &[
+                (self.at)(0.4, lip + 1.2),
+                (self.at)(5.2, lip + 1.9),
+                (self.at)(10.3, lip + 0.9),
+            ],
+            None,
+        );
         match self.spec.closure {
             Closure::Laces => {
                 let tongue = Outline::new()
@@ -372,8 +430,11 @@ impl Shoe<'_> {
             }
             _ => {
                 // Elastic sides.
-                let gusset =
-                    Outline::new().to(3.2, lip + 0.4).to(7.6, lip + 0.6).to(6.6, b(6.0) - 5.4).to(4.6, b(5.0) - 5.4);
+                let gusset = Outline::new()
+                    .to(3.2, lip + 0.4)
+                    .to(7.6, lip + 0.6)
+                    .to(6.6, b(6.0) - 5.4)
+                    .to(4.6, b(5.0) - 5.4);
                 self.put_within(
                     canvas,
                     &gusset,
@@ -395,11 +456,27 @@ impl Shoe<'_> {
             .to(14.6, b(14.0) + 0.2)
             .to(10.6, b(11.0) + 0.2)
             .via(11.6, b(12.0) - 3.4);
-        self.put_within(canvas, &strap, &self.cloth.plain(scale(self.cloth.print.ground, 0.88)), 0.6, 0.8, Some(upper));
-        let apron = [(16.0, b(16.0) - 4.4), (20.0, b(20.0) - 3.4), (24.2, b(24.0) - 2.9), (26.0, b(26.0) - 2.6)];
+        self.put_within(
+            canvas,
+            &strap,
+            &self.cloth.plain(scale(self.cloth.print.ground, 0.88)),
+            0.6,
+            0.8,
+            Some(upper),
+        );
+        let apron = [
+            (16.0, b(16.0) - 4.4),
+            (20.0, b(20.0) - 3.4),
+            (24.2, b(24.0) - 2.9),
+            (26.0, b(26.0) - 2.6),
+        ];
         canvas.line(&self.line(&apron), 0.4, None, 0.4, None);
         canvas.stitches(&apron.map(|(x, y)| (self.at)(x, y + 0.45)), None);
-        let bit = if self.spec.hardware == Hardware::Silver { linear(0xC3C6CB) } else { linear(0xCBA050) };
+        let bit = if self.spec.hardware == Hardware::Silver {
+            linear(0xC3C6CB)
+        } else {
+            linear(0xCBA050)
+        };
         if self.spec.trim != Trim::Tassel {
             let c = [(self.at)(13.2, b(13.0) - 5.2), (self.at)(15.8, b(15.0) - 5.0)];
             sewn::beads(canvas, &c, 0.6, 0.5, bit);
@@ -438,13 +515,18 @@ impl Shoe<'_> {
                 sewn::beads(canvas, &row, 1.2, 0.42, linear(0xF6F0E6));
             }
             Trim::Studs => {
-                let row: Vec<_> =
-                    (0..8).map(|i| (self.at)(1.0 + i as f32 * 3.2, b(1.0 + i as f32 * 3.2) - 1.2)).collect();
+                let row: Vec<_> = (0..8)
+                    .map(|i| (self.at)(1.0 + i as f32 * 3.2, b(1.0 + i as f32 * 3.2) - 1.2))
+                    .collect();
                 sewn::beads(canvas, &row, 1.25, 0.42, linear(0xC9CCD2));
             }
             Trim::Band => {
                 let strip = if self.spec.garment == Garment::Boot {
-                    Outline::new().to(-2.0, lip + 2.0).to(12.0, lip + 1.4).to(12.0, lip + 5.4).to(-2.0, lip + 6.0)
+                    Outline::new()
+                        .to(-2.0, lip + 2.0)
+                        .to(12.0, lip + 1.4)
+                        .to(12.0, lip + 5.4)
+                        .to(-2.0, lip + 6.0)
                 } else {
                     band(0.8, 3.4)
                 };
@@ -460,8 +542,10 @@ impl Shoe<'_> {
                     })
                 };
                 let within = upper.mapped(self.at);
-                canvas
-                    .paint(&strip.mapped(self.at), &Paint::new(Class::Garment, &texel).round(0.3, 0.5).inside(&within));
+                canvas.paint(
+                    &strip.mapped(self.at),
+                    &Paint::new(Class::Garment, &texel).round(0.3, 0.5).inside(&within),
+                );
             }
             Trim::Buckle => {
                 let strap = if self.spec.garment == Garment::Boot {
@@ -473,8 +557,19 @@ impl Shoe<'_> {
                 } else {
                     band(2.2, 3.8)
                 };
-                self.put_within(canvas, &strap, &own.plain(scale(own.print.ground, 0.7)), 0.5, 0.6, Some(upper));
-                let c = if self.spec.garment == Garment::Boot { (6.0, b(6.0) - 7.6) } else { (9.0, b(9.0) - 3.0) };
+                self.put_within(
+                    canvas,
+                    &strap,
+                    &own.plain(scale(own.print.ground, 0.7)),
+                    0.5,
+                    0.6,
+                    Some(upper),
+                );
+                let c = if self.spec.garment == Garment::Boot {
+                    (6.0, b(6.0) - 7.6)
+                } else {
+                    (9.0, b(9.0) - 3.0)
+                };
                 canvas.line(
                     &Outline::rounded(c.0 - 1.2, c.1 - 1.2, c.0 + 1.2, c.1 + 1.2, 0.3).mapped(self.at),
                     0.45,
@@ -496,7 +591,14 @@ impl Shoe<'_> {
                         &self.line(&[
                             (-0.2, lip + 0.8),
                             (5.6, lip + 2.6),
-                            (10.6, if self.spec.garment == Garment::Boot { lip + 0.6 } else { b(11.0) - 8.2 }),
+                            (
+                                10.6,
+                                if self.spec.garment == Garment::Boot {
+                                    lip + 0.6
+                                } else {
+                                    b(11.0) - 8.2
+                                },
+                            ),
                         ]),
                         0.6,
                         Some(own.print.second),

@@ -27,13 +27,22 @@ pub(crate) fn draw_body(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: 
     let texel = |x: f32, y: f32, s: (f32, f32)| cloth.texel(&frame, x, y, s);
     let sleeve_outlines: Vec<&Outline> = cut.sleeves.iter().map(|s| &s.outline).collect();
     let round = 4.6;
-    let paint =
-        Paint::new(Class::Garment, &texel).round(2.5, round).drape(&folds).shadow(0.45, 1.2).join(&sleeve_outlines);
+    let paint = Paint::new(Class::Garment, &texel)
+        .round(2.5, round)
+        .drape(&folds)
+        .shadow(0.45, 1.2)
+        .join(&sleeve_outlines);
     canvas.paint(&cut.body, &paint);
     trims::panels(canvas, spec, cut, cloth);
     if cut.sleeves.is_empty() {
-        let hole =
-            [cut.shoulder, (cut.shoulder.0 - 1.4, cut.shoulder.1 + (cut.armpit.1 - cut.shoulder.1) * 0.5), cut.armpit];
+        let hole = [
+            cut.shoulder,
+            (
+                cut.shoulder.0 - 1.4,
+                cut.shoulder.1 + (cut.armpit.1 - cut.shoulder.1) * 0.5,
+            ),
+            cut.armpit,
+        ];
         for side in [1.0, -1.0] {
             let line: Vec<_> = hole.iter().map(|p| ((p.0 - 0.8) * side, p.1)).collect();
             canvas.seam(&line, 0.5);
@@ -67,14 +76,23 @@ fn body_folds(spec: &ItemSpec, cut: &Cut, cloth: &Cloth, dice: &mut Dice) -> Fol
     // Strain from the armpits towards the middle, from the bust to the waist.
     for side in [1.0f32, -1.0] {
         let n = 2 + dice.below(2);
-        folds.fan(dice, (cut.armpit.0 * side * 0.98, cut.armpit.1), (-9.0 * side, 13.0), n, 0.55 * k * loose);
+        folds.fan(
+            dice,
+            (cut.armpit.0 * side * 0.98, cut.armpit.1),
+            (-9.0 * side, 13.0),
+            n,
+            0.55 * k * loose,
+        );
         let n = 1 + dice.below(3);
         let toward = (-9.0 * side, dice.range(-5.0, 6.0));
         folds.fan(dice, ((cut.waist - 0.5) * side, cut.waist_y - 1.0), toward, n, 0.45 * k);
         let x = dice.range(4.0, cut.armpit.0 - 3.0) * side;
         folds.crease(Crease {
             from: (x, cut.armpit.1 + dice.range(2.0, 8.0)),
-            to: (x + dice.range(-2.0, 3.0) * side, cut.hem_y.min(64.0) - dice.range(0.0, 6.0)),
+            to: (
+                x + dice.range(-2.0, 3.0) * side,
+                cut.hem_y.min(64.0) - dice.range(0.0, 6.0),
+            ),
             bow: dice.range(-2.0, 2.0),
             width: dice.range(1.5, 2.6),
             height: 0.6 * k * loose,
@@ -83,9 +101,20 @@ fn body_folds(spec: &ItemSpec, cut: &Cut, cloth: &Cloth, dice: &mut Dice) -> Fol
     let below = cut.hem_y - cut.waist_y;
     if matches!(spec.garment, Garment::Dress | Garment::Coat | Garment::Blouse) && below > 15.0 {
         let flare = cut.hem / cut.waist;
-        let amount = if spec.garment == Garment::Coat { 0.6 } else { (flare - 0.9).clamp(0.4, 1.5) * 2.2 };
+        let amount = if spec.garment == Garment::Coat {
+            0.6
+        } else {
+            (flare - 0.9).clamp(0.4, 1.5) * 2.2
+        };
         let count = dice.range(6.0, 10.0);
-        folds.flutes(seed ^ 0xABC, cut.waist_y, cut.hem_y, (cut.waist, cut.hem), count, amount * k);
+        folds.flutes(
+            seed ^ 0xABC,
+            cut.waist_y,
+            cut.hem_y,
+            (cut.waist, cut.hem),
+            count,
+            amount * k,
+        );
     }
     if spec.waist != Waist::Straight && spec.garment != Garment::Blazer {
         // Gathers above and below a drawn-in waist.
@@ -142,7 +171,13 @@ fn draw_sleeve(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, sleeve: &SleeveC
     };
     if long {
         across(&mut folds, dice, mid, unit(top, mid), 5);
-        across(&mut folds, dice, (end.0 * 0.75 + mid.0 * 0.25, end.1 * 0.75 + mid.1 * 0.25), unit(mid, end), 3);
+        across(
+            &mut folds,
+            dice,
+            (end.0 * 0.75 + mid.0 * 0.25, end.1 * 0.75 + mid.1 * 0.25),
+            unit(mid, end),
+            3,
+        );
     } else {
         across(&mut folds, dice, mid, unit(top, mid), 2);
     }
@@ -162,12 +197,23 @@ fn draw_sleeve(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, sleeve: &SleeveC
     }
     let frame = Frame::along(top, if long { mid } else { end }, sleeve.half);
     let raglan = spec.trim == Trim::SideStripe && spec.look.is_multiple_of(3);
-    let own = if raglan { cloth.plain(cloth.print.second) } else { cloth.clone() };
+    let own = if raglan {
+        cloth.plain(cloth.print.second)
+    } else {
+        cloth.clone()
+    };
     let texel = |x: f32, y: f32, s: (f32, f32)| own.texel(&frame, x, y, s);
     let joined = [&cut.body];
-    let paint = Paint::new(Class::Garment, &texel).round(2.0, 3.4).drape(&folds).shadow(0.42, 1.6).join(&joined);
+    let paint = Paint::new(Class::Garment, &texel)
+        .round(2.0, 3.4)
+        .drape(&folds)
+        .shadow(0.42, 1.6)
+        .join(&joined);
     canvas.paint(&sleeve.outline, &paint);
-    canvas.seam(&sleeve.armhole, if luma(cloth.print.ground) < 0.05 { 1.0 } else { 0.75 });
+    canvas.seam(
+        &sleeve.armhole,
+        if luma(cloth.print.ground) < 0.05 { 1.0 } else { 0.75 },
+    );
     trims::sleeve(canvas, spec, sleeve, &own);
     draw_cuff(canvas, spec, sleeve, &own);
 }
@@ -183,9 +229,16 @@ fn draw_cuff(canvas: &mut Canvas, spec: &ItemSpec, sleeve: &SleeveCut, cloth: &C
         || spec.sleeve == Sleeve::Puff
         || cloth.fabric == Fabric::Denim;
     if banded && spec.sleeve != Sleeve::Kimono {
-        let own = if ribbed { cloth.trim(fabric, scale(cloth.print.ground, 0.96)) } else { cloth.clone() };
+        let own = if ribbed {
+            cloth.trim(fabric, scale(cloth.print.ground, 0.96))
+        } else {
+            cloth.clone()
+        };
         let texel = |x: f32, y: f32, s: (f32, f32)| own.texel(&frame, x, y, s);
-        canvas.paint(&sleeve.cuff, &Paint::new(Class::Garment, &texel).round(1.6, 2.4).shadow(0.35, 0.6));
+        canvas.paint(
+            &sleeve.cuff,
+            &Paint::new(Class::Garment, &texel).round(1.6, 2.4).shadow(0.35, 0.6),
+        );
     } else {
         // A turned hem: one row of stitches a little above the edge.
         let d = frame.down;

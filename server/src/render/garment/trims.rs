@@ -19,12 +19,23 @@ pub(crate) fn panels(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cl
     let ribbed = matches!(spec.garment, Garment::Knit | Garment::Hoodie)
         || (spec.garment == Garment::Jacket && cloth.fabric != Fabric::Denim);
     if ribbed || (spec.garment == Garment::Jacket) {
-        let own = if ribbed { cloth.trim(Fabric::Rib, scale(cloth.print.ground, 0.95)) } else { cloth.clone() };
-        let strip =
-            Outline::new().to(-hem, y - 5.6).via(0.0, y - 4.6).to(hem, y - 5.6).to(hem, y + 3.0).to(-hem, y + 3.0);
+        let own = if ribbed {
+            cloth.trim(Fabric::Rib, scale(cloth.print.ground, 0.95))
+        } else {
+            cloth.clone()
+        };
+        let strip = Outline::new()
+            .to(-hem, y - 5.6)
+            .via(0.0, y - 4.6)
+            .to(hem, y - 5.6)
+            .to(hem, y + 3.0)
+            .to(-hem, y + 3.0);
         patch(canvas, &strip, &own, Some(&cut.body), 1.0);
     } else {
-        canvas.stitches(&[(-cut.hem + 0.3, y - 2.2), (0.0, y - 1.0), (cut.hem - 0.3, y - 2.2)], None);
+        canvas.stitches(
+            &[(-cut.hem + 0.3, y - 2.2), (0.0, y - 1.0), (cut.hem - 0.3, y - 2.2)],
+            None,
+        );
     }
     if cloth.fabric == Fabric::Denim && spec.garment == Garment::Jacket {
         let thread = Some(linear(0xC98A4B));
@@ -36,7 +47,10 @@ pub(crate) fn panels(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cl
     }
     if spec.garment == Garment::Blazer || (spec.garment == Garment::Coat && spec.waist == Waist::Nipped) {
         for side in [1.0, -1.0] {
-            canvas.seam(&[(9.5 * side, 20.0), (7.6 * side, cut.waist_y), (9.0 * side, 55.0)], 0.5);
+            canvas.seam(
+                &[(9.5 * side, 20.0), (7.6 * side, cut.waist_y), (9.0 * side, 55.0)],
+                0.5,
+            );
         }
     }
     let edge = |out: f32| {
@@ -66,7 +80,11 @@ pub(crate) fn panels(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cl
     }
     if spec.garment == Garment::Dress && spec.waist != Waist::Straight {
         canvas.seam(
-            &[(-cut.waist - 1.0, cut.waist_y - 0.4), (0.0, cut.waist_y + 0.6), (cut.waist + 1.0, cut.waist_y - 0.4)],
+            &[
+                (-cut.waist - 1.0, cut.waist_y - 0.4),
+                (0.0, cut.waist_y + 0.6),
+                (cut.waist + 1.0, cut.waist_y - 0.4),
+            ],
             0.9,
         );
     }
@@ -121,7 +139,11 @@ pub(crate) fn details(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &C
                 let w = cut.waist * 0.9;
                 beads(
                     canvas,
-                    &[(-w, cut.waist_y - 1.6), (0.0, cut.waist_y - 0.6), (w, cut.waist_y - 1.6)],
+                    &[
+                        (-w, cut.waist_y - 1.6),
+                        (0.0, cut.waist_y - 0.6),
+                        (w, cut.waist_y - 1.6),
+                    ],
                     1.8,
                     0.55,
                     linear(0xF6F0E6),
@@ -142,7 +164,10 @@ pub(crate) fn details(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &C
                     let d = row as f32 * 1.7;
                     beads(
                         canvas,
-                        &[((n + 1.0) * side, cut.neck_y + 1.6 + d), ((s.0 - 2.2) * side, s.1 + 1.4 + d)],
+                        &[
+                            ((n + 1.0) * side, cut.neck_y + 1.6 + d),
+                            ((s.0 - 2.2) * side, s.1 + 1.4 + d),
+                        ],
                         1.7,
                         0.55,
                         metal,
@@ -171,10 +196,17 @@ pub(crate) fn sleeve(canvas: &mut Canvas, spec: &ItemSpec, sleeve: &SleeveCut, c
     };
     match spec.trim {
         Trim::SideStripe => {
-            let rgb = if spec.look.is_multiple_of(3) { cloth.print.third } else { cloth.print.second };
+            let rgb = if spec.look.is_multiple_of(3) {
+                cloth.print.third
+            } else {
+                cloth.print.second
+            };
             for shift in [-1.5f32, 0.0, 1.5] {
-                let line: Vec<_> =
-                    sleeve.outer.iter().map(|p| (p.0 + (shift - 1.4) * sleeve.side, p.1 + 0.2)).collect();
+                let line: Vec<_> = sleeve
+                    .outer
+                    .iter()
+                    .map(|p| (p.0 + (shift - 1.4) * sleeve.side, p.1 + 0.2))
+                    .collect();
                 canvas.line(&Outline::line(&line), 0.95, Some(rgb), 0.92, None);
             }
         }
@@ -182,14 +214,32 @@ pub(crate) fn sleeve(canvas: &mut Canvas, spec: &ItemSpec, sleeve: &SleeveCut, c
             let k = sleeve.half;
             let quad = |from: f32, to: f32| {
                 let (a, b) = (ring(from, k), ring(to, k));
-                Outline::new().to(a[0].0, a[0].1).to(a[1].0, a[1].1).to(b[1].0, b[1].1).to(b[0].0, b[0].1)
+                Outline::new()
+                    .to(a[0].0, a[0].1)
+                    .to(a[1].0, a[1].1)
+                    .to(b[1].0, b[1].1)
+                    .to(b[0].0, b[0].1)
             };
-            folk_strip(canvas, cloth, &quad(2.0, 6.5), &sleeve.outline, Frame { origin: end, down: d, half: 0.0 });
+            folk_strip(
+                canvas,
+                cloth,
+                &quad(2.0, 6.5),
+                &sleeve.outline,
+                Frame {
+                    origin: end,
+                    down: d,
+                    half: 0.0,
+                },
+            );
         }
         Trim::LaceEdge => scallops(canvas, &ring(-0.3, sleeve.half * 0.72), 1.5),
-        Trim::Piping => {
-            canvas.line(&Outline::line(&ring(2.4, sleeve.half * 0.66)), 0.8, Some(cloth.print.second), 0.9, None)
-        }
+        Trim::Piping => canvas.line(
+            &Outline::line(&ring(2.4, sleeve.half * 0.66)),
+            0.8,
+            Some(cloth.print.second),
+            0.9,
+            None,
+        ),
         _ => {}
     }
 }

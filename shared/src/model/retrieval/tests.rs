@@ -16,21 +16,94 @@ fn every_branch_is_a_switch() {
     };
     assert_eq!(off.init(&device).err(), Some(RetrievalConfigError::NoBranch));
     for (nothing, what) in [
-        (RetrievalConfig { ring: vec![2, 0], ..off.clone() }, "part counts"),
-        (RetrievalConfig { global: true, part_dim: 0, ..off.clone() }, "`part_dim`"),
-        (RetrievalConfig { global: true, last_stride: 0, ..off.clone() }, "`last_stride`"),
+        (
+            RetrievalConfig {
+                ring: vec![2, 0],
+                ..off.clone()
+            },
+            "part counts",
+        ),
+        (
+            RetrievalConfig {
+                global: true,
+                part_dim: 0,
+                ..off.clone()
+            },
+            "`part_dim`",
+        ),
+        (
+            RetrievalConfig {
+                global: true,
+                last_stride: 0,
+                ..off.clone()
+            },
+            "`last_stride`",
+        ),
     ] {
         assert_eq!(nothing.init(&device).err(), Some(RetrievalConfigError::Zero(what)));
     }
     let cases = [
-        (RetrievalConfig { global: true, ..off.clone() }, 1, 1),
-        (RetrievalConfig { horizontal: vec![2, 3], ..off.clone() }, 5, 1),
-        (RetrievalConfig { vertical: vec![2], global: true, ..off.clone() }, 3, 2),
-        (RetrievalConfig { part_dim: 8, ..RetrievalConfig::published("resnet10_w16") }, 16, 4),
-        (RetrievalConfig { part_dim: 8, shared_last_stage: true, ..RetrievalConfig::published("resnet10_w16") }, 16, 1),
-        (RetrievalConfig { ring: vec![2], pooling: Pooling::Gem, neck: true, ..off.clone() }, 2, 1),
+        (
+            RetrievalConfig {
+                global: true,
+                ..off.clone()
+            },
+            1,
+            1,
+        ),
+        (
+            RetrievalConfig {
+                horizontal: vec![2, 3],
+                ..off.clone()
+            },
+            5,
+            1,
+        ),
+        (
+            RetrievalConfig {
+                vertical: vec![2],
+                global: true,
+                ..off.clone()
+            },
+            3,
+            2,
+        ),
+        (
+            RetrievalConfig {
+                part_dim: 8,
+                ..RetrievalConfig::published("resnet10_w16")
+            },
+            16,
+            4,
+        ),
+        (
+            RetrievalConfig {
+                part_dim: 8,
+                shared_last_stage: true,
+                ..RetrievalConfig::published("resnet10_w16")
+            },
+            16,
+            1,
+        ),
+        (
+            RetrievalConfig {
+                ring: vec![2],
+                pooling: Pooling::Gem,
+                neck: true,
+                ..off.clone()
+            },
+            2,
+            1,
+        ),
         #[cfg(feature = "backbones")]
-        (RetrievalConfig { part_dim: 8, ..RetrievalConfig::published("densenet37_w16") }, 16, 4),
+        (
+            RetrievalConfig {
+                part_dim: 8,
+                ..RetrievalConfig::published("densenet37_w16")
+            },
+            16,
+            4,
+        ),
         #[cfg(feature = "backbones")]
         (
             RetrievalConfig {
@@ -62,7 +135,11 @@ fn a_neck_hides_the_norm_from_losses_that_compare() {
     let device = Device::flex();
     let x = Tensor::<4>::random([2, 3, 32, 32], Distribution::Normal(0.0, 1.0), &device);
     for neck in [false, true] {
-        let config = RetrievalConfig { neck, part_dim: 4, ..RetrievalConfig::published("resnet10_w16") };
+        let config = RetrievalConfig {
+            neck,
+            part_dim: 4,
+            ..RetrievalConfig::published("resnet10_w16")
+        };
         let mut net = config.init(&device).expect("valid");
         for part in &mut net.parts {
             let norm = part.bn.as_mut().expect("not folded");
@@ -73,7 +150,9 @@ fn a_neck_hides_the_norm_from_losses_that_compare() {
         let factor = if neck { 2.0 / (1.0 + 1e-5f64).sqrt() } else { 1.0 };
         for (compared, embedding) in compared.into_iter().zip(embedding) {
             let expected = (compared * factor).into_data();
-            embedding.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-3));
+            embedding
+                .into_data()
+                .assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-3));
         }
     }
 }
@@ -110,19 +189,36 @@ fn published_backbones_carry_the_network() {
 #[test]
 fn joined_networks_weigh_each_others_cosines() {
     let device = Device::flex();
-    let own = RetrievalConfig { part_dim: 4, ring: vec![], ..RetrievalConfig::published("resnet10_w16") };
-    let other = RetrievalConfig { part_dim: 8, share: 3, ..RetrievalConfig::published("densenet37_w16") };
-    let joined = RetrievalConfig { joined: vec![other.clone()], ..own.clone() };
+    let own = RetrievalConfig {
+        part_dim: 4,
+        ring: vec![],
+        ..RetrievalConfig::published("resnet10_w16")
+    };
+    let other = RetrievalConfig {
+        part_dim: 8,
+        share: 3,
+        ..RetrievalConfig::published("densenet37_w16")
+    };
+    let joined = RetrievalConfig {
+        joined: vec![other.clone()],
+        ..own.clone()
+    };
     assert_eq!(joined.embedding_dim(), own.embedding_dim() + other.embedding_dim());
     let (own, other) = (own.init(&device).expect("valid"), other.init(&device).expect("valid"));
     let joined = own.clone().joined_with(1, vec![(other.clone(), 3)]);
     let x = Tensor::<4>::random([2, 3, 64, 48], Distribution::Normal(0.0, 1.0), &device);
     let cosine = |net: &RetrievalNet| -> f32 {
         let embedding = net.forward(x.clone());
-        (embedding.clone().narrow(0, 0, 1) * embedding.narrow(0, 1, 1)).sum().into_scalar()
+        (embedding.clone().narrow(0, 0, 1) * embedding.narrow(0, 1, 1))
+            .sum()
+            .into_scalar()
     };
     let expected = 0.25 * cosine(&own) + 0.75 * cosine(&other);
-    assert!((cosine(&joined) - expected).abs() < 1e-5, "{} is not {expected}", cosine(&joined));
+    assert!(
+        (cosine(&joined) - expected).abs() < 1e-5,
+        "{} is not {expected}",
+        cosine(&joined)
+    );
     assert!((cosine(&joined.fold_batch_norm()) - expected).abs() < 1e-4);
 }
 

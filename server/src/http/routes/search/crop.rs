@@ -12,7 +12,10 @@ pub(super) fn read(text: &str) -> Result<Crop, ApiError> {
         return Ok(Crop::Auto);
     }
     if !text.starts_with('{') {
-        return Err(ApiError::field("crop", "send the word auto, or an object with the keys x, y, width, height"));
+        return Err(ApiError::field(
+            "crop",
+            "send the word auto, or an object with the keys x, y, width, height",
+        ));
     }
     let mut json = Json::new(text.as_bytes());
     let mut sides = [None; 4];
@@ -22,12 +25,19 @@ pub(super) fn read(text: &str) -> Result<Crop, ApiError> {
         let value = match json.value(&name)? {
             Value::Number(value) => value,
             other => {
-                return Err(ApiError::field(name, format!("it is {}; send a whole number of pixels", other.kind())));
+                return Err(ApiError::field(
+                    name,
+                    format!("it is {}; send a whole number of pixels", other.kind()),
+                ));
             }
         };
         // The largest numbers lie outside of every picture.
         if value.fract() != 0.0 || !(0.0..=f64::from(u32::MAX)).contains(&value) {
-            let why = format!("{} is not a whole number of pixels from 0 to {}", shown(value), u32::MAX);
+            let why = format!(
+                "{} is not a whole number of pixels from 0 to {}",
+                shown(value),
+                u32::MAX
+            );
             return Err(ApiError::field(name, why));
         }
         if let Some(at) = KEYS.iter().position(|known| *known == key) {
@@ -39,9 +49,16 @@ pub(super) fn read(text: &str) -> Result<Crop, ApiError> {
     match sides {
         [Some(x), Some(y), Some(width), Some(height)] => Ok(Crop::Box(CropBox { x, y, width, height })),
         _ => {
-            let missing: Vec<&str> =
-                KEYS.iter().zip(sides).filter(|(_, side)| side.is_none()).map(|(key, _)| *key).collect();
-            Err(ApiError::field("crop", format!("the keys {} are missing", missing.join(", "))))
+            let missing: Vec<&str> = KEYS
+                .iter()
+                .zip(sides)
+                .filter(|(_, side)| side.is_none())
+                .map(|(key, _)| *key)
+                .collect();
+            Err(ApiError::field(
+                "crop",
+                format!("the keys {} are missing", missing.join(", ")),
+            ))
         }
     }
 }
@@ -52,12 +69,20 @@ mod tests {
 
     #[test]
     fn boxes_are_read_or_refused_by_their_key() {
-        let given = Crop::Box(CropBox { x: 100, y: 0, width: 50, height: 1 });
+        let given = Crop::Box(CropBox {
+            x: 100,
+            y: 0,
+            width: 50,
+            height: 1,
+        });
         for (text, expected) in [
             ("auto", Ok(Crop::Auto)),
             (r#"{"x":100,"y":0,"width":50,"height":1}"#, Ok(given)),
             (r#"{"height":1.0,"x":1e2,"y":-0.0,"width":5e1}"#, Ok(given)),
-            (r#"{"x":10.4,"y":0,"width":5,"height":1}"#, Err("`crop.x`: 10.4 is not a whole number")),
+            (
+                r#"{"x":10.4,"y":0,"width":5,"height":1}"#,
+                Err("`crop.x`: 10.4 is not a whole number"),
+            ),
             (r#"{"x":1e300,"y":0,"width":5,"height":1}"#, Err("`crop.x`: 1e300 is")),
             (r#"{"x":1e300,"y":0,"width":5,"height":1}"#, Err("`crop.x`: 1e300 is")),
             (r#"{"x":-1,"y":0,"width":5,"height":1}"#, Err("`crop.x`: -1")),
@@ -65,8 +90,14 @@ mod tests {
             (r#"{"x":NaN,"y":0,"width":5,"height":1}"#, Err("`crop.x`: `NaN`")),
             (r#"{"x":00,"y":0,"width":5,"height":1}"#, Err("`crop.x`: `00`")),
             (r#"{"x":0,"y":0,"width":4294967296,"height":1}"#, Err("`crop.width`")),
-            (r#"{"x":"10","y":0,"width":5,"height":1}"#, Err("`crop.x`: it is a text")),
-            (r#"{"x":0,"y":0,"width":5,"height":[1]}"#, Err("`crop.height`: it is a list")),
+            (
+                r#"{"x":"10","y":0,"width":5,"height":1}"#,
+                Err("`crop.x`: it is a text"),
+            ),
+            (
+                r#"{"x":0,"y":0,"width":5,"height":[1]}"#,
+                Err("`crop.height`: it is a list"),
+            ),
             (r#"{"x":0,"y":0,"w":5,"h":1}"#, Err("no key `w`")),
             (r#"{"x":0,"x":1,"y":0,"width":5,"height":1}"#, Err("`x` comes twice")),
             (r#"{"x":0,"y":0}"#, Err("width, height are missing")),

@@ -16,7 +16,10 @@ static PARSERS: Semaphore = Semaphore::const_new(4);
 
 /// Reads the body off the async threads, since the largest take milliseconds.
 pub(super) async fn read(bytes: Bytes) -> Result<SearchRequest, ApiError> {
-    let permit = PARSERS.acquire().await.map_err(|closed| ApiError::Internal(closed.into()))?;
+    let permit = PARSERS
+        .acquire()
+        .await
+        .map_err(|closed| ApiError::Internal(closed.into()))?;
     let parsed = tokio::task::spawn_blocking(move || {
         let _permit = permit;
         parse(&bytes)
@@ -43,7 +46,11 @@ fn parse(bytes: &[u8]) -> Result<SearchRequest, ApiError> {
         Ok(())
     })?;
     json.end("body")?;
-    Ok(SearchRequest { embedding: embedding.ok_or(ApiError::MissingField("embedding"))?, category, limit: most })
+    Ok(SearchRequest {
+        embedding: embedding.ok_or(ApiError::MissingField("embedding"))?,
+        category,
+        limit: most,
+    })
 }
 
 fn read_embedding(json: &mut Json<'_>) -> Result<EmbeddingInput, ApiError> {
@@ -95,13 +102,33 @@ mod tests {
             ("{".into(), InvalidField, "line 1, column 2"),
             ("{}".into(), MissingField, "`embedding`"),
             (r#"{"embedding":{}}"#.into(), MissingField, "`embedding.model_id`"),
-            (r#"{"embedding":{"model_id":"m"}}"#.into(), MissingField, "`embedding.values`"),
+            (
+                r#"{"embedding":{"model_id":"m"}}"#.into(),
+                MissingField,
+                "`embedding.values`",
+            ),
             (r#"{"embedding":[1]}"#.into(), InvalidField, "`embedding`: it is a list"),
-            (r#"{"embedding":{"model_id":7}}"#.into(), InvalidField, "`embedding.model_id`: it is a number"),
-            (r#"{"embedding":{"colour":7}}"#.into(), InvalidField, "`embedding`: it has no key `colour`"),
+            (
+                r#"{"embedding":{"model_id":7}}"#.into(),
+                InvalidField,
+                "`embedding.model_id`: it is a number",
+            ),
+            (
+                r#"{"embedding":{"colour":7}}"#.into(),
+                InvalidField,
+                "`embedding`: it has no key `colour`",
+            ),
             (with("[1]").replace("limit", "limits"), InvalidField, "no key `limits`"),
-            (with("[1]").replace(":3}", ":3,\"limit\":4}"), InvalidField, "`limit` comes twice"),
-            (with("[1]").replace(":3}", ":3,\"category\":[]}"), InvalidField, "`category`: it is a list"),
+            (
+                with("[1]").replace(":3}", ":3,\"limit\":4}"),
+                InvalidField,
+                "`limit` comes twice",
+            ),
+            (
+                with("[1]").replace(":3}", ":3,\"category\":[]}"),
+                InvalidField,
+                "`category`: it is a list",
+            ),
             (with("[1]") + "x", InvalidField, "follows"),
             (limit("10.5"), InvalidField, "`limit`: 10.5 is not a whole number"),
             (limit("\"10\""), InvalidField, "`limit`: it is a text"),
@@ -124,11 +151,18 @@ mod tests {
             assert!(text.contains(words), "{body_start}: '{text}' does not say '{words}'");
             assert!(!text.contains("expected") && text.len() < 300, "{text}");
         }
-        for (body, limit) in [(limit("10.0"), Some(10)), (limit("1e1"), Some(10)), (limit("null"), None)] {
+        for (body, limit) in [
+            (limit("10.0"), Some(10)),
+            (limit("1e1"), Some(10)),
+            (limit("null"), None),
+        ] {
             assert_eq!(parse(body.as_bytes()).expect("valid").limit, limit, "{body}");
         }
         let escaped = with("[1, 2.5, -3e-2]").replace("limit", "l\\u0069mit");
         let request = parse(escaped.as_bytes()).expect("valid");
-        assert_eq!((request.embedding.values, request.limit), (vec![1.0, 2.5, -0.03], Some(3)));
+        assert_eq!(
+            (request.embedding.values, request.limit),
+            (vec![1.0, 2.5, -0.03], Some(3))
+        );
     }
 }

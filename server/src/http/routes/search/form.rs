@@ -63,7 +63,10 @@ pub(super) async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiE
     }
     // The body is here, and was measured.
     DefaultBodyLimit::disable().apply(&mut request);
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
     if boundary(kind).is_none() {
         let why = "the boundary is missing from multipart/form-data; let your HTTP library write this header";
         return Err(ApiError::field("Content-Type", why));
@@ -99,12 +102,20 @@ pub(super) async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiE
             }
             _ => {
                 let short: String = name.chars().take(40).collect();
-                return Err(ApiError::field(short, "there is no such field; send image, crop, category or limit"));
+                return Err(ApiError::field(
+                    short,
+                    "there is no such field; send image, crop, category or limit",
+                ));
             }
         }
     }
     let image = image.ok_or(ApiError::MissingField("image"))?;
-    Ok(Form { image, crop: part.unwrap_or_default(), category, limit: most })
+    Ok(Form {
+        image,
+        crop: part.unwrap_or_default(),
+        category,
+        limit: most,
+    })
 }
 
 fn once<T>(slot: &mut Option<T>, name: &str, value: T) -> Result<(), ApiError> {
@@ -121,7 +132,9 @@ async fn text(field: Field<'_>) -> Result<Option<String>, ApiError> {
     if bytes.len() > MAX_TEXT {
         return Err(ApiError::field(name, format!("it is longer than {MAX_TEXT} bytes")));
     }
-    let text = str::from_utf8(&bytes).map_err(|_| ApiError::field(name, "it is no UTF-8 text"))?.trim();
+    let text = str::from_utf8(&bytes)
+        .map_err(|_| ApiError::field(name, "it is no UTF-8 text"))?
+        .trim();
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 

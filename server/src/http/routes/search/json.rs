@@ -40,7 +40,10 @@ pub(super) struct Json<'a> {
 
 impl<'a> Json<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes: bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes), at: 0 }
+        Self {
+            bytes: bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes),
+            at: 0,
+        }
     }
 
     /// Reads an object, `name` for errors, whose keys are among `keys` and come at most once; `read` takes each value.
@@ -53,7 +56,10 @@ impl<'a> Json<'a> {
         let expected = || format!("an object with the keys {}", keys.join(", "));
         if self.peek() != Some(b'{') {
             let found = self.value(name)?;
-            return Err(ApiError::field(name, format!("it is {}; send {}", found.kind(), expected())));
+            return Err(ApiError::field(
+                name,
+                format!("it is {}; send {}", found.kind(), expected()),
+            ));
         }
         self.at += 1;
         let mut seen = Vec::new();
@@ -66,7 +72,10 @@ impl<'a> Json<'a> {
             }
             let key = self.string(name)?;
             let Some(key) = keys.iter().find(|known| **known == key) else {
-                return Err(ApiError::field(name, format!("it has no key `{}`; send {}", short(&key), expected())));
+                return Err(ApiError::field(
+                    name,
+                    format!("it has no key `{}`; send {}", short(&key), expected()),
+                ));
             };
             if seen.contains(key) {
                 return Err(ApiError::field(name, format!("the key `{key}` comes twice")));
@@ -105,7 +114,9 @@ impl<'a> Json<'a> {
                 return Err(refused(format!("has more than {most} numbers")));
             }
             let at = values.len();
-            let Some(first) = self.peek() else { return Err(self.no_json(name, "the list breaks off")) };
+            let Some(first) = self.peek() else {
+                return Err(self.no_json(name, "the list breaks off"));
+            };
             let value = match first {
                 b'N' | b'I' | b'-' | b'+' | b'.' | b'0'..=b'9' => {
                     let word = self.word();
@@ -125,9 +136,10 @@ impl<'a> Json<'a> {
                 return Ok(values);
             }
             if !self.take(b',') {
-                return Err(
-                    self.no_json(name, &format!("a comma or the end of the list is missing behind number {at}"))
-                );
+                return Err(self.no_json(
+                    name,
+                    &format!("a comma or the end of the list is missing behind number {at}"),
+                ));
             }
         }
     }
@@ -191,7 +203,10 @@ impl<'a> Json<'a> {
     /// The bytes up to the next mark of punctuation or blank.
     fn word(&mut self) -> &'a [u8] {
         let rest = &self.bytes[self.at..];
-        let length = rest.iter().position(|byte| b",:{}[]\" \t\r\n".contains(byte)).unwrap_or(rest.len());
+        let length = rest
+            .iter()
+            .position(|byte| b",:{}[]\" \t\r\n".contains(byte))
+            .unwrap_or(rest.len());
         self.at += length;
         &rest[..length]
     }
@@ -213,7 +228,10 @@ impl<'a> Json<'a> {
         let before = &self.bytes[..self.at.min(self.bytes.len())];
         let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
         let column = 1 + before.iter().rev().take_while(|&&byte| byte != b'\n').count();
-        ApiError::field(name, format!("it is not valid JSON: {why} (line {line}, column {column})"))
+        ApiError::field(
+            name,
+            format!("it is not valid JSON: {why} (line {line}, column {column})"),
+        )
     }
 }
 
@@ -223,7 +241,11 @@ fn number(word: &[u8]) -> Option<f64> {
 
 /// A number as it is named in errors: large ones with an exponent.
 pub(super) fn shown(value: f64) -> String {
-    if value.abs() < 1e15 { value.to_string() } else { format!("{value:e}") }
+    if value.abs() < 1e15 {
+        value.to_string()
+    } else {
+        format!("{value:e}")
+    }
 }
 
 fn quoted(word: &[u8]) -> String {
