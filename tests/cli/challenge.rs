@@ -199,7 +199,7 @@ fn the_champions_recipe_goes_from_labels_to_a_submission() {
         ],
     )
     .expect("imports");
-    let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/recipes/champion-style.toml");
+    let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/recipes/train/champion-style.toml");
     let recipe = recipe.to_string_lossy();
     let train = |more: &[String]| {
         let small = [

@@ -159,7 +159,7 @@ fn the_champions_recipe_trains_sixteen_parts() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let data = dir.path().join("shop");
     shop(&data)?;
-    let champion = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/recipes/champion-retrieval.toml");
+    let champion = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/recipes/train/champion-retrieval.toml");
     let small = [
         "epochs=3",
         "average.from=2",

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AblationRecipe {
-    /// The training's recipe, beside this file.
+    /// Path of the training recipe, relative to this file.
     pub recipe: PathBuf,
     /// Trainings of each variant, with the recipe's seed and those after it.
     #[serde(default = "default_seeds")]
