@@ -5,7 +5,7 @@ use server::cli::{Cli, run};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    server::device::prefer_cpu_as_default();
+    device::prefer_cpu_as_default();
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -10,6 +10,14 @@ pub fn sigmoid(logit: f32) -> f32 {
     1.0 / (1.0 + (-logit).exp())
 }
 
+/// A threshold that no probability reaches.
+pub const NEVER: f32 = 1.0;
+
+/// True if a classifier is confident of a label with this probability: the threshold can be reached, and is.
+pub fn is_confident(prob: f32, threshold: f32) -> bool {
+    threshold < NEVER && prob >= threshold
+}
+
 /// One label of a picture with its probability and the threshold it was held against.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tag {

@@ -3,15 +3,15 @@
 use std::fs;
 
 use burn::tensor::Device;
+use dataset::bundle;
 use serde_json::{Value, json};
-use server::bundle_io;
 use shared::bundle::{ChosenOn, Manifest, ScoreFloor};
 
 use super::harness::{Service, json as body, png, shop};
 
 /// A copy of the shop's bundle `from` as the folder `to`, which states the floor `score` for galleries of `gallery`.
 fn with_floor(from: &str, to: &str, score: f32, gallery: &str) {
-    let (manifest, weights) = bundle_io::read(&shop().path(from)).expect("a bundle");
+    let (manifest, weights) = bundle::read(&shop().path(from)).expect("a bundle");
     let chosen_on = ChosenOn {
         command: "selvedge calibrate".to_owned(),
         data: "shop".to_owned(),
@@ -40,13 +40,13 @@ fn with_floor(from: &str, to: &str, score: f32, gallery: &str) {
         "a manifest's floor does not change the model"
     );
     let _ = fs::remove_dir_all(shop().path(to));
-    bundle_io::write(&shop().path(to), &stated, &weights, &Device::flex()).expect("writes");
+    bundle::write(&shop().path(to), &stated, &weights, &Device::flex()).expect("writes");
 }
 
 #[test]
 fn an_answer_carries_the_floor_of_what_embedded_the_query() {
-    let (large, _) = bundle_io::read(&shop().path("retrieval")).expect("a bundle");
-    let (encoder, _) = bundle_io::read(&shop().path("query")).expect("a bundle");
+    let (large, _) = bundle::read(&shop().path("retrieval")).expect("a bundle");
+    let (encoder, _) = bundle::read(&shop().path("query")).expect("a bundle");
     with_floor("retrieval", "retrieval-floor", 0.75, &large.model_id());
     with_floor("query", "query-floor", 0.25, &large.model_id());
     with_floor("query", "query-floor-elsewhere", 0.25, "other@0123456789ab");

@@ -4,9 +4,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
-use server::catalog::storage::Storage;
-use server::catalog::{IndexOptions, index};
-use server::data::MaxErrors;
+use dataset::MaxErrors;
+use search::storage::Storage;
+use service::catalog::{IndexOptions, index};
 use tests::fixture;
 
 use super::harness::{Service, json, shop};

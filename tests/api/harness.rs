@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use clap::ValueEnum;
+use dataset::MaxErrors;
 use reqwest::blocking::{Client, RequestBuilder, Response, multipart};
+use search::rerank::Rerank;
+use search::storage::Storage;
 use serde_json::Value;
-use server::catalog::rerank::Rerank;
-use server::catalog::storage::Storage;
-use server::catalog::{IndexOptions, index};
-use server::data::MaxErrors;
-use server::embed::{EmbedFn, QueueOptions, RetrievalModel};
-use server::http::{Limits, ServeConfig, serve, serve_with};
+use service::catalog::{IndexOptions, index};
+use service::embed::{EmbedFn, QueueOptions, RetrievalModel};
+use service::http::{Limits, ServeConfig, serve, serve_with};
 use shared::taxonomy::Category;
 use tests::fixture;
 use tests::process::{Process, instructions};
@@ -153,7 +153,7 @@ fn service_process() {
     let count = |name: &str, usual: usize| number(name).map_or(usual, |number| number as usize);
     let time = |name: &str, usual: Duration| number(name).map_or(usual, Duration::from_millis);
     if instructions["log"].as_bool().unwrap_or(false) {
-        server::telemetry::init(server::telemetry::LogFormat::Json, "info").expect("logs");
+        service::telemetry::init(service::telemetry::LogFormat::Json, "info").expect("logs");
     }
     let config = ServeConfig {
         queue: QueueOptions {

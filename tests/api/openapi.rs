@@ -4,7 +4,7 @@ use super::harness::{Service, json};
 
 #[test]
 fn document() {
-    let document = serde_json::to_value(server::http::openapi()).expect("serialises");
+    let document = serde_json::to_value(service::http::openapi()).expect("serialises");
     assert_eq!(json(Service::shared().get("/api/v1/openapi.json")), document);
     insta::assert_json_snapshot!(document);
 }

@@ -173,7 +173,7 @@ fn browsers_get_the_bundles() {
             );
         }
         let read = shared::bundle::Manifest::from_json(manifest.to_string().as_bytes()).expect("a manifest");
-        let whole = server::bundle_io::read(&shop().path(folder)).expect("a bundle").0;
+        let whole = dataset::bundle::read(&shop().path(folder)).expect("a bundle").0;
         assert_eq!((read.model_id(), read.licence), (whole.model_id(), whole.licence));
         assert_ne!(read.training, whole.training, "the bundle itself has it");
         let sha256 = manifest["weights"]["sha256"].as_str().expect("a checksum");

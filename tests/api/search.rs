@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use dataset::Photo;
 use serde_json::Value;
-use server::data::Photo;
-use server::embed::RetrievalModel;
-use server::http::App;
+use service::embed::RetrievalModel;
+use service::http::App;
 use shared::api::SearchResponse;
 use shared::bundle::{load_query, load_retrieval};
 use shared::embedding::Embedding;
@@ -218,7 +218,7 @@ fn an_embedding_finds_what_its_photo_finds() {
 #[test]
 fn a_query_encoders_embedding_is_searched_with_in_the_catalogues_space() {
     let service = Service::shared();
-    let read = |folder: &str| server::bundle_io::read(&shop().path(folder)).expect("a bundle");
+    let read = |folder: &str| dataset::bundle::read(&shop().path(folder)).expect("a bundle");
     let ((query, query_weights), (large, large_weights)) = (read("query"), read("retrieval"));
     let device = Device::flex();
     let photo = Photo::decode(&shop_photo(5, 1)).expect("decodes");

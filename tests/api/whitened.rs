@@ -7,13 +7,13 @@ use std::sync::OnceLock;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Parser;
-use server::bundle_io;
-use server::catalog::rerank::Rerank;
-use server::catalog::storage::{Storage, Stored};
+use dataset::Photo;
+use dataset::bundle;
+use search::rerank::Rerank;
+use search::storage::{Storage, Stored};
 use server::cli::{Cli, run};
-use server::data::Photo;
-use server::embed::RetrievalModel;
-use server::http::App;
+use service::embed::RetrievalModel;
+use service::http::App;
 use shared::api::SearchResponse;
 use shared::bundle::{Manifest, load_query, load_retrieval};
 
@@ -59,12 +59,12 @@ fn whitened() -> &'static Path {
 }
 
 fn manifest(folder: &str) -> Manifest {
-    bundle_io::read(&whitened().join(folder)).expect("a bundle").0
+    bundle::read(&whitened().join(folder)).expect("a bundle").0
 }
 
 /// What a bundle makes of a photo.
 fn embedded(folder: &str, photo: &[u8]) -> Vec<f32> {
-    let (manifest, weights) = bundle_io::read(&whitened().join(folder)).expect("a bundle");
+    let (manifest, weights) = bundle::read(&whitened().join(folder)).expect("a bundle");
     let device = Device::flex();
     let photo = Photo::decode(photo).expect("decodes");
     let input = manifest
@@ -141,7 +141,7 @@ fn a_whitened_gallery_of_bytes_is_served_as_it_is_evaluated() {
             }
             // An encoder that was distilled before the whitening.
             let values = embedded("query", &photo);
-            let (large, weights) = bundle_io::read(&whitened().join("white")).expect("a bundle");
+            let (large, weights) = bundle::read(&whitened().join("white")).expect("a bundle");
             let net = load_retrieval(&large, &weights, &Device::flex()).expect("loads");
             let unit = shared::embedding::Embedding::new(query.space(), values.clone()).expect("an embedding");
             let projected = net
@@ -179,7 +179,7 @@ fn what_does_not_belong_together_is_refused_by_name() {
 
     // The catalogue of the one, the bundle of the other.
     for (retrieval, catalog) in [("white", "catalog"), ("retrieval", "white-catalog")] {
-        let mixed = server::http::ServeConfig {
+        let mixed = service::http::ServeConfig {
             retrieval_dir: dir.join(retrieval),
             catalog_dir: dir.join(catalog),
             ..config(dir, None)
@@ -222,9 +222,7 @@ fn what_does_not_belong_together_is_refused_by_name() {
             Some(bytes) => fs::write(&file, bytes).expect("writes"),
             None => fs::remove_file(&file).expect("removes"),
         }
-        let read = bundle_io::read(&broken)
-            .map(|_| ())
-            .map_err(|error| format!("{error:#}"));
+        let read = bundle::read(&broken).map(|_| ()).map_err(|error| format!("{error:#}"));
         says(read.expect_err("damaged"), "projection.safetensors");
         let opened = RetrievalModel::open(&broken, &Device::flex())
             .map(|_| ())

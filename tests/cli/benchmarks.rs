@@ -1,7 +1,7 @@
 //! Retrieval datasets in their own files: small folders in their exact format, imported, searched and answered for.
 
 use super::selvedge;
-use server::data::Dataset;
+use dataset::Dataset;
 use shared::taxonomy::Category;
 use std::fs;
 use std::path::Path;
@@ -50,7 +50,7 @@ fn rows(dir: &Path, name: &str, out: &str) -> Vec<String> {
         .expect("a folder")
         .display()
         .to_string();
-    let of = |row: &server::data::Row| {
+    let of = |row: &dataset::Row| {
         let path = row.path.trim_start_matches(&root).trim_start_matches('/');
         let bounds = row
             .bounds

@@ -1,8 +1,8 @@
 //! The challenge's files: labels and images become a dataset, and what a bundle says of images a submission.
 
 use super::selvedge;
+use dataset::{Dataset, challenge};
 use flate2::read::GzDecoder;
-use server::data::{Dataset, challenge};
 use shared::taxonomy::STYLES;
 use std::fs;
 use std::io::Read;

@@ -2,9 +2,9 @@
 //! contradict themselves.
 
 use super::selvedge;
+use dataset::Dataset;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageEncoder, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
-use server::data::Dataset;
 use std::fs;
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! Recoloured photos: a dataset like their source's, with the person and the surroundings as they were.
 
 use super::selvedge;
-use server::data::{Dataset, Images};
+use dataset::{Dataset, Images};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::Device;
+use dataset::MaxErrors;
+use search::storage::Storage;
 use serde_json::Value;
-use server::catalog::storage::Storage;
-use server::catalog::{Catalog, CatalogError, IndexOptions, index};
-use server::data::MaxErrors;
+use service::catalog::{Catalog, CatalogError, IndexOptions, index};
 use tests::fixture;
 use tests::process::{Process, instructions};
 

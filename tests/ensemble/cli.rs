@@ -1,7 +1,8 @@
 //! The commands, run as processes.
 
 use assert_cmd::Command;
-use server::evaluate::table::{FOLDER, Table};
+use dataset::predictions::{FOLDER, Table};
+use evaluation::multilabel::Predictions;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -222,9 +223,7 @@ fn an_ensemble_predicts_and_is_reported_on() {
         );
         let table = Table::read(&dir.join("p.parquet")).expect("a table");
         assert_eq!(table.rows.len(), 180);
-        let val = table
-            .predictions(|row| &*row.part == "val")
-            .expect("the truth is known");
+        let val = Predictions::from_table(&table, |row| &*row.part == "val").expect("the truth is known");
         let mean_where = |on: bool| {
             let pairs = val.probs.iter().flatten().zip(val.truth.iter().flatten());
             let probs: Vec<f32> = pairs

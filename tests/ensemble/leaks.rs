@@ -1,8 +1,8 @@
 //! No label of a row may reach the booster that predicts it.
 
 use super::{fitted, options};
-use server::ensemble::{Origin, Zoo, ZooFile};
-use server::evaluate::table::{OOF, Table};
+use dataset::predictions::{OOF, Table};
+use ensemble::{Origin, Zoo, ZooFile};
 use tests::zoo::{Recipe, zoo};
 
 fn small() -> Recipe {
@@ -217,7 +217,6 @@ fn an_ensemble_refuses_rows_in_other_folds_than_it_was_fitted_to() {
     two.write(&path).expect("writes");
     let file = ZooFile::open(&path).expect("sound in itself");
     let origin = Origin::new(&file, &options(), &xgboost).expect("it has rows");
-    let error =
-        server::ensemble::folder::fit(&xgboost, &file.zoo, &origin, super::WHOLE, &|| ()).expect_err("two folds");
+    let error = ensemble::folder::fit(&xgboost, &file.zoo, &origin, super::WHOLE, &|| ()).expect_err("two folds");
     assert!(error.to_string().contains("three folds or more"), "{error}");
 }

@@ -3,9 +3,9 @@
 mod cli;
 mod leaks;
 
-use server::ensemble::filter::Dropped;
-use server::ensemble::{Ensemble, FilterOptions, FitOptions, Origin, Shard, XgBoost, Zoo, ZooFile, filter, folder};
-use server::evaluate::table::{OOF, Table};
+use dataset::predictions::{OOF, Table};
+use ensemble::filter::Dropped;
+use ensemble::{Ensemble, FilterOptions, FitOptions, Origin, Shard, XgBoost, Zoo, ZooFile, filter, folder};
 use tests::zoo::{Recipe, zoo};
 
 const FILTER: FilterOptions = FilterOptions {
@@ -119,7 +119,7 @@ fn stacking_is_reproducible_and_beats_the_best_model() {
         "rows in another order"
     );
 
-    let report = server::ensemble::report(&ensemble, &xgboost, &zoo).expect("reports");
+    let report = ensemble::report(&ensemble, &xgboost, &zoo).expect("reports");
     for part in [OOF, "val"] {
         let f2 = |method: &str| {
             let figures = report

@@ -4,11 +4,11 @@
 
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
-use server::device::{self, DeviceChoice};
-use server::train::loss::bce;
+use device::{self, DeviceChoice};
 use shared::model::{HeadConfig, RetrievalConfig, StyleConfig, StyleNet};
 use shared::weights::{Precision, Scope, load, save};
 use std::time::Instant;
+use training::loss::bce;
 
 /// The device to compare, or `None` with a line that says why nothing is compared.
 fn other_device() -> Option<Device> {

@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use server::catalog::rerank::Rerank;
-use server::catalog::storage::{Storage, Stored};
-use server::catalog::{Gallery, SearchOptions, Searcher};
+use search::rerank::Rerank;
+use search::storage::{Storage, Stored};
+use search::{Gallery, SearchOptions};
+use service::catalog::Searcher;
 use shared::embedding::Embedding;
 use shared::taxonomy::Category;
 

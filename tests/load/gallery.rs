@@ -8,9 +8,9 @@
 use anyhow::{Context, Result};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use server::catalog::rerank::Rerank;
-use server::catalog::storage::{Storage, Stored};
-use server::catalog::{Gallery, SearchOptions};
+use search::rerank::Rerank;
+use search::storage::{Storage, Stored};
+use search::{Gallery, SearchOptions};
 use shared::embedding::Embedding;
 use shared::taxonomy::Category;
 use std::time::Instant;

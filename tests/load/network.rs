@@ -12,12 +12,12 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use server::train::loss::cross_entropy;
 use shared::model::pooling::Pooling;
 use shared::model::{RetrievalConfig, RetrievalNet};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
+use training::loss::cross_entropy;
 
 const BATCH: usize = 64;
 const IDENTITIES: usize = 923;

@@ -6,8 +6,8 @@ use burn::module::Param;
 use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde_json::json;
-use server::train::embedding_loss::{EmbeddingLoss, Identified};
-use server::train::loss::{ClassifierLoss, bce, focal, soft_f2, weighted_bce};
+use training::embedding_loss::{EmbeddingLoss, Identified};
+use training::loss::{ClassifierLoss, bce, focal, soft_f2, weighted_bce};
 
 const ROWS: usize = 8;
 const LABELS: usize = 5;

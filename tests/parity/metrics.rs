@@ -1,16 +1,16 @@
 //! Metrics against scikit-learn and an independent reference.
 
 use crate::{golden, of};
+use evaluation::bootstrap::Interval;
+use evaluation::calibration::Calibration;
+use evaluation::classification::classify;
+use evaluation::gap::gap_report;
+use evaluation::lbfgsb::minimise;
+use evaluation::multilabel::{Counts, Predictions, macro_f2, micro_f2};
+use evaluation::retrieval::{mean_ap_at_10, rank_scores, recall_at};
+use evaluation::thresholds::ThresholdRule;
 use flate2::read::GzDecoder;
 use serde_json::Value;
-use server::evaluate::bootstrap::Interval;
-use server::evaluate::calibration::Calibration;
-use server::evaluate::classification::classify;
-use server::evaluate::gap::gap_report;
-use server::evaluate::lbfgsb::minimise;
-use server::evaluate::multilabel::{Counts, Predictions, macro_f2, micro_f2};
-use server::evaluate::retrieval::{mean_ap_at_10, rank_scores, recall_at};
-use server::evaluate::thresholds::ThresholdRule;
 use std::io::Read;
 
 fn close(actual: f64, expected: &Value, what: &str) {
@@ -214,7 +214,7 @@ fn constant_guesses_on_the_challenge_labels_are_worth_what_was_published() {
     let measured = classify(&predictions, &[0.5; 13], &train);
     eprintln!(
         "{} resamples of 10,000 images took {:?}",
-        server::evaluate::bootstrap::RESAMPLES,
+        evaluation::bootstrap::RESAMPLES,
         started.elapsed()
     );
     for (name, published) in [

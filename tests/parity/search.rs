@@ -1,11 +1,11 @@
 //! What comes after a retrieval network equals an independent NumPy reference, ties included (tests/golden/search.py).
 
 use burn::tensor::Device;
-use server::catalog::rerank::{Rerank, augment};
-use server::catalog::storage::{Storage, Stored};
-use server::evaluate::fusion::standardised_sum;
-use server::evaluate::retrieval::{Ranked, mean_ap_at_10, rank_scores_to, values};
-use server::evaluate::whitening::whitening;
+use evaluation::fusion::standardised_sum;
+use evaluation::retrieval::{Ranked, mean_ap_at_10, rank_scores_to, values};
+use search::rerank::{Rerank, augment};
+use search::storage::{Storage, Stored};
+use search::whitening::whitening;
 
 /// The generator's numbers, at unit length.
 fn vectors(n: usize, width: usize, seed: f64) -> Vec<Vec<f32>> {

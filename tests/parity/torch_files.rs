@@ -3,10 +3,10 @@
 use crate::{golden, of};
 use base64::Engine;
 use flate2::read::ZlibDecoder;
+use pretrained::to_safetensors;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde_json::Value;
-use server::pretrained::to_safetensors;
 use std::io::Read;
 
 fn bytes(case: &Value) -> Vec<u8> {

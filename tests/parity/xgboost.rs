@@ -1,8 +1,8 @@
 //! Boosters against the Python package of XGBoost.
 
 use crate::{golden, of};
+use ensemble::grid::Params;
 use serde::Deserialize;
-use server::ensemble::grid::Params;
 
 #[derive(Deserialize)]
 struct Case {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use server::ensemble::XgBoost;
+use ensemble::XgBoost;
 
 /// XGBoost, from SELVEDGE_XGBOOST or the usual places; a line on stderr where there is none.
 ///

@@ -1,8 +1,8 @@
 //! Made-up zoos: predictions of networks that never were, with known strengths.
 
+use dataset::predictions::{OOF, Row, Table};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use server::evaluate::table::{OOF, Row, Table};
 
 /// What to make.
 #[derive(Debug, Clone, Copy)]

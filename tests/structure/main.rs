@@ -1,10 +1,32 @@
-//! Directions between modules, read from the `use` lines: web → shared ← server, and within the server no way from
-//! models back to HTTP.
+//! Rules of the code's structure that the compiler does not keep.
+//!
+//! Cargo keeps the directions between packages. This test keeps the order that they are listed in, the circles of files
+//! within a package, and the words that some packages may not use.
 
+mod imports;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Files under a folder of the repository, and what none of them may mention.
+/// Packages from the ground up. A package may use those before it.
+const LAYERS: &[&str] = &[
+    "shared",
+    "device",
+    "render",
+    "dataset",
+    "search",
+    "pretrained",
+    "evaluation",
+    "ensemble",
+    "report",
+    "training",
+    "ablation",
+    "service",
+    "server",
+];
+
+/// Folders, and words that no code in them may use.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "shared/src",
@@ -17,76 +39,96 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "axum",
             "web_sys",
             "wasm_bindgen",
-            "server::",
         ],
     ),
-    ("web/src", &["server::", "axum", "tokio"]),
-    ("server/src", &["web::", "web_sys", "wasm_bindgen"]),
-    (
-        "server/src/train",
-        &["crate::http", "crate::catalog", "crate::embed", "axum"],
-    ),
-    ("server/src/evaluate", &["crate::http", "crate::train", "axum"]),
-    (
-        "server/src/ensemble",
-        &[
-            "crate::http",
-            "crate::train",
-            "crate::embed",
-            "crate::catalog",
-            "axum",
-            "burn",
-        ],
-    ),
-    (
-        "server/src/render",
-        &["crate::http", "crate::train", "crate::embed", "crate::catalog", "burn"],
-    ),
-    (
-        "server/src/data",
-        &["crate::http", "crate::train", "crate::embed", "crate::catalog", "axum"],
-    ),
-    ("server/src/catalog", &["crate::http", "crate::train", "axum"]),
-    (
-        "server/src/embed",
-        &["crate::http", "crate::train", "crate::catalog", "axum"],
-    ),
+    ("server/service/src/catalog", &["crate::http", "axum"]),
+    ("server/service/src/embed", &["crate::http", "crate::catalog", "axum"]),
+];
+
+/// Packages whose files still import each other in circles.
+const CIRCULAR: &[&str] = &[
+    "shared",
+    "dataset",
+    "evaluation",
+    "render",
+    "service",
+    "training",
+    "server",
 ];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).expect("a folder of the repository") {
-        let path = entry.expect("readable").path();
+/// Folder of a package.
+fn folder(package: &str) -> PathBuf {
+    match package {
+        "shared" | "server" | "web" | "tests" => root().join(package),
+        inner => root().join("server").join(inner),
+    }
+}
+
+/// Source files under a folder.
+fn sources(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display())) {
+        let path = entry.expect("the folder is readable").path();
         if path.is_dir() {
-            sources(&path, found);
+            found.extend(sources(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
         }
     }
+    found.sort();
+    found
 }
 
 #[test]
-fn modules_only_use_what_they_may() {
+fn packages_use_only_lower_packages() {
+    let mut wrong = Vec::new();
+    for (at, package) in LAYERS.iter().enumerate() {
+        let text = fs::read_to_string(folder(package).join("Cargo.toml")).expect("every package has a manifest");
+        let manifest: toml::Table = toml::from_str(&text).expect("the manifest is TOML");
+        let dependencies = manifest.get("dependencies").and_then(toml::Value::as_table);
+        let used: Vec<&str> = dependencies
+            .into_iter()
+            .flat_map(toml::Table::keys)
+            .map(String::as_str)
+            .filter(|name| LAYERS.contains(name))
+            .collect();
+        println!("{package}: {}", used.join(", "));
+        wrong.extend(
+            used.into_iter()
+                .filter(|name| !LAYERS[..at].contains(name))
+                .map(|name| format!("{package} -> {name}")),
+        );
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn files_of_a_package_do_not_import_each_other_in_circles() {
+    let mut circles = BTreeMap::new();
+    for package in LAYERS.iter().chain(&["web"]) {
+        let found = imports::circles(&folder(package).join("src"));
+        println!("{package}: {} circles", found.len());
+        if !found.is_empty() && !CIRCULAR.contains(package) {
+            circles.insert(*package, found);
+        }
+    }
+    assert!(circles.is_empty(), "{circles:#?}");
+}
+
+#[test]
+fn folders_do_not_use_forbidden_words() {
     let mut wrong = Vec::new();
     for (folder, forbidden) in FORBIDDEN {
-        let mut files = Vec::new();
-        sources(&root().join(folder), &mut files);
-        assert!(!files.is_empty(), "{folder} has no sources");
-        for file in files {
-            let text = fs::read_to_string(&file).expect("readable");
-            // What stands after the first test module may use anything.
-            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-            for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        for file in sources(&root().join(folder)) {
+            let text = fs::read_to_string(&file).expect("the file is readable");
+            for path in imports::paths(&text) {
                 for word in *forbidden {
-                    let used = line.trim_start().starts_with("use ") || line.contains("::");
-                    let named = line
-                        .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
-                        .any(|path| path == *word || path.starts_with(&format!("{}::", word.trim_end_matches("::"))));
-                    if used && named {
-                        wrong.push(format!("{}: {}", file.display(), line.trim()));
+                    if path == *word || path.starts_with(&format!("{word}::")) {
+                        wrong.push(format!("{}: {path}", file.display()));
                     }
                 }
             }
@@ -96,14 +138,13 @@ fn modules_only_use_what_they_may() {
 }
 
 #[test]
-fn only_device_rs_names_a_backend() {
-    let mut files = Vec::new();
-    sources(&root().join("server/src"), &mut files);
-    for file in files.iter().filter(|file| !file.ends_with("device.rs")) {
-        let text = fs::read_to_string(file).expect("readable");
-        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-        for word in ["Device::flex", "Device::cuda", "DeviceType::", "feature = \"cuda\""] {
-            assert!(!code.contains(word), "{} names {word}", file.display());
+fn only_the_device_package_names_a_backend() {
+    for package in LAYERS.iter().filter(|package| !["device", "shared"].contains(package)) {
+        for file in sources(&folder(package).join("src")) {
+            let text = imports::without_tests(&fs::read_to_string(&file).expect("the file is readable"));
+            for word in ["Device::flex", "Device::cuda", "DeviceType::", "feature = \"cuda\""] {
+                assert!(!text.contains(word), "{} names {word}", file.display());
+            }
         }
     }
 }

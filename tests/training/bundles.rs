@@ -46,7 +46,7 @@ pub(crate) fn changed(file: &[u8], dtype: Dtype, change: impl Fn(&str, &mut Vec<
 /// A style bundle of the fixture, in memory.
 fn style(dir: &Path) -> Result<(Manifest, Vec<u8>)> {
     fixture::write_style_bundle(dir)?;
-    let (manifest, weights) = bundle_io::read(dir)?;
+    let (manifest, weights) = bundle::read(dir)?;
     Ok((manifest, weights.network))
 }
 
@@ -104,12 +104,12 @@ fn only_a_network_that_answers_becomes_a_bundle() -> Result<()> {
             ..manifest.clone()
         };
         let out = dir.path().join("out");
-        let written = bundle_io::write(&out, &manifest, &Weights::from(bytes), &device);
+        let written = bundle::write(&out, &manifest, &Weights::from(bytes), &device);
         match said {
             None => {
                 written?;
                 assert_eq!(listed(&out)?, ["bundle.json", "weights.safetensors"]);
-                assert_eq!(bundle_io::read(&out)?.0, manifest);
+                assert_eq!(bundle::read(&out)?.0, manifest);
                 fs::remove_dir_all(&out)?;
             }
             Some(said) => {
@@ -130,7 +130,7 @@ fn only_a_network_that_answers_becomes_a_bundle() -> Result<()> {
     let mine = dir.path().join("mine");
     fs::create_dir(&mine)?;
     fs::write(mine.join("notes.txt"), "mine")?;
-    assert!(bundle_io::write(&mine, &manifest, &Weights::from(bytes), &device).is_err());
+    assert!(bundle::write(&mine, &manifest, &Weights::from(bytes), &device).is_err());
     assert_eq!(listed(&mine)?, ["notes.txt"]);
     Ok(())
 }
@@ -225,14 +225,14 @@ fn a_manifest_that_no_picture_fits_is_refused_by_its_key() -> Result<()> {
             .unwrap_or_else(|| panic!("{pointer} is not there: {good}"));
         *place = serde_json::from_str(value)?;
         fs::write(&path, json.to_string())?;
-        let error = format!("{:#}", bundle_io::read(dir.path()).expect_err(said));
+        let error = format!("{:#}", bundle::read(dir.path()).expect_err(said));
         assert!(error.contains(said), "{pointer} = {value}: {error}");
     }
     fs::write(
         &path,
         "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
     )?;
-    let error = format!("{:#}", bundle_io::read(dir.path()).expect_err("a pointer"));
+    let error = format!("{:#}", bundle::read(dir.path()).expect_err("a pointer"));
     assert!(
         error.contains("Git LFS pointer") && error.contains("git lfs pull"),
         "{error}"

@@ -4,13 +4,13 @@
 use super::{STYLE, alone, lines, order, recipe, shop};
 use anyhow::Result;
 use burn::tensor::Device;
-use server::bundle_io;
-use server::data::Dataset;
-use server::embed::Categoriser;
-use server::evaluate::run::evaluate;
-use server::train::Start;
-use server::train::export::train;
+use dataset::Dataset;
+use dataset::bundle;
+use dataset::run::Start;
+use evaluation::run::evaluate;
+use service::embed::Categoriser;
 use shared::taxonomy::Category;
+use training::export::train;
 
 #[test]
 fn categories_are_learnt_and_believed_only_where_sure() -> Result<()> {
@@ -32,7 +32,7 @@ fn categories_are_learnt_and_believed_only_where_sure() -> Result<()> {
             "the accuracy chooses the epoch"
         );
     }
-    let (manifest, weights) = bundle_io::read(&bundle)?;
+    let (manifest, weights) = bundle::read(&bundle)?;
     assert!(Category::are(&manifest.labels));
     let report = evaluate(&manifest, &weights, Dataset::open(&data)?, "val", &device)?;
     let figure = |name: &str| report.figures[name].value;
@@ -52,7 +52,7 @@ fn categories_are_learnt_and_believed_only_where_sure() -> Result<()> {
     let rows = dataset.split("val", |_| true, "")?;
     for row in &rows {
         let row = &dataset.rows[*row];
-        let photo = server::data::Photo::read(&data.join(&row.path))?;
+        let photo = dataset::Photo::read(&data.join(&row.path))?;
         if let Some(category) = categoriser.category(categoriser.input().to_chw(photo.pixels()?, None)?) {
             sure += 1;
             right += usize::from(category == row.category());

@@ -4,12 +4,12 @@
 use super::{RETRIEVAL, alone, lines, order, recipe, shop};
 use anyhow::Result;
 use burn::tensor::Device;
+use dataset::bundle;
+use dataset::run::{BUNDLE, Start};
 use safetensors::SafeTensors;
-use server::bundle_io;
-use server::train::Start;
-use server::train::export::{BUNDLE, train};
 use std::fs;
 use std::path::Path;
+use training::export::train;
 
 /// Small and short: whether it learns at all.
 const SHORT: [&str; 6] = [
@@ -72,7 +72,7 @@ fn every_loss_and_every_key_of_the_network_learns() -> Result<()> {
             .collect();
         assert!(losses[2] < 0.97 * losses[0], "{case:?}: {losses:?}");
 
-        let (manifest, weights) = bundle_io::read(&bundle)?;
+        let (manifest, weights) = bundle::read(&bundle)?;
         shared::bundle::load_retrieval(&manifest, &weights, &Device::flex())?;
         let best = fs::read(run.join("best.safetensors"))?;
         let best = SafeTensors::deserialize(&best)?;
@@ -180,7 +180,7 @@ fn the_champions_recipe_trains_sixteen_parts() -> Result<()> {
         .map(|line| line["train_loss"].as_f64().expect("a number"))
         .collect();
     assert!(losses[2] < losses[0], "{losses:?}");
-    assert_eq!(bundle_io::read(&bundle)?.0.embedding_dim, 16 * 8);
+    assert_eq!(bundle::read(&bundle)?.0.embedding_dim, 16 * 8);
     let best = fs::read(run.join("best.safetensors"))?;
     let best = SafeTensors::deserialize(&best)?;
     assert!(

@@ -12,22 +12,23 @@ mod whitened;
 
 use anyhow::Result;
 use burn::tensor::{Device, Distribution, Tensor, Tolerance};
-use server::bundle_io;
-use server::data::Dataset;
-use server::evaluate::asymmetric::asymmetric;
-use server::evaluate::run::{Options, evaluate, evaluate_with};
-use server::evaluate::table::Table;
-use server::evaluate::thresholds::ThresholdRule;
-use server::evaluate::views::Views;
-use server::render::{RenderOptions, StyleMix, render_dataset};
-use server::report::record::Record;
-use server::train::export::{BUNDLE, Order, train};
-use server::train::{Recipe, Start};
+use dataset::Dataset;
+use dataset::bundle;
+use dataset::run::{BUNDLE, Invocation, Start};
+use evaluation::asymmetric::asymmetric;
+use evaluation::multilabel::Predictions;
+use evaluation::run::{Options, evaluate, evaluate_with};
+use evaluation::thresholds::ThresholdRule;
+use evaluation::views::Views;
+use render::{RenderOptions, StyleMix, render_dataset};
+use report::record::Record;
 use shared::bundle::Manifest;
 use shared::weights::{Scope, load};
 use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use training::Recipe;
+use training::export::{Order, train};
 
 const STYLE: &str = r#"
 name = "tiny-style"
@@ -116,7 +117,7 @@ fn order(out: &Path, start: Start) -> Order {
         start,
         teachers: Vec::new(),
         init: None,
-        command: "a test".to_owned(),
+        invocation: Invocation::default(),
     }
 }
 
@@ -142,7 +143,7 @@ fn style_learns_and_its_student_too() -> Result<()> {
         .map(|line| line["train_loss"].as_f64().expect("a number"))
         .collect();
     assert!(losses.len() == 4 && losses[3] < 0.95 * losses[0], "{losses:?}");
-    let (manifest, weights) = bundle_io::read(&bundle)?;
+    let (manifest, weights) = bundle::read(&bundle)?;
     let report = evaluate(&manifest, &weights, Dataset::open(&data)?, "val", &device)?;
     let guess = report.guesses["macro_f2_13 all positive"];
     assert!(report.figures["macro_f2_13"].value > guess, "{report}");
@@ -181,14 +182,14 @@ fn folds_are_predicted_out_of_fold_and_their_thresholds_measured_elsewhere() -> 
             &format!("data.fold={fold}"),
             "evaluate.views=flip",
         ];
-        bundles.push(bundle_io::read(&train(
+        bundles.push(bundle::read(&train(
             &recipe(STYLE, &data, &settings)?,
             &order(&run, Start::New),
             &device,
         )?)?);
         tables.push(Record::read(&run).best_predictions()?);
     }
-    let tune = Table::out_of_fold(&tables)?;
+    let tune = Predictions::out_of_fold(&tables)?;
     assert_eq!(
         tune.truth.len(),
         Dataset::open(&data)?.split("train", |_| true, "")?.len(),
@@ -285,7 +286,7 @@ fn retrieval_learns() -> Result<()> {
     let device = Device::flex();
     let run = dir.path().join("run");
     let bundle = train(&recipe(RETRIEVAL, &data, &[])?, &order(&run, Start::New), &device)?;
-    let (manifest, weights) = bundle_io::read(&bundle)?;
+    let (manifest, weights) = bundle::read(&bundle)?;
     let report = evaluate(&manifest, &weights, Dataset::open(&data)?, "train", &device)?;
     // Chance is 10 in 77; a training that works finds most of what it has seen.
     assert!(
@@ -335,7 +336,7 @@ fn a_query_encoder_learns_its_teachers_space() -> Result<()> {
         "{first} {last}"
     );
 
-    let (small, large) = (bundle_io::read(&bundle)?, bundle_io::read(&teacher)?);
+    let (small, large) = (bundle::read(&bundle)?, bundle::read(&teacher)?);
     assert_eq!(
         (small.0.space(), small.0.embedding_dim),
         (large.0.model_id(), large.0.embedding_dim)
@@ -418,7 +419,7 @@ fn every_family_trains_exports_and_is_loaded() -> Result<()> {
         let recipe = recipe(STYLE, &data, &settings)?;
         let run = dir.path().join(backbone);
         let bundle = train(&recipe, &order(&run, Start::New), &device)?;
-        let (manifest, weights) = bundle_io::read(&bundle)?;
+        let (manifest, weights) = bundle::read(&bundle)?;
         let net = shared::bundle::load_style(&manifest, &weights, &device)?;
         let best = fs::read(run.join("best.safetensors"))?;
         let shared::model::Architecture::Style(config) = &manifest.architecture else {

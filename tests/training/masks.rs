@@ -92,7 +92,7 @@ fn a_segmentation_beats_guesses_that_look_at_no_picture() -> Result<()> {
         &order(&dir.path().join("run"), Start::New),
         &device,
     )?;
-    let (manifest, weights) = bundle_io::read(&bundle)?;
+    let (manifest, weights) = bundle::read(&bundle)?;
     let report = evaluate(&manifest, &weights, Dataset::open(&data)?, "test", &device)?;
     let (found, guess) = (
         report.figures["mean_iou"].value,

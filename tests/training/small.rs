@@ -4,9 +4,9 @@ use super::masks::SEGMENT;
 use super::*;
 use image::{GrayImage, Luma};
 use safetensors::tensor::Dtype;
-use server::train::export::dry_run;
 use std::fmt::Write;
 use tests::fixture;
+use training::export::dry_run;
 
 /// A dataset of `train` items to train on and two to choose by, each with a user's and a shop's photo, masks of three ids
 /// and the label 'casual'. Where `halves` is set, the items to train on have a shop's photo alone.

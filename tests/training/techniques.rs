@@ -2,7 +2,7 @@
 //! with all of it equals an uninterrupted one.
 
 use super::*;
-use server::evaluate::table::Table;
+use dataset::predictions::Table;
 use std::collections::BTreeMap;
 
 type Weights = BTreeMap<String, Vec<f32>>;
@@ -196,7 +196,7 @@ fn a_split_without_labels_is_predicted_and_never_scored() -> Result<()> {
             .collect()
     };
     assert_eq!((known("val"), known("test")), ([true].into(), [false].into()));
-    let (manifest, weights) = bundle_io::read(&trained.join(BUNDLE))?;
+    let (manifest, weights) = bundle::read(&trained.join(BUNDLE))?;
     let refused = evaluate(&manifest, &weights, Dataset::open(&data)?, "test", &Device::flex()).expect_err("no truth");
     assert!(
         refused.to_string().contains("no picture of split 'test' has labels"),
@@ -225,7 +225,7 @@ fn a_report_written_again_says_what_the_first_said() -> Result<()> {
     for path in first.keys() {
         fs::remove_file(path)?;
     }
-    server::train::report::again(&trained, None)?;
+    training::run_report::again(&trained, None)?;
     for (path, bytes) in first {
         assert!(fs::read(&path)? == bytes, "{} differs", path.display());
     }
@@ -328,7 +328,7 @@ fn a_network_for_each_label_learns_and_is_frozen_like_one() -> Result<()> {
         .map(|line| line["train_loss"].as_f64().expect("a number"))
         .collect();
     assert!(losses[1] < losses[0], "{losses:?}");
-    let (manifest, weights) = bundle_io::read(&dir.path().join("fast").join(BUNDLE))?;
+    let (manifest, weights) = bundle::read(&dir.path().join("fast").join(BUNDLE))?;
     let report = evaluate(&manifest, &weights, Dataset::open(&data)?, "val", &Device::flex())?;
     assert_eq!(report.labels.len(), 13);
 

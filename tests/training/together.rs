@@ -4,16 +4,16 @@
 use super::alone;
 use anyhow::Result;
 use burn::tensor::Device;
+use dataset::bundle;
+use dataset::{Dataset, Images};
+use evaluation::fusion::Fusion;
+use evaluation::instances::{Failure, Instances};
+use evaluation::run::{Options, Report, evaluate_with};
+use evaluation::search::{Direction, Search};
+use evaluation::views::Views;
 use image::DynamicImage;
-use server::bundle_io;
-use server::catalog::rerank::Rerank;
-use server::data::{Dataset, Images};
-use server::evaluate::fusion::Fusion;
-use server::evaluate::instances::{Failure, Instances};
-use server::evaluate::run::{Options, Report, evaluate_with};
-use server::evaluate::search::{Direction, Search};
-use server::evaluate::views::Views;
-use server::report::failures;
+use report::failures;
+use search::rerank::Rerank;
 use shared::bundle::Manifest;
 use shared::taxonomy::Category;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn searches_are_measured_in_every_way() -> Result<()> {
     let path = |name: &str| dir.path().join(name);
     let device = Device::flex();
     fixture::write_search(dir.path(), &["a", "b"])?;
-    let (a, b) = (bundle_io::read(&path("a"))?, bundle_io::read(&path("b"))?);
+    let (a, b) = (bundle::read(&path("a"))?, bundle::read(&path("b"))?);
     assert_ne!(a.0.model_id(), b.0.model_id());
     let measure = |bundles: &[_], options: &Options| {
         evaluate_with(bundles, Dataset::open(&path("shop"))?, "test", options, &device)
@@ -84,7 +84,7 @@ fn searches_are_measured_in_every_way() -> Result<()> {
 
     // A photo that surely shows shoes is looked up among shoes; where nothing is sure, everywhere.
     fixture::write_category_bundle(&path("shoes"), Category::Shoes)?;
-    let shoes = bundle_io::read(&path("shoes"))?;
+    let shoes = bundle::read(&path("shoes"))?;
     let among = |category: (_, _)| {
         with(Instances {
             category: Some(category),

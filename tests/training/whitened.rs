@@ -5,21 +5,21 @@ use super::{alone, order, recipe};
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::Parser;
-use server::bundle_io;
-use server::catalog::storage::Storage;
-use server::catalog::{self, IndexOptions};
+use dataset::Dataset;
+use dataset::MaxErrors;
+use dataset::bundle;
+use dataset::run::Start;
+use evaluation::asymmetric::asymmetric;
+use evaluation::instances::Instances;
+use evaluation::run::{Options, evaluate_with};
+use evaluation::search::Search;
+use search::storage::Storage;
 use server::cli::{Cli, run};
-use server::data::Dataset;
-use server::data::MaxErrors;
-use server::evaluate::asymmetric::asymmetric;
-use server::evaluate::instances::Instances;
-use server::evaluate::run::{Options, evaluate_with};
-use server::evaluate::search::Search;
-use server::train::Start;
-use server::train::export::{Order, train};
+use service::catalog::{self, IndexOptions};
 use shared::bundle::load_query;
 use std::path::Path;
 use tests::fixture;
+use training::export::{Order, train};
 
 const QUERY: &str = r#"
 name = "tiny-query"
@@ -63,7 +63,7 @@ fn a_whitened_bundle_is_what_evaluation_with_whitening_measures() -> Result<()> 
         "whiten --dims 8 --bundle DIR/plain --data DIR/shop --out DIR/white",
     )?;
 
-    let (plain, white) = (bundle_io::read(&path("plain"))?, bundle_io::read(&path("white"))?);
+    let (plain, white) = (bundle::read(&path("plain"))?, bundle::read(&path("white"))?);
     assert_eq!(plain.1.network, white.1.network, "the network is the same");
     let measure = |bundle: &(_, _), whiten: Option<usize>| {
         let instances = Instances {
@@ -103,7 +103,7 @@ fn a_whitened_bundle_is_what_evaluation_with_whitening_measures() -> Result<()> 
     assert_ne!(before.figures, bundle.figures, "whitening changes something");
 
     fixture::write_query_bundle(&path("query"), &plain.0.space(), fixture::DIM)?;
-    let query = bundle_io::read(&path("query"))?;
+    let query = bundle::read(&path("query"))?;
     let report = asymmetric(&query, &white, Dataset::open(&path("shop"))?, "test", &device)?;
     assert_eq!(report.pairings[0].figures, bundle.figures);
 
@@ -116,7 +116,7 @@ fn a_whitened_bundle_is_what_evaluation_with_whitening_measures() -> Result<()> 
         },
         &device,
     )?;
-    let student = bundle_io::read(&student)?;
+    let student = bundle::read(&student)?;
     assert_eq!((student.0.space(), student.0.embedding_dim), (white.0.model_id(), 8));
     load_query(&student.0, &student.1, &device)?;
     asymmetric(&student, &white, Dataset::open(&path("shop"))?, "test", &device)?;
@@ -137,7 +137,7 @@ fn joined_networks_search_as_one_and_serve_as_one() -> Result<()> {
     let device = Device::flex();
     fixture::write_search(dir.path(), &["a", "b", "c"])?;
     selvedge(dir.path(), "join --bundle DIR/a DIR/b DIR/c --out DIR/joined")?;
-    let read = |name: &str| bundle_io::read(&path(name));
+    let read = |name: &str| bundle::read(&path(name));
     let measure = |bundles: &[_]| {
         evaluate_with(
             bundles,
@@ -181,7 +181,7 @@ fn joined_networks_search_as_one_and_serve_as_one() -> Result<()> {
         teachers: vec![path("white")],
         ..order(&path("run"), Start::New)
     };
-    let student = bundle_io::read(&train(&recipe(QUERY, &path("shop"), &[])?, &order, &device)?)?;
+    let student = bundle::read(&train(&recipe(QUERY, &path("shop"), &[])?, &order, &device)?)?;
     assert_eq!((student.0.space(), student.0.embedding_dim), (white.model_id(), 8));
     let options = IndexOptions {
         dataset: path("shop"),

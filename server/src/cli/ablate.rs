@@ -1,13 +1,13 @@
 //! `selvedge ablate`: what each technique is worth.
 
 use super::{Cli, print};
-use crate::ablate::plan::Measurement;
-use crate::ablate::results::Results;
-use crate::ablate::work::{Progress, Workshop};
-use crate::ablate::{AblationRecipe, Mode, Plan, table};
-use crate::device::DeviceChoice;
+use ablation::plan::Measurement;
+use ablation::results::Results;
+use ablation::work::{Progress, Workshop};
+use ablation::{AblationRecipe, Mode, Plan, table};
 use anyhow::Context;
 use clap::{Args, Parser};
+use device::DeviceChoice;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -82,12 +82,12 @@ pub(super) fn run(args: &AblateArgs, device: DeviceChoice) -> anyhow::Result<()>
     if args.dry_run {
         return print(&describe(&plan, &workshop)?);
     }
-    let command = super::command_line();
+    let invocation = super::invocation();
     let mut results = Results::new(&plan);
     results.work(&plan, &workshop, |results| {
-        table::write(&plan, results, &out, &command).map(drop)
+        table::write(&plan, results, &out, &invocation).map(drop)
     })?;
-    let text = table::write(&plan, &results, &out, &command)?;
+    let text = table::write(&plan, &results, &out, &invocation)?;
     eprintln!(
         "written: {0}/ablation.md, {0}/ablation.csv, {0}/ablation.svg",
         out.display()

@@ -2,19 +2,19 @@
 
 use super::evaluate::AfterArgs;
 use super::print;
-use crate::bundle_io;
-use crate::data::benchmarks::{self, Boxed, Format, boxed, find, inside, one_file_each, submission};
-use crate::data::import::{each_photo, none_missing, report_missing, write_manifest};
-use crate::data::manifest::SHOP;
-use crate::data::{Dataset, MaxErrors, Row};
-use crate::device::DeviceChoice;
-use crate::evaluate::categories::categorise;
-use crate::evaluate::fusion::Finder;
-use crate::evaluate::retrieval::DEPTH;
-use crate::evaluate::run::Options;
-use crate::evaluate::views::Views;
-use crate::train::run::write_whole;
 use clap::Args;
+use dataset::atomic;
+use dataset::benchmarks::{self, Boxed, Format, boxed, find, inside, one_file_each, submission};
+use dataset::bundle;
+use dataset::import::{each_photo, none_missing, report_missing, write_manifest};
+use dataset::manifest::SHOP;
+use dataset::{Dataset, MaxErrors, Row};
+use device::DeviceChoice;
+use evaluation::categories::categorise;
+use evaluation::fusion::Finder;
+use evaluation::retrieval::DEPTH;
+use evaluation::run::Options;
+use evaluation::views::Views;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -130,7 +130,7 @@ pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice)
     let bundles: Vec<_> = args
         .bundle
         .iter()
-        .map(|dir| bundle_io::read(dir))
+        .map(|dir| bundle::read(dir))
         .collect::<Result<_, _>>()?;
     let options = Options {
         views: args.views.clone(),
@@ -156,7 +156,7 @@ pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice)
             ranked.top.iter().map(|g| gallery[*g].url.as_str()).collect(),
         )
     });
-    write_whole(&args.out, submission(answers).as_bytes())?;
+    atomic::write(&args.out, submission(answers).as_bytes())?;
     eprintln!("{} queries in a gallery of {}", queries.len(), gallery.len());
     print(&args.out.display().to_string())
 }

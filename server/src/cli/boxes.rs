@@ -1,11 +1,11 @@
 //! `selvedge dataset boxes`: how well a photo's box is guessed without any network, against the box of its mask.
 
 use super::print;
-use crate::data::{Crop, Dataset, Images, Limit, MaxErrors, Row};
-use crate::evaluate::bootstrap::{Interval, interval};
-use crate::evaluate::ranking::mean_of_numbers;
 use anyhow::Context;
 use clap::Args;
+use dataset::{Crop, Dataset, Images, Limit, MaxErrors, Row};
+use evaluation::bootstrap::{Interval, interval};
+use evaluation::ranking::mean_of_numbers;
 use rayon::prelude::*;
 use shared::input::CropBox;
 use std::path::PathBuf;

@@ -1,11 +1,11 @@
 //! `selvedge calibrate`: from a bundle to one that states its operating points.
 
 use super::{command_line, print};
-use crate::bundle_io;
-use crate::data::Dataset;
-use crate::device::DeviceChoice;
-use crate::evaluate::points::{Rules, choose_points};
 use clap::Args;
+use dataset::Dataset;
+use dataset::bundle;
+use device::DeviceChoice;
+use evaluation::points::{Rules, choose_points};
 use shared::bundle::MANIFEST_FILE;
 use std::path::PathBuf;
 
@@ -49,8 +49,8 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn calibrate(args: &CalibrateArgs, choice: DeviceChoice) -> anyhow::Result<()> {
-    let bundle = bundle_io::read(&args.bundle)?;
-    let gallery = args.gallery_bundle.as_deref().map(bundle_io::read).transpose()?;
+    let bundle = bundle::read(&args.bundle)?;
+    let gallery = args.gallery_bundle.as_deref().map(bundle::read).transpose()?;
     anyhow::ensure!(
         !args.out.join(MANIFEST_FILE).exists(),
         "{} holds a bundle already; choose another folder",
@@ -72,7 +72,7 @@ pub(super) fn calibrate(args: &CalibrateArgs, choice: DeviceChoice) -> anyhow::R
         command_line(),
         &device,
     )?;
-    bundle_io::write(&args.out, &chosen.manifest, &bundle.1, &device)?;
+    bundle::write(&args.out, &chosen.manifest, &bundle.1, &device)?;
     eprint!("{chosen}");
     print(&args.out.display().to_string())
 }

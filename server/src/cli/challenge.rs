@@ -3,19 +3,19 @@
 use super::ensemble::XgBoostFlag;
 use super::evaluate::tables;
 use super::print;
-use crate::bundle_io;
-use crate::data::challenge::{Allowed, Entry, find_images, import, read, submission};
-use crate::data::import::{format_of, none_missing};
-use crate::data::{Dataset, Images, MaxErrors, Row};
-use crate::device::DeviceChoice;
-use crate::ensemble::{Bagging, Ensemble, Zoo};
-use crate::evaluate::run::{Options, mean_probabilities, thresholds_of};
-use crate::evaluate::table::Table;
-use crate::evaluate::thresholds::ThresholdRule;
-use crate::evaluate::views::Views;
-use crate::train::run::write_whole;
 use anyhow::Context;
 use clap::Args;
+use dataset::atomic;
+use dataset::bundle;
+use dataset::challenge::{Allowed, Entry, find_images, import, read, submission};
+use dataset::import::{format_of, none_missing};
+use dataset::{Dataset, Images, MaxErrors, Row};
+use device::DeviceChoice;
+use ensemble::{Bagging, Ensemble, Zoo};
+use evaluation::multilabel::Predictions;
+use evaluation::run::{Options, mean_probabilities, thresholds_of};
+use evaluation::thresholds::ThresholdRule;
+use evaluation::views::Views;
 use shared::taxonomy::STYLES;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -126,7 +126,7 @@ pub(super) fn submit(args: &SubmitArgs, device: DeviceChoice) -> anyhow::Result<
         _ => anyhow::bail!("name --bundle with --images, or --ensemble with --zoo"),
     };
     let text = submission(answers.iter().map(|(id, styles)| (id.as_str(), *styles)));
-    write_whole(&args.out, text.as_bytes())?;
+    atomic::write(&args.out, text.as_bytes())?;
     let none = answers.iter().filter(|(_, styles)| !styles.contains(&true)).count();
     eprintln!("{} lines, {none} of them without any style", answers.len());
     print(&args.out.display().to_string())
@@ -141,7 +141,7 @@ fn by_bundles(
     let bundles: Vec<_> = args
         .bundle
         .iter()
-        .map(|dir| bundle_io::read(dir))
+        .map(|dir| bundle::read(dir))
         .collect::<Result<_, _>>()?;
     let labels = &bundles.first().context("name a bundle")?.0.labels;
     let entries = wanted.map_or_else(|| all_in(folder), Ok)?;
@@ -167,7 +167,7 @@ fn by_bundles(
     let tune = if args.tune_predictions.is_empty() {
         None
     } else {
-        Some(Table::out_of_fold(&tables(&args.tune_predictions)?)?)
+        Some(Predictions::out_of_fold(&tables(&args.tune_predictions)?)?)
     };
     let options = Options {
         views: args.views.clone(),

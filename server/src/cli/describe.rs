@@ -1,8 +1,8 @@
 //! `selvedge dataset describe`: what a dataset holds, and what is odd about its files.
 
 use super::print;
-use crate::data::manifest::TRAIN;
-use crate::data::{Dataset, Row};
+use dataset::manifest::TRAIN;
+use dataset::{Dataset, Row};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

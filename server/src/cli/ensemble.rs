@@ -2,12 +2,12 @@
 
 use super::print;
 use super::shop::bar;
-use crate::ensemble::filter::Choice;
-use crate::ensemble::folder::{fit as fit_units, part_is_done, units_of, write_part};
-use crate::ensemble::{
+use clap::{Args, Subcommand};
+use ensemble::filter::Choice;
+use ensemble::folder::{fit as fit_units, part_is_done, units_of, write_part};
+use ensemble::{
     self, Bagging, Ensemble, FilterOptions, FitOptions, Fitted, Grid, Origin, Shard, XgBoost, Zoo, ZooFile,
 };
-use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 
 /// `selvedge ensemble …`

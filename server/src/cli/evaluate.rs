@@ -1,24 +1,25 @@
 //! `selvedge evaluate`: a bundle, or several together, on a split of a dataset.
 
 use super::print;
-use crate::bundle_io;
-use crate::catalog::rerank::Rerank;
-use crate::catalog::storage::Storage;
-use crate::data::{Dataset, Images};
-use crate::device::DeviceChoice;
-use crate::evaluate::asymmetric::asymmetric;
-use crate::evaluate::fusion::Fusion;
-use crate::evaluate::instances::{DEPTHS, Instances};
-use crate::evaluate::outcomes::Outcomes;
-use crate::evaluate::run::{Options, Report, evaluate_predictions, evaluate_with};
-use crate::evaluate::search::{Direction, Search};
-use crate::evaluate::table::Table;
-use crate::evaluate::thresholds::ThresholdRule;
-use crate::evaluate::views::Views;
-use crate::report::failures;
-use crate::report::record::Record;
-use crate::train::run::write_whole;
 use clap::Args;
+use dataset::atomic;
+use dataset::bundle;
+use dataset::predictions::Table;
+use dataset::{Dataset, Images};
+use device::DeviceChoice;
+use evaluation::asymmetric::asymmetric;
+use evaluation::fusion::Fusion;
+use evaluation::instances::{DEPTHS, Instances};
+use evaluation::multilabel::Predictions;
+use evaluation::outcomes::Outcomes;
+use evaluation::run::{Options, Report, evaluate_predictions, evaluate_with};
+use evaluation::search::{Direction, Search};
+use evaluation::thresholds::ThresholdRule;
+use evaluation::views::Views;
+use report::failures;
+use report::record::Record;
+use search::rerank::Rerank;
+use search::storage::Storage;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -72,7 +73,7 @@ impl AfterArgs {
             whiten,
             ..Search::default()
         };
-        let category = self.category_bundle.as_deref().map(bundle_io::read).transpose()?;
+        let category = self.category_bundle.as_deref().map(bundle::read).transpose()?;
         Ok(Instances {
             search,
             fusion,
@@ -144,7 +145,7 @@ pub(super) fn evaluate(args: &EvaluateArgs, choice: DeviceChoice) -> anyhow::Res
     let bundles: Vec<_> = args
         .bundle
         .iter()
-        .map(|dir| bundle_io::read(dir))
+        .map(|dir| bundle::read(dir))
         .collect::<Result<_, _>>()?;
     let dataset = Dataset::open(&args.data)?;
     let options = options(args)?;
@@ -164,7 +165,7 @@ pub(super) fn evaluate(args: &EvaluateArgs, choice: DeviceChoice) -> anyhow::Res
         let [query] = &bundles[..] else {
             anyhow::bail!("--gallery-bundle measures one query encoder; name one --bundle")
         };
-        let gallery = bundle_io::read(gallery)?;
+        let gallery = bundle::read(gallery)?;
         let report = asymmetric(query, &gallery, dataset, &args.split, &choice.open()?)?;
         write_outcomes(&report.outcomes, args)?;
         return answer(&report, args.json);
@@ -176,7 +177,7 @@ pub(super) fn evaluate(args: &EvaluateArgs, choice: DeviceChoice) -> anyhow::Res
             seen.rows[failure.row].bounds = failure.bounds;
         }
         let images = Images::new(Arc::new(seen)).with_margin_of(&bundles[0].0.input);
-        write_whole(path, &failures::sheet(&report.failures, &images)?)?;
+        atomic::write(path, &failures::sheet(&report.failures, &images)?)?;
     }
     answer_with_outcomes(&report, args)
 }
@@ -188,14 +189,14 @@ fn answer_with_outcomes(report: &Report, args: &EvaluateArgs) -> anyhow::Result<
 
 fn write_outcomes(outcomes: &Outcomes, args: &EvaluateArgs) -> anyhow::Result<()> {
     let Some(path) = &args.outcomes else { return Ok(()) };
-    write_whole(path, &serde_json::to_vec(outcomes)?)
+    atomic::write(path, &serde_json::to_vec(outcomes)?)
 }
 
 fn options(args: &EvaluateArgs) -> anyhow::Result<Options> {
     let tune = if args.tune_predictions.is_empty() {
         None
     } else {
-        Some(Table::out_of_fold(&tables(&args.tune_predictions)?)?)
+        Some(Predictions::out_of_fold(&tables(&args.tune_predictions)?)?)
     };
     let plain = args.after.instances()?;
     let instances = Instances {

@@ -1,10 +1,10 @@
 //! `selvedge join`: from several retrieval bundles to one whose networks embed together.
 
 use super::{command_line, print};
-use crate::bundle_io;
-use crate::device::DeviceChoice;
 use anyhow::Context;
 use clap::Args;
+use dataset::bundle;
+use device::DeviceChoice;
 use shared::bundle::{MANIFEST_FILE, Manifest, Training, Weights, describe_weights, load_retrieval};
 use shared::model::Architecture;
 use shared::weights::{Precision, save};
@@ -33,7 +33,7 @@ pub(super) fn join(args: &JoinArgs, choice: DeviceChoice) -> anyhow::Result<()> 
     let bundles: Vec<_> = args
         .bundle
         .iter()
-        .map(|dir| bundle_io::read(dir))
+        .map(|dir| bundle::read(dir))
         .collect::<Result<_, _>>()?;
     anyhow::ensure!(
         !args.out.join(MANIFEST_FILE).exists(),
@@ -110,7 +110,7 @@ pub(super) fn join(args: &JoinArgs, choice: DeviceChoice) -> anyhow::Result<()> 
         metrics: BTreeMap::new(),
         ..first.clone()
     };
-    bundle_io::write(&args.out, &joined, &Weights::from(weights), &device)?;
+    bundle::write(&args.out, &joined, &Weights::from(weights), &device)?;
     eprintln!("{} embeds into {} values", joined.model_id(), joined.embedding_dim);
     print(&args.out.display().to_string())
 }

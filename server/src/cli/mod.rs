@@ -17,12 +17,13 @@ mod sheet;
 mod shop;
 mod whiten;
 
-use crate::device::{self, DeviceChoice};
-use crate::train::recipe::Recipe;
-use crate::train::{Start, export};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use dataset::run::{Invocation, Start};
+use device::DeviceChoice;
 use std::path::{Path, PathBuf};
+use training::export;
+use training::recipe::Recipe;
 
 /// Recognises the style of garment photos and finds the product in a catalogue.
 #[derive(Debug, Parser)]
@@ -196,6 +197,14 @@ fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// This call of the program, for the record.
+fn invocation() -> Invocation {
+    Invocation {
+        command: command_line(),
+        commit: env!("SELVEDGE_COMMIT").to_owned(),
+    }
+}
+
 /// The command as it was given, for the record.
 fn command_line() -> String {
     std::iter::once("selvedge".to_owned())
@@ -224,7 +233,7 @@ fn train(args: &TrainArgs, recipe: &Recipe, teachers: Vec<PathBuf>, choice: Devi
         start: if args.resume { Start::Resume } else { Start::New },
         teachers,
         init: args.init.clone(),
-        command: command_line(),
+        invocation: invocation(),
     };
     // Inside a pool of its own the CPU backend splits work without handing every operation over to other threads; the
     // loader keeps the global pool, so neither waits for the other.

@@ -1,12 +1,12 @@
 //! The commands for one picture: its tags, its embedding.
 
 use super::print;
-use crate::bundle_io;
-use crate::data::{Crop, Photo};
-use crate::device::DeviceChoice;
 use anyhow::Context;
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Args;
+use dataset::bundle;
+use dataset::{Crop, Photo};
+use device::DeviceChoice;
 use shared::bundle::{load_query, load_retrieval, load_style};
 use shared::embedding::Embedding;
 use shared::input::{InputSpec, Pixels};
@@ -82,7 +82,7 @@ pub struct EmbedArgs {
 }
 
 pub(super) fn tag(args: &TagArgs, choice: DeviceChoice) -> anyhow::Result<()> {
-    let (manifest, weights) = bundle_io::read(&args.bundle)?;
+    let (manifest, weights) = bundle::read(&args.bundle)?;
     let device = choice.open()?;
     let net = load_style(&manifest, &weights, &device)?;
     let input = args.picture.input(&manifest.input)?;
@@ -100,7 +100,7 @@ pub(super) fn tag(args: &TagArgs, choice: DeviceChoice) -> anyhow::Result<()> {
 
 /// Prints the embedding as a search takes it.
 pub(super) fn embed(args: &EmbedArgs, choice: DeviceChoice) -> anyhow::Result<()> {
-    let (manifest, weights) = bundle_io::read(&args.bundle)?;
+    let (manifest, weights) = bundle::read(&args.bundle)?;
     let device = choice.open()?;
     let input = args.picture.input(&manifest.input)?;
     let values = if let Architecture::Query(_) = manifest.architecture {

@@ -1,17 +1,17 @@
 //! The commands about pictures on their way to a network: see what augmentation does, measure how fast it is done.
 
 use super::{print, read_recipe};
-use crate::data::{Augment, Dataset, Images, Loader, Plan, Source};
-use crate::device::DeviceChoice;
-use crate::render::lay_out;
-use crate::train::style::Labelled;
 use anyhow::Context;
 use clap::Args;
+use dataset::{Augment, Dataset, Images, Loader, Plan, Source};
+use device::DeviceChoice;
 use image::RgbImage;
+use render::lay_out;
 use shared::input::{Fit, InputSpec};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
+use training::style::Labelled;
 
 /// `selvedge dataset augmented`
 #[derive(Debug, Args)]

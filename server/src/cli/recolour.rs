@@ -2,20 +2,20 @@
 
 use super::print;
 use super::shop::bar;
-use crate::data::import::format_of;
-use crate::data::manifest::{MANIFEST, TRAIN};
-use crate::data::recolour::{Coverage, Extent, recolour};
-use crate::data::{Dataset, Images, Limit, MaxErrors, Row};
-use crate::device::DeviceChoice;
-use crate::render::lay_out;
-use crate::segmenter;
-use crate::train::run::write_whole;
 use anyhow::Context;
 use clap::Args;
+use dataset::atomic;
+use dataset::import::format_of;
+use dataset::manifest::{MANIFEST, TRAIN};
+use dataset::recolour::{Coverage, Extent, recolour};
+use dataset::{Dataset, Images, Limit, MaxErrors, Row};
+use device::DeviceChoice;
+use evaluation::segmenter;
 use image::codecs::jpeg::JpegEncoder;
 use image::{GrayImage, ImageFormat, RgbImage};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use render::lay_out;
 use serde::Serialize;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -193,7 +193,7 @@ pub(super) fn recolour_dataset(args: &RecolourArgs, device: DeviceChoice) -> any
         }
     }
     // Last, so that a folder with a manifest is whole.
-    write_whole(&args.out.join(MANIFEST), &table.into_inner()?)?;
+    atomic::write(&args.out.join(MANIFEST), &table.into_inner()?)?;
     if plain > 0 {
         eprintln!("{plain} photos show next to no garment and were left out");
     }

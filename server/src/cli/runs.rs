@@ -1,10 +1,10 @@
 //! The commands around runs: list them, compare them, write a report again.
 
 use super::print;
-use crate::report::runs;
-use crate::train::report;
 use clap::{Args, Subcommand};
+use report::runs;
 use std::path::PathBuf;
+use training::run_report;
 
 /// `selvedge runs`
 #[derive(Debug, Args)]
@@ -67,7 +67,7 @@ pub(super) fn run(args: &RunsArgs) -> anyhow::Result<()> {
             })
         }
         Some(RunsCommand::Report { run, data }) => {
-            let page = report::again(run, data.as_deref())?;
+            let page = run_report::again(run, data.as_deref())?;
             print(&page.display().to_string())
         }
     }

@@ -1,10 +1,10 @@
 //! `selvedge dataset sheet`: pictures of a dataset on one page, as every other command sees them.
 
 use super::print;
-use crate::data::{Dataset, Images, Row};
-use crate::render::{fitted, lay_out};
 use anyhow::Context;
 use clap::Args;
+use dataset::{Dataset, Images, Row};
+use render::{fitted, lay_out};
 use std::path::PathBuf;
 use std::sync::Arc;
 

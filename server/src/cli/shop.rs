@@ -1,18 +1,18 @@
 //! The commands around a shop: draw one, look at it, index it, serve it.
 
 use super::print;
-use crate::catalog::rerank::Rerank;
-use crate::catalog::storage::Storage;
-use crate::catalog::{self, IndexOptions, Named};
-use crate::data::MaxErrors;
-use crate::device::DeviceChoice;
-use crate::embed::QueueOptions;
-use crate::http::{Limits, ServeConfig, default_decode_memory, serve as serve_http};
-use crate::render::{RenderOptions, StyleMix, render_dataset};
-use crate::telemetry::{self, LogFormat};
 use anyhow::Context;
 use clap::Args;
+use dataset::MaxErrors;
+use device::DeviceChoice;
 use indicatif::{ProgressBar, ProgressStyle};
+use render::{RenderOptions, StyleMix, render_dataset};
+use search::rerank::Rerank;
+use search::storage::Storage;
+use service::catalog::{self, IndexOptions, Named};
+use service::embed::QueueOptions;
+use service::http::{Limits, ServeConfig, default_decode_memory, serve as serve_http};
+use service::telemetry::{self, LogFormat};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;

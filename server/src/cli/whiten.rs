@@ -1,12 +1,12 @@
 //! `selvedge whiten`: from a retrieval bundle to one whose embeddings have fewer values.
 
 use super::{command_line, print};
-use crate::bundle_io;
-use crate::data::{Dataset, Images, Limit};
-use crate::device::DeviceChoice;
-use crate::evaluate::forward::forward_all;
-use crate::evaluate::whitening;
 use clap::Args;
+use dataset::bundle;
+use dataset::{Dataset, Images, Limit};
+use device::DeviceChoice;
+use evaluation::forward::forward_all;
+use evaluation::whiten::fit_whitening;
 use shared::bundle::{MANIFEST_FILE, Manifest, PROJECTION_FILE, ProjectionInfo, Weights, load_retrieval, sha256_hex};
 use shared::weights::{Precision, save};
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ pub struct WhitenArgs {
 }
 
 pub(super) fn whiten(args: &WhitenArgs, choice: DeviceChoice) -> anyhow::Result<()> {
-    let (manifest, weights) = bundle_io::read(&args.bundle)?;
+    let (manifest, weights) = bundle::read(&args.bundle)?;
     anyhow::ensure!(
         manifest.projection.is_none(),
         "{} is whitened already; name the bundle that it was made of",
@@ -48,7 +48,7 @@ pub(super) fn whiten(args: &WhitenArgs, choice: DeviceChoice) -> anyhow::Result<
     dataset.leave_out_corrupt(|row| row.split == "train", false, Limit::Fixed)?;
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&manifest.input));
     let embed = |rows: &[usize]| forward_all(&images, rows, &manifest.input, &device, |x| net.forward(x));
-    let projection = whitening::fit(images.dataset(), args.dims, embed, &device)?;
+    let projection = fit_whitening(images.dataset(), args.dims, embed, &device)?;
     let projection = save(&projection, Precision::F32)?;
     let info = ProjectionInfo {
         file: PROJECTION_FILE.to_owned(),
@@ -69,7 +69,7 @@ pub(super) fn whiten(args: &WhitenArgs, choice: DeviceChoice) -> anyhow::Result<
         metrics: BTreeMap::new(),
         ..manifest
     };
-    bundle_io::write(
+    bundle::write(
         &args.out,
         &whitened,
         &Weights {

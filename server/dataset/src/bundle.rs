@@ -1,0 +1,114 @@
+//! Bundles as folders on disk.
+//!
+//! **Invariant:** a folder becomes a bundle only after its files were read back, loaded and run.
+
+use crate::atomic;
+use crate::foreign::refuse_foreign;
+use anyhow::Context;
+use burn::tensor::{Device, Tensor, TensorData};
+use shared::bundle::{MANIFEST_FILE, Manifest, Weights, load_query, load_retrieval, load_segment, load_style};
+use shared::input::Pixels;
+use shared::model::Architecture;
+use std::path::Path;
+
+/// The folder within a bundle's in which its files are until they are proven.
+const UNPROVEN: &str = "unproven";
+
+/// Reads a bundle's manifest and files and checks that they belong together.
+///
+/// # Errors
+/// Names the file, and what to do about it.
+pub fn read(dir: &Path) -> anyhow::Result<(Manifest, Weights)> {
+    let path = dir.join(MANIFEST_FILE);
+    let json = std::fs::read(&path).with_context(|| {
+        format!("{} is no bundle\nhint: a bundle is a folder with {MANIFEST_FILE}; training leaves one in its run directory", dir.display())
+    })?;
+    refuse_foreign(&json).with_context(|| format!("in {}", path.display()))?;
+    let manifest = Manifest::from_json(&json).with_context(|| format!("in the bundle {}", dir.display()))?;
+    let read = |file: &str, what: &str| {
+        let path = dir.join(file);
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read the {what} {}", path.display()))?;
+        refuse_foreign(&bytes).with_context(|| format!("in {}", path.display()))?;
+        anyhow::Ok(bytes)
+    };
+    let network = read(&manifest.weights.file, "weights")?;
+    let projection = manifest
+        .projection
+        .as_ref()
+        .map(|info| read(&info.file, "projection"))
+        .transpose()?;
+    let weights = Weights { network, projection };
+    manifest
+        .check_files(&weights)
+        .with_context(|| format!("in the bundle {}", dir.display()))?;
+    Ok((manifest, weights))
+}
+
+/// Writes a bundle after its files were read back, loaded onto `device` and run on one grey picture; the manifest last, so
+/// that a folder with a manifest is whole.
+///
+/// # Errors
+/// If a file cannot be written, or the bundle that was read back cannot be used; then no bundle is left.
+pub fn write(dir: &Path, manifest: &Manifest, weights: &Weights, device: &Device) -> anyhow::Result<()> {
+    let is_new = !dir.exists();
+    let unproven = dir.join(UNPROVEN);
+    let written = write_files(&unproven, manifest, weights)
+        .and_then(|()| prove(&unproven, device))
+        .and_then(|()| publish(&unproven, dir, manifest));
+    if written.is_err() {
+        // The error is what the caller must hear of, and not that a file could not be removed.
+        let _ = std::fs::remove_dir_all(if is_new { dir } else { &unproven });
+    }
+    written.with_context(|| format!("the bundle {} was not made", dir.display()))
+}
+
+/// Files of a bundle; the manifest last.
+fn names(manifest: &Manifest) -> impl Iterator<Item = &str> {
+    let projection = manifest.projection.as_ref().map(|info| info.file.as_str());
+    [manifest.weights.file.as_str()]
+        .into_iter()
+        .chain(projection)
+        .chain([MANIFEST_FILE])
+}
+
+fn write_files(dir: &Path, manifest: &Manifest, weights: &Weights) -> anyhow::Result<()> {
+    if dir.exists() {
+        std::fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+    }
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    atomic::write(&dir.join(&manifest.weights.file), weights)?;
+    if let (Some(info), Some(projection)) = (&manifest.projection, &weights.projection) {
+        atomic::write(&dir.join(&info.file), projection)?;
+    }
+    let mut json = serde_json::to_vec_pretty(manifest)?;
+    json.push(b'\n');
+    atomic::write(&dir.join(MANIFEST_FILE), &json)
+}
+
+fn publish(from: &Path, to: &Path, manifest: &Manifest) -> anyhow::Result<()> {
+    for name in names(manifest) {
+        let path = to.join(name);
+        std::fs::rename(from.join(name), &path).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    std::fs::remove_dir(from).with_context(|| format!("cannot remove {}", from.display()))
+}
+
+/// Loads the bundle of a folder as everything else does, and runs its network on one grey picture.
+fn prove(dir: &Path, device: &Device) -> anyhow::Result<()> {
+    let (manifest, weights) = read(dir)?;
+    let spec = &manifest.input;
+    let grey = spec.to_chw(Pixels::new(&[128; 3], 1, 1, 3)?, None)?;
+    let x = Tensor::<4>::from_data(TensorData::new(grey, [1, 3, spec.height, spec.width]), device);
+    let output = match manifest.architecture {
+        Architecture::Style(_) => load_style(&manifest, &weights, device)?.forward(x).into_data(),
+        Architecture::Retrieval(_) => load_retrieval(&manifest, &weights, device)?.forward(x).into_data(),
+        Architecture::Query(_) => load_query(&manifest, &weights, device)?.forward(x).into_data(),
+        Architecture::Segment(_) => load_segment(&manifest, &weights, device)?.forward(x).into_data(),
+    };
+    anyhow::ensure!(
+        output.iter::<f32>().all(f32::is_finite),
+        "its network answers a grey picture with a value that is not finite; its weights are too large, so train again with a \
+         lower optimiser.rate or with optimiser.clip"
+    );
+    Ok(())
+}

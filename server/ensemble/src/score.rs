@@ -1,0 +1,72 @@
+//! Thresholds and F2 where the truth of some pictures is not known.
+
+use super::zoo::Sample;
+use evaluation::multilabel::{Counts, Predictions, macro_f2, micro_f2};
+
+/// Per label the threshold with the highest F2 on those of `rows` whose truth is known.
+///
+/// `probs` is `[row][label]`, in the order of `samples`.
+pub(super) fn thresholds(probs: &[Vec<f32>], samples: &[Sample], rows: &[usize]) -> Vec<f32> {
+    let n_labels = samples.first().map_or(0, |sample| sample.truth.len());
+    let of_label = |label: usize| {
+        let known = rows
+            .iter()
+            .filter_map(|&row| Some((probs[row][label], samples[row].truth[label]?)));
+        let (probs, truth) = known.map(|(prob, truth)| (vec![prob], vec![truth])).unzip();
+        Predictions {
+            labels: vec![String::new()],
+            probs,
+            truth,
+        }
+        .greedy_thresholds(0.5)[0]
+    };
+    (0..n_labels).map(of_label).collect()
+}
+
+/// Outcome of the decision on each label of each row.
+#[derive(Debug, Clone)]
+pub(super) struct Outcomes {
+    n_labels: usize,
+    /// `[row × label]`: truth and decision; `None` where the truth is not known.
+    cells: Vec<Option<(bool, bool)>>,
+}
+
+impl Outcomes {
+    /// Of the decisions `on(row, label)`.
+    pub(super) fn new(samples: &[Sample], on: impl Fn(usize, usize) -> bool) -> Self {
+        let cells = samples.iter().enumerate().flat_map(|(row, sample)| {
+            let on = &on;
+            sample
+                .truth
+                .iter()
+                .enumerate()
+                .map(move |(label, truth)| truth.map(|truth| (truth, on(row, label))))
+        });
+        Self {
+            n_labels: samples.first().map_or(0, |sample| sample.truth.len()),
+            cells: cells.collect(),
+        }
+    }
+
+    fn counts(&self, rows: &[usize]) -> Vec<Counts> {
+        let mut counts = vec![Counts::default(); self.n_labels];
+        for &row in rows {
+            for (cell, counts) in self.cells[row * self.n_labels..].iter().zip(&mut counts) {
+                if let Some((truth, on)) = cell {
+                    counts.add(*truth, *on);
+                }
+            }
+        }
+        counts
+    }
+
+    /// Mean over labels of the F2 of these rows.
+    pub(super) fn macro_f2(&self, rows: &[usize]) -> f64 {
+        macro_f2(&self.counts(rows), 0)
+    }
+
+    /// F2 of all labels of these rows together.
+    pub(super) fn micro_f2(&self, rows: &[usize]) -> f64 {
+        micro_f2(&self.counts(rows))
+    }
+}

@@ -1,0 +1,278 @@
+//! Operating points of a bundle, chosen on one split and measured on another.
+
+use super::asymmetric::projection_into;
+use super::floor::{self, FloorEffect, Searched};
+use super::forward::{forward_all, probabilities};
+use super::multilabel::Predictions;
+use super::precise::{CONFIDENCE, ShownTags, precise_thresholds, shown_tags};
+use super::search::Search;
+use super::views::Views;
+use anyhow::Context;
+use burn::tensor::Device;
+use dataset::{Dataset, Images, Limit};
+use shared::bundle::{
+    ChosenOn, Manifest, PreciseThreshold, PreciseThresholds, ScoreFloor, Weights, load_query, load_retrieval,
+    load_style,
+};
+use shared::model::Architecture;
+use shared::model::retrieval::unit_norm;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// The rules by which points are chosen.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Precision that every style's threshold reaches.
+    pub precision: f64,
+    /// Largest share of the queries that find their product which may lie below the floor.
+    pub lost: f64,
+}
+
+/// A bundle with its operating points, and their effect.
+#[derive(Debug)]
+pub struct Chosen {
+    /// The manifest, the points in it.
+    pub manifest: Manifest,
+    /// The effect on the split that they were chosen on, and on each further one, by its name.
+    pub effects: Vec<(String, Effect)>,
+}
+
+/// The effect of operating points on a split.
+#[derive(Debug)]
+pub enum Effect {
+    /// Of a style bundle's precise thresholds.
+    Tags(ShownTags),
+    /// Of a score floor.
+    Floor(FloorEffect),
+}
+
+impl std::fmt::Display for Effect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tags(shown) => shown.fmt(f),
+            Self::Floor(effect) => effect.fmt(f),
+        }
+    }
+}
+
+impl std::fmt::Display for Chosen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Manifest {
+            labels, precise, floor, ..
+        } = &self.manifest;
+        writeln!(f, "{}", self.manifest.model_id())?;
+        if let Some(precise) = precise {
+            for (label, point) in labels.iter().zip(&precise.labels) {
+                match point {
+                    Some(PreciseThreshold {
+                        threshold,
+                        precision,
+                        bound,
+                        items,
+                        recall,
+                        base_rate,
+                    }) => writeln!(
+                        f,
+                        "  {label:<20} from {threshold:.3} on: precision {precision:.3}, at least {bound:.3}, on {items} items; \
+                         recall {recall:.3}; base rate {base_rate:.3}"
+                    )?,
+                    None => writeln!(f, "  {label:<20} no threshold is precise enough")?,
+                }
+            }
+        }
+        if let Some(ScoreFloor { score, gallery, .. }) = floor {
+            writeln!(f, "  floor {score:.4} in galleries of {gallery}")?;
+        }
+        for (split, effect) in &self.effects {
+            write!(f, "{split}\n{effect}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Chooses a bundle's operating points on the split `splits[0]` and measures them on all `splits`: precise thresholds of a
+/// style bundle, the score floor of a retrieval network, or of a query encoder in the gallery of the network `gallery`.
+///
+/// `command` is recorded as the command that chose them.
+///
+/// # Errors
+/// If a bundle does not load or has no such points, `gallery` is missing, superfluous or of another space, a split is empty
+/// or too small, shares an item with 'train', or a picture cannot be read.
+pub fn choose_points(
+    bundle: &(Manifest, Weights),
+    gallery: Option<&(Manifest, Weights)>,
+    mut dataset: Dataset,
+    splits: &[String],
+    rules: Rules,
+    command: String,
+    device: &Device,
+) -> anyhow::Result<Chosen> {
+    let split = splits.first().context("name a split to choose on")?;
+    anyhow::ensure!(
+        split != "train" && dataset.in_both("train", split).is_none(),
+        "points that are chosen on pictures of the training promise too much; choose them on a split that shares no item with \
+         'train'"
+    );
+    dataset.leave_out_corrupt(|row| splits.contains(&row.split), false, Limit::Fixed)?;
+    let rows = dataset.split(split, |_| true, "")?;
+    let items: HashSet<usize> = dataset.groups(&rows).into_iter().collect();
+    let chosen_on = ChosenOn {
+        command,
+        data: dataset
+            .dir
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        data_sha256: dataset.sha256.clone(),
+        split: split.clone(),
+        photos: rows.len(),
+        items: items.len(),
+    };
+    let manifest = &bundle.0;
+    // Queries are cut as the gallery is.
+    let input = gallery.map_or(&manifest.input, |(large, _)| &large.input);
+    let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(input));
+    match (&manifest.architecture, gallery) {
+        (Architecture::Style(_), None) => style(bundle, &images, splits, rules, chosen_on, device),
+        (Architecture::Retrieval(_), None) => {
+            let network = load_retrieval(manifest, &bundle.1, device)?;
+            let embed = |rows: &[usize]| forward_all(&images, rows, &manifest.input, device, |x| network.forward(x));
+            let searched = searched(images.dataset(), splits, embed, embed)?;
+            with_floor(manifest, manifest.model_id(), splits, &searched, rules, chosen_on)
+        }
+        (Architecture::Query(_), Some((large, weights))) => {
+            let encoder = load_query(manifest, &bundle.1, device)?;
+            let network = load_retrieval(large, weights, device)?;
+            let projection = projection_into(manifest, large, &network)?;
+            let small = |x| {
+                let embedding = unit_norm(encoder.forward(x));
+                projection.map_or(embedding.clone(), |projection| projection.forward(embedding))
+            };
+            let queries = |rows: &[usize]| forward_all(&images, rows, &manifest.input, device, small);
+            let shop = |rows: &[usize]| forward_all(&images, rows, &large.input, device, |x| network.forward(x));
+            let searched = searched(images.dataset(), splits, queries, shop)?;
+            with_floor(manifest, large.model_id(), splits, &searched, rules, chosen_on)
+        }
+        (Architecture::Query(_), None) => anyhow::bail!(
+            "{} is a query encoder, which searches a larger network's gallery; name that network's bundle ({}) with \
+             --gallery-bundle",
+            manifest.model_id(),
+            manifest.space()
+        ),
+        (Architecture::Segment(_), _) => anyhow::bail!("{} segments; it has no operating points", manifest.model_id()),
+        (_, Some(_)) => {
+            anyhow::bail!(
+                "--gallery-bundle belongs to a query encoder; {} is none",
+                manifest.model_id()
+            )
+        }
+    }
+}
+
+/// The bundle with precise thresholds.
+fn style(
+    (manifest, weights): &(Manifest, Weights),
+    images: &Arc<Images>,
+    splits: &[String],
+    rules: Rules,
+    chosen_on: ChosenOn,
+    device: &Device,
+) -> anyhow::Result<Chosen> {
+    let net = load_style(manifest, weights, device)?;
+    let dataset = images.dataset();
+    let predict = |split: &String| {
+        let rows = dataset.split(split, |_| true, "")?;
+        let views = Views::None.list();
+        let truth = dataset.targets(&rows, &manifest.labels)?;
+        let probs = probabilities(images, &rows, &manifest.input, &views, device, |x| net.forward(x))?;
+        Ok((
+            Predictions {
+                labels: manifest.labels.clone(),
+                probs,
+                truth,
+            },
+            dataset.groups(&rows),
+        ))
+    };
+    let predicted = splits.iter().map(predict).collect::<anyhow::Result<Vec<_>>>()?;
+    let (predictions, groups) = predicted.first().context("name a split to choose on")?;
+    let labels = precise_thresholds(predictions, groups, rules.precision);
+    let effects = predicted
+        .iter()
+        .map(|(predictions, _)| Effect::Tags(shown_tags(predictions, &labels)));
+    let effects = splits.iter().cloned().zip(effects).collect();
+    let precise = PreciseThresholds {
+        target: rules.precision,
+        confidence: CONFIDENCE,
+        chosen_on,
+        labels,
+    };
+    Ok(Chosen {
+        manifest: Manifest {
+            precise: Some(precise),
+            ..manifest.clone()
+        },
+        effects,
+    })
+}
+
+/// The searches of every split, users' photos in the shop's.
+fn searched(
+    dataset: &Dataset,
+    splits: &[String],
+    query: impl Fn(&[usize]) -> anyhow::Result<Vec<Vec<f32>>>,
+    gallery: impl Fn(&[usize]) -> anyhow::Result<Vec<Vec<f32>>>,
+) -> anyhow::Result<Vec<Vec<Searched>>> {
+    let plain = Search::default();
+    let of_split = |split: &String| {
+        let (user, shop) = plain.sides(dataset, split)?;
+        let groups = dataset.groups(&[&user[..], &shop[..]].concat());
+        let (own, products) = groups.split_at(user.len());
+        let scores = plain.scores(&query(&user)?, &plain.gallery(gallery(&shop)?, None), None);
+        Ok(scores
+            .iter()
+            .zip(own)
+            .filter_map(|(scores, own)| Searched::new(scores, products, *own))
+            .collect())
+    };
+    splits.iter().map(of_split).collect()
+}
+
+/// The bundle with a score floor for galleries of the model `gallery`.
+fn with_floor(
+    manifest: &Manifest,
+    gallery: String,
+    splits: &[String],
+    searched: &[Vec<Searched>],
+    rules: Rules,
+    chosen_on: ChosenOn,
+) -> anyhow::Result<Chosen> {
+    let queries = searched.first().context("name a split to choose on")?;
+    let score = floor::choose(queries, rules.lost)?;
+    let FloorEffect {
+        found,
+        lost,
+        unmatched,
+        caught,
+    } = floor::effect(queries, score);
+    let floor = ScoreFloor {
+        score,
+        gallery,
+        allowed: rules.lost,
+        found,
+        lost,
+        unmatched,
+        caught,
+        chosen_on,
+    };
+    let effects = searched
+        .iter()
+        .map(|queries| Effect::Floor(floor::effect(queries, score)));
+    let effects = splits.iter().cloned().zip(effects).collect();
+    Ok(Chosen {
+        manifest: Manifest {
+            floor: Some(floor),
+            ..manifest.clone()
+        },
+        effects,
+    })
+}

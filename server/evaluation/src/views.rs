@@ -1,0 +1,393 @@
+//! Test-time augmentation: one picture looked at in several ways, whose probabilities or embeddings are averaged.
+
+use dataset::Photo;
+use serde::{Deserialize, Serialize};
+use shared::input::{CropBox, InputError, InputSpec};
+
+/// Share of each side that a crop of [`Views::TenCrop`] keeps, as 224 of 256 pixels (Krizhevsky et al. 2012).
+const TEN_CROP_SHARE: f64 = 0.875;
+/// Sizes of [`Views::Sizes`] beside the network's own (Radenović, Tolias & Chum 2018, <https://arxiv.org/abs/1711.02512>).
+const OTHER_SIZES: [f64; 2] = [std::f64::consts::FRAC_1_SQRT_2, std::f64::consts::SQRT_2];
+
+/// Views that a picture is predicted from: `"none"`, `"flip"`, `"ten-crop"`, `"sizes"`, `"turns"`, or a list of [`View`]s
+/// such as `[{ crop = [0.0, 0.0, 1.0, 0.5] }, { mirrored = true, turns = 1 }]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(try_from = "Source", into = "Source")]
+pub enum Views {
+    /// The picture as it is.
+    #[default]
+    None,
+    /// The picture and its mirror image.
+    Flip,
+    /// The four corners and the centre, .875 of each side, each with its mirror image.
+    TenCrop,
+    /// The picture at the network's input size, and at 1/√2 and √2 times it.
+    Sizes,
+    /// The picture in all four quarter turns.
+    Turns,
+    /// These, at least one.
+    List(Vec<View>),
+}
+
+/// Written forms of views.
+#[derive(Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "views are \"none\", \"flip\", \"ten-crop\", \"sizes\", \"turns\" or a list of { crop, mirrored, turns, size }"
+)]
+enum Source {
+    Name(String),
+    List(Vec<View>),
+}
+
+/// One way to look at a picture: a crop, then turned, then mirrored.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct View {
+    /// The part that is seen, as shares of the picture's sides: left, top, width, height.
+    pub crop: [f64; 4],
+    /// Left and right exchanged.
+    pub mirrored: bool,
+    /// Quarter turns clockwise, 0–3.
+    pub turns: u8,
+    /// Factor of the network's input size, ¼–4.
+    pub size: f64,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self {
+            crop: [0.0, 0.0, 1.0, 1.0],
+            mirrored: false,
+            turns: 0,
+            size: 1.0,
+        }
+    }
+}
+
+impl Views {
+    /// The views one by one, at least one.
+    pub fn list(&self) -> Vec<View> {
+        let and_mirrored = |view: View| [view, View { mirrored: true, ..view }];
+        match self {
+            Self::None => vec![View::default()],
+            Self::Flip => and_mirrored(View::default()).to_vec(),
+            Self::TenCrop => {
+                let far = 1.0 - TEN_CROP_SHARE;
+                let corners = [(0.0, 0.0), (far, 0.0), (0.0, far), (far, far), (far / 2.0, far / 2.0)];
+                let crop = |(x, y)| View {
+                    crop: [x, y, TEN_CROP_SHARE, TEN_CROP_SHARE],
+                    ..View::default()
+                };
+                corners.map(crop).into_iter().flat_map(and_mirrored).collect()
+            }
+            Self::Sizes => {
+                let sized = |size| View {
+                    size,
+                    ..View::default()
+                };
+                std::iter::once(1.0).chain(OTHER_SIZES).map(sized).collect()
+            }
+            Self::Turns => (0..4)
+                .map(|turns| View {
+                    turns,
+                    ..View::default()
+                })
+                .collect(),
+            Self::List(views) => views.clone(),
+        }
+    }
+}
+
+/// Views with names.
+const NAMED: [(&str, Views); 5] = [
+    ("none", Views::None),
+    ("flip", Views::Flip),
+    ("ten-crop", Views::TenCrop),
+    ("sizes", Views::Sizes),
+    ("turns", Views::Turns),
+];
+
+impl std::str::FromStr for Views {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Listed {
+            views: Views,
+        }
+        if text.trim_start().starts_with('[') {
+            let listed = toml::from_str::<Listed>(&format!("views = {text}"));
+            return listed
+                .map(|listed| listed.views)
+                .map_err(|error| error.message().to_owned());
+        }
+        let named = NAMED
+            .iter()
+            .find(|(name, _)| *name == text)
+            .map(|(_, views)| views.clone());
+        named.ok_or_else(|| format!("'{text}' is none of the views none, flip, ten-crop, sizes and turns"))
+    }
+}
+
+impl TryFrom<Source> for Views {
+    type Error = String;
+
+    fn try_from(source: Source) -> Result<Self, String> {
+        let views = match source {
+            Source::Name(name) => return name.parse(),
+            Source::List(views) => views,
+        };
+        for View {
+            crop: [x, y, width, height],
+            turns,
+            size,
+            ..
+        } in &views
+        {
+            let inside = |start: f64, length: f64| start >= 0.0 && length > 0.0 && start + length <= 1.0 + 1e-9;
+            if !inside(*x, *width) || !inside(*y, *height) {
+                return Err(format!(
+                    "the crop [{x}, {y}, {width}, {height}] of a view is empty or leaves the picture, whose sides are 1"
+                ));
+            }
+            if *turns > 3 {
+                return Err(format!("a view turns by 0 to 3 quarters, not by {turns}"));
+            }
+            if !(0.25..=4.0).contains(size) {
+                return Err(format!("the size {size} of a view is not a factor between 0.25 and 4"));
+            }
+        }
+        if views.is_empty() {
+            Err("the list of views is empty; name at least one, or \"none\"".to_owned())
+        } else {
+            Ok(Self::List(views))
+        }
+    }
+}
+
+impl From<Views> for Source {
+    fn from(views: Views) -> Self {
+        match (NAMED.iter().find(|(_, named)| *named == views), views) {
+            (None, Views::List(views)) => Self::List(views),
+            (named, _) => Self::Name(named.map_or("none", |(name, _)| name).to_owned()),
+        }
+    }
+}
+
+impl View {
+    /// Input of this view: the network's own, scaled to the size of the view.
+    pub fn spec(&self, network: &InputSpec) -> InputSpec {
+        let side = |side: usize| ((side as f64 * self.size).round() as usize).max(1);
+        InputSpec {
+            width: side(network.width),
+            height: side(network.height),
+            ..network.clone()
+        }
+    }
+
+    /// A photo seen so as a model input, `[3, height, width]`; `spec` is that of this view.
+    ///
+    /// # Errors
+    /// [`InputError`], which a view that was read from a recipe does not cause.
+    pub fn input(&self, photo: &Photo, spec: &InputSpec) -> Result<Vec<f32>, InputError> {
+        let crop = (self.crop != [0.0, 0.0, 1.0, 1.0]).then(|| self.crop_box(photo.width(), photo.height()));
+        // What is turned by a quarter afterwards must first fill the rectangle lying on its side.
+        let lying = self.turns % 2 == 1;
+        let (width, height) = if lying {
+            (spec.height, spec.width)
+        } else {
+            (spec.width, spec.height)
+        };
+        let seen = shared::input::View {
+            crop,
+            ..shared::input::View::default()
+        };
+        let mut chw = InputSpec {
+            width,
+            height,
+            ..spec.clone()
+        }
+        .view(photo.pixels()?, &seen)?;
+        if self.turns > 0 {
+            for plane in chw.chunks_exact_mut(width * height) {
+                turn(plane, (width, height), self.turns);
+            }
+        }
+        if self.mirrored {
+            chw.chunks_exact_mut(spec.width).for_each(<[f32]>::reverse);
+        }
+        Ok(chw)
+    }
+
+    fn crop_box(&self, width: u32, height: u32) -> CropBox {
+        let along = |start: f64, share: f64, side: u32| {
+            let from = ((start * f64::from(side)).round() as u32).min(side - 1);
+            (from, ((share * f64::from(side)).round() as u32).clamp(1, side - from))
+        };
+        let [left, top, across, down] = self.crop;
+        let ((x, width), (y, height)) = (along(left, across, width), along(top, down, height));
+        CropBox { x, y, width, height }
+    }
+}
+
+/// Turns a plane of `width × height` values clockwise by quarters.
+fn turn(plane: &mut [f32], (width, height): (usize, usize), quarters: u8) {
+    if quarters >= 2 {
+        plane.reverse();
+    }
+    if quarters % 2 == 1 {
+        // Column x from the bottom up becomes row x.
+        let turned: Vec<f32> = (0..width)
+            .flat_map(|x| (0..height).rev().map(move |y| y * width + x))
+            .map(|at| plane[at])
+            .collect();
+        plane.copy_from_slice(&turned);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{DynamicImage, Rgb, RgbImage};
+    use shared::input::Fit;
+
+    fn picture(width: u32, height: u32) -> DynamicImage {
+        DynamicImage::from(RgbImage::from_fn(width, height, |x, y| {
+            Rgb([(x * 37 + y * 11) as u8, (x * y) as u8, (y * 53) as u8])
+        }))
+    }
+
+    fn distance(a: &[f32], b: &[f32]) -> f32 {
+        assert_eq!(a.len(), b.len());
+        a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    }
+
+    /// A view equals the input of the changed file.
+    #[test]
+    fn a_view_is_the_input_of_the_changed_picture() {
+        let picture = picture(40, 24);
+        let cases = [
+            (
+                View {
+                    mirrored: true,
+                    ..View::default()
+                },
+                picture.fliph(),
+            ),
+            (
+                View {
+                    turns: 1,
+                    ..View::default()
+                },
+                picture.rotate90(),
+            ),
+            (
+                View {
+                    turns: 2,
+                    ..View::default()
+                },
+                picture.rotate180(),
+            ),
+            (
+                View {
+                    turns: 3,
+                    ..View::default()
+                },
+                picture.rotate270(),
+            ),
+            (
+                View {
+                    turns: 1,
+                    mirrored: true,
+                    ..View::default()
+                },
+                picture.rotate90().fliph(),
+            ),
+            (
+                View {
+                    crop: [0.25, 0.5, 0.5, 0.5],
+                    ..View::default()
+                },
+                picture.crop_imm(10, 12, 20, 12),
+            ),
+            (
+                View {
+                    crop: [0.25, 0.5, 0.5, 0.5],
+                    turns: 3,
+                    mirrored: true,
+                    ..View::default()
+                },
+                picture.crop_imm(10, 12, 20, 12).rotate270().fliph(),
+            ),
+        ];
+        for fit in [Fit::Stretch, Fit::Cover, Fit::Pad] {
+            let spec = InputSpec::new(16, 20, fit);
+            let whole = Photo::from(picture.clone());
+            for (view, changed) in &cases {
+                let expected = View::default()
+                    .input(&Photo::from(changed.clone()), &spec)
+                    .expect("whole");
+                let seen = view.input(&whole, &spec).expect("inside");
+                assert!(distance(&seen, &expected) < 1e-5, "{fit:?} {view:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn ten_crop_is_ten_views_that_together_mirror_onto_themselves() {
+        let views = Views::TenCrop.list();
+        assert_eq!(views.len(), 10);
+        let spec = InputSpec::new(12, 12, Fit::Stretch);
+        let (photo, flipped) = (Photo::from(picture(64, 48)), Photo::from(picture(64, 48).fliph()));
+        let inputs =
+            |photo: &Photo| -> Vec<Vec<f32>> { views.iter().map(|v| v.input(photo, &spec).expect("inside")).collect() };
+        let (straight, mirrored) = (inputs(&photo), inputs(&flipped));
+        for (i, input) in straight.iter().enumerate() {
+            assert!(
+                straight[..i].iter().all(|other| distance(input, other) > 1e-3),
+                "view {i} shows something of its own"
+            );
+            assert!(
+                mirrored.iter().any(|other| distance(input, other) < 1e-5),
+                "view {i} is there in the mirror image"
+            );
+        }
+    }
+
+    #[test]
+    fn views_are_read_as_they_are_written_and_refused_with_a_reason() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Table {
+            views: Views,
+        }
+        let own = Views::List(vec![View {
+            crop: [0.0, 0.0, 1.0, 0.5],
+            mirrored: true,
+            turns: 1,
+            size: 0.5,
+        }]);
+        for views in NAMED.map(|(_, views)| views).into_iter().chain([own]) {
+            let text = toml::to_string(&Table { views: views.clone() }).expect("writes");
+            assert_eq!(toml::from_str::<Table>(&text).expect("reads").views, views, "{text}");
+            // On a command line, too.
+            let alone = text.trim().trim_start_matches("views = ").trim_matches('"');
+            if !alone.contains("[[") {
+                assert_eq!(alone.parse::<Views>(), Ok(views), "{alone}");
+            }
+        }
+        for (wrong, said) in [
+            ("\"five\"", "none, flip, ten-crop, sizes and turns"),
+            ("[{ size = 8.0 }]", "between 0.25 and 4"),
+            ("[]", "at least one"),
+            ("[{ crop = [0.5, 0.0, 0.6, 1.0] }]", "leaves the picture"),
+            ("[{ turns = 4 }]", "0 to 3"),
+            ("[{ angle = 4 }]", "views are"),
+        ] {
+            let error = toml::from_str::<Table>(&format!("views = {wrong}"))
+                .expect_err(wrong)
+                .to_string();
+            assert!(error.contains(said), "{wrong}: {error}");
+        }
+    }
+}

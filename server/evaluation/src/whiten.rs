@@ -1,0 +1,21 @@
+//! Whitening fitted on a dataset.
+
+use burn::tensor::Device;
+use dataset::Dataset;
+use search::whitening::whitening;
+use shared::model::Projection;
+
+/// A whitening to `dims` fitted on the dataset's split 'train', whose rows `embed` embeds.
+///
+/// # Errors
+/// If there is no such split, a picture cannot be read, or as [`whitening`](search::whitening::whitening).
+pub fn fit_whitening(
+    dataset: &Dataset,
+    dims: usize,
+    embed: impl Fn(&[usize]) -> anyhow::Result<Vec<Vec<f32>>>,
+    device: &Device,
+) -> anyhow::Result<Projection> {
+    let rows = dataset.split("train", |row| !row.item_id.is_empty(), " with an item_id")?;
+    let ids: Vec<&str> = rows.iter().map(|row| dataset.rows[*row].item_id.as_str()).collect();
+    whitening(&embed(&rows)?, &ids, dims, device)
+}

@@ -1,0 +1,205 @@
+//! Data of a classifier's plots, computed from predictions: precision and recall, F2 over thresholds, labels that
+//! are mistaken for one another, and whether probabilities mean what they say.
+
+use evaluation::multilabel::{Counts, Predictions};
+use shared::score::descending;
+
+/// One point of a precision–recall curve.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Operating {
+    /// Share of the label's images that are found, 0–1.
+    pub recall: f64,
+    /// Share of what is found that carries the label, 0–1.
+    pub precision: f64,
+}
+
+/// Precision and recall of one label at every threshold that tells images apart, from the highest threshold down.
+///
+/// Empty for a label that no image carries: there is nothing to recall.
+pub fn precision_recall(predictions: &Predictions, label: usize) -> Vec<Operating> {
+    let positives = predictions.support(label);
+    if positives == 0 {
+        return Vec::new();
+    }
+    let mut ranked: Vec<(f32, bool)> = predictions
+        .probs
+        .iter()
+        .zip(&predictions.truth)
+        .map(|(probs, truth)| (probs[label], truth[label]))
+        .collect();
+    ranked.sort_by(|a, b| descending(a.0, b.0));
+    let mut found = 0;
+    let mut curve = Vec::new();
+    for (i, (prob, truth)) in ranked.iter().enumerate() {
+        found += usize::from(*truth);
+        // Equal probabilities come in together, whatever order they were sorted into.
+        if ranked.get(i + 1).is_none_or(|(next, _)| next != prob) {
+            curve.push(Operating {
+                recall: found as f64 / positives as f64,
+                precision: found as f64 / (i + 1) as f64,
+            });
+        }
+    }
+    curve
+}
+
+/// Precision and recall of one label at a threshold; precision is NaN where nothing is predicted.
+pub fn operating_at(predictions: &Predictions, label: usize, threshold: f32) -> Operating {
+    let Counts { tp, fp, fn_ } = predictions.counts_at(label, threshold);
+    Operating {
+        recall: tp as f64 / (tp + fn_) as f64,
+        precision: tp as f64 / (tp + fp) as f64,
+    }
+}
+
+/// F2 of one label at the thresholds 0, 0.01 … 1.
+pub fn f2_by_threshold(predictions: &Predictions, label: usize) -> Vec<[f64; 2]> {
+    (0..=100u8)
+        .map(|step| {
+            let threshold = f32::from(step) / 100.0;
+            [f64::from(threshold), predictions.counts_at(label, threshold).f2()]
+        })
+        .collect()
+}
+
+/// For each pair of `labels` the share of images carrying the first that are predicted to carry the second; a line of
+/// NaN for a label that no image carries.
+pub fn confusion(predictions: &Predictions, thresholds: &[f32], labels: &[usize]) -> Vec<Vec<f64>> {
+    labels
+        .iter()
+        .map(|&truly| {
+            let with: Vec<&Vec<f32>> = predictions
+                .probs
+                .iter()
+                .zip(&predictions.truth)
+                .filter_map(|(probs, truth)| truth[truly].then_some(probs))
+                .collect();
+            labels
+                .iter()
+                .map(|&predicted| {
+                    let on = with
+                        .iter()
+                        .filter(|probs| probs[predicted] >= thresholds[predicted])
+                        .count();
+                    on as f64 / with.len() as f64
+                })
+                .collect()
+        })
+        .collect()
+}
+
+/// Probabilities of a stretch, and how often they came true.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bin {
+    /// Predictions in it, over all images and labels.
+    pub n: usize,
+    /// Their mean probability.
+    pub promised: f64,
+    /// Share of them that are true.
+    pub kept: f64,
+}
+
+/// Number of bins of a reliability diagram.
+pub const BINS: usize = 10;
+
+/// Probabilities in ten stretches of equal width; mean and share are NaN where a stretch is empty.
+pub fn reliability(predictions: &Predictions) -> Vec<Bin> {
+    let mut sums = [(0usize, 0.0f64, 0usize); BINS];
+    for (prob, truth) in predictions
+        .probs
+        .iter()
+        .flatten()
+        .zip(predictions.truth.iter().flatten())
+    {
+        if prob.is_finite() {
+            let (n, total, true_) = &mut sums[((prob * BINS as f32) as usize).min(BINS - 1)];
+            *n += 1;
+            *total += f64::from(*prob);
+            *true_ += usize::from(*truth);
+        }
+    }
+    sums.into_iter()
+        .map(|(n, total, true_)| Bin {
+            n,
+            promised: total / n as f64,
+            kept: true_ as f64 / n as f64,
+        })
+        .collect()
+}
+
+/// Expected calibration error (Naeini et al. 2015): mean distance between promised and kept, weighted by predictions.
+pub fn calibration_error(bins: &[Bin]) -> f64 {
+    let n: usize = bins.iter().map(|bin| bin.n).sum();
+    let apart = |bin: &Bin| bin.n as f64 * (bin.promised - bin.kept).abs();
+    bins.iter().filter(|bin| bin.n > 0).map(apart).sum::<f64>() / n.max(1) as f64
+}
+
+/// Binary cross-entropy of one image, mean over labels; probabilities are kept off 0 and 1 by 1e-7.
+pub fn image_loss(predictions: &Predictions, image: usize) -> f64 {
+    let pairs = predictions.probs[image].iter().zip(&predictions.truth[image]);
+    let losses = pairs.map(|(prob, truth)| {
+        let prob = f64::from(*prob).clamp(1e-7, 1.0 - 1e-7);
+        if *truth { -prob.ln() } else { -(1.0 - prob).ln() }
+    });
+    losses.sum::<f64>() / predictions.labels.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evaluation::ranking::Ranking;
+
+    /// Six images, two labels; the second is carried by none.
+    fn predictions() -> Predictions {
+        let probs = [0.9, 0.8, 0.8, 0.6, 0.3, 0.1];
+        let truth = [true, false, true, true, false, false];
+        Predictions {
+            labels: vec!["a".to_owned(), "b".to_owned()],
+            probs: probs.iter().map(|p| vec![*p, 0.05]).collect(),
+            truth: truth.iter().map(|t| vec![*t, false]).collect(),
+        }
+    }
+
+    #[test]
+    fn agree_with_values_from_scikit_learn_and_by_hand() {
+        let predictions = predictions();
+        let curve = precision_recall(&predictions, 0);
+        let expected = [
+            (1.0 / 3.0, 1.0),
+            (2.0 / 3.0, 2.0 / 3.0),
+            (1.0, 0.75),
+            (1.0, 0.6),
+            (1.0, 0.5),
+        ];
+        assert_eq!(curve.len(), expected.len());
+        for (point, (recall, precision)) in curve.iter().zip(expected) {
+            assert!(
+                (point.recall - recall).abs() < 1e-12 && (point.precision - precision).abs() < 1e-12,
+                "{point:?}"
+            );
+        }
+        // sklearn.metrics.average_precision_score([1, 0, 1, 1, 0, 0], [.9, .8, .8, .6, .3, .1])
+        let average_precision = |label| Ranking::new(&predictions, label).areas(&[1; 6]).average_precision;
+        assert!((average_precision(0) - 0.805_555_555_555_555_6).abs() < 1e-12);
+        assert!(precision_recall(&predictions, 1).is_empty() && average_precision(1).is_nan());
+
+        // sklearn.metrics.fbeta_score(y, p >= t, beta=2) at .0, .7 and .85
+        let f2 = f2_by_threshold(&predictions, 0);
+        for (step, value) in [(0, 0.833_333), (70, 0.666_667), (85, 0.384_615), (100, 0.0)] {
+            assert!((f2[step][1] - value).abs() < 1e-6, "{step}: {:?}", f2[step]);
+        }
+
+        let matrix = confusion(&predictions, &[0.7, 0.01], &[0, 1]);
+        assert!((matrix[0][0] - 2.0 / 3.0).abs() < 1e-12 && matrix[0][1] == 1.0 && matrix[1][0].is_nan());
+
+        let bins = reliability(&predictions);
+        assert_eq!((bins[0].n, bins[8].n, bins[8].kept, bins[9].n), (6, 2, 0.5, 1));
+        // By hand: (6 · .05 + |.1 - 0| + |.3 - 0| + |.6 - 1| + 2 · |.8 - .5| + |.9 - 1|) / 12
+        assert!(
+            (calibration_error(&bins) - 1.8 / 12.0).abs() < 1e-6,
+            "{}",
+            calibration_error(&bins)
+        );
+        assert!((image_loss(&predictions, 4) - (-(0.7f64.ln()) - 0.95f64.ln()) / 2.0).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,249 @@
+//! Re-ranking of hits: hop, query expansion, k-reciprocal neighbours, gallery augmentation.
+//!
+//! All work on unit vectors of one model. Equal similarities rank in gallery order. Evaluation and service call the same.
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::storage::{Storage, Stored};
+use super::unit::unit;
+
+/// Gallery vectors that α-query expansion and gallery augmentation add.
+const NEIGHBOURS: usize = 3;
+/// Exponent of the similarity as a neighbour's weight (Radenović, Tolias & Chum 2018).
+const ALPHA: f64 = 3.0;
+/// Neighbourhood sizes and the weight of the original distance (Zhong et al. 2017).
+const K_RECIPROCAL: KReciprocal = KReciprocal {
+    k1: 20,
+    k2: 6,
+    lambda: 0.3,
+};
+
+/// Rows among which k-reciprocal neighbours are looked for where a whole gallery would take too long.
+pub const CANDIDATES: usize = 100;
+
+/// Method of the second ranking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rerank {
+    /// The inner product decides.
+    #[default]
+    None,
+    /// Search again with the first hit instead of the query.
+    Hop,
+    /// Search again with the query plus its first hits, each weighted by its similarity to the power of α.
+    AlphaQe,
+    /// By shared k-reciprocal neighbours. Transductive: a query's neighbours may be other queries of the same run.
+    KReciprocal,
+}
+
+impl Rerank {
+    /// Scores `[query][gallery]`, the higher the better; comparable within a query.
+    pub fn scores(self, queries: &[Vec<f32>], gallery: &Stored) -> Vec<Vec<f32>> {
+        if self == Self::KReciprocal {
+            let rows: Vec<Vec<f32>> = (0..gallery.len()).map(|row| gallery.row(row)).collect();
+            let distances = K_RECIPROCAL.distances(queries, &rows);
+            return distances
+                .into_iter()
+                .map(|line| line.into_iter().map(|d| -d as f32).collect())
+                .collect();
+        }
+        let scores = |query: &Vec<f32>| {
+            let query = self.second_query(query, gallery, |_| true);
+            (0..gallery.len()).map(|row| gallery.dot(&query, row)).collect()
+        };
+        queries.par_iter().map(scores).collect()
+    }
+
+    /// Query of the second search among the gallery's rows that `keep` accepts, at unit length; `query` itself where
+    /// there is no second search.
+    pub fn second_query(self, query: &[f32], gallery: &Stored, keep: impl Fn(usize) -> bool + Sync) -> Vec<f32> {
+        match self {
+            Self::None | Self::KReciprocal => query.to_vec(),
+            Self::Hop => {
+                let first = gallery.nearest(query, 1, keep);
+                first
+                    .first()
+                    .map_or_else(|| query.to_vec(), |(row, _)| gallery.row(*row))
+            }
+            Self::AlphaQe => expand(query, gallery, NEIGHBOURS, ALPHA, keep),
+        }
+    }
+
+    /// The rows of the gallery that `keep` wants in their new order, as far as it is another than that of the inner
+    /// products with [`second_query`](Self::second_query): k-reciprocal neighbours among the [`CANDIDATES`] nearest, which
+    /// bounds what a query costs.
+    pub fn reordered(self, query: &[f32], gallery: &Stored, keep: impl Fn(usize) -> bool + Sync) -> Vec<usize> {
+        if self != Self::KReciprocal {
+            return Vec::new();
+        }
+        let near = gallery.nearest(query, CANDIDATES, keep);
+        let rows: Vec<Vec<f32>> = near.iter().map(|(row, _)| gallery.row(*row)).collect();
+        let distances = K_RECIPROCAL
+            .distances(&[query.to_vec()], &rows)
+            .pop()
+            .unwrap_or_default();
+        let mut order: Vec<(f64, usize)> = distances.into_iter().zip(near).map(|(d, (row, _))| (d, row)).collect();
+        order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        order.into_iter().map(|(_, row)| row).collect()
+    }
+}
+
+/// `row` plus its `n` nearest of the gallery that `keep` wants, weighted by similarity to the power of `alpha`, at unit
+/// length.
+///
+/// Neighbours of negative similarity have no weight.
+pub fn expand(row: &[f32], gallery: &Stored, n: usize, alpha: f64, keep: impl Fn(usize) -> bool + Sync) -> Vec<f32> {
+    let mut sum: Vec<f64> = row.iter().map(|value| f64::from(*value)).collect();
+    for (near, similarity) in gallery.nearest(row, n, keep) {
+        let weight = f64::from(similarity).max(0.0).powf(alpha);
+        sum.iter_mut()
+            .zip(gallery.row(near))
+            .for_each(|(sum, value)| *sum += weight * f64::from(value));
+    }
+    unit(&sum)
+}
+
+/// Database-side augmentation: every gallery vector with its nearest others mixed in.
+pub fn augment(gallery: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
+    let stored = Stored::new(Storage::F32, &gallery);
+    // The nearest is the vector itself, at weight one, which leaves its direction as it was.
+    gallery
+        .par_iter()
+        .map(|row| expand(row, &stored, NEIGHBOURS + 1, ALPHA, |_| true))
+        .collect()
+}
+
+/// Re-ranking with k-reciprocal encoding (Zhong, Zheng, Cao & Li, CVPR 2017).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct KReciprocal {
+    /// Neighbours that may be reciprocal.
+    pub k1: usize,
+    /// Neighbours whose encodings are averaged.
+    pub k2: usize,
+    /// Weight of the original distance, 0–1; the Jaccard distance has the rest.
+    pub lambda: f64,
+}
+
+impl KReciprocal {
+    /// Distances `[query][gallery]`, the lower the better. Takes memory for (queries + gallery)² numbers three times.
+    pub fn distances(&self, queries: &[Vec<f32>], gallery: &[Vec<f32>]) -> Vec<Vec<f64>> {
+        let all: Vec<&Vec<f32>> = queries.iter().chain(gallery).collect();
+        let n = all.len();
+        // Squared Euclidean distances of unit vectors, each row scaled by its greatest.
+        let scaled = |a: &&Vec<f32>| {
+            let line: Vec<f64> = all.iter().map(|b| (2.0 - 2.0 * dot(a, b)).max(0.0)).collect();
+            let greatest = line.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+            line.into_iter()
+                .map(|distance| distance / greatest)
+                .collect::<Vec<f64>>()
+        };
+        let original: Vec<Vec<f64>> = all.par_iter().map(scaled).collect();
+        let order = |line: &Vec<f64>| {
+            let mut order: Vec<usize> = (0..n).collect();
+            order.sort_by(|a, b| line[*a].total_cmp(&line[*b]));
+            order
+        };
+        let ranks: Vec<Vec<usize>> = original.par_iter().map(order).collect();
+        let reciprocal = |i: usize, k: usize| -> Vec<usize> {
+            let forward = ranks[i].iter().take(k + 1);
+            forward
+                .copied()
+                .filter(|j| ranks[*j].iter().take(k + 1).any(|back| *back == i))
+                .collect()
+        };
+        let half = (self.k1 as f64 / 2.0).round_ties_even() as usize;
+        let encode = |i: usize| {
+            let core = reciprocal(i, self.k1);
+            let mut members = core.clone();
+            for candidate in &core {
+                let theirs = reciprocal(*candidate, half);
+                let shared = theirs.iter().filter(|member| core.contains(member)).count();
+                if 3 * shared > 2 * theirs.len() {
+                    members.extend(theirs);
+                }
+            }
+            members.sort_unstable();
+            members.dedup();
+            let weights: Vec<f64> = members.iter().map(|j| (-original[i][*j]).exp()).collect();
+            let sum: f64 = weights.iter().sum();
+            let mut line = vec![0.0; n];
+            members
+                .iter()
+                .zip(weights)
+                .for_each(|(j, weight)| line[*j] = weight / sum);
+            line
+        };
+        let encoded: Vec<Vec<f64>> = (0..n).into_par_iter().map(encode).collect();
+        let averaged = |i: usize| {
+            let mut line = vec![0.0; n];
+            let near = &ranks[i][..self.k2.clamp(1, n)];
+            for j in near {
+                line.iter_mut()
+                    .zip(&encoded[*j])
+                    .for_each(|(sum, value)| *sum += value / near.len() as f64);
+            }
+            line
+        };
+        let smooth: Vec<Vec<f64>> = if self.k2 > 1 {
+            (0..n).into_par_iter().map(averaged).collect()
+        } else {
+            encoded.clone()
+        };
+        let distance = |q: usize, g: usize| {
+            let common: f64 = smooth[q].iter().zip(&smooth[g]).map(|(a, b)| a.min(*b)).sum();
+            (1.0 - self.lambda) * (1.0 - common / (2.0 - common)) + self.lambda * original[q][g]
+        };
+        (0..queries.len())
+            .into_par_iter()
+            .map(|q| (queries.len()..n).map(|g| distance(q, g)).collect())
+            .collect()
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::score::descending;
+
+    /// Unit vectors at these angles in degrees.
+    fn at(angles: &[f64]) -> Vec<Vec<f32>> {
+        angles
+            .iter()
+            .map(|angle| unit(&[angle.to_radians().cos(), angle.to_radians().sin()]))
+            .collect()
+    }
+
+    fn best(rerank: Rerank, queries: &[f64], gallery: &[f64]) -> Vec<usize> {
+        let scores = rerank.scores(&at(queries), &Stored::new(Storage::F32, &at(gallery)));
+        let mut order: Vec<usize> = (0..gallery.len()).collect();
+        order.sort_by(|a, b| descending(scores[0][*a], scores[0][*b]));
+        order
+    }
+
+    #[test]
+    fn a_second_search_follows_the_first_hits() {
+        // The query at 0 is nearest to 10; seen from there 25 is nearer than −20.
+        let gallery = [10.0, -20.0, 25.0];
+        assert_eq!(best(Rerank::None, &[0.0], &gallery), [0, 1, 2]);
+        assert_eq!(best(Rerank::Hop, &[0.0], &gallery), [0, 2, 1]);
+        // The weighted mean of the query and all three lies at 3, whence 25 is nearer too.
+        assert_eq!(best(Rerank::AlphaQe, &[0.0], &gallery), [0, 2, 1]);
+        for rerank in [Rerank::Hop, Rerank::AlphaQe, Rerank::KReciprocal] {
+            let nothing = rerank.scores(&at(&[0.0]), &Stored::new(Storage::F32, &[]));
+            assert!(nothing.iter().all(Vec::is_empty), "{rerank:?} of an empty gallery");
+        }
+    }
+
+    #[test]
+    fn augmentation_draws_a_gallery_together_and_keeps_unit_length() {
+        let before = at(&[0.0, 20.0, 90.0]);
+        let after = augment(before.clone());
+        assert!(dot(&after[0], &after[1]) > dot(&before[0], &before[1]));
+        assert!(after.iter().all(|row| (dot(row, row) - 1.0).abs() < 1e-6));
+    }
+}

@@ -1,0 +1,340 @@
+//! Embeddings kept in fewer bytes, and exact search straight over what is kept: nothing is expanded but, for f16, a
+//! piece of the row that is being compared.
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::top::Best;
+
+/// Storage type of an embedding's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Storage {
+    /// Four bytes, as computed.
+    #[default]
+    F32,
+    /// Two bytes.
+    F16,
+    /// One byte, of which the greatest magnitude is 127, and one scale an embedding, which gives it back its length.
+    Int8,
+}
+
+impl Storage {
+    /// The name on the command line, and the ending of a catalogue's file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Int8 => "int8",
+        }
+    }
+
+    /// Bytes of an embedding of `dim` numbers.
+    pub const fn bytes(self, dim: usize) -> usize {
+        match self {
+            Self::F32 => 4 * dim,
+            Self::F16 => 2 * dim,
+            Self::Int8 => 4 + dim,
+        }
+    }
+
+    /// Appends an embedding as a catalogue keeps it, little-endian; int8 has its scale, an f32, in front.
+    pub fn encode(self, row: &[f32], bytes: &mut Vec<u8>) {
+        match self {
+            Self::F32 => bytes.extend(row.iter().flat_map(|value| value.to_le_bytes())),
+            Self::F16 => bytes.extend(row.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes())),
+            Self::Int8 => {
+                let greatest = row.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+                let step = if greatest > 0.0 { greatest / 127.0 } else { 1.0 };
+                let rounded = || row.iter().map(|value| (value / step).round() as i8);
+                let length =
+                    |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+                let whole = length(&mut row.iter().map(|value| f64::from(*value)));
+                let kept = length(&mut rounded().map(f64::from)).max(1.0);
+                bytes.extend(((whole / kept) as f32).to_le_bytes());
+                bytes.extend(rounded().map(|value| value.to_le_bytes()[0]));
+            }
+        }
+    }
+}
+
+/// Embeddings of one length as they are kept in memory.
+#[derive(Debug)]
+pub struct Stored {
+    dim: usize,
+    len: usize,
+    /// Bytes that were no whole row.
+    extra: usize,
+    values: Values,
+}
+
+#[derive(Debug)]
+enum Values {
+    F32(Vec<f32>),
+    F16(Vec<f16>),
+    Int8 { values: Vec<i8>, scales: Vec<f32> },
+}
+
+impl Stored {
+    /// Keeps `rows`, which are equally long.
+    pub fn new(storage: Storage, rows: &[Vec<f32>]) -> Self {
+        let dim = rows.first().map_or(0, Vec::len);
+        let mut stored = Self::empty(storage, dim, rows.len());
+        let mut bytes = Vec::with_capacity(storage.bytes(dim));
+        for row in rows {
+            bytes.clear();
+            storage.encode(row, &mut bytes);
+            stored.extend(&bytes);
+        }
+        stored
+    }
+
+    /// Reads whole rows of `dim` numbers that [`Storage::encode`] wrote one after the other.
+    ///
+    /// # Errors
+    /// When they are no whole rows, or a number is not finite.
+    pub fn decode(storage: Storage, dim: usize, bytes: &[u8]) -> Result<Self, String> {
+        let mut stored = Self::empty(storage, dim, bytes.len() / storage.bytes(dim).max(1));
+        stored.extend(bytes);
+        stored.check().map(|()| stored)
+    }
+
+    /// None yet, with room for `rows` embeddings of `dim` numbers.
+    pub fn empty(storage: Storage, dim: usize, rows: usize) -> Self {
+        let numbers = rows * dim;
+        let values = match storage {
+            Storage::F32 => Values::F32(Vec::with_capacity(numbers)),
+            Storage::F16 => Values::F16(Vec::with_capacity(numbers)),
+            Storage::Int8 => Values::Int8 {
+                values: Vec::with_capacity(numbers),
+                scales: Vec::with_capacity(rows),
+            },
+        };
+        Self {
+            dim,
+            len: 0,
+            extra: 0,
+            values,
+        }
+    }
+
+    /// Appends whole rows that [`Storage::encode`] wrote one after the other.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        let row = self.storage().bytes(self.dim);
+        let whole = if self.dim == 0 { 0 } else { bytes.len() / row };
+        let (bytes, extra) = bytes.split_at(whole * row);
+        self.len += whole;
+        self.extra += extra.len();
+        match &mut self.values {
+            Values::F32(values) => {
+                values.extend(bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)));
+            }
+            Values::F16(values) => {
+                values.extend(bytes.as_chunks::<2>().0.iter().map(|two| f16::from_le_bytes(*two)));
+            }
+            Values::Int8 { values, scales } => {
+                for (scale, row) in bytes.chunks_exact(row).filter_map(|row| row.split_first_chunk::<4>()) {
+                    scales.push(f32::from_le_bytes(*scale));
+                    values.extend(row.iter().map(|byte| i8::from_le_bytes([*byte])));
+                }
+            }
+        }
+    }
+
+    /// Sees that all rows were whole and all numbers are finite.
+    pub fn check(&self) -> Result<(), String> {
+        let dim = self.dim;
+        if dim == 0 || self.extra > 0 {
+            return Err(format!(
+                "it holds no whole rows of {dim} numbers kept as {}",
+                self.storage().name()
+            ));
+        }
+        let wrong = match &self.values {
+            Values::F32(values) => values
+                .par_iter()
+                .position_first(|value| !value.is_finite())
+                .map(|at| at / dim),
+            Values::F16(values) => values
+                .par_iter()
+                .position_first(|value| !value.is_finite())
+                .map(|at| at / dim),
+            Values::Int8 { scales, .. } => scales.iter().position(|scale| !scale.is_finite()),
+        };
+        wrong.map_or(Ok(()), |row| Err(format!("row {row} is not finite")))
+    }
+
+    fn storage(&self) -> Storage {
+        match self.values {
+            Values::F32(_) => Storage::F32,
+            Values::F16(_) => Storage::F16,
+            Values::Int8 { .. } => Storage::Int8,
+        }
+    }
+
+    /// Numbers of an embedding.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Embeddings kept.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True if there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// An embedding as it comes back. Kept as int8, it has its length still, and each of its numbers was rounded to a
+    /// multiple of the greatest magnitude / 127 before.
+    pub fn row(&self, row: usize) -> Vec<f32> {
+        let range = row * self.dim..(row + 1) * self.dim;
+        match &self.values {
+            Values::F32(values) => values[range].to_vec(),
+            Values::F16(values) => values[range].to_f32_vec(),
+            Values::Int8 { values, scales } => values[range].iter().map(|v| f32::from(*v) * scales[row]).collect(),
+        }
+    }
+
+    /// Inner product of `query`, of [`dim`](Self::dim) numbers, and an embedding.
+    #[inline]
+    pub fn dot(&self, query: &[f32], row: usize) -> f32 {
+        let range = row * self.dim..(row + 1) * self.dim;
+        match &self.values {
+            Values::F32(values) => dot(query, &values[range]),
+            Values::F16(values) => dot_kept(query, &values[range]),
+            Values::Int8 { values, scales } => dot_kept(query, &values[range]) * scales[row],
+        }
+    }
+
+    /// The `n` embeddings most like `query` of those that `keep` wants, best first, with their inner products; equal ones
+    /// by row.
+    pub fn nearest(&self, query: &[f32], n: usize, keep: impl Fn(usize) -> bool + Sync) -> Vec<(usize, f32)> {
+        let best = (0..self.len)
+            .into_par_iter()
+            .with_min_len(BLOCK)
+            .filter(|row| keep(*row))
+            .fold(
+                || Best::new(n),
+                |mut best, row| {
+                    best.offer(self.dot(query, row), row);
+                    best
+                },
+            );
+        let best = best.reduce(|| Best::new(n), Best::merge);
+        best.sorted().into_iter().map(|(score, row)| (row, score)).collect()
+    }
+}
+
+/// Rows that one task compares, at least.
+const BLOCK: usize = 512;
+
+/// Independent sums of an inner product, so that the compiler can use wide registers.
+const LANES: usize = 16;
+
+/// Numbers that are expanded at once, a multiple of [`LANES`].
+const PIECE: usize = 128;
+
+/// A number that is kept in fewer bytes.
+trait Kept: Copy {
+    /// Expands as many as `buffer` has.
+    fn expand(kept: &[Self], buffer: &mut [f32]);
+}
+
+impl Kept for f16 {
+    fn expand(kept: &[Self], buffer: &mut [f32]) {
+        kept.convert_to_f32_slice(buffer);
+    }
+}
+
+impl Kept for i8 {
+    fn expand(kept: &[Self], buffer: &mut [f32]) {
+        buffer
+            .iter_mut()
+            .zip(kept)
+            .for_each(|(value, kept)| *value = f32::from(*kept));
+    }
+}
+
+/// Inner product with a fixed order of additions.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0; LANES];
+    let tail = add(a, b, &mut sums);
+    sums.iter().sum::<f32>() + tail
+}
+
+/// As [`dot`], with the additions in the same order.
+fn dot_kept<T: Kept>(a: &[f32], b: &[T]) -> f32 {
+    let (mut sums, mut tail, mut buffer) = ([0.0; LANES], 0.0, [0.0; PIECE]);
+    for (a, b) in a.chunks(PIECE).zip(b.chunks(PIECE)) {
+        let buffer = &mut buffer[..b.len()];
+        T::expand(b, buffer);
+        tail += add(a, buffer, &mut sums);
+    }
+    sums.iter().sum::<f32>() + tail
+}
+
+/// Adds the products of the whole blocks to `sums`; returns the sum of the rest's.
+#[inline]
+fn add(a: &[f32], b: &[f32], sums: &mut [f32; LANES]) -> f32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut wide = *sums;
+    for (x, y) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            wide[lane] += x[lane] * y[lane];
+        }
+    }
+    *sums = wide;
+    a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn length(row: &[f32]) -> f64 {
+        row.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_comes_back_as_nearly_as_its_bytes_allow(
+            row in proptest::collection::vec(-1f32..1.0, 1..300), query in proptest::collection::vec(-1f32..1.0, 300),
+        ) {
+            let most = row.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+            // Rounding errs by half a step a number, and what gives the length back errs no more.
+            let int8 = f64::from(most) / 127.0 * (row.len() as f64).sqrt() + 1e-6;
+            for (storage, bound) in [(Storage::F32, 0.0), (Storage::F16, length(&row) / 2048.0 + 1e-6), (Storage::Int8, int8)] {
+                let mut bytes = Vec::new();
+                storage.encode(&row, &mut bytes);
+                prop_assert_eq!(bytes.len(), storage.bytes(row.len()));
+                let stored = Stored::decode(storage, row.len(), &bytes).expect("as written");
+                let back = stored.row(0);
+                let error: Vec<f32> = row.iter().zip(&back).map(|(a, b)| a - b).collect();
+                prop_assert!(length(&error) <= bound, "{storage:?} {}", length(&error));
+                prop_assert!((length(&back) - length(&row)).abs() <= length(&row) / 2048.0 + 1e-6, "{storage:?}");
+                let exact: f64 = back.iter().zip(&query).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+                prop_assert!((f64::from(stored.dot(&query[..row.len()], 0)) - exact).abs() < 1e-4, "{storage:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_row_is_refused() {
+        for (storage, dim, bytes) in [
+            (Storage::F32, 2, vec![0u8; 4]),
+            (Storage::F16, 0, vec![]),
+            (Storage::Int8, 3, vec![0; 8]),
+            (Storage::F32, 1, f32::NAN.to_le_bytes().to_vec()),
+            (Storage::F16, 1, f16::INFINITY.to_le_bytes().to_vec()),
+            (Storage::Int8, 1, [&f32::NAN.to_le_bytes()[..], &[1]].concat()),
+        ] {
+            assert!(Stored::decode(storage, dim, &bytes).is_err(), "{storage:?} {bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Everything a handler can answer instead of a result.
+
+use std::time::Duration;
+
+use axum::http::header::ACCEPT_ENCODING;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use shared::api::ProblemCode;
+use shared::embedding::EmbeddingError;
+use shared::input::InputError;
+use thiserror::Error;
+
+use super::problem::Failure;
+use crate::catalog::SearchError;
+use crate::embed::EmbedError;
+use dataset::PhotoError;
+
+/// Why a request gets no result. The text goes to the client: it says what to do and quotes nothing secret.
+#[derive(Debug, Error)]
+pub(super) enum ApiError {
+    #[error("the request has no body; send a photo as a form, or an embedding as JSON")]
+    EmptyBody,
+    #[error(transparent)]
+    Photo(#[from] PhotoError),
+    #[error("the body is larger than {limit} bytes; send a smaller file")]
+    PayloadTooLarge { limit: usize },
+    #[error("the content type is not one this endpoint reads; send multipart/form-data or application/json")]
+    UnsupportedMediaType,
+    #[error("the body comes encoded with {0}, which is not read here; send it as it is, without Content-Encoding")]
+    UnsupportedEncoding(String),
+    #[error("`{0}` is missing; send it too")]
+    MissingField(&'static str),
+    #[error("`{field}`: {why}")]
+    InvalidField { field: String, why: String },
+    #[error(transparent)]
+    InvalidCrop(#[from] InputError),
+    #[error(transparent)]
+    InvalidEmbedding(#[from] EmbeddingError),
+    #[error("the embedding is not a list of finite numbers: {0}")]
+    UnreadableEmbedding(String),
+    #[error("the embedding has {actual} numbers, those of its model have {expected}")]
+    WrongDimension { expected: usize, actual: usize },
+    #[error(
+        "an embedding of `{actual}` does not lie in the catalogue's space; send one of `{expected}`, which indexed the \
+         catalogue,{} or the photo itself",
+        encoder.as_ref().map_or_else(String::new, |id| format!(" or of `{id}`, its query encoder (GET /api/v1/query-encoder),"))
+    )]
+    WrongModel {
+        actual: String,
+        expected: String,
+        encoder: Option<String>,
+    },
+    #[error("`{0}` is no category; tops, shoes, bags and other are")]
+    UnknownCategory(String),
+    #[error("there is no {0} of that name")]
+    NotFound(&'static str),
+    #[error("this path does not take that method")]
+    MethodNotAllowed,
+    #[error("the body did not arrive in time; send it again")]
+    Timeout,
+    #[error("too much to do right now; try again in {retry_after_s} s")]
+    Overloaded { retry_after_s: u64 },
+    #[error("{0}; try again in a moment")]
+    Unready(String),
+    #[error("the answer was not there within {} s; try again, with a smaller photo if it was a large one", .0.as_secs_f64())]
+    DeadlineExceeded(Duration),
+    #[error("the server failed; its log tells more under the request id")]
+    Internal(#[source] anyhow::Error),
+}
+
+impl ApiError {
+    /// A field that cannot be used.
+    pub(super) fn field(field: impl Into<String>, why: impl ToString) -> Self {
+        Self::InvalidField {
+            field: field.into(),
+            why: why.to_string(),
+        }
+    }
+
+    /// The stable name.
+    pub(super) fn code(&self) -> ProblemCode {
+        match self {
+            Self::EmptyBody | Self::Photo(PhotoError::Empty) => ProblemCode::EmptyBody,
+            Self::Photo(PhotoError::NotAnImage { .. }) => ProblemCode::NotAnImage,
+            Self::Photo(PhotoError::Unsupported { .. }) => ProblemCode::UnsupportedImage,
+            Self::Photo(PhotoError::Damaged(_)) => ProblemCode::ImageTruncated,
+            Self::Photo(
+                PhotoError::TooLarge { .. } | PhotoError::TooSparse { .. } | PhotoError::TooMuchMemory { .. },
+            ) => ProblemCode::ImageTooLarge,
+            Self::PayloadTooLarge { .. } => ProblemCode::PayloadTooLarge,
+            Self::UnsupportedMediaType | Self::UnsupportedEncoding(_) => ProblemCode::UnsupportedMediaType,
+            Self::MissingField(_) => ProblemCode::MissingField,
+            Self::InvalidField { .. } => ProblemCode::InvalidField,
+            Self::InvalidCrop(_) => ProblemCode::InvalidCrop,
+            Self::InvalidEmbedding(_) | Self::UnreadableEmbedding(_) => ProblemCode::InvalidEmbedding,
+            Self::WrongDimension { .. } => ProblemCode::WrongDimension,
+            Self::WrongModel { .. } => ProblemCode::WrongModel,
+            Self::UnknownCategory(_) => ProblemCode::UnknownCategory,
+            Self::NotFound(_) => ProblemCode::NotFound,
+            Self::MethodNotAllowed => ProblemCode::MethodNotAllowed,
+            Self::Timeout => ProblemCode::Timeout,
+            Self::Overloaded { .. } => ProblemCode::Overloaded,
+            Self::Unready(_) => ProblemCode::ShuttingDown,
+            Self::DeadlineExceeded(_) => ProblemCode::DeadlineExceeded,
+            Self::Internal(_) => ProblemCode::Internal,
+        }
+    }
+}
+
+/// The status of each code.
+pub(super) fn status(code: ProblemCode) -> StatusCode {
+    match code {
+        ProblemCode::EmptyBody
+        | ProblemCode::MissingField
+        | ProblemCode::InvalidField
+        | ProblemCode::InvalidCrop
+        | ProblemCode::InvalidEmbedding
+        | ProblemCode::WrongDimension
+        | ProblemCode::UnknownCategory => StatusCode::BAD_REQUEST,
+        ProblemCode::NotAnImage
+        | ProblemCode::UnsupportedImage
+        | ProblemCode::ImageTruncated
+        | ProblemCode::ImageTooLarge => StatusCode::UNPROCESSABLE_ENTITY,
+        ProblemCode::WrongModel => StatusCode::CONFLICT,
+        ProblemCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ProblemCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ProblemCode::NotFound => StatusCode::NOT_FOUND,
+        ProblemCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        ProblemCode::Timeout => StatusCode::REQUEST_TIMEOUT,
+        ProblemCode::Overloaded => StatusCode::TOO_MANY_REQUESTS,
+        ProblemCode::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        ProblemCode::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        ProblemCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl From<EmbedError> for ApiError {
+    fn from(error: EmbedError) -> Self {
+        match error {
+            EmbedError::Overloaded { retry_after_s, .. } => Self::Overloaded { retry_after_s },
+            EmbedError::Closed => Self::Unready(error.to_string()),
+            EmbedError::Model(_) | EmbedError::Read { .. } | EmbedError::Threads(_) | EmbedError::Bundle { .. } => {
+                Self::Internal(error.into())
+            }
+        }
+    }
+}
+
+impl From<SearchError> for ApiError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Overloaded { retry_after_s, .. } => Self::Overloaded { retry_after_s },
+            SearchError::Closed => Self::Unready(error.to_string()),
+            SearchError::Failed(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let code = self.code();
+        let retry_after_s = match &self {
+            Self::Overloaded { retry_after_s } => Some(*retry_after_s),
+            Self::Unready(_) => Some(1),
+            _ => None,
+        };
+        let cause = match &self {
+            Self::Internal(cause) => Some(format!("{cause:#}")),
+            _ => None,
+        };
+        let mut response = status(code).into_response();
+        if matches!(self, Self::UnsupportedEncoding(_)) {
+            response
+                .headers_mut()
+                .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        response.extensions_mut().insert(Failure {
+            code,
+            detail: self.to_string(),
+            retry_after_s,
+            cause,
+        });
+        response
+    }
+}

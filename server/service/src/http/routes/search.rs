@@ -1,0 +1,179 @@
+//! `POST /api/v1/search`
+
+mod crop;
+mod embedding;
+mod form;
+mod json;
+mod limit;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use shared::api::{DEFAULT_LIMIT, MAX_LIMIT, Problem, SearchRequest, SearchResponse};
+use shared::taxonomy::Category;
+
+use crate::http::App;
+use crate::http::admission::Place;
+use crate::http::error::ApiError;
+use crate::http::{body, convert, encoding};
+use search::SearchOptions;
+
+/// The most bytes of a form.
+const MAX_FORM: usize = 12 << 20;
+/// The most bytes of a JSON body; the longest embeddings take some hundred kilobytes.
+const MAX_JSON: usize = 1 << 20;
+
+/// Finds the products most like a photo, or like an embedding by the catalogue's model or by its query encoder.
+#[utoipa::path(
+    post,
+    path = "/api/v1/search",
+    tag = "catalogue",
+    request_body(content(
+        (form::SearchForm = "multipart/form-data"),
+        (SearchRequest = "application/json"),
+    )),
+    responses(
+        (status = 200, description = "Products, best first, each once", body = SearchResponse),
+        (
+            status = 400,
+            description = "empty_body, missing_field, invalid_field, invalid_crop, invalid_embedding, \
+                           wrong_dimension or unknown_category",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (status = 408, description = "timeout", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "wrong_model", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "payload_too_large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "unsupported_media_type", body = Problem, content_type = "application/problem+json"),
+        (
+            status = 422,
+            description = "not_an_image, unsupported_image, image_truncated or image_too_large",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (
+            status = 429,
+            description = "overloaded; try again after `Retry-After` seconds",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (status = 503, description = "shutting_down", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "deadline_exceeded", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Result<Json<SearchResponse>, ApiError> {
+    let (parts, body) = request.into_parts();
+    if let Err(error) = encoding::check(&parts.headers) {
+        body::discard(body);
+        return Err(error);
+    }
+    let (kind, limit) = match kind(&parts.headers) {
+        Some(kind @ Kind::Form) => (kind, MAX_FORM),
+        Some(kind @ Kind::Json) => (kind, MAX_JSON),
+        None if parts.headers.contains_key(CONTENT_TYPE) => {
+            body::discard(body);
+            return Err(ApiError::UnsupportedMediaType);
+        }
+        None => {
+            // Without a type the body can only be missing or wrong; tell which.
+            body::read(&app, &parts, body, MAX_JSON).await?;
+            return Err(ApiError::UnsupportedMediaType);
+        }
+    };
+    let admit = || match kind {
+        Kind::Form => app.admit_photo(),
+        Kind::Json => app.admit_embedding(),
+    };
+    // Where all places are taken now, the body is not worth waiting for; one that is free now may be taken by then.
+    if let Err(error) = admit() {
+        body::discard(body);
+        return Err(error);
+    }
+    let (bytes, memory) = body::read(&app, &parts, body, limit).await?;
+    let begun = Instant::now();
+    let place = Place::new(admit()?, memory);
+    let answer = answer(&app, kind, &parts.headers, bytes, &place);
+    let answer = tokio::time::timeout(app.deadline, answer).await;
+    let answer = answer.map_err(|_| ApiError::DeadlineExceeded(app.deadline))??;
+    Ok(Json(SearchResponse {
+        took_ms: begun.elapsed().as_secs_f64() * 1e3,
+        ..answer
+    }))
+}
+
+/// The answer to a body that has arrived, but for the time it took.
+async fn answer(
+    app: &App,
+    kind: Kind,
+    headers: &HeaderMap,
+    bytes: Bytes,
+    place: &Place,
+) -> Result<SearchResponse, ApiError> {
+    let (query, options, crop, floor) = match kind {
+        Kind::Form => {
+            let form = form::read(headers, bytes).await?;
+            let mut options = options(app, form.category.as_deref(), form.limit)?;
+            let (query, shown, crop) = app
+                .embed(form.image, form.crop, options.category.is_none(), place)
+                .await?;
+            // What was recognised helps; where the catalogue has none of it, it would only empty the answer.
+            options.category = options.category.or(shown.filter(|category| app.catalog.has(*category)));
+            (query, options, crop, app.floor(None))
+        }
+        Kind::Json => {
+            let request = embedding::read(bytes).await?;
+            let options = options(app, request.category.as_deref(), request.limit)?;
+            let floor = app.floor(Some(&request.embedding.model_id));
+            (app.query(request.embedding)?, options, None, floor)
+        }
+    };
+    let found = app.search(query, options, place).await?;
+    Ok(SearchResponse {
+        model_id: app.catalog.model_id().into(),
+        category: options.category.map(|category| category.id().to_owned()),
+        crop,
+        floor,
+        hits: found
+            .iter()
+            .map(|found| convert::hit(&app.catalog.hit(found)))
+            .collect(),
+        took_ms: 0.0,
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Form,
+    Json,
+}
+
+fn kind(headers: &HeaderMap) -> Option<Kind> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let media_type = value.split(';').next().unwrap_or(value).trim().to_ascii_lowercase();
+    match media_type.as_str() {
+        "multipart/form-data" => Some(Kind::Form),
+        "application/json" => Some(Kind::Json),
+        _ => None,
+    }
+}
+
+fn options(app: &App, category: Option<&str>, limit: Option<usize>) -> Result<SearchOptions, ApiError> {
+    let limit = limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(ApiError::field(
+            "limit",
+            format!("{limit} is not between 1 and {MAX_LIMIT}"),
+        ));
+    }
+    let category = category.map(|id| {
+        let short = || id.chars().take(40).collect();
+        Category::from_id(id).ok_or_else(|| ApiError::UnknownCategory(short()))
+    });
+    Ok(SearchOptions {
+        limit,
+        category: category.transpose()?,
+        rerank: app.rerank,
+    })
+}
