@@ -1,26 +1,28 @@
-// Service worker: the page starts without a network once it has been visited, and a new release breaks no open tab.
+// Service worker. After one visit the page starts without a network. Tabs of an older release keep working.
 //
-// Invariant: only what is right is kept. finish.mjs lists the length and the SHA-256 of every file of this release
-// (a generation); a copy that differs is fetched again past the browser's own cache, and never kept. Of other addresses
-// nothing is kept: searches, pictures, manifests and weights are not this worker's matter (weights.js keeps the last two).
+// **Invariant:** only correct copies of this site's files are cached. finish.mjs lists the length and the SHA-256 of every
+// file of a release. A copy that differs is fetched again without the HTTP cache, and never cached. Searches, product
+// images, manifests and weights are not cached here. weights.js caches manifests and weights.
 //
-// Each generation has a cache of its own. One is deleted when no tab uses it any more: a tab holds a lock of its
-// generation's name (offline.js).
+// The id of a release is its generation. Each generation has its own cache. A tab holds a lock with the name of its
+// generation (offline.js). The cache of a generation is deleted when no tab uses it.
 
-// finish.mjs fills these in: `path: [bytes, sha256]`.
+// finish.mjs fills in both constants. FILES has an entry `path: [bytes, sha256]` per file.
 const GENERATION = '__GENERATION__';
 const FILES = { /* __FILES__ */ };
 
 const PREFIX = 'selvedge-page-';
 const CACHE = `${PREFIX}${GENERATION}`;
-/** Caches of releases that kept what they got, unchecked. */
-const UNCHECKED = 'selvedge-shell-';
-const ENTRANCE = './';
+/** Prefix of the caches of old releases, which did not check files. */
+const UNCHECKED_PREFIX = 'selvedge-shell-';
+/** Path of index.html. */
+const PAGE = './';
 const scope = new URL(self.registration.scope);
 
-/** How long the browser's storage may take to answer, ms. Without an answer the network is asked. */
+/** Time limit of a read from the storage, ms. After it the network is used. */
 const STORAGE_TIMEOUT = 2_000;
 
+/** Accepted media types per file name extension. */
 const TYPES = {
   css: /^text\/css\b/,
   html: /^text\/html\b/,
@@ -31,26 +33,27 @@ const TYPES = {
   webmanifest: /^application\/(manifest\+)?json\b/,
 };
 
-const address = (path) => new URL(path, scope).href;
+const urlOf = (path) => new URL(path, scope).href;
 const isModule = (path) => path.startsWith('wasm/');
 const isHashed = (path) => path.startsWith('assets/') || isModule(path);
 
 self.addEventListener('install', (event) => {
-  // The modules are large: they are kept when they are in use, on the page's word.
-  const shell = [ENTRANCE, ...Object.keys(FILES).filter((path) => !isModule(path))];
+  // The wasm modules are large. They are cached when the page asks for it (message `keep`).
+  const paths = Object.keys(FILES);
+  const shell = [PAGE, ...paths.filter((path) => !isModule(path))];
   event.waitUntil(
-    Promise.all([...shell.map(ensure), ...Object.keys(FILES).filter(isModule).map(carryOver)]).then(() => self.skipWaiting()),
+    Promise.all([...shell.map(ensureCached), ...paths.filter(isModule).map(copyFromOtherRelease)]).then(() => self.skipWaiting()),
   );
 });
 
 self.addEventListener('activate', (event) => {
-  event.waitUntil(tidy().then(() => self.clients.claim()));
+  event.waitUntil(deleteUnusedCaches().then(() => self.clients.claim()));
 });
 
 self.addEventListener('message', (event) => {
   if (event.data?.type !== 'keep') return;
   const wanted = event.data.paths.filter((path) => path in FILES);
-  event.waitUntil(Promise.all(wanted.map((path) => ensure(path).catch(() => {}))));
+  event.waitUntil(Promise.all(wanted.map((path) => ensureCached(path).catch(() => {}))));
 });
 
 self.addEventListener('fetch', (event) => {
@@ -59,75 +62,76 @@ self.addEventListener('fetch', (event) => {
   if (request.method !== 'GET' || url.origin !== scope.origin || !url.pathname.startsWith(scope.pathname)) return;
   const path = url.pathname.slice(scope.pathname.length);
   if (request.mode === 'navigate') {
-    if (path === '' || path === 'index.html') event.respondWith(entrance(event));
+    if (path === '' || path === 'index.html') event.respondWith(servePage(event));
   } else if (isHashed(path)) {
-    event.respondWith(hashed(event, path));
+    event.respondWith(serveHashed(event, path));
   } else if (path in FILES) {
-    event.respondWith(networkFirst(event, path));
+    event.respondWith(serveNetworkFirst(event, path));
   }
 });
 
-/** The page as the network has it; without a network, the kept one. */
-async function entrance(event) {
-  event.waitUntil(tidy().catch(() => {}));
-  return networkFirst(event, ENTRANCE);
+/** Serves the page from the network, or the cached page if the network fails. */
+async function servePage(event) {
+  event.waitUntil(deleteUnusedCaches().catch(() => {}));
+  return serveNetworkFirst(event, PAGE);
 }
 
-async function networkFirst({ request }, path) {
+async function serveNetworkFirst({ request }, path) {
   try {
     return await fetch(request);
   } catch (offline) {
-    const kept = await find(path);
-    if (kept) return kept;
+    const cached = await findCached(path);
+    if (cached) return cached;
     throw offline;
   }
 }
 
-/** A file whose address changes with its content: a kept copy is the right one, of whichever generation. */
-async function hashed(event, path) {
+/** Serves a file with a hash in its URL. A cached copy of any release is correct. */
+async function serveHashed(event, path) {
   const { request } = event;
-  // A page that did not start asks past every kept copy.
-  const kept = request.cache === 'reload' ? undefined : await find(path);
-  if (kept) return kept;
+  // A page that did not start bypasses all caches (boot.js).
+  const bypass = request.cache === 'reload';
+  const cached = bypass ? undefined : await findCached(path);
+  if (cached) return cached;
   if (!(path in FILES)) return fetch(request);
-  const { response, good } = await download(path, request.cache === 'reload' ? ['reload'] : ['default', 'reload']);
-  if (good) event.waitUntil(keep(path, response.clone()).catch(() => {})); // a full disk: the network still answers
+  const { response, correct } = await download(path, bypass ? ['reload'] : ['default', 'reload']);
+  if (correct) event.waitUntil(putCached(path, response.clone()).catch(() => {})); // may fail if the disk is full
   return response;
 }
 
-/** Keeps a file of this generation, if it isn't kept yet. */
-async function ensure(path) {
-  if (await match(CACHE, path)) return;
-  if (await carryOver(path)) return;
-  const { response, good } = await download(path, path === ENTRANCE ? ['no-cache', 'reload'] : ['default', 'reload']);
-  if (!good) throw new TypeError(`${path} did not arrive as it was built`);
-  await keep(path, response);
+/** Caches a file of this release, unless it is cached already. */
+async function ensureCached(path) {
+  if (await matchIn(CACHE, path)) return;
+  if (await copyFromOtherRelease(path)) return;
+  const { response, correct } = await download(path, path === PAGE ? ['no-cache', 'reload'] : ['default', 'reload']);
+  if (!correct) throw new TypeError(`${path} did not arrive as it was built`);
+  await putCached(path, response);
 }
 
-/** Takes an unchanged file over from another generation; false where none has it. */
-async function carryOver(path) {
-  const kept = isHashed(path) ? await find(path) : undefined;
-  if (!kept || !(await isGood(path, kept.clone()))) return false;
-  await keep(path, kept);
+/** Copies an unchanged file from the cache of another release. Returns false if no cache has it. */
+async function copyFromOtherRelease(path) {
+  const cached = isHashed(path) ? await findCached(path) : undefined;
+  if (!cached || !(await isCorrect(path, cached.clone()))) return false;
+  await putCached(path, cached);
   return true;
 }
 
-/** Fetches a file, with each cache mode in turn until a copy is good; the last copy where none is. */
+/** Fetches a file with each cache mode until a copy is correct. Returns the last copy if none is. */
 async function download(path, modes) {
   let response;
   for (const cache of modes) {
-    response = await fetch(address(path), { cache, credentials: 'same-origin' });
-    if (await isGood(path, response.clone()).catch(() => false)) return { response, good: true };
+    response = await fetch(urlOf(path), { cache, credentials: 'same-origin' });
+    if (await isCorrect(path, response.clone()).catch(() => false)) return { response, correct: true };
   }
-  return { response, good: false };
+  return { response, correct: false };
 }
 
-async function isGood(path, response) {
-  const ending = path === ENTRANCE ? 'html' : path.split('.').pop();
+async function isCorrect(path, response) {
+  const extension = path === PAGE ? 'html' : path.split('.').pop();
   const type = response.headers.get('content-type') ?? '';
-  if (response.status !== 200 || response.redirected || !TYPES[ending]?.test(type.toLowerCase())) return false;
-  if (path === ENTRANCE) {
-    // A proxy may have its own mark on the page; it must be this generation's page, and whole.
+  if (response.status !== 200 || response.redirected || !TYPES[extension]?.test(type.toLowerCase())) return false;
+  if (path === PAGE) {
+    // A proxy may add to the page, so its hash is not checked. It must be complete and of this release.
     const text = await response.text();
     return text.includes(`data-generation="${GENERATION}"`) && text.includes('</html>');
   }
@@ -138,43 +142,43 @@ async function isGood(path, response) {
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('') === sha256;
 }
 
-async function keep(path, response) {
-  await (await caches.open(CACHE)).put(address(path), response);
+async function putCached(path, response) {
+  await (await caches.open(CACHE)).put(urlOf(path), response);
 }
 
-/** The kept copy of a file: this generation's, else another's. */
-async function find(path) {
-  const own = await match(CACHE, path);
-  if (own || path === ENTRANCE) return own;
-  for (const name of await inTime(caches.keys(), [])) {
+/** Finds the cached copy of a file, in the cache of this release or else of another one. */
+async function findCached(path) {
+  const own = await matchIn(CACHE, path);
+  if (own || path === PAGE) return own;
+  for (const name of await withTimeout(caches.keys(), [])) {
     if (!name.startsWith(PREFIX) || name === CACHE) continue;
-    const kept = await match(name, path);
-    if (kept) return kept;
+    const cached = await matchIn(name, path);
+    if (cached) return cached;
   }
   return undefined;
 }
 
-const match = (cacheName, path) => inTime(caches.match(address(path), { cacheName }), undefined);
+const matchIn = (cacheName, path) => withTimeout(caches.match(urlOf(path), { cacheName }), undefined);
 
-/** What the storage answers, or `otherwise` where it fails or keeps silent. */
-async function inTime(answer, otherwise) {
-  const late = new Promise((done) => setTimeout(done, STORAGE_TIMEOUT, otherwise));
-  return Promise.race([answer.catch(() => otherwise), late]);
+/** Resolves to `fallback` if a read from the storage fails or takes too long. */
+async function withTimeout(read, fallback) {
+  const timeout = new Promise((done) => setTimeout(done, STORAGE_TIMEOUT, fallback));
+  return Promise.race([read.catch(() => fallback), timeout]);
 }
 
-/** Deletes the generations that no tab uses. */
-async function tidy() {
+/** Deletes the caches of releases that no tab uses. */
+async function deleteUnusedCaches() {
   const names = await caches.keys();
-  // A newer worker may be filling a cache of its own just now.
+  // A newer worker may be filling its own cache.
   const { installing, waiting } = self.registration;
   if (installing || waiting) return;
-  const used = await inUse();
-  const old = names.filter((name) => name.startsWith(UNCHECKED) || (name.startsWith(PREFIX) && name !== CACHE && !used(name)));
-  await Promise.all(old.map((name) => caches.delete(name)));
+  const isUsed = await usedCaches();
+  const unused = names.filter((name) => name.startsWith(UNCHECKED_PREFIX) || (name.startsWith(PREFIX) && name !== CACHE && !isUsed(name)));
+  await Promise.all(unused.map((name) => caches.delete(name)));
 }
 
-/** Tells whether a tab uses a generation; where the browser can't say, whether there are tabs at all. */
-async function inUse() {
+/** Returns a function that is true for the cache of a release in use. Without locks it is true if any tab is open. */
+async function usedCaches() {
   const held = await navigator.locks?.query().then(({ held }) => new Set(held.map(({ name }) => name)));
   if (held) return (name) => held.has(name);
   const tabs = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });

@@ -1,5 +1,5 @@
-// The browser's tags and embeddings are the native program's, on both backends, and neither tagging nor searching sends
-// anything of the photo.
+// Tags and embeddings of the browser equal those of the native program on both backends. Tagging and searching send no
+// pixels of the photo.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,36 +7,29 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { launch, open, shownTags, tagPhoto } from './lib/browser.mjs';
-import { missing, nativeEmbedding, nativeTags, PROGRAM, QUERY, SITE, TAGGER } from './lib/places.mjs';
-import { startMock } from './mock/server.mjs';
-import { photo } from './mock/shop.mjs';
+import { shownTags, tagPhoto } from './lib/browser.mjs';
+import { nativeEmbedding, nativeTags, PROGRAM, QUERY, SITE, TAGGER } from './lib/places.mjs';
+import { PNG, pngFile, setUp } from './lib/setup.mjs';
 
-const skip = missing(SITE, PROGRAM, TAGGER, QUERY);
-/** Largest difference of a probability, or of a value of a unit-length embedding, between browser and native program. */
+/** Largest difference between browser and native program, of a probability or of a value of a unit-length embedding. */
 const TOLERANCE = 1e-3;
-let browser, mock, folder;
+const env = setUp({ gpu: true, needs: [SITE, PROGRAM, TAGGER, QUERY], bundle: TAGGER, query: QUERY });
+const { skip } = env;
+let folder;
 
-before(async () => {
-  if (skip) return;
-  browser = await launch({ gpu: true });
-  mock = await startMock({ site: SITE, bundle: TAGGER, query: QUERY });
+before(() => {
   folder = mkdtempSync(join(tmpdir(), 'selvedge-'));
 });
-after(async () => {
-  await browser?.close();
-  await mock?.close();
-  if (folder) rmSync(folder, { recursive: true });
-});
+after(() => rmSync(folder, { recursive: true }));
 
 for (const [backend, note] of [['cpu', /\(CPU\)/], ['webgpu', /\(WebGPU\)/]]) {
   test(`tags on ${backend} equal the native ones`, { skip }, async (t) => {
-    // Software WebGPU is many times slower than any GPU: it gets the time it needs.
-    const page = await open(browser, mock.url, { query: `?backend=${backend}&load-timeout=500&tag-timeout=500` });
-    // Upright, wide, and one larger than what the page keeps.
+    // Software WebGPU is many times slower than a GPU, so the timeouts are long.
+    const page = await env.open({ query: `?backend=${backend}&load-timeout=500&tag-timeout=500` });
+    // A portrait photo, a landscape photo, and one that the page scales down.
     const answers = [];
     for (const [width, height, colour] of [[240, 320, [228, 222, 210]], [301, 200, [176, 30, 40]], [1400, 1100, [30, 34, 60]]]) {
-      await tagPhoto(page, { name: 'photo.png', mimeType: 'image/png', buffer: photo(width, height, colour) }, 500_000);
+      await tagPhoto(page, pngFile(width, height, colour), 500_000);
       await page.waitForSelector('.verdict');
       assert.match(await page.textContent('#reading-note'), note);
       const { difference, native } = await compare(page);
@@ -45,9 +38,9 @@ for (const [backend, note] of [['cpu', /\(CPU\)/], ['webgpu', /\(WebGPU\)/]]) {
       assert.ok(difference <= TOLERANCE, `${difference}`);
       await page.click('#another');
     }
-    // A bundle that says the same of everything would agree with anything.
+    // A bundle with the same output for all photos would pass the comparison above.
     const spread = Math.max(...[...answers[0].keys()].map((id) => Math.max(...answers.map((answer) => Math.abs(answer.get(id) - answers[0].get(id))))));
-    assert.ok(spread > 10 * TOLERANCE, `the photos differ by no more than ${spread}: the bundle does not look at them`);
+    assert.ok(spread > 10 * TOLERANCE, `the outputs differ by at most ${spread}: the bundle does not depend on the photo`);
     assert.deepEqual(page.problems, []);
     await page.context().close();
   });
@@ -55,17 +48,17 @@ for (const [backend, note] of [['cpu', /\(CPU\)/], ['webgpu', /\(WebGPU\)/]]) {
 
 for (const backend of ['cpu', 'webgpu']) {
   test(`an embedding on ${backend} equals the native one, and the search sends nothing else of the photo`, { skip }, async (t) => {
-    const page = await open(browser, mock.url, { query: `?backend=${backend}&load-timeout=500&tag-timeout=500` });
+    const page = await env.open({ query: `?backend=${backend}&load-timeout=500&tag-timeout=500` });
     const answers = [];
     for (const colour of [[228, 222, 210], [30, 34, 60]]) {
-      await tagPhoto(page, { name: 'photo.png', mimeType: 'image/png', buffer: photo(301, 200, colour) }, 500_000);
-      mock.requests.length = 0;
+      await tagPhoto(page, pngFile(301, 200, colour), 500_000);
+      env.mock.requests.length = 0;
       await page.click('#find-button');
       await page.waitForSelector('.card-link', { timeout: 500_000 });
       assert.match(await page.textContent('#find-hint'), /stays on this device/);
       assert.match(await page.textContent('#results-note'), /stayed on this device/);
-      const sent = mock.requests.filter(({ bytes }) => bytes > 0);
-      assert.equal(sent.length, 1, 'the search alone');
+      const sent = env.mock.requests.filter(({ bytes }) => bytes > 0);
+      assert.equal(sent.length, 1, 'only the search has a body');
       const [{ query, bytes }] = sent;
       assert.deepEqual(Object.keys(query).sort(), ['category', 'embedding', 'limit']);
       const { values, ...rest } = query.embedding;
@@ -80,39 +73,40 @@ for (const backend of ['cpu', 'webgpu']) {
       await page.click('#another');
     }
     const spread = Math.max(...answers[0].map((value, at) => Math.abs(value - answers[1][at])));
-    assert.ok(spread > 10 * TOLERANCE, `the photos differ by no more than ${spread}: the bundle does not look at them`);
+    assert.ok(spread > 10 * TOLERANCE, `the outputs differ by at most ${spread}: the bundle does not depend on the photo`);
     assert.deepEqual(page.problems, []);
     await page.context().close();
   });
 }
 
 test('tagging sends nothing of the photo', { skip }, async () => {
-  mock.set({ encoder: false });
-  const page = await open(browser, mock.url, { query: '?backend=cpu' });
-  const opened = [];
-  page.on('request', (request) => opened.push(request));
+  env.mock.set({ encoder: false });
+  const page = await env.open({ query: '?backend=cpu' });
+  const requests = [];
+  page.on('request', (request) => requests.push(request));
   page.on('websocket', (socket) => assert.fail(`a socket to ${socket.url()}`));
-  mock.requests.length = 0;
-  await tagPhoto(page, { name: 'photo.png', mimeType: 'image/png', buffer: photo() });
+  env.mock.requests.length = 0;
+  await tagPhoto(page, PNG);
   await page.waitForSelector('.verdict');
   await page.waitForTimeout(500);
-  // What the browser says it sent, workers included, and what the server saw of it.
-  for (const request of opened) {
+  // Checks the requests that the browser reports, with those of workers, and those that the server received.
+  for (const request of requests) {
     assert.ok(['GET', 'HEAD'].includes(request.method()), `${request.method()} ${request.url()}`);
-    assert.ok(request.url().length < 300, 'a photo may hide in an address');
-    assert.ok(request.url().startsWith(mock.url), request.url());
+    assert.ok(request.url().length < 300, 'a URL is too short to contain a photo');
+    assert.ok(request.url().startsWith(env.mock.url), request.url());
   }
-  for (const { method, path, bytes } of mock.requests) assert.equal(bytes, 0, `${method} ${path}`);
-  // Without a query encoder the search sends it: the same bookkeeping sees that, and the page says so.
-  assert.match(await page.textContent('#find-hint'), /may then send the photo/);
+  for (const { method, path, bytes } of env.mock.requests) assert.equal(bytes, 0, `${method} ${path}`);
+  // Without a query encoder the search sends the photo, and the page says so. This also checks the record of requests.
+  assert.match(await page.textContent('#find-hint'), /may be sent to the shop/);
   await page.click('#find-button');
   await page.waitForSelector('.card-link');
-  assert.ok(mock.requests.some(({ method, bytes, fields }) => method === 'POST' && bytes > 1000 && fields.type === 'image/jpeg'));
+  assert.ok(env.mock.requests.some(({ method, bytes, fields }) => method === 'POST' && bytes > 1000 && fields.type === 'image/jpeg'));
   assert.match(await page.textContent('#results-note'), /was sent/);
-  mock.set({});
+  env.mock.set({});
   await page.context().close();
 });
 
+/** Compares the tags shown with those of the native program. `native` maps label ids to probabilities. */
 async function compare(page) {
   const native = new Map((await onSamePixels(page, nativeTags)).map((tag) => [tag.id, tag.prob]));
   const shown = await shownTags(page);
@@ -120,7 +114,7 @@ async function compare(page) {
   return { native, difference: Math.max(...shown.map((tag) => Math.abs(tag.prob - native.get(tag.id)))) };
 }
 
-/** Gives the native program the very pixels that the page gave its models. */
+/** Runs the native program on the pixels that the page gave to its models. */
 async function onSamePixels(page, program) {
   const { width, height, base64 } = await page.$eval('#frame canvas', (canvas) => {
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);

@@ -1,15 +1,15 @@
-// A price is shown as the shop means it; a bad one costs itself and nothing else.
+// Prices are shown in the shop's currency. An invalid price or hit does not affect the others.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { open, tagPhoto } from './lib/browser.mjs';
-import { PNG, stage, works } from './lib/stage.mjs';
+import { tagPhoto } from './lib/browser.mjs';
+import { PNG, setUp, works } from './lib/setup.mjs';
 
-const on = stage();
-const { skip } = on;
+const env = setUp();
+const { skip } = env;
 
-// What the shop says, and what English and Chinese visitors read: null for no price.
+// Price of the shop, text in English, text in Chinese; null: no price is shown.
 const PRICES = [
   [{ amount: 1299000, currency: 'HUF', exponent: 2 }, 'HUF 12,990', 'HUF 12,990'],
   [{ amount: 1250, currency: 'IDR', exponent: 2 }, 'IDR 12.50', 'IDR 12.50'],
@@ -30,26 +30,26 @@ const PRICES = [
 ];
 
 for (const [language, column] of [['en-GB', 1], ['zh-CN', 2]]) {
-  test(`every price is shown as it is meant, in ${language}`, { skip }, async () => {
-    const page = await open(on.browser, on.mock.url, { language });
+  test(`every valid price is shown in its currency, ${language}`, { skip }, async () => {
+    const page = await env.open({ language });
     const shown = [];
     for (let from = 0; from < PRICES.length; from += 10) {
-      const some = PRICES.slice(from, from + 10);
-      on.mock.set({ ...works, hits: (hits) => hits.forEach((hit, i) => (hit.product = { ...hit.product, price: (some[i] ?? PRICES[0])[0] })) });
+      const batch = PRICES.slice(from, from + 10);
+      env.mock.set({ ...works, hits: (hits) => hits.forEach((hit, i) => (hit.product = { ...hit.product, price: (batch[i] ?? PRICES[0])[0] })) });
       await tagPhoto(page, PNG);
       await page.click('#find-button');
       await page.waitForSelector('.card-link');
-      assert.equal(await page.locator('.card-link').count(), 10, 'no hit is lost');
+      assert.equal(await page.locator('.card-link').count(), 10, 'every hit is shown');
       const texts = await page.$$eval('.card', (cards) => cards.map((card) => card.querySelector('.card-price')?.textContent.replaceAll('\u00a0', ' ') ?? null));
-      shown.push(...texts.slice(0, some.length));
+      shown.push(...texts.slice(0, batch.length));
     }
     assert.deepEqual(shown, PRICES.map((row) => row[column]));
     await page.context().close();
   });
 }
 
-test('a hit with nothing in it costs itself alone', { skip }, async () => {
-  on.mock.set({
+test('an invalid hit does not hide the other hits', { skip }, async () => {
+  env.mock.set({
     ...works,
     hits: (hits) => {
       hits[0].product = null;
@@ -57,7 +57,7 @@ test('a hit with nothing in it costs itself alone', { skip }, async () => {
       hits[2].product = { ...hits[2].product, image: '/images/shop/gone.jpg', name: { zh: '只有中文' } };
     },
   });
-  const page = await open(on.browser, on.mock.url);
+  const page = await env.open();
   await tagPhoto(page, PNG);
   await page.click('#find-button');
   await page.waitForSelector('.card-link');

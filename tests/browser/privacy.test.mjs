@@ -1,56 +1,59 @@
-// The page says what left the device, everywhere and until the next photo; and of a marked photo only the area leaves.
+// The page states in all places what was sent, until the next photo. Of a marked photo only the area is sent.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { open, tagPhoto } from './lib/browser.mjs';
-import { markHalf, PNG, stage, works } from './lib/stage.mjs';
+import { tagPhoto } from './lib/browser.mjs';
+import { markHalf, PNG, setUp, works } from './lib/setup.mjs';
 
-const on = stage();
-const { skip } = on;
+const env = setUp();
+const { skip } = env;
 const PLACES = ['#find-hint', '#foot', '#results-note'];
 const fails = { modules: { cpu: 'cannot-embed' }, encoder: true };
 
-async function find(page, button = '#find-button') {
+async function search(page, button = '#find-button') {
   await page.click(button);
   await page.waitForSelector('.card-link, #results-body .notice');
 }
 
-/** Every place says it, and nothing on the page says the contrary. */
-async function says(page, words, not) {
-  for (const place of PLACES) assert.match(await page.textContent(place), words, place);
-  assert.doesNotMatch(await page.textContent('body'), not);
+/** Asserts that every place shows a text, and that the page does not show the opposite. */
+async function assertShown(page, text, opposite) {
+  for (const place of PLACES) assert.match(await page.textContent(place), text, place);
+  assert.doesNotMatch(await page.textContent('body'), opposite);
 }
 
-for (const [what, shop, mark, size, words, chinese] of [
-  ['the photo', works, false, '240x320', /This photo was sent to the shop/, /这张照片已发送给店铺/],
-  ['the marked area', works, true, '120x320', /Only what you marked on this photo was sent/, /仅把这张照片中框选的部分发送给了店铺/],
-  ['the photo of a device that cannot prepare it', fails, false, '240x320', /This photo was sent to the shop/, /这张照片已发送给店铺/],
-  ['the marked area on such a device', fails, true, '120x320', /Only what you marked on this photo was sent/, /仅把这张照片中框选的部分发送给了店铺/],
+const WHOLE = [/This photo was sent to the shop/, /这张照片已发送给店铺/];
+const PART = [/Only the area you marked on this photo was sent/, /仅将这张照片中框选的区域发送给了店铺/];
+
+for (const [what, shop, mark, size, [english, chinese]] of [
+  ['the photo', works, false, '240x320', WHOLE],
+  ['the marked area', works, true, '120x320', PART],
+  ['the photo of a device that cannot embed it', fails, false, '240x320', WHOLE],
+  ['the marked area on a device that cannot embed it', fails, true, '120x320', PART],
 ]) {
   test(`${what} is sent, and the page says so until the next photo`, { skip }, async () => {
-    on.mock.set(shop);
-    const page = await open(on.browser, on.mock.url, { query: '?backend=cpu' });
+    env.mock.set(shop);
+    const page = await env.open({ query: '?backend=cpu' });
     await tagPhoto(page, PNG);
     if (mark) await markHalf(page);
-    await find(page);
-    if (shop.encoder) await find(page, '#send-photo');
-    const { size: came, fields } = on.mock.requests.findLast(({ fields }) => fields);
-    assert.deepEqual([came, fields.crop, fields.type], [size, null, 'image/jpeg']);
-    await says(page, words, /stays on|stayed on|not leave|does not keep/);
+    await search(page);
+    if (shop.encoder) await search(page, '#send-photo');
+    const { size: sentSize, fields } = env.mock.requests.findLast(({ fields }) => fields);
+    assert.deepEqual([sentSize, fields.crop, fields.type], [size, null, 'image/jpeg']);
+    await assertShown(page, english, /stays on|stayed on|not leave|Nothing leaves/);
     await page.click('[data-lang=zh]');
     await page.waitForSelector('html[lang=zh-Hans]');
-    await says(page, chinese, /留在本机|未离开|不会保存/);
+    await assertShown(page, chinese, /留在本机|未离开|不会离开/);
     await page.click('[data-lang=en]');
     await page.waitForSelector('html[lang=en]');
 
-    // A later search sends only numbers: what was sent before is not taken back.
-    on.mock.set({ ...works, encoder: true });
-    await find(page);
-    // The page may have loaded the failing encoder again, after the style of the area: a second search gets the mended one.
-    if (await page.isVisible('#results-body .notice')) await find(page);
+    // A later search sends only numbers. The page still says that the photo was sent.
+    env.mock.set({ ...works, encoder: true });
+    await search(page);
+    // The page may have loaded the failing encoder again after it tagged the area. A second search loads the working one.
+    if (await page.isVisible('#results-body .notice')) await search(page);
     await page.waitForSelector('.card-link');
-    await says(page, words, /stays on|stayed on|not leave/);
+    await assertShown(page, english, /stays on|stayed on|not leave|Nothing leaves/);
 
     await tagPhoto(page, PNG);
     assert.doesNotMatch(await page.textContent('#find-hint'), /was sent/);
@@ -59,36 +62,36 @@ for (const [what, shop, mark, size, words, chinese] of [
   });
 }
 
-test('a part that was sent does not hide that the whole photo was', { skip }, async () => {
-  on.mock.set(works);
-  const page = await open(on.browser, on.mock.url);
+test('the page still says that the whole photo was sent after only a part is sent', { skip }, async () => {
+  env.mock.set(works);
+  const page = await env.open();
   await tagPhoto(page, PNG);
   await markHalf(page);
-  await find(page);
+  await search(page);
   for (const button of ['#whole', '#search-again']) await page.click(button);
   await page.waitForFunction(() => document.querySelector('#find-hint').textContent.includes('This photo was sent'));
   await markHalf(page);
-  await find(page);
+  await search(page);
   assert.match(await page.textContent('#find-hint'), /This photo was sent/);
   await page.context().close();
 });
 
-test('a search that breaks off may have sent the photo', { skip }, async () => {
-  on.mock.set({ ...works, cut: true });
-  const page = await open(on.browser, on.mock.url);
+test('after a lost connection the page says that the photo may have been sent', { skip }, async () => {
+  env.mock.set({ ...works, disconnect: true });
+  const page = await env.open();
   await tagPhoto(page, PNG);
-  await find(page);
-  await says(page, /may have reached the shop/, /stays on|stayed on|not leave/);
+  await search(page);
+  await assertShown(page, /may have been sent to the shop/, /stays on|stayed on|not leave|Nothing leaves/);
   await page.context().close();
 });
 
-test('with numbers alone the photo stays, and the page says so', { skip }, async () => {
-  on.mock.set({ ...works, encoder: true });
-  const page = await open(on.browser, on.mock.url);
+test('a search by embedding sends no photo, and the page says so', { skip }, async () => {
+  env.mock.set({ ...works, encoder: true });
+  const page = await env.open();
   await tagPhoto(page, PNG);
   await markHalf(page);
-  await find(page);
-  await says(page, /photo stay(s|ed) on this device/, /was sent|have reached|does not keep/);
-  assert.ok(on.mock.requests.findLast(({ path }) => path === '/api/v1/search').query.embedding);
+  await search(page);
+  await assertShown(page, /photo stay(s|ed) on this device/, /was sent|have been sent/);
+  assert.ok(env.mock.requests.findLast(({ path }) => path === '/api/v1/search').query.embedding);
   await page.context().close();
 });

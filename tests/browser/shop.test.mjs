@@ -1,9 +1,9 @@
-// The whole path on the real service: a photo of the demo shop in, its tags, the search, the product.
+// End-to-end test on the real service with the demo shop: photo, tags, search, product.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { faults } from './lib/accessibility.mjs';
+import { findFaults } from './lib/accessibility.mjs';
 import { launch, open } from './lib/browser.mjs';
 import { INDEX, missing, PROGRAM, QUERY, RETRIEVAL, SITE, startService, TAGGER } from './lib/places.mjs';
 
@@ -20,7 +20,7 @@ after(async () => {
   await service?.close();
 });
 
-test('a sample photo is tagged, and its product found and opened', { skip }, async (t) => {
+test('a sample photo is tagged, and a product is found and opened', { skip }, async (t) => {
   const page = await open(browser, service.url);
   const { samples } = await (await fetch(`${service.url}api/v1/samples`)).json();
   assert.ok(samples.length > 0);
@@ -35,13 +35,13 @@ test('a sample photo is tagged, and its product found and opened', { skip }, asy
   page.on('request', (request) => request.method() !== 'GET' && uploads.push(request));
   await page.click('#find-button');
   await page.waitForSelector('.card-link');
-  assert.deepEqual(uploads.map((request) => request.headers()['content-type']), ['application/json'], 'the photo stays');
+  assert.deepEqual(uploads.map((request) => request.headers()['content-type']), ['application/json'], 'the photo is not sent');
   assert.equal(await page.locator('.card').count(), 10);
-  assert.equal(new Set(await page.$$eval('.card', (cards) => cards.map((card) => card.dataset.product))).size, 10, 'each product once');
+  assert.equal(new Set(await page.$$eval('.card', (cards) => cards.map((card) => card.dataset.product))).size, 10, 'each product is shown once');
   const scores = await page.$$eval('.card', (cards) => cards.map((card) => Number(card.dataset.score)));
-  assert.deepEqual(scores, scores.toSorted((a, b) => b - a), 'best first');
+  assert.deepEqual(scores, scores.toSorted((a, b) => b - a), 'the best hit is first');
   await page.waitForFunction(() => [...document.querySelectorAll('.card img')].slice(0, 5).every((image) => image.naturalWidth > 0));
-  assert.deepEqual(await faults(page), []);
+  assert.deepEqual(await findFaults(page), []);
 
   const wanted = await page.locator('.card').first().getAttribute('data-product');
   await page.locator('.card-link').first().click();
@@ -52,25 +52,25 @@ test('a sample photo is tagged, and its product found and opened', { skip }, asy
   await page.context().close();
 });
 
-test('a category narrows the search, and a bad photo is answered with words', { skip }, async () => {
+test('a category restricts the search, and a rejected photo gives an error message', { skip }, async () => {
   const page = await open(browser, service.url, { language: 'zh-CN' });
   await page.waitForSelector('.sample');
   await page.locator('.sample').first().click();
   await page.waitForSelector('.verdict', { timeout: 60_000 });
   await page.selectOption('#category', 'shoes');
   await page.click('#find-button');
-  // No shoe is close to this sample: the answer is folded, and its cards are there all the same.
+  // No shoe is similar to this sample, so the cards are folded.
   await page.waitForSelector('.card-link', { state: 'attached' });
-  for (const words of await page.locator('.card-category').allTextContents()) assert.match(words, /^鞋/);
+  for (const category of await page.locator('.card-category').allTextContents()) assert.equal(category, '鞋靴');
 
-  // The page itself never sends such bytes: put them in its place.
+  // The page never sends invalid bytes, so the test replaces its request.
   await page.route('**/api/v1/search', async (route) => {
     const response = await fetch(`${service.url}api/v1/search`, { method: 'POST', body: formWith(new Uint8Array(100)) });
     await route.fulfill({ status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() });
   });
   await page.click('#find-button');
   await page.waitForSelector('#results-body .notice');
-  assert.match(await page.textContent('#results-body'), /店铺无法读取这张照片/);
+  assert.match(await page.textContent('#results-body'), /店铺无法打开这张照片/);
   await page.context().close();
 });
 

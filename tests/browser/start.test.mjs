@@ -1,87 +1,64 @@
-// How the page starts: what it fetches before a photo is on its way, and what it says when a part of it does not come.
+// Start of the page: the files that it fetches before a photo, and its behaviour if files are missing or damaged.
 
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
-import { launch, open } from './lib/browser.mjs';
-import { buildSite } from './lib/site.mjs';
-import { startMock } from './mock/server.mjs';
-import { photo } from './mock/shop.mjs';
+import { PNG, setUp, waitUntil } from './lib/setup.mjs';
 
-const PNG = { name: 'photo.png', mimeType: 'image/png', buffer: photo() };
-/** What the page may take before somebody means to choose a photo, bytes, gzip; pictures of the shop aside. */
+/** Largest size of the page's files before a sign that a photo follows, bytes with gzip. Images of the shop are not counted. */
 const BUDGET = 60_000;
-const HEAVY = /\/wasm\/|\/weights\/|query-encoder/;
-let browser, mock, site;
-
-before(async () => {
-  site = buildSite();
-  browser = await launch();
-  mock = await startMock({ site: site.path });
-});
-after(async () => {
-  await browser?.close();
-  await mock?.close();
-  site?.remove();
-});
-
-const asked = () => mock.requests.map(({ path }) => new URL(path, mock.url).pathname);
-
-async function waitFor(holds) {
-  for (let tries = 0; !holds(); tries++) {
-    assert.ok(tries < 200, `never: ${holds}`);
-    await new Promise((done) => setTimeout(done, 50));
-  }
-}
+const LARGE_FILES = /\/wasm\/|\/weights\/|query-encoder/;
+const env = setUp({ fakeSite: true });
+const requestedPaths = () => env.mock.requests.map(({ path }) => new URL(path, env.mock.url).pathname);
 
 const SIGNS = {
   'a pointer over the picker': (page) => page.hover('#drop'),
-  'the focus on the file input': (page) => page.focus('#file'),
-  'a finger on the picker': (page) => page.dispatchEvent('#drop', 'touchstart'),
-  'a sample under the pointer': (page) => page.hover('.sample'),
-  'something dragged in': (page) => page.dispatchEvent('body', 'dragenter'),
+  'a focused file input': (page) => page.focus('#file'),
+  'a touch on the picker': (page) => page.dispatchEvent('#drop', 'touchstart'),
+  'a pointer over a sample': (page) => page.hover('.sample'),
+  'a drag into the page': (page) => page.dispatchEvent('body', 'dragenter'),
 };
 
-for (const [what, give] of Object.entries(SIGNS)) {
-  test(`nothing heavy comes before ${what}; then module and weights do, and not the encoder`, async (t) => {
-    mock.set({ encoder: true });
-    mock.requests.length = 0;
-    const page = await open(browser, mock.url, { offline: true });
+for (const [what, giveSign] of Object.entries(SIGNS)) {
+  test(`module and tagger load only after ${what}, and the encoder after a photo`, async (t) => {
+    env.mock.set({ encoder: true });
+    env.mock.requests.length = 0;
+    const page = await env.open({ serviceWorker: true });
     await page.waitForSelector('.sample');
     await page.evaluate(() => navigator.serviceWorker.ready);
     await page.waitForTimeout(500);
-    assert.deepEqual(asked().filter((path) => HEAVY.test(path)), []);
-    const own = [...new Set(asked())].map((path) => join(site.path, path === '/' ? 'index.html' : path)).filter((file) => existsSync(file));
-    const bytes = own.reduce((sum, file) => sum + gzipSync(readFileSync(file), { level: 9 }).length, 0);
-    t.diagnostic(`${own.length} files, ${bytes} bytes, gzip`);
-    assert.ok(own.length > 20 && bytes <= BUDGET, `${bytes} bytes`);
+    assert.deepEqual(requestedPaths().filter((path) => LARGE_FILES.test(path)), []);
+    const files = [...new Set(requestedPaths())].map((path) => join(env.site, path === '/' ? 'index.html' : path)).filter((file) => existsSync(file));
+    const bytes = files.reduce((sum, file) => sum + gzipSync(readFileSync(file), { level: 9 }).length, 0);
+    t.diagnostic(`${files.length} files, ${bytes} bytes with gzip`);
+    assert.ok(files.length > 20 && bytes <= BUDGET, `${bytes} bytes`);
 
-    await give(page);
-    await waitFor(() => asked().some((path) => path.endsWith('_bg.wasm')) && asked().some((path) => path.includes('/tagger/weights/')));
+    await giveSign(page);
+    await waitUntil(() => requestedPaths().some((path) => path.endsWith('_bg.wasm')) && requestedPaths().some((path) => path.includes('/tagger/weights/')));
     await page.waitForTimeout(200);
-    assert.deepEqual(asked().filter((path) => path.includes('query-encoder')), []);
+    assert.deepEqual(requestedPaths().filter((path) => path.includes('query-encoder')), []);
     await page.setInputFiles('#file', PNG);
     await page.waitForSelector('.verdict');
-    await waitFor(() => asked().some((path) => path.includes('/query-encoder/weights/')));
+    await waitUntil(() => requestedPaths().some((path) => path.includes('/query-encoder/weights/')));
     await page.context().close();
   });
 }
 
-for (const [connection, early] of [[{ saveData: true }, false], [{ effectiveType: '3g' }, true], [{ type: 'cellular', effectiveType: '4g' }, true]]) {
-  test(`with ${JSON.stringify(connection)} the encoder waits for a search${early ? '' : ', and the tagger for a photo'}`, async () => {
-    mock.set({ encoder: true, weights: 'slow' });
-    mock.requests.length = 0;
-    const page = await open(browser, mock.url, { script: `Object.defineProperty(navigator, 'connection', { value: ${JSON.stringify(connection)} });` });
+for (const [connection, loadsTagger] of [[{ saveData: true }, false], [{ effectiveType: '3g' }, true], [{ type: 'cellular', effectiveType: '4g' }, true]]) {
+  test(`with ${JSON.stringify(connection)} the encoder loads only for a search${loadsTagger ? '' : ', and the tagger only for a photo'}`, async () => {
+    env.mock.set({ encoder: true, weights: 'slow' });
+    env.mock.requests.length = 0;
+    const page = await env.open({ script: `Object.defineProperty(navigator, 'connection', { value: ${JSON.stringify(connection)} });` });
     await page.hover('#drop');
     await page.waitForTimeout(500);
-    assert.equal(asked().some((path) => HEAVY.test(path)), early);
+    assert.equal(requestedPaths().some((path) => LARGE_FILES.test(path)), loadsTagger);
     await page.setInputFiles('#file', PNG);
     await page.waitForSelector('.verdict');
     await page.waitForTimeout(500);
-    assert.deepEqual(asked().filter((path) => path.includes('query-encoder/')), []);
+    assert.deepEqual(requestedPaths().filter((path) => path.includes('query-encoder/')), []);
     await page.click('#find-button');
     await page.waitForFunction(() => /Preparing the search: \d+%/.test(document.body.textContent));
     await page.waitForSelector('.card-link');
@@ -91,22 +68,22 @@ for (const [connection, early] of [[{ saveData: true }, false], [{ effectiveType
 
 for (const [what, pattern, fault] of [
   ['its first module is missing', /\/main\.js$/, 'missing'],
-  ['a module is a web page', /\/api\.js$/, 'html'],
-  ['a module is cut', /\/crop\.js$/, 'cut'],
+  ['a module is an HTML page', /\/api\.js$/, 'html'],
+  ['a module is truncated', /\/crop\.js$/, 'truncated'],
 ]) {
-  test(`says in both languages that it did not start, where ${what}`, async () => {
-    mock.set({ bad: [[pattern, fault]] });
-    const context = await browser.newContext({ serviceWorkers: 'block' });
+  test(`the page shows a notice in both languages if ${what}`, async () => {
+    env.mock.set({ damaged: [[pattern, fault]] });
+    const context = await env.browser.newContext({ serviceWorkers: 'block' });
     const page = await context.newPage();
-    await page.goto(mock.url);
+    await page.goto(env.mock.url);
     await page.waitForSelector('#boot:not([hidden])');
-    await page.waitForTimeout(1_500); // it tries again once, by itself
+    await page.waitForTimeout(1_500); // the page reloads itself once
     await page.waitForSelector('#boot:not([hidden])');
-    assert.match(await page.innerText('#boot'), /did not start.*页面未能启动.*Reload/s);
-    const loads = mock.requests.filter(({ path }) => path === '/').length;
+    assert.match(await page.innerText('#boot'), /could not load completely.*页面未能完整加载.*Reload/s);
+    const loads = env.mock.requests.filter(({ path }) => path === '/').length;
     await page.waitForTimeout(1_500);
-    assert.equal(mock.requests.filter(({ path }) => path === '/').length, loads, 'it does not load itself for ever');
-    mock.set({});
+    assert.equal(env.mock.requests.filter(({ path }) => path === '/').length, loads, 'the page does not reload in a loop');
+    env.mock.set({});
     await page.click('#boot button');
     await page.waitForSelector('html.ready');
     assert.ok(await page.isHidden('#boot'));
@@ -114,11 +91,11 @@ for (const [what, pattern, fault] of [
   });
 }
 
-test('speaks English where the words of another language do not come', async () => {
-  for (const fault of ['missing', 'html', 'cut']) {
-    mock.set({ bad: [[/\/zh\.json$/, fault]] });
-    const page = await open(browser, mock.url, { language: 'zh-CN' });
-    assert.match(await page.textContent('h1'), /^Find it by its look/);
+test('the page is in English if the texts of another language do not load', async () => {
+  for (const fault of ['missing', 'html', 'truncated']) {
+    env.mock.set({ damaged: [[/\/zh\.json$/, fault]] });
+    const page = await env.open({ language: 'zh-CN' });
+    assert.match(await page.textContent('h1'), /^Shop by photo/);
     assert.equal(await page.getAttribute('html', 'lang'), 'en');
     await page.setInputFiles('#file', PNG);
     await page.waitForSelector('.verdict');
@@ -127,8 +104,8 @@ test('speaks English where the words of another language do not come', async () 
   }
 });
 
-test('works where the page may fetch nothing', async () => {
-  const page = await open(browser, mock.url, { language: 'zh-CN', script: "globalThis.fetch = () => Promise.reject(new TypeError('refused'));" });
-  assert.match(await page.textContent('h1'), /^Find it by its look/);
+test('the page starts without fetch', async () => {
+  const page = await env.open({ language: 'zh-CN', script: "globalThis.fetch = () => Promise.reject(new TypeError('refused'));" });
+  assert.match(await page.textContent('h1'), /^Shop by photo/);
   await page.context().close();
 });

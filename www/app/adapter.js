@@ -1,13 +1,13 @@
-// Whether this browser has a GPU worth using, and word of its loss. Runs in the worker.
+// GPU detection and reports of GPU failures. Runs in the worker.
 
-/** How long the browser may take to name an adapter, ms: a part of what the GPU has for its first answer. */
+/** Time limit of the adapter request, ms. It is part of the time that the GPU has for its first answer. */
 const ADAPTER_TIMEOUT = 2_000;
 
-/** True where WebGPU has a real adapter. A fallback adapter is software: much slower than the CPU module. */
+/** True if WebGPU has a hardware adapter. A fallback adapter is software and much slower than the CPU module. */
 export async function hasRealAdapter() {
   if (!navigator.gpu) return false;
   try {
-    const adapter = await Promise.race([navigator.gpu.requestAdapter(), late()]);
+    const adapter = await Promise.race([navigator.gpu.requestAdapter(), nullAfterTimeout()]);
     return Boolean(adapter) && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false);
   } catch {
     return false;
@@ -15,8 +15,8 @@ export async function hasRealAdapter() {
 }
 
 /**
- * Reports devices that are lost and errors nobody caught. The wasm module opens its device itself, so this listens at the
- * door; a shader that fails would otherwise only give wrong numbers.
+ * Reports lost devices and uncaught GPU errors. The wasm module requests its device itself, so this function wraps
+ * `requestDevice`. Without it, a shader that fails would only give wrong numbers.
  * @param {(reason: string) => void} report
  */
 export function watchDevices(report) {
@@ -30,4 +30,4 @@ export function watchDevices(report) {
   };
 }
 
-const late = () => new Promise((done) => setTimeout(done, ADAPTER_TIMEOUT, null));
+const nullAfterTimeout = () => new Promise((done) => setTimeout(done, ADAPTER_TIMEOUT, null));

@@ -1,8 +1,8 @@
-// The service: search, products, samples. Every failure becomes a Problem with a stable code.
+// Client of the service: search, products, samples. Every failure becomes a Problem with a stable code.
 
 import { API, API_TIMEOUT, BASE, LIMIT } from './config.js';
 
-/** What went wrong with a request; `code` is the service's, or `unreachable` / `timeout` / `unexpected`. */
+/** Failure of a request. `code` comes from the service, or is `unreachable`, `timeout` or `unexpected`. */
 export class Problem extends Error {
   /** @param {string} code @param {string} detail @param {{status?: number, retryAfter?: number|null}} [more] */
   constructor(code, detail, { status = 0, retryAfter = null } = {}) {
@@ -14,8 +14,8 @@ export class Problem extends Error {
 }
 
 /**
- * The pieces closest to a photo, or to the part of one.
- * @param {{image: Blob, crop: {x,y,width,height}|null, category: string|null}} query crop in pixels of the image
+ * Finds the products closest to a photo or to a crop of it.
+ * @param {{image: Blob, crop: {x,y,width,height}|null, category: string|null}} query `crop` in pixels of `image`
  */
 export async function search({ image, crop, category }, signal) {
   const form = new FormData();
@@ -23,66 +23,67 @@ export async function search({ image, crop, category }, signal) {
   if (crop) form.append('crop', JSON.stringify(crop));
   if (category) form.append('category', category);
   form.append('limit', String(LIMIT));
-  return hits(await ask(new URL('search', API), { method: 'POST', body: form }, signal));
+  return requireHits(await requestJson(new URL('search', API), { method: 'POST', body: form }, signal));
 }
 
 /**
- * The pieces closest to an embedding; of the photo itself nothing is sent.
+ * Finds the products closest to an embedding. Nothing else of the photo is sent.
  * @param {{modelId: string, values: Float32Array, category: string|null}} query
  */
 export async function searchByEmbedding({ modelId, values, category }, signal) {
-  // Seven digits are what the numbers hold.
+  // An f32 has seven significant digits.
   const embedding = { model_id: modelId, values: Array.from(values, (value) => Number(value.toPrecision(7))) };
   const body = JSON.stringify({ embedding, category, limit: LIMIT });
-  return hits(await ask(new URL('search', API), { method: 'POST', headers: { 'content-type': 'application/json' }, body }, signal));
+  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body };
+  return requireHits(await requestJson(new URL('search', API), init, signal));
 }
 
-/** One product by its id. */
-export const product = (id, signal) => ask(new URL(`products/${encodeURIComponent(id)}`, API), {}, signal);
+/** Fetches one product by its id. */
+export const fetchProduct = (id, signal) => requestJson(new URL(`products/${encodeURIComponent(id)}`, API), {}, signal);
 
-/** Photos the shop offers for a first try. */
-export const samples = async (signal) => (await ask(new URL('samples', API), {}, signal)).samples;
+/** Fetches the list of sample photos. */
+export const fetchSamples = async (signal) => (await requestJson(new URL('samples', API), {}, signal)).samples;
 
-/** A path the service names (`/images/…`), below the page's own folder. */
-export const picture = (path) => new URL(String(path).replace(/^\//, ''), BASE).href;
+/** Resolves an image path of the service (`/images/…`) against the page's own folder. */
+export const imageUrl = (path) => new URL(String(path).replace(/^\//, ''), BASE).href;
 
-/** The bytes of one of the shop's pictures. */
-export const download = (path) => send(picture(path), {}, null, (response) => response.blob());
+/** Downloads an image of the service. */
+export const downloadImage = (path) => send(imageUrl(path), {}, null, (response) => response.blob());
 
-const ask = (url, init, signal) => send(url, init, signal, (response) => response.json());
+const requestJson = (url, init, signal) => send(url, init, signal, (response) => response.json());
 
-function hits(answer) {
+function requireHits(answer) {
   if (!Array.isArray(answer?.hits)) throw new Problem('unexpected', 'the answer has no hits');
   return answer;
 }
 
-/** Sends a request and reads the answer, all of it within the time limit. */
+/** Sends a request and reads the answer. The time limit covers both. */
 async function send(url, init, signal, read) {
-  // AbortSignal.any would join the two, but browsers of 2023 lack it.
-  const stop = new AbortController();
-  const abort = () => stop.abort();
-  let late = false;
+  // AbortSignal.any would join the two signals, but browsers of 2023 do not have it.
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  let timedOut = false;
   const timer = setTimeout(() => {
-    late = true;
+    timedOut = true;
     abort();
   }, API_TIMEOUT);
   signal?.addEventListener('abort', abort);
   if (signal?.aborted) abort();
   try {
-    const response = await fetch(url, { ...init, signal: stop.signal });
-    if (!response.ok) throw await problem(response);
+    const response = await fetch(url, { ...init, signal: controller.signal });
+    if (!response.ok) throw await readProblem(response);
     return await read(response);
   } catch (cause) {
     if (signal?.aborted || cause instanceof Problem) throw cause;
     if (cause instanceof SyntaxError) throw new Problem('unexpected', 'the answer is not JSON');
-    throw new Problem(late ? 'timeout' : 'unreachable', String(cause));
+    throw new Problem(timedOut ? 'timeout' : 'unreachable', String(cause));
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', abort);
   }
 }
 
-async function problem(response) {
+async function readProblem(response) {
   const retryAfter = Number(response.headers.get('retry-after')) || null;
   const more = { status: response.status, retryAfter };
   const type = response.headers.get('content-type') ?? '';

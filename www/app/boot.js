@@ -1,86 +1,88 @@
-// Says in words that the page did not start, and mends what it can. A classic script in old words: it has to run where
-// modules do not.
+// Shows a notice if the page does not start, and tries to repair it. A classic script in ES5: it has to run in browsers
+// without modules.
 //
-// A damaged module may sit in the browser's own cache for as long as its address lives. So all modules are fetched again past
-// it, and the page is loaded once more where that brought something new, or was not tried just now. Otherwise the words stay.
+// A damaged module may stay in the HTTP cache for as long as its URL is used. So this script fetches all modules again with
+// `cache: 'reload'`. It then reloads the page if a module has changed, or if the last restart was a while ago. Otherwise
+// the notice stays.
 (function () {
   'use strict';
-  var STARTED = 'ready'; // the class that main.js gives the page
-  var TRIED = 'selvedge.restarted';
-  var PATIENCE = 20000; // ms
-  var AGAIN = 60000; // ms between two restarts that bring nothing new
-  var PAUSE = 1000; // ms between any two restarts
+  var STARTED_CLASS = 'ready'; // set by main.js
+  var LAST_RESTART = 'selvedge.restarted'; // key in sessionStorage
+  var START_TIMEOUT = 20000; // ms
+  var UNCHANGED_INTERVAL = 60000; // least time between restarts if no module has changed, ms
+  var CHANGED_INTERVAL = 1000; // least time between restarts if a module has changed, ms
   var failed = false;
 
-  function started() {
-    return document.documentElement.classList.contains(STARTED);
+  function hasStarted() {
+    return document.documentElement.classList.contains(STARTED_CLASS);
   }
 
-  function say() {
-    var place = document.getElementById('boot');
-    if (!place) return document.addEventListener('DOMContentLoaded', say);
-    if (started()) return;
-    place.hidden = false;
-    place.querySelector('button').onclick = function () {
+  function showNotice() {
+    var notice = document.getElementById('boot');
+    if (!notice) return document.addEventListener('DOMContentLoaded', showNotice);
+    if (hasStarted()) return;
+    notice.hidden = false;
+    notice.querySelector('button').onclick = function () {
       location.reload();
     };
   }
 
-  /** Never where the browser remembers nothing: the page might restart for ever. */
+  /** True if a restart is allowed. Never true without sessionStorage, because the page might restart in a loop. */
   function mayRestart(changed) {
     try {
-      var since = Date.now() - Number(sessionStorage.getItem(TRIED));
-      if (since < (changed ? PAUSE : AGAIN)) return false;
-      sessionStorage.setItem(TRIED, String(Date.now()));
+      var since = Date.now() - Number(sessionStorage.getItem(LAST_RESTART));
+      if (since < (changed ? CHANGED_INTERVAL : UNCHANGED_INTERVAL)) return false;
+      sessionStorage.setItem(LAST_RESTART, String(Date.now()));
       return true;
     } catch (forbidden) {
       return false;
     }
   }
 
-  function read(address, mode) {
-    return fetch(address, { cache: mode }).then(function (response) {
-      var good = response.ok && /javascript/.test(response.headers.get('content-type'));
-      return good ? response.text() : null;
+  /** Resolves to the text of a script, or to null if the answer is not a script. */
+  function fetchScript(url, cacheMode) {
+    return fetch(url, { cache: cacheMode }).then(function (response) {
+      var isScript = response.ok && /javascript/.test(response.headers.get('content-type'));
+      return isScript ? response.text() : null;
     });
   }
 
-  /** Resolves to `{whole, changed}`: whether all modules have come, and whether one is another than before. */
-  function fetchAgain() {
+  /** Fetches all modules again. Resolves to `{complete, changed}`: all have come; at least one differs from before. */
+  function refetchModules() {
     var links = document.querySelectorAll('link[rel=modulepreload], script[src]');
     return Promise.all(
       Array.prototype.map.call(links, function (link) {
-        var address = link.href || link.src;
-        return read(address, 'force-cache').then(function (before) {
-          return read(address, 'reload').then(function (now) {
+        var url = link.href || link.src;
+        return fetchScript(url, 'force-cache').then(function (before) {
+          return fetchScript(url, 'reload').then(function (now) {
             return { missing: now === null, changed: now !== before };
           });
         });
       }),
-    ).then(function (all) {
-      var some = function (what) {
-        return all.some(function (one) {
-          return one[what];
+    ).then(function (modules) {
+      var any = function (property) {
+        return modules.some(function (module) {
+          return module[property];
         });
       };
-      return { whole: !some('missing'), changed: some('changed') };
+      return { complete: !any('missing'), changed: any('changed') };
     });
   }
 
-  function fail(event) {
-    var ofScript = event.type !== 'error' || event.target === window || event.target.tagName === 'SCRIPT';
-    if (failed || started() || !ofScript) return;
+  function onFailure(event) {
+    var concernsScript = event.type !== 'error' || event.target === window || event.target.tagName === 'SCRIPT';
+    if (failed || hasStarted() || !concernsScript) return;
     failed = true;
-    say();
-    fetchAgain().then(
+    showNotice();
+    refetchModules().then(
       function (found) {
-        if (found.whole && mayRestart(found.changed)) location.reload();
+        if (found.complete && mayRestart(found.changed)) location.reload();
       },
       function () {},
     );
   }
 
-  addEventListener('error', fail, true);
-  addEventListener('unhandledrejection', fail);
-  setTimeout(say, PATIENCE);
+  addEventListener('error', onFailure, true);
+  addEventListener('unhandledrejection', onFailure);
+  setTimeout(showNotice, START_TIMEOUT);
 })();

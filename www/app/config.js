@@ -1,44 +1,44 @@
-// What the page may be told from outside: places, limits and the query string's switches.
+// Configuration of the page: URLs, limits and the options of the query string.
 
-/** The folder the page lives in; the shop may sit under any path. */
+/** Folder of the page. The shop may be served under any path. */
 export const BASE = new URL('.', document.baseURI);
 
-/** The service's address, with a slash at its end. */
+/** URL of the service, with a trailing slash. */
 export const API = new URL('api/v1/', BASE);
 
-/** The folder of the two wasm modules; finish.mjs moves it and leaves the new place in the page. */
+/** Folder of the two wasm modules. finish.mjs moves it and writes the new path to `data-wasm`. */
 export const MODULES = new URL(document.documentElement.dataset.wasm ?? 'wasm/', BASE);
 
-/** Products a search asks for. */
+/** Number of products that a search asks for. */
 export const LIMIT = 10;
 
-/** How long the service may take for an answer, ms. */
+/** Time limit of a request to the service, ms. */
 export const API_TIMEOUT = 30_000;
 
 const BACKENDS = ['auto', 'webgpu', 'cpu'];
 
-/** How long the GPU may take to be found and to answer for the first time, and for every later answer, ms. */
+/** Time limit of the GPU, ms: for detection and first answer together, and for every later answer. */
 const GPU_TIMEOUT = 5_000;
 
 /**
- * Reads `?backend=webgpu|cpu`, `?load-timeout=SECONDS` and `?tag-timeout=SECONDS`, which hold for both backends; anything odd falls
- * back to the default.
+ * Parses `?backend=webgpu|cpu`, `?load-timeout=SECONDS` and `?tag-timeout=SECONDS`. The timeouts hold for both backends.
+ * Invalid values give the defaults.
  * @param {string} query the page's query string
  */
-export function options(query) {
+export function parseOptions(query) {
   const params = new URLSearchParams(query);
   const backend = params.get('backend');
   return {
     backend: BACKENDS.includes(backend) ? backend : 'auto',
-    loadTimeout: seconds(params.get('load-timeout'), 60_000),
-    tagTimeout: seconds(params.get('tag-timeout'), 20_000),
-    gpuLoadTimeout: seconds(params.get('load-timeout'), GPU_TIMEOUT),
-    gpuTagTimeout: seconds(params.get('tag-timeout'), GPU_TIMEOUT),
+    loadTimeout: parseSeconds(params.get('load-timeout'), 60_000),
+    tagTimeout: parseSeconds(params.get('tag-timeout'), 20_000),
+    gpuLoadTimeout: parseSeconds(params.get('load-timeout'), GPU_TIMEOUT),
+    gpuTagTimeout: parseSeconds(params.get('tag-timeout'), GPU_TIMEOUT),
   };
 }
 
-/** Seconds in words as ms, or `fallback` ms. */
-function seconds(text, fallback) {
+/** Converts a text of seconds to ms. Returns `fallback` (ms) if the text is missing or out of range. */
+function parseSeconds(text, fallback) {
   const value = Number(text);
   return value > 0 && value <= 3600 ? 1000 * value : fallback;
 }

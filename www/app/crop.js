@@ -1,16 +1,16 @@
-// The box on the photo that says which piece to search for. Mouse, finger or keyboard.
+// Crop box on the photo: the area to search for. It works with mouse, touch and keyboard.
 
 import { announce, el } from './dom.js';
-import { percent, t } from './i18n.js';
+import { formatPercent, t } from './i18n.js';
 
-/** Smallest side of the box, as a share of the photo's. */
+/** Smallest side of the box, as a fraction of the photo's side. */
 const SMALLEST = 0.08;
 const STEP = 0.02;
 const LARGE_STEP = 0.1;
 const CORNERS = ['nw', 'ne', 'se', 'sw'];
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** A crop box over a photo; dispatches `change`. The box is kept in shares of the photo, 0..=1. */
+/** Crop box over a photo. Dispatches `change`. The box is stored in fractions of the photo's sides, 0–1. */
 export class Crop extends EventTarget {
   #photo;
   #box = { left: 0, top: 0, right: 1, bottom: 1 };
@@ -25,7 +25,7 @@ export class Crop extends EventTarget {
     this.#photo = photo;
     this.#area = el('button', { type: 'button', class: 'crop-area', 'aria-describedby': 'crop-help' });
     this.#handles = CORNERS.map((corner) => el('button', { type: 'button', class: `crop-corner ${corner}`, 'aria-describedby': 'crop-help' }));
-    // Moves the box by finger; with a mouse the box itself is dragged, with the keyboard the arrows do it.
+    // Moves the box by touch. With a mouse the box itself is dragged, with the keyboard the arrow keys move it.
     this.#grip = el('span', { class: 'crop-grip', 'aria-hidden': 'true' });
     this.element = el('div', { class: 'crop', role: 'group' }, this.#area, this.#grip, ...this.#handles);
     this.#watchKeys();
@@ -33,40 +33,40 @@ export class Crop extends EventTarget {
     this.draw();
   }
 
-  /** True where the box is the whole photo. */
-  get whole() {
+  /** True if the box is the whole photo. */
+  get isWhole() {
     const { left, top, right, bottom } = this.#box;
     return left <= 0 && top <= 0 && right >= 1 && bottom >= 1;
   }
 
-  /** The box in pixels of the photo, or null where it is all of it. */
+  /** Box in pixels of the photo, or null if it is the whole photo. */
   get pixels() {
-    if (this.whole) return null;
+    if (this.isWhole) return null;
     const { width, height } = this.#photo;
     const x = Math.floor(this.#box.left * width);
     const y = Math.floor(this.#box.top * height);
     return { x, y, width: Math.max(1, Math.ceil(this.#box.right * width) - x), height: Math.max(1, Math.ceil(this.#box.bottom * height) - y) };
   }
 
-  /** The box as a text, to compare it with another. */
+  /** Text that is equal for equal boxes. */
   get key() {
     return JSON.stringify(this.pixels);
   }
 
-  /** Takes a box in pixels of the photo. */
-  put({ x, y, width, height }) {
+  /** Sets the box in pixels of the photo. */
+  setPixels({ x, y, width, height }) {
     const { width: w, height: h } = this.#photo;
     this.#set({ left: x / w, top: y / h, right: (x + width) / w, bottom: (y + height) / h });
-    announce(this.#words());
+    announce(this.#description());
   }
 
-  /** Back to the whole photo. */
+  /** Resets the box to the whole photo. */
   reset() {
     this.#set({ left: 0, top: 0, right: 1, bottom: 1 });
     this.#area.focus();
   }
 
-  /** Puts the box and its words on the page. */
+  /** Draws the box and sets its labels. */
   draw() {
     const { left, top, right, bottom } = this.#box;
     const style = this.element.style;
@@ -74,16 +74,21 @@ export class Crop extends EventTarget {
     style.setProperty('--top', top);
     style.setProperty('--right', right);
     style.setProperty('--bottom', bottom);
-    this.element.classList.toggle('whole', this.whole);
+    this.element.classList.toggle('whole', this.isWhole);
     this.element.setAttribute('aria-label', t('crop.label'));
-    this.#area.setAttribute('aria-label', this.#words());
+    this.#area.setAttribute('aria-label', this.#description());
     this.#handles.forEach((handle, index) => handle.setAttribute('aria-label', t(`crop.${CORNERS[index]}`)));
   }
 
-  #words() {
+  #description() {
     const { left, top, right, bottom } = this.#box;
-    if (this.whole) return t('crop.all');
-    return t('crop.size', { width: percent(right - left), height: percent(bottom - top), left: percent(left), top: percent(top) });
+    if (this.isWhole) return t('crop.all');
+    return t('crop.size', {
+      width: formatPercent(right - left),
+      height: formatPercent(bottom - top),
+      left: formatPercent(left),
+      top: formatPercent(top),
+    });
   }
 
   #set(box) {
@@ -98,7 +103,7 @@ export class Crop extends EventTarget {
     this.#set({ left: from.left + x, right: from.right + x, top: from.top + y, bottom: from.bottom + y });
   }
 
-  #stretch(from, corner, dx, dy) {
+  #resize(from, corner, dx, dy) {
     const box = { ...from };
     if (corner.includes('w')) box.left = clamp(from.left + dx, 0, from.right - SMALLEST);
     if (corner.includes('e')) box.right = clamp(from.right + dx, from.left + SMALLEST, 1);
@@ -113,26 +118,26 @@ export class Crop extends EventTarget {
       if (!arrow) return;
       event.preventDefault();
       const step = event.shiftKey ? LARGE_STEP : STEP;
-      const [dx, dy] = arrow.map((way) => way * step);
+      const [dx, dy] = arrow.map((direction) => direction * step);
       const corner = CORNERS[this.#handles.indexOf(event.target)];
-      if (corner) this.#stretch(this.#box, corner, dx, dy);
+      if (corner) this.#resize(this.#box, corner, dx, dy);
       else this.#move(this.#box, dx, dy);
     });
     this.element.addEventListener('keyup', (event) => {
-      if (event.key in ARROWS) announce(this.#words());
+      if (event.key in ARROWS) announce(this.#description());
     });
   }
 
   #watchPointer() {
     this.element.addEventListener('pointerdown', (event) => {
       const corner = CORNERS[this.#handles.indexOf(event.target)];
-      // A finger on the photo scrolls the page, or taps; only the handles take it.
+      // A touch on the photo scrolls the page or is a tap. Only the handles can be dragged by touch.
       this.#tapped = event.pointerType !== 'mouse' && !corner && event.target !== this.#grip;
       if (event.button !== 0 || this.#tapped) return;
       event.preventDefault();
       event.target.focus?.({ preventScroll: true });
       this.element.setPointerCapture(event.pointerId);
-      const drag = this.#drag(event, corner);
+      const drag = this.#startDrag(event, corner);
       const stop = () => {
         this.element.removeEventListener('pointermove', drag);
         this.element.removeEventListener('pointerup', stop);
@@ -143,37 +148,37 @@ export class Crop extends EventTarget {
       this.element.addEventListener('pointercancel', stop);
     });
     this.element.addEventListener('click', (event) => {
-      if (!this.#tapped || event.detail === 0) return; // a keyboard's click has no place
+      if (!this.#tapped || event.detail === 0) return; // a click by keyboard has no position
       this.#tapped = false;
-      this.#tap(this.#share(event));
+      this.#tap(this.#position(event));
     });
   }
 
-  /** A finger's tap brings the box there: the one there is, or a first one of half the photo a side. */
+  /** Centres the box on a tap outside it. If there is no box yet, it gets half of the photo's width and height. */
   #tap({ x, y }) {
     const { left, top, right, bottom } = this.#box;
-    if (!this.whole && x >= left && x <= right && y >= top && y <= bottom) return;
-    const width = this.whole ? 0.5 : right - left;
-    const height = this.whole ? 0.5 : bottom - top;
+    if (!this.isWhole && x >= left && x <= right && y >= top && y <= bottom) return;
+    const width = this.isWhole ? 0.5 : right - left;
+    const height = this.isWhole ? 0.5 : bottom - top;
     const from = { left: clamp(x - width / 2, 0, 1 - width), top: clamp(y - height / 2, 0, 1 - height) };
     this.#set({ ...from, right: from.left + width, bottom: from.top + height });
-    announce(this.#words());
+    announce(this.#description());
   }
 
-  /** A pointer's place in shares of the photo. */
-  #share(event) {
+  /** Position of a pointer in fractions of the photo's sides. */
+  #position(event) {
     const frame = this.element.getBoundingClientRect();
     return { x: clamp((event.clientX - frame.left) / frame.width, 0, 1), y: clamp((event.clientY - frame.top) / frame.height, 0, 1) };
   }
 
-  /** What a drag from here does: stretch by a corner, draw a first box, or move the one there is. */
-  #drag(start, corner) {
+  /** Returns the listener for the moves of a drag. A drag resizes by a corner, draws a new box, or moves the box. */
+  #startDrag(start, corner) {
     const from = { ...this.#box };
-    const a = this.#share(start);
-    const draws = !corner && (this.whole || ![this.#area, this.#grip].includes(start.target));
+    const a = this.#position(start);
+    const draws = !corner && (this.isWhole || ![this.#area, this.#grip].includes(start.target));
     return (event) => {
-      const b = this.#share(event);
-      if (corner) this.#stretch(from, corner, b.x - a.x, b.y - a.y);
+      const b = this.#position(event);
+      if (corner) this.#resize(from, corner, b.x - a.x, b.y - a.y);
       else if (!draws) this.#move(from, b.x - a.x, b.y - a.y);
       else if (Math.abs(b.x - a.x) >= SMALLEST && Math.abs(b.y - a.y) >= SMALLEST) {
         this.#set({ left: Math.min(a.x, b.x), right: Math.max(a.x, b.x), top: Math.min(a.y, b.y), bottom: Math.max(a.y, b.y) });

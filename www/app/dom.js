@@ -1,8 +1,8 @@
-// Building elements without markup strings: text is always text, so nothing from a server can become code.
+// Helpers for DOM elements. Elements are built without markup strings, so text from a server can never become code.
 
 /**
- * Makes an element. `props` are properties (`class` and `aria-*`, `data-*`, `role`, `for` … are attributes), `children` are nodes or
- * strings; null and false are left out.
+ * Makes an element. `props` are set as properties if the element has them, `on…` adds listeners, all others become
+ * attributes. `children` are nodes or strings. Null, undefined and false are left out.
  */
 export function el(name, props = {}, ...children) {
   const element = document.createElement(name);
@@ -17,10 +17,10 @@ export function el(name, props = {}, ...children) {
   return element;
 }
 
-/** The element with this id. */
+/** Returns the element with an id. */
 export const byId = (id) => document.getElementById(id);
 
-/** Says something to screen readers without moving the focus. */
+/** Announces a text to screen readers without moving the focus. */
 export function announce(text) {
   byId('live').textContent = text;
 }

@@ -1,125 +1,126 @@
-// The page's words in two languages. Elements name their text by `data-i18n`, their label by `data-i18n-label`.
+// Texts of the page in two languages. Elements name their text by `data-i18n` and their label by `data-i18n-label`.
 //
-// English is built in: finish.mjs writes english.js from i18n/en.json. It stands in for whatever does not come.
+// English is built in: finish.mjs writes english.js from i18n/en.json. It replaces texts that are missing or do not load.
 
 import english from './english.js';
 
 const LANGUAGES = { en: 'en', zh: 'zh-Hans' };
-/** How prices are written: in the English of no one country, so that dollars say whose they are. */
-const MONEY = { en: 'en-001', zh: 'zh-Hans' };
-const STORED = 'selvedge.language';
+/** Locales for prices. `en-001` is international English, which writes US$ instead of $. */
+const PRICE_LOCALES = { en: 'en-001', zh: 'zh-Hans' };
+const STORAGE_KEY = 'selvedge.language';
 
-/** How long the words of another language may take, ms. */
-const WORDS_TIMEOUT = 8_000;
+/** Time limit for loading the texts of a language, ms. */
+const LOAD_TIMEOUT = 8_000;
 
-let words = english;
+let texts = english;
 let language = 'en';
-let asked = 0; // languages asked for so far
+let requests = 0; // languages requested so far
 
-/** The language shown: `en` or `zh`. */
-export const current = () => language;
+/** Returns the language shown: `en` or `zh`. */
+export const currentLanguage = () => language;
 
-/** The visitor's last choice, else the browser's first language that the page speaks. */
-export function preferred() {
-  const stored = read();
+/** Returns the visitor's last choice, or else the first supported language of the browser. */
+export function preferredLanguage() {
+  const stored = readStored();
   if (stored in LANGUAGES) return stored;
   const wanted = (navigator.languages ?? [navigator.language]).map((tag) => tag.slice(0, 2).toLowerCase());
   return wanted.find((tag) => tag in LANGUAGES) ?? 'en';
 }
 
 /**
- * Puts a language on the page; English where its words do not come.
+ * Shows the page in a language, or in English if the texts do not load.
  * @param {'en'|'zh'} wanted
- * @param {boolean} remember keep it for the next visit
+ * @param {boolean} remember stores the choice for the next visit
  */
-export async function use(wanted, remember = false) {
-  const turn = ++asked;
-  const loaded = await load(wanted);
-  if (turn !== asked) return; // another was chosen while this one came
-  words = { ...english, ...loaded };
+export async function setLanguage(wanted, remember = false) {
+  const request = ++requests;
+  const loaded = await loadTexts(wanted);
+  if (request !== requests) return; // a newer choice replaces this one
+  texts = { ...english, ...loaded };
   language = loaded ? wanted : 'en';
-  if (remember) write(language);
+  if (remember) store(language);
   document.documentElement.lang = LANGUAGES[language];
   document.title = t('document');
   for (const node of document.querySelectorAll('[data-i18n]')) node.textContent = t(node.dataset.i18n);
   for (const node of document.querySelectorAll('[data-i18n-label]')) node.setAttribute('aria-label', t(node.dataset.i18nLabel));
 }
 
-/** The words of a language, or null. */
-async function load(wanted) {
+/** Loads the texts of a language. Resolves to null on failure. */
+async function loadTexts(wanted) {
   if (wanted === 'en') return english;
   try {
-    const response = await fetch(new URL(`../i18n/${wanted}.json`, import.meta.url), { signal: AbortSignal.timeout?.(WORDS_TIMEOUT) });
+    const response = await fetch(new URL(`../i18n/${wanted}.json`, import.meta.url), { signal: AbortSignal.timeout?.(LOAD_TIMEOUT) });
     return response.ok ? await response.json() : null;
   } catch (error) {
-    console.error(`selvedge: no words for ${wanted}:`, error.message);
+    console.error(`selvedge: no texts for ${wanted}:`, error.message);
     return null;
   }
 }
 
-/** The words for a key, `{name}` filled from `values`. A key without words shows itself, so that nobody misses it. */
+/** Returns the text of a key with each `{name}` replaced from `values`. Returns the key itself if there is no text. */
 export function t(key, values = {}) {
-  const text = words[key] ?? key;
-  return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  const text = texts[key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (placeholder, name) => values[name] ?? placeholder);
 }
 
-/** Whether the shown language has words for a key. */
-export const has = (key) => key in words;
+/** True if there is a text for a key. */
+export const hasText = (key) => key in texts;
 
-/** The words for `group.id`, or the id made readable where the page has none (labels may come from any data set). */
+/** Returns the text of `group.id`. Unknown ids are made readable, because labels may come from any dataset. */
 export function term(group, id) {
-  return words[`${group}.${id}`] ?? String(id ?? '').replaceAll('_', ' ').replaceAll('-', ' ');
+  return texts[`${group}.${id}`] ?? String(id ?? '').replaceAll('_', ' ').replaceAll('-', ' ');
 }
 
-/** Picks the shown language from `{en, zh}`; a shop may have named a thing in one language alone. */
-export const pick = (names) => names?.[language] || names?.en || names?.zh || '';
+/** Returns the name in the shown language from `{en, zh}`, or the other one if a shop states only one. */
+export const localised = (names) => names?.[language] || names?.en || names?.zh || '';
 
 /**
- * A text that may be broken only between words, as nodes. Chinese has no spaces: its words are found by the browser's
- * dictionary, and only two of two characters or more may be parted, as single ones often belong to a neighbour.
+ * Splits a text into nodes so that lines break only between words. Chinese has no spaces: Intl.Segmenter finds its words.
+ * Lines break only between two words of at least two characters, because a single character often belongs to a neighbour.
  */
-export function unbroken(text) {
+export function withWordBreaks(text) {
   if (language !== 'zh' || !Intl.Segmenter) return [text];
-  const parts = [...new Intl.Segmenter('zh-Hans', { granularity: 'word' }).segment(text)].map(({ segment }) => segment);
-  return parts.flatMap((part, i) => (i > 0 && part.length > 1 && parts[i - 1].length > 1 ? [document.createElement('wbr'), part] : [part]));
+  const segments = new Intl.Segmenter('zh-Hans', { granularity: 'word' }).segment(text);
+  const words = [...segments].map(({ segment }) => segment);
+  return words.flatMap((word, i) => (i > 0 && word.length > 1 && words[i - 1].length > 1 ? [document.createElement('wbr'), word] : [word]));
 }
 
 /**
- * A price, written as the language does; null where it is none. A currency that is not one is shown as the shop wrote it.
- * @param {{amount: number, currency: string, exponent: number}} price `amount` in minor units, `exponent` their decimals
+ * Formats a price in the shown language. Returns null for an invalid price. An unknown currency is shown as the shop wrote it.
+ * @param {{amount: number, currency: string, exponent: number}} price `amount` in minor units, `exponent` is their decimals
  */
-export function price({ amount, currency, exponent }) {
+export function formatPrice({ amount, currency, exponent }) {
   if (!Number.isSafeInteger(amount) || !Number.isInteger(exponent) || exponent < 0 || exponent > 9) return null;
   if (typeof currency !== 'string' || !currency.trim()) return null;
   const value = amount / 10 ** exponent;
   const digits = Number.isInteger(value) ? 0 : exponent;
   const style = { minimumFractionDigits: digits, maximumFractionDigits: digits };
   try {
-    return new Intl.NumberFormat(MONEY[language], { ...style, style: 'currency', currency }).format(value);
+    return new Intl.NumberFormat(PRICE_LOCALES[language], { ...style, style: 'currency', currency }).format(value);
   } catch {
-    return `${new Intl.NumberFormat(MONEY[language], style).format(value)} ${currency.trim()}`;
+    return `${new Intl.NumberFormat(PRICE_LOCALES[language], style).format(value)} ${currency.trim()}`;
   }
 }
 
-/** A share of one as a whole percentage. */
-export const percent = (share) => new Intl.NumberFormat(LANGUAGES[language], { style: 'percent' }).format(share);
+/** Formats a fraction (0–1) as a whole percentage. */
+export const formatPercent = (fraction) => new Intl.NumberFormat(LANGUAGES[language], { style: 'percent' }).format(fraction);
 
-/** Items in a row, as the language separates them. */
-export const list = (items) => items.join(t('comma'));
+/** Joins items with the list separator of the shown language. */
+export const joinList = (items) => items.join(t('comma'));
 
-// Storage may be forbidden; then the choice lasts as long as the page.
-function read() {
+// Storage may be forbidden. Then the choice lasts until the page is closed.
+function readStored() {
   try {
-    return localStorage.getItem(STORED);
+    return localStorage.getItem(STORAGE_KEY);
   } catch {
     return null;
   }
 }
 
-function write(value) {
+function store(value) {
   try {
-    localStorage.setItem(STORED, value);
+    localStorage.setItem(STORAGE_KEY, value);
   } catch {
-    // nothing to do: the page works without
+    // the page works without it
   }
 }

@@ -1,25 +1,25 @@
-// When to fetch what: nothing heavy before a photo is on its way.
+// Signs that the visitor is about to choose a photo. Large downloads start only after such a sign.
 
-/** Signs that somebody is about to choose a photo, by the elements that give them. */
-const SIGNS = ['pointerenter', 'pointerdown', 'touchstart', 'focusin'];
+/** Events of the picker and the samples that show the intent to choose a photo. */
+const INTENT_EVENTS = ['pointerenter', 'pointerdown', 'touchstart', 'focusin'];
 
 /**
  * Calls `prepare` once, at the first sign that a photo is about to be chosen, dragged in or pasted.
- * @param {Element[]} places where photos are chosen
+ * @param {Element[]} elements elements where photos are chosen
  * @param {() => void} prepare
  */
-export function whenIntended(places, prepare) {
-  const watched = new AbortController();
+export function onPhotoIntent(elements, prepare) {
+  const controller = new AbortController();
   const begin = () => {
-    watched.abort();
+    controller.abort();
     prepare();
   };
-  const { signal } = watched;
-  for (const place of places) for (const sign of SIGNS) place.addEventListener(sign, begin, { signal, passive: true });
-  for (const sign of ['dragenter', 'paste']) document.addEventListener(sign, begin, { signal });
+  const { signal } = controller;
+  for (const element of elements) for (const event of INTENT_EVENTS) element.addEventListener(event, begin, { signal, passive: true });
+  for (const event of ['dragenter', 'paste']) document.addEventListener(event, begin, { signal });
 }
 
-/** True where a download that nobody asked for costs the visitor nothing that the browser knows of. */
+/** True unless the browser reports data saving, a cellular connection or a slow one. */
 export function isUnmetered() {
   const connection = navigator.connection;
   if (!connection) return true;

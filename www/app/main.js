@@ -1,113 +1,116 @@
-// The page: a photo comes in, its style is read, and on request the shop's closest products come out.
+// Entry point of the page. It opens a photo, shows its style and, on request, the shop's closest products.
 
 import { Problem } from './api.js';
-import { API, MODULES, options } from './config.js';
+import { API, MODULES, parseOptions } from './config.js';
 import { Crop } from './crop.js';
 import { announce, byId, el } from './dom.js';
-import { Finder } from './finder.js';
-import { current, preferred, t, term, use } from './i18n.js';
-import { whenIntended } from './intent.js';
+import { currentLanguage, preferredLanguage, setLanguage, t, term } from './i18n.js';
+import { onPhotoIntent } from './intent.js';
 import { Gpu, Model } from './model.js';
-import { holdRelease, registerWhenIdle } from './offline.js';
+import { lockRelease, registerWhenIdle } from './offline.js';
 import { Photo, PhotoError } from './photo.js';
 import { watchPicker } from './picker.js';
-import { drawPrivacy, speakOf } from './privacy.js';
+import { drawPrivacy, setPrivacyPhoto } from './privacy.js';
 import { drawProduct, watchAddress } from './product-view.js';
-import { Reading } from './reading.js';
-import { problemWords } from './results-view.js';
+import { problemText } from './results-view.js';
 import { drawSamples, showSamples } from './samples.js';
+import { SearchPanel } from './search-panel.js';
+import { StylePanel } from './style-panel.js';
 
 const CATEGORIES = ['tops', 'shoes', 'bags', 'other'];
 
-const { backend, ...limits } = options(location.search);
-const wanted = { ...limits, gpu: new Gpu(backend), api: API, modules: MODULES };
-const tagger = new Model({ ...wanted, name: 'tagger' });
-const encoder = new Model({ ...wanted, name: 'query-encoder' });
-const finder = new Finder(encoder, () => photo && { photo, box: crop.pixels });
-const reading = new Reading(tagger, finder);
+const { backend, ...limits } = parseOptions(location.search);
+const modelOptions = { ...limits, gpu: new Gpu(backend), api: API, modules: MODULES };
+const tagger = new Model({ ...modelOptions, name: 'tagger' });
+const encoder = new Model({ ...modelOptions, name: 'query-encoder' });
+const searchPanel = new SearchPanel(encoder, () => photo && { photo, box: crop.pixels });
+const stylePanel = new StylePanel(tagger, searchPanel);
 let photo = null; // the Photo shown
 let crop = null; // its Crop
-let photoError = null; // () => words, or null
-let turns = 0; // photos asked for so far
-let opening = Promise.resolve(); // the decoding of the last one
+let photoErrorText = null; // () => text, or null
+let photoRequests = 0; // photos requested so far
+let lastOpening = Promise.resolve(); // settles when the last photo has been opened
 
 async function main() {
-  watchPicker((file) => takePhoto(file));
+  watchPicker((file) => loadPhoto(file));
   byId('find').addEventListener('submit', (event) => {
     event.preventDefault();
-    finder.find();
+    searchPanel.find();
   });
-  byId('category').addEventListener('change', () => finder.check());
-  byId('search-again').addEventListener('click', () => finder.find());
-  byId('another').addEventListener('click', another);
+  byId('category').addEventListener('change', () => searchPanel.updateStale());
+  byId('search-again').addEventListener('click', () => searchPanel.find());
+  byId('another').addEventListener('click', returnToPicker);
   byId('whole').addEventListener('click', () => crop?.reset());
-  byId('suggest').addEventListener('click', suggest);
-  for (const button of document.querySelectorAll('[data-lang]')) button.addEventListener('click', () => speak(button.dataset.lang, true));
+  byId('suggest').addEventListener('click', suggestArea);
+  for (const button of document.querySelectorAll('[data-lang]')) button.addEventListener('click', () => showLanguage(button.dataset.lang, true));
 
-  holdRelease();
-  // Nothing heavy comes before a photo does, or seems to. A failure is said when a photo asks for the model.
-  whenIntended([byId('picker'), byId('samples')], () => navigator.connection?.saveData || tagger.load().catch(() => {}));
+  lockRelease();
+  // The model loads only after a sign that a photo follows. Its failure is shown when a photo needs the model.
+  onPhotoIntent([byId('picker'), byId('samples')], () => navigator.connection?.saveData || tagger.load().catch(() => {}));
 
-  await speak(preferred());
+  await showLanguage(preferredLanguage());
   document.documentElement.classList.add('ready');
   byId('boot').hidden = true;
   watchAddress();
-  showSamples(takePhoto).catch(() => {}); // a shop without samples is still a shop
+  showSamples(loadPhoto).catch(() => {}); // the page works without samples
   registerWhenIdle();
 }
 
 /** Shows the page in a language. */
-async function speak(language, remember = false) {
-  await use(language, remember);
-  for (const button of document.querySelectorAll('[data-lang]')) button.setAttribute('aria-pressed', String(button.dataset.lang === current()));
+async function showLanguage(language, remember = false) {
+  await setLanguage(language, remember);
+  for (const button of document.querySelectorAll('[data-lang]')) button.setAttribute('aria-pressed', String(button.dataset.lang === currentLanguage()));
   const select = byId('category');
   const chosen = select.value;
   select.replaceChildren(el('option', { value: '' }, t('find.all')), ...CATEGORIES.map((id) => el('option', { value: id }, term('category', id))));
   select.value = chosen;
   crop?.draw();
-  drawSamples(takePhoto);
+  drawSamples(loadPhoto);
   drawProduct();
-  reading.draw();
-  finder.draw();
+  stylePanel.draw();
+  searchPanel.draw();
   drawPrivacy();
   drawPhotoError();
 }
 
-/** Takes a picture from any source, shows it and reads its style. Of several at once, only the last is opened. */
-async function takePhoto(source) {
-  const turn = ++turns;
-  tagger.load().catch(() => {}); // beside the decoding; the reading says what failed
-  reading.opening();
+/**
+ * Opens a photo, shows it and recognises its style. Of several requests at once, only the last is opened.
+ * @param {Blob|Promise<Blob>} source
+ */
+async function loadPhoto(source) {
+  const request = ++photoRequests;
+  tagger.load().catch(() => {}); // in parallel to the decoding; the style panel shows a failure
+  stylePanel.showOpening();
   try {
     const file = await source;
-    const opened = await next(() => turn === turns && Photo.open(file));
-    if (turn !== turns) return; // another was chosen while this one came
+    const opened = await openInTurn(() => request === photoRequests && Photo.open(file));
+    if (request !== photoRequests) return; // a newer photo replaces this one
     setPhotoError(null);
-    finder.clear();
+    searchPanel.clear();
     showPhoto(opened);
-    await reading.read(opened);
+    await stylePanel.recognise(opened);
   } catch (error) {
-    if (turn !== turns) return;
-    reading.notOpened();
-    setPhotoError(() => (error instanceof PhotoError ? t(`photo.${error.code}`) : problemWords(error instanceof Problem ? error : { code: 'other' })));
+    if (request !== photoRequests) return;
+    stylePanel.cancelOpening();
+    setPhotoError(() => (error instanceof PhotoError ? t(`photo.${error.code}`) : problemText(error instanceof Problem ? error : { code: 'other' })));
   }
 }
 
-/** Opens photos one after the other: each takes hundreds of megabytes for a moment. */
-function next(open) {
-  const opened = opening.then(open);
-  opening = opened.catch(() => {});
+/** Opens photos one after the other, because decoding may need hundreds of megabytes. */
+function openInTurn(open) {
+  const opened = lastOpening.then(open);
+  lastOpening = opened.catch(() => {});
   return opened;
 }
 
 function showPhoto(opened) {
   photo = opened;
-  const mine = (crop = new Crop(photo));
+  const newCrop = (crop = new Crop(photo));
   crop.addEventListener('change', () => {
-    byId('whole').hidden = mine.whole;
-    sayOfCrop(null);
-    reading.follow(opened, mine.pixels);
-    finder.check();
+    byId('whole').hidden = newCrop.isWhole;
+    showCropNote(null);
+    stylePanel.follow(opened, newCrop.pixels);
+    searchPanel.updateStale();
   });
   const frame = byId('frame');
   photo.canvas.setAttribute('role', 'img');
@@ -115,8 +118,8 @@ function showPhoto(opened) {
   photo.canvas.dataset.i18nLabel = 'photo.alt';
   frame.style.setProperty('--ratio', photo.width / photo.height);
   frame.replaceChildren(photo.canvas, crop.element);
-  sayOfCrop(null);
-  speakOf(photo);
+  showCropNote(null);
+  setPrivacyPhoto(photo);
   byId('picker').hidden = true;
   byId('main').classList.add('has-photo');
   byId('photo').hidden = false;
@@ -126,12 +129,12 @@ function showPhoto(opened) {
   frame.scrollIntoView({ block: 'nearest' });
 }
 
-/** Back to the picker. */
-function another() {
-  turns++; // nor is one shown that is still on its way
+/** Closes the photo and shows the picker. */
+function returnToPicker() {
+  photoRequests++; // a photo that is still being opened is not shown
   photo = crop = null;
-  finder.clear();
-  reading.clear();
+  searchPanel.clear();
+  stylePanel.clear();
   setPhotoError(null);
   byId('photo').hidden = true;
   byId('picker').hidden = false;
@@ -140,41 +143,41 @@ function another() {
   byId('file').focus();
 }
 
-/** Puts the box around what stands out, where something does. Only when asked: models learnt from whole photos, too. */
-async function suggest() {
-  const [on, before] = [crop, crop.key];
-  sayOfCrop('crop.looking');
+/** Proposes a box around the salient object. Runs only on request, because the models were trained on whole photos, too. */
+async function suggestArea() {
+  const [cropBefore, keyBefore] = [crop, crop.key];
+  showCropNote('crop.looking');
   let box;
   try {
     ({ box } = await tagger.propose(photo.pixels()));
   } catch (error) {
     if (error.code === 'superseded') return;
   }
-  if (on !== crop || on.key !== before) return; // another photo or another box came meanwhile
-  if (box) on.put(box);
-  else sayOfCrop(box === null ? 'crop.nothing' : 'crop.failed');
+  if (cropBefore !== crop || cropBefore.key !== keyBefore) return; // the photo or the box has changed in the meantime
+  if (box) cropBefore.setPixels(box);
+  else showCropNote(box === null ? 'crop.nothing' : 'crop.failed');
 }
 
-/** A line below the photo on the search for an area; `key` null takes it away. */
-function sayOfCrop(key) {
-  const line = byId('crop-note');
-  line.hidden = key === null;
-  line.dataset.i18n = key ?? 'crop.nothing';
-  line.textContent = key === null ? '' : t(key);
-  if (key !== null) announce(line.textContent);
+/** Shows a note on the suggested area below the photo. `key` null hides it. */
+function showCropNote(key) {
+  const note = byId('crop-note');
+  note.hidden = key === null;
+  note.dataset.i18n = key ?? 'crop.nothing';
+  note.textContent = key === null ? '' : t(key);
+  if (key !== null) announce(note.textContent);
 }
 
-/** Says why there is no photo, where the visitor looks; `words` null takes it away. */
-function setPhotoError(words) {
-  photoError = words;
+/** Shows why a photo did not open, and focuses the message. `getText` null hides it. */
+function setPhotoError(getText) {
+  photoErrorText = getText;
   drawPhotoError();
-  if (words) byId('photo-error').focus();
+  if (getText) byId('photo-error').focus();
 }
 
 function drawPhotoError() {
-  const place = byId('photo-error');
-  place.hidden = photoError === null;
-  place.textContent = photoError?.() ?? '';
+  const notice = byId('photo-error');
+  notice.hidden = photoErrorText === null;
+  notice.textContent = photoErrorText?.() ?? '';
 }
 
 main();

@@ -1,60 +1,61 @@
-// The page's side of a model's worker: the tagger's, or the query encoder's. Every call ends within its time: with an answer,
-// or with a ModelError.
+// Client of a model's worker, for the tagger and the query encoder.
 //
-// Whatever goes wrong on WebGPU (no answer, a wrong one, a lost device, a crash), the worker is ended and a new one starts on
-// the CPU. All models of a page share one verdict on the GPU: what failed for one is not tried by the others.
+// **Invariant:** every call ends within its time limit, with an answer or with a ModelError.
+//
+// If WebGPU fails (no answer, a wrong answer, a lost device, a crash), the worker is terminated and a new one starts on the
+// CPU. All models of a page share one Gpu: after a failure of one model, the others do not use the GPU either.
 
-/** Why there is no answer. `code` is the worker's (`absent` where the shop has no such model), or `timeout` / `crashed` / `superseded`. */
+/** Failure of a call. `code` comes from the worker (`absent`: the shop has no such model), or is `timeout`, `crashed`, `closed` or `superseded`. */
 export class ModelError extends Error {
   constructor(code, message, gpu = false) {
     super(message);
     this.code = code;
-    /** True where the CPU may still do it. */
+    /** True if the call may succeed on the CPU. */
     this.gpu = gpu;
   }
 }
 
-/** The verdict on the GPU that a page's models share. Dispatches `refused` (its `detail` is the ModelError) once. */
+/** Backend that the models of a page share. Dispatches `disabled` at most once; its `detail` is the ModelError. */
 export class Gpu extends EventTarget {
-  /** @param {'auto'|'webgpu'|'cpu'} backend `auto` until an adapter was looked for */
+  /** @param {'auto'|'webgpu'|'cpu'} backend `auto` until the GPU has been detected */
   constructor(backend) {
     super();
     this.backend = backend;
   }
 
-  /** Nobody uses the GPU from now on. */
-  refuse(error) {
+  /** Makes all models use the CPU from now on. */
+  disable(error) {
     if (this.backend === 'cpu') return;
     this.backend = 'cpu';
-    this.dispatchEvent(new CustomEvent('refused', { detail: error }));
+    this.dispatchEvent(new CustomEvent('disabled', { detail: error }));
   }
 }
 
-/** Reads photos in a worker. Dispatches `progress` ({loaded, total}) and `fallback` ({message}) as CustomEvents. */
+/** Runs a model in a worker. Dispatches the CustomEvents `progress` ({loaded, total}) and `fallback` ({code, message}). */
 export class Model extends EventTarget {
   #options;
   #worker = null;
-  #ready = null;
-  #wait = null;
-  #running;
-  #gpuClock = null;
+  #ready = null; // promise of load()
+  #pending = null; // the request that waits for an answer
+  #running; // backend of the worker
+  #gpuTimer = null;
   #gpuSince = 0;
   #gpuSpent = 0;
-  #tail = Promise.resolve();
+  #lastCall = Promise.resolve();
   #newest = new Map(); // type of a call → its newest message
 
   /**
    * @param {{name: 'tagger'|'query-encoder', gpu: Gpu, loadTimeout: number, tagTimeout: number, gpuLoadTimeout: number,
-   *   gpuTagTimeout: number, api: URL, modules: URL}} options ms; `name` is the model's place in the service. `gpuLoadTimeout` is
-   *   what adapter, device and first answer may take together, downloads aside
+   *   gpuTagTimeout: number, api: URL, modules: URL}} options `name` is the model's path in the service; timeouts in ms.
+   *   `gpuLoadTimeout` limits adapter, device and first answer together, without downloads
    */
   constructor(options) {
     super();
     this.#options = { ...options };
-    this.#options.gpu.addEventListener('refused', ({ detail }) => this.#leaveGpu(detail));
+    this.#options.gpu.addEventListener('disabled', ({ detail }) => this.#onGpuDisabled(detail));
   }
 
-  /** Starts the worker, once; resolves to `{backend, modelId}`. */
+  /** Starts the worker once. Resolves to `{backend, modelId}`. */
   load() {
     this.#ready ??= this.#start().catch((error) => {
       this.#stop();
@@ -64,8 +65,8 @@ export class Model extends EventTarget {
   }
 
   /**
-   * Tags a photo; resolves to `{tags, backend, ms}`. Calls wait for each other, and of those that wait only the newest of its
-   * type runs: the others end as `superseded`.
+   * Tags a photo. Resolves to `{tags, backend, modelId, ms}`. Calls run one after the other. Of the waiting calls of one type
+   * only the newest runs. The others fail with `superseded`.
    * @param {{pixels: Uint8Array, width: number, height: number}} photo
    */
   tag({ pixels, width, height }) {
@@ -73,7 +74,7 @@ export class Model extends EventTarget {
   }
 
   /**
-   * Embeds a photo, or the box on it; resolves to `{values: Float32Array, modelId, backend, ms}`. Calls wait for each other.
+   * Embeds a photo or a crop of it. Resolves to `{values: Float32Array, backend, modelId, ms}`. Calls are queued as in `tag`.
    * @param {{pixels: Uint8Array, width: number, height: number}} photo
    * @param {{x: number, y: number, width: number, height: number}|null} crop in pixels
    */
@@ -82,43 +83,43 @@ export class Model extends EventTarget {
   }
 
   /**
-   * Proposes a box around what stands out; resolves to `{box: {x, y, width, height}|null}` in pixels.
+   * Proposes a crop box around the salient object. Resolves to `{box: {x, y, width, height}|null}` in pixels.
    * @param {{pixels: Uint8Array, width: number, height: number}} photo
    */
   propose({ pixels, width, height }) {
     return this.#queue({ type: 'propose', rgba: pixels, width, height }, 'box');
   }
 
-  #queue(message, answer) {
+  #queue(message, answerType) {
     this.#newest.set(message.type, message);
-    const turn = this.#tail.then(() => this.#run(message, answer));
-    this.#tail = turn.catch(() => {});
-    return turn;
+    const call = this.#lastCall.then(() => this.#run(message, answerType));
+    this.#lastCall = call.catch(() => {});
+    return call;
   }
 
-  /** Ends the worker. A later call starts another. */
+  /** Terminates the worker. A later call starts a new one. */
   close() {
     this.#stop();
   }
 
-  async #run(message, answer) {
-    this.#mustBeNewest(message);
+  async #run(message, answerType) {
+    this.#requireNewest(message);
     const { backend, modelId } = await this.load();
-    this.#mustBeNewest(message);
+    this.#requireNewest(message);
     try {
       const { tagTimeout, gpuTagTimeout } = this.#options;
-      return { ...(await this.#ask(message, answer, backend === 'cpu' ? tagTimeout : gpuTagTimeout)), backend, modelId };
+      return { ...(await this.#request(message, answerType, backend === 'cpu' ? tagTimeout : gpuTagTimeout)), backend, modelId };
     } catch (error) {
       if (error.code === 'input_invalid') throw error;
-      this.#stop(); // whatever state it is in, nobody needs it
+      this.#stop(); // the state of the worker is unknown
       if (!error.gpu) throw error;
-      this.#options.gpu.refuse(error);
-      return this.#run(message, answer);
+      this.#options.gpu.disable(error);
+      return this.#run(message, answerType);
     }
   }
 
-  #mustBeNewest(message) {
-    if (this.#newest.get(message.type) !== message) throw new ModelError('superseded', 'a newer call took its place');
+  #requireNewest(message) {
+    if (this.#newest.get(message.type) !== message) throw new ModelError('superseded', 'a newer call replaces this one');
   }
 
   async #start() {
@@ -127,7 +128,7 @@ export class Model extends EventTarget {
     } catch (error) {
       if (!error.gpu) throw error;
       this.#stop(false);
-      this.#options.gpu.refuse(error);
+      this.#options.gpu.disable(error);
       return this.#open();
     }
   }
@@ -140,92 +141,92 @@ export class Model extends EventTarget {
     const worker = new Worker(new URL('worker.js', import.meta.url), { type: 'module' });
     this.#worker = worker;
     worker.addEventListener('message', ({ data }) => {
-      if (worker === this.#worker) this.#hear(data); // an ended worker's last words don't count
+      if (worker === this.#worker) this.#onMessage(data); // messages of a terminated worker are ignored
     });
     worker.addEventListener('error', (event) => {
       event.preventDefault();
       if (worker !== this.#worker) return;
-      this.#wait?.reject(new ModelError('crashed', event.message ?? 'the worker did not start', this.#onGpu()));
+      this.#pending?.reject(new ModelError('crashed', event.message ?? 'the worker did not start', this.#onGpu()));
     });
-    return this.#ask({ type: 'load', name, backend, api: String(api), modules: String(modules) }, 'ready', loadTimeout);
+    return this.#request({ type: 'load', name, backend, api: String(api), modules: String(modules) }, 'ready', loadTimeout);
   }
 
-  /** Sends a message and waits for the answer of that type; the clock starts again with every sign of life. */
-  #ask(message, answer, timeout) {
+  /** Sends a message and waits for the answer of a type. Every message from the worker restarts the time limit. */
+  #request(message, answerType, timeout) {
     return new Promise((resolve, reject) => {
       if (!this.#worker) throw new ModelError('closed', 'the model was closed');
       let timer;
       const settle = (finish) => (value) => {
         clearTimeout(timer);
-        this.#wait = null;
+        this.#pending = null;
         finish(value);
       };
-      const wait = { answer, resolve: settle(resolve), reject: settle(reject) };
-      wait.alive = () => {
+      const pending = { answerType, resolve: settle(resolve), reject: settle(reject) };
+      pending.restartTimer = () => {
         clearTimeout(timer);
-        timer = setTimeout(() => wait.reject(this.#late(timeout, answer !== 'ready')), timeout);
+        timer = setTimeout(() => pending.reject(this.#timeoutError(timeout, answerType !== 'ready')), timeout);
       };
-      this.#wait = wait;
-      wait.alive();
+      this.#pending = pending;
+      pending.restartTimer();
       this.#worker.postMessage(message);
     });
   }
 
-  #hear(data) {
+  #onMessage(data) {
     if (data.type === 'failed') {
       const error = new ModelError(data.code, data.message, data.gpu);
-      if (this.#wait) this.#wait.reject(error);
-      else if (data.gpu) this.#options.gpu.refuse(error); // between two photos
+      if (this.#pending) this.#pending.reject(error);
+      else if (data.gpu) this.#options.gpu.disable(error); // between two photos
     } else if (data.type === 'gpu') {
       this.#watchGpu(data.busy);
-      this.#wait?.alive();
+      this.#pending?.restartTimer();
     } else if (data.type === 'backend') {
       this.#running = data.backend;
       if (this.#options.gpu.backend === 'auto') this.#options.gpu.backend = data.backend;
-      this.#wait?.alive();
+      this.#pending?.restartTimer();
     } else if (data.type === 'progress') {
-      this.#wait?.alive();
+      this.#pending?.restartTimer();
       this.dispatchEvent(new CustomEvent('progress', { detail: { loaded: data.loaded, total: data.total } }));
-    } else if (data.type === this.#wait?.answer) {
-      this.#wait.resolve(data);
+    } else if (data.type === this.#pending?.answerType) {
+      this.#pending.resolve(data);
     }
   }
 
-  /** Lets the GPU's time run, or stops it. */
+  /** Starts or pauses the time limit of the GPU. */
   #watchGpu(busy) {
-    clearTimeout(this.#gpuClock);
+    clearTimeout(this.#gpuTimer);
     if (!busy) {
       this.#gpuSpent += performance.now() - this.#gpuSince;
       return;
     }
     const { gpuLoadTimeout } = this.#options;
     this.#gpuSince = performance.now();
-    this.#gpuClock = setTimeout(() => this.#wait?.reject(this.#late(gpuLoadTimeout, true)), gpuLoadTimeout - this.#gpuSpent);
+    const onTimeout = () => this.#pending?.reject(this.#timeoutError(gpuLoadTimeout, true));
+    this.#gpuTimer = setTimeout(onTimeout, gpuLoadTimeout - this.#gpuSpent);
   }
 
-  /** The error of an answer that did not come. */
-  #late(timeout, computing) {
+  #timeoutError(timeout, computing) {
     return new ModelError('timeout', `no answer within ${timeout / 1000} s`, computing && this.#onGpu());
   }
 
-  /** Goes on without the GPU: at once where a photo waits, else by being ready before the next one. */
-  #leaveGpu(error) {
+  /** Restarts on the CPU: at once if a call waits, or else in advance of the next one. */
+  #onGpuDisabled(error) {
     this.dispatchEvent(new CustomEvent('fallback', { detail: { code: error.code, message: error.message } }));
     if (!this.#worker || !this.#onGpu()) return;
-    if (this.#wait) return this.#wait.reject(new ModelError(error.code, error.message, true));
+    if (this.#pending) return this.#pending.reject(new ModelError(error.code, error.message, true));
     this.#stop();
-    this.load().catch(() => {}); // the next photo says so if that fails too
+    this.load().catch(() => {}); // the next call reports the failure
   }
 
   #onGpu() {
     return this.#running !== 'cpu';
   }
 
-  #stop(forget = true) {
-    clearTimeout(this.#gpuClock);
+  #stop(forgetLoad = true) {
+    clearTimeout(this.#gpuTimer);
     this.#worker?.terminate();
     this.#worker = null;
-    this.#wait?.reject(new ModelError('closed', 'the model was closed'));
-    if (forget) this.#ready = null;
+    this.#pending?.reject(new ModelError('closed', 'the model was closed'));
+    if (forgetLoad) this.#ready = null;
   }
 }

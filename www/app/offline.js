@@ -1,41 +1,39 @@
-// The page's side of the service worker: what it keeps, and for how long.
+// Client of the service worker.
 
 import { BASE, MODULES } from './config.js';
 
 const { serviceWorker } = navigator;
 
-let wanted = []; // paths below BASE that shall be kept
+let wantedPaths = []; // paths below BASE that the service worker should cache
 let registered = false;
 
-/**
- * Tells the service worker, for as long as this tab lives, that its release is in use: a lock of the release's name.
- */
-export function holdRelease() {
+/** Holds a lock with the name of the page's release until the tab closes. The service worker keeps releases in use. */
+export function lockRelease() {
   const { generation } = document.documentElement.dataset;
   if (generation) navigator.locks?.request(`selvedge-page-${generation}`, { mode: 'shared' }, () => new Promise(() => {})).catch(() => {});
 }
 
-/** Registers the service worker when the browser has nothing better to do. */
+/** Registers the service worker when the browser is idle. */
 export function registerWhenIdle() {
   if (globalThis.requestIdleCallback) requestIdleCallback(register, { timeout: 3_000 });
   else setTimeout(register, 1_000);
 }
 
-/** Has the service worker keep the page, and with it the module of a backend: what this device computes with. */
-export function keepModule(backend) {
+/** Makes the service worker cache the page and the wasm module of a backend. */
+export function cacheModule(backend) {
   const folder = MODULES.href.slice(BASE.href.length);
-  wanted = [`${folder}selvedge-${backend}.js`, `${folder}selvedge-${backend}_bg.wasm`];
-  tell();
+  wantedPaths = [`${folder}selvedge-${backend}.js`, `${folder}selvedge-${backend}_bg.wasm`];
+  sendWantedPaths();
   register();
 }
 
 function register() {
   if (!serviceWorker || registered) return;
   registered = true;
-  serviceWorker.addEventListener('controllerchange', tell); // a new worker has not heard yet
+  serviceWorker.addEventListener('controllerchange', sendWantedPaths); // a new worker does not know them
   serviceWorker.register(new URL('sw.js', BASE)).catch(() => (registered = false));
 }
 
-function tell() {
-  if (wanted.length > 0) serviceWorker?.controller?.postMessage({ type: 'keep', paths: wanted });
+function sendWantedPaths() {
+  if (wantedPaths.length > 0) serviceWorker?.controller?.postMessage({ type: 'keep', paths: wantedPaths });
 }

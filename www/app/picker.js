@@ -1,59 +1,59 @@
-// The ways a photo comes in: file dialog, camera, drop, paste.
+// Sources of photos: file dialog, camera, drag and drop, clipboard.
 
 import { byId } from './dom.js';
 
-/** Names of pictures whose type not every system knows. */
-const PICTURE = /\.(jpe?g|jfif|png|webp|gif|bmp|avif|hei[cf])$/i;
+/** File names of images. Not every system knows the media type of every image. */
+const IMAGE_NAME = /\.(jpe?g|jfif|png|webp|gif|bmp|avif|hei[cf])$/i;
 
 /**
- * Wires every way in to one function.
- * @param {(file: Blob) => void} take
+ * Calls `onFile` for every file that is chosen, dropped or pasted.
+ * @param {(file: Blob) => void} onFile
  */
-export function watchPicker(take) {
+export function watchPicker(onFile) {
   const file = byId('file');
   const camera = byId('camera');
   for (const input of [file, camera]) {
     input.addEventListener('change', () => {
       const [picked] = input.files;
       input.value = ''; // the same file may be picked again
-      if (picked) take(picked);
+      if (picked) onFile(picked);
     });
   }
-  // A desktop's file dialog has no camera behind it.
+  // The file dialog of a desktop has no camera.
   const touch = matchMedia('(pointer: coarse)').matches;
   byId('camera-label').hidden = !touch;
   camera.hidden = !touch;
 
-  watchDrop(take);
+  watchDrop(onFile);
   document.addEventListener('paste', (event) => {
     const pasted = firstFile(event.clipboardData);
-    if (pasted) take(pasted);
+    if (pasted) onFile(pasted);
   });
 }
 
-function watchDrop(take) {
+function watchDrop(onFile) {
   const drop = byId('drop');
-  let depth = 0; // dragenter and dragleave also come from the children
-  const mark = (change) => {
+  let depth = 0; // dragenter and dragleave also come from child elements
+  const changeDepth = (change) => {
     depth = Math.max(0, depth + change);
     drop.classList.toggle('over', depth > 0);
   };
-  document.addEventListener('dragenter', (event) => hasFiles(event) && mark(1));
-  document.addEventListener('dragleave', (event) => hasFiles(event) && mark(-1));
+  document.addEventListener('dragenter', (event) => hasFiles(event) && changeDepth(1));
+  document.addEventListener('dragleave', (event) => hasFiles(event) && changeDepth(-1));
   document.addEventListener('dragover', (event) => hasFiles(event) && event.preventDefault());
   document.addEventListener('drop', (event) => {
     if (!hasFiles(event)) return;
-    event.preventDefault(); // the browser would leave the page for the file
-    mark(-depth);
+    event.preventDefault(); // otherwise the browser opens the file instead of the page
+    changeDepth(-depth);
     const dropped = firstFile(event.dataTransfer);
-    if (dropped) take(dropped);
+    if (dropped) onFile(dropped);
   });
 }
 
 const hasFiles = (event) => event.dataTransfer?.types.includes('Files') ?? false;
 
-/** The first picture among the files, else the first file: that one is then refused in words. */
+/** Returns the first image among the files, or else the first file, which then gives an error message. */
 function firstFile(transfer) {
   const files = [...(transfer?.files ?? [])];
-  return files.find(({ type, name }) => type.startsWith('image/') || (type === '' && PICTURE.test(name))) ?? files[0] ?? null;
+  return files.find(({ type, name }) => type.startsWith('image/') || (type === '' && IMAGE_NAME.test(name))) ?? files[0] ?? null;
 }

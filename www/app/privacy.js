@@ -1,41 +1,43 @@
-// The sentence on what of the photo leaves this device: one state, said alike by the hint at the search, the note over
-// the results and the footer.
+// Sentence on the parts of the photo that leave this device. The search panel, the results and the footer show it.
+//
+// **Invariant:** all places state the same, and a statement that something was sent is never withdrawn.
 
 import { byId } from './dom.js';
 import { t } from './i18n.js';
 
-const ORDER = [null, 'maybe', 'part', 'whole'];
+/** Values of `Photo.sent`, in ascending order. */
+const AMOUNTS = [null, 'maybe', 'part', 'whole'];
 
-let photo = null; // the last one shown
-let stays = false;
+let photo = null; // the last photo shown
+let photosStay = false;
 
-/** From now on the sentence is about this photo. */
-export function speakOf(next) {
-  photo = next;
+/** Sets the photo that the sentence is about. */
+export function setPrivacyPhoto(shown) {
+  photo = shown;
   drawPrivacy();
 }
 
-/** This device describes photos for the search itself, so none has to be sent. */
-export function photosStay() {
-  stays = true;
+/** States that this device computes embeddings, so no photo has to be sent. */
+export function confirmPhotosStay() {
+  photosStay = true;
   drawPrivacy();
 }
 
 /**
- * Takes down that a photo was sent; what was said of it before is never taken back.
- * @param {import('./photo.js').Photo} of
- * @param {'maybe'|'part'|'whole'} much `maybe`: begun, and nobody knows how much arrived
+ * Records that a photo was sent. A smaller amount never replaces a larger one.
+ * @param {import('./photo.js').Photo} sentPhoto
+ * @param {'maybe'|'part'|'whole'} amount `maybe`: the upload has begun, and how much has arrived is unknown
  */
-export function sent(of, much) {
-  if (ORDER.indexOf(much) > ORDER.indexOf(of.sent)) of.sent = much;
+export function recordSent(sentPhoto, amount) {
+  if (AMOUNTS.indexOf(amount) > AMOUNTS.indexOf(sentPhoto.sent)) sentPhoto.sent = amount;
   drawPrivacy();
 }
 
-/** Says it in every place, in the language of now. */
+/** Draws the sentence in all places, in the current language. */
 export function drawPrivacy() {
-  const words = t(`privacy.${photo?.sent ?? (stays ? 'stays' : 'asks')}`);
-  byId('find-hint').textContent = words;
-  byId('foot').textContent = t('foot', { privacy: words });
+  const text = t(`privacy.${photo?.sent ?? (photosStay ? 'stays' : 'asks')}`);
+  byId('find-hint').textContent = text;
+  byId('foot').textContent = t('foot', { privacy: text });
   const note = byId('results-privacy');
-  if (note) note.textContent = photo?.sent ? words : stays ? t('privacy.stayed') : '';
+  if (note) note.textContent = photo?.sent ? text : photosStay ? t('privacy.stayed') : '';
 }

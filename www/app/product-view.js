@@ -1,97 +1,98 @@
-// One product in a dialog. Its address is `#product=ID`: such a link can be opened in a tab, kept and sent, and Back
-// closes the dialog.
+// Product dialog. The URL of a product is `#product=ID`. Such a link can be opened in a new tab, saved and shared, and
+// the Back button closes the dialog.
 
-import { product as fetchProduct } from './api.js';
+import { fetchProduct } from './api.js';
 import { byId, el } from './dom.js';
-import { has, pick, price, t, term, unbroken } from './i18n.js';
-import { problemWords, productPicture } from './results-view.js';
+import { formatPrice, hasText, localised, t, term, withWordBreaks } from './i18n.js';
+import { problemText, productImage } from './results-view.js';
 
-let wanted = null; // id of the product that is open
-let pushed = false; // the page itself was there before: Back leads to it
+let openId = null; // id of the open product
+let hasOwnEntry = false; // true if the history entry before the product is this page
 let draw = () => {};
 
-/** Opens the product that the address names, now and whenever it changes. */
+/** Opens the product in the URL, now and whenever the URL changes. */
 export function watchAddress() {
   const dialog = byId('product');
   dialog.addEventListener('close', () => {
-    if (named() === null) return; // closed by Back
-    if (pushed) history.back();
+    if (idInAddress() === null) return; // closed by the Back button
+    if (hasOwnEntry) history.back();
     else history.replaceState(null, '', location.pathname + location.search);
-    wanted = null;
+    openId = null;
   });
   // A click on the backdrop is a click on the dialog itself.
   dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
   addEventListener('hashchange', () => {
-    pushed = true;
-    follow();
+    hasOwnEntry = true;
+    followAddress();
   });
-  follow();
+  followAddress();
 }
 
-/** Draws the open product again, in the language of now. */
+/** Draws the open product again, in the current language. */
 export function drawProduct() {
-  if (wanted !== null) draw();
+  if (openId !== null) draw();
 }
 
-function follow() {
-  const id = named();
-  if (id !== null) return open(id);
-  wanted = null;
+function followAddress() {
+  const id = idInAddress();
+  if (id !== null) return openProduct(id);
+  openId = null;
   byId('product').close();
 }
 
-/** The id in the address, or null. */
-function named() {
+/** Returns the product id in the URL, or null. */
+function idInAddress() {
   const [, id] = /^#product=(.+)$/.exec(location.hash) ?? [];
   try {
     return id === undefined ? null : decodeURIComponent(id);
   } catch {
-    return id; // not encoded by this page: asked for as it stands
+    return id; // not encoded by this page: used as it is
   }
 }
 
-async function open(id) {
-  wanted = id;
-  show(() => fill(id, el('span', { class: 'skeleton picture' }), el('div', { class: 'product-words' }, title(t('product.loading')))));
+async function openProduct(id) {
+  openId = id;
+  show(() => fillDialog(id, el('span', { class: 'skeleton picture' }), el('div', { class: 'product-words' }, heading(t('product.loading')))));
   if (!byId('product').open) byId('product').showModal();
   try {
     const product = await fetchProduct(id);
-    if (wanted === id) show(() => fill(id, ...describe(product, id)));
+    if (openId === id) show(() => fillDialog(id, ...describe(product, id)));
   } catch (error) {
-    if (wanted !== id) return; // another was opened while this one came
-    show(() => fill(id, null, el('div', { class: 'product-words' }, title(t('product.failed')), el('p', { class: 'notice error', role: 'alert' }, problemWords(error)))));
+    if (openId !== id) return; // another product has been opened in the meantime
+    const notice = () => el('p', { class: 'notice error', role: 'alert' }, problemText(error));
+    show(() => fillDialog(id, null, el('div', { class: 'product-words' }, heading(t('product.failed')), notice())));
   }
 }
 
-function show(next) {
-  draw = next;
+function show(newDraw) {
+  draw = newDraw;
   draw();
 }
 
 function describe(product, id) {
-  const { category, name, styles, attributes } = product;
-  const words = pick(name) || id;
-  const cost = product.price && price(product.price);
+  const { category, styles, attributes } = product;
+  const name = localised(product.name) || id;
+  const price = product.price && formatPrice(product.price);
   return [
-    productPicture(product, 600, words),
+    productImage(product, 600, name),
     el(
       'div',
       { class: 'product-words' },
-      title(...unbroken(words)),
-      cost && el('p', { class: 'product-price' }, cost),
+      heading(...withWordBreaks(name)),
+      price && el('p', { class: 'product-price' }, price),
       el(
         'dl',
         {},
-        ...(category ? fact(t('product.category'), term('category', category)) : []),
-        ...(styles?.length > 0 ? fact(t('product.styles'), styles.map((style) => term('label', style)).join(' · ')) : []),
-        ...facts(attributes ?? {}),
-        ...fact(t('product.number'), id),
+        ...(category ? row(t('product.category'), term('category', category)) : []),
+        ...(styles?.length > 0 ? row(t('product.styles'), styles.map((style) => term('label', style)).join(' · ')) : []),
+        ...attributeRows(attributes ?? {}),
+        ...row(t('product.number'), id),
       ),
     ),
   ];
 }
 
-function fill(id, ...children) {
+function fillDialog(id, ...children) {
   const dialog = byId('product');
   dialog.dataset.product = id;
   const focused = dialog.contains(document.activeElement);
@@ -100,12 +101,13 @@ function fill(id, ...children) {
   if (focused) close.focus();
 }
 
-// Only attributes with a name in the visitor's language: shops keep others for themselves, and "none" says nothing.
-const facts = (attributes) =>
+// Shows only attributes that have a text. Shops may have others for their own use. The value `none` is shown only if it
+// has a text, too.
+const attributeRows = (attributes) =>
   Object.entries(attributes)
-    .filter(([key, value]) => has(`attribute.${key}`) && (value !== 'none' || has(`${key}.none`)))
-    .flatMap(([key, value]) => fact(t(`attribute.${key}`), term(key, value)));
+    .filter(([key, value]) => hasText(`attribute.${key}`) && (value !== 'none' || hasText(`${key}.none`)))
+    .flatMap(([key, value]) => row(t(`attribute.${key}`), term(key, value)));
 
-const title = (...words) => el('h2', { id: 'product-name' }, ...words);
+const heading = (...children) => el('h2', { id: 'product-name' }, ...children);
 
-const fact = (name, value) => [el('dt', {}, name), el('dd', {}, value)];
+const row = (name, value) => [el('dt', {}, name), el('dd', {}, value)];

@@ -1,13 +1,13 @@
-// Whether this browser lets a page read what it has drawn. Some hide it against tracking: they answer with white or with
-// noise, and a model would read that with confidence.
+// Test whether the browser lets the page read the pixels of a canvas. Some browsers return white or noise against
+// tracking, and a model would give a confident but wrong answer for that.
 
-/** Side of the drawn pattern, pixels. */
+/** Side of the test pattern, pixels. */
 const SIDE = 32;
 
-/** Largest difference of a channel that is taken for harmless noise, of 255: browsers that blur a fingerprint change by one. */
+/** Largest difference of a channel (0–255) that counts as noise. Browsers against fingerprinting change values by one. */
 const TOLERANCE = 4;
 
-/** The photo's pixels can't be read; what computes on them has to be asked of the shop. */
+/** Error: the browser hides the photo's pixels. Then only the shop can compute on the photo. */
 export class PixelsHidden extends Error {
   code = 'pixels_hidden';
 
@@ -16,25 +16,28 @@ export class PixelsHidden extends Error {
   }
 }
 
-let verdict = null;
+let readable = null;
 
-/** True where pixels are read as they were drawn. Asked of the browser once, on the first call. */
+/** True if canvas pixels can be read. The test runs once, on the first call. */
 export function isReadable() {
-  verdict ??= probe();
-  return verdict;
+  readable ??= testReadback();
+  return readable;
 }
 
-/** @throws {PixelsHidden} */
+/**
+ * Throws if canvas pixels cannot be read.
+ * @throws {PixelsHidden}
+ */
 export function requireReadable() {
   if (!isReadable()) throw new PixelsHidden();
 }
 
-function probe() {
+function testReadback() {
   try {
     const canvas = document.createElement('canvas');
     canvas.width = SIDE;
     canvas.height = SIDE;
-    const context = canvas.getContext('2d', { alpha: false, willReadFrequently: true }); // as photos are drawn
+    const context = canvas.getContext('2d', { alpha: false, willReadFrequently: true }); // same options as for photos
     const colour = (x, y) => [(x * 37 + y * 11) % 256, (x * 5 + y * 73) % 256, (x * 19 + y * 29 + 128) % 256];
     for (let y = 0; y < SIDE; y++) {
       for (let x = 0; x < SIDE; x++) {

@@ -1,28 +1,28 @@
-// The shop's sample photos: one button each.
+// Buttons with the shop's sample photos.
 
-import { download, picture, samples } from './api.js';
+import { downloadImage, fetchSamples, imageUrl } from './api.js';
 import { byId, el } from './dom.js';
-import { pick, t } from './i18n.js';
+import { localised, t } from './i18n.js';
 
-let offered = [];
+let samples = [];
 
 /**
- * Loads the samples and shows them; a shop without any shows nothing.
- * @param {(photo: Promise<Blob>) => void} take
+ * Loads the samples and shows them, if there are any.
+ * @param {(photo: Promise<Blob>) => void} onPhoto called with the sample that the visitor chooses
  */
-export async function showSamples(take) {
-  offered = (await samples()) ?? [];
-  drawSamples(take);
+export async function showSamples(onPhoto) {
+  samples = (await fetchSamples()) ?? [];
+  drawSamples(onPhoto);
 }
 
-/** Draws the samples again, in the language of now. */
-export function drawSamples(take) {
-  byId('samples').hidden = offered.length === 0;
+/** Draws the samples again, in the current language. */
+export function drawSamples(onPhoto) {
+  byId('samples').hidden = samples.length === 0;
   byId('sample-list').replaceChildren(
-    ...offered.map((sample, index) => {
-      const alt = pick(sample.alt) || t('samples.alt', { n: index + 1 });
-      const image = el('img', { src: picture(sample.image), alt: '', width: 96, height: 120, loading: 'lazy', decoding: 'async' });
-      return el('li', {}, el('button', { type: 'button', class: 'sample', 'aria-label': alt, onclick: () => take(download(sample.image)) }, image));
+    ...samples.map((sample, index) => {
+      const alt = localised(sample.alt) || t('samples.alt', { n: index + 1 });
+      const image = el('img', { src: imageUrl(sample.image), alt: '', width: 96, height: 120, loading: 'lazy', decoding: 'async' });
+      return el('li', {}, el('button', { type: 'button', class: 'sample', 'aria-label': alt, onclick: () => onPhoto(downloadImage(sample.image)) }, image));
     }),
   );
 }

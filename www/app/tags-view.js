@@ -1,81 +1,86 @@
-// The style panel: waiting, loading, the answer, or why there is none.
+// View of the style panel: waiting, download progress, the recognised styles, or the reason why there are none.
 
 import { byId, el } from './dom.js';
-import { list, percent, t, term, unbroken } from './i18n.js';
+import { formatPercent, joinList, t, term, withWordBreaks } from './i18n.js';
 
-/** Styles named at most. */
-const NAMED = 3;
+/** Largest number of styles that are named. */
+const MAX_NAMED = 3;
 
-/** Before the first photo. */
+/** Shows the panel before the first photo. */
 export function showEmpty() {
-  replace(el('p', { class: 'hint' }, t('style.empty')));
+  replacePanel(el('p', { class: 'hint' }, t('style.empty')));
 }
 
-/** While the photo is opened or read. */
+/** Shows that the photo is being opened or tagged. */
 export function showBusy(key) {
-  waiting(t(key));
+  showWaiting(t(key));
 }
 
-/** While the model comes; `share` of it is here, 0..=1. */
-export function showLoading(share) {
-  waiting(t('style.loading', { share: percent(share) }), el('progress', { max: 1, value: share, 'aria-label': t('style.progress') }));
+/** Shows the progress of the download of the model. `fraction` is 0–1. */
+export function showLoading(fraction) {
+  const progress = el('progress', { max: 1, value: fraction, 'aria-label': t('style.progress') });
+  showWaiting(t('style.loading', { share: formatPercent(fraction) }), progress);
 }
 
-/** Why there are no tags, and a button to try again. */
-export function showFailure(code, again) {
+/** Shows why there are no tags, and a button to try again. */
+export function showFailure(code, retry) {
   const known = ['unreachable', 'unexpected', 'corrupt', 'timeout', 'renewed', 'pixels_hidden'].includes(code) ? code : 'other';
-  replace(
-    el('div', { class: 'notice error', role: 'alert' }, el('p', {}, t(`style.failed.${known}`)), el('button', { type: 'button', class: 'button', onclick: again }, t('again'))),
+  replacePanel(
+    el('div', { class: 'notice error', role: 'alert' }, el('p', {}, t(`style.failed.${known}`)), el('button', { type: 'button', class: 'button', onclick: retry }, t('again'))),
   );
 }
 
 /**
- * The answer: the styles that are sure enough to be named, and all readings on request.
- * @param {{tags: {id, prob, threshold, precise?, on}[], backend: string, ms: number, fellBack: boolean, part: boolean}} reading `part`: of
- *   the marked area alone
- * @param {boolean} stale the area has changed, and its own reading is on the way
+ * Shows the named styles, and all tags in a folded list.
+ * @param {{tags: {id, prob, threshold, precise?, on}[], backend: string, ms: number, fellBack: boolean, part: boolean}} result `part`: for
+ *   the marked area only
+ * @param {boolean} stale true if the area has changed and its own result is not there yet
  */
-export function showTags({ tags, backend, ms, fellBack, part }, stale = false) {
+export function showTags(result, stale = false) {
   const open = byId('tags').querySelector('details')?.open ?? false;
-  const named = new Set(sure(tags));
-  const rows = [...tags].sort((a, b) => b.prob - a.prob).map((tag) => row(tag, named.has(tag)));
-  const scope = stale ? 'style.stale' : part && 'style.part';
-  replace(
-    el('p', { class: 'verdict' }, ...unbroken(verdict(tags))),
+  const named = new Set(namedTags(result));
+  const rows = sortedByProb(result.tags).map((tag) => row(tag, named.has(tag)));
+  const scope = stale ? 'style.stale' : result.part && 'style.part';
+  replacePanel(
+    el('p', { class: 'verdict' }, ...withWordBreaks(verdict(result))),
     scope && el('p', { class: 'hint', id: 'style-scope' }, t(scope)),
     el(
       'details',
       { open },
       el('summary', {}, t('style.all')),
       el('ul', { class: 'tag-list' }, ...rows),
-      el('p', { class: 'hint', id: 'reading-note' }, note({ backend, ms, fellBack })),
+      el('p', { class: 'hint', id: 'reading-note' }, runNote(result)),
     ),
   );
   byId('tags').classList.toggle('stale', stale);
 }
 
-/** The answer in a sentence, for the page and for the live region. */
-export function verdict(tags) {
-  const named = sure(tags).map((tag) => term('label', tag.id));
-  if (named.length > 0) return list(named);
-  const [closest] = [...tags].sort((a, b) => b.prob - a.prob);
+/** Returns the named styles as a text, or the closest style if none is certain. */
+export function verdict(result) {
+  const named = namedTags(result).map((tag) => term('label', tag.id));
+  if (named.length > 0) return joinList(named);
+  const [closest] = sortedByProb(result.tags);
   return closest ? t('style.none', { closest: term('label', closest.id) }) : t('style.nothing');
 }
 
 /**
- * The tags worth naming, most probable first. A bundle may state thresholds for that (`precise`: a label that is named is
- * mostly right; null: none is that good). Without any, the ordinary thresholds serve, which rather find too much.
+ * Returns the tags to name, most probable first. A bundle may state precise thresholds: above them a label is seldom wrong.
+ * A label without one (`precise: null`) is never named. A bundle that states none uses its ordinary thresholds, which have
+ * a lower precision.
  */
-function sure(tags) {
+function namedTags({ tags }) {
   const stated = tags.some(({ precise }) => Number.isFinite(precise));
   const passes = ({ prob, precise, on }) => (stated ? Number.isFinite(precise) && prob >= precise : on);
-  return tags.filter(passes).sort((a, b) => b.prob - a.prob).slice(0, NAMED);
+  return sortedByProb(tags.filter(passes)).slice(0, MAX_NAMED);
 }
 
-function note({ backend, ms, fellBack }) {
+const sortedByProb = (tags) => [...tags].sort((a, b) => b.prob - a.prob);
+
+/** Returns the sentence on time and backend. */
+function runNote({ backend, ms, fellBack }) {
   const time = ms < 1000 ? t('ms', { n: Math.max(1, Math.round(ms)) }) : t('seconds', { n: (ms / 1000).toFixed(1) });
-  const ran = t('style.note', { backend: t(`backend.${backend}`), time });
-  return fellBack ? `${ran} ${t('style.fellback')}` : ran;
+  const note = t('style.note', { backend: t(`backend.${backend}`), time });
+  return fellBack ? `${note} ${t('style.fellback')}` : note;
 }
 
 function row({ id, prob, threshold, precise, on }, named) {
@@ -87,17 +92,18 @@ function row({ id, prob, threshold, precise, on }, named) {
     'li',
     { class: named ? 'tag named' : 'tag', 'data-id': id, 'data-prob': prob, 'data-on': String(on) },
     el('span', { class: 'tag-name' }, term('label', id)),
-    el('span', { class: 'tag-prob' }, percent(prob)),
+    el('span', { class: 'tag-prob' }, formatPercent(prob)),
     meter,
-    el('span', { class: 'visually-hidden' }, t(prob >= limit ? 'style.above' : 'style.below', { threshold: percent(limit) })),
+    el('span', { class: 'visually-hidden' }, t(prob >= limit ? 'style.above' : 'style.below', { threshold: formatPercent(limit) })),
   );
 }
 
-function waiting(words, bar = null) {
-  replace(el('p', { class: 'hint' }, words), bar, el('div', { class: 'bars', 'aria-hidden': 'true' }, ...Array.from({ length: 3 }, () => el('span', { class: 'skeleton line' }))));
+function showWaiting(text, progress = null) {
+  const skeleton = Array.from({ length: 3 }, () => el('span', { class: 'skeleton line' }));
+  replacePanel(el('p', { class: 'hint' }, text), progress, el('div', { class: 'bars', 'aria-hidden': 'true' }, ...skeleton));
 }
 
-function replace(...children) {
+function replacePanel(...children) {
   byId('tags').classList.remove('stale');
   byId('tags').replaceChildren(...children.filter(Boolean));
 }

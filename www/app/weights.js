@@ -1,20 +1,20 @@
-// A model's manifest and weights: fetched with progress, checked, kept. Runs in the worker.
+// Manifest and weights of a model: download with progress, check, cache. Runs in the worker.
 //
-// Invariant: the browser's storage is a help, never a condition. It may refuse, fail or keep silent; nothing waits for a
-// write, and a read has its time.
+// **Invariant:** the page works without the browser's storage, which may be forbidden, fail or not respond. No code waits for
+// a write, and reads have a time limit.
 
 const WEIGHTS = 'selvedge-weights';
 const MANIFESTS = 'selvedge-manifests';
 
-/** How long the storage may take to answer, ms. */
+/** Time limit of a read from the storage, ms. */
 const STORAGE_TIMEOUT = 2_000;
 
-/** Weights larger than this are not believed, bytes. */
+/** Largest size of weights that a manifest may state, bytes. */
 const MAX_BYTES = 512 * 1024 * 1024;
 
 /**
- * A download that failed. `code` is `unreachable`, `unexpected` (the service refused), `absent` (it has none), `corrupt`, or
- * `renewed` (a file of this release that the shop has no more).
+ * Failure of a download. `code` is `unreachable`, `unexpected` (an error status), `absent` (the service has no such model),
+ * `corrupt`, or `renewed` (the shop no longer has this file of an older release).
  */
 export class DownloadError extends Error {
   constructor(code, message, status = 0) {
@@ -25,22 +25,22 @@ export class DownloadError extends Error {
 }
 
 /**
- * A model's manifest as the service has it now, else as it was the last time; the text goes to the module as it is.
+ * Fetches the manifest of a model. If the service is not available, returns the last cached one.
  * @param {URL} url
  * @returns {Promise<{text: string, sha256: string, bytes: number}>}
  */
 export async function fetchManifest(url) {
   let failure;
-  // A cut copy may sit in the browser's own cache, where an unchanged tag confirms it: the second try goes past it.
+  // The HTTP cache may hold a truncated copy that revalidation confirms. The second attempt bypasses it.
   for (const mode of ['no-cache', 'reload']) {
     try {
-      const response = await get(url, { cache: mode });
+      const response = await fetchOk(url, { cache: mode });
       if (response.status === 204) {
-        forget(MANIFESTS, url);
+        deleteCached(MANIFESTS, url);
         throw new DownloadError('absent', `the shop has no ${url.pathname.split('/').pop()}`);
       }
-      const manifest = parse(await response.text());
-      keep(MANIFESTS, url, manifest.text, 'application/json');
+      const manifest = parseManifest(await response.text());
+      cacheContent(MANIFESTS, url, manifest.text, 'application/json');
       return manifest;
     } catch (error) {
       failure = error instanceof DownloadError ? error : new DownloadError('unreachable', String(error));
@@ -48,38 +48,38 @@ export async function fetchManifest(url) {
     }
   }
   const refused = failure.code === 'absent' || (failure.code === 'unexpected' && failure.status < 500);
-  const kept = refused ? null : await inTime(keptText(url));
-  if (kept === null) throw failure;
+  const cached = refused ? null : await withTimeout(cachedText(url));
+  if (cached === null) throw failure;
   try {
-    return parse(kept);
+    return parseManifest(cached);
   } catch {
     throw failure;
   }
 }
 
 /**
- * The weights, from the storage or the service; only ever bytes with the right sha256.
+ * Returns the weights from the cache or the service. Their SHA-256 is checked.
  * @param {{url: URL, sha256: string, bytes: number, onProgress: (loaded: number, total: number) => void}} wanted
  */
 export async function fetchWeights({ url, sha256, bytes, onProgress }) {
-  const kept = await inTime(keptBytes(url));
-  if (kept && (await matches(kept, sha256))) {
+  const cached = await withTimeout(cachedBytes(url));
+  if (cached && (await hasSha256(cached, sha256))) {
     onProgress(bytes, bytes);
-    return kept;
+    return cached;
   }
-  // A damaged copy may sit in the browser's own cache: the second try goes past it.
+  // The HTTP cache may hold a damaged copy. The second attempt bypasses it.
   for (const mode of ['default', 'reload']) {
-    const weights = await download(await get(url, { cache: mode }), bytes, onProgress);
-    if (weights && (await matches(weights, sha256))) {
-      keep(WEIGHTS, url, weights, 'application/octet-stream');
+    const weights = await download(await fetchOk(url, { cache: mode }), bytes, onProgress);
+    if (weights && (await hasSha256(weights, sha256))) {
+      cacheContent(WEIGHTS, url, weights, 'application/octet-stream');
       return weights;
     }
   }
   throw new DownloadError('corrupt', 'the weights do not match the manifest');
 }
 
-/** A response with a good status, or a DownloadError. */
-export async function get(url, init) {
+/** Fetches a URL. Throws a DownloadError if the request fails or has an error status. */
+export async function fetchOk(url, init) {
   let response;
   try {
     response = await fetch(url, init);
@@ -90,17 +90,17 @@ export async function get(url, init) {
   return response;
 }
 
-function parse(text) {
+function parseManifest(text) {
   try {
     const { sha256, bytes } = JSON.parse(text).weights;
     if (/^[0-9a-f]{64}$/i.test(sha256) && Number.isSafeInteger(bytes) && bytes > 0 && bytes <= MAX_BYTES) return { text, sha256, bytes };
   } catch {
-    // said below
+    // reported below
   }
-  throw new DownloadError('corrupt', 'the manifest is not one of a model');
+  throw new DownloadError('corrupt', 'the file is not the manifest of a model');
 }
 
-/** Reads at most `bytes` bytes; null where the body is longer or shorter. */
+/** Reads a body of exactly `bytes` bytes. Returns null if it is longer or shorter. */
 async function download(response, bytes, onProgress) {
   const weights = new Uint8Array(bytes);
   const reader = response.body.getReader();
@@ -122,32 +122,32 @@ async function download(response, bytes, onProgress) {
   }
 }
 
-async function matches(weights, sha256) {
-  // Pages without https have no crypto.subtle; the module checks the sum again in any case.
+async function hasSha256(content, sha256) {
+  // Pages without HTTPS have no crypto.subtle. The wasm module checks the sum again in any case.
   if (!globalThis.crypto?.subtle) return true;
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', weights));
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', content));
   const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
   return hex === sha256.toLowerCase();
 }
 
-async function keptBytes(url) {
-  const kept = await (await caches.open(WEIGHTS)).match(url);
-  return kept ? new Uint8Array(await kept.arrayBuffer()) : null;
+async function cachedBytes(url) {
+  const cached = await (await caches.open(WEIGHTS)).match(url);
+  return cached ? new Uint8Array(await cached.arrayBuffer()) : null;
 }
 
-async function keptText(url) {
-  const kept = await (await caches.open(MANIFESTS)).match(url);
-  return kept ? kept.text() : null;
+async function cachedText(url) {
+  const cached = await (await caches.open(MANIFESTS)).match(url);
+  return cached ? cached.text() : null;
 }
 
-/** What the storage answers; null where it is forbidden, fails or keeps silent. */
-async function inTime(answer) {
-  const late = new Promise((done) => setTimeout(done, STORAGE_TIMEOUT, null));
-  return Promise.race([answer.catch(() => null), late]);
+/** Resolves to null if a read from the storage is forbidden, fails or takes too long. */
+async function withTimeout(read) {
+  const timeout = new Promise((done) => setTimeout(done, STORAGE_TIMEOUT, null));
+  return Promise.race([read.catch(() => null), timeout]);
 }
 
-/** Keeps this copy alone of its folder: older weights would only take the visitor's space. Returns at once. */
-async function keep(name, url, content, type) {
+/** Caches a file. Deletes other weights of its folder first, to save space. Callers do not wait for it. */
+async function cacheContent(name, url, content, type) {
   try {
     const cache = await caches.open(name);
     const folder = new URL('.', url).href;
@@ -155,14 +155,14 @@ async function keep(name, url, content, type) {
     await Promise.all(stale.map((request) => cache.delete(request)));
     await cache.put(url, new Response(content, { headers: { 'content-type': type } }));
   } catch {
-    // a full disk costs a download next time, nothing else
+    // without the cached copy the next visit downloads the file again
   }
 }
 
-async function forget(name, url) {
+async function deleteCached(name, url) {
   try {
     await (await caches.open(name)).delete(url);
   } catch {
-    // it will be asked for again
+    // the next visit asks the service again
   }
 }

@@ -1,28 +1,36 @@
-// A model's worker: picks the backend, loads module and weights, tags or embeds. The page talks to it through model.js.
+// Worker of a model: chooses the backend, loads module and weights, tags and embeds. The page uses it through model.js.
 //
-// In:  {type: 'load', name, backend, api, modules} · {type: 'tag', rgba, width, height} · {type: 'embed', rgba, width, height, crop}
-//      {type: 'propose', rgba, width, height}
-// Out: {type: 'backend', backend} · {type: 'gpu', busy}   (the GPU is to answer: its time runs) · {type: 'progress', loaded, total}
-//      {type: 'ready', backend, modelId} · {type: 'tags', tags, ms} · {type: 'embedding', values, ms}
-//      {type: 'box', box}   (box: null where nothing stands out)
-//      {type: 'failed', code, message, gpu}   (gpu: another backend could help)
+// Messages in:
+//   {type: 'load', name, backend, api, modules}
+//   {type: 'tag', rgba, width, height}
+//   {type: 'embed', rgba, width, height, crop}
+//   {type: 'propose', rgba, width, height}
+// Messages out:
+//   {type: 'backend', backend}
+//   {type: 'gpu', busy}                   busy: the time limit of the GPU runs
+//   {type: 'progress', loaded, total}
+//   {type: 'ready', backend, modelId}
+//   {type: 'tags', tags, ms}
+//   {type: 'embedding', values, ms}
+//   {type: 'box', box}                    box: null if there is no salient object
+//   {type: 'failed', code, message, gpu}  gpu: the call may succeed on the CPU
 
 import { hasRealAdapter, watchDevices } from './adapter.js';
-import { DownloadError, fetchManifest, fetchWeights, get } from './weights.js';
+import { DownloadError, fetchManifest, fetchOk, fetchWeights } from './weights.js';
 
-/** Runs that warm the CPU path up. Browsers optimise a module's code while it runs: the first photo shall not pay for it. */
-const WARM_RUNS = 8;
+/** Number of warm-up runs on the CPU. Browsers optimise the code of a module while it runs. */
+const WARM_UP_RUNS = 8;
 
-/** How long a photo that waited for the model takes to arrive, ms. */
-const FIRST_PHOTO = 50;
+/** Time that a photo which waited for the model takes to arrive, ms. */
+const FIRST_PHOTO_DELAY = 50;
 
-/** Largest difference of a probability or of a value of an embedding between the GPU and the CPU. */
+/** Largest accepted difference between GPU and CPU, of a probability or of an embedding's value. */
 const TOLERANCE = 0.01;
 
 let model = null;
 let module = null;
 let backend = null;
-let idle = true; // nobody has asked for anything yet
+let idle = true; // true until the first call after `load`
 
 self.addEventListener('message', async ({ data }) => {
   try {
@@ -32,14 +40,14 @@ self.addEventListener('message', async ({ data }) => {
     else if (data.type === 'embed') await embed(data);
     else if (data.type === 'propose') post({ type: 'box', box: JSON.parse(module.proposeBox(data.rgba, data.width, data.height) ?? 'null') });
   } catch (error) {
-    const elsewhere = error.ofModule ?? !(error instanceof DownloadError || error.name === 'bundle_invalid');
-    fail(error.code ?? error.name ?? 'crashed', error.message ?? String(error), elsewhere);
+    const retryOnCpu = error.fromModule ?? !(error instanceof DownloadError || error.name === 'bundle_invalid');
+    postFailure(error.code ?? error.name ?? 'crashed', error.message ?? String(error), retryOnCpu);
   }
 });
 
-// A panic inside the module ends as an error that no promise carries.
-self.addEventListener('error', (event) => fail('crashed', event.message, true));
-self.addEventListener('unhandledrejection', (event) => fail('crashed', String(event.reason), true));
+// A panic in the module does not reject a promise.
+self.addEventListener('error', (event) => postFailure('crashed', event.message, true));
+self.addEventListener('unhandledrejection', (event) => postFailure('crashed', String(event.reason), true));
 
 async function load({ name, backend: wanted, api, modules }) {
   const manifest = fetchManifest(new URL(name, api));
@@ -47,14 +55,14 @@ async function load({ name, backend: wanted, api, modules }) {
     const onProgress = (loaded, total) => post({ type: 'progress', loaded, total });
     return fetchWeights({ url: new URL(`${name}/weights/${sha256}`, api), sha256, bytes, onProgress });
   });
-  weights.catch(() => {}); // awaited below; a failure before that isn't an unhandled one
+  weights.catch(() => {}); // awaited below: an earlier failure is not unhandled
 
-  backend = wanted === 'auto' ? ((await timed(hasRealAdapter)) ? 'webgpu' : 'cpu') : wanted;
+  backend = wanted === 'auto' ? ((await withGpuTimer(hasRealAdapter)) ? 'webgpu' : 'cpu') : wanted;
   post({ type: 'backend', backend });
-  if (backend === 'webgpu') watchDevices((reason) => fail('device_failed', reason, true));
-  module = await start(modules);
+  if (backend === 'webgpu') watchDevices((reason) => postFailure('device_failed', reason, true));
+  module = await startModule(modules);
   const { text } = await manifest;
-  if (backend === 'cpu') warmInput(JSON.parse(text).input);
+  if (backend === 'cpu') warmUpInput(JSON.parse(text).input);
 
   const content = await weights;
   if (backend === 'webgpu') model = await openOnGpu(name, text, content);
@@ -63,14 +71,14 @@ async function load({ name, backend: wanted, api, modules }) {
   if (backend === 'cpu') await warmUp(name);
 }
 
-/** Starts the module. A copy that does not run is fetched again past the browser's own cache, once. */
-async function start(modules) {
+/** Starts the wasm module. If a copy does not run, fetches it once more and bypasses the HTTP cache. */
+async function startModule(modules) {
   const script = new URL(`selvedge-${backend}.js`, modules);
   const binary = new URL(`selvedge-${backend}_bg.wasm`, modules);
-  const run = async (mode, address) => {
-    const response = get(binary, { cache: mode }); // at once, beside the script
+  const run = async (mode, scriptUrl) => {
+    const response = fetchOk(binary, { cache: mode }); // in parallel to the script
     response.catch(() => {});
-    const started = await import(address);
+    const started = await import(scriptUrl);
     await started.default({ module_or_path: await response });
     return started;
   };
@@ -78,36 +86,36 @@ async function start(modules) {
     return await run('default', script.href);
   } catch {
     try {
-      await get(script, { cache: 'reload' });
+      await fetchOk(script, { cache: 'reload' });
       return await run('reload', `${script.href}?again`);
     } catch (error) {
       const gone = error.status === 404 || error.status === 410;
       const failure = error instanceof DownloadError ? error : new DownloadError('corrupt', String(error));
       if (gone) failure.code = 'renewed';
-      throw Object.assign(failure, { ofModule: true });
+      throw Object.assign(failure, { fromModule: true });
     }
   }
 }
 
 /**
- * The model on the GPU, if it answers there, and as the CPU does. The first run compiles its shaders: better now than on the
- * visitor's photo.
+ * Opens the model on the GPU and compares its output for a test image with the CPU. The test run also compiles the shaders,
+ * so the first photo does not wait for that.
  */
 async function openOnGpu(name, text, weights) {
-  const opened = await timed(async () => {
+  const opened = await withGpuTimer(async () => {
     const model = await module.Model.load(text, weights, 'webgpu');
-    return { model, values: await known(model, name) };
+    return { model, values: await testOutput(model, name) };
   });
   const reference = await module.Model.load(text, weights, 'cpu');
-  const expected = await known(reference, name);
+  const expected = await testOutput(reference, name);
   reference.dispose();
   const wrong = opened.values.length !== expected.length || opened.values.some((value, at) => !(Math.abs(value - expected[at]) <= TOLERANCE));
   if (wrong) throw Object.assign(new Error('the GPU gives other numbers than the CPU'), { name: 'wrong_answer' });
   return opened.model;
 }
 
-/** Runs what the GPU has to do; meanwhile its time runs. */
-async function timed(work) {
+/** Runs `work` while the time limit of the GPU runs. */
+async function withGpuTimer(work) {
   post({ type: 'gpu', busy: true });
   try {
     return await work();
@@ -116,8 +124,8 @@ async function timed(work) {
   }
 }
 
-/** A model's answer to a small drawn picture: a gradient in each colour. */
-async function known(model, name) {
+/** Returns a model's output for a test image of 8 × 8 pixels: a gradient in each colour. */
+async function testOutput(model, name) {
   const side = 8;
   const rgba = Uint8Array.from({ length: side * side * 4 }, (_, at) => [32 * (Math.floor(at / 4) % side), 4 * Math.floor(at / 4), 255 - 3 * Math.floor(at / 4), 255][at % 4]);
   if (name !== 'tagger') return model.embed(rgba, side, side);
@@ -125,35 +133,35 @@ async function known(model, name) {
   return tags.sort((a, b) => (a.id < b.id ? -1 : 1)).map(({ prob }) => prob);
 }
 
-/** Prepares made-up pictures while the weights are on their way. */
-function warmInput(spec) {
+/** Warms up the preparation of images while the weights load. */
+function warmUpInput(spec) {
   const side = 256;
   const rgba = new Uint8Array(side * side * 4).fill(255);
-  for (let run = 0; spec && module.prepare && run < WARM_RUNS; run++) module.prepare(JSON.stringify(spec), rgba, side, side, 4);
+  for (let run = 0; spec && module.prepare && run < WARM_UP_RUNS; run++) module.prepare(JSON.stringify(spec), rgba, side, side, 4);
 }
 
-/** Runs the network for nothing until somebody asks for something. */
+/** Warms up the network until the first call comes. */
 async function warmUp(name) {
-  for (let run = 0; run < WARM_RUNS; run++) {
-    await new Promise((done) => setTimeout(done, run === 0 ? FIRST_PHOTO : 0)); // a waiting photo comes first
+  for (let run = 0; run < WARM_UP_RUNS; run++) {
+    await new Promise((done) => setTimeout(done, run === 0 ? FIRST_PHOTO_DELAY : 0)); // a waiting photo comes first
     if (!idle) return;
-    await known(model, name).catch(() => {});
+    await testOutput(model, name).catch(() => {});
   }
 }
 
 async function tag({ rgba, width, height }) {
-  const from = performance.now();
+  const start = performance.now();
   const tags = await model.tag(rgba, width, height);
-  post({ type: 'tags', tags, ms: performance.now() - from });
+  post({ type: 'tags', tags, ms: performance.now() - start });
 }
 
 async function embed({ rgba, width, height, crop }) {
-  const from = performance.now();
+  const start = performance.now();
   const values = await model.embed(rgba, width, height, crop ? JSON.stringify(crop) : undefined);
-  post({ type: 'embedding', values, ms: performance.now() - from });
+  post({ type: 'embedding', values, ms: performance.now() - start });
 }
 
-function fail(code, message, gpu) {
+function postFailure(code, message, gpu) {
   post({ type: 'failed', code, message, gpu: gpu && backend !== 'cpu' });
 }
 

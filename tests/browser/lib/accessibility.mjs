@@ -1,7 +1,7 @@
-// The accessibility rules the page is held to, checked in the page itself.
+// Accessibility checks that run in the page.
 
-/** Everything that breaks a rule, as sentences; an empty list is a pass. */
-export const faults = (page) =>
+/** Returns a sentence per broken rule. */
+export const findFaults = (page) =>
   page.evaluate(() => {
     const found = [];
     const visible = (node) => node.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && node.getClientRects().length > 0;
@@ -19,11 +19,11 @@ export const faults = (page) =>
     for (const node of root.querySelectorAll('img')) if (!node.hasAttribute('alt')) found.push(`${describe(node)} has no alt`);
 
     const ids = [...document.querySelectorAll('[id]')].map((node) => node.id);
-    for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) found.push(`the id ${id} is there twice`);
+    for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) found.push(`the id ${id} is used twice`);
     for (const attribute of ['aria-labelledby', 'aria-describedby', 'for']) {
       for (const node of document.querySelectorAll(`[${attribute}]`)) {
         const id = node.getAttribute(attribute);
-        if (!ids.includes(id) && node.checkVisibility()) found.push(`${describe(node)} points at #${id}, which is not there`);
+        if (!ids.includes(id) && node.checkVisibility()) found.push(`${describe(node)} refers to #${id}, which does not exist`);
       }
     }
 
@@ -41,14 +41,14 @@ export const faults = (page) =>
     });
     for (const node of tooSmall) found.push(`${describe(node)} is smaller than 24 pixels`);
 
-    const parse = (colour) => colour.match(/[\d.]+/g)?.map(Number) ?? [0, 0, 0, 0];
-    const light = ([r, g, b]) => {
+    const parseColour = (colour) => colour.match(/[\d.]+/g)?.map(Number) ?? [0, 0, 0, 0];
+    const luminance = ([r, g, b]) => {
       const [x, y, z] = [r, g, b].map((value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4));
       return 0.2126 * x + 0.7152 * y + 0.0722 * z;
     };
-    const ground = (node) => {
+    const backgroundOf = (node) => {
       for (let at = node; at; at = at.parentElement) {
-        const [r, g, b, a = 1] = parse(getComputedStyle(at).backgroundColor);
+        const [r, g, b, a = 1] = parseColour(getComputedStyle(at).backgroundColor);
         if (a > 0.99) return [r, g, b];
       }
       return [255, 255, 255];
@@ -58,8 +58,8 @@ export const faults = (page) =>
       const node = walker.currentNode.parentElement;
       if (!walker.currentNode.textContent.trim() || !visible(node) || node.closest('.visually-hidden, .skip, :disabled, script, style')) continue;
       const style = getComputedStyle(node);
-      const [one, two] = [light(parse(style.color)), light(ground(node))].sort((a, b) => b - a);
-      const ratio = (one + 0.05) / (two + 0.05);
+      const [lighter, darker] = [luminance(parseColour(style.color)), luminance(backgroundOf(node))].sort((a, b) => b - a);
+      const ratio = (lighter + 0.05) / (darker + 0.05);
       const size = parseFloat(style.fontSize);
       if (ratio < (size >= 24 ? 3 : 4.5)) found.push(`${describe(node)} has a contrast of ${ratio.toFixed(2)}: “${node.textContent.trim().slice(0, 30)}”`);
     }
@@ -67,7 +67,7 @@ export const faults = (page) =>
     return found;
   });
 
-/** Presses Tab `times` times and returns what had the focus, each by id, data-lang, class or tag. */
+/** Presses Tab `times` times. Returns the focused elements, each as its id, data-lang, class or tag name. */
 export async function tabOrder(page, times) {
   const order = [];
   for (let i = 0; i < times; i++) {

@@ -1,12 +1,12 @@
-// A real Chromium for the tests. CHROMIUM names another binary.
+// Chromium and common actions on the page. The environment variable CHROMIUM names another binary.
 
 import { chromium } from 'playwright-core';
 
 const QUIET = ['--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
 /**
- * Starts Chromium; with `gpu`, headless Chromium has a software WebGPU adapter (SwiftShader). The page would never choose a
- * software adapter by itself, so those tests ask for it with `?backend=webgpu`.
+ * Starts headless Chromium. With `gpu` it has a software WebGPU adapter (SwiftShader). The page does not choose a software
+ * adapter by itself, so tests request it with `?backend=webgpu`.
  */
 export function launch({ gpu = false } = {}) {
   const args = ['--no-sandbox', ...QUIET, ...(gpu ? ['--enable-unsafe-webgpu'] : [])];
@@ -14,13 +14,13 @@ export function launch({ gpu = false } = {}) {
 }
 
 /**
- * Opens the page and waits until it speaks.
+ * Opens the page and waits until it has started.
  * @param {import('playwright-core').Browser} browser
  * @param {string} url
- * @param {{query?: string, width?: number, height?: number, language?: string, scheme?: 'light'|'dark', offline?: boolean, touch?: boolean, script?: string}} [how]
- *   `offline` lets the service worker in, `touch` makes it a phone, `script` runs before the page's own
+ * @param {{query?: string, width?: number, height?: number, language?: string, scheme?: 'light'|'dark', serviceWorker?: boolean, touch?: boolean, script?: string}} [how]
+ *   `serviceWorker` allows the service worker, `touch` emulates a phone, `script` runs before the scripts of the page
  */
-export async function open(browser, url, { query = '', width = 1280, height = 800, language = 'en-GB', scheme = 'light', offline = false, touch = false, script = '' } = {}) {
+export async function open(browser, url, { query = '', width = 1280, height = 800, language = 'en-GB', scheme = 'light', serviceWorker = false, touch = false, script = '' } = {}) {
   const context = await browser.newContext({
     viewport: { width, height },
     hasTouch: touch,
@@ -28,7 +28,7 @@ export async function open(browser, url, { query = '', width = 1280, height = 80
     locale: language,
     colorScheme: scheme,
     reducedMotion: 'reduce',
-    serviceWorkers: offline ? 'allow' : 'block',
+    serviceWorkers: serviceWorker ? 'allow' : 'block',
   });
   if (script) await context.addInitScript(script);
   const page = await context.newPage();
@@ -40,11 +40,11 @@ export async function open(browser, url, { query = '', width = 1280, height = 80
   return page;
 }
 
-/** The tags as the page shows them: `[{id, prob, on}]`, also those folded away. */
+/** Returns the tags in the list of the page, also if it is folded: `[{id, prob, on}]`. */
 export const shownTags = (page) =>
   page.$$eval('li.tag', (rows) => rows.map((row) => ({ id: row.dataset.id, prob: Number(row.dataset.prob), on: row.dataset.on === 'true' })));
 
-/** Chooses a file and waits for the answer of the tagger. */
+/** Chooses a file and waits for a style or an error message. */
 export async function tagPhoto(page, file, timeout = 30_000) {
   await page.setInputFiles('#file', file);
   await page.waitForSelector('.verdict, #tags .notice', { timeout });

@@ -1,4 +1,5 @@
-// What the tests run against. `./dev test browser` sets these; by hand, the defaults of the checkout do.
+// Programs and folders that the tests use. `./dev test browser` sets the environment variables. The defaults are the paths of
+// the checkout.
 
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -8,59 +9,59 @@ import { promisify } from 'node:util';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
 
-/** The built page (SELVEDGE_SITE). */
+/** Folder of the built page (SELVEDGE_SITE). */
 export const SITE = process.env.SELVEDGE_SITE ?? join(ROOT, 'dist');
-/** The program (SELVEDGE). */
+/** Program file of selvedge (SELVEDGE). */
 export const PROGRAM = process.env.SELVEDGE ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug/selvedge');
-/** The tagger's bundle (SELVEDGE_TAGGER). */
+/** Bundle of the tagger (SELVEDGE_TAGGER). */
 export const TAGGER = process.env.SELVEDGE_TAGGER ?? join(ROOT, 'server/bundles/tagger');
-/** The retrieval bundle (SELVEDGE_BUNDLE). */
+/** Retrieval bundle (SELVEDGE_BUNDLE). */
 export const RETRIEVAL = process.env.SELVEDGE_BUNDLE ?? join(ROOT, 'server/bundles/retrieval');
-/** The query encoder's bundle (SELVEDGE_QUERY_BUNDLE). */
+/** Bundle of the query encoder (SELVEDGE_QUERY_BUNDLE). */
 export const QUERY = process.env.SELVEDGE_QUERY_BUNDLE ?? join(ROOT, 'server/bundles/query');
-/** The indexed demo shop (SELVEDGE_INDEX). */
+/** Index of the demo shop (SELVEDGE_INDEX). */
 export const INDEX = process.env.SELVEDGE_INDEX ?? join(ROOT, 'demo/index');
-/** The source of the style names. */
+/** Source file of the style names. */
 export const TAXONOMY = join(ROOT, 'shared/src/taxonomy.rs');
-/** The page's words. */
-export const WORDS = join(ROOT, 'www/i18n');
+/** Folder of the page's text tables. */
+export const TEXTS = join(ROOT, 'www/i18n');
 
 /**
- * Why a test can't run, or false. With SELVEDGE_REQUIRE_ALL set nothing is skipped: what is missing then fails.
- * @param {...string} paths files or folders the test needs
+ * Returns the reason to skip a test, or false. With SELVEDGE_REQUIRE_ALL no test is skipped, so tests with missing files fail.
+ * @param {...string} paths files or folders that the test needs
  */
 export function missing(...paths) {
   const absent = paths.filter((path) => !existsSync(path));
   if (absent.length === 0 || process.env.SELVEDGE_REQUIRE_ALL) return false;
-  return `there is no ${absent.join(', no ')}; run ./dev test browser, which makes it`;
+  return `missing: ${absent.join(', ')}; ./dev test browser builds them`;
 }
 
-/** The native answer for raw pixels: `[{id, prob, …}]`. */
-export const nativeTags = (file, width, height) => native(file, width, height, 'tag', '--json', '--bundle', TAGGER);
+/** Returns the native tags of raw pixels: `[{id, prob, …}]`. */
+export const nativeTags = (file, width, height) => runNative(file, width, height, 'tag', '--json', '--bundle', TAGGER);
 
-/** The native embedding of raw pixels: `{model_id, space, values}`. */
-export const nativeEmbedding = (file, width, height) => native(file, width, height, 'embed', '--bundle', QUERY);
+/** Returns the native embedding of raw pixels: `{model_id, space, values}`. */
+export const nativeEmbedding = (file, width, height) => runNative(file, width, height, 'embed', '--bundle', QUERY);
 
-async function native(file, width, height, command, ...how) {
-  const args = [command, ...how, '--device', 'cpu', '--pixels', file, '--width', String(width), '--height', String(height)];
+async function runNative(file, width, height, command, ...options) {
+  const args = [command, ...options, '--device', 'cpu', '--pixels', file, '--width', String(width), '--height', String(height)];
   const { stdout } = await promisify(execFile)(PROGRAM, args);
   return JSON.parse(stdout);
 }
 
-/** The real service: SELVEDGE_URL if it is set, else a server of its own on a free port. */
+/** Starts the service on a free port. If SELVEDGE_URL is set, uses the service there. */
 export async function startService() {
   if (process.env.SELVEDGE_URL) return { url: process.env.SELVEDGE_URL.replace(/\/?$/, '/'), close: async () => {} };
   const port = await freePort();
   const url = `http://localhost:${port}/`;
   const args = ['serve', '--device', 'cpu', '--listen', `127.0.0.1:${port}`, '--site', SITE, '--index', INDEX, '--bundle', RETRIEVAL, '--tagger', TAGGER, '--query-bundle', QUERY];
   const child = spawn(PROGRAM, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  let talk = '';
-  child.stderr.on('data', (data) => (talk += data));
+  let log = '';
+  child.stderr.on('data', (data) => (log += data));
   const ended = new Promise((done) => child.once('exit', done));
-  for (let tries = 0; !(await ready(url)); tries++) {
+  for (let tries = 0; !(await isReady(url)); tries++) {
     if (child.exitCode !== null || tries > 300) {
       child.kill();
-      throw new Error(`the server did not become ready:\n${talk}`);
+      throw new Error(`the server did not become ready:\n${log}`);
     }
     await new Promise((done) => setTimeout(done, 200));
   }
@@ -73,7 +74,7 @@ export async function startService() {
   };
 }
 
-const ready = (url) => fetch(`${url}readyz`).then((response) => response.ok).catch(() => false);
+const isReady = (url) => fetch(`${url}readyz`).then((response) => response.ok).catch(() => false);
 
 function freePort() {
   return new Promise((done) => {

@@ -1,4 +1,4 @@
-// A build of the page without Trunk: the real page, finished by the real finish.mjs, with fake modules.
+// Build of the page with fake modules, without Trunk. It runs the real finish.mjs.
 
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,12 +9,12 @@ import { fakeModule } from '../mock/server.mjs';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
 
-/** The shortest module that compiles. */
+/** Shortest wasm module that compiles. */
 const EMPTY_MODULE = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
 
 /**
- * Builds the page into a temporary folder, which `remove` deletes.
- * @param {(folder: string) => void} [change] changes the sources in `folder` before they are finished: another release
+ * Builds the page into a temporary folder. `remove` deletes the folder.
+ * @param {(folder: string) => void} [change] changes the sources in `folder` before finish.mjs runs, to make a different release
  * @returns {{path: string, remove: () => void}}
  */
 export function buildSite(change = () => {}) {
@@ -32,12 +32,12 @@ export function buildSite(change = () => {}) {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** Replaces text in a source file; it has to be there. */
+/** Replaces a text in a source file. Throws if the file does not contain it. */
 export function replaceIn(file, from, to) {
   const text = readFileSync(file, 'utf8');
-  if (!text.includes(from)) throw new Error(`${file} does not hold ${from}`);
+  if (!text.includes(from)) throw new Error(`${file} does not contain ${from}`);
   writeFileSync(file, text.replaceAll(from, to));
 }
 
-/** Puts text before a source file's own. */
+/** Inserts a text at the start of a source file. */
 export const prepend = (file, text) => writeFileSync(file, `${text}\n${readFileSync(file, 'utf8')}`);

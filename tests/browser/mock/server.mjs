@@ -1,6 +1,6 @@
-// A stand-in for `selvedge serve`, for what the real one never does: fail, dawdle, hand out damaged weights.
+// Mock of `selvedge serve` with faults: errors, delays, damaged files.
 //
-// As a program it serves the page for a look at it:  node mock/server.mjs DIST [PORT]
+// As a program it serves the page for manual tests:  node mock/server.mjs DIST [PORT]
 
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
@@ -15,7 +15,7 @@ const TYPES = {
   '.wasm': 'application/wasm', '.webmanifest': 'application/manifest+json',
 };
 
-/** A bundle from a folder; without one, some bytes for the fake modules, which do not look inside. */
+/** Reads a bundle folder. Without one, returns placeholder bytes, which are enough for the fake modules. */
 function readBundle(folder) {
   if (folder) {
     const manifest = JSON.parse(readFileSync(join(folder, 'bundle.json'), 'utf8'));
@@ -26,19 +26,25 @@ function readBundle(folder) {
   return { manifest: { format: 1, id: 'mock', weights: { file: 'weights.safetensors', bytes: weights.length, sha256 } }, weights };
 }
 
-/** What the modules are replaced with; `behaviour` is `works`, `hangs`, `throws`, `panics`, `hangs-later`, `wrong` (other
- * tags on the GPU), `embed-hangs`, `cannot-embed`, `tells` (every tag and embedding is first told to the mock, at
- * /mock/tag?WIDTHxHEIGHT or /mock/embed?WIDTHxHEIGHT, and waits for its answer), `precise` (the thresholds of a bundle that states
- * them) or `unsure` (they pass nowhere). */
+/**
+ * Returns the source of a fake module that replaces a real one.
+ * @param {string} behaviour one of:
+ *   - `works`, `hangs`, `throws`, `panics`: result of loading a model
+ *   - `hangs-later`, `embed-hangs`, `cannot-embed`: failure of later calls
+ *   - `wrong`: different tags on the GPU
+ *   - `reports`: sends every call to the mock (`/mock/tag?WIDTHxHEIGHT`, `/mock/embed?WIDTHxHEIGHT`) and waits for the answer
+ *   - `precise`: precise thresholds for all labels but one
+ *   - `unsure`: precise thresholds that no label reaches
+ */
 export const fakeModule = (behaviour) => `
   const never = new Promise(() => {});
-  const tell = async (what) => '${behaviour}' === 'tells' && (await fetch('/mock/' + what));
-  // As the real one, it fails with a damaged binary. That of a real build is too large to compile it for nothing.
+  const report = async (call) => '${behaviour}' === 'reports' && (await fetch('/mock/' + call));
+  // Fails with a damaged binary, as the real module does. The binary of a real build is not compiled, because it is large.
   export default async function init({ module_or_path: response }) {
     const binary = await (await response).arrayBuffer();
     if (binary.byteLength < 100_000) await WebAssembly.compile(binary);
   }
-  // What the real one finds is another test's matter; plain ground has nothing.
+  // Proposes a fixed box, and none for a plain image. wasm.test.mjs tests the real function.
   export function proposeBox(rgba, width, height) {
     const same = rgba.every((value, at) => value === rgba[at % 4]);
     return same ? undefined : JSON.stringify({ x: width / 4, y: 0, width: width / 2, height: height / 4 });
@@ -53,7 +59,7 @@ export const fakeModule = (behaviour) => `
     async tag(rgba, width, height) {
       if (rgba.length !== width * height * 4) throw Object.assign(new Error('size'), { name: 'input_invalid' });
       if ('${behaviour}' === 'hangs-later' && width !== 8) await never;
-      await tell('tag?' + width + 'x' + height);
+      await report('tag?' + width + 'x' + height);
       const precise = { precise: (id) => (id === 'casual' ? null : 0.42), unsure: () => 0.9 }['${behaviour}'];
       const probs = { natural: 0.86, casual: 0.71, minimalist: 0.44, korean: 0.31, japanese: 0.22, ladylike: 0.12, ol_commuter: 0.09, sport: 0.08,
         european_american: 0.07, british: 0.04, girlish: 0.03, street_punk: 0.02, ethnic: 0.01 };
@@ -63,7 +69,7 @@ export const fakeModule = (behaviour) => `
     async embed(rgba, width, height, crop) {
       if ('${behaviour}' === 'cannot-embed') throw Object.assign(new Error('no numbers'), { name: 'inference_failed' });
       if ('${behaviour}' === 'embed-hangs' && width !== 8) await never;
-      await tell('embed?' + width + 'x' + height);
+      await report('embed?' + width + 'x' + height);
       return Float32Array.from([0.6, crop ? -0.8 : 0.8]);
     }
     backend() { return this.name; }
@@ -73,15 +79,25 @@ export const fakeModule = (behaviour) => `
 
 /**
  * Starts the mock.
- * @param {{site: string, port?: number, bundle?: string, query?: string}} options folders of a real tagger and query encoder
- * @returns {Promise<{url: string, requests: {method: string, path: string, bytes: number, fields?: object, size?: string}[], set: (faults: object) => void,
- *   close: () => Promise<void>}>} `requests` are all that came, with the bytes of their bodies and a search's fields, size of the picture, or query; `set` changes what goes wrong:
- *   `tagger` / `search` (an HTTP status to answer with), `encoder` (false: none is served, although `query` names one; true: a made-up one is), `weights` ('damaged' | 'slow'), `modules` ({webgpu, cpu}: behaviours of
- *   fake modules; without, the built ones are served), `latency` of a search in ms, `compute` (ms that a module which tells waits), `hold` (a promise that it waits for as well), `empty` (a search that finds
- *   nothing), `floor` (a score in the answer), `hits` (changes the hits of an answer, in place), `cut` (a search whose connection ends without an answer),
- *   `slow` ({ID: ms}, products that come late), `release` (a mark in the page's data-release),
- *   `site` (another build of the page: a deployment), `gone` (no answer at all), `bad` ([pattern of paths, 'html' | 'cut' | 'flipped' | 'missing'][]: copies
- *   that go wrong on the way)
+ * @param {{site: string, port?: number, bundle?: string, query?: string}} options folders of the page, of a real tagger and of a real
+ *   query encoder
+ * @returns {Promise<{url: string, requests: {method: string, path: string, bytes: number, fields?: object, size?: string, query?: object}[],
+ *   set: (faults: object) => void, close: () => Promise<void>}>} `requests` lists all requests with the size of their bodies. A search
+ *   also has its form fields and the size of its image, or its JSON query. `set` replaces all faults:
+ *   - `tagger`, `search`: HTTP status of the answer
+ *   - `encoder`: false serves no query encoder; true serves a placeholder unless `query` names a real one
+ *   - `weights`: 'damaged' or 'slow'
+ *   - `modules`: {webgpu, cpu}, behaviours of fake modules; by default the built modules are served
+ *   - `latency`: delay of a search, ms
+ *   - `compute`: delay of a reported call, ms; `hold`: promise that a reported call waits for
+ *   - `empty`: a search has no hits
+ *   - `floor`: score in the answer
+ *   - `hits`: function that changes the hits of an answer in place
+ *   - `disconnect`: a search ends without an answer
+ *   - `slow`: {ID: ms}, delays of products
+ *   - `site`: folder of a different release of the page
+ *   - `offline`: no request is answered
+ *   - `damaged`: [pattern of paths, 'html' | 'truncated' | 'flipped' | 'missing'][]
  */
 export async function startMock({ site, port = 0, bundle = null, query = null }) {
   let faults = {};
@@ -110,19 +126,19 @@ export async function startMock({ site, port = 0, bundle = null, query = null })
 }
 
 async function answer(request, response, { site, faults, models, seen }) {
-  if (faults.gone) return request.socket.destroy();
+  if (faults.offline) return request.socket.destroy();
   const path = new URL(request.url, 'http://localhost').pathname;
-  const fault = faults.bad?.find(([pattern]) => pattern.test(path))?.[1];
-  if (fault) return damaged(response, faults.site ?? site, path, fault, models);
+  const damage = faults.damaged?.find(([pattern]) => pattern.test(path))?.[1];
+  if (damage) return sendDamaged(response, faults.site ?? site, path, damage, models);
   const fake = /^\/wasm\/(?:[0-9a-f]+\/)?selvedge-(webgpu|cpu)\.js$/.exec(path)?.[1];
   if (fake && faults.modules) return send(response, 200, 'text/javascript', fakeModule(faults.modules[fake] ?? 'works'));
-  if (path === '/api/v1/tagger' && faults.tagger) return problem(response, faults.tagger, 'internal');
+  if (path === '/api/v1/tagger' && faults.tagger) return sendProblem(response, faults.tagger, 'internal');
   if (path === '/api/v1/query-encoder' && !faults.encoder) return send(response, 204);
   for (const [name, { manifest, weights }] of Object.entries(models)) {
-    if (path === `/api/v1/${name}`) return json(response, manifest);
+    if (path === `/api/v1/${name}`) return sendJson(response, manifest);
     if (path === `/api/v1/${name}/weights/${manifest.weights.sha256}`) return sendWeights(response, weights, faults);
   }
-  if (path === '/api/v1/samples') return json(response, { samples: sampleList() });
+  if (path === '/api/v1/samples') return sendJson(response, { samples: sampleList() });
   if (path === '/api/v1/search') return search(request, response, faults, seen);
   if (path.startsWith('/mock/')) {
     await faults.hold;
@@ -133,14 +149,13 @@ async function answer(request, response, { site, faults, models, seen }) {
   if (product) {
     const found = products.find(({ id }) => id === decodeURIComponent(product));
     await new Promise((done) => setTimeout(done, faults.slow?.[product] ?? 0));
-    return found ? json(response, found) : problem(response, 404, 'not_found');
+    return found ? sendJson(response, found) : sendProblem(response, 404, 'not_found');
   }
-  const picture = /^\/images\/shop\/(P\d+)\.svg$/.exec(path)?.[1];
-  if (picture && drawing(picture)) return send(response, 200, 'image/svg+xml', drawing(picture));
+  const drawn = drawing(/^\/images\/shop\/(P\d+)\.svg$/.exec(path)?.[1]);
+  if (drawn) return send(response, 200, 'image/svg+xml', drawn);
   if (path.startsWith('/images/user/')) return send(response, 200, 'image/png', photo());
-  if (path.startsWith('/api/')) return problem(response, 404, 'not_found');
-  if (path === '/' && faults.release) return send(response, 200, 'text/html', release(faults.site ?? site, faults.release));
-  return file(response, faults.site ?? site, path);
+  if (path.startsWith('/api/')) return sendProblem(response, 404, 'not_found');
+  return sendFile(response, faults.site ?? site, path);
 }
 
 const sampleList = () =>
@@ -161,17 +176,17 @@ async function search(request, response, faults, seen) {
     seen.size = image && jpegSize(new Uint8Array(await image.arrayBuffer()));
   }
   await new Promise((done) => setTimeout(done, faults.latency ?? 0));
-  if (faults.cut) return response.destroy();
+  if (faults.disconnect) return response.destroy();
   if (faults.search === 429) response.setHeader('retry-after', '7');
-  if (faults.search) return problem(response, faults.search, faults.search === 429 ? 'overloaded' : 'internal');
+  if (faults.search) return sendProblem(response, faults.search, faults.search === 429 ? 'overloaded' : 'internal');
   const category = form.get('category');
-  const among = faults.empty ? [] : products.filter((product) => !category || product.category === category);
-  const hits = among.slice(0, Number(form.get('limit'))).map((product, i) => ({ product_id: product.id, score: 0.94 - i * 0.043, product }));
+  const matching = faults.empty ? [] : products.filter((product) => !category || product.category === category);
+  const hits = matching.slice(0, Number(form.get('limit'))).map((product, i) => ({ product_id: product.id, score: 0.94 - i * 0.043, product }));
   faults.hits?.(hits);
-  return json(response, { model_id: 'mock@0', took_ms: 12.4, floor: faults.floor ?? null, hits });
+  return sendJson(response, { model_id: 'mock@0', took_ms: 12.4, floor: faults.floor ?? null, hits });
 }
 
-/** Width × height of a JPEG without restart markers or thumbnails, as Chromium writes it. */
+/** Returns `WIDTHxHEIGHT` of a JPEG as Chromium writes it, without restart markers and thumbnails. */
 function jpegSize(bytes) {
   for (let at = 2; bytes[at] === 0xff; at += 2 + bytes[at + 2] * 256 + bytes[at + 3]) {
     if (bytes[at + 1] >= 0xc0 && bytes[at + 1] <= 0xc2) return `${bytes[at + 7] * 256 + bytes[at + 8]}x${bytes[at + 5] * 256 + bytes[at + 6]}`;
@@ -190,33 +205,30 @@ async function sendWeights(response, weights, { weights: fault }) {
   response.end();
 }
 
-/** The page as another release of it would be: the same but for a mark. */
-const release = (site, mark) => readFileSync(join(site, 'index.html'), 'utf8').replace('<html ', `<html data-release="${mark}" `);
-
-/** A copy that went wrong on the way, kept by the browser as the right one would be. */
-function damaged(response, site, path, fault, models) {
-  if (fault === 'missing') return send(response, 404, 'text/plain', 'not found');
-  if (fault === 'html') return send(response, 200, 'text/html', '<!doctype html><title>Please log in</title></html>', cachingOf(path));
+/** Sends a damaged copy of a file, with the headers of the correct one. */
+function sendDamaged(response, site, path, damage, models) {
+  if (damage === 'missing') return send(response, 404, 'text/plain', 'not found');
+  if (damage === 'html') return send(response, 200, 'text/html', '<!doctype html><title>Please log in</title></html>', cacheControl(path));
   const manifest = models[path.replace('/api/v1/', '')]?.manifest;
   const content = manifest ? Buffer.from(JSON.stringify(manifest)) : Buffer.from(readFileSync(join(site, normalize(path))));
-  if (fault === 'flipped') content[content.length >> 1] ^= 1;
-  const sent = fault === 'cut' ? content.subarray(0, content.length >> 1) : content;
-  return send(response, 200, manifest ? 'application/json' : TYPES[extname(path)], sent, cachingOf(path));
+  if (damage === 'flipped') content[content.length >> 1] ^= 1;
+  const sent = damage === 'truncated' ? content.subarray(0, content.length >> 1) : content;
+  return send(response, 200, manifest ? 'application/json' : TYPES[extname(path)], sent, cacheControl(path));
 }
 
-/** As the service does it: what has a hash in its address is kept for a year. */
-const cachingOf = (path) => (/^\/(assets|wasm)\//.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache');
+/** Returns the Cache-Control header that the service sends: files with a hash in their URL are immutable. */
+const cacheControl = (path) => (/^\/(assets|wasm)\//.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache');
 
-function file(response, site, path) {
-  const place = join(site, normalize(path === '/' ? '/index.html' : path));
-  if (!place.startsWith(site) || !existsSync(place) || !statSync(place).isFile()) return send(response, 404, 'text/plain', 'not found');
-  response.writeHead(200, { 'content-type': TYPES[extname(place)] ?? 'application/octet-stream', 'cache-control': cachingOf(path) });
-  createReadStream(place).pipe(response);
+function sendFile(response, site, path) {
+  const file = join(site, normalize(path === '/' ? '/index.html' : path));
+  if (!file.startsWith(site) || !existsSync(file) || !statSync(file).isFile()) return send(response, 404, 'text/plain', 'not found');
+  response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream', 'cache-control': cacheControl(path) });
+  createReadStream(file).pipe(response);
 }
 
-const json = (response, value) => send(response, 200, 'application/json', JSON.stringify(value));
+const sendJson = (response, value) => send(response, 200, 'application/json', JSON.stringify(value));
 
-const problem = (response, status, code) =>
+const sendProblem = (response, status, code) =>
   send(response, status, 'application/problem+json', JSON.stringify({ type: `urn:selvedge:problem:${code}`, title: code, status, code, detail: `mock ${code}`, request_id: 'mock' }));
 
 function send(response, status, type, body, caching = 'no-cache') {
@@ -228,5 +240,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [site, port = '8090'] = process.argv.slice(2);
   const mock = await startMock({ site, port: Number(port) });
   if (!existsSync(join(site, 'wasm'))) mock.set({ modules: {} });
-  console.error(`the page, with a made-up shop: ${mock.url}`);
+  console.error(`the page with a mock shop: ${mock.url}`);
 }

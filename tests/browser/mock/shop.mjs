@@ -1,4 +1,4 @@
-// A made-up shop for the mock server: products, drawn pictures, one sample photo as PNG. No file of anybody's.
+// Content of the mock shop: products, their drawn images, and a generated sample photo as PNG.
 
 import { crc32, deflateSync } from 'node:zlib';
 
@@ -12,15 +12,15 @@ const KINDS = [
   ['bags', 'Market tote', '托特包', '<path d="M70 150h160l18 160H52zM105 150q45-95 90 0h-14q-31-66-62 0z"/>'],
 ];
 
-/** Twenty products, as the service describes them. */
+/** Twenty products in the format of the service. */
 export const products = Array.from({ length: 20 }, (_, i) => {
   const [category, en, zh] = KINDS[i % KINDS.length];
-  const [colour, farbe] = COLOURS[i % COLOURS.length];
+  const [colour, colourZh] = COLOURS[i % COLOURS.length];
   const id = `P${String(i).padStart(6, '0')}`;
   return {
     id,
     category,
-    name: { en: `${en} in ${colour}`, zh: `${farbe}${zh}` },
+    name: { en: `${en} in ${colour}`, zh: `${colourZh}${zh}` },
     price: { amount: 9900 + 2050 * i, currency: 'CNY', exponent: 2 },
     styles: ['casual', 'natural', 'minimalist'].slice(0, 1 + (i % 3)),
     attributes: { fabric: 'linen', pattern: 'plain', sleeve: 'short', colour },
@@ -28,7 +28,7 @@ export const products = Array.from({ length: 20 }, (_, i) => {
   };
 });
 
-/** A product's picture, or null. */
+/** Returns the image of a product as SVG, or null for an unknown id. */
 export function drawing(id) {
   const i = products.findIndex((product) => product.id === id);
   if (i < 0) return null;
@@ -37,7 +37,7 @@ export function drawing(id) {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 300 400"><rect width="300" height="400" fill="#f1eee7"/><g fill="${fill}" stroke="#0003" stroke-width="2">${shape}</g></svg>`;
 }
 
-/** A photo-like PNG: a block of a garment's colour with folds, before a gradient. */
+/** Draws a PNG like a photo: a rectangle in a garment's colour with folds, in front of a gradient. */
 export function photo(width = 240, height = 320, garment = [110, 135, 96]) {
   const rows = Buffer.alloc(height * (1 + width * 3));
   for (let y = 0; y < height; y++) {

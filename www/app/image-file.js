@@ -1,18 +1,18 @@
-// A picture file's kind and size in pixels, from its first bytes: known before anything is decoded.
+// Kind and size of an image file, read from its header without decoding.
 
 const HEIC = ['heic', 'heix', 'heim', 'heis', 'hevc', 'hevx', 'hevm', 'hevs', 'mif1', 'msf1'];
 const AVIF = ['avif', 'avis'];
 
-/** Segments of a JPEG read in search of its size; cameras write a dozen before it. */
+/** Largest number of JPEG segments that are read to find the size. Cameras write about a dozen before it. */
 const MAX_SEGMENTS = 500;
 
 /**
- * Reads the header of a file.
+ * Reads the header of an image file.
  * @param {Blob} blob
- * @returns {Promise<{kind: 'jpeg'|'png'|'gif'|'webp'|'bmp'|'tiff'|'avif'|'heic'|null, pixels: number}>} `kind` null: none of these;
- *   `pixels`: width × height, 0 where the first bytes do not tell
+ * @returns {Promise<{kind: 'jpeg'|'png'|'gif'|'webp'|'bmp'|'tiff'|'avif'|'heic'|null, pixels: number}>} `kind` is null for other
+ *   files; `pixels` is width × height, or 0 if the header does not state it
  */
-export async function inspect(blob) {
+export async function inspectImage(blob) {
   const head = await read(blob, 0, 64);
   const text = (at, length) => String.fromCharCode(...head.subarray(at, at + length));
   const u16 = (at) => (head[at] ?? 0) | ((head[at + 1] ?? 0) << 8);
@@ -23,12 +23,12 @@ export async function inspect(blob) {
   if (text(1, 3) === 'PNG') return { kind: 'png', pixels: big32(head, 16) * big32(head, 20) };
   if (text(0, 4) === 'GIF8') return { kind: 'gif', pixels: u16(6) * u16(8) };
   if (text(0, 2) === 'BM') {
-    const old = u32(14) === 12; // a header of OS/2
-    return { kind: 'bmp', pixels: old ? u16(18) * u16(20) : Math.abs((u32(18) | 0) * (u32(22) | 0)) };
+    const isOs2 = u32(14) === 12; // a BITMAPCOREHEADER
+    return { kind: 'bmp', pixels: isOs2 ? u16(18) * u16(20) : Math.abs((u32(18) | 0) * (u32(22) | 0)) };
   }
   if (text(0, 4) === 'RIFF' && text(8, 4) === 'WEBP') {
     const chunk = text(12, 4);
-    const bits = u32(21); // of a lossless one: 14 bits of width − 1, 14 of height − 1
+    const bits = u32(21); // if lossless: 14 bits of width − 1, then 14 bits of height − 1
     const sides = {
       'VP8X': [u24(24) + 1, u24(27) + 1],
       'VP8L': [(bits & 0x3fff) + 1, ((bits >>> 14) & 0x3fff) + 1],
@@ -45,14 +45,14 @@ export async function inspect(blob) {
   return { kind: null, pixels: 0 };
 }
 
-/** Walks the segments of a JPEG to the one that begins a frame. */
+/** Reads the segments of a JPEG up to the frame header, which states the size. */
 async function jpegPixels(blob) {
   let at = 2;
   for (let segments = 0; segments < MAX_SEGMENTS && at < blob.size; segments++) {
     const head = await read(blob, at, 10);
     const marker = head[1];
     if (head[0] !== 0xff || marker === 0xda) return 0;
-    if (marker === 0xff) at += 1; // a byte to fill up
+    if (marker === 0xff) at += 1; // a fill byte
     else if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) return ((head[5] << 8) | head[6]) * ((head[7] << 8) | head[8]);
     else at += 2 + ((head[2] << 8) | head[3]);
   }

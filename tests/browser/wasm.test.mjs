@@ -1,4 +1,4 @@
-// The wasm module prepares pictures to the same bits as the native program: both are held to one digest.
+// Functions of the CPU module outside the browser. Its prepared images have the same digest as those of the native program.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -11,8 +11,8 @@ import { missing, SITE } from './lib/places.mjs';
 
 const GOLDEN = resolve(import.meta.dirname, '../golden');
 
-/** The CPU module, started. */
-async function start() {
+/** Starts the CPU module. */
+async function startModule() {
   const script = readdirSync(SITE, { recursive: true }).find((path) => path.endsWith('selvedge-cpu.js'));
   assert.ok(script, `no selvedge-cpu.js in ${SITE}`);
   const path = join(SITE, script);
@@ -21,8 +21,8 @@ async function start() {
   return module;
 }
 
-test('wasm proposes a box around what stands out, and none on plain ground', { skip: missing(SITE) }, async () => {
-  const { proposeBox } = await start();
+test('wasm proposes a box around an object, and none for a plain image', { skip: missing(SITE) }, async () => {
+  const { proposeBox } = await startModule();
   const [width, height] = [200, 240];
   const within = (x, y) => x >= 60 && x < 120 && y >= 40 && y < 180;
   const pixels = (colour) => Uint8Array.from({ length: width * height * 4 }, (_, at) => colour(Math.floor(at / 4) % width, Math.floor(at / 4 / width))[at % 4]);
@@ -34,17 +34,18 @@ test('wasm proposes a box around what stands out, and none on plain ground', { s
   assert.throws(() => proposeBox(object, width, height + 1), { name: 'input_invalid' });
 });
 
-test('wasm prepares pictures to the recorded bits', { skip: missing(SITE) }, async (t) => {
-  const module = await start();
+test('wasm prepares images to the recorded bits', { skip: missing(SITE) }, async (t) => {
+  const module = await startModule();
   const { mean, std, pictures, cases } = JSON.parse(readFileSync(join(GOLDEN, 'input.json')));
   const hash = createHash('sha256');
   for (const { picture, crop, fit, width, height, expected } of cases) {
-    const { data, width: from, height: down, channels } = pictures[picture];
+    const { data, width: sourceWidth, height: sourceHeight, channels } = pictures[picture];
     const spec = JSON.stringify({ width, height, fit, mean, std });
-    const values = module.prepare(spec, Uint8Array.from(data), from, down, channels, crop ? JSON.stringify(crop) : undefined);
+    const cropJson = crop ? JSON.stringify(crop) : undefined;
+    const values = module.prepare(spec, Uint8Array.from(data), sourceWidth, sourceHeight, channels, cropJson);
     assert.equal(values.length, expected.length);
     hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   }
-  t.diagnostic(`${cases.length} pictures`);
+  t.diagnostic(`${cases.length} images`);
   assert.equal(hash.digest('hex'), readFileSync(join(GOLDEN, 'input.bits.sha256'), 'utf8').trim());
 });

@@ -1,0 +1,117 @@
+// Style panel: recognises the style of the photo or of the crop box, and keeps the panel up to date.
+
+import { announce } from './dom.js';
+import { t } from './i18n.js';
+import { isUnmetered } from './intent.js';
+import { cacheModule } from './offline.js';
+import { showBusy, showEmpty, showFailure, showLoading, showTags, verdict } from './tags-view.js';
+
+/** Time without changes of the box before it is tagged, ms. */
+const SETTLE = 400;
+
+/** State of the style panel. */
+export class StylePanel {
+  #tagger;
+  #searchPanel;
+  #draw = showEmpty;
+  #request = null; // the current request; answers to older ones are dropped
+  #shown = null; // the result shown
+  #waiting = false; // true while the panel only shows that the model works
+  #timer;
+  #fellBack = false;
+  #downloaded = 0; // fraction of the weights in the last progress shown
+
+  /**
+   * @param {import('./model.js').Model} tagger
+   * @param {import('./search-panel.js').SearchPanel} searchPanel loads its encoder after a photo has been tagged
+   */
+  constructor(tagger, searchPanel) {
+    this.#tagger = tagger;
+    this.#searchPanel = searchPanel;
+    tagger.addEventListener('fallback', () => (this.#fellBack = true));
+    tagger.addEventListener('progress', ({ detail }) => this.#showProgress(detail.loaded / detail.total));
+  }
+
+  /** Draws the panel again, in the current language. */
+  draw() {
+    this.#draw();
+  }
+
+  /** Empties the panel. */
+  clear() {
+    this.#begin(null);
+    this.#show(showEmpty);
+  }
+
+  /** Shows that a photo is being opened. */
+  showOpening() {
+    if (!this.#request) this.#show(() => showBusy('photo.opening'));
+  }
+
+  /** Reverts `showOpening` if the photo could not be opened. */
+  cancelOpening() {
+    if (!this.#request) this.#show(showEmpty);
+  }
+
+  /**
+   * Recognises the style of a photo or of a box on it, and shows it.
+   * @param {import('./photo.js').Photo} photo
+   * @param {{x, y, width, height}|null} box in pixels
+   */
+  async recognise(photo, box = null) {
+    const request = this.#begin(photo);
+    this.#waiting = !this.#shown;
+    if (this.#waiting) this.#show(() => showBusy('style.recognising'));
+    announce(t('style.recognising'));
+    try {
+      const answer = await this.#tagger.tag(photo.pixels(box));
+      const result = { ...answer, part: box !== null, fellBack: this.#fellBack };
+      if (!box) photo.result = result;
+      cacheModule(result.backend);
+      if (isUnmetered()) this.#searchPanel.loadEncoder().catch(() => {}); // a search reports the failure
+      if (request === this.#request) this.#showResult(result);
+    } catch (error) {
+      if (request !== this.#request) return;
+      console.error('selvedge: no tags:', error.code, error.message);
+      this.#waiting = false;
+      this.#show(() => showFailure(error.code, () => this.recognise(photo, box)));
+    }
+  }
+
+  /** Marks the result as out of date after a change of the box, and tags the new box when it has settled. */
+  follow(photo, box) {
+    const request = this.#begin(photo);
+    if (!box && photo.result) return this.#showResult(photo.result);
+    const shown = this.#shown;
+    if (shown) this.#show(() => showTags(shown, true), shown);
+    this.#timer = setTimeout(() => request === this.#request && this.recognise(photo, box), SETTLE);
+  }
+
+  #begin(photo) {
+    clearTimeout(this.#timer);
+    this.#waiting = false;
+    if (photo !== this.#request?.photo) this.#shown = null;
+    this.#request = photo && { photo };
+    return this.#request;
+  }
+
+  #showResult(result) {
+    this.#waiting = false;
+    this.#show(() => showTags(result), result);
+    announce(t('style.announce', { styles: verdict(result) }));
+  }
+
+  #show(draw, result = null) {
+    this.#shown = result;
+    this.#draw = draw;
+    draw();
+  }
+
+  /** Shows the progress of a download while a photo waits for it, in steps of 2 %. */
+  #showProgress(fraction) {
+    const step = Math.floor(fraction * 50) / 50;
+    if (step === this.#downloaded) return;
+    this.#downloaded = step;
+    if (this.#waiting) this.#show(step < 1 ? () => showLoading(step) : () => showBusy('style.recognising'));
+  }
+}
