@@ -48,8 +48,8 @@ fn readyz_tells_of_folders_that_are_gone() {
     let service = Service::start_as(serde_json::json!({ "catalog": "moving-catalog" }));
     assert!(readyz(&service, 200).contains("ok"));
     for (folder, says) in [
-        ("moving-catalog", "holds no catalogue"),
-        ("moving-shop", "the catalogue's photos is gone"),
+        ("moving-catalog", "holds no catalog"),
+        ("moving-shop", "the catalog's photos is gone"),
     ] {
         fs::rename(path(folder), path("elsewhere")).expect("renames");
         let told = readyz(&service, 503);
@@ -61,7 +61,7 @@ fn readyz_tells_of_folders_that_are_gone() {
     fs::rename(path("moving-shop"), path("elsewhere")).expect("renames");
     fs::create_dir_all(path("moving-shop/shop")).expect("creates");
     let told = readyz(&service, 503);
-    assert!(told.contains("none of the catalogue's photos"), "{told}");
+    assert!(told.contains("no longer holds any of the catalog's photos"), "{told}");
     fs::remove_dir_all(path("moving-shop")).expect("removes");
     fs::rename(path("elsewhere"), path("moving-shop")).expect("renames");
     readyz(&service, 200);
@@ -79,7 +79,7 @@ fn readyz_tells_of_folders_that_are_gone() {
     fs::rename(path("elsewhere"), &rows).expect("renames");
     readyz(&service, 200);
 
-    // A newer catalogue of the same bundle waits for a restart; one of another bundle could not be served.
+    // A newer catalog of the same bundle waits for a restart; one of another bundle could not be served.
     make("moving-more", 5);
     index_into("moving-more", "retrieval", "moving-catalog");
     std::thread::sleep(Duration::from_millis(1500));

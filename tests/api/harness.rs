@@ -350,7 +350,7 @@ pub(crate) fn photo_request(head: &str) -> Vec<u8> {
     [head.into_bytes(), body].concat()
 }
 
-/// A search by an embedding of the catalogue's model.
+/// A search by an embedding of the catalog's model.
 pub(crate) fn embedding_body() -> String {
     let manifest = RetrievalModel::read_manifest(&shop().path("retrieval")).expect("a manifest");
     let embedding = serde_json::json!({ "model_id": manifest.model_id(), "values": vec![0.5; fixture::DIM] });

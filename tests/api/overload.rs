@@ -225,7 +225,7 @@ fn a_hung_model_is_told_and_passes() {
     assert!(
         problem["detail"]
             .as_str()
-            .is_some_and(|why| why.contains("at one batch")),
+            .is_some_and(|why| why.contains("computing one batch")),
         "{problem}"
     );
     assert_problem("not waited for", service.search(&png(0), &[]), 503, "shutting_down");

@@ -1,4 +1,4 @@
-//! `/images` serves the pictures that the catalogue names and nothing else of the disk.
+//! `/images` serves the pictures that the catalog names and nothing else of the disk.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -24,7 +24,7 @@ fn serves_photos_with_a_tag() {
 }
 
 #[test]
-fn serves_what_the_catalogue_names() {
+fn serves_what_the_catalog_names() {
     let service = Service::shared();
     for product in 0..PRODUCTS {
         for at in 0..3 {

@@ -214,9 +214,9 @@ fn an_embedding_finds_what_its_photo_finds() {
     assert_eq!(found.hits[0].product_id, by_photo.hits[0].product_id);
 }
 
-/// The photo stays with the client: its query encoder's embedding searches the catalogue that the large network indexed.
+/// The photo stays with the client: its query encoder's embedding searches the catalog that the large network indexed.
 #[test]
-fn a_query_encoders_embedding_is_searched_with_in_the_catalogues_space() {
+fn a_query_encoders_embedding_is_searched_with_in_the_catalogs_space() {
     let service = Service::shared();
     let read = |folder: &str| dataset::bundle::read(&shop().path(folder)).expect("a bundle");
     let ((query, query_weights), (large, large_weights)) = (read("query"), read("retrieval"));
@@ -301,7 +301,7 @@ fn a_query_encoders_embedding_is_searched_with_in_the_catalogues_space() {
 }
 
 #[test]
-fn a_service_starts_with_no_query_encoder_but_its_catalogues() {
+fn a_service_starts_with_no_query_encoder_but_its_catalogs() {
     tests::fixture::write_query_bundle(&shop().path("foreign"), "other@0123456789ab", tests::fixture::DIM)
         .expect("a bundle");
     for (folder, expected) in [

@@ -12,7 +12,7 @@ use tests::process::Process;
 use super::harness::{assert_problem, shop};
 
 #[test]
-fn the_port_answers_while_the_catalogue_is_read_and_signals_end_it() {
+fn the_port_answers_while_the_catalog_is_read_and_signals_end_it() {
     // Opening a pipe that nobody writes to takes for ever.
     let dir = shop().path("endless-catalog");
     fs::create_dir_all(&dir).expect("a folder");
@@ -32,12 +32,12 @@ fn the_port_answers_while_the_catalogue_is_read_and_signals_end_it() {
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect();
         let line = |message: &str| lines.iter().find(|line| line["message"] == message);
-        if let (Some(listening), Some(_)) = (line("listening"), line("reading the catalogue")) {
+        if let (Some(listening), Some(_)) = (line("listening"), line("reading the catalog")) {
             break listening["addr"].as_str().expect("text").parse().expect("an address");
         }
         assert!(
             Instant::now() < deadline,
-            "the service does not come to read its catalogue"
+            "the service does not come to read its catalog"
         );
         std::thread::sleep(Duration::from_millis(20));
     };
@@ -55,7 +55,7 @@ fn the_port_answers_while_the_catalogue_is_read_and_signals_end_it() {
         assert!(
             problem["detail"]
                 .as_str()
-                .is_some_and(|doing| doing.contains("reading the catalogue")),
+                .is_some_and(|doing| doing.contains("reading the catalog")),
             "{problem}"
         );
     }

@@ -27,7 +27,7 @@ fn selvedge(args: &[&str]) -> anyhow::Result<()> {
     run(Cli::try_parse_from(["selvedge", "--device", "cpu"].iter().chain(args))?)
 }
 
-/// A dataset, a whitened bundle and its int8 catalogue, in the folder that all services start from.
+/// A dataset, a whitened bundle and its int8 catalog, in the folder that all services start from.
 fn whitened() -> &'static Path {
     static MADE: OnceLock<std::path::PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -177,7 +177,7 @@ fn what_does_not_belong_together_is_refused_by_name() {
     let path = |name: &str| dir.join(name).to_string_lossy().into_owned();
     let says = |error: String, expected: &str| assert!(error.contains(expected), "'{error}' does not say '{expected}'");
 
-    // The catalogue of the one, the bundle of the other.
+    // The catalog of the one, the bundle of the other.
     for (retrieval, catalog) in [("white", "catalog"), ("retrieval", "white-catalog")] {
         let mixed = service::http::ServeConfig {
             retrieval_dir: dir.join(retrieval),
@@ -226,7 +226,7 @@ fn what_does_not_belong_together_is_refused_by_name() {
         says(read.expect_err("damaged"), "projection.safetensors");
         let opened = RetrievalModel::open(&broken, &Device::flex())
             .map(|_| ())
-            .map_err(|error| error.to_string());
+            .map_err(|error| format!("{error:#}"));
         says(opened.expect_err("damaged"), "projection.safetensors");
     }
 }

@@ -21,7 +21,7 @@ fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// A folder with a retrieval bundle, a shop, and the catalogue of another shop.
+/// A folder with a retrieval bundle, a shop, and the catalog of another shop.
 struct Place {
     _temporary: tempfile::TempDir,
     dir: PathBuf,
@@ -64,7 +64,7 @@ impl Place {
             .expect("the program starts")
     }
 
-    /// Indexes the shop, which is expected to be refused with all of `says`, and to leave the catalogue as it was.
+    /// Indexes the shop, which is expected to be refused with all of `says`, and to leave the catalog as it was.
     #[track_caller]
     fn refused(&self, more: &[&str], says: &[&str]) {
         let before = contents(&self.dir.join("catalog"));
@@ -77,7 +77,7 @@ impl Place {
         assert_eq!(
             contents(&self.dir.join("catalog")),
             before,
-            "{says:?}: the old catalogue stays as it was"
+            "{says:?}: the old catalog stays as it was"
         );
     }
 
@@ -93,7 +93,7 @@ impl Place {
         self.lines("products-")
     }
 
-    /// The lines of the catalogue's file whose name begins with `stem`.
+    /// The lines of the catalog's file whose name begins with `stem`.
     fn lines(&self, stem: &str) -> Vec<serde_json::Value> {
         let files = contents(&self.dir.join("catalog"));
         let (_, bytes) = files.iter().find(|(name, _)| name.starts_with(stem)).expect("the file");
@@ -246,7 +246,7 @@ fn values_that_cannot_be_shown_are_refused_by_line_and_key() {
 }
 
 #[test]
-fn a_broken_dataset_does_not_replace_a_good_catalogue() {
+fn a_broken_dataset_does_not_replace_a_good_catalog() {
     let place = Place::new();
     let shop = place.dir.join("shop");
     let (products, manifest) = ("products.jsonl", "manifest.csv");
@@ -292,15 +292,15 @@ fn a_broken_dataset_does_not_replace_a_good_catalogue() {
     place.refused(
         &[],
         &[
-            "1 of 20 pictures",
+            "1 of 20 images",
             "at most 1% may",
             "shop/P0002_1.png",
             "manifest.csv, line 9, `path`",
         ],
     );
-    place.refused(&["--max-errors", "0"], &["1 of 20 pictures", "at most 0 may"]);
+    place.refused(&["--max-errors", "0"], &["1 of 20 images", "at most 0 may"]);
     let told = [
-        "1 pictures were left out",
+        "1 images were left out",
         "shop/P0002_1.png",
         "indexed 10 products, 19 photos",
     ];
@@ -309,16 +309,16 @@ fn a_broken_dataset_does_not_replace_a_good_catalogue() {
     let usage = place.index("shop", &["--max-errors", "many"]);
     assert!(String::from_utf8_lossy(&usage.stderr).contains("1%"), "{usage:?}");
 
-    // All that the catalogue names can be shown: a product gets another of its photos, or goes.
+    // All that the catalog names can be shown: a product gets another of its photos, or goes.
     fs::remove_file(shop.join("shop/P0002_0.png")).expect("removes");
     fs::remove_file(shop.join("shop/P0003_0.png")).expect("removes");
     place.refused(
         &["--max-errors", "2"],
-        &["3 of 20 pictures", "shop/P0003_0.png", "shop/P0002_1.png"],
+        &["3 of 20 images", "shop/P0003_0.png", "shop/P0002_1.png"],
     );
     place.refused(
         &["--max-errors", "1"],
-        &["3 of 20 pictures", "shop/P0003_0.png", "shop/P0002_1.png"],
+        &["3 of 20 images", "shop/P0003_0.png", "shop/P0002_1.png"],
     );
     let listed = place.accepted(
         &["--max-errors", "3"],
@@ -336,7 +336,7 @@ fn a_broken_dataset_does_not_replace_a_good_catalogue() {
     for entry in fs::read_dir(shop.join("shop")).expect("a folder") {
         fs::write(entry.expect("an entry").path(), "nothing").expect("writes");
     }
-    place.refused(&[], &["20 of 20 pictures"]);
+    place.refused(&[], &["20 of 20 images"]);
     place.refused(&["--max-errors", "100%"], &["no shop photo that can be read"]);
 }
 
@@ -411,7 +411,7 @@ fn marks_blank_lines_and_unknown_keys_are_read_over() {
     let listed = place.accepted(
         &[],
         &[
-            "products.jsonl, line 1 and 9 more: the key `brand` is not known",
+            "products.jsonl, line 1 and 9 more: the key `brand` is unknown",
             "line 1: `styles`: `baroque`",
         ],
     );
@@ -439,7 +439,7 @@ fn samples_are_those_that_the_operator_lists() {
     for (text, says) in [
         (
             "user/unlisted.png\n".to_owned(),
-            "line 1: `user/unlisted.png` is no path of manifest.csv",
+            "line 1: `user/unlisted.png` is not a path of manifest.csv",
         ),
         (
             format!("{}../outside.png\n", user(0)),
@@ -447,7 +447,7 @@ fn samples_are_those_that_the_operator_lists() {
         ),
         ("/etc/hostname\n".to_owned(), "absolute"),
         (user(3), "`user/P0003_2.png` cannot be shown"),
-        (user(0) + &user(0), "line 2: `user/P0000_2.png` comes twice"),
+        (user(0) + &user(0), "line 2: `user/P0000_2.png` is listed twice"),
         (
             (0..10).filter(|number| *number != 3).map(user).collect(),
             "line 9: `user/P0009_2.png` is one too many",

@@ -218,7 +218,7 @@ fn a_recipe_recolours_rare_labels_while_training() {
         (&["recolour.labels=['raer']"][..], "'raer'"),
         (&["recolour.probability=0"], "recolour.probability must"),
         (&["recolour.person=null"], "recolour.segmenter"),
-        (&["recolour.segmenter='shop'"], "shop is no bundle"),
+        (&["recolour.segmenter='shop'"], "shop is not a bundle"),
     ] {
         let error = train("c", settings).expect_err(said);
         assert!(error.contains(said), "{settings:?}: {error}");

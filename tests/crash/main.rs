@@ -1,4 +1,4 @@
-//! What a kill at any moment, or damage on the disk, does to a catalogue: nothing, or an error that says what to do.
+//! What a kill at any moment, or damage on the disk, does to a catalog: nothing, or an error that says what to do.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ use service::catalog::{Catalog, CatalogError, IndexOptions, index};
 use tests::fixture;
 use tests::process::{Process, instructions};
 
-/// Products of the two datasets that take turns; the catalogue's size tells them apart.
+/// Products of the two datasets that take turns; the catalog's size tells them apart.
 const SIZES: [u32; 2] = [30, 40];
 
 /// How often the process is killed.
@@ -42,9 +42,9 @@ fn index_process() {
     index(&options(Path::new(dir), dataset), &Device::flex(), |_| ()).expect("indexes");
 }
 
-/// Which dataset the catalogue is of, after checking that it is wholly of that one.
+/// Which dataset the catalog is of, after checking that it is wholly of that one.
 fn dataset_of(dir: &Path) -> usize {
-    let catalog = Catalog::open(&dir.join("catalog")).expect("a whole catalogue");
+    let catalog = Catalog::open(&dir.join("catalog")).expect("a whole catalog");
     let products = catalog.products().len();
     let dataset = SIZES
         .iter()
@@ -61,7 +61,7 @@ fn dataset_of(dir: &Path) -> usize {
 }
 
 #[test]
-fn a_killed_run_leaves_the_old_catalogue_or_the_new_one() {
+fn a_killed_run_leaves_the_old_catalog_or_the_new_one() {
     let temporary = tempfile::tempdir().expect("a folder");
     let dir = temporary.path();
     fixture::write_retrieval_bundle(&dir.join("bundle")).expect("a bundle");
@@ -88,7 +88,7 @@ fn a_killed_run_leaves_the_old_catalogue_or_the_new_one() {
         let found = dataset_of(dir);
         assert!(found == current || found == next);
         if ended.success() {
-            assert_eq!(found, next, "a run that ended well made the catalogue");
+            assert_eq!(found, next, "a run that ended well made the catalog");
             finished += 1;
         }
         current = found;
@@ -240,7 +240,7 @@ fn unreadable_photos_within_the_limit_do_not_cost_the_others() {
         ("shop/P0003_0.png", false),
         ("user/P0000_2.png", false),
     ] {
-        assert_eq!(catalog.shows(path), shown, "{path}");
+        assert_eq!(catalog.has_image(path), shown, "{path}");
     }
 }
 
@@ -253,11 +253,11 @@ fn samples_that_nobody_chose_are_not_published() {
     fs::write(dir.join("shop-0/samples.txt"), "user/P0001_2.png\n").expect("writes");
     index(&options(dir, 0), &Device::flex(), |_| ()).expect("indexes");
     let open = || Catalog::open(&dir.join("catalog")).expect("opens");
-    assert!(open().samples().len() == 1 && open().shows("user/P0001_2.png"));
+    assert!(open().samples().len() == 1 && open().has_image("user/P0001_2.png"));
     // As versions wrote it that took users' photos by themselves.
     let header = dir.join("catalog/catalog.json");
     let text = fs::read_to_string(&header).expect("reads");
     fs::write(&header, text.replace(",\n  \"samples_chosen\": true", "")).expect("writes");
     assert!(!fs::read_to_string(&header).expect("reads").contains("samples_chosen"));
-    assert!(open().samples().is_empty() && !open().shows("user/P0001_2.png"));
+    assert!(open().samples().is_empty() && !open().has_image("user/P0001_2.png"));
 }

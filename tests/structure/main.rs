@@ -46,15 +46,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 ];
 
 /// Packages whose files still import each other in circles.
-const CIRCULAR: &[&str] = &[
-    "shared",
-    "dataset",
-    "evaluation",
-    "render",
-    "service",
-    "training",
-    "server",
-];
+const CIRCULAR: &[&str] = &["shared", "dataset", "evaluation", "render", "training", "server"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

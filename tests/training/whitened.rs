@@ -171,7 +171,7 @@ fn joined_networks_search_as_one_and_serve_as_one() -> Result<()> {
         "{mostly}"
     );
 
-    // It is a bundle as any other: shortened, distilled, and a catalogue's.
+    // It is a bundle as any other: shortened, distilled, and the model of a catalog.
     selvedge(
         dir.path(),
         "whiten --dims 8 --bundle DIR/joined --data DIR/shop --out DIR/white",

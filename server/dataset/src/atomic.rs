@@ -18,7 +18,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 /// Writes to `path` what `fill` writes into the file that it is given.
 ///
 /// # Errors
-/// If `fill` fails or the file cannot be written. Then the old file is still there.
+/// If `fill` fails or the file cannot be written. Then the old file is still there, and no part of the new one.
 pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let part = path.with_extension("part");
     let write = || -> anyhow::Result<()> {
@@ -27,5 +27,10 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> anyhow::Result<()
         file.sync_all()?;
         Ok(std::fs::rename(&part, path)?)
     };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    let written = write();
+    if written.is_err() {
+        // The caller needs the first error.
+        let _ = std::fs::remove_file(&part);
+    }
+    written.with_context(|| format!("cannot write {}", path.display()))
 }

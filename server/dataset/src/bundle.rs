@@ -14,34 +14,50 @@ use std::path::Path;
 /// The folder within a bundle's in which its files are until they are proven.
 const UNPROVEN: &str = "unproven";
 
-/// Reads a bundle's manifest and files and checks that they belong together.
+/// Reads the manifest of a bundle, without its weights.
 ///
 /// # Errors
-/// Names the file, and what to do about it.
-pub fn read(dir: &Path) -> anyhow::Result<(Manifest, Weights)> {
+/// If the file is missing, foreign, or not a manifest. The error names the file and has a hint.
+pub fn read_manifest(dir: &Path) -> anyhow::Result<Manifest> {
     let path = dir.join(MANIFEST_FILE);
     let json = std::fs::read(&path).with_context(|| {
-        format!("{} is no bundle\nhint: a bundle is a folder with {MANIFEST_FILE}; training leaves one in its run directory", dir.display())
+        format!("{} is not a bundle\nhint: a bundle is a folder with {MANIFEST_FILE}; training leaves one in its run directory", dir.display())
     })?;
     refuse_foreign(&json).with_context(|| format!("in {}", path.display()))?;
-    let manifest = Manifest::from_json(&json).with_context(|| format!("in the bundle {}", dir.display()))?;
-    let read = |file: &str, what: &str| {
-        let path = dir.join(file);
-        let bytes = std::fs::read(&path).with_context(|| format!("cannot read the {what} {}", path.display()))?;
-        refuse_foreign(&bytes).with_context(|| format!("in {}", path.display()))?;
-        anyhow::Ok(bytes)
+    Manifest::from_json(&json).with_context(|| format!("in the bundle {}", dir.display()))
+}
+
+/// Reads the projection file of a bundle whose manifest is `manifest`; `None` for a bundle without a projection. Its content
+/// is not checked.
+///
+/// # Errors
+/// If the file cannot be read or is foreign.
+pub fn read_projection(dir: &Path, manifest: &Manifest) -> anyhow::Result<Option<Vec<u8>>> {
+    let info = manifest.projection.as_ref();
+    info.map(|info| read_file(dir, &info.file, "projection")).transpose()
+}
+
+/// Reads a bundle's manifest and files and checks sizes and checksums.
+///
+/// # Errors
+/// If a file is missing, damaged or foreign. The error names the file and has a hint.
+pub fn read(dir: &Path) -> anyhow::Result<(Manifest, Weights)> {
+    let manifest = read_manifest(dir)?;
+    let weights = Weights {
+        network: read_file(dir, &manifest.weights.file, "weights")?,
+        projection: read_projection(dir, &manifest)?,
     };
-    let network = read(&manifest.weights.file, "weights")?;
-    let projection = manifest
-        .projection
-        .as_ref()
-        .map(|info| read(&info.file, "projection"))
-        .transpose()?;
-    let weights = Weights { network, projection };
     manifest
         .check_files(&weights)
         .with_context(|| format!("in the bundle {}", dir.display()))?;
     Ok((manifest, weights))
+}
+
+fn read_file(dir: &Path, file: &str, role: &str) -> anyhow::Result<Vec<u8>> {
+    let path = dir.join(file);
+    let bytes = std::fs::read(&path).with_context(|| format!("cannot read the {role} {}", path.display()))?;
+    refuse_foreign(&bytes).with_context(|| format!("in {}", path.display()))?;
+    Ok(bytes)
 }
 
 /// Writes a bundle after its files were read back, loaded onto `device` and run on one grey picture; the manifest last, so

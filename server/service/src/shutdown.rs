@@ -1,22 +1,22 @@
-//! When a server starts, serves and ends: the signals that ask it to end, and the phase that tells load balancers.
+//! Phases of a server's life, and the signals that end it.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Where a server is in its life.
+/// Phase of a server's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Phase {
-    /// The model is being loaded and warmed up.
+    /// The catalog and the models are being loaded.
     Starting = 0,
-    /// Requests are welcome.
+    /// The server takes requests.
     Ready = 1,
-    /// Requests in flight are finished, new ones should go elsewhere.
+    /// The server ends requests in flight; new ones should go to another server.
     Draining = 2,
 }
 
-/// The current [`Phase`], shared between threads. It only moves forward.
+/// The current [`Phase`], shared between threads. It only advances.
 #[derive(Debug, Default)]
 pub struct Lifecycle(AtomicU8);
 
@@ -30,13 +30,13 @@ impl Lifecycle {
         }
     }
 
-    /// Moves on to `phase`, unless it is there or further already.
+    /// Advances to `phase`, unless the current phase is the same or a later one.
     pub fn advance(&self, phase: Phase) {
         self.0.fetch_max(phase as u8, Ordering::AcqRel);
     }
 }
 
-/// The signals that a server takes over: SIGTERM and SIGINT, which end it, and SIGHUP, which it ignores.
+/// Signals that the server handles: SIGTERM and SIGINT end it, SIGHUP is ignored.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -44,10 +44,10 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes over the signals; from here on they no longer end the process by themselves.
+    /// Handles the signals from now on; they no longer end the process by themselves.
     ///
     /// # Errors
-    /// When the system refuses, or outside a Tokio runtime.
+    /// If the system refuses, or outside of a Tokio runtime.
     pub fn install() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -56,14 +56,14 @@ impl Signals {
         })
     }
 
-    /// Waits for the next signal that ends the server and names it.
+    /// Waits for the next signal that ends the server, and returns its name.
     pub async fn next(&mut self) -> &'static str {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
                 _ = self.hangup.recv() => {
-                    tracing::warn!("SIGHUP is ignored: a new catalogue, bundle or flag needs a restart");
+                    tracing::warn!("SIGHUP is ignored; restart the server for a new catalog, bundle or option");
                 }
             }
         }

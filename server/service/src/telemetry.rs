@@ -1,4 +1,4 @@
-//! The log: one line an event on stderr, as text for people or as JSON for machines. Never the content of a photo.
+//! The log: one line per event on stderr, as text or JSON. **Invariant:** it never contains the content of a photo.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{IsTerminal, stderr};
@@ -8,24 +8,24 @@ use std::thread;
 use anyhow::Context;
 use tracing_subscriber::{EnvFilter, fmt};
 
-/// How log lines are written.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// For people.
+    /// Text.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Starts logging what `filter` lets through, such as `info` or `warn,server=debug`; panics are logged as errors.
+/// Starts the log with a filter such as `info` or `warn,service=debug`. Panics are logged as errors.
 ///
 /// # Errors
-/// When the filter cannot be read or logging was started before.
+/// If the filter is invalid or the log was started before.
 pub fn init(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)
-        .with_context(|| format!("`{filter}` is no log filter; write one such as `info` or `warn,server=debug`"))?;
-    // A log that nobody reads any more must not become a panic.
+        .with_context(|| format!("`{filter}` is not a log filter; write one such as `info` or `warn,service=debug`"))?;
+    // A closed stderr must not cause a panic.
     let log = fmt()
         .with_env_filter(filter)
         .with_writer(stderr)
@@ -39,12 +39,12 @@ pub fn init(format: LogFormat, filter: &str) -> anyhow::Result<()> {
             .with_span_list(false)
             .try_init(),
     };
-    started.map_err(|error| anyhow::anyhow!("logging was started twice: {error}"))?;
+    started.map_err(|error| anyhow::anyhow!("the log was started twice: {error}"))?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }
 
-/// The panic hook.
+/// Logs a panic.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let current = thread::current();
     let thread = current.name().unwrap_or("unnamed");

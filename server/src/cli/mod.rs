@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use training::export;
 use training::recipe::Recipe;
 
-/// Recognises the style of garment photos and finds the product in a catalogue.
+/// Recognises the style of garment photos and finds the product in a catalog.
 #[derive(Debug, Parser)]
 #[command(name = "selvedge", version, propagate_version = true)]
 pub struct Cli {
@@ -70,9 +70,9 @@ pub enum Command {
     Whiten(whiten::WhitenArgs),
     /// Make a bundle that states precise thresholds, or a score floor, chosen on a validation split.
     Calibrate(calibrate::CalibrateArgs),
-    /// Embed a dataset's shop photos into a catalogue.
+    /// Embed a dataset's shop photos into a catalog.
     Index(shop::IndexArgs),
-    /// Serve the page, the tagger and catalogue search over HTTP.
+    /// Serve the page, the tagger and catalog search over HTTP.
     Serve(shop::ServeArgs),
 }
 

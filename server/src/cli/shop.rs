@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use render::{RenderOptions, StyleMix, render_dataset};
 use search::rerank::Rerank;
 use search::storage::Storage;
-use service::catalog::{self, IndexOptions, Named};
+use service::catalog::{self, Failures, IndexOptions};
 use service::embed::QueueOptions;
 use service::http::{Limits, ServeConfig, default_decode_memory, serve as serve_http};
 use service::telemetry::{self, LogFormat};
@@ -43,13 +43,13 @@ pub struct RenderArgs {
 /// `selvedge index`
 #[derive(Debug, Args)]
 pub struct IndexArgs {
-    /// Folder of the dataset; its shop photos become the catalogue.
+    /// Folder of the dataset; its shop photos become the catalog.
     #[arg(long, env = "SELVEDGE_DATA")]
     dataset: PathBuf,
     /// Folder of the retrieval bundle.
     #[arg(long, env = "SELVEDGE_BUNDLE")]
     bundle: PathBuf,
-    /// Folder of the catalogue; one that is there is replaced at the very end.
+    /// Folder of the catalog; one that is there is replaced at the very end.
     #[arg(long, env = "SELVEDGE_INDEX")]
     out: PathBuf,
     /// Keep the embeddings as f32, f16 or int8 (one byte a number, and a scale an embedding), on disk and in memory.
@@ -59,7 +59,7 @@ pub struct IndexArgs {
     #[arg(long, default_value_t = 32)]
     batch: usize,
     /// The most pictures that may be unreadable, and the most products that no readable photo may show: a count, or a part
-    /// of all such as 0.5%. With more, the catalogue that is there stays.
+    /// of all such as 0.5%. With more, the catalog that is there stays.
     #[arg(long, default_value_t, env = "SELVEDGE_MAX_ERRORS")]
     max_errors: MaxErrors,
 }
@@ -73,10 +73,10 @@ pub struct ServeArgs {
     /// Folder of the built page; without it there is only the API.
     #[arg(long, env = "SELVEDGE_SITE")]
     site: Option<PathBuf>,
-    /// Folder of the catalogue that `selvedge index` made.
+    /// Folder of the catalog that `selvedge index` made.
     #[arg(long, env = "SELVEDGE_INDEX")]
     index: PathBuf,
-    /// Folder of the retrieval bundle that the catalogue was indexed with.
+    /// Folder of the retrieval bundle that the catalog was indexed with.
     #[arg(long, env = "SELVEDGE_BUNDLE")]
     bundle: PathBuf,
     /// Folder of a bundle that tells categories; where it is sure of a photo, the search looks among its like.
@@ -178,11 +178,11 @@ pub(super) fn index(args: &IndexArgs, device: DeviceChoice) -> anyhow::Result<()
     bar.finish_and_clear();
     let summary = summary?;
     for (what, named) in [
-        ("pictures were left out", summary.skipped),
-        ("products have no photo", summary.unfound),
+        ("images were left out", summary.skipped),
+        ("products have no photo", summary.without_photo),
     ] {
         if !named.is_empty() {
-            eprintln!("{} {what}\n{}", named.len(), Named(named));
+            eprintln!("{} {what}\n{}", named.len(), Failures(named));
         }
     }
     summary.remarks.iter().for_each(|remark| eprintln!("note: {remark}"));

@@ -1,12 +1,12 @@
 //! Currencies and their minor units, after list one of ISO 4217 (www.six-group.com/en/products-services/financial-information/data-standards.html).
 //!
-//! The table is of January 2026. It leaves out the codes that have no minor unit, such as `XAU` and `XXX`, since no product
-//! has a price in them. It keeps `ANG` and `BGN`, which were withdrawn in 2025 and 2026.
+//! The table is of January 2026. It omits the codes without a minor unit, such as `XAU` and `XXX`, because no product has
+//! a price in them. It keeps `ANG` and `BGN`, which were withdrawn in 2025 and 2026.
 
-/// The largest amount a price may have, in minor units; JavaScript holds every amount up to it exactly.
+/// Maximum amount of a price in minor units. JavaScript represents every amount up to it exactly.
 pub(super) const MAX_AMOUNT: u64 = 999_999_999_999_999;
 
-/// Codes by the number of decimals of their minor unit.
+/// Codes, grouped by the number of decimals of their minor unit.
 const CODES: [(u8, &str); 4] = [
     (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
     (
@@ -22,7 +22,7 @@ const CODES: [(u8, &str); 4] = [
     (4, "CLF UYW"),
 ];
 
-/// The number of decimals of a currency's minor unit, 0 to 4, by its ISO 4217 code in capitals; `None` for any other text.
+/// Number of decimals of a currency's minor unit, 0 to 4. `None` unless `code` is an ISO 4217 code in capitals.
 pub fn exponent(code: &str) -> Option<u8> {
     let has = |codes: &str| codes.split_whitespace().any(|known| known == code);
     CODES
@@ -37,12 +37,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn minor_units_of_iso_4217() {
+    fn only_iso_4217_codes_have_decimals() {
         for (code, expected) in [
             ("JPY", Some(0)),
             ("KRW", Some(0)),
             ("CNY", Some(2)),
-            // Browsers show these without decimals, although their prices are in hundredths.
+            // Browsers show these without decimals, although their minor unit is a hundredth.
             ("HUF", Some(2)),
             ("IDR", Some(2)),
             ("ALL", Some(2)),
@@ -66,6 +66,10 @@ mod tests {
                 .iter()
                 .all(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
         );
-        assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len(), "each once");
+        assert_eq!(
+            codes.iter().collect::<BTreeSet<_>>().len(),
+            codes.len(),
+            "no code is listed twice"
+        );
     }
 }

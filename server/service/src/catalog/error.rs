@@ -1,76 +1,80 @@
-//! Errors of a catalogue, with what to do about them.
+//! Errors of a catalog, with hints.
 
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::faults::{Faults, Named};
+use super::faults::{Failures, Faults};
 use crate::embed::EmbedError;
 use dataset::MaxErrors;
 
-/// Why a catalogue was not made or not opened.
+/// Error of writing or opening a catalog.
 #[derive(Debug, Error)]
 pub enum CatalogError {
-    /// The system refused a file operation.
+    /// A file operation failed.
     #[error("cannot {action} {path}")]
     Io {
         /// Attempted action, as a verb.
         action: &'static str,
-        /// On which file or folder.
+        /// The file or folder.
         path: PathBuf,
         /// Error of the system.
         source: std::io::Error,
     },
+    /// `catalog.json` cannot be written.
+    #[error(transparent)]
+    Header(anyhow::Error),
     /// The manifest cannot be read.
     #[error(transparent)]
     Manifest(anyhow::Error),
-    /// Lines of a file of the dataset are not as described.
-    #[error("{0}\nhint: correct the dataset and index again; until then the catalogue that is there stays")]
+    /// A file of the dataset has lines that cannot be used.
+    #[error("{0}\nhint: correct the dataset and index again; until then the old catalog stays")]
     Dataset(Faults),
-    /// Too much of the dataset cannot be used.
+    /// More of the dataset fails than the limit allows.
     #[error(
-        "{failed} of {total} {what}, and at most {limit} may; the catalogue that is there stays\n{named}\nhint: repair or \
-         remove them and index again, or allow more with --max-errors"
+        "{failed} of {total} {what}, and at most {limit} may; the old catalog stays\n{failures}\nhint: repair or remove \
+         them and index again, or allow more with --max-errors"
     )]
     TooManyErrors {
         /// Number of failures.
         failed: usize,
-        /// Of how many.
+        /// Number of all things of this kind.
         total: usize,
-        /// In which way they fail.
+        /// Kind of the failure, such as "images cannot be read".
         what: &'static str,
-        /// The most that may.
+        /// The limit.
         limit: MaxErrors,
-        /// Each, with the reason.
-        named: Named,
+        /// The failures with their reasons.
+        failures: Failures,
     },
-    /// The dataset has no photo that could be indexed.
+    /// The dataset has no shop photo that can be indexed.
     #[error(
-        "{path} lists no shop photo that can be read\nhint: photos of a shop have the domain `shop`; is it the right folder?"
+        "{path} lists no shop photo that can be read\nhint: photos of a shop have the domain `shop`; is it the right \
+         folder?"
     )]
     NothingToIndex {
         /// The manifest.
         path: PathBuf,
     },
-    /// The new catalogue would not fit on the disk.
+    /// The new catalog does not fit on the disk.
     #[error(
-        "the catalogue takes about {needed} bytes in {path}, where {free} are free; make room or choose another folder"
+        "the catalog takes about {needed} bytes in {path}, where {free} are free; make room or choose another folder"
     )]
     NoSpace {
-        /// The catalogue folder.
+        /// The catalog folder.
         path: PathBuf,
-        /// Bytes that it takes.
+        /// Estimated size of the catalog in bytes.
         needed: u64,
-        /// Bytes that are free.
+        /// Free bytes.
         free: u64,
     },
-    /// The catalogue was replaced, but the system did not confirm that the change is on the disk.
+    /// The catalog was replaced, but the system did not confirm that the change is on the disk.
     #[error(
-        "the new catalogue is in place in {path}, but it is not certain to be on the disk, and may be the one before after a \
-         power failure\nhint: check the disk, then index again"
+        "the new catalog is in place in {path}, but the system did not confirm that it is on the disk; after a power \
+         failure the old one may be back\nhint: check the disk, then index again"
     )]
     Unsynced {
-        /// The catalogue folder.
+        /// The catalog folder.
         path: PathBuf,
         /// Error of the system.
         source: std::io::Error,
@@ -78,58 +82,86 @@ pub enum CatalogError {
     /// Another run holds the folder.
     #[error("another run is writing {path}; wait until it ends or choose another folder")]
     Busy {
-        /// The catalogue folder.
+        /// The catalog folder.
         path: PathBuf,
     },
-    /// There is no catalogue.
-    #[error("{path} holds no catalogue; make one with `selvedge index`")]
+    /// The folder has no catalog.
+    #[error("{path} holds no catalog; make one with `selvedge index`")]
     Missing {
         /// The folder.
         path: PathBuf,
     },
-    /// The catalogue was written by another version.
-    #[error("the catalogue in {path} has format {found}, this version reads {expected}; index the dataset again")]
+    /// Another version wrote the catalog.
+    #[error("the catalog in {path} has format {found}, this version reads {expected}; index the dataset again")]
     Format {
         /// The folder.
         path: PathBuf,
-        /// Format of the folder.
+        /// Format of the catalog.
         found: u32,
-        /// Format this version reads.
+        /// Newest format that this version reads.
         expected: u32,
     },
-    /// The catalogue's files do not agree with each other.
-    #[error("the catalogue in {path} is damaged: {message}; index the dataset again")]
+    /// The catalog's files contradict each other or their checksums.
+    #[error("the catalog in {path} is damaged: {message}; index the dataset again")]
     Damaged {
         /// The folder.
         path: PathBuf,
-        /// Disagreement.
+        /// The contradiction.
         message: String,
     },
     /// The retrieval bundle cannot be used.
     #[error(transparent)]
     Bundle(#[from] EmbedError),
-    /// The model failed while embedding.
+    /// The model failed on a batch.
     #[error("the model failed on the photos after number {after}: {message}")]
     Model {
-        /// Photos embedded before.
+        /// Number of photos embedded before.
         after: usize,
-        /// Message of the model.
+        /// Error of the model.
         message: String,
     },
 }
 
 impl CatalogError {
-    /// For `map_err`: the system refused to `action` the `path`.
+    /// For `map_err`: the error of a file operation, with `action` as a verb.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
     }
 
-    /// The catalogue in `path` does not agree with itself.
+    /// The error of a damaged catalog in `path`.
     pub(super) fn damaged(path: &Path, message: impl Into<String>) -> Self {
         Self::Damaged {
             path: path.to_owned(),
             message: message.into(),
         }
+    }
+
+    /// Checks the number of failures. `what` names their kind, such as "images cannot be read".
+    ///
+    /// # Errors
+    /// If `limit` allows fewer failures out of `total`.
+    pub(super) fn check_limit(
+        limit: MaxErrors,
+        what: &'static str,
+        failures: &[(String, String)],
+        total: usize,
+    ) -> Result<(), Self> {
+        if limit.allows(failures.len(), total) {
+            return Ok(());
+        }
+        Err(Self::TooManyErrors {
+            failed: failures.len(),
+            total,
+            what,
+            limit,
+            failures: Failures(failures.to_vec()),
+        })
+    }
+}
+
+impl From<Faults> for CatalogError {
+    fn from(faults: Faults) -> Self {
+        Self::Dataset(faults)
     }
 }

@@ -1,7 +1,7 @@
-//! The catalogue folder: what is in it, and how it is read.
+//! File format of the catalog folder, and reading.
 //!
-//! `catalog.json` names the data files with their sizes and sha256; the names carry the checksum, so new data never
-//! overwrite old. See [`super::writer`] for the order in which they are written.
+//! `catalog.json` lists the data files with their sizes and SHA-256. The file names contain the checksum, so that new data
+//! never overwrite old data. [`super::writer`] defines the order of writing.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind, Read};
@@ -13,77 +13,81 @@ use sha2::{Digest, Sha256};
 use super::CatalogError;
 use search::storage::Storage;
 
-/// The newest format, of embeddings that are not kept as f32; others are written in the first, which older versions read.
+/// Newest format, for embeddings that are not stored as f32. f32 catalogs have format 1, which older versions read.
 pub(super) const FORMAT: u32 = 2;
 
-/// The name of the [`Header`]'s file.
+/// Name of the [`Header`]'s file.
 pub(super) const HEADER: &str = "catalog.json";
 
-/// `catalog.json`.
+/// Content of `catalog.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Header {
-    /// At most [`FORMAT`].
+    /// Format, 1 to [`FORMAT`].
     pub(super) format: u32,
     /// The model that made the embeddings.
     pub(super) model_id: String,
-    /// Numbers of an embedding.
+    /// Dimension of the embeddings.
     pub(super) dim: usize,
-    /// Photos embedded.
+    /// Number of embedded photos.
     pub(super) count: usize,
-    /// Absolute path of the dataset folder when it was indexed.
+    /// Absolute path of the dataset folder at the time of indexing.
     pub(super) dataset: PathBuf,
-    /// Storage type of the embeddings' numbers.
+    /// Storage type of the embeddings.
     #[serde(default)]
     pub(super) storage: Storage,
-    /// `count` embeddings of unit norm as [`Storage::encode`] writes them.
+    /// `count` unit embeddings, encoded by [`Storage::encode`].
     pub(super) embeddings: DataFile,
-    /// One [`Row`] a line, in the order of the embeddings.
+    /// One [`Row`] per line, in the order of the embeddings.
     pub(super) rows: DataFile,
-    /// One product a line, by id.
+    /// One product per line, sorted by id.
     pub(super) products: DataFile,
-    /// One sample photo a line.
+    /// One sample photo per line.
     pub(super) samples: DataFile,
-    /// True if the operator chose the samples; versions that chose them by themselves did not write this.
+    /// True if the operator chose the samples. Older versions chose them automatically and did not write this key.
     #[serde(default)]
     pub(super) samples_chosen: bool,
 }
 
-/// A data file and how to know it again.
+/// A data file with its size and checksum.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct DataFile {
-    /// In the catalogue folder.
+    /// File name in the catalog folder.
     pub(super) name: String,
-    /// Size.
+    /// Size in bytes.
     pub(super) bytes: u64,
-    /// Checksum in hexadecimal digits.
+    /// SHA-256 in hexadecimal digits.
     pub(super) sha256: String,
 }
 
-/// Product and photo of a row of the embeddings.
+/// Product and photo of one embedding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Row {
-    /// The product's id.
+    /// Id of the product.
     pub(super) product_id: String,
-    /// The photo, relative to the dataset folder.
+    /// Path of the photo, relative to the dataset folder.
     pub(super) image: String,
 }
 
 impl Header {
-    /// All data files.
+    /// The data files.
     pub(super) fn files(&self) -> [&DataFile; 4] {
         [&self.embeddings, &self.rows, &self.products, &self.samples]
     }
 
-    /// The name of a data file that is not in `dir`, or of another size.
+    /// Name of the first data file that `dir` lacks or that has another size.
     pub(super) fn missing_file(&self, dir: &Path) -> Option<&str> {
-        let there = |file: &&DataFile| fs::metadata(dir.join(&file.name)).is_ok_and(|data| data.len() == file.bytes);
+        let is_present =
+            |file: &&DataFile| fs::metadata(dir.join(&file.name)).is_ok_and(|data| data.len() == file.bytes);
         self.files()
             .into_iter()
-            .find(|file| !there(file))
+            .find(|file| !is_present(file))
             .map(|file| file.name.as_str())
     }
 
     /// Reads `catalog.json` of `dir`.
+    ///
+    /// # Errors
+    /// If the file is missing, is not a header, or has an unknown format.
     pub(super) fn read(dir: &Path) -> Result<Self, CatalogError> {
         #[derive(Deserialize)]
         struct Versioned {
@@ -94,7 +98,7 @@ impl Header {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(CatalogError::Missing { path: dir.to_owned() });
             }
-            other => other.map_err(CatalogError::io("read", &path))?,
+            result => result.map_err(CatalogError::io("read", &path))?,
         };
         let unreadable = |error: serde_json::Error| CatalogError::damaged(dir, format!("{HEADER}: {error}"));
         let Versioned { format: found } = serde_json::from_slice(&text).map_err(unreadable)?;
@@ -110,8 +114,8 @@ impl Header {
 }
 
 impl DataFile {
-    /// Reads the file from `dir`, `piece` bytes at a time, the last perhaps fewer, and checks size and checksum. What was
-    /// consumed is only to be trusted after this returns `Ok`.
+    /// Reads the file from `dir` in pieces of `piece` bytes and checks size and checksum. The last piece may be shorter.
+    /// The consumed bytes are only valid if this returns `Ok`.
     pub(super) fn read(&self, dir: &Path, piece: usize, mut consume: impl FnMut(&[u8])) -> Result<(), CatalogError> {
         let (path, mut file) = self.open(dir)?;
         let mut hash = Sha256::new();
@@ -128,7 +132,7 @@ impl DataFile {
         self.check(dir, hash)
     }
 
-    /// Reads the file as JSON objects, one a line.
+    /// Reads the file as JSON objects, one per line, and checks size and checksum.
     pub(super) fn read_lines<T: DeserializeOwned>(&self, dir: &Path) -> Result<Vec<T>, CatalogError> {
         let (path, file) = self.open(dir)?;
         let mut file = BufReader::new(file);
@@ -166,7 +170,7 @@ impl DataFile {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(CatalogError::damaged(dir, format!("{} is missing", self.name)));
             }
-            other => other.map_err(CatalogError::io("read", &path))?,
+            result => result.map_err(CatalogError::io("read", &path))?,
         };
         let bytes = file.metadata().map_err(CatalogError::io("read", &path))?.len();
         if bytes != self.bytes {

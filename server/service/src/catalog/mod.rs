@@ -1,25 +1,27 @@
-//! The catalogue: a shop's products, the embeddings of their photos, and exact search over them.
+//! The catalog: a shop's products, the embeddings of their photos, and exact search over them.
 //!
-//! **Invariant:** a catalogue folder changes in one step, the rename of `catalog.json`. Data files carry their checksum in
-//! their name and are never overwritten with other content, so a run that is killed leaves the old catalogue whole.
-//! Nothing here knows HTTP.
+//! **Invariant:** a catalog folder changes in one step, the rename of `catalog.json`. The name of a data file contains
+//! its checksum, and no run overwrites a data file with other content. A run that is killed leaves the old catalog
+//! complete. This module does not depend on HTTP.
 
 pub mod currency;
-mod dataset;
+mod embed_photos;
 mod error;
 mod faults;
 mod format;
+mod image_check;
+mod image_file;
 mod index;
-mod picture;
 mod product;
 mod products;
 mod searcher;
+mod shop_folder;
 mod store;
 mod watch;
 mod writer;
 
 pub use error::CatalogError;
-pub use faults::{Faults, Named};
+pub use faults::{Failures, Faults};
 pub use index::{IndexOptions, IndexProgress, IndexSummary, index};
 pub use product::{LocalText, Price, Product, SamplePhoto};
 pub use searcher::{SearchError, Searcher};

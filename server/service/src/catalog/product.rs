@@ -1,4 +1,4 @@
-//! A product and a sample photo as datasets and catalogues store them, one JSON object a line.
+//! Products and sample photos, as datasets and catalogs store them: one JSON object per line.
 
 use std::collections::BTreeMap;
 
@@ -18,45 +18,45 @@ pub struct LocalText {
 /// An amount of money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Price {
-    /// In the currency's minor unit.
+    /// Amount in the currency's minor unit.
     pub amount: u64,
-    /// ISO 4217 code.
+    /// ISO 4217 code in capitals.
     pub currency: String,
 }
 
-/// One product of a shop.
+/// A product of a shop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Product {
-    /// Stable id.
+    /// Id, which stays when the shop is indexed again.
     pub id: String,
-    /// Kind of item.
+    /// Category.
     pub category: Category,
     /// Name in the shop.
     pub name: LocalText,
-    /// Price, if the shop states one.
+    /// Price, if the shop gives one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
     /// Ids of its styles.
     #[serde(default)]
     pub styles: Vec<String>,
-    /// Further properties.
+    /// Attributes such as the pattern, as text.
     #[serde(default, deserialize_with = "texts")]
     pub attributes: BTreeMap<String, String>,
-    /// Its first shop photo, relative to the dataset folder.
+    /// Path of the main image, relative to the dataset folder.
     pub image: String,
 }
 
-/// A photo that the operator lets visitors try.
+/// A photo that the operator offers visitors to try.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SamplePhoto {
-    /// Relative to the dataset folder.
+    /// Path relative to the dataset folder.
     pub image: String,
-    /// The product it shows, if that is one of the catalogue.
+    /// Id of the product that it shows, if the catalog contains it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product_id: Option<String>,
 }
 
-/// Attributes may be written as numbers or truth values; they are all shown as text.
+/// Reads attributes. Numbers and truth values become text.
 fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     let values = BTreeMap::<String, Value>::deserialize(deserializer)?;
     Ok(values
@@ -65,7 +65,7 @@ fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, 
         .collect())
 }
 
-/// An attribute's value as text; null is none.
+/// Converts an attribute's value to text; `None` for null.
 pub(super) fn as_text(value: Value) -> Option<String> {
     match value {
         Value::Null => None,
@@ -74,7 +74,7 @@ pub(super) fn as_text(value: Value) -> Option<String> {
     }
 }
 
-/// The beginning of a value as JSON, for messages.
+/// The beginning of a value as JSON, for error messages.
 pub(super) fn shown(value: &Value) -> String {
     const LONGEST: usize = 60;
     let text = value.to_string();

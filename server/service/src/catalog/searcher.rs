@@ -1,8 +1,8 @@
-//! One thread that answers searches of a catalogue, first come, first served, in batches.
+//! One thread that answers the searches of a catalog in batches, first come, first served.
 //!
-//! Searches that ran side by side would take the threads from each other, and the unlucky ones would wait for as long as
-//! others come. **Invariants:** a search is answered before any that came a batch later; what has not begun when its asker
-//! goes is never computed.
+//! Concurrent searches would compete for the threads, and some could wait without bound. **Invariants:** a search is
+//! answered before every search that arrived a batch later. A search whose client has left before its batch began is
+//! never computed.
 
 use std::sync::Arc;
 use std::thread;
@@ -13,76 +13,76 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use shared::embedding::Embedding;
 use thiserror::Error;
 
-use crate::line::{Closing, Job, Line, Refused, guarded};
+use crate::job_queue::{CloseOnDrop, Job, JobQueue, Refused, catch_panic};
 use search::{Match, SearchOptions};
 
-/// Searches answered in one pass over the embeddings, at most. More would hardly be faster a search, but make the next
-/// ones wait longer.
+/// Maximum number of searches per pass over the embeddings. A larger batch would hardly be faster per search and would
+/// delay the next one.
 const MAX_BATCH: usize = 32;
 
-/// Why a search found no answer.
+/// Error of a search.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub enum SearchError {
-    /// Too many searches wait.
-    #[error("{waiting} searches are waiting already; try again in {retry_after_s} s")]
+    /// The queue of searches is full.
+    #[error("{waiting} searches are waiting; try again in {retry_after_s} s")]
     Overloaded {
-        /// Searches waiting.
+        /// Number of waiting searches.
         waiting: usize,
-        /// Seconds after which there should be room, 1 to 60.
+        /// Estimated seconds until there is room, 1 to 60.
         retry_after_s: u64,
     },
     /// The search panicked.
     #[error("the search failed: {0}")]
     Failed(String),
-    /// The thread has ended.
-    #[error("the thread that searches has ended; restart the server")]
+    /// The search thread has ended.
+    #[error("the search thread has ended; restart the server")]
     Closed,
 }
 
-type Question = (Embedding, SearchOptions);
+type Query = (Embedding, SearchOptions);
 type Answer = Result<Vec<Match>, SearchError>;
 
-/// The front of the thread, which ends after this is dropped.
+/// Handle of the search thread, which ends when this is dropped.
 pub struct Searcher {
-    line: Arc<Line<Question, Answer>>,
+    jobs: Arc<JobQueue<Query, Answer>>,
 }
 
 impl Searcher {
-    /// Starts the thread, which answers with `search`, such as a catalogue's [`search_batch`](super::Catalog::search_batch):
-    /// what it finds for each query, in order. At most `capacity` searches wait.
+    /// Starts the search thread. `search` returns the matches per query, in order, as a catalog's
+    /// [`search_batch`](super::Catalog::search_batch) does. At most `capacity` searches wait.
     ///
     /// # Errors
-    /// When the system gives no threads.
+    /// If the system gives no threads.
     pub fn start(
         search: impl Fn(&[(&Embedding, SearchOptions)]) -> Vec<Vec<Match>> + Send + Sync + 'static,
         capacity: usize,
     ) -> anyhow::Result<Self> {
-        // A pool of its own, so that a search never waits for other work that is split between threads.
+        // A separate pool, so that a search never waits for other parallel work.
         let pool = ThreadPoolBuilder::new()
             .thread_name(|at| format!("search-{at}"))
             .build();
-        let pool = pool.context("cannot start the threads to search on")?;
-        let line = Arc::new(Line::new(capacity, MAX_BATCH));
-        let worker = Arc::clone(&line);
+        let pool = pool.context("cannot start the threads for searches")?;
+        let jobs = Arc::new(JobQueue::new(capacity, MAX_BATCH));
+        let worker = Arc::clone(&jobs);
         thread::Builder::new()
             .name("search".into())
             .spawn(move || {
-                let _closing = Closing(&*worker);
+                let _closing = CloseOnDrop(&*worker);
                 while let Some(batch) = worker.take(Duration::ZERO, None) {
                     answer(&search, &pool, batch);
                 }
             })
-            .context("cannot start the thread that searches")?;
-        Ok(Self { line })
+            .context("cannot start the search thread")?;
+        Ok(Self { jobs })
     }
 
-    /// The products most like `query`. Dropping the future withdraws the search if it still waits; `held` is dropped when
-    /// the search has ended, not before.
+    /// Finds the products most similar to `query`. Dropping the future withdraws a search that still waits. `held` is
+    /// dropped when the search has ended.
     ///
     /// # Errors
     /// See [`SearchError`].
     pub async fn search(&self, query: Embedding, options: SearchOptions, held: impl Send + 'static) -> Answer {
-        self.line.ask((query, options), held).await.unwrap_or_else(|refused| {
+        self.jobs.run((query, options), held).await.unwrap_or_else(|refused| {
             Err(match refused {
                 Refused::Full { waiting, retry_after_s } => SearchError::Overloaded { waiting, retry_after_s },
                 Refused::Closed => SearchError::Closed,
@@ -90,47 +90,47 @@ impl Searcher {
         })
     }
 
-    /// Drops the searches whose askers have gone, and what they held.
+    /// Drops the waiting searches whose futures were dropped, with the values that they held.
     pub fn forget_abandoned(&self) {
-        self.line.forget_abandoned();
+        self.jobs.forget_abandoned();
     }
 
-    /// Seconds after which a search that comes now should have been answered, 1 to 60.
+    /// Estimated seconds until a new search is answered, 1 to 60.
     pub fn retry_after(&self) -> u64 {
-        self.line.retry_after()
+        self.jobs.retry_after()
     }
 
-    /// The time for which the thread has been at its batch, or has not come for searches that wait.
+    /// Time since the thread began its current batch, or since searches wait without being taken.
     pub fn stuck_for(&self) -> Option<Duration> {
-        self.line.stuck_for()
+        self.jobs.stuck_for()
     }
 
-    /// True if the thread has ended.
+    /// True if the search thread has ended.
     pub fn has_ended(&self) -> bool {
-        self.line.is_closed()
+        self.jobs.is_closed()
     }
 }
 
 impl Drop for Searcher {
     fn drop(&mut self) {
-        self.line.close();
+        self.jobs.close();
     }
 }
 
 fn answer(
     search: &(impl Fn(&[(&Embedding, SearchOptions)]) -> Vec<Vec<Match>> + Sync),
     pool: &ThreadPool,
-    batch: Vec<Job<Question, Answer>>,
+    batch: Vec<Job<Query, Answer>>,
 ) {
-    let queries: Vec<(&Embedding, SearchOptions)> = batch.iter().map(|job| (&job.question.0, job.question.1)).collect();
-    match guarded(|| Ok(pool.install(|| search(&queries)))) {
+    let queries: Vec<(&Embedding, SearchOptions)> = batch.iter().map(|job| (&job.input.0, job.input.1)).collect();
+    match catch_panic(|| Ok(pool.install(|| search(&queries)))) {
         Ok(found) => batch
             .into_iter()
             .zip(found)
             .for_each(|(job, found)| job.answer(Ok(found))),
-        Err(why) => batch
+        Err(reason) => batch
             .into_iter()
-            .for_each(|job| job.answer(Err(SearchError::Failed(why.clone())))),
+            .for_each(|job| job.answer(Err(SearchError::Failed(reason.clone())))),
     }
 }
 
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
     use search::rerank::Rerank;
 
-    /// As many matches as the limit; a limit of 13 panics.
+    /// Returns as many matches as the limit; panics for a limit of 13.
     fn count(queries: &[(&Embedding, SearchOptions)]) -> Vec<Vec<Match>> {
         let matches = |(_, options): &(&Embedding, SearchOptions)| {
             assert_ne!(options.limit, 13, "unlucky");
@@ -155,10 +155,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everyone_gets_their_own_answer_and_a_panic_ends_nothing() {
-        let searcher = Searcher::start(count, 64).expect("starts");
+    async fn every_search_gets_its_own_answer_and_a_panic_does_not_end_the_thread() {
+        let searcher = Searcher::start(count, 64).expect("the thread starts");
         let ask = |limit| {
-            let query = Embedding::new("m", vec![1.0, 2.0]).expect("valid");
+            let query = Embedding::new("m", vec![1.0, 2.0]).expect("the values are an embedding");
             searcher.search(
                 query,
                 SearchOptions {
@@ -171,14 +171,14 @@ mod tests {
         };
         let answers = futures::future::join_all((0..12).map(ask)).await;
         for (limit, answer) in answers.into_iter().enumerate() {
-            assert_eq!(answer.expect("searched").len(), limit);
+            assert_eq!(answer.expect("the search is answered").len(), limit);
         }
-        let failed = ask(13).await.expect_err("panics");
+        let failed = ask(13).await.expect_err("a limit of 13 panics");
         assert!(
-            matches!(&failed, SearchError::Failed(why) if why.contains("unlucky")),
+            matches!(&failed, SearchError::Failed(reason) if reason.contains("unlucky")),
             "{failed}"
         );
-        assert_eq!(ask(3).await.expect("searched").len(), 3);
+        assert_eq!(ask(3).await.expect("the thread still answers").len(), 3);
         assert!(!searcher.has_ended());
     }
 }

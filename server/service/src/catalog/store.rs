@@ -1,4 +1,4 @@
-//! A catalogue in memory, checked when it is opened.
+//! A catalog in memory. Opening checks all of it.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -12,26 +12,26 @@ use super::{CatalogError, Product, SamplePhoto};
 use search::storage::Stored;
 use search::{Gallery, Match, SearchOptions};
 
-/// Largest difference between the length of a stored embedding and one.
+/// Maximum difference between the norm of a stored embedding and 1.
 const NORM_TOLERANCE: f32 = 1e-3;
 
-/// The most numbers of an embedding; more in a header tell of damage.
+/// Maximum dimension of embeddings; a header with more is damaged.
 const MAX_DIM: usize = 1 << 20;
 
-/// Embeddings read at once.
+/// Embeddings that are read at once.
 const ROWS_AT_ONCE: usize = 1024;
 
-/// Number of attempts to open a catalogue that is replaced meanwhile.
+/// Number of attempts to open a catalog that is replaced at the same time.
 const ATTEMPTS: usize = 3;
 
-/// One product found.
+/// A product that a search found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hit<'a> {
     /// The product.
     pub product: &'a Product,
-    /// The photo that is most like the query, relative to the dataset folder.
+    /// Path of its photo that is most similar to the query, relative to the dataset folder.
     pub image: &'a str,
-    /// Its cosine similarity to the query, -1 to 1.
+    /// Cosine similarity of that photo to the query, -1 to 1.
     pub score: f32,
 }
 
@@ -43,17 +43,17 @@ pub struct Catalog {
     rows: Vec<Row>,
     products: Vec<Product>,
     samples: Vec<SamplePhoto>,
-    /// The rows in the order of their photos' paths.
+    /// Row numbers, sorted by the paths of their photos.
     by_image: Vec<u32>,
-    /// Pictures of products and samples that are no row's photo.
+    /// Images of products and samples that are not the photo of a row.
     other_images: HashSet<String>,
 }
 
 impl Catalog {
-    /// Reads the catalogue folder `dir` and checks all of it: checksums, sizes, finite numbers, unit norms, references.
+    /// Reads the catalog folder `dir` and checks checksums, sizes, finite values, unit norms and references.
     ///
     /// # Errors
-    /// Says what is wrong and what to do; see [`CatalogError`].
+    /// If the folder has no catalog or a damaged one; see [`CatalogError`].
     pub fn open(dir: &Path) -> Result<Self, CatalogError> {
         let mut header = Header::read(dir)?;
         for _ in 1..ATTEMPTS {
@@ -87,41 +87,7 @@ impl Catalog {
         if !products.is_sorted_by(|a, b| a.id < b.id) {
             return Err(damaged("the products are not in the order of their ids".into()));
         }
-        let counts = count_rows(&products, &rows).ok_or_else(|| damaged("rows and products do not agree".into()))?;
-        let whole = header.count.checked_mul(header.dim).filter(|_| header.dim <= MAX_DIM);
-        if whole.is_none() || header.embeddings.bytes != (header.count * header.storage.bytes(header.dim)) as u64 {
-            return Err(damaged(format!(
-                "{} embeddings of {} numbers have another size as {}",
-                header.count,
-                header.dim,
-                header.storage.name()
-            )));
-        }
-        let mut embeddings = Stored::empty(header.storage, header.dim, header.count);
-        let piece = ROWS_AT_ONCE * header.storage.bytes(header.dim);
-        header.embeddings.read(dir, piece, |rows| embeddings.extend(rows))?;
-        embeddings.check().map_err(damaged)?;
-        let groups: Vec<_> = products.iter().map(|product| product.category).zip(counts).collect();
-        let gallery = Gallery::new(embeddings, &groups).map_err(damaged)?;
-        let unit = |row: usize| {
-            let norm = gallery
-                .embeddings()
-                .row(row)
-                .iter()
-                .map(|value| value * value)
-                .sum::<f32>()
-                .sqrt();
-            (norm - 1.0).abs() <= NORM_TOLERANCE
-        };
-        if let Some(row) = (0..gallery.embeddings().len())
-            .into_par_iter()
-            .find_first(|&row| !unit(row))
-        {
-            return Err(damaged(format!(
-                "the embedding of {} has not unit length",
-                rows[row].image
-            )));
-        }
+        let gallery = load_gallery(dir, &header, &products, &rows)?;
         let mut by_image: Vec<u32> = (0..).take(rows.len()).collect();
         by_image.par_sort_unstable_by_key(|&row| &rows[row as usize].image);
         let mut catalog = Self {
@@ -135,15 +101,15 @@ impl Catalog {
         };
         let named = catalog.products.iter().map(|product| &product.image);
         let named = named.chain(catalog.samples.iter().map(|sample| &sample.image));
-        catalog.other_images = named.filter(|image| !catalog.shows(image)).cloned().collect();
+        catalog.other_images = named.filter(|image| !catalog.has_image(image)).cloned().collect();
         Ok(catalog)
     }
 
-    /// The products most like each query, best first, each once by its best photo; equal scores by product id. Every query
-    /// has its own options, and all are answered in one pass over the embeddings.
+    /// Finds per query the most similar products, best first; equal scores are ordered by product id. Every product occurs
+    /// once, with its best photo. Every query has its own options, and one pass over the embeddings answers all.
     ///
-    /// The caller sees to it that a query lies in the space of [`model_id`](Self::model_id) and has [`dim`](Self::dim)
-    /// values; another finds nothing.
+    /// Queries must have [`dim`](Self::dim) values. A query of another space than [`model_id`](Self::model_id) finds
+    /// nothing.
     pub fn search_batch(&self, queries: &[(&Embedding, SearchOptions)]) -> Vec<Vec<Match>> {
         let mut found = self.gallery.search_batch(queries);
         for ((query, _), found) in queries.iter().zip(&mut found) {
@@ -154,7 +120,7 @@ impl Catalog {
         found
     }
 
-    /// The product and the photo that were found.
+    /// Product and photo of a match.
     pub fn hit(&self, found: &Match) -> Hit<'_> {
         Hit {
             product: &self.products[found.product],
@@ -163,7 +129,7 @@ impl Catalog {
         }
     }
 
-    /// The product with this id.
+    /// Product with the id `id`.
     pub fn product(&self, id: &str) -> Option<&Product> {
         self.products
             .binary_search_by(|product| product.id.as_str().cmp(id))
@@ -171,35 +137,35 @@ impl Catalog {
             .map(|at| &self.products[at])
     }
 
-    /// All products, by id.
+    /// Products, sorted by id.
     pub fn products(&self) -> &[Product] {
         &self.products
     }
 
-    /// True if the catalogue names the picture at `path`, relative to the dataset folder: an indexed photo, a product's
-    /// picture or a sample.
-    pub fn shows(&self, path: &str) -> bool {
+    /// True if the image at `path`, relative to the dataset folder, is an indexed photo, a product's image or a sample.
+    pub fn has_image(&self, path: &str) -> bool {
         self.by_image
             .binary_search_by(|&row| self.rows[row as usize].image.as_str().cmp(path))
             .is_ok()
             || self.other_images.contains(path)
     }
 
-    /// The photos that were embedded, relative to the dataset folder; each as often as it was.
+    /// Paths of the embedded photos, relative to the dataset folder; with duplicates.
     pub(super) fn images(&self) -> impl Iterator<Item = &str> {
         self.rows.iter().map(|row| row.image.as_str())
     }
 
+    /// Content of `catalog.json`.
     pub(super) fn header(&self) -> &Header {
         &self.header
     }
 
-    /// True if a product has this category.
-    pub fn has(&self, category: Category) -> bool {
+    /// True if a product has the category `category`.
+    pub fn has_category(&self, category: Category) -> bool {
         self.products.iter().any(|product| product.category == category)
     }
 
-    /// Photos to try that the operator chose, at most eight.
+    /// Sample photos that the operator chose, at most eight.
     pub fn samples(&self) -> &[SamplePhoto] {
         &self.samples
     }
@@ -209,23 +175,59 @@ impl Catalog {
         &self.header.model_id
     }
 
-    /// Numbers of an embedding.
+    /// Dimension of the embeddings.
     pub fn dim(&self) -> usize {
         self.header.dim
     }
 
-    /// Photos embedded.
+    /// Number of embedded photos.
     pub fn photos(&self) -> usize {
         self.header.count
     }
 
-    /// Path of the dataset when it was indexed.
+    /// Path of the dataset at the time of indexing.
     pub fn dataset(&self) -> &PathBuf {
         &self.header.dataset
     }
 }
 
-/// Rows of each product, or nothing when the rows are not grouped in the products' order.
+/// Reads the embeddings and checks their size, values and norms.
+fn load_gallery(dir: &Path, header: &Header, products: &[Product], rows: &[Row]) -> Result<Gallery, CatalogError> {
+    let damaged = |message: String| CatalogError::damaged(dir, message);
+    let counts = count_rows(products, rows).ok_or_else(|| damaged("rows and products do not match".into()))?;
+    let values = header.count.checked_mul(header.dim).filter(|_| header.dim <= MAX_DIM);
+    if values.is_none() || header.embeddings.bytes != (header.count * header.storage.bytes(header.dim)) as u64 {
+        return Err(damaged(format!(
+            "the size is not that of {} embeddings of {} values as {}",
+            header.count,
+            header.dim,
+            header.storage.name()
+        )));
+    }
+    let mut embeddings = Stored::empty(header.storage, header.dim, header.count);
+    let piece = ROWS_AT_ONCE * header.storage.bytes(header.dim);
+    header.embeddings.read(dir, piece, |rows| embeddings.extend(rows))?;
+    embeddings.check().map_err(damaged)?;
+    let groups: Vec<_> = products.iter().map(|product| product.category).zip(counts).collect();
+    let gallery = Gallery::new(embeddings, &groups).map_err(damaged)?;
+    let has_unit_norm = |row: usize| {
+        let values = gallery.embeddings().row(row);
+        let norm = values.iter().map(|value| value * value).sum::<f32>().sqrt();
+        (norm - 1.0).abs() <= NORM_TOLERANCE
+    };
+    if let Some(row) = (0..gallery.embeddings().len())
+        .into_par_iter()
+        .find_first(|&row| !has_unit_norm(row))
+    {
+        return Err(damaged(format!(
+            "the embedding of {} does not have unit length",
+            rows[row].image
+        )));
+    }
+    Ok(gallery)
+}
+
+/// Number of rows per product; `None` if the rows are not grouped in the order of the products.
 fn count_rows(products: &[Product], rows: &[Row]) -> Option<Vec<usize>> {
     let mut rest = rows;
     let mut counts = Vec::with_capacity(products.len());

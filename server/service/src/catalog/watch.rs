@@ -1,4 +1,4 @@
-//! Looks after the folders of a catalogue in use: they may be moved or emptied while a service runs.
+//! Watch over the folders of a catalog in use: they may be moved, emptied or replaced while the service runs.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -7,20 +7,20 @@ use std::time::{Duration, Instant};
 use super::Catalog;
 use super::format::Header;
 
-/// Time for which a finding is kept.
-const BELIEVED: Duration = Duration::from_secs(1);
+/// Time for which a result is kept.
+const KEPT: Duration = Duration::from_secs(1);
 
-/// Photos whose files are looked for.
-const WITNESSES: usize = 8;
+/// Number of photos whose files are looked for.
+const PROBES: usize = 8;
 
-/// A catalogue in use, and where it and its photos were when it was opened.
+/// The folders of a catalog in use, with the state in which they were opened.
 #[derive(Debug)]
 pub struct Watch {
     dir: PathBuf,
     images: PathBuf,
     header: Header,
-    /// Photos of the catalogue, relative to `images`.
-    witnesses: Vec<String>,
+    /// Some photos of the catalog, as paths relative to `images`.
+    probes: Vec<String>,
     found: Mutex<Found>,
 }
 
@@ -32,33 +32,33 @@ struct Found {
 }
 
 impl Watch {
-    /// Watches the folder `dir`, from which `catalog` was opened, and the folder `images` of its photos.
+    /// Watches the folder `dir` that `catalog` was opened from, and the folder `images` of its photos.
     pub fn new(dir: &Path, images: &Path, catalog: &Catalog) -> Self {
-        let step = catalog.photos().div_ceil(WITNESSES).max(1);
+        let step = catalog.photos().div_ceil(PROBES).max(1);
         Self {
             dir: dir.to_owned(),
             images: images.to_owned(),
             header: catalog.header().clone(),
-            witnesses: catalog.images().step_by(step).map(str::to_owned).collect(),
+            probes: catalog.images().step_by(step).map(str::to_owned).collect(),
             found: Mutex::default(),
         }
     }
 
-    /// Says why the service could not be started again as it is, or sends no photos; nothing if all is well. Looks at the
-    /// disk at most once a second: call it off the async threads.
+    /// Returns why the service could not be restarted or cannot send photos; `None` if the folders are in order. Reads from
+    /// the disk at most once per second, so it must not be called on an async thread.
     pub fn fault(&self) -> Option<String> {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        if found.when.is_none_or(|when| when.elapsed() >= BELIEVED) {
+        if found.when.is_none_or(|when| when.elapsed() >= KEPT) {
             let looked = self.look();
             let replaced = matches!(looked, Ok(true));
             if replaced && !found.replaced {
-                tracing::warn!(index = %self.dir.display(), "the index was replaced; restart the service to serve the new one");
+                tracing::warn!(catalog = %self.dir.display(), "the catalog was replaced; restart the service to serve the new one");
             }
             let fault = looked.err();
             if fault != found.fault {
                 match &fault {
-                    Some(fault) => tracing::error!(fault, "the catalogue's folders are not as they were"),
-                    None => tracing::info!("the catalogue's folders are there again"),
+                    Some(fault) => tracing::error!(fault, "a folder of the catalog is missing or was replaced"),
+                    None => tracing::info!("the folders of the catalog are in order again"),
                 }
             }
             *found = Found {
@@ -70,12 +70,15 @@ impl Watch {
         found.fault.clone()
     }
 
-    /// True if another catalogue that the service could serve took the place of this one; or the fault.
+    /// Looks at the folders. `Ok(true)` if the catalog was replaced by another one that the service could serve.
+    ///
+    /// # Errors
+    /// The fault, as text.
     fn look(&self) -> Result<bool, String> {
         let now = Header::read(&self.dir).map_err(|error| error.to_string())?;
         if (&now.model_id, now.dim) != (&self.header.model_id, self.header.dim) {
             return Err(format!(
-                "the catalogue in {} was replaced by one of {}, and the service runs {}; restart it with that bundle",
+                "the catalog in {} was replaced by one of {}, and the service runs {}; restart the service with that bundle",
                 self.dir.display(),
                 now.model_id,
                 self.header.model_id
@@ -83,20 +86,20 @@ impl Watch {
         }
         if let Some(file) = now.missing_file(&self.dir) {
             return Err(format!(
-                "the catalogue in {} lacks its file {file}; index the dataset again",
+                "the catalog in {} lacks its file {file}; index the dataset again",
                 self.dir.display()
             ));
         }
         if !self.images.is_dir() {
             return Err(format!(
-                "the folder {} of the catalogue's photos is gone; put it back",
+                "the folder {} of the catalog's photos is gone; put it back",
                 self.images.display()
             ));
         }
-        // One photo may have been removed; that all of these were tells that the folder is another.
-        if !self.witnesses.iter().any(|image| self.images.join(image).is_file()) {
+        // One photo may have been removed. If all probes are missing, it is another folder.
+        if !self.probes.iter().any(|image| self.images.join(image).is_file()) {
             return Err(format!(
-                "the folder {} holds none of the catalogue's photos any more; put them back, or index again and restart",
+                "the folder {} no longer holds any of the catalog's photos; put them back, or index again and restart",
                 self.images.display()
             ));
         }

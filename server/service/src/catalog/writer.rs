@@ -1,8 +1,9 @@
-//! Writing a catalogue folder so that a crash, a full disk or a kill harms nothing.
+//! Writing of a catalog folder.
 //!
-//! Data files are written and synced first, `catalog.json` is renamed into place last, and only then are the files of the
-//! catalogue before removed. A run that fails removes what it wrote; what a killed one left behind, the next one removes
-//! before it writes.
+//! **Invariants:** data files are written and synced first, `catalog.json` is renamed into place last, and only then are
+//! the files of the old catalog removed. Names of data files contain their checksum, so data files cannot be written by
+//! [`dataset::atomic`], which needs the name first. A run that fails removes its files; the next run removes the files that
+//! a killed run left.
 
 use std::cell::RefCell;
 use std::fs::{self, File};
@@ -14,29 +15,30 @@ use sha2::{Digest, Sha256};
 
 use super::CatalogError;
 use super::format::{DataFile, HEADER, Header};
+use dataset::atomic;
 
 const LOCK: &str = "catalog.lock";
 const TEMPORARY: &str = ".tmp";
-/// Every data file's name begins with one of these and a dash.
+/// Names of data files begin with one of these and a dash.
 const DATA: [&str; 4] = ["embeddings", "rows", "products", "samples"];
 
-/// The only writer of a catalogue folder, until it is dropped; what it wrote goes with it unless it was committed.
+/// Exclusive writer of a catalog folder. When it is dropped without a commit, it removes the files that it wrote.
 pub(super) struct Writer {
     dir: PathBuf,
-    /// True if this run made the folder.
+    /// True if this run created the folder.
     created: bool,
-    /// Files that this run made.
-    made: RefCell<Vec<PathBuf>>,
-    /// Puts the names in a folder on the disk.
+    /// Files that this run created.
+    created_files: RefCell<Vec<PathBuf>>,
+    /// Syncs a folder, so that the names of its files are on the disk.
     sync: fn(&Path) -> io::Result<()>,
     _lock: File,
 }
 
 impl Writer {
-    /// Makes the folder if need be, takes its lock, and removes what killed runs left in it.
+    /// Creates the folder if it is missing, takes its lock, and removes the files of killed runs.
     ///
     /// # Errors
-    /// [`CatalogError::Busy`] when another process has it.
+    /// [`CatalogError::Busy`] if another process has the lock.
     pub(super) fn open(dir: &Path) -> Result<Self, CatalogError> {
         let created = !dir.exists();
         fs::create_dir_all(dir).map_err(CatalogError::io("create", dir))?;
@@ -50,23 +52,23 @@ impl Writer {
         let writer = Self {
             dir: dir.to_owned(),
             created,
-            made: RefCell::default(),
-            sync: sync_names,
+            created_files: RefCell::default(),
+            sync: sync_folder,
             _lock: lock,
         };
-        // Without a catalogue that can be read, nobody knows what is left over.
+        // Without a readable header it is unknown which files belong to the catalog.
         if let Ok(header) = Header::read(dir) {
-            writer.sweep(&header);
+            writer.remove_unlisted(&header);
         }
         Ok(writer)
     }
 
-    /// Sees that about `needed` bytes are free.
+    /// Checks that `needed` bytes are free.
     ///
     /// # Errors
-    /// [`CatalogError::NoSpace`].
+    /// [`CatalogError::NoSpace`] if they are not.
     pub(super) fn check_space(&self, needed: u64) -> Result<(), CatalogError> {
-        // Where the system does not say, writing will.
+        // If the system does not tell, writing will fail instead.
         let Ok(disk) = rustix::fs::statvfs(&self.dir) else {
             return Ok(());
         };
@@ -82,7 +84,7 @@ impl Writer {
         }
     }
 
-    /// Begins a data file, `stem-checksum.extension`.
+    /// Begins a data file with the name `stem-checksum.extension`.
     pub(super) fn file(&self, stem: &'static str, extension: &'static str) -> Result<DataWriter<'_>, CatalogError> {
         let temporary = self.dir.join(format!("{stem}{TEMPORARY}"));
         let file = self.create(&temporary)?;
@@ -100,11 +102,11 @@ impl Writer {
 
     fn create(&self, path: &Path) -> Result<File, CatalogError> {
         let file = File::create(path).map_err(CatalogError::io("create", path))?;
-        self.made.borrow_mut().push(path.to_owned());
+        self.created_files.borrow_mut().push(path.to_owned());
         Ok(file)
     }
 
-    /// Writes `items` as a data file, one JSON object a line.
+    /// Writes `items` as a data file, one JSON object per line.
     pub(super) fn lines<T: Serialize>(&self, stem: &'static str, items: &[T]) -> Result<DataFile, CatalogError> {
         let mut file = self.file(stem, "jsonl")?;
         for item in items {
@@ -115,42 +117,36 @@ impl Writer {
         file.finish()
     }
 
-    /// Makes `header` the catalogue, in one step, and removes what belongs to no catalogue any more.
+    /// Replaces the catalog by `header` in one step, and removes the data files of the old one.
     ///
     /// # Errors
-    /// [`CatalogError::Unsynced`] when the new catalogue is in place but perhaps not on the disk; after every other error the
-    /// old one is.
+    /// [`CatalogError::Unsynced`] if the new catalog is in place but perhaps not on the disk. After every other error the
+    /// old one is in place.
     pub(super) fn commit(self, header: &Header) -> Result<(), CatalogError> {
-        let temporary = self.dir.join(format!("{HEADER}{TEMPORARY}"));
         let mut text = serde_json::to_vec_pretty(header).map_err(|error| unwritable(&self.dir, &error))?;
         text.push(b'\n');
-        let mut file = self.create(&temporary)?;
-        file.write_all(&text)
-            .and_then(|()| file.sync_all())
-            .map_err(CatalogError::io("write", &temporary))?;
-        // The data files' names must be on disk before the header that names them is.
+        // The data files' names must be on disk before the header that lists them.
         (self.sync)(&self.dir).map_err(CatalogError::io("sync", &self.dir))?;
-        let path = self.dir.join(HEADER);
-        fs::rename(&temporary, &path).map_err(CatalogError::io("replace", &path))?;
-        self.made.borrow_mut().clear();
-        // The old header may still come back, so the files that it names stay.
+        atomic::write(&self.dir.join(HEADER), &text).map_err(CatalogError::Header)?;
+        self.created_files.borrow_mut().clear();
+        // After a failed sync the old header may come back, so its files must stay.
         (self.sync)(&self.dir).map_err(|source| CatalogError::Unsynced {
             path: self.dir.clone(),
             source,
         })?;
-        self.sweep(header);
+        self.remove_unlisted(header);
         Ok(())
     }
 
-    /// Removes the data files that `header` does not name. What cannot be removed only wastes space.
-    fn sweep(&self, header: &Header) {
+    /// Removes the data files that `header` does not list. A file that cannot be removed only wastes space.
+    fn remove_unlisted(&self, header: &Header) {
         let kept = header.files().map(|file| &file.name);
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let ours = DATA
+            let is_data = DATA
                 .iter()
                 .any(|stem| name.strip_prefix(stem).is_some_and(|rest| rest.starts_with(['-', '.'])));
-            if ours && !kept.contains(&&name) {
+            if is_data && !kept.contains(&&name) {
                 let _ = fs::remove_file(entry.path());
             }
         }
@@ -158,9 +154,9 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Removes what a run wrote that was not committed. What cannot be removed only wastes space.
+    /// Removes the files of a run without a commit. A file that cannot be removed only wastes space.
     fn drop(&mut self) {
-        for path in self.made.take() {
+        for path in self.created_files.take() {
             let _ = fs::remove_file(path);
         }
         if self.created && !self.dir.join(HEADER).exists() {
@@ -170,7 +166,7 @@ impl Drop for Writer {
     }
 }
 
-/// A data file being written.
+/// A data file that is being written.
 pub(super) struct DataWriter<'a> {
     writer: &'a Writer,
     out: BufWriter<File>,
@@ -191,7 +187,7 @@ impl DataWriter<'_> {
             .map_err(CatalogError::io("write", &self.temporary))
     }
 
-    /// Syncs the file and gives it the name its content asks for.
+    /// Syncs the file and renames it to the name with its checksum.
     pub(super) fn finish(self) -> Result<DataFile, CatalogError> {
         let sha256 = format!("{:x}", self.hash.finalize());
         let name = format!("{}-{}.{}", self.stem, &sha256[..16], self.extension);
@@ -199,11 +195,11 @@ impl DataWriter<'_> {
         file.and_then(|file| file.sync_all())
             .map_err(CatalogError::io("write", &self.temporary))?;
         let path = self.temporary.with_file_name(&name);
-        // One of this name has this content, and belongs to the catalogue that is there.
-        let known = path.exists();
+        // An existing file of this name has the same content and belongs to the old catalog.
+        let is_known = path.exists();
         fs::rename(&self.temporary, &path).map_err(CatalogError::io("create", &path))?;
-        if !known {
-            self.writer.made.borrow_mut().push(path);
+        if !is_known {
+            self.writer.created_files.borrow_mut().push(path);
         }
         Ok(DataFile {
             name,
@@ -221,8 +217,8 @@ fn unwritable(dir: &Path, error: &serde_json::Error) -> CatalogError {
     CatalogError::damaged(dir, format!("it cannot be written as JSON: {error}"))
 }
 
-/// Puts the names in `dir` on disk.
-fn sync_names(dir: &Path) -> io::Result<()> {
+/// Syncs the folder `dir`.
+fn sync_folder(dir: &Path) -> io::Result<()> {
     File::open(dir).and_then(|dir| dir.sync_all())
 }
 
@@ -232,7 +228,7 @@ mod tests {
     use super::*;
     use search::storage::Storage;
 
-    /// Writes a catalogue whose rows are `count` lines; its folder's names are synced by `sync`.
+    /// Writes a catalog of `count` rows; `sync` syncs its folder.
     fn write(dir: &Path, count: usize, sync: fn(&Path) -> io::Result<()>) -> Result<(), CatalogError> {
         let mut writer = Writer::open(dir)?;
         writer.sync = sync;
@@ -260,17 +256,17 @@ mod tests {
 
     fn names(dir: &Path) -> Vec<String> {
         let names = fs::read_dir(dir)
-            .expect("a folder")
-            .map(|entry| entry.expect("an entry").file_name());
+            .expect("the folder exists")
+            .map(|entry| entry.expect("the folder is readable").file_name());
         let mut names: Vec<_> = names.map(|name| name.to_string_lossy().into_owned()).collect();
         names.sort();
         names
     }
 
     #[test]
-    fn a_failed_sync_after_the_change_says_that_the_change_was_made() {
-        let dir = tempfile::tempdir().expect("a folder");
-        write(dir.path(), 1, sync_names).expect("writes");
+    fn a_failed_sync_after_the_rename_reports_that_the_catalog_was_replaced() {
+        let dir = tempfile::tempdir().expect("a temporary folder is created");
+        write(dir.path(), 1, sync_folder).expect("the catalog is written");
         let before = names(dir.path());
         let unsynced = write(dir.path(), 2, |dir| {
             if Header::read(dir).is_ok_and(|header| header.count == 2) {
@@ -278,19 +274,26 @@ mod tests {
             }
             Ok(())
         });
-        let error = unsynced.expect_err("not synced");
+        let error = unsynced.expect_err("the sync fails");
         assert!(
             matches!(error, CatalogError::Unsynced { .. }) && error.to_string().contains("is in place"),
             "{error}"
         );
-        let header = Header::read(dir.path()).expect("reads");
+        let header = Header::read(dir.path()).expect("the catalog is readable");
         assert_eq!(header.count, 2);
-        assert_eq!(header.rows.read_lines::<Row>(dir.path()).expect("reads").len(), 2);
+        assert_eq!(
+            header
+                .rows
+                .read_lines::<Row>(dir.path())
+                .expect("the catalog is readable")
+                .len(),
+            2
+        );
         assert!(
             before.iter().all(|name| names(dir.path()).contains(name)),
-            "the old files stay"
+            "the old files stay after a failed sync"
         );
-        // A sync that fails before the change leaves the old catalogue and nothing else.
+        // A sync that fails before the change leaves the old catalog and nothing else.
         let before = names(dir.path());
         assert!(matches!(
             write(dir.path(), 3, |_| Err(io::Error::other("no"))),
@@ -298,30 +301,33 @@ mod tests {
         ));
         let after = names(dir.path());
         assert!(after.iter().all(|name| before.contains(name)), "{after:?}");
-        assert_eq!(Header::read(dir.path()).expect("reads").count, 2);
+        assert_eq!(Header::read(dir.path()).expect("the catalog is readable").count, 2);
     }
 
     #[test]
-    fn leftovers_of_killed_runs_go_before_anything_is_written() {
-        let dir = tempfile::tempdir().expect("a folder");
-        write(dir.path(), 1, sync_names).expect("writes");
+    fn opening_removes_the_files_of_killed_runs() {
+        let dir = tempfile::tempdir().expect("a temporary folder is created");
+        write(dir.path(), 1, sync_folder).expect("the catalog is written");
         let whole = names(dir.path());
         for name in ["embeddings.tmp", "rows-0123456789abcdef.jsonl"] {
-            fs::write(dir.path().join(name), "left over").expect("writes");
+            fs::write(dir.path().join(name), "left over").expect("the file is written");
         }
-        drop(Writer::open(dir.path()).expect("opens"));
+        drop(Writer::open(dir.path()).expect("the folder can be locked"));
         assert_eq!(names(dir.path()), whole);
         let fresh = dir.path().join("fresh");
-        drop(Writer::open(&fresh).expect("opens"));
-        assert!(!fresh.exists(), "a folder that a failed run made");
+        drop(Writer::open(&fresh).expect("the folder can be locked"));
+        assert!(!fresh.exists(), "the folder that a failed run created is gone");
     }
 
     #[test]
-    fn space_is_looked_for() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let writer = Writer::open(dir.path()).expect("opens");
-        writer.check_space(1).expect("there is a byte");
-        let error = writer.check_space(u64::MAX).expect_err("too much").to_string();
+    fn a_catalog_that_does_not_fit_is_refused() {
+        let dir = tempfile::tempdir().expect("a temporary folder is created");
+        let writer = Writer::open(dir.path()).expect("the folder can be locked");
+        writer.check_space(1).expect("one byte is free");
+        let error = writer
+            .check_space(u64::MAX)
+            .expect_err("the disk is smaller")
+            .to_string();
         assert!(
             error.contains(&u64::MAX.to_string()) && error.contains("make room"),
             "{error}"

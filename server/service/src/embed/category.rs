@@ -1,10 +1,12 @@
-//! What kind of item a photo shows, where the classifier is sure enough for a search to look among its like only.
+//! Category of a photo, if the classifier is confident enough to restrict a search to it.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use anyhow::{Context, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
-use shared::bundle::{MANIFEST_FILE, Manifest, load_style};
+use dataset::bundle;
+use shared::bundle::load_style;
 use shared::input::InputSpec;
 use shared::model::{Architecture, StyleNet};
 use shared::score::{is_confident, sigmoid, top_k};
@@ -12,9 +14,9 @@ use shared::taxonomy::Category;
 
 use super::EmbedError;
 
-/// A bundle whose labels are the categories; its thresholds say when it is sure.
+/// Classifier whose labels are the categories. A category above its threshold is confident.
 pub struct Categoriser {
-    /// One photo at a time: the network is small, and cores are shared with decoding.
+    /// Locked per photo: the network is small, and it shares the cores with decoding.
     net: Mutex<StyleNet>,
     input: InputSpec,
     thresholds: Vec<f32>,
@@ -25,37 +27,36 @@ impl Categoriser {
     /// Loads the bundle folder `dir` onto `device`.
     ///
     /// # Errors
-    /// When a file is missing or damaged, or the bundle's labels are not the categories.
+    /// If a file is missing or damaged, or the bundle's labels are not the categories.
     pub fn open(dir: &Path, device: &Device) -> Result<Self, EmbedError> {
-        let refuse = |message: String| EmbedError::Bundle {
-            path: dir.to_owned(),
-            message,
-        };
-        let manifest = Manifest::from_json(&super::model::read(&dir.join(MANIFEST_FILE))?)
-            .map_err(|error| refuse(error.to_string()))?;
+        Self::load(dir, device).map_err(EmbedError::Bundle)
+    }
+
+    fn load(dir: &Path, device: &Device) -> anyhow::Result<Self> {
+        let (manifest, weights) = bundle::read(dir)?;
         let is_classifier = matches!(manifest.architecture, Architecture::Style(_));
-        if !is_classifier || !Category::are(&manifest.labels) {
-            return Err(refuse(
-                "its labels are not the categories; train one with `data.labels = \"categories\"`".into(),
-            ));
-        }
-        let weights = super::model::read(&dir.join(&manifest.weights.file))?;
-        let net = load_style(&manifest, &weights, device).map_err(|error| refuse(error.to_string()))?;
-        let (input, thresholds) = (manifest.input, manifest.thresholds);
+        ensure!(
+            is_classifier && Category::are(&manifest.labels),
+            "the labels of the bundle {} are not the categories\nhint: train one with `data.labels = \"categories\"`",
+            dir.display()
+        );
+        let net =
+            load_style(&manifest, &weights, device).with_context(|| format!("in the bundle {}", dir.display()))?;
         Ok(Self {
             net: Mutex::new(net),
-            input,
-            thresholds,
+            input: manifest.input,
+            thresholds: manifest.thresholds,
             device: device.clone(),
         })
     }
 
-    /// What it expects of a photo.
+    /// Input of the network.
     pub fn input(&self) -> &InputSpec {
         &self.input
     }
 
-    /// The category of a photo, `[3, height, width]` of [`input`](Self::input); `None` where it is not sure.
+    /// Returns the category of a photo, `[3, height, width]` of [`input`](Self::input), or `None` if the network is not
+    /// confident.
     pub fn category(&self, chw: Vec<f32>) -> Option<Category> {
         let shape = [1, 3, self.input.height, self.input.width];
         let pixels = Tensor::from_data(TensorData::new(chw, shape), &self.device);

@@ -1,43 +1,28 @@
-//! What can go wrong between a photo and its embedding.
-
-use std::path::PathBuf;
+//! Errors between a photo and its embedding.
 
 use thiserror::Error;
 
-/// Why inputs did not become embeddings.
+/// Error of embedding an input, or of loading a model.
 #[derive(Debug, Error)]
 pub enum EmbedError {
-    /// The queue has no room.
-    #[error("{waiting} photos are waiting already; try again in {retry_after_s} s")]
+    /// The queue is full.
+    #[error("{waiting} photos are waiting; try again in {retry_after_s} s")]
     Overloaded {
-        /// Photos waiting.
+        /// Number of waiting photos.
         waiting: usize,
-        /// Seconds after which there should be room.
+        /// Estimated seconds until there is room, 1 to 60.
         retry_after_s: u64,
     },
     /// The worker has ended or never started.
     #[error("the embedding worker has ended; restart the server")]
     Closed,
-    /// The model panicked or returned an error; it is loaded again before the next batch.
+    /// The model panicked or returned an error. It is loaded again before the next batch.
     #[error("the model failed: {0}")]
     Model(String),
-    /// A file of the bundle cannot be read.
-    #[error("cannot read {path}, a file of the bundle")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The system gave no threads to compute on.
-    #[error("cannot start the threads to compute on")]
+    /// The system gave no threads for the model.
+    #[error("cannot start the threads for the model")]
     Threads(#[source] rayon::ThreadPoolBuildError),
-    /// The bundle is not one that embeds photos.
-    #[error("the bundle in {path} cannot be used: {message}")]
-    Bundle {
-        /// The bundle's folder.
-        path: PathBuf,
-        /// What is wrong with it.
-        message: String,
-    },
+    /// The bundle cannot be read, or it is for another task.
+    #[error(transparent)]
+    Bundle(anyhow::Error),
 }

@@ -1,6 +1,7 @@
-//! From a prepared photo to its embedding: the model, and the queue that feeds it in batches.
+//! From a prepared photo to its embedding: the model, and a queue that passes photos to it in batches.
 //!
-//! **Invariant:** nothing here knows HTTP; the queue knows no model, only a function from inputs to outputs.
+//! **Invariant:** this module does not depend on HTTP. The queue does not depend on a concrete model, only on a function
+//! from inputs to outputs.
 
 mod category;
 mod error;

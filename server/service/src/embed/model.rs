@@ -1,23 +1,23 @@
-//! A retrieval bundle as a function from preprocessed photos to unit-norm embeddings.
+//! A retrieval bundle as a function from prepared photos to unit embeddings.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use burn::tensor::{Device, Tensor, TensorData};
+use dataset::bundle;
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use shared::bundle::{self, MANIFEST_FILE, Manifest, Weights};
+use shared::bundle::{Manifest, Weights, load_projection, load_retrieval};
 use shared::model::{Architecture, Projection, RetrievalNet};
 
 use super::EmbedError;
 
-/// A retrieval model on its device, with the manifest it came with.
+/// A retrieval model on its device, with the manifest of its bundle.
 pub struct RetrievalModel {
     net: RetrievalNet,
     manifest: Manifest,
     device: Device,
-    /// A pool of its own: the CPU backend then splits work without handing every operation over to other threads, and
-    /// never waits behind photos being decoded on the global pool.
+    /// A separate pool: from inside it the CPU backend splits work without passing every operation to other threads, and
+    /// it never waits for photos that are decoded on the global pool.
     pool: ThreadPool,
 }
 
@@ -25,41 +25,20 @@ impl RetrievalModel {
     /// Reads the manifest of the bundle folder `dir`.
     ///
     /// # Errors
-    /// When it is missing, damaged or not a retrieval bundle's.
+    /// If it is missing, damaged, or the bundle is not for retrieval.
     pub fn read_manifest(dir: &Path) -> Result<Manifest, EmbedError> {
-        let refuse = |message: String| EmbedError::Bundle {
-            path: dir.to_owned(),
-            message,
-        };
-        let manifest =
-            Manifest::from_json(&read(&dir.join(MANIFEST_FILE))?).map_err(|error| refuse(error.to_string()))?;
-        let instead = |what: &str| Err(refuse(format!("it {what}; name the folder of a retrieval bundle")));
-        match manifest.architecture {
-            Architecture::Retrieval(_) => Ok(manifest),
-            Architecture::Style(_) => instead("recognises styles"),
-            Architecture::Segment(_) => instead("segments pictures"),
-            Architecture::Query(_) => Err(refuse(format!(
-                "it is a query encoder; name the folder of the retrieval bundle that it was distilled from, {}",
-                manifest.space()
-            ))),
-        }
+        let manifest = bundle::read_manifest(dir).map_err(EmbedError::Bundle)?;
+        check_task(dir, &manifest).map_err(EmbedError::Bundle)?;
+        Ok(manifest)
     }
 
-    /// Loads the bundle folder `dir` onto `device`, its weights checked against the manifest.
+    /// Loads the bundle folder `dir` onto `device`.
     ///
     /// # Errors
-    /// When a file is missing or damaged, or the weights do not fit the architecture.
+    /// If a file is missing or damaged, the bundle is not for retrieval, or the weights do not fit the architecture.
     pub fn open(dir: &Path, device: &Device) -> Result<Self, EmbedError> {
-        let manifest = Self::read_manifest(dir)?;
-        let network = read(&dir.join(&manifest.weights.file))?;
-        let weights = Weights {
-            network,
-            projection: read_projection(dir, &manifest)?,
-        };
-        let net = bundle::load_retrieval(&manifest, &weights, device).map_err(|error| EmbedError::Bundle {
-            path: dir.to_owned(),
-            message: error.to_string(),
-        })?;
+        let (manifest, weights) = bundle::read(dir).map_err(EmbedError::Bundle)?;
+        let net = load(dir, &manifest, &weights, device).map_err(EmbedError::Bundle)?;
         let pool = ThreadPoolBuilder::new().build().map_err(EmbedError::Threads)?;
         Ok(Self {
             net,
@@ -69,18 +48,16 @@ impl RetrievalModel {
         })
     }
 
-    /// What the bundle folder `dir` projects its network's embeddings by, on `device`; nothing if it does not. `manifest` is
-    /// the folder's own.
+    /// Loads the projection of the bundle folder `dir` onto `device`; `None` for a bundle without one. `manifest` is that
+    /// of the folder.
     ///
     /// # Errors
-    /// When a file is missing or damaged.
+    /// If the file is missing or damaged.
     pub fn read_projection(dir: &Path, manifest: &Manifest, device: &Device) -> Result<Option<Projection>, EmbedError> {
-        bundle::load_projection(manifest, read_projection(dir, manifest)?.as_deref(), device).map_err(|error| {
-            EmbedError::Bundle {
-                path: dir.to_owned(),
-                message: error.to_string(),
-            }
-        })
+        let file = bundle::read_projection(dir, manifest).map_err(EmbedError::Bundle)?;
+        load_projection(manifest, file.as_deref(), device)
+            .with_context(|| format!("in the bundle {}", dir.display()))
+            .map_err(EmbedError::Bundle)
     }
 
     /// The bundle's manifest.
@@ -88,24 +65,24 @@ impl RetrievalModel {
         &self.manifest
     }
 
-    /// Embeds one batch of `[3, height, width]` inputs; each output has unit norm and the manifest's dimension.
+    /// Embeds a batch of inputs `[3, height, width]`. Every output has unit norm and the manifest's dimension.
     ///
     /// # Errors
-    /// When an input has another size than the manifest says, or the device cannot give the result back.
+    /// If an input does not have the size of the manifest's input, or the result cannot be read from the device.
     pub fn embed(&self, inputs: Vec<Vec<f32>>) -> anyhow::Result<Vec<Vec<f32>>> {
         self.pool.install(|| self.compute(inputs))
     }
 
-    /// Runs a batch of grey inputs, so that kernels are compiled and memory is there before the first request.
+    /// Embeds grey inputs, so that kernels are compiled and memory is allocated before the first request.
     ///
     /// # Errors
-    /// As [`embed`](Self::embed), and when an embedding has a value that is not finite.
+    /// As [`embed`](Self::embed), and if an embedding has a value that is not finite.
     pub fn warm_up(&self, batch: usize) -> anyhow::Result<()> {
         for size in [1, batch.max(1)] {
             let embeddings = self.embed(vec![vec![0.0; self.manifest.input.len()]; size])?;
             anyhow::ensure!(
                 embeddings.iter().flatten().all(|value| value.is_finite()),
-                "the model {} embeds a grey picture into values that are not finite; train or export it again",
+                "the model {} embeds a grey image into values that are not finite; train or export it again",
                 self.manifest.model_id()
             );
         }
@@ -134,26 +111,33 @@ impl RetrievalModel {
         let flat = embeddings.into_data().convert::<f32>().try_into_vec::<f32>();
         let flat = flat
             .map_err(|error| anyhow::anyhow!("{error:?}"))
-            .context("cannot read the embeddings back")?;
+            .context("cannot read the embeddings from the device")?;
         anyhow::ensure!(
             rows == batch && flat.len() == rows * dim,
-            "the model gave {rows} embeddings for {batch} inputs"
+            "the model returned {rows} embeddings for {batch} inputs"
         );
         Ok(flat.chunks_exact(dim).map(<[f32]>::to_vec).collect())
     }
 }
 
-fn read_projection(dir: &Path, manifest: &Manifest) -> Result<Option<Vec<u8>>, EmbedError> {
-    manifest
-        .projection
-        .as_ref()
-        .map(|info| read(&dir.join(&info.file)))
-        .transpose()
+/// # Errors
+/// If the bundle is not for retrieval.
+fn check_task(dir: &Path, manifest: &Manifest) -> anyhow::Result<()> {
+    let dir = dir.display();
+    match manifest.architecture {
+        Architecture::Retrieval(_) => Ok(()),
+        Architecture::Query(_) => bail!(
+            "{dir} holds a query encoder\nhint: name the folder of the retrieval bundle that it was distilled from, {}",
+            manifest.space()
+        ),
+        Architecture::Style(_) | Architecture::Segment(_) => bail!(
+            "{dir} holds a {} bundle\nhint: name the folder of a retrieval bundle",
+            manifest.task()
+        ),
+    }
 }
 
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, EmbedError> {
-    fs::read(path).map_err(|source| EmbedError::Read {
-        path: path.to_owned(),
-        source,
-    })
+fn load(dir: &Path, manifest: &Manifest, weights: &Weights, device: &Device) -> anyhow::Result<RetrievalNet> {
+    check_task(dir, manifest)?;
+    load_retrieval(manifest, weights, device).with_context(|| format!("in the bundle {}", dir.display()))
 }

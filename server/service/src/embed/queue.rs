@@ -1,9 +1,8 @@
 //! A bounded queue in front of one worker thread that embeds in batches.
 //!
-//! One worker owns one device, so batches never compete for it. The worker takes what has gathered, at most
-//! [`QueueOptions::max_batch`] inputs, after waiting at most [`QueueOptions::max_wait`] for company. Inputs whose client
-//! has gone are dropped before they cost compute. **Invariant:** a panic or an error of the model fails the batch it
-//! happened in and no other; the model is then loaded again.
+//! One worker owns one device, so batches never compete for it. A batch has at most [`QueueOptions::max_batch`] inputs and
+//! is completed for at most [`QueueOptions::max_wait`]. Inputs whose client has left are dropped before they are computed.
+//! **Invariant:** a panic or an error of the model fails only the current batch; the model is then loaded again.
 
 use std::fmt::{self, Display, Formatter};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,30 +14,30 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::EmbedError;
-use crate::line::{Closing, Job, Line, Refused, guarded};
+use crate::job_queue::{CloseOnDrop, Job, JobQueue, Refused, catch_panic};
 
-/// How long the worker waits before it tries again to load a model.
+/// Pause before the worker tries again to load a model.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Failed attempts to load the model again after which only a new process can help.
+/// Failed attempts to load the model after which only a restart can help.
 const HOPELESS: u32 = 3;
 
-/// Multiples of [`QueueOptions::stall`] after which only a new process can help.
+/// Multiple of [`QueueOptions::stall`] after which only a restart can help.
 const HOPELESS_STALLS: u32 = 6;
 
-/// Turns a batch of inputs into as many outputs, in order.
+/// Function from a batch of inputs to as many outputs, in order.
 pub type EmbedFn = Box<dyn FnMut(Vec<Vec<f32>>) -> anyhow::Result<Vec<Vec<f32>>>>;
 
-/// How the queue gathers batches, when it refuses and when it counts as hung.
+/// Options of the queue: batches, capacity, and time limit.
 #[derive(Debug, Clone, Copy)]
 pub struct QueueOptions {
-    /// The most inputs embedded at once.
+    /// Maximum number of inputs per batch.
     pub max_batch: usize,
-    /// How long the first input of a batch waits for others.
+    /// Maximum time for which the first input of a batch waits for others.
     pub max_wait: Duration,
-    /// The most inputs that wait; one more is refused.
+    /// Maximum number of waiting inputs; further ones are refused.
     pub capacity: usize,
-    /// The longest time for a batch; a model that takes longer counts as hung until the batch ends.
+    /// Maximum time of a batch. A model that takes longer counts as hung until the batch ends.
     pub stall: Duration,
 }
 
@@ -57,20 +56,20 @@ impl Default for QueueOptions {
 /// Health of the worker and its model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueHealth {
-    /// The model is loaded, and answers.
+    /// The model is loaded and answers.
     Ready,
-    /// The model is being loaded, for the first time or after it failed.
+    /// The model is being loaded, for the first time or after a failure.
     Loading,
-    /// The model has been at one batch for longer than [`QueueOptions::stall`].
+    /// The current batch takes longer than [`QueueOptions::stall`].
     Stalled {
-        /// Seconds so far.
+        /// Seconds since the start of the batch.
         seconds: u64,
-        /// True if it has been so long that only a new process can help.
+        /// True if only a restart can help.
         hopeless: bool,
     },
     /// The model failed and could not be loaded again.
     Broken {
-        /// Failed attempts.
+        /// Number of failed attempts.
         attempts: u32,
     },
     /// The worker's thread has ended.
@@ -78,7 +77,7 @@ pub enum QueueHealth {
 }
 
 impl QueueHealth {
-    /// True if only a new process can help.
+    /// True if only a restart can help.
     pub fn needs_restart(self) -> bool {
         match self {
             Self::Ready | Self::Loading => false,
@@ -94,41 +93,44 @@ impl Display for QueueHealth {
         match self {
             Self::Ready => f.write_str("the model is ready"),
             Self::Loading => f.write_str("the model is being loaded and warmed up"),
-            Self::Stalled { seconds, .. } => write!(f, "the model has been at one batch of photos for {seconds} s"),
+            Self::Stalled { seconds, .. } => {
+                write!(f, "the model has been computing one batch of photos for {seconds} s")
+            }
             Self::Broken { attempts } => {
                 write!(
                     f,
-                    "the model failed and could not be loaded again in {attempts} attempts; the log says why"
+                    "the model failed and could not be loaded again in {attempts} attempts; the log has the cause"
                 )
             }
-            Self::Ended => f.write_str("the thread that embeds photos has ended; restart the server"),
+            Self::Ended => f.write_str("the embedding thread has ended; restart the server"),
         }
     }
 }
 
 type Answer = Result<Vec<f32>, EmbedError>;
 
+/// State of the model, shared with the worker.
 #[derive(Default)]
 struct Gauges {
     loaded: AtomicBool,
-    /// Attempts to load the model that failed since it was loaded last.
+    /// Failed attempts to load the model since it was last loaded.
     failures: AtomicU32,
 }
 
-/// The front of the queue; when it is dropped, the worker finishes what waits and ends.
+/// Handle of the queue. When it is dropped, the worker answers the waiting inputs and ends.
 pub struct EmbedQueue {
-    line: Arc<Line<Vec<f32>, Answer>>,
+    jobs: Arc<JobQueue<Vec<f32>, Answer>>,
     gauges: Arc<Gauges>,
     options: QueueOptions,
     worker: JoinHandle<()>,
 }
 
 impl EmbedQueue {
-    /// Starts the worker. `make` runs on the worker's thread, once now and again after every failure, and should warm
-    /// the model up. The receiver tells when the first model is ready, or why there is none.
+    /// Starts the worker. `make` loads and warms up the model. It runs on the worker's thread, now and after every failure.
+    /// The receiver tells when the first model is ready, or why it cannot be loaded.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// If the system gives no thread.
     pub fn start<M>(
         options: QueueOptions,
         make: M,
@@ -136,23 +138,23 @@ impl EmbedQueue {
     where
         M: FnMut() -> anyhow::Result<EmbedFn> + Send + 'static,
     {
-        let line = Arc::new(Line::new(options.capacity, options.max_batch));
+        let jobs = Arc::new(JobQueue::new(options.capacity, options.max_batch));
         let (started, first) = oneshot::channel();
         let gauges = Arc::new(Gauges::default());
         let worker = Worker {
-            line: Arc::clone(&line),
+            jobs: Arc::clone(&jobs),
             make,
             gauges: Arc::clone(&gauges),
             options,
         };
         let worker = thread::Builder::new().name("embed".into()).spawn(move || {
-            let line = Arc::clone(&worker.line);
-            let _closing = Closing(&line);
+            let jobs = Arc::clone(&worker.jobs);
+            let _closing = CloseOnDrop(&jobs);
             worker.run(started);
         })?;
         Ok((
             Self {
-                line,
+                jobs,
                 gauges,
                 options,
                 worker,
@@ -163,7 +165,7 @@ impl EmbedQueue {
 
     /// Health of the worker and its model.
     pub fn health(&self) -> QueueHealth {
-        if self.line.is_closed() {
+        if self.jobs.is_closed() {
             return QueueHealth::Ended;
         }
         match self.gauges.failures.load(Ordering::Acquire) {
@@ -173,7 +175,7 @@ impl EmbedQueue {
         if !self.gauges.loaded.load(Ordering::Acquire) {
             return QueueHealth::Loading;
         }
-        match self.line.stuck_for().filter(|stuck| *stuck > self.options.stall) {
+        match self.jobs.stuck_for().filter(|stuck| *stuck > self.options.stall) {
             Some(stuck) => {
                 let hopeless = stuck > self.options.stall.saturating_mul(HOPELESS_STALLS);
                 QueueHealth::Stalled {
@@ -185,29 +187,29 @@ impl EmbedQueue {
         }
     }
 
-    /// Inputs that wait.
+    /// Number of waiting inputs.
     pub fn waiting(&self) -> usize {
-        self.line.waiting()
+        self.jobs.waiting()
     }
 
-    /// Drops the inputs whose askers have gone, and what they held.
+    /// Drops the waiting inputs whose futures were dropped, with the values that they held.
     pub fn forget_abandoned(&self) {
-        self.line.forget_abandoned();
+        self.jobs.forget_abandoned();
     }
 
-    /// Seconds after which an input that comes now should have been embedded, 1 to 60.
+    /// Estimated seconds until a new input is embedded, 1 to 60.
     pub fn retry_after(&self) -> u64 {
-        self.line.retry_after()
+        self.jobs.retry_after()
     }
 
-    /// Embeds one input. Dropping the future withdraws the input if it still waits; `held` is dropped when the model has
-    /// finished with the input, not before.
+    /// Embeds an input. Dropping the future withdraws an input that still waits. `held` is dropped when the model has ended
+    /// its work on the input.
     ///
     /// # Errors
-    /// [`EmbedError::Overloaded`] at once when the queue is full, [`EmbedError::Model`] when the model fails and
-    /// [`EmbedError::Closed`] when the worker has ended.
+    /// [`EmbedError::Overloaded`] if the queue is full, [`EmbedError::Model`] if the model fails, and
+    /// [`EmbedError::Closed`] if the worker has ended.
     pub async fn embed(&self, input: Vec<f32>, held: impl Send + 'static) -> Result<Vec<f32>, EmbedError> {
-        self.line.ask(input, held).await.unwrap_or_else(|refused| {
+        self.jobs.run(input, held).await.unwrap_or_else(|refused| {
             Err(match refused {
                 Refused::Full { waiting, retry_after_s } => EmbedError::Overloaded { waiting, retry_after_s },
                 Refused::Closed => EmbedError::Closed,
@@ -215,9 +217,9 @@ impl EmbedQueue {
         })
     }
 
-    /// Lets the worker finish what waits and end; whether it has ended when it returns, after `limit` at the latest.
+    /// Lets the worker answer the waiting inputs and end, within `limit`. True if it has ended.
     pub async fn end(&self, limit: Duration) -> bool {
-        self.line.close();
+        self.jobs.close();
         let until = Instant::now() + limit;
         while !self.worker.is_finished() && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -227,14 +229,14 @@ impl EmbedQueue {
 }
 
 impl Drop for EmbedQueue {
-    /// Does not wait for the worker, whose model may hang.
+    /// Does not wait for the worker, because its model may hang.
     fn drop(&mut self) {
-        self.line.close();
+        self.jobs.close();
     }
 }
 
 struct Worker<M> {
-    line: Arc<Line<Vec<f32>, Answer>>,
+    jobs: Arc<JobQueue<Vec<f32>, Answer>>,
     make: M,
     gauges: Arc<Gauges>,
     options: QueueOptions,
@@ -245,8 +247,8 @@ impl<M: FnMut() -> anyhow::Result<EmbedFn>> Worker<M> {
         let mut model = match self.load() {
             Ok(model) => Some(model),
             Err(error) => {
-                // Closed first, so that whoever hears of the error finds the queue ended.
-                self.line.close();
+                // Closed first, so that the queue is closed when the receiver gets the error.
+                self.jobs.close();
                 let _ = started.send(Err(error));
                 return;
             }
@@ -256,14 +258,14 @@ impl<M: FnMut() -> anyhow::Result<EmbedFn>> Worker<M> {
             let ready = match model.take().map_or_else(|| self.load(), Ok) {
                 Ok(ready) => ready,
                 Err(error) => {
-                    tracing::error!(%error, "the model cannot be loaded again; trying once more");
+                    tracing::error!(%error, "the model cannot be loaded again; trying again");
                     if !self.refuse_for(RETRY, &error) {
                         return;
                     }
                     continue;
                 }
             };
-            let Some(batch) = self.line.take(self.options.max_wait, None) else {
+            let Some(batch) = self.jobs.take(self.options.max_wait, None) else {
                 return;
             };
             model = if batch.is_empty() {
@@ -274,11 +276,11 @@ impl<M: FnMut() -> anyhow::Result<EmbedFn>> Worker<M> {
         }
     }
 
-    /// Fails what arrives during `time`; false when the queue is gone.
+    /// Answers all inputs during `time` with an error. False if the queue is closed.
     fn refuse_for(&self, time: Duration, error: &EmbedError) -> bool {
         let until = Instant::now() + time;
         while Instant::now() < until {
-            match self.line.take(Duration::ZERO, Some(until)) {
+            match self.jobs.take(Duration::ZERO, Some(until)) {
                 Some(jobs) => fail(jobs, &error.to_string()),
                 None => return false,
             }
@@ -287,22 +289,26 @@ impl<M: FnMut() -> anyhow::Result<EmbedFn>> Worker<M> {
     }
 
     fn load(&mut self) -> Result<EmbedFn, EmbedError> {
-        let model = guarded(|| (self.make)()).map_err(|why| {
+        let model = catch_panic(|| (self.make)()).map_err(|reason| {
             self.gauges.failures.fetch_add(1, Ordering::AcqRel);
-            EmbedError::Model(why)
+            EmbedError::Model(reason)
         })?;
         self.gauges.failures.store(0, Ordering::Release);
         self.gauges.loaded.store(true, Ordering::Release);
         Ok(model)
     }
 
-    /// Answers the batch; returns the model if it can be used again.
+    /// Answers a batch. Returns the model, unless it failed.
     fn answer(&self, mut model: EmbedFn, mut batch: Vec<Job<Vec<f32>, Answer>>) -> Option<EmbedFn> {
         let begun = Instant::now();
-        let inputs = batch.iter_mut().map(|job| std::mem::take(&mut job.question)).collect();
-        let outputs = guarded(|| model(inputs)).and_then(|outputs| match outputs.len() == batch.len() {
+        let inputs = batch.iter_mut().map(|job| std::mem::take(&mut job.input)).collect();
+        let outputs = catch_panic(|| model(inputs)).and_then(|outputs| match outputs.len() == batch.len() {
             true => Ok(outputs),
-            false => Err(format!("it gave {} outputs for {} inputs", outputs.len(), batch.len())),
+            false => Err(format!(
+                "it returned {} outputs for {} inputs",
+                outputs.len(),
+                batch.len()
+            )),
         });
         match outputs {
             Ok(outputs) => {
@@ -324,7 +330,7 @@ impl<M: FnMut() -> anyhow::Result<EmbedFn>> Worker<M> {
                     message,
                     "the model failed on a batch; it is loaded again"
                 );
-                // What a panic left behind may panic again when it is dropped.
+                // A model that panicked may panic again when it is dropped.
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(model)));
                 fail(batch, &message);
                 None

@@ -1,8 +1,8 @@
-//! Places among the searches in flight, and the memory of their bodies.
+//! Limits on the searches in flight and on the memory of their bodies.
 //!
-//! **Invariants:** a place is taken after the body has arrived, so that slow bodies keep nobody out; it goes with the work
-//! and is given back when the work has ended, also when the client leaves before. Photos and embeddings have places of
-//! their own, so that neither keeps the other out.
+//! **Invariants:** a search takes its permit after its body has arrived, so that slow bodies do not block others. The
+//! permit is returned when the work has ended, even if the client leaves before. Photos and embeddings have separate
+//! permits, so that neither blocks the other.
 
 use std::sync::Arc;
 
@@ -10,23 +10,23 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::limits::Limits;
 
-/// Bytes that one permit of the bodies' memory stands for.
+/// Bytes per permit of the memory for bodies.
 const UNIT: usize = 1024;
 
-/// Resources that requests share.
+/// Permits for searches, and memory for bodies.
 pub(super) struct Admission {
     photos: Arc<Semaphore>,
     embeddings: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
 }
 
-/// A place among the searches in flight and the memory of its body, until its last clone is dropped.
+/// Permit of a search with the memory of its body. Both are returned when the last clone is dropped.
 #[derive(Clone)]
 pub(super) struct Place {
     _held: Arc<(OwnedSemaphorePermit, BodyMemory)>,
 }
 
-/// A body's share of the memory for bodies, until it is dropped.
+/// Share of a body in the memory for bodies. It is returned when this is dropped.
 pub(super) struct BodyMemory {
     bodies: Arc<Semaphore>,
     share: Option<OwnedSemaphorePermit>,
@@ -42,17 +42,17 @@ impl Admission {
         }
     }
 
-    /// Leave to compute a search by photo, if there is room.
+    /// Takes a permit for a search by photo; `None` if all are taken.
     pub(super) fn photo(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.photos).try_acquire_owned().ok()
     }
 
-    /// Leave to compute a search by embedding, if there is room.
+    /// Takes a permit for a search by embedding; `None` if all are taken.
     pub(super) fn embedding(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.embeddings).try_acquire_owned().ok()
     }
 
-    /// Memory for a body of which nothing has arrived yet.
+    /// Memory of a body before its first byte.
     pub(super) fn body(&self) -> BodyMemory {
         BodyMemory {
             bodies: Arc::clone(&self.bodies),
@@ -70,7 +70,7 @@ impl Place {
 }
 
 impl BodyMemory {
-    /// Makes sure of memory for `bytes` in all; false when there is not so much left.
+    /// Takes memory until the share is `bytes`. False if not enough memory is left.
     pub(super) fn grow_to(&mut self, bytes: usize) -> bool {
         let have = self.share.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let more = bytes.div_ceil(UNIT).saturating_sub(have);

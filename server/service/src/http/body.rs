@@ -1,4 +1,4 @@
-//! Request bodies within bounds of size, rate, time and memory.
+//! Request bodies within limits of size, rate, time and memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,19 +10,18 @@ use futures::StreamExt;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::App;
-use super::admission::BodyMemory;
+use super::admission::{Admission, BodyMemory};
 use super::error::ApiError;
 use super::limits::Limits;
 use super::socket::Activity;
 
-/// Amount of a refused body that is still read, and the time for it, so that the client gets to read the answer.
+/// Maximum bytes and time for reading the rest of a refused body, so that the client can read the answer.
 const LINGER_BYTES: usize = 32 << 20;
 const LINGER_TIME: Duration = Duration::from_secs(2);
-/// Refused bodies that are still read at once; the connections of others are closed.
+/// Number of refused bodies that are read at once; the connections of further ones are closed.
 static LINGERING: Semaphore = Semaphore::const_new(8);
 
-/// Bounds on how slowly a body may come.
+/// Minimum speed of a body.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     grace: Duration,
@@ -39,16 +38,24 @@ impl Pace {
         }
     }
 
-    /// The time that a body may take of which `bytes` have arrived.
+    /// Maximum time of a body of which `bytes` have arrived.
     fn allows(self, bytes: usize) -> Duration {
         let earned = Duration::try_from_secs_f64(bytes as f64 / self.rate).unwrap_or(self.most);
         self.grace.saturating_add(earned).min(self.most)
     }
 }
 
-/// Reads all of `body`, which must be neither empty nor longer than `limit` bytes. Its share of the memory for bodies
-/// comes with it.
-pub(super) async fn read(app: &App, head: &Parts, body: Body, limit: usize) -> Result<(Bytes, BodyMemory), ApiError> {
+/// Reads a whole body, and returns it with its share of the memory for bodies.
+///
+/// # Errors
+/// If the body is empty, longer than `limit` bytes, too slow, incomplete, or no memory is left for it.
+pub(super) async fn read(
+    admission: &Admission,
+    pace: Pace,
+    head: &Parts,
+    body: Body,
+    limit: usize,
+) -> Result<(Bytes, BodyMemory), ApiError> {
     let _receiving = head.extensions.get::<Arc<Activity>>().map(Activity::receive);
     let mut stream = body.into_data_stream();
     let announced = head
@@ -59,7 +66,7 @@ pub(super) async fn read(app: &App, head: &Parts, body: Body, limit: usize) -> R
         linger(stream);
         return Err(ApiError::PayloadTooLarge { limit });
     }
-    match collect(app.admission.body(), app.pace, &mut stream, limit).await {
+    match collect(admission.body(), pace, &mut stream, limit).await {
         Ok((bytes, _)) if bytes.is_empty() => Err(ApiError::EmptyBody),
         Err(error @ (ApiError::PayloadTooLarge { .. } | ApiError::Overloaded { .. })) => {
             linger(stream);
@@ -69,7 +76,7 @@ pub(super) async fn read(app: &App, head: &Parts, body: Body, limit: usize) -> R
     }
 }
 
-/// Refuses a request before its body is read, but reads on behind the answer's back.
+/// Reads the body of a refused request in the background, so that the client can read the answer.
 pub(super) fn discard(body: Body) {
     linger(body.into_data_stream());
 }
@@ -87,7 +94,7 @@ async fn collect(
         let Some(chunk) = next.map_err(|_| ApiError::Timeout)? else {
             return Ok((bytes.into(), memory));
         };
-        let chunk = chunk.map_err(|_| ApiError::field("body", "it broke off; send it again"))?;
+        let chunk = chunk.map_err(|_| ApiError::field("body", "it is incomplete; send it again"))?;
         if bytes.len() + chunk.len() > limit {
             return Err(ApiError::PayloadTooLarge { limit });
         }
@@ -98,11 +105,12 @@ async fn collect(
     }
 }
 
-/// A connection that is closed while the client still sends is reset, and the answer is lost with it.
+/// Reads the rest of a body within the limits. If the connection were closed while the client sends, it would be reset
+/// and the answer lost.
 fn linger(mut stream: BodyDataStream) {
-    let Ok(place) = LINGERING.try_acquire() else { return };
+    let Ok(permit) = LINGERING.try_acquire() else { return };
     tokio::spawn(tokio::time::timeout(LINGER_TIME, async move {
-        let _place = place;
+        let _permit = permit;
         let mut read = 0;
         while let Some(Ok(chunk)) = stream.next().await {
             read += chunk.len();

@@ -1,26 +1,29 @@
-//! A bundle that browsers run, in memory as it is sent.
+//! A bundle for browsers, in memory as it is sent.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
 use axum::body::Bytes;
-use shared::bundle::{MANIFEST_FILE, Manifest};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use dataset::bundle;
+use shared::bundle::{Manifest, sha256_hex};
 
 use super::coding::gzip;
 use super::entity::{Caching, Entity};
+use super::error::ApiError;
 
-/// What browsers do with a bundle.
+/// Use of a bundle in the browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Recognise styles.
+    /// Style recognition.
     Tagger,
-    /// Embed queries into the catalogue's space.
+    /// Embedding of queries.
     QueryEncoder,
 }
 
 impl Role {
-    /// The task of such a bundle, and what people call it.
+    /// Task in the manifest, and name in messages.
     fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::Tagger => ("style", "tagger"),
@@ -29,49 +32,40 @@ impl Role {
     }
 }
 
-/// A bundle's manifest and weights.
+/// Manifest and weights of a bundle.
 #[derive(Debug)]
 pub(super) struct BrowserBundle {
-    /// The manifest as read.
+    /// The complete manifest.
     pub(super) about: Manifest,
     manifest: Entity,
     weights: Entity,
 }
 
 impl BrowserBundle {
-    /// Reads the bundle folder `dir` and checks the weights against the manifest.
+    /// Reads the bundle folder `dir`.
     ///
     /// # Errors
-    /// When a file is missing or damaged, or the bundle is for another role.
+    /// If a file is missing or damaged, or the bundle is for another task.
     pub(super) fn load(dir: &Path, role: Role) -> anyhow::Result<Self> {
         let (task, name) = role.names();
-        let read = |file: &str| {
-            let path = dir.join(file);
-            fs::read(&path).with_context(|| format!("cannot read {}; is it a bundle folder?", path.display()))
-        };
-        let json = read(MANIFEST_FILE)?;
-        let unusable = || format!("the {name}'s bundle in {} cannot be used", dir.display());
-        let manifest = Manifest::from_json(&json).with_context(unusable)?;
-        if manifest.task() != task {
-            bail!(
-                "{} holds a {} bundle; name the folder of a {task} bundle as the {name}",
-                dir.display(),
-                manifest.task()
-            );
-        }
-        let weights = read(&manifest.weights.file)?;
-        manifest.check_weights(&weights).with_context(unusable)?;
+        let (manifest, weights) = bundle::read(dir)?;
+        ensure!(
+            manifest.task() == task,
+            "{} holds a {} bundle; name the folder of a {task} bundle as the {name}",
+            dir.display(),
+            manifest.task()
+        );
         let json = serde_json::to_vec(&manifest.public()).context("cannot write the manifest")?;
-        let tag = format!("\"{}\"", shared::bundle::sha256_hex(&json));
+        let tag = format!("\"{}\"", sha256_hex(&json));
         let weights_tag = format!("\"{}\"", manifest.weights.sha256);
-        let forms = gzip(&weights)?.into_iter().collect();
+        let forms = gzip(&weights.network)?.into_iter().collect();
         Ok(Self {
             about: manifest,
             manifest: Entity::plain(Bytes::from(json), "application/json", tag, Caching::Revalidate),
             weights: Entity {
                 forms,
                 ..Entity::plain(
-                    Bytes::from(weights),
+                    Bytes::from(weights.network),
                     "application/octet-stream",
                     weights_tag,
                     Caching::Immutable,
@@ -80,13 +74,19 @@ impl BrowserBundle {
         })
     }
 
-    /// The manifest without what only its makers need; see [`Manifest::public`].
-    pub(super) fn manifest(&self) -> Entity {
-        self.manifest.clone()
+    /// Answers a request for the manifest, without its private keys; see [`Manifest::public`].
+    pub(super) fn respond_manifest(&self, request: &HeaderMap) -> Response {
+        self.manifest.clone().respond(request)
     }
 
-    /// The weights, if `sha256` is theirs.
-    pub(super) fn weights(&self, sha256: &str) -> Option<Entity> {
-        (sha256 == self.about.weights.sha256).then(|| self.weights.clone())
+    /// Answers a request for the weights with the checksum `sha256`.
+    ///
+    /// # Errors
+    /// If the weights have another checksum.
+    pub(super) fn respond_weights(&self, sha256: &str, request: &HeaderMap) -> Result<Response, ApiError> {
+        if sha256 != self.about.weights.sha256 {
+            return Err(ApiError::NotFound("weights file"));
+        }
+        Ok(self.weights.clone().respond(request))
     }
 }

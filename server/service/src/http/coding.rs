@@ -1,4 +1,4 @@
-//! Compressed forms of content, and which of them a client gets.
+//! Compressed forms of content, and the choice of the form for a client.
 
 use std::io::Write;
 
@@ -17,7 +17,7 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// All codings, the smallest form first.
+    /// All codings; the one with the smallest content first.
     pub(super) const ALL: [Self; 2] = [Self::Brotli, Self::Gzip];
 
     /// The name in `Accept-Encoding` and `Content-Encoding`.
@@ -28,7 +28,7 @@ impl Coding {
         }
     }
 
-    /// The ending of a compressed file beside the plain one.
+    /// Extension that the build appends to the name of the plain file.
     pub(super) fn ending(self) -> &'static str {
         match self {
             Self::Brotli => "br",
@@ -37,10 +37,10 @@ impl Coding {
     }
 }
 
-/// The gzip form, if it is worth sending.
+/// Compresses content by gzip; `None` if that saves next to nothing.
 ///
 /// # Errors
-/// None in practice: memory takes all that is written.
+/// Never in practice, because writing to memory does not fail.
 pub(super) fn gzip(bytes: &[u8]) -> std::io::Result<Option<(Coding, Bytes)>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::new(8));
     encoder.write_all(bytes)?;
@@ -48,10 +48,10 @@ pub(super) fn gzip(bytes: &[u8]) -> std::io::Result<Option<(Coding, Bytes)>> {
     Ok((gzip.len() + 64 < bytes.len()).then(|| (Coding::Gzip, Bytes::from(gzip))))
 }
 
-/// The form to answer with: the one of the greatest weight in `Accept-Encoding`, the first of equals; `None` for the plain
-/// content, which goes to clients that refuse all forms, too.
+/// Chooses the form with the greatest weight in `Accept-Encoding`, and the first among equals. `None` stands for the plain
+/// content, which is also sent to clients that refuse all forms.
 pub(super) fn choose<'a>(forms: &'a [(Coding, Bytes)], request: &HeaderMap) -> Option<&'a (Coding, Bytes)> {
-    let weights = Weights::of(request);
+    let weights = Weights::parse(request);
     let mut best = None;
     let mut most = weights.plain();
     for form in forms {
@@ -63,14 +63,14 @@ pub(super) fn choose<'a>(forms: &'a [(Coding, Bytes)], request: &HeaderMap) -> O
     best
 }
 
-/// The weights in `Accept-Encoding`, 0 to 1.
+/// Weights in `Accept-Encoding`, 0 to 1.
 struct Weights {
     named: Vec<(String, f32)>,
     any: Option<f32>,
 }
 
 impl Weights {
-    fn of(request: &HeaderMap) -> Self {
+    fn parse(request: &HeaderMap) -> Self {
         let values = request
             .get_all(ACCEPT_ENCODING)
             .iter()
@@ -108,7 +108,7 @@ impl Weights {
             .map(|(_, weight)| *weight)
     }
 
-    /// The plain content's weight. Without one of its own it is the last choice.
+    /// Weight of the plain content. Without an explicit weight it is the last choice.
     fn plain(&self) -> f32 {
         self.named("identity").unwrap_or(0.0)
     }
@@ -120,7 +120,7 @@ mod tests {
     use axum::http::HeaderValue;
 
     #[test]
-    fn the_coding_of_the_greatest_weight_is_chosen() {
+    fn the_coding_with_the_greatest_weight_is_chosen() {
         let both = [(Coding::Brotli, Bytes::new()), (Coding::Gzip, Bytes::new())];
         for (value, from_both, from_gzip) in [
             ("gzip, deflate, br, zstd", "br", "gzip"),

@@ -1,4 +1,4 @@
-//! Accepts connections within bounds, serves each over HTTP/1.1, and ends them all.
+//! Connections: accepts them within limits, serves each over HTTP/1.1, and ends all of them.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -25,24 +25,25 @@ use super::front::Front;
 use super::limits::Limits;
 use super::socket::{Activity, Busy, Socket, abandoned};
 
-/// Files that connections leave to the rest of the process.
+/// Number of open files that are reserved for the rest of the process.
 const OTHER_FILES: usize = 128;
 
-/// The pause after the system refused a connection.
+/// Pause after the system refused a connection.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The time between two log lines about refused connections.
+/// Minimum time between two log lines about refused connections.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Time for which idle connections stay open when the server ends, so that a request on its way is answered, not cut.
+/// Time for which idle connections stay open after the server begins to end, so that arriving requests are answered.
 const LAST_CALL: Duration = Duration::from_millis(250);
 
-/// The connections of a server.
+/// The connections of a server, with their limits.
 pub(super) struct Connections {
     front: Arc<Front>,
     limits: Limits,
-    most: usize,
-    places: Arc<Semaphore>,
+    /// Maximum number of connections.
+    capacity: usize,
+    permits: Arc<Semaphore>,
     open: Mutex<HashMap<u64, Arc<Activity>>>,
     count: AtomicU64,
 }
@@ -50,73 +51,73 @@ pub(super) struct Connections {
 impl Connections {
     pub(super) fn new(front: Arc<Front>, limits: Limits) -> Arc<Self> {
         let files = open_files().unwrap_or(usize::MAX);
-        let most = limits
+        let capacity = limits
             .connections
             .min(files.saturating_sub(OTHER_FILES).max(files / 2))
             .max(1);
-        if most < limits.connections {
+        if capacity < limits.connections {
             tracing::warn!(
-                connections = most,
+                connections = capacity,
                 files,
                 "the process may not open as many files as --max-connections needs; raise `ulimit -n`"
             );
         }
-        let places = Arc::new(Semaphore::new(most));
+        let permits = Arc::new(Semaphore::new(capacity));
         Arc::new(Self {
             front,
             limits,
-            most,
-            places,
+            capacity,
+            permits,
             open: Mutex::default(),
             count: AtomicU64::new(0),
         })
     }
 
-    /// Accepts connections until `ending` says so, then waits until the last has ended.
+    /// Accepts connections until `ending` is true, then waits until the last connection has ended.
     pub(super) async fn serve(self: Arc<Self>, listener: TcpListener, ending: watch::Receiver<bool>) {
         let mut told = ending.clone();
         tokio::select! {
             _ = told.wait_for(|ending| *ending) => {}
             () = self.accept(&listener, &ending) => {}
         }
-        // Whoever the system let in before the door closes is answered too.
+        // Connections that the system has accepted before the listener closes are also answered.
         while let (Some(Ok((stream, _))), Ok(place)) = (
             listener.accept().now_or_never(),
-            Arc::clone(&self.places).try_acquire_owned(),
+            Arc::clone(&self.permits).try_acquire_owned(),
         ) {
             self.spawn(stream, place, ending.clone());
         }
         drop(listener);
-        // Every connection gives its place back when it ends.
+        // Every connection returns its permit when it ends.
         let _ = self
-            .places
-            .acquire_many(u32::try_from(self.most).unwrap_or(u32::MAX))
+            .permits
+            .acquire_many(u32::try_from(self.capacity).unwrap_or(u32::MAX))
             .await;
     }
 
     async fn accept(self: &Arc<Self>, listener: &TcpListener, ending: &watch::Receiver<bool>) {
-        let mut complained: Option<Instant> = None;
+        let mut logged: Option<Instant> = None;
         loop {
             let accepted = listener.accept().await;
             let (stream, _) = match accepted {
                 Ok(accepted) => accepted,
-                // The client gave up before it was let in.
-                Err(error) if is_clients(&error) => continue,
+                // The client closed the connection before it was accepted.
+                Err(error) if is_client_error(&error) => continue,
                 Err(error) => {
-                    if complained.is_none_or(|at| at.elapsed() > QUIET) {
-                        complained = Some(Instant::now());
-                        tracing::error!(%error, "cannot accept connections; closing the one that waits the longest");
+                    if logged.is_none_or(|at| at.elapsed() > QUIET) {
+                        logged = Some(Instant::now());
+                        tracing::error!(%error, "cannot accept connections; closing the one that has waited longest");
                     }
                     self.evict_one();
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
             };
-            let place = match Arc::clone(&self.places).try_acquire_owned() {
+            let place = match Arc::clone(&self.permits).try_acquire_owned() {
                 Ok(place) => place,
                 Err(_) => {
                     self.evict_one();
-                    match Arc::clone(&self.places).acquire_owned().await {
+                    match Arc::clone(&self.permits).acquire_owned().await {
                         Ok(place) => place,
                         Err(_) => return,
                     }
@@ -126,7 +127,7 @@ impl Connections {
         }
     }
 
-    /// Makes room by closing the connection that has been waiting for its client the longest.
+    /// Closes the connection that has waited longest for its client.
     fn evict_one(&self) {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = open
@@ -145,13 +146,13 @@ impl Connections {
             let activity = Activity::new();
             let open = || this.open.lock().unwrap_or_else(PoisonError::into_inner);
             open().insert(number, Arc::clone(&activity));
-            this.converse(stream, &activity, ending).await;
+            this.serve_one(stream, &activity, ending).await;
             open().remove(&number);
         });
     }
 
-    async fn converse(&self, stream: TcpStream, activity: &Arc<Activity>, mut ending: watch::Receiver<bool>) {
-        // Answers are written whole; waiting for more to send would only delay them. A socket that refuses is gone.
+    async fn serve_one(&self, stream: TcpStream, activity: &Arc<Activity>, mut ending: watch::Receiver<bool>) {
+        // Answers are written at once, so Nagle's algorithm would only delay them. If this fails, the socket is closed.
         let _ = stream.set_nodelay(true);
         let stream = Arc::new(stream);
         let socket = Socket::new(Arc::clone(&stream), Arc::clone(activity));
@@ -171,10 +172,10 @@ impl Connections {
         });
         let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
         let mut gone = pin!(abandoned(&stream, activity));
-        let mut look = tokio::time::interval(self.look_every());
+        let mut check = tokio::time::interval(self.check_interval());
         let mut ended = None;
         let mut last_call = pin!(async {
-            // Without a sender nobody ends the server.
+            // Without a sender the server does not end.
             if ending.wait_for(|ending| *ending).await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -185,7 +186,7 @@ impl Connections {
                 biased;
                 result = connection.as_mut() => {
                     if let Err(error) = result {
-                        tracing::debug!(%error, "a connection broke off");
+                        tracing::debug!(%error, "a connection failed");
                     }
                     return;
                 }
@@ -195,23 +196,23 @@ impl Connections {
                     ended = Some(Instant::now());
                     connection.as_mut().graceful_shutdown();
                 }
-                _ = look.tick() => {
-                    if let Some(why) = activity.overdue(&self.limits, ended) {
-                        return tracing::debug!(why, "closed a connection");
+                _ = check.tick() => {
+                    if let Some(reason) = activity.overdue(&self.limits, ended) {
+                        return tracing::debug!(reason, "closed a connection");
                     }
                 }
             }
         }
     }
 
-    /// The time between two looks at a connection's limits.
-    fn look_every(&self) -> Duration {
+    /// Time between two checks of a connection's limits.
+    fn check_interval(&self) -> Duration {
         let shortest = self.limits.head.min(self.limits.idle).min(self.limits.write);
         (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
     }
 }
 
-/// The body of an answer; its request has ended when it is dropped.
+/// Body of an answer. Its request ends when it is dropped.
 struct Answer {
     body: Body,
     _busy: Busy,
@@ -237,12 +238,13 @@ impl HttpBody for Answer {
     }
 }
 
-fn is_clients(error: &io::Error) -> bool {
+/// True if the client caused the error.
+fn is_client_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// The most files that the process may have open, where the system says so in Linux's way.
+/// Maximum number of open files of the process, on Linux.
 fn open_files() -> Option<usize> {
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;

@@ -1,10 +1,10 @@
-//! Domain types → wire types.
+//! Conversion of domain types to the types of the API.
 
 use shared::api;
 
 use crate::catalog::{self, currency};
 
-/// A photo of the dataset as a path on this server, with what a URL cannot hold escaped.
+/// Path of a dataset's image on this server, percent-encoded.
 pub(super) fn image_url(path: &str) -> String {
     let mut url = String::from("/images/");
     for byte in path.bytes() {
@@ -17,7 +17,7 @@ pub(super) fn image_url(path: &str) -> String {
     url
 }
 
-/// A product as clients see it.
+/// Converts a product.
 pub(super) fn product(product: &catalog::Product) -> api::Product {
     api::Product {
         id: product.id.clone(),
@@ -30,7 +30,7 @@ pub(super) fn product(product: &catalog::Product) -> api::Product {
     }
 }
 
-/// A price as clients see it; none in a currency that ISO 4217 does not have, which catalogues of earlier versions may name.
+/// Converts a price. `None` if the currency is not in ISO 4217, as in catalogs of older versions.
 fn price(price: &catalog::Price) -> Option<api::Price> {
     let exponent = currency::exponent(&price.currency)?;
     Some(api::Price {
@@ -40,7 +40,7 @@ fn price(price: &catalog::Price) -> Option<api::Price> {
     })
 }
 
-/// A hit as clients see it. Its product shows the photo that matched.
+/// Converts a hit. The image of its product is the photo that matched.
 pub(super) fn hit(hit: &catalog::Hit<'_>) -> api::Hit {
     let product = api::Product {
         image: image_url(hit.image),
@@ -53,7 +53,7 @@ pub(super) fn hit(hit: &catalog::Hit<'_>) -> api::Hit {
     }
 }
 
-/// A sample photo as clients see it; its text says which product it shows.
+/// Converts a sample photo. The name of the product `shown` becomes part of its alternative text.
 pub(super) fn sample(sample: &catalog::SamplePhoto, shown: Option<&catalog::Product>) -> api::Sample {
     let alt = match shown {
         Some(product) => api::LocalText {
@@ -84,7 +84,7 @@ mod tests {
     use super::image_url;
 
     #[test]
-    fn urls_hold_any_path() {
+    fn any_path_becomes_a_valid_url() {
         for (path, expected) in [
             ("shop/P000001.jpg", "/images/shop/P000001.jpg"),
             ("a b/50%.jpg", "/images/a%20b/50%25.jpg"),

@@ -1,4 +1,4 @@
-//! Memory for decoding photos: one budget for all of them, in the order in which they came.
+//! Memory for decoding photos: one budget that photos take from in the order of their arrival.
 
 use std::sync::Arc;
 
@@ -7,16 +7,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::error::ApiError;
 use dataset::{Photo, PhotoError};
 
-/// The unit in which the budget is given out, so that it fits the counters.
+/// Bytes per permit. One permit per byte would exceed the semaphore's counter.
 const UNIT: u64 = 1 << 16;
 
-/// The least and the most of the default budget.
+/// Minimum and maximum of the default budget in bytes.
 const DEFAULT_RANGE: (u64, u64) = (128 << 20, 4 << 30);
 
-/// The share of the machine's or the container's memory that is the default budget.
-const DEFAULT_SHARE: u64 = 4;
+/// Divisor of the machine's or container's memory for the default budget.
+const DEFAULT_DIVISOR: u64 = 4;
 
-/// A budget of bytes. Who waits longest is served next, however much it wants.
+/// A budget of bytes. The photo that waits longest is served first, however large it is.
 #[derive(Debug, Clone)]
 pub(super) struct DecodeMemory {
     units: Arc<Semaphore>,
@@ -35,10 +35,10 @@ impl DecodeMemory {
         }
     }
 
-    /// Waits for the memory that decoding `photo` may take. The permit is to be held until nothing of it is left.
+    /// Waits for the memory that decoding `photo` may take. The permit must be held until its pixels are dropped.
     ///
     /// # Errors
-    /// As [`Photo::working_bytes`], and if the photo alone takes more than the whole budget.
+    /// As [`Photo::working_bytes`], and if the photo alone needs more than the whole budget.
     pub(super) async fn acquire(&self, photo: &[u8]) -> Result<OwnedSemaphorePermit, ApiError> {
         let needed = Photo::working_bytes(photo)?;
         let units = u32::try_from(needed.div_ceil(UNIT)).unwrap_or(u32::MAX);
@@ -52,7 +52,7 @@ impl DecodeMemory {
     }
 }
 
-/// The budget where none is named: a quarter of the memory of the machine, or of the container if that has less.
+/// Default budget in bytes: a quarter of the memory of the machine, or of the container if that has less.
 pub fn default_decode_memory() -> u64 {
     let read = |path: &str| std::fs::read_to_string(path).ok();
     let machine = read("/proc/meminfo").and_then(|text| {
@@ -73,7 +73,7 @@ fn share_of(machine: Option<u64>, container: Option<u64>) -> u64 {
     let (least, most) = DEFAULT_RANGE;
     let memory = machine.into_iter().chain(container).min();
     memory
-        .map_or(most / 4, |memory| memory / DEFAULT_SHARE)
+        .map_or(most / 4, |memory| memory / DEFAULT_DIVISOR)
         .clamp(least, most)
 }
 
@@ -81,17 +81,17 @@ fn share_of(machine: Option<u64>, container: Option<u64>) -> u64 {
 mod tests {
     use super::*;
 
-    /// A one-colour bitmap, which decodes at 8 bytes a pixel.
+    /// A bitmap of one colour, whose decoding takes 8 bytes per pixel.
     fn bitmap(side: u32) -> Vec<u8> {
         let mut bytes = std::io::Cursor::new(Vec::new());
         image::RgbImage::new(side, side)
             .write_to(&mut bytes, image::ImageFormat::Bmp)
-            .expect("encodes");
+            .expect("the bitmap is encoded");
         bytes.into_inner()
     }
 
     #[test]
-    fn the_default_is_a_share_within_bounds() {
+    fn the_default_budget_is_a_quarter_of_the_memory_within_limits() {
         for (machine, container, expected) in [
             (Some(8 << 30), None, 2 << 30),
             (Some(64 << 30), None, 4 << 30),
@@ -105,28 +105,34 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn photos_wait_for_one_another_and_too_large_ones_are_refused() {
+    async fn photos_wait_in_order_and_too_large_ones_are_refused() {
         let (small, large) = (bitmap(10), bitmap(600));
-        let needed = Photo::working_bytes(&large).expect("readable");
+        let needed = Photo::working_bytes(&large).expect("the header is readable");
         let memory = DecodeMemory::new(needed + needed / 2);
-        let first = memory.acquire(&large).await.expect("room");
+        let first = memory.acquire(&large).await.expect("the budget is unused");
         let waiting = memory.clone();
         let second = tokio::spawn(async move { waiting.acquire(&large).await.map(drop) });
         tokio::task::yield_now().await;
-        // It would fit, but it came later.
+        // It would fit, but it arrived later.
         let later = memory.clone();
         let third = tokio::spawn(async move { later.acquire(&small).await.map(drop) });
         tokio::task::yield_now().await;
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         assert!(!second.is_finished() && !third.is_finished());
         drop(first);
-        second.await.expect("runs").expect("room");
-        third.await.expect("runs").expect("room");
+        second
+            .await
+            .expect("the task ends")
+            .expect("the first photo was dropped");
+        third
+            .await
+            .expect("the task ends")
+            .expect("the second photo was dropped");
 
         let error = DecodeMemory::new(1 << 20)
             .acquire(&bitmap(600))
             .await
-            .expect_err("too large");
+            .expect_err("the photo exceeds the budget");
         assert!(error.to_string().contains("the server has 1 MB"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Bytes with their type, tag and caching, and the short answer to a client that has them already.
+//! Content with its media type, tag and caching, and the answer 304 for a client that has it.
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, VARY};
@@ -7,32 +7,32 @@ use axum::response::{IntoResponse, Response};
 
 use super::coding::{Coding, choose};
 
-/// How long a client may keep an entity without asking.
+/// Caching of an entity by clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caching {
-    /// For a year: the address changes with the content.
+    /// Keep for a year, because the URL changes with the content.
     Immutable,
     /// Ask every time, with the tag.
     Revalidate,
 }
 
-/// What a GET answers with.
+/// Content of an answer to GET.
 #[derive(Debug, Clone)]
 pub(super) struct Entity {
-    /// The content.
+    /// The plain content.
     pub(super) bytes: Bytes,
     /// The media type.
     pub(super) media_type: &'static str,
-    /// The quoted tag.
+    /// ETag of the plain content, with quotes.
     pub(super) etag: String,
-    /// How long it may be kept.
+    /// Caching by clients.
     pub(super) caching: Caching,
-    /// Compressed forms of the content, the smallest first; each has a tag of its own.
+    /// Compressed forms of the content, the smallest first. Each is sent with its own tag.
     pub(super) forms: Vec<(Coding, Bytes)>,
 }
 
 impl Entity {
-    /// Content that is sent as it is.
+    /// Content without compressed forms.
     pub(super) fn plain(bytes: Bytes, media_type: &'static str, etag: String, caching: Caching) -> Self {
         Self {
             bytes,
@@ -43,7 +43,7 @@ impl Entity {
         }
     }
 
-    /// The answer to a request with these headers: the content, or 304 when the client has it.
+    /// Answers a request with these headers: the content, or 304 if the client has it.
     pub(super) fn respond(self, request: &HeaderMap) -> Response {
         let (bytes, etag, coding) = match choose(&self.forms, request) {
             None => (self.bytes, self.etag, None),
@@ -86,7 +86,7 @@ impl Entity {
     }
 }
 
-/// Whether `If-None-Match` names the tag, compared weakly as RFC 9110 asks.
+/// True if `If-None-Match` contains the tag; weak comparison, RFC 9110.
 pub(super) fn knows(request: &HeaderMap, etag: &str) -> bool {
     let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let wanted = bare(etag);
@@ -99,7 +99,7 @@ pub(super) fn knows(request: &HeaderMap, etag: &str) -> bool {
         .any(|tag| tag.trim() == "*" || bare(tag) == wanted)
 }
 
-/// The media type of a file by its name's ending.
+/// Media type of a file by the extension of its name.
 pub(super) fn media_type(name: &str) -> &'static str {
     let ending = name
         .rsplit_once('.')

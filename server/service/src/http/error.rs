@@ -1,4 +1,4 @@
-//! Everything a handler can answer instead of a result.
+//! Errors of handlers.
 
 use std::time::Duration;
 
@@ -15,34 +15,36 @@ use crate::catalog::SearchError;
 use crate::embed::EmbedError;
 use dataset::PhotoError;
 
-/// Why a request gets no result. The text goes to the client: it says what to do and quotes nothing secret.
+/// Error of a request. The text is sent to the client: it has a hint and contains nothing secret.
 #[derive(Debug, Error)]
 pub(super) enum ApiError {
-    #[error("the request has no body; send a photo as a form, or an embedding as JSON")]
+    #[error("the request has no body; send a photo as a multipart form, or an embedding as JSON")]
     EmptyBody,
     #[error(transparent)]
     Photo(#[from] PhotoError),
     #[error("the body is larger than {limit} bytes; send a smaller file")]
     PayloadTooLarge { limit: usize },
-    #[error("the content type is not one this endpoint reads; send multipart/form-data or application/json")]
+    #[error("this endpoint does not read this content type; send multipart/form-data or application/json")]
     UnsupportedMediaType,
-    #[error("the body comes encoded with {0}, which is not read here; send it as it is, without Content-Encoding")]
+    #[error(
+        "the body has the content encoding {0}, which the server does not decode; send it without Content-Encoding"
+    )]
     UnsupportedEncoding(String),
-    #[error("`{0}` is missing; send it too")]
+    #[error("the field `{0}` is missing; add it to the request")]
     MissingField(&'static str),
-    #[error("`{field}`: {why}")]
-    InvalidField { field: String, why: String },
+    #[error("`{field}`: {reason}")]
+    InvalidField { field: String, reason: String },
     #[error(transparent)]
     InvalidCrop(#[from] InputError),
     #[error(transparent)]
     InvalidEmbedding(#[from] EmbeddingError),
     #[error("the embedding is not a list of finite numbers: {0}")]
     UnreadableEmbedding(String),
-    #[error("the embedding has {actual} numbers, those of its model have {expected}")]
+    #[error("the embedding has {actual} values, but embeddings of its model have {expected}; send all of them")]
     WrongDimension { expected: usize, actual: usize },
     #[error(
-        "an embedding of `{actual}` does not lie in the catalogue's space; send one of `{expected}`, which indexed the \
-         catalogue,{} or the photo itself",
+        "an embedding of `{actual}` does not lie in the catalog's space; send one of `{expected}`, which indexed the \
+         catalog,{} or the photo itself",
         encoder.as_ref().map_or_else(String::new, |id| format!(" or of `{id}`, its query encoder (GET /api/v1/query-encoder),"))
     )]
     WrongModel {
@@ -50,34 +52,34 @@ pub(super) enum ApiError {
         expected: String,
         encoder: Option<String>,
     },
-    #[error("`{0}` is no category; tops, shoes, bags and other are")]
+    #[error("`{0}` is not a category; send tops, shoes, bags or other")]
     UnknownCategory(String),
-    #[error("there is no {0} of that name")]
+    #[error("there is no such {0} on this server; check the path")]
     NotFound(&'static str),
-    #[error("this path does not take that method")]
+    #[error("this path does not accept this method; the header Allow lists the methods that it accepts")]
     MethodNotAllowed,
-    #[error("the body did not arrive in time; send it again")]
+    #[error("the body did not arrive in time; send it again over a faster connection")]
     Timeout,
-    #[error("too much to do right now; try again in {retry_after_s} s")]
+    #[error("the server is busy; try again in {retry_after_s} s")]
     Overloaded { retry_after_s: u64 },
     #[error("{0}; try again in a moment")]
     Unready(String),
-    #[error("the answer was not there within {} s; try again, with a smaller photo if it was a large one", .0.as_secs_f64())]
+    #[error("the answer was not ready within {} s; try again, with a smaller photo if it is large", .0.as_secs_f64())]
     DeadlineExceeded(Duration),
-    #[error("the server failed; its log tells more under the request id")]
+    #[error("the server failed; its log has the cause under the request id")]
     Internal(#[source] anyhow::Error),
 }
 
 impl ApiError {
-    /// A field that cannot be used.
-    pub(super) fn field(field: impl Into<String>, why: impl ToString) -> Self {
+    /// The error of a field that cannot be used.
+    pub(super) fn field(field: impl Into<String>, reason: impl ToString) -> Self {
         Self::InvalidField {
             field: field.into(),
-            why: why.to_string(),
+            reason: reason.to_string(),
         }
     }
 
-    /// The stable name.
+    /// The stable code.
     pub(super) fn code(&self) -> ProblemCode {
         match self {
             Self::EmptyBody | Self::Photo(PhotoError::Empty) => ProblemCode::EmptyBody,
@@ -107,7 +109,7 @@ impl ApiError {
     }
 }
 
-/// The status of each code.
+/// HTTP status of a code.
 pub(super) fn status(code: ProblemCode) -> StatusCode {
     match code {
         ProblemCode::EmptyBody
@@ -139,9 +141,7 @@ impl From<EmbedError> for ApiError {
         match error {
             EmbedError::Overloaded { retry_after_s, .. } => Self::Overloaded { retry_after_s },
             EmbedError::Closed => Self::Unready(error.to_string()),
-            EmbedError::Model(_) | EmbedError::Read { .. } | EmbedError::Threads(_) | EmbedError::Bundle { .. } => {
-                Self::Internal(error.into())
-            }
+            EmbedError::Model(_) | EmbedError::Threads(_) | EmbedError::Bundle(_) => Self::Internal(error.into()),
         }
     }
 }

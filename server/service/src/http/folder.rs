@@ -1,4 +1,4 @@
-//! The pictures that a catalogue names, and nothing else of the disk, sent piece by piece.
+//! The images of a catalog, sent from their folder in pieces. Nothing else of the disk can be reached.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -19,40 +19,43 @@ use tokio::task::spawn_blocking;
 use super::entity::{Caching, Entity, knows};
 use super::error::ApiError;
 
-/// Bytes read and sent at once, but for the first: the server buffers some of them for each client.
+/// Bytes of every piece but the first. The server buffers some pieces per client.
 const PIECE: usize = 16 << 10;
 
-/// Bytes read together with opening a file; most photos of a shop are smaller.
+/// Bytes that are read when a file is opened; most photos of a shop are smaller.
 const FIRST: usize = 64 << 10;
 
-/// Bytes that tell a picture's format.
+/// Bytes that are needed to recognise an image format.
 const SIGNATURE: usize = 32;
 
-/// Reads at a time, so that they never take many of the threads that other work needs.
+/// Maximum number of concurrent reads, so that other blocking work has threads, too.
 const READERS: usize = 8;
 
-/// A folder of pictures.
+/// A folder of images.
 #[derive(Debug)]
 pub(super) struct PhotoFolder {
     root: PathBuf,
     readers: Arc<Semaphore>,
 }
 
-/// A file of the folder as far as a request needs it.
+/// An open file of the folder.
 struct Opened {
     etag: String,
     bytes: u64,
-    /// The beginning of the file; nothing where the client has it.
+    /// Media type and first bytes; `None` if the client has the file.
     begin: Option<(&'static str, Vec<u8>)>,
     file: File,
 }
 
 impl PhotoFolder {
-    /// Serves the pictures below `root`.
+    /// A folder at `root`.
+    ///
+    /// # Errors
+    /// If there is no such folder.
     pub(super) fn open(root: &Path) -> anyhow::Result<Self> {
         let root = fs::canonicalize(root).with_context(|| {
             format!(
-                "cannot open {}; name the folder that holds the catalogue's photos",
+                "cannot open {}; name the folder that holds the catalog's photos",
                 root.display()
             )
         })?;
@@ -62,8 +65,8 @@ impl PhotoFolder {
         })
     }
 
-    /// The answer to a GET or HEAD of the picture at `path`, which the catalogue names. Takes memory for a few pieces,
-    /// however large the file.
+    /// Answers a GET or HEAD of the image at `path`, which the catalog contains. Memory is only used for a few pieces,
+    /// however large the file is.
     pub(super) async fn get(&self, path: &str, method: &Method, request: &HeaderMap) -> Result<Response, ApiError> {
         let head = method == Method::HEAD;
         let (root, path, headers) = (self.root.clone(), path.to_owned(), request.clone());
@@ -77,10 +80,10 @@ impl PhotoFolder {
             file,
         } = match opened.await {
             Ok(Some(opened)) => opened,
-            Ok(None) => return Err(ApiError::NotFound("photo")),
+            Ok(None) => return Err(ApiError::NotFound("image")),
             Err(error) => {
                 return Err(ApiError::Internal(
-                    anyhow::Error::new(error).context("cannot read a photo"),
+                    anyhow::Error::new(error).context("cannot read an image"),
                 ));
             }
         };
@@ -110,7 +113,7 @@ impl PhotoFolder {
     }
 }
 
-/// What is still to be read of a file.
+/// Rest of a file that is still to be sent.
 struct Rest {
     file: File,
     left: u64,
@@ -118,7 +121,10 @@ struct Rest {
 }
 
 impl Rest {
-    /// The next piece; an error if the file has become shorter, which breaks the answer off.
+    /// Reads the next piece.
+    ///
+    /// # Errors
+    /// If the file has become shorter; the answer then ends early.
     async fn next(mut self) -> io::Result<Option<(Bytes, Self)>> {
         if self.left == 0 {
             return Ok(None);
@@ -134,7 +140,7 @@ impl Rest {
     }
 }
 
-/// Runs `work`, which reads a file, off the async threads once fewer than [`READERS`] others do.
+/// Runs `work`, which reads a file, off the async threads when fewer than [`READERS`] others run.
 async fn read<T: Send + 'static>(
     readers: &Arc<Semaphore>,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
@@ -147,12 +153,12 @@ async fn read<T: Send + 'static>(
     work.await.map_err(io::Error::other)?
 }
 
-/// Opens the picture at `path` below `root` and reads its first `first` bytes, unless the client has it; nothing if there is
-/// no such picture.
+/// Opens the image at `path` below `root` and reads its first `first` bytes, unless the client has it. `None` if there is no
+/// such image.
 fn open(root: &Path, path: &str, first: usize, request: &HeaderMap) -> io::Result<Option<Opened>> {
     let gone = |error: &io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
     let file = match fs::canonicalize(root.join(path)) {
-        // A link may not lead outside.
+        // A link must not lead out of the folder.
         Ok(file) if file.starts_with(root) && file.is_file() => file,
         Ok(_) => return Ok(None),
         Err(error) if gone(&error) => return Ok(None),
@@ -187,7 +193,7 @@ fn open(root: &Path, path: &str, first: usize, request: &HeaderMap) -> io::Resul
     }))
 }
 
-/// The media type of a picture that browsers show, by its first bytes.
+/// Media type of an image that browsers show, by its first bytes.
 fn media_type(begin: &[u8]) -> Option<&'static str> {
     match image::guess_format(begin).ok()? {
         format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP | ImageFormat::Gif | ImageFormat::Bmp) => {

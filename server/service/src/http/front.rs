@@ -1,5 +1,4 @@
-//! The first to see every request: while the catalogue and the models are being read, it answers itself, then hands over
-//! to the routes.
+//! First handler of every request. It answers itself until the routes can.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -7,59 +6,60 @@ use axum::extract::State;
 use axum::routing::get;
 use axum::{Router, middleware};
 
-use super::App;
+use super::app::App;
 use super::error::ApiError;
 use super::observe::observe;
-use super::routes::{router, well};
+use super::routes::{healthy, router};
 use crate::shutdown::{Lifecycle, Phase};
 
-/// Handler of requests at this moment.
+/// Router of the moment: a small one while the service starts, then all routes.
 pub(super) struct Front {
     lifecycle: Arc<Lifecycle>,
-    doing: Arc<Mutex<String>>,
+    step: Arc<Mutex<String>>,
     starting: Router,
     routes: OnceLock<Router>,
 }
 
 impl Front {
     pub(super) fn new(lifecycle: Arc<Lifecycle>) -> Self {
-        let doing = Arc::new(Mutex::new(String::from("the server is starting")));
+        let step = Arc::new(Mutex::new(String::from("the server is starting")));
         let starting = Router::new()
-            .route("/livez", get(async || well()))
+            .route("/livez", get(async || healthy()))
             .fallback(unready)
             .layer(middleware::from_fn(observe))
-            .with_state(Arc::clone(&doing));
+            .with_state(Arc::clone(&step));
         Self {
             lifecycle,
-            doing,
+            step,
             starting,
             routes: OnceLock::new(),
         }
     }
 
-    /// Says what is being done before the routes can answer.
-    pub(super) fn says(&self, doing: impl Into<String>) {
-        let doing = doing.into();
-        tracing::info!("{doing}");
-        *self.doing.lock().unwrap_or_else(PoisonError::into_inner) = doing;
+    /// Sets the current step of starting, which requests are answered with, and logs it.
+    pub(super) fn report(&self, step: impl Into<String>) {
+        let step = step.into();
+        tracing::info!("{step}");
+        *self.step.lock().unwrap_or_else(PoisonError::into_inner) = step;
     }
 
-    /// Lets the routes of `app` answer from now on.
+    /// Uses the routes of `app` from now on.
     pub(super) fn open(&self, app: &Arc<App>) {
-        // It is called once; a second call would change nothing.
+        // This is called once; a second call has no effect.
         let _ = self.routes.set(router(Arc::clone(app)));
     }
 
+    /// Router for the next request.
     pub(super) fn router(&self) -> Router {
         self.routes.get().unwrap_or(&self.starting).clone()
     }
 
-    /// True if clients should take their next request elsewhere.
+    /// True if clients should send their next request to another server.
     pub(super) fn is_ending(&self) -> bool {
         self.lifecycle.phase() == Phase::Draining
     }
 }
 
-async fn unready(State(doing): State<Arc<Mutex<String>>>) -> ApiError {
-    ApiError::Unready(doing.lock().unwrap_or_else(PoisonError::into_inner).clone())
+async fn unready(State(step): State<Arc<Mutex<String>>>) -> ApiError {
+    ApiError::Unready(step.lock().unwrap_or_else(PoisonError::into_inner).clone())
 }

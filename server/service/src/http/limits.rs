@@ -1,31 +1,31 @@
-//! Bounds on what clients may take of the service, and for how long.
+//! Limits on the resources and the time of clients.
 
 use std::time::Duration;
 
-/// The bounds, each at a value that honest clients do not notice.
+/// Limits on clients. The defaults do not affect ordinary clients.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// The most connections at once; fewer where the process may not open as many files.
+    /// Maximum number of connections; fewer if the process may not open as many files.
     pub connections: usize,
-    /// Time that the head of a request may take from its first byte, or from the connection's start.
+    /// Maximum time of a request's head, from its first byte or from the start of the connection.
     pub head: Duration,
-    /// Time that a connection may be idle between requests.
+    /// Maximum idle time of a connection between requests.
     pub idle: Duration,
-    /// Time for which a client may take nothing of its answer.
+    /// Maximum time without progress while an answer is written.
     pub write: Duration,
     /// Time that a body may take at any rate.
     pub body_grace: Duration,
-    /// Bytes a second that a body must have on average from then on.
+    /// Minimum average rate of a body after `body_grace`, in bytes per second.
     pub body_rate: u32,
-    /// Longest time that a body may take.
+    /// Maximum time of a body.
     pub body: Duration,
-    /// Bytes of bodies in memory at once.
+    /// Maximum bytes of all bodies in memory.
     pub body_bytes: usize,
-    /// Time that an answer may take after the body has arrived.
+    /// Maximum time of an answer after its body has arrived.
     pub deadline: Duration,
-    /// Searches by photo at once, waiting ones included.
+    /// Maximum number of searches by photo, including waiting ones.
     pub photos: usize,
-    /// Searches by embedding at once, waiting ones included.
+    /// Maximum number of searches by embedding, including waiting ones.
     pub embeddings: usize,
 }
 

@@ -1,15 +1,15 @@
-//! The service over HTTP: the page, the bundles that browsers run, search, products and photos.
+//! The HTTP service: the page, the bundles that browsers run, search, products and photos.
 //!
-//! `routes` is the one list that both the router and the OpenAPI document come from. Handlers return
-//! `ApiError`; `observe` alone turns errors into problem documents, so that every answer, axum's own
-//! rejections included, has a stable code and a request id. **Invariant:** no CORS header is ever sent; the service talks
-//! to its own page.
+//! `routes` is the only list of routes; the router and the OpenAPI document are made from it. Handlers return `ApiError`.
+//! Only `observe` turns errors into problem documents, so every error has a stable code and a request id, also those of
+//! axum itself. **Invariant:** the service sends no CORS header, because only its own page uses it.
 
 mod admission;
 mod app;
 mod body;
 mod bundle;
 mod coding;
+mod config;
 mod connections;
 mod convert;
 mod decoding;
@@ -20,14 +20,17 @@ mod folder;
 mod front;
 mod limits;
 mod observe;
+mod photo_embedder;
 mod problem;
+mod query_spaces;
 mod routes;
 mod serve;
 mod site;
 mod socket;
 
 pub use app::App;
+pub use config::ServeConfig;
 pub use decoding::default_decode_memory;
 pub use limits::Limits;
 pub use routes::openapi;
-pub use serve::{ServeConfig, serve, serve_with};
+pub use serve::{serve, serve_with};

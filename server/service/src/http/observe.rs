@@ -1,4 +1,4 @@
-//! Around every request: an id, a log line, security headers, problem documents, and a wall against panics.
+//! Middleware of every request: id, log line, security headers, problem documents, and panics as errors.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -22,19 +22,19 @@ use super::problem;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// The content security policy, but for the scripts that a page holds inline; see [`super::site`].
+/// Script directive of the content security policy. [`super::site`] adds the hashes of inline scripts.
 pub(super) const SCRIPT_POLICY: &str = "script-src 'self' 'wasm-unsafe-eval'";
-/// The rest of the policy.
+/// Other directives of the content security policy.
 pub(super) const POLICY: &str = "default-src 'self'; img-src 'self' blob: data:; worker-src 'self' blob:; \
      object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// The longest part of a path that goes to the log.
+/// Maximum number of characters of a path in the log.
 const LOGGED_PATH: usize = 200;
 
-/// The status that the log gives a request whose client left before the answer.
+/// Status in the log for a request whose client left before the answer.
 const ABANDONED: u16 = 499;
 
-/// The middleware.
+/// Runs the handlers of a request and completes the answer.
 pub(super) async fn observe(request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let id = request_id(request.headers());
@@ -69,7 +69,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     response
 }
 
-/// A request that has a line in the log for certain: also when its client leaves before the answer.
+/// A request with its log line, which is also written if the client leaves before the answer.
 struct Arrived {
     begun: Instant,
     method: Method,
@@ -122,7 +122,7 @@ fn secure(headers: &mut HeaderMap) {
     headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
 }
 
-/// The id a proxy in front gave the request, if it is harmless in a log, else a new one.
+/// The request's own id from a proxy, if it is harmless in a log; otherwise a new id.
 fn request_id(headers: &HeaderMap) -> String {
     let harmless = |id: &&str| {
         (1..=64).contains(&id.len())
@@ -136,7 +136,7 @@ fn request_id(headers: &HeaderMap) -> String {
     }
 }
 
-/// Unique within a process by its counter, and between processes by when and as which process they started.
+/// A new id: the start of the process, which differs between processes, and a counter.
 fn new_id() -> String {
     static START: OnceLock<u32> = OnceLock::new();
     static COUNT: AtomicU64 = AtomicU64::new(0);

@@ -6,20 +6,20 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use shared::api::{PROBLEM_MEDIA_TYPE, Problem, ProblemCode};
 
-/// What a failed response carries until [`render`] writes its body.
+/// Error of a response, as an extension until [`render`] writes the body.
 #[derive(Debug, Clone)]
 pub(super) struct Failure {
-    /// The stable name.
+    /// The stable code.
     pub(super) code: ProblemCode,
-    /// For the client.
+    /// Text for the client.
     pub(super) detail: String,
-    /// When to try again.
+    /// Seconds after which the client may try again.
     pub(super) retry_after_s: Option<u64>,
-    /// For the log only.
+    /// Cause, only for the log.
     pub(super) cause: Option<String>,
 }
 
-/// The failure behind a response: what its handler said, or what its bare status means.
+/// Returns the error of a response: the handler's own, or one for a bare status.
 pub(super) fn failure(response: &mut Response) -> Option<Failure> {
     let stated = response.extensions_mut().remove::<Failure>();
     let status = response.status();
@@ -27,19 +27,34 @@ pub(super) fn failure(response: &mut Response) -> Option<Failure> {
         return stated;
     }
     let (code, detail) = match status {
-        StatusCode::NOT_FOUND => (ProblemCode::NotFound, "there is nothing at this path"),
-        StatusCode::METHOD_NOT_ALLOWED => (ProblemCode::MethodNotAllowed, "this path does not take that method"),
-        StatusCode::PAYLOAD_TOO_LARGE => (ProblemCode::PayloadTooLarge, "the body is too large"),
+        StatusCode::NOT_FOUND => (ProblemCode::NotFound, "there is nothing at this path; check the path"),
+        StatusCode::METHOD_NOT_ALLOWED => (
+            ProblemCode::MethodNotAllowed,
+            "this path does not accept this method; the header Allow lists the methods that it accepts",
+        ),
+        StatusCode::PAYLOAD_TOO_LARGE => (
+            ProblemCode::PayloadTooLarge,
+            "the body is too large; send a smaller one",
+        ),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => (
             ProblemCode::UnsupportedMediaType,
-            "the content type is not one this endpoint reads",
+            "this endpoint does not read this content type; see GET /api/v1/openapi.json",
         ),
-        StatusCode::REQUEST_TIMEOUT => (ProblemCode::Timeout, "the request did not arrive in time"),
-        StatusCode::GATEWAY_TIMEOUT => (ProblemCode::DeadlineExceeded, "the answer was not there in time"),
-        status if status.is_client_error() => (ProblemCode::InvalidField, "the request cannot be read"),
+        StatusCode::REQUEST_TIMEOUT => (
+            ProblemCode::Timeout,
+            "the request did not arrive in time; send it again",
+        ),
+        StatusCode::GATEWAY_TIMEOUT => (
+            ProblemCode::DeadlineExceeded,
+            "the answer was not ready in time; try again",
+        ),
+        status if status.is_client_error() => (
+            ProblemCode::InvalidField,
+            "the request cannot be parsed; check its path and headers",
+        ),
         _ => (
             ProblemCode::Internal,
-            "the server failed; its log tells more under the request id",
+            "the server failed; its log has the cause under the request id",
         ),
     };
     Some(Failure {
@@ -50,7 +65,7 @@ pub(super) fn failure(response: &mut Response) -> Option<Failure> {
     })
 }
 
-/// Makes `response` the problem document of `failure`; its status and other headers stay.
+/// Replaces the body of `response` by the problem document of `failure`. The status and other headers stay.
 pub(super) fn render(response: Response, failure: &Failure, request_id: &str) -> Response {
     let name = code_name(failure.code);
     let problem = Problem {
@@ -77,7 +92,7 @@ pub(super) fn render(response: Response, failure: &Failure, request_id: &str) ->
     Response::from_parts(parts, Body::from(body))
 }
 
-/// A code as it stands in JSON.
+/// Name of a code in JSON.
 pub(super) fn code_name(code: ProblemCode) -> String {
     match serde_json::to_value(code) {
         Ok(serde_json::Value::String(name)) => name,
@@ -88,18 +103,18 @@ pub(super) fn code_name(code: ProblemCode) -> String {
 fn title(code: ProblemCode) -> &'static str {
     match code {
         ProblemCode::EmptyBody => "The body is empty",
-        ProblemCode::NotAnImage => "The file is not a picture",
-        ProblemCode::UnsupportedImage => "The kind of picture is not supported",
-        ProblemCode::ImageTruncated => "The picture is damaged",
-        ProblemCode::ImageTooLarge => "The picture is too large",
+        ProblemCode::NotAnImage => "The file is not an image",
+        ProblemCode::UnsupportedImage => "The image format is not supported",
+        ProblemCode::ImageTruncated => "The image is damaged",
+        ProblemCode::ImageTooLarge => "The image is too large",
         ProblemCode::PayloadTooLarge => "The body has too many bytes",
         ProblemCode::UnsupportedMediaType => "The content type is not supported",
         ProblemCode::MissingField => "A field is missing",
         ProblemCode::InvalidField => "A field is invalid",
-        ProblemCode::InvalidCrop => "The crop box is not inside the picture",
+        ProblemCode::InvalidCrop => "The crop box is not inside the photo",
         ProblemCode::InvalidEmbedding => "The embedding is invalid",
         ProblemCode::WrongDimension => "The embedding has the wrong length",
-        ProblemCode::WrongModel => "The embedding lies in another space than the catalogue's",
+        ProblemCode::WrongModel => "The embedding lies in another space than the catalog's",
         ProblemCode::UnknownCategory => "The category is unknown",
         ProblemCode::NotFound => "Not found",
         ProblemCode::MethodNotAllowed => "Method not allowed",

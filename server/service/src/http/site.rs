@@ -1,5 +1,5 @@
-//! The built page, read into memory once: nothing outside it can be reached, and every file is compressed already, by the
-//! build or, where that left it plain, at the start.
+//! The built page in memory. Nothing outside it can be reached. Files that the build did not compress are compressed at the
+//! start.
 
 use std::collections::HashMap;
 use std::fs;
@@ -19,10 +19,10 @@ use super::coding::{Coding, gzip};
 use super::entity::{Caching, Entity, media_type};
 use super::observe::{POLICY, SCRIPT_POLICY};
 
-/// A page is some megabytes; more means that the wrong folder was named.
+/// Maximum size of a page in bytes. A larger folder is not a built page.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// The files of the page by path, without the leading slash.
+/// Files of the page by path, without the leading slash.
 #[derive(Debug, Default)]
 pub(super) struct Site {
     assets: HashMap<String, Asset>,
@@ -35,7 +35,10 @@ struct Asset {
 }
 
 impl Site {
-    /// Reads the folder the page was built into.
+    /// Reads the folder of the built page.
+    ///
+    /// # Errors
+    /// If it has no `index.html`, is too large, or cannot be read.
     pub(super) fn load(dir: &Path) -> anyhow::Result<Self> {
         let hint = "build the page first, or name the folder it was built into";
         ensure!(
@@ -52,7 +55,7 @@ impl Site {
             .sum();
         ensure!(
             total <= MAX_BYTES,
-            "{} holds {total} bytes, which is no page; {hint}",
+            "{} holds {total} bytes, too many for a page; {hint}",
             dir.display()
         );
         let read: anyhow::Result<HashMap<_, _>> = files
@@ -76,7 +79,7 @@ impl Site {
         Ok(Self { assets: assets? })
     }
 
-    /// The answer to a GET of `path`, or nothing when the page has no such file.
+    /// Answers a GET of `path`; `None` if the page has no such file.
     pub(super) fn get(&self, path: &str, request: &HeaderMap) -> Option<Response> {
         let name = path.trim_start_matches('/');
         let asset = match name.is_empty() || name.ends_with('/') {
@@ -88,7 +91,7 @@ impl Site {
 }
 
 impl Asset {
-    /// A file with the compressed forms that the build made; without any, it is compressed now.
+    /// A file with its compressed forms. Without any, it is compressed here.
     fn new(name: &str, bytes: Bytes, mut forms: Vec<(Coding, Bytes)>) -> anyhow::Result<Self> {
         let media_type = media_type(name);
         let compressible = !media_type.starts_with("image/") || media_type == "image/svg+xml";
@@ -126,7 +129,7 @@ impl Asset {
     }
 }
 
-/// All files below `dir` but hidden ones, with their names relative to the top.
+/// Lists all files below `dir` except hidden ones, with their paths relative to the page's folder.
 fn list(dir: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> anyhow::Result<()> {
     let entries = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
     for entry in entries {
@@ -145,17 +148,17 @@ fn list(dir: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> anyhow:
     Ok(())
 }
 
-/// Whether `name` is a compressed form of another file of the page.
+/// True if `name` is a compressed form of another file of the page.
 fn is_form(name: &str, files: &HashMap<String, Bytes>) -> bool {
     Coding::ALL.iter().any(|coding| {
         name.strip_suffix(coding.ending())
             .and_then(|name| name.strip_suffix('.'))
-            .is_some_and(|of| files.contains_key(of))
+            .is_some_and(|plain| files.contains_key(plain))
     })
 }
 
-/// The compressed forms of a file that the build left beside it. A gzip form holds the length and the checksum of what it
-/// was made of; where they are not this file's, it was changed since, and neither form is its own.
+/// Compressed forms of a file that the build made. The gzip form contains the length and CRC of its content. If they differ
+/// from the file's, the file was changed after the build and all forms are ignored.
 fn built_forms(name: &str, bytes: &Bytes, files: &HashMap<String, Bytes>) -> Vec<(Coding, Bytes)> {
     let form = |coding: Coding| files.get(&format!("{name}.{}", coding.ending()));
     let Some(gzip) = form(Coding::Gzip) else {
@@ -167,7 +170,7 @@ fn built_forms(name: &str, bytes: &Bytes, files: &HashMap<String, Bytes>) -> Vec
     if !gzip.ends_with(&expected) {
         tracing::warn!(
             file = name,
-            "the compressed forms are not of this file; build the page again"
+            "the compressed forms do not belong to this file; build the page again"
         );
         return Vec::new();
     }
@@ -177,8 +180,8 @@ fn built_forms(name: &str, bytes: &Bytes, files: &HashMap<String, Bytes>) -> Vec
         .collect()
 }
 
-/// Whether the build put a hash of the content into the path: into a folder's name, as in `wasm/0123456789ab/web.js`, or
-/// behind a file's, as in `web-0123456789abcdef_bg.wasm`.
+/// True if the path contains a hash of the content: as a folder, as in `wasm/0123456789ab/web.js`, or in the file's name, as
+/// in `web-0123456789abcdef_bg.wasm`.
 fn is_hashed(name: &str) -> bool {
     let hash = |part: &str| {
         (12..=64).contains(&part.len()) && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -187,17 +190,17 @@ fn is_hashed(name: &str) -> bool {
     folders.split('/').any(hash) || file.split(['-', '_', '.']).skip(1).any(hash)
 }
 
-/// The content security policy of an HTML file: the scripts it holds inline are allowed by their hash, and no others.
+/// Content security policy of an HTML file. Its inline scripts are allowed by their hashes.
 fn policy(html: &[u8]) -> anyhow::Result<HeaderValue> {
     let mut policy = format!("{POLICY}; {SCRIPT_POLICY}");
     for script in inline_scripts(&String::from_utf8_lossy(html)) {
         let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(script.as_bytes()));
         policy.push_str(&format!(" 'sha256-{hash}'"));
     }
-    HeaderValue::from_str(&policy).context("the content security policy is no header")
+    HeaderValue::from_str(&policy).context("the content security policy is not a valid header")
 }
 
-/// What stands between `<script ...>` and `</script>`.
+/// Texts between `<script ...>` and `</script>`.
 fn inline_scripts(html: &str) -> Vec<&str> {
     let mut scripts = Vec::new();
     let mut rest = html;
@@ -221,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashed_names() {
+    fn paths_with_a_hash_are_recognised() {
         for (name, expected) in [
             ("web-0123456789abcdef.js", true),
             ("cpu/web-0123456789abcdef_bg.wasm", true),
@@ -238,10 +241,10 @@ mod tests {
     }
 
     #[test]
-    fn inline_scripts_are_allowed_by_hash() {
+    fn inline_scripts_are_allowed_by_their_hash() {
         let html = br#"<script src="a.js"></script><script type="module">go()</script><script>"#;
-        let policy = policy(html).expect("a header");
-        let policy = policy.to_str().expect("ascii");
+        let policy = policy(html).expect("the policy is a header");
+        let policy = policy.to_str().expect("the policy is ASCII");
         assert!(
             policy.ends_with("'wasm-unsafe-eval' 'sha256-5KYv+PUboo5h+0+YAtGRPbwv5d/QxzHslP4YGnUaxRw='"),
             "{policy}"

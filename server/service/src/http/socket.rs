@@ -1,4 +1,4 @@
-//! A client's connection, and its activity: the time since when it waits for what.
+//! A client's connection and its activity: the current phase and its start.
 
 use std::io;
 use std::net::Shutdown;
@@ -14,40 +14,40 @@ use tokio::sync::Notify;
 
 use super::limits::Limits;
 
-/// Bytes read at once, at most.
+/// Maximum bytes per read.
 const READ: usize = 64 << 10;
 
-/// The pause between two looks at a client whose next bytes nobody reads yet.
+/// Pause between two checks of a client whose next bytes are not read yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Time that half a head may still take when the server ends.
+/// Maximum time of an incomplete head after the server begins to end.
 const LAST_HEAD: Duration = Duration::from_secs(1);
 
-/// The state of a connection, shared by its socket, its requests and whoever watches it.
+/// State of a connection, shared by its socket, its requests and its supervisor.
 pub(super) struct Activity {
     state: Mutex<State>,
     began: Notify,
-    /// Told when the connection should end to make room for another.
+    /// Notified when the connection must end to make room for another one.
     pub(super) evicted: Notify,
 }
 
 struct State {
     phase: Phase,
     since: Instant,
-    /// The time since when the client has taken none of the bytes that are ready for it.
+    /// Time since which the client has not accepted any bytes, if bytes wait for it.
     unwritten: Option<Instant>,
     evicted: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The head of a request is on its way.
+    /// The head of a request is arriving.
     Head,
-    /// The body of a request is on its way.
+    /// The body of a request is arriving.
     Body,
     /// A request is being answered.
     Busy,
-    /// The last request was answered and no other has begun.
+    /// The last request was answered and no other one has begun.
     Idle,
 }
 
@@ -66,46 +66,47 @@ impl Activity {
         })
     }
 
-    /// Notes that a request is being answered until the guard is dropped.
+    /// Enters the phase of answering until the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> Busy {
         self.enter(Phase::Busy);
         self.began.notify_one();
         Busy(Arc::clone(self))
     }
 
-    /// The reason why the connection should be closed, if there is one. `ending` is the time since when the server ends.
+    /// Returns why the connection must be closed; `None` if it may stay. `ending` is the time at which the server began to
+    /// end.
     pub(super) fn overdue(&self, limits: &Limits, ending: Option<Instant>) -> Option<&'static str> {
         let state = self.lock();
         if state.unwritten.is_some_and(|since| since.elapsed() > limits.write) {
             return Some("the client does not read its answer");
         }
         match state.phase {
-            // The last answer is on its way still.
+            // The last answer is still being written.
             _ if state.unwritten.is_some() => None,
             Phase::Head if ending.is_some_and(|ending| ending.max(state.since).elapsed() > LAST_HEAD) => {
                 Some("the server ends before the head of a request has arrived")
             }
-            Phase::Head if state.since.elapsed() > limits.head => Some("the head of a request does not arrive"),
-            Phase::Idle if state.since.elapsed() > limits.idle => Some("it is idle"),
+            Phase::Head if state.since.elapsed() > limits.head => Some("the head of a request did not arrive in time"),
+            Phase::Idle if state.since.elapsed() > limits.idle => Some("it was idle for too long"),
             _ => None,
         }
     }
 
-    /// Notes that the body of a request is on its way until the guard is dropped.
+    /// Enters the phase of receiving a body until the guard is dropped.
     pub(super) fn receive(self: &Arc<Self>) -> Receiving {
         self.enter(Phase::Body);
         Receiving(Arc::clone(self))
     }
 
-    /// The order in which connections make room for others: first those that wait for a request, then those that wait for
-    /// a body, the longest wait first. Nothing while an answer is made or written, or when it was evicted already.
+    /// Key by which connections are closed to make room: first the ones without a request, then the ones with an incomplete
+    /// body, the longest wait first. `None` while an answer is computed or written, and after eviction.
     pub(super) fn dispensable(&self) -> Option<(bool, Instant)> {
         let state = self.lock();
         let waits = state.phase != Phase::Busy && state.unwritten.is_none() && !state.evicted;
         waits.then_some((state.phase == Phase::Body, state.since))
     }
 
-    /// Ends the connection.
+    /// Asks the connection to end.
     pub(super) fn evict(&self) {
         self.lock().evicted = true;
         self.evicted.notify_one();
@@ -121,7 +122,7 @@ impl Activity {
         let mut state = self.lock();
         state.unwritten = None;
         if state.phase != Phase::Busy {
-            // What was handed over whole is written piece by piece; waiting begins behind the last.
+            // The answer is written in pieces; the next wait begins after the last one.
             state.since = Instant::now();
         }
     }
@@ -144,7 +145,7 @@ impl Activity {
     }
 }
 
-/// A request that is being answered, until its answer was handed over or its client has gone.
+/// Guard of a request that is being answered, until its answer is complete or its client has left.
 pub(super) struct Busy(Arc<Activity>);
 
 impl Drop for Busy {
@@ -153,7 +154,7 @@ impl Drop for Busy {
     }
 }
 
-/// A body that is on its way, until it has arrived or is no longer waited for.
+/// Guard of a body that is arriving, until it is complete or refused.
 pub(super) struct Receiving(Arc<Activity>);
 
 impl Drop for Receiving {
@@ -163,8 +164,8 @@ impl Drop for Receiving {
     }
 }
 
-/// Waits until the client of a request that is being answered has closed its connection, also behind bytes that it sent
-/// ahead and that nobody reads yet.
+/// Waits until the client of a request that is being answered has closed its connection. Bytes that it sent in advance do
+/// not hide that.
 pub(super) async fn abandoned(stream: &TcpStream, activity: &Activity) {
     loop {
         while !activity.is_busy() {
@@ -181,7 +182,7 @@ pub(super) async fn abandoned(stream: &TcpStream, activity: &Activity) {
     }
 }
 
-/// A TCP connection that notes its activity.
+/// A TCP connection that updates its activity.
 pub(super) struct Socket {
     stream: Arc<TcpStream>,
     activity: Arc<Activity>,
@@ -258,7 +259,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A second handle of the same socket, since the stream is shared with who watches it.
+        // A second handle of the same socket, because the stream is shared with `abandoned`.
         let handle = std::net::TcpStream::from(self.stream.as_fd().try_clone_to_owned()?);
         Poll::Ready(handle.shutdown(Shutdown::Write))
     }

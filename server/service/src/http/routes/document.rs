@@ -7,16 +7,16 @@ use axum::response::Response;
 
 use crate::http::entity::{Caching, Entity};
 
-/// The document, ready to send.
+/// The document as JSON.
 #[derive(Debug, Clone)]
 pub(super) struct Text(pub(super) Bytes);
 
-/// The description of this interface.
+/// This document.
 #[utoipa::path(
     get,
     path = "/api/v1/openapi.json",
     tag = "service",
-    responses((status = 200, description = "An OpenAPI 3.1 document", content_type = "application/json", body = Object)),
+    responses((status = 200, description = "The OpenAPI 3.1 document", content_type = "application/json", body = Object)),
 )]
 pub(super) async fn document(Extension(Text(text)): Extension<Text>, headers: HeaderMap) -> Response {
     let etag = format!("\"{}\"", &shared::bundle::sha256_hex(&text)[..32]);

@@ -1,4 +1,4 @@
-//! Every other path: a file of the page, or nothing.
+//! All other paths: a file of the page, or 404.
 
 use std::sync::Arc;
 
@@ -7,9 +7,10 @@ use axum::http::header::ALLOW;
 use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use axum::response::{IntoResponse, Response};
 
-use crate::http::App;
+use crate::http::app::App;
 use crate::http::error::ApiError;
 
+/// Answers with a file of the page.
 pub(super) async fn fallback(
     State(app): State<Arc<App>>,
     method: Method,

@@ -6,10 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use shared::api::{Health, Problem};
 
-use crate::http::App;
+use crate::http::app::App;
 use crate::http::error::ApiError;
 
-/// Whether the process can answer, now or when it has started; when it cannot, restart it.
+/// Liveness: 200 while the process can answer or start. If it answers 503, restart the process.
 #[utoipa::path(
     get,
     path = "/livez",
@@ -18,17 +18,17 @@ use crate::http::error::ApiError;
         (status = 200, description = "Alive", body = Health),
         (
             status = 503,
-            description = "Only a restart can help: the model hangs for good, cannot be loaded again, or its thread ended",
+            description = "Only a restart can help: the model hangs, cannot be loaded again, or its thread has ended",
             body = Problem, content_type = "application/problem+json"
         ),
     ),
 )]
 pub(super) async fn livez(State(app): State<Arc<App>>) -> Result<Json<Health>, ApiError> {
     app.hopeless()
-        .map_or_else(|| Ok(well()), |why| Err(ApiError::Unready(why)))
+        .map_or_else(|| Ok(healthy()), |reason| Err(ApiError::Unready(reason)))
 }
 
-/// Whether requests are welcome; when they are not, send them elsewhere.
+/// Readiness: 200 while the server takes requests. If it answers 503, send requests to another server.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -37,23 +37,23 @@ pub(super) async fn livez(State(app): State<Arc<App>>) -> Result<Json<Health>, A
         (status = 200, description = "Ready", body = Health),
         (
             status = 503,
-            description = "Starting, ending, with a model that hangs or fails, or with the folder of the index or of the photos gone; `detail` says which",
+            description = "The server starts or ends, the model hangs or failed, or a folder of the catalog is missing; `detail` has the reason",
             body = Problem, content_type = "application/problem+json"
         ),
     ),
 )]
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Health>, ApiError> {
-    if let Some(why) = app.unready() {
-        return Err(ApiError::Unready(why));
+    if let Some(reason) = app.unready() {
+        return Err(ApiError::Unready(reason));
     }
     let watch = Arc::clone(&app.watch);
     let fault = tokio::task::spawn_blocking(move || watch.fault()).await;
     fault
         .map_err(|error| ApiError::Internal(error.into()))?
-        .map_or_else(|| Ok(well()), |why| Err(ApiError::Unready(why)))
+        .map_or_else(|| Ok(healthy()), |reason| Err(ApiError::Unready(reason)))
 }
 
-/// What a healthy server says.
-pub(in crate::http) fn well() -> Json<Health> {
+/// Answer of a healthy server.
+pub(crate) fn healthy() -> Json<Health> {
     Json(Health { status: "ok".into() })
 }

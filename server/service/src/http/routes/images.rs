@@ -7,19 +7,19 @@ use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use shared::api::Problem;
 
-use crate::http::App;
+use crate::http::app::App;
 use crate::http::error::ApiError;
 
-/// A picture that the catalogue names: an indexed photo, a product's picture or a sample.
+/// An image of the catalog: an indexed photo, a product's image or a sample.
 #[utoipa::path(
     get,
     path = "/images/{*path}",
-    tag = "catalogue",
-    params(("path" = String, Path, description = "As in a product's or a sample's `image`")),
+    tag = "catalog",
+    params(("path" = String, Path, description = "The rest of a product's or a sample's `image`")),
     responses(
-        (status = 200, description = "The photo, with an ETag", content_type = "image/*"),
-        (status = 304, description = "The client has it"),
-        (status = 404, description = "No such photo", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The image, with an ETag", content_type = "image/*"),
+        (status = 304, description = "The client has the image"),
+        (status = 404, description = "The catalog has no such image", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn image(
@@ -28,8 +28,8 @@ pub(super) async fn image(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if !app.catalog.shows(&path) {
-        return Err(ApiError::NotFound("photo"));
+    if !app.catalog.has_image(&path) {
+        return Err(ApiError::NotFound("image"));
     }
     app.photos.get(&path, &method, &headers).await
 }

@@ -1,4 +1,4 @@
-//! The one list of routes; the router and the OpenAPI document both come from it.
+//! The list of routes, from which the router and the OpenAPI document are made.
 
 mod document;
 mod fallback;
@@ -17,15 +17,15 @@ use axum::{Extension, Router, middleware};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub(super) use health::well;
+pub(super) use health::healthy;
 
-use super::App;
+use super::app::App;
 use super::observe::observe;
 
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Selvedge",
-    description = "Recognises the style of a garment photo in the browser and finds the product in a shop's catalogue. \
+    description = "Recognises styles of garment photos in the browser and finds products in a shop's catalog. \
                    Every error is an application/problem+json document with a stable code and a request id."
 ))]
 struct Document;
@@ -45,12 +45,12 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(document::document))
 }
 
-/// The OpenAPI document of all routes.
+/// Returns the OpenAPI document of all routes.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     tidy(routes().into_openapi())
 }
 
-/// The whole service for `app`.
+/// Returns the router of all routes with the state `app`.
 pub(super) fn router(app: Arc<App>) -> Router {
     let (router, document) = routes().split_for_parts();
     let document = serde_json::to_vec(&tidy(document)).unwrap_or_default();
@@ -61,7 +61,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// OpenAPI knows no parameters that span several segments; `{*path}` becomes `{path}`.
+/// Replaces `{*path}` by `{path}`, because OpenAPI has no parameters of several path segments.
 fn tidy(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
     let paths = std::mem::take(&mut document.paths.paths);
     document.paths.paths = paths

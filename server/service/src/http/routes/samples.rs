@@ -7,15 +7,15 @@ use axum::extract::State;
 use shared::api::Samples;
 
 use crate::catalog::SamplePhoto;
-use crate::http::App;
+use crate::http::app::App;
 use crate::http::convert;
 
-/// Photos to try the page with, which the operator chose; at most eight.
+/// Sample photos to try the search with, at most eight. The operator chooses them.
 #[utoipa::path(
     get,
     path = "/api/v1/samples",
-    tag = "catalogue",
-    responses((status = 200, description = "The photos; none unless the operator chose some", body = Samples)),
+    tag = "catalog",
+    responses((status = 200, description = "The sample photos; empty unless the operator chose some", body = Samples)),
 )]
 pub(super) async fn samples(State(app): State<Arc<App>>) -> Json<Samples> {
     let shown = |sample: &SamplePhoto| sample.product_id.as_deref().and_then(|id| app.catalog.product(id));

@@ -17,28 +17,29 @@ use axum::http::header::CONTENT_TYPE;
 use shared::api::{DEFAULT_LIMIT, MAX_LIMIT, Problem, SearchRequest, SearchResponse};
 use shared::taxonomy::Category;
 
-use crate::http::App;
 use crate::http::admission::Place;
+use crate::http::app::App;
 use crate::http::error::ApiError;
+use crate::http::photo_embedder::PhotoQuery;
 use crate::http::{body, convert, encoding};
 use search::SearchOptions;
 
-/// The most bytes of a form.
+/// Maximum bytes of a form.
 const MAX_FORM: usize = 12 << 20;
-/// The most bytes of a JSON body; the longest embeddings take some hundred kilobytes.
+/// Maximum bytes of a JSON body. The longest embeddings take some hundred kilobytes.
 const MAX_JSON: usize = 1 << 20;
 
-/// Finds the products most like a photo, or like an embedding by the catalogue's model or by its query encoder.
+/// Finds the products most similar to a photo, or to an embedding of the catalog's model or its query encoder.
 #[utoipa::path(
     post,
     path = "/api/v1/search",
-    tag = "catalogue",
+    tag = "catalog",
     request_body(content(
         (form::SearchForm = "multipart/form-data"),
         (SearchRequest = "application/json"),
     )),
     responses(
-        (status = 200, description = "Products, best first, each once", body = SearchResponse),
+        (status = 200, description = "Products without duplicates, best first", body = SearchResponse),
         (
             status = 400,
             description = "empty_body, missing_field, invalid_field, invalid_crop, invalid_embedding, \
@@ -77,8 +78,8 @@ pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Res
             return Err(ApiError::UnsupportedMediaType);
         }
         None => {
-            // Without a type the body can only be missing or wrong; tell which.
-            body::read(&app, &parts, body, MAX_JSON).await?;
+            // Without a content type the body is missing or wrong. Reading it tells which.
+            body::read(&app.admission, app.pace, &parts, body, MAX_JSON).await?;
             return Err(ApiError::UnsupportedMediaType);
         }
     };
@@ -86,12 +87,12 @@ pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Res
         Kind::Form => app.admit_photo(),
         Kind::Json => app.admit_embedding(),
     };
-    // Where all places are taken now, the body is not worth waiting for; one that is free now may be taken by then.
+    // If all permits are taken, the body need not be read. A permit is taken only after the body has arrived.
     if let Err(error) = admit() {
         body::discard(body);
         return Err(error);
     }
-    let (bytes, memory) = body::read(&app, &parts, body, limit).await?;
+    let (bytes, memory) = body::read(&app.admission, app.pace, &parts, body, limit).await?;
     let begun = Instant::now();
     let place = Place::new(admit()?, memory);
     let answer = answer(&app, kind, &parts.headers, bytes, &place);
@@ -103,7 +104,7 @@ pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Res
     }))
 }
 
-/// The answer to a body that has arrived, but for the time it took.
+/// Answers a body that has arrived. The caller sets the time that the answer took.
 async fn answer(
     app: &App,
     kind: Kind,
@@ -115,18 +116,22 @@ async fn answer(
         Kind::Form => {
             let form = form::read(headers, bytes).await?;
             let mut options = options(app, form.category.as_deref(), form.limit)?;
-            let (query, shown, crop) = app
-                .embed(form.image, form.crop, options.category.is_none(), place)
-                .await?;
-            // What was recognised helps; where the catalogue has none of it, it would only empty the answer.
-            options.category = options.category.or(shown.filter(|category| app.catalog.has(*category)));
-            (query, options, crop, app.floor(None))
+            let photo = PhotoQuery {
+                file: form.image,
+                crop: form.crop,
+                categorise: options.category.is_none(),
+            };
+            let photo = app.embedder.embed(photo, place).await?;
+            // A category without products would only empty the answer.
+            let recognised = photo.category.filter(|category| app.catalog.has_category(*category));
+            options.category = options.category.or(recognised);
+            (photo.embedding, options, photo.crop, app.floor(None))
         }
         Kind::Json => {
             let request = embedding::read(bytes).await?;
             let options = options(app, request.category.as_deref(), request.limit)?;
             let floor = app.floor(Some(&request.embedding.model_id));
-            (app.query(request.embedding)?, options, None, floor)
+            (app.spaces.query(request.embedding)?, options, None, floor)
         }
     };
     let found = app.search(query, options, place).await?;
@@ -143,9 +148,12 @@ async fn answer(
     })
 }
 
+/// Kind of a search's body.
 #[derive(Clone, Copy)]
 enum Kind {
+    /// A photo as a multipart form.
     Form,
+    /// An embedding as JSON.
     Json,
 }
 

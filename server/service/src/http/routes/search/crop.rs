@@ -1,4 +1,4 @@
-//! The part of the picture that a search asks for.
+//! The field `crop` of a search: the part of the photo to search for.
 
 use shared::input::CropBox;
 
@@ -6,7 +6,10 @@ use super::json::{Json, Value, shown};
 use crate::http::error::ApiError;
 use dataset::Crop;
 
-/// Reads the word `auto` or a box as a JSON object.
+/// Parses the word `auto` or a crop box as a JSON object.
+///
+/// # Errors
+/// If the text is neither; the error names the key.
 pub(super) fn read(text: &str) -> Result<Crop, ApiError> {
     if text == "auto" {
         return Ok(Crop::Auto);
@@ -14,7 +17,7 @@ pub(super) fn read(text: &str) -> Result<Crop, ApiError> {
     if !text.starts_with('{') {
         return Err(ApiError::field(
             "crop",
-            "send the word auto, or an object with the keys x, y, width, height",
+            "send the word auto, or a JSON object with the keys x, y, width and height in pixels",
         ));
     }
     let mut json = Json::new(text.as_bytes());
@@ -31,14 +34,14 @@ pub(super) fn read(text: &str) -> Result<Crop, ApiError> {
                 ));
             }
         };
-        // The largest numbers lie outside of every picture.
+        // Larger numbers lie outside of every photo.
         if value.fract() != 0.0 || !(0.0..=f64::from(u32::MAX)).contains(&value) {
-            let why = format!(
+            let reason = format!(
                 "{} is not a whole number of pixels from 0 to {}",
                 shown(value),
                 u32::MAX
             );
-            return Err(ApiError::field(name, why));
+            return Err(ApiError::field(name, reason));
         }
         if let Some(at) = KEYS.iter().position(|known| *known == key) {
             sides[at] = Some(value as u32);
@@ -57,7 +60,10 @@ pub(super) fn read(text: &str) -> Result<Crop, ApiError> {
                 .collect();
             Err(ApiError::field(
                 "crop",
-                format!("the keys {} are missing", missing.join(", ")),
+                format!(
+                    "the keys {} are missing; send x, y, width and height",
+                    missing.join(", ")
+                ),
             ))
         }
     }
@@ -68,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn boxes_are_read_or_refused_by_their_key() {
+    fn crop_boxes_are_parsed_or_refused_by_key() {
         let given = Crop::Box(CropBox {
             x: 100,
             y: 0,
@@ -99,7 +105,7 @@ mod tests {
                 Err("`crop.height`: it is a list"),
             ),
             (r#"{"x":0,"y":0,"w":5,"h":1}"#, Err("no key `w`")),
-            (r#"{"x":0,"x":1,"y":0,"width":5,"height":1}"#, Err("`x` comes twice")),
+            (r#"{"x":0,"x":1,"y":0,"width":5,"height":1}"#, Err("`x` occurs twice")),
             (r#"{"x":0,"y":0}"#, Err("width, height are missing")),
             ("{}", Err("x, y, width, height")),
             ("{", Err("valid JSON")),

@@ -1,4 +1,4 @@
-//! The JSON form of a search.
+//! The JSON body of a search by embedding.
 
 use axum::body::Bytes;
 use shared::api::{EmbeddingInput, SearchRequest};
@@ -8,13 +8,16 @@ use super::json::{Json, Value};
 use super::limit;
 use crate::http::error::ApiError;
 
-/// The most numbers of an embedding that are read, many times what networks have.
+/// Maximum dimension of an embedding, many times that of any network.
 const MAX_VALUES: usize = 16_384;
 
-/// Bodies that are parsed at once.
+/// Permits for parsing, so that few bodies are parsed at once.
 static PARSERS: Semaphore = Semaphore::const_new(4);
 
-/// Reads the body off the async threads, since the largest take milliseconds.
+/// Parses the body off the async threads, because the largest take milliseconds.
+///
+/// # Errors
+/// If the body is not the JSON of a search.
 pub(super) async fn read(bytes: Bytes) -> Result<SearchRequest, ApiError> {
     let permit = PARSERS
         .acquire()
@@ -27,7 +30,7 @@ pub(super) async fn read(bytes: Bytes) -> Result<SearchRequest, ApiError> {
     parsed.await.map_err(|error| ApiError::Internal(error.into()))?
 }
 
-/// Reads the body; what is wrong within `embedding.values` has a code of its own.
+/// Parses the body. A fault in `embedding.values` has its own code.
 fn parse(bytes: &[u8]) -> Result<SearchRequest, ApiError> {
     let mut json = Json::new(bytes);
     let (mut embedding, mut category, mut most) = (None, None, None);
@@ -74,31 +77,57 @@ mod tests {
 
     use super::*;
 
+    /// A body with the text `values` as the embedding's values.
+    fn with_values(values: &str) -> String {
+        format!(r#"{{"embedding":{{"model_id":"m","values":{values}}},"limit":3}}"#)
+    }
+
+    /// A body with the text `limit` as the limit.
+    fn with_limit(limit: &str) -> String {
+        with_values("[1]").replace(":3}", &format!(":{limit}}}"))
+    }
+
+    /// Parses a body that must be refused with `code` and `words`.
+    #[track_caller]
+    fn assert_refused(body: &str, code: ProblemCode, words: &str) {
+        let start: String = body.chars().take(90).collect();
+        let error = parse(body.as_bytes()).expect_err(&start);
+        let text = error.to_string();
+        assert_eq!(error.code(), code, "{start}: {text}");
+        assert!(text.contains(words), "{start}: '{text}' does not say '{words}'");
+        assert!(!text.contains("expected") && text.len() < 300, "{text}");
+    }
+
     #[test]
-    fn every_mistake_has_its_code_and_names_its_key() {
-        let with = |values: &str| format!(r#"{{"embedding":{{"model_id":"m","values":{values}}},"limit":3}}"#);
-        let limit = |limit: &str| with("[1]").replace(":3}", &format!(":{limit}}}"));
-        let many = format!("[{}1]", "1,".repeat(MAX_VALUES));
-        let deep = "[".repeat(100_000);
-        let cases: Vec<(String, ProblemCode, &str)> = vec![
-            (with("[1, NaN]"), InvalidEmbedding, "`embedding.values` has `NaN` at 1"),
-            (with("[NaN]"), InvalidEmbedding, "at 0"),
-            (with("[1, -Infinity]"), InvalidEmbedding, "`-Infinity`"),
-            (with("[1,\n Infinity]"), InvalidEmbedding, "`Infinity`"),
-            (with("[1, 1e999]"), InvalidEmbedding, "`1e999`"),
-            (with("[1, 1e300]"), InvalidEmbedding, "too large"),
-            (with("[1, null]"), InvalidEmbedding, "null at 1"),
-            (with("[1, \"2\"]"), InvalidEmbedding, "a text at 1"),
-            (with("[[1]]"), InvalidEmbedding, "a list at 0"),
-            (with("\"1\""), InvalidEmbedding, "a text and not a list"),
-            (with("{}"), InvalidEmbedding, "an object and not a list"),
-            (with(&many), InvalidEmbedding, "more than 16384"),
-            (with(&deep), InvalidEmbedding, "a list at 0"),
-            (with("[1"), InvalidField, "`embedding.values`"),
-            (with("[1 2]"), InvalidField, "comma"),
-            (with("[1,]"), InvalidField, "no JSON value"),
+    fn invalid_values_are_refused_by_position() {
+        for (values, words) in [
+            ("[1, NaN]", "`embedding.values` has `NaN` at 1"),
+            ("[NaN]", "at 0"),
+            ("[1, -Infinity]", "`-Infinity`"),
+            ("[1,\n Infinity]", "`Infinity`"),
+            ("[1, 1e999]", "`1e999`"),
+            ("[1, 1e300]", "too large"),
+            ("[1, null]", "null at 1"),
+            ("[1, \"2\"]", "a text at 1"),
+            ("[[1]]", "a list at 0"),
+            ("\"1\"", "a text, not a list"),
+            ("{}", "an object, not a list"),
+            (&format!("[{}1]", "1,".repeat(MAX_VALUES)), "more than 16384"),
+            (&"[".repeat(100_000), "a list at 0"),
+        ] {
+            assert_refused(&with_values(values), InvalidEmbedding, words);
+        }
+    }
+
+    #[test]
+    fn invalid_json_and_keys_are_refused_by_key() {
+        let body = || with_values("[1]");
+        for (body, code, words) in [
+            (with_values("[1"), InvalidField, "`embedding.values`"),
+            (with_values("[1 2]"), InvalidField, "comma"),
+            (with_values("[1,]"), InvalidField, "not a JSON value"),
             ("[]".into(), InvalidField, "it is a list; send an object"),
-            ("".into(), InvalidField, "breaks off"),
+            ("".into(), InvalidField, "incomplete"),
             ("{".into(), InvalidField, "line 1, column 2"),
             ("{}".into(), MissingField, "`embedding`"),
             (r#"{"embedding":{}}"#.into(), MissingField, "`embedding.model_id`"),
@@ -118,48 +147,51 @@ mod tests {
                 InvalidField,
                 "`embedding`: it has no key `colour`",
             ),
-            (with("[1]").replace("limit", "limits"), InvalidField, "no key `limits`"),
+            (body().replace("limit", "limits"), InvalidField, "no key `limits`"),
             (
-                with("[1]").replace(":3}", ":3,\"limit\":4}"),
+                body().replace(":3}", ":3,\"limit\":4}"),
                 InvalidField,
-                "`limit` comes twice",
+                "`limit` occurs twice",
             ),
             (
-                with("[1]").replace(":3}", ":3,\"category\":[]}"),
+                body().replace(":3}", ":3,\"category\":[]}"),
                 InvalidField,
                 "`category`: it is a list",
             ),
-            (with("[1]") + "x", InvalidField, "follows"),
-            (limit("10.5"), InvalidField, "`limit`: 10.5 is not a whole number"),
-            (limit("\"10\""), InvalidField, "`limit`: it is a text"),
-            (limit("true"), InvalidField, "`limit`: it is true or false"),
-            (limit("[10]"), InvalidField, "`limit`: it is a list"),
-            (limit("0"), InvalidField, "`limit`: 0 is not"),
-            (limit("-0"), InvalidField, "`limit`"),
-            (limit("1e308"), InvalidField, "`limit`: 1e308 is"),
-            (limit("1e400"), InvalidField, "`limit`: `1e400`"),
-            (limit("18446744073709551616"), InvalidField, "from 1 to 50"),
-            (limit("0x10"), InvalidField, "`limit`: `0x10`"),
-            (limit("05"), InvalidField, "`limit`: `05`"),
-            (limit(""), InvalidField, "`limit`"),
-        ];
-        for (body, code, words) in cases {
-            let body_start: String = body.chars().take(90).collect();
-            let error = parse(body.as_bytes()).expect_err(&body_start);
-            let text = error.to_string();
-            assert_eq!(error.code(), code, "{body_start}: {text}");
-            assert!(text.contains(words), "{body_start}: '{text}' does not say '{words}'");
-            assert!(!text.contains("expected") && text.len() < 300, "{text}");
-        }
-        for (body, limit) in [
-            (limit("10.0"), Some(10)),
-            (limit("1e1"), Some(10)),
-            (limit("null"), None),
+            (body() + "x", InvalidField, "follows"),
         ] {
-            assert_eq!(parse(body.as_bytes()).expect("valid").limit, limit, "{body}");
+            assert_refused(&body, code, words);
         }
-        let escaped = with("[1, 2.5, -3e-2]").replace("limit", "l\\u0069mit");
-        let request = parse(escaped.as_bytes()).expect("valid");
+    }
+
+    #[test]
+    fn a_limit_must_be_a_whole_number() {
+        for (limit, words) in [
+            ("10.5", "`limit`: 10.5 is not a whole number"),
+            ("\"10\"", "`limit`: it is a text"),
+            ("true", "`limit`: it is true or false"),
+            ("[10]", "`limit`: it is a list"),
+            ("0", "`limit`: 0 is not"),
+            ("-0", "`limit`"),
+            ("1e308", "`limit`: 1e308 is"),
+            ("1e400", "`limit`: `1e400`"),
+            ("18446744073709551616", "from 1 to 50"),
+            ("0x10", "`limit`: `0x10`"),
+            ("05", "`limit`: `05`"),
+            ("", "`limit`"),
+        ] {
+            assert_refused(&with_limit(limit), InvalidField, words);
+        }
+        for (limit, expected) in [("10.0", Some(10)), ("1e1", Some(10)), ("null", None)] {
+            let request = parse(with_limit(limit).as_bytes()).expect("the body is valid");
+            assert_eq!(request.limit, expected, "{limit}");
+        }
+    }
+
+    #[test]
+    fn escaped_keys_are_read() {
+        let body = with_values("[1, 2.5, -3e-2]").replace("limit", "l\\u0069mit");
+        let request = parse(body.as_bytes()).expect("the body is valid");
         assert_eq!(
             (request.embedding.values, request.limit),
             (vec![1.0, 2.5, -0.03], Some(3))

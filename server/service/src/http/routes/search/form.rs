@@ -1,4 +1,4 @@
-//! The form of a search by photo.
+//! The multipart form of a search by photo.
 
 use axum::body::{Body, Bytes};
 use axum::extract::multipart::Field;
@@ -11,69 +11,72 @@ use super::{crop, limit};
 use crate::http::error::ApiError;
 use dataset::Crop;
 
-/// The longest text of a field that is no file.
+/// Maximum bytes of a text field.
 const MAX_TEXT: usize = 1024;
 
-/// The part of the picture to search for, as described to clients.
+/// Schema of the field `crop`.
 #[derive(serde::Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "only its schema is used")]
 enum CropField {
-    /// A box given.
+    /// A crop box in the pixels of the upright photo.
     Given(CropBox),
-    /// The word `auto`: a box around what stands out, where something does.
+    /// The word `auto`: a box around the salient part, if there is one.
     Word(String),
 }
 
-/// How the form is described to clients.
+/// Schema of the form.
 #[derive(utoipa::ToSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub(super) struct SearchForm {
-    /// A JPEG, PNG, WebP, GIF or BMP file of at most 40 megapixels; its EXIF orientation is applied.
+    /// The photo: a JPEG, PNG, WebP, GIF or BMP file of at most 40 megapixels. Its EXIF orientation is applied.
     #[schema(value_type = String, format = Binary)]
     image: Vec<u8>,
-    /// A JSON object, the part of the upright picture to search for, in pixels; or `auto` for a box that is proposed; all of
-    /// it when absent. The answer says which box was used.
+    /// The part of the upright photo to search for: a box in pixels as a JSON object, or `auto` for a proposed box. Without
+    /// this field the whole photo is used. The answer contains the box that was used.
     #[schema(value_type = Option<CropField>)]
     crop: Option<CropBox>,
     /// Only products of this category: tops, shoes, bags or other.
     category: Option<String>,
-    /// The most hits wanted, 1 to 50; 10 when absent.
+    /// Maximum number of hits, 1 to 50; 10 by default.
     #[schema(minimum = 1, maximum = 50)]
     limit: Option<usize>,
 }
 
-/// The form as read.
+/// A parsed form.
 pub(super) struct Form {
-    /// The file as sent.
+    /// The photo's file.
     pub(super) image: Bytes,
-    /// The part of it to search for.
+    /// The part of the photo to search for.
     pub(super) crop: Crop,
-    /// The category's id, not yet checked.
+    /// Id of the category, not yet checked.
     pub(super) category: Option<String>,
-    /// The limit, not yet checked.
+    /// Maximum number of hits.
     pub(super) limit: Option<usize>,
 }
 
-/// Reads a complete body as a form. Every field comes at most once, and no other.
+/// Parses a complete body as a form.
+///
+/// # Errors
+/// If the form is incomplete, or a field is missing, unknown, repeated or invalid.
 pub(super) async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiError> {
     let mut request = Request::new(Body::from(bytes));
     if let Some(kind) = headers.get(CONTENT_TYPE) {
         request.headers_mut().insert(CONTENT_TYPE, kind.clone());
     }
-    // The body is here, and was measured.
+    // The size of the body was checked when it arrived.
     DefaultBodyLimit::disable().apply(&mut request);
     let kind = headers
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
         .unwrap_or_default();
     if boundary(kind).is_none() {
-        let why = "the boundary is missing from multipart/form-data; let your HTTP library write this header";
-        return Err(ApiError::field("Content-Type", why));
+        let reason = "multipart/form-data has no boundary; let your HTTP library write this header";
+        return Err(ApiError::field("Content-Type", reason));
     }
     let mut fields = Multipart::from_request(request, &()).await.map_err(|_| broken())?;
 
-    let (mut image, mut part, mut category, mut most) = (None, None, None, None);
+    let (mut image, mut part, mut category, mut limit) = (None, None, None, None);
     while let Some(field) = fields.next_field().await.map_err(|_| broken())? {
         let name = field.name().unwrap_or_default().to_owned();
         match name.as_str() {
@@ -91,22 +94,10 @@ pub(super) async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiE
             "limit" => {
                 if let Some(text) = text(field).await? {
                     let value = text.parse().map_err(|_| limit::refused("a text"))?;
-                    once(&mut most, &name, limit::check(value)?)?;
+                    once(&mut limit, &name, limit::check(value)?)?;
                 }
             }
-            "" => {
-                return Err(ApiError::field(
-                    "form",
-                    "a part has no name; image, crop, category and limit are the names",
-                ));
-            }
-            _ => {
-                let short: String = name.chars().take(40).collect();
-                return Err(ApiError::field(
-                    short,
-                    "there is no such field; send image, crop, category or limit",
-                ));
-            }
+            _ => return Err(unknown_field(&name)),
         }
     }
     let image = image.ok_or(ApiError::MissingField("image"))?;
@@ -114,31 +105,49 @@ pub(super) async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiE
         image,
         crop: part.unwrap_or_default(),
         category,
-        limit: most,
+        limit,
     })
 }
 
+fn unknown_field(name: &str) -> ApiError {
+    if name.is_empty() {
+        return ApiError::field("form", "a part has no name; name it image, crop, category or limit");
+    }
+    let short: String = name.chars().take(40).collect();
+    ApiError::field(
+        short,
+        "there is no such field; the fields are image, crop, category and limit",
+    )
+}
+
+/// Sets a field.
+///
+/// # Errors
+/// If the field is already set.
 fn once<T>(slot: &mut Option<T>, name: &str, value: T) -> Result<(), ApiError> {
     match slot.replace(value) {
         None => Ok(()),
-        Some(_) => Err(ApiError::field(name, "it comes twice; send it once")),
+        Some(_) => Err(ApiError::field(name, "it occurs twice; send it once")),
     }
 }
 
-/// A field's text; nothing when it is empty, as browsers send fields that were not filled in.
+/// Reads a field's text. `None` if it is empty, as browsers send fields that were not filled in.
 async fn text(field: Field<'_>) -> Result<Option<String>, ApiError> {
     let name = field.name().unwrap_or_default().to_owned();
     let bytes = field.bytes().await.map_err(|_| broken())?;
     if bytes.len() > MAX_TEXT {
-        return Err(ApiError::field(name, format!("it is longer than {MAX_TEXT} bytes")));
+        return Err(ApiError::field(
+            name,
+            format!("it is longer than {MAX_TEXT} bytes; send a shorter text"),
+        ));
     }
     let text = str::from_utf8(&bytes)
-        .map_err(|_| ApiError::field(name, "it is no UTF-8 text"))?
+        .map_err(|_| ApiError::field(name, "it is not UTF-8 text; send it as UTF-8"))?
         .trim();
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
-/// The boundary that a content type names.
+/// Boundary parameter of a content type.
 fn boundary(kind: &str) -> Option<&str> {
     kind.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
@@ -147,8 +156,9 @@ fn boundary(kind: &str) -> Option<&str> {
     })
 }
 
+/// The error of a form that cannot be parsed.
 fn broken() -> ApiError {
-    let why = "it breaks off, or its parts are not separated by the boundary that Content-Type names; let your HTTP library \
-               write form and header";
-    ApiError::field("form", why)
+    let reason = "it is incomplete, or its parts are not separated by the boundary in Content-Type; let your HTTP library write the \
+               form and the header";
+    ApiError::field("form", reason)
 }

@@ -1,13 +1,13 @@
-//! JSON with known keys, read without recursion, and with errors that name the key.
+//! Parser for JSON with known keys. It does not recurse, and its errors name the key.
 //!
-//! Strings and numbers are decoded by `serde_json`; its words for errors would mean nothing to a client.
+//! `serde_json` decodes strings and numbers; its own error messages would not help a client.
 
 use crate::http::error::ApiError;
 
-/// The most characters of a client's own words in an error.
+/// Maximum number of a client's characters in an error.
 const QUOTED: usize = 40;
 
-/// A value that is read in one piece; lists and objects are only told apart.
+/// A parsed value. Of lists and objects only the kind is known.
 #[derive(Debug, PartialEq)]
 pub(super) enum Value {
     Null,
@@ -19,7 +19,7 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// The kind of the value, for errors.
+    /// Kind of the value, for errors.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -32,7 +32,7 @@ impl Value {
     }
 }
 
-/// A place in a JSON text.
+/// A position in a JSON text.
 pub(super) struct Json<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -46,7 +46,8 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Reads an object, `name` for errors, whose keys are among `keys` and come at most once; `read` takes each value.
+    /// Parses an object whose keys are among `keys` and occur at most once. `read` parses each value. Errors call the object
+    /// `name`.
     pub(super) fn object(
         &mut self,
         name: &str,
@@ -68,7 +69,7 @@ impl<'a> Json<'a> {
         }
         loop {
             if self.peek() != Some(b'"') {
-                return Err(self.no_json(name, "a key in quotes is missing"));
+                return Err(self.invalid(name, "a key in quotes is missing"));
             }
             let key = self.string(name)?;
             let Some(key) = keys.iter().find(|known| **known == key) else {
@@ -78,31 +79,31 @@ impl<'a> Json<'a> {
                 ));
             };
             if seen.contains(key) {
-                return Err(ApiError::field(name, format!("the key `{key}` comes twice")));
+                return Err(ApiError::field(name, format!("the key `{key}` occurs twice")));
             }
             seen.push(*key);
             if !self.take(b':') {
-                return Err(self.no_json(name, &format!("a colon is missing behind `{key}`")));
+                return Err(self.invalid(name, &format!("a colon is missing behind `{key}`")));
             }
             read(self, key)?;
             if self.take(b'}') {
                 return Ok(());
             }
             if !self.take(b',') {
-                return Err(self.no_json(name, &format!("a comma or the end is missing behind `{key}`")));
+                return Err(self.invalid(name, &format!("a comma or the end is missing behind `{key}`")));
             }
         }
     }
 
-    /// Reads a list of numbers that 32-bit floats hold, at most `most` of them.
+    /// Parses a list of at most `most` finite 32-bit floats.
     ///
     /// # Errors
-    /// [`ApiError::UnreadableEmbedding`] for anything else that is JSON or that clients write instead of a number.
+    /// [`ApiError::UnreadableEmbedding`] for other JSON, and for words such as `NaN` instead of a number.
     pub(super) fn numbers(&mut self, name: &str, most: usize) -> Result<Vec<f32>, ApiError> {
-        let refused = |why: String| ApiError::UnreadableEmbedding(format!("`{name}` {why}"));
+        let refused = |reason: String| ApiError::UnreadableEmbedding(format!("`{name}` {reason}"));
         if self.peek() != Some(b'[') {
             let found = self.value(name)?;
-            return Err(refused(format!("is {} and not a list", found.kind())));
+            return Err(refused(format!("is {}, not a list", found.kind())));
         }
         self.at += 1;
         let mut values = Vec::new();
@@ -115,13 +116,14 @@ impl<'a> Json<'a> {
             }
             let at = values.len();
             let Some(first) = self.peek() else {
-                return Err(self.no_json(name, "the list breaks off"));
+                return Err(self.invalid(name, "the list is incomplete"));
             };
             let value = match first {
                 b'N' | b'I' | b'-' | b'+' | b'.' | b'0'..=b'9' => {
                     let word = self.word();
-                    number(word)
-                        .ok_or_else(|| refused(format!("has `{}` at {at}, which is no finite number", quoted(word))))?
+                    number(word).ok_or_else(|| {
+                        refused(format!("has `{}` at {at}, which is not a finite number", quoted(word)))
+                    })?
                 }
                 _ => match self.value(name)? {
                     Value::Number(value) => value,
@@ -136,7 +138,7 @@ impl<'a> Json<'a> {
                 return Ok(values);
             }
             if !self.take(b',') {
-                return Err(self.no_json(
+                return Err(self.invalid(
                     name,
                     &format!("a comma or the end of the list is missing behind number {at}"),
                 ));
@@ -144,7 +146,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Reads a text or null.
+    /// Parses a text or null.
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, ApiError> {
         match self.value(name)? {
             Value::Text(text) => Ok(Some(text)),
@@ -153,10 +155,10 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Reads a value, of a list or an object only its beginning.
+    /// Parses a value; of a list or an object only the first character.
     pub(super) fn value(&mut self, name: &str) -> Result<Value, ApiError> {
         match self.peek() {
-            None => Err(self.no_json(name, "it breaks off")),
+            None => Err(self.invalid(name, "it is incomplete")),
             Some(b'"') => self.string(name).map(Value::Text),
             Some(b'[') => Ok(Value::List),
             Some(b'{') => Ok(Value::Object),
@@ -167,18 +169,18 @@ impl<'a> Json<'a> {
                     Some(value) => Ok(Value::Number(value)),
                     None => Err(ApiError::field(
                         name,
-                        format!("`{}` is no JSON value, or too large a number", quoted(word)),
+                        format!("`{}` is not a JSON value, or too large a number", quoted(word)),
                     )),
                 },
             },
         }
     }
 
-    /// Makes sure that nothing follows.
+    /// Checks that nothing follows.
     pub(super) fn end(&mut self, name: &str) -> Result<(), ApiError> {
         match self.peek() {
             None => Ok(()),
-            Some(_) => Err(self.no_json(name, "something follows the end of the JSON")),
+            Some(_) => Err(self.invalid(name, "something follows the end of the JSON")),
         }
     }
 
@@ -189,7 +191,7 @@ impl<'a> Json<'a> {
                 b'"' => {
                     let text = serde_json::from_slice(&self.bytes[self.at..=end]);
                     let text =
-                        text.map_err(|_| self.no_json(name, "a text has characters that JSON does not allow"))?;
+                        text.map_err(|_| self.invalid(name, "a text has characters that JSON does not allow"))?;
                     self.at = end + 1;
                     return Ok(text);
                 }
@@ -197,10 +199,10 @@ impl<'a> Json<'a> {
                 _ => end += 1,
             }
         }
-        Err(self.no_json(name, "a text breaks off"))
+        Err(self.invalid(name, "a text is incomplete"))
     }
 
-    /// The bytes up to the next mark of punctuation or blank.
+    /// Takes the bytes up to the next punctuation mark or blank.
     fn word(&mut self) -> &'a [u8] {
         let rest = &self.bytes[self.at..];
         let length = rest
@@ -224,13 +226,13 @@ impl<'a> Json<'a> {
         found
     }
 
-    fn no_json(&self, name: &str, why: &str) -> ApiError {
+    fn invalid(&self, name: &str, reason: &str) -> ApiError {
         let before = &self.bytes[..self.at.min(self.bytes.len())];
         let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
         let column = 1 + before.iter().rev().take_while(|&&byte| byte != b'\n').count();
         ApiError::field(
             name,
-            format!("it is not valid JSON: {why} (line {line}, column {column})"),
+            format!("it is not valid JSON: {reason} (line {line}, column {column})"),
         )
     }
 }
@@ -239,7 +241,7 @@ fn number(word: &[u8]) -> Option<f64> {
     serde_json::from_slice::<f64>(word).ok()
 }
 
-/// A number as it is named in errors: large ones with an exponent.
+/// A number for errors; large ones with an exponent.
 pub(super) fn shown(value: f64) -> String {
     if value.abs() < 1e15 {
         value.to_string()

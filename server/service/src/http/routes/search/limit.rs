@@ -1,11 +1,14 @@
-//! The number of hits that a search asks for.
+//! The field `limit` of a search: the maximum number of hits.
 
 use shared::api::MAX_LIMIT;
 
 use super::json::shown;
 use crate::http::error::ApiError;
 
-/// The limit that a number states.
+/// Converts a number to a limit.
+///
+/// # Errors
+/// If it is not a whole number from 1 to 50.
 pub(super) fn check(value: f64) -> Result<usize, ApiError> {
     if value.fract() == 0.0 && (1.0..=MAX_LIMIT as f64).contains(&value) {
         return Ok(value as usize);
@@ -16,7 +19,7 @@ pub(super) fn check(value: f64) -> Result<usize, ApiError> {
     ))
 }
 
-/// A limit that is no number but of another kind.
+/// The error of a limit that is not a number, with the kind of the value.
 pub(super) fn refused(kind: &str) -> ApiError {
     ApiError::field(
         "limit",

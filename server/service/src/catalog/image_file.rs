@@ -1,26 +1,26 @@
-//! Pictures of a dataset: which paths a catalogue may name, and reading them.
+//! Image files of a dataset: the paths that a catalog may contain, and reading.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use dataset::Photo;
 
-/// Fault of `path` as the name of a picture below the dataset folder; `None` if it is a plain relative path.
-pub(super) fn fault_of(path: &str) -> Option<&'static str> {
-    let drive = |path: &str| path.as_bytes().get(1) == Some(&b':');
+/// Returns why a catalog cannot contain `path`; `None` for a plain relative path.
+pub(super) fn path_fault(path: &str) -> Option<&'static str> {
+    let has_drive = |path: &str| path.as_bytes().get(1) == Some(&b':');
     if path.is_empty() {
-        Some("is empty; give the path of a picture, from the dataset folder")
+        Some("is empty; give the path of an image, relative to the dataset folder")
     } else if path.contains("://") {
-        Some("is a web address; download the picture into the dataset folder and give its path there")
-    } else if path.starts_with('/') || drive(path) {
+        Some("is a web address; download the image into the dataset folder and give its path there")
+    } else if path.starts_with('/') || has_drive(path) {
         Some(
-            "is an absolute path, and only what lies below the dataset folder is served; put the picture there and give \
-             its path from there",
+            "is an absolute path, and only files below the dataset folder are served; put the image there and give its \
+             relative path",
         )
     } else if path.contains('\\') {
         Some("has backslashes; separate folders by `/`")
     } else if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        Some("is not a path inside the dataset folder, written without `.`, `..` and doubled `/`; correct it")
+        Some("is not a path inside the dataset folder; write it without `.`, `..` and `//`")
     } else if path.chars().any(char::is_control) {
         Some("has control characters; rename the file")
     } else {
@@ -28,10 +28,10 @@ pub(super) fn fault_of(path: &str) -> Option<&'static str> {
     }
 }
 
-/// The file of the picture that is named `path` below `root`, which is canonical.
+/// Finds the image file `path` below `root`, which is canonical.
 ///
 /// # Errors
-/// Says why the service could not send it.
+/// The reason why the service could not send the file.
 pub(super) fn locate(root: &Path, path: &str) -> Result<PathBuf, String> {
     let file = fs::canonicalize(root.join(path)).map_err(|error| error.to_string())?;
     if !file.starts_with(root) {
@@ -39,16 +39,16 @@ pub(super) fn locate(root: &Path, path: &str) -> Result<PathBuf, String> {
     }
     match file.metadata() {
         Ok(data) if data.is_file() => Ok(file),
-        Ok(data) if data.is_dir() => Err("it is a folder, not a picture".into()),
+        Ok(data) if data.is_dir() => Err("it is a folder, not an image".into()),
         Ok(_) => Err("it is not a file".into()),
         Err(error) => Err(error.to_string()),
     }
 }
 
-/// Decodes the picture that is named `path` below `root`, which is canonical.
+/// Decodes the image file `path` below `root`, which is canonical.
 ///
 /// # Errors
-/// Says why the service could not send it, or a browser not show it.
+/// The reason why the service could not send the file or a browser could not show it.
 pub(super) fn read(root: &Path, path: &str) -> Result<Photo, String> {
     let bytes = fs::read(locate(root, path)?).map_err(|error| error.to_string())?;
     Photo::decode(&bytes).map_err(|error| error.to_string())
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_paths_only() {
+    fn only_plain_relative_paths_are_accepted() {
         for (path, says) in [
             ("shop/P1.jpg", None),
             ("a b/鞋?.jfif", None),
@@ -76,7 +76,7 @@ mod tests {
             ("shop/", Some("inside the dataset")),
             ("a\n.jpg", Some("control characters")),
         ] {
-            let fault = fault_of(path);
+            let fault = path_fault(path);
             assert_eq!(fault.is_some(), says.is_some(), "{path:?}");
             assert!(
                 fault.zip(says).is_none_or(|(fault, says)| fault.contains(says)),

@@ -1,0 +1,43 @@
+//! Configuration of the service.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use search::rerank::Rerank;
+
+use super::limits::Limits;
+use crate::embed::QueueOptions;
+
+/// Folders, address and limits of a service.
+#[derive(Debug, Clone)]
+pub struct ServeConfig {
+    /// Address to listen on; port 0 takes a free one.
+    pub addr: SocketAddr,
+    /// Folder of the built page; without it the service is only the API.
+    pub site_dir: Option<PathBuf>,
+    /// Folder of the style bundle for browsers.
+    pub tagger_dir: PathBuf,
+    /// Folder of the query encoder's bundle for browsers; without it browsers send photos.
+    pub query_dir: Option<PathBuf>,
+    /// Folder of the retrieval bundle.
+    pub retrieval_dir: PathBuf,
+    /// Folder of a category classifier's bundle; without it only the categories that clients give restrict a search.
+    pub category_dir: Option<PathBuf>,
+    /// Folder of the catalog, indexed with the retrieval bundle.
+    pub catalog_dir: PathBuf,
+    /// Folder of the photos, if it has moved since indexing.
+    pub images_dir: Option<PathBuf>,
+    /// Re-ranking of every search.
+    pub rerank: Rerank,
+    /// Maximum bytes that decoding may take at once; see [`default_decode_memory`](super::default_decode_memory).
+    pub decode_memory: u64,
+    /// Batching of queries.
+    pub queue: QueueOptions,
+    /// Limits on clients.
+    pub limits: Limits,
+    /// Time after SIGTERM in which the server still takes requests, so that load balancers notice `/readyz`.
+    pub drain_delay: Duration,
+    /// Maximum time for requests in flight after `drain_delay`.
+    pub grace: Duration,
+}

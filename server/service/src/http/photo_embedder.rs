@@ -1,0 +1,119 @@
+//! Embedding of uploaded photos: decoding, crop, category and the model's queue.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use anyhow::Context;
+use axum::body::Bytes;
+use dataset::{Crop, Photo};
+use shared::bundle::Manifest;
+use shared::embedding::Embedding;
+use shared::input::{CropBox, InputSpec};
+use shared::taxonomy::Category;
+use tokio::sync::Semaphore;
+
+use super::admission::Place;
+use super::decoding::DecodeMemory;
+use super::error::ApiError;
+use crate::embed::{Categoriser, EmbedQueue};
+
+/// Turns photos into embeddings in the catalog's space.
+pub(super) struct PhotoEmbedder {
+    /// Queue in front of the model.
+    pub(super) queue: EmbedQueue,
+    model_id: String,
+    input: InputSpec,
+    categoriser: Option<Arc<Categoriser>>,
+    /// One permit per core. More decoders would delay every photo and take more memory.
+    decoders: Arc<Semaphore>,
+    memory: DecodeMemory,
+}
+
+/// A photo to embed.
+pub(super) struct PhotoQuery {
+    /// The file.
+    pub(super) file: Bytes,
+    /// Part of the photo to embed.
+    pub(super) crop: Crop,
+    /// True if the category is to be recognised, provided that there is a classifier.
+    pub(super) categorise: bool,
+}
+
+/// Embedding of a photo.
+pub(super) struct EmbeddedPhoto {
+    /// The embedding.
+    pub(super) embedding: Embedding,
+    /// Category, if the classifier is confident.
+    pub(super) category: Option<Category>,
+    /// Crop box that was used; the whole photo if `None`.
+    pub(super) crop: Option<CropBox>,
+}
+
+/// Inputs of the networks for a photo.
+struct Prepared {
+    input: Vec<f32>,
+    category: Option<Category>,
+    crop: Option<CropBox>,
+}
+
+impl PhotoEmbedder {
+    /// An embedder for the retrieval bundle `retrieval`, whose model takes its inputs from `queue`.
+    pub(super) fn new(
+        retrieval: &Manifest,
+        queue: EmbedQueue,
+        categoriser: Option<Categoriser>,
+        memory: DecodeMemory,
+    ) -> Self {
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        Self {
+            queue,
+            model_id: retrieval.model_id(),
+            input: retrieval.input.clone(),
+            categoriser: categoriser.map(Arc::new),
+            decoders: Arc::new(Semaphore::new(cores)),
+            memory,
+        }
+    }
+
+    /// Decodes, crops and embeds a photo. `place` is kept until the work has ended, even if the client leaves before.
+    ///
+    /// # Errors
+    /// If the file is not a usable image, the crop box lies outside, or the model fails.
+    pub(super) async fn embed(&self, query: PhotoQuery, place: &Place) -> Result<EmbeddedPhoto, ApiError> {
+        let Prepared { input, category, crop } = self.prepare(query, place).await?;
+        let values = self.queue.embed(input, place.clone()).await?;
+        let embedding = Embedding::new(self.model_id.as_str(), values)
+            .context("the model's output")
+            .map_err(ApiError::Internal)?;
+        Ok(EmbeddedPhoto {
+            embedding,
+            category,
+            crop,
+        })
+    }
+
+    /// Decodes and crops a photo off the async threads.
+    async fn prepare(&self, query: PhotoQuery, place: &Place) -> Result<Prepared, ApiError> {
+        // Decoding continues if the client leaves, so it keeps the memory, the permit and the place.
+        let memory = self.memory.acquire(&query.file).await?;
+        let permit = Arc::clone(&self.decoders).acquire_owned().await;
+        let permit = permit.map_err(|closed| ApiError::Internal(closed.into()))?;
+        let held = (permit, memory, place.clone());
+        let spec = self.input.clone();
+        let categoriser = self.categoriser.clone().filter(|_| query.categorise);
+        let prepared = tokio::task::spawn_blocking(move || {
+            let _held = held;
+            let photo = Photo::decode(&query.file)?;
+            drop(query.file);
+            let crop = query.crop.of(&photo)?;
+            let category = match categoriser {
+                Some(categoriser) => categoriser.category(categoriser.input().to_chw(photo.pixels()?, crop)?),
+                None => None,
+            };
+            let input = spec.to_chw(photo.pixels()?, crop)?;
+            Ok(Prepared { input, category, crop })
+        });
+        prepared.await.map_err(|error| ApiError::Internal(error.into()))?
+    }
+}
