@@ -1,6 +1,7 @@
-"""Numbers that both sides of a golden test can make for themselves.
+"""Pseudorandom numbers that both sides of a golden test can generate.
 
-No weights are stored. Element `i` of the tensor named `key` is drawn from splitmix64, seeded by the name:
+The golden files therefore contain no weights. Element `i` of the tensor `key` is drawn from splitmix64, which is seeded
+with the key:
 
     state  = fnv1a64(key as UTF-8) + i * 0x9E3779B97F4A7C15        (mod 2^64)
     z      = state
@@ -9,9 +10,9 @@ No weights are stored. Element `i` of the tensor named `key` is drawn from split
     z      =  z ^ (z >> 31)
     u      = (z >> 40) / 2^24                                      in [0, 1), exact in f32 and f64
 
-`i` counts in row-major order from 0. fnv1a64 starts from 0xCBF29CE484222325 and, for every byte, xors it in and
-multiplies by 0x00000100000001B3. Each user maps `u` to what it needs; the mapping is done in f64 and rounded once to
-f32.
+`i` counts from 0 in row-major order. fnv1a64 starts with 0xCBF29CE484222325. For every byte, it computes the exclusive
+or of the state and the byte, and multiplies the result by 0x00000100000001B3. Each script maps `u` to the range that it
+needs. It computes the mapping in f64 and rounds the result once to f32.
 """
 
 import numpy as np
@@ -21,7 +22,7 @@ GOLDEN = 0x9E3779B97F4A7C15
 
 
 def fnv1a64(data: bytes) -> int:
-    """The 64-bit FNV-1a hash."""
+    """Returns the 64-bit FNV-1a hash."""
     state = 0xCBF29CE484222325
     for byte in data:
         state = ((state ^ byte) * 0x00000100000001B3) & MASK
@@ -29,7 +30,7 @@ def fnv1a64(data: bytes) -> int:
 
 
 def bits(key: str, count: int) -> np.ndarray:
-    """The first `count` 64-bit draws for `key`."""
+    """Returns the first `count` 64-bit draws for `key`."""
     with np.errstate(over="ignore"):
         z = np.uint64(fnv1a64(key.encode("utf-8"))) + np.arange(count, dtype=np.uint64) * np.uint64(GOLDEN)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -38,7 +39,7 @@ def bits(key: str, count: int) -> np.ndarray:
 
 
 def uniform(key: str, shape) -> np.ndarray:
-    """Draws in [0, 1) for `key`, as f64 in row-major order."""
+    """Returns draws in [0, 1) for `key` with the given shape, as f64 in row-major order."""
     shape = tuple(shape)
     count = int(np.prod(shape, dtype=np.int64)) if shape else 1
     return ((bits(key, count) >> np.uint64(40)).astype(np.float64) / 2.0**24).reshape(shape)

@@ -1,24 +1,29 @@
-"""Writes input.json: reference values of picture preparation (crop, fit, antialiased resize, normalisation).
+"""Writes input.json: reference values of image preprocessing (crop, fit, antialiased resize, normalisation).
 
     pip install numpy pillow
     python tests/golden/input.py
 
-Everything is computed in f64 by the plain definition below and compared with Pillow's own bilinear resize of the same
-float pixels before it is written. The definition:
+The script computes all values in f64 from the definition below. It compares the resized pixels with Pillow's bilinear
+resize before it writes the file. The definition has five steps:
 
-1. Alpha: a transparent pixel is seen on white, `value * a/255 + 255 * (1 - a/255)`.
-2. The crop box cuts a window; pixels outside it do not take part. Without a box the window is the whole picture.
-3. Fit of a window `w x h` into `W x H`:
-   `stretch`  the whole window fills the whole output;
-   `cover`    s = max(W/w, H/h); the centred part of W/s x H/s window pixels (fractions allowed) fills the output;
-   `pad`      s = min(W/w, H/h); the window fills floor(w s + 1/2) x floor(h s + 1/2) output pixels (at least one),
-              offset floor((W - that) / 2), the rest of the output is 0 after normalisation (the mean colour).
-4. Triangle filter, one axis at a time: output i looks at c = from + (i + 1/2) * scale with scale = (to - from) / n and
-   reaches r = max(scale, 1) to both sides. Window pixel x weighs max(0, 1 - |x + 1/2 - c| / r), of the pixels from
-   floor(c - r + 1/2) to floor(c + r + 1/2) - 1 that exist; weights are divided by their sum.
-5. `(value / 255 - mean) / std` per channel, channels first.
+1. Alpha. A transparent pixel is drawn on white: `value * a/255 + 255 * (1 - a/255)`.
+2. Crop. The crop box selects a window. Pixels outside the window are not used. Without a crop box, the window is the
+   whole image.
+3. Fit of a window `w x h` into an output `W x H`:
+   `stretch`  The whole window fills the whole output.
+   `cover`    s = max(W/w, H/h). The centre of the window, W/s x H/s pixels, fills the output. Its size and position may
+              be fractions of a pixel.
+   `pad`      s = min(W/w, H/h). The window fills floor(w s + 1/2) x floor(h s + 1/2) output pixels, at least one per
+              axis. These pixels are `p x q`, at the offset floor((W - p) / 2), floor((H - q) / 2). The rest of the
+              output is 0 after normalisation, which is the mean colour.
+4. Resize. A triangle filter is applied to one axis at a time. Output pixel i has its centre at
+   c = from + (i + 1/2) * scale, with scale = (to - from) / n. Here, `from` and `to` are the bounds of the part of the
+   window that is resized to n output pixels. The radius of the filter is r = max(scale, 1). Window pixel x has the
+   weight max(0, 1 - |x + 1/2 - c| / r). The filter uses the pixels from floor(c - r + 1/2) to floor(c + r + 1/2) - 1
+   that are in the window. Their weights are divided by the sum of the weights.
+5. Normalisation. `(value / 255 - mean) / std` per channel, with the channel as the first dimension.
 
-Nothing is rounded on the way. Expected values are [3, height, width] in row-major order.
+No intermediate value is rounded. The expected values have the shape [3, height, width], in row-major order.
 """
 
 import json
@@ -35,7 +40,7 @@ STD = [0.229, 0.224, 0.225]
 
 
 def picture(key: str, width: int, height: int, channels: int) -> np.ndarray:
-    """A gradient under noise, 8 bits a channel."""
+    """Returns an image of a gradient with noise, with 8 bits per channel."""
     y, x = np.mgrid[0:height, 0:width]
     ramp = np.stack([x / max(width - 1, 1), y / max(height - 1, 1), (x + y) / max(width + height - 2, 1)], axis=-1)
     rgb = 0.5 * ramp + 0.5 * uniform(key, (height, width, 3))
@@ -45,7 +50,7 @@ def picture(key: str, width: int, height: int, channels: int) -> np.ndarray:
 
 
 def taps(length: int, start: float, stop: float, outputs: int) -> np.ndarray:
-    """The filter along one axis as a dense matrix, [outputs, length]."""
+    """Returns the filter weights of one axis as a dense matrix [outputs, length]."""
     scale = (stop - start) / outputs
     reach = max(scale, 1.0)
     dense = np.zeros((outputs, length))
@@ -57,6 +62,7 @@ def taps(length: int, start: float, stop: float, outputs: int) -> np.ndarray:
 
 
 def prepare(pixels: np.ndarray, crop, fit: str, out_w: int, out_h: int) -> np.ndarray:
+    """Returns the preprocessed image [3, out_h, out_w]."""
     values = pixels.astype(np.float64)
     if values.shape[2] == 4:
         alpha = values[..., 3:] / 255
@@ -91,7 +97,7 @@ def prepare(pixels: np.ndarray, crop, fit: str, out_w: int, out_h: int) -> np.nd
 
 
 CASES = [
-    # picture, crop (x, y, width, height), fit, output width, output height
+    # Image, crop box (x, y, width, height), fit, output width, output height.
     ("small", None, "stretch", 8, 6),
     ("small", None, "stretch", 13, 11),
     ("small", None, "stretch", 3, 4),

@@ -1,15 +1,20 @@
-"""Writes losses.json: PyTorch's and torchvision's values and gradients of the classifier's and the embeddings' losses.
+"""Writes losses.json: reference values and gradients of the losses, computed by PyTorch and torchvision.
 
     pip install numpy torch torchvision
     python tests/golden/losses.py
 
-Logits, targets and weights are drawn by formula.py: logits 6·u − 3, a target is 1 where u < .35 (label 0: nowhere),
-positive weights 4·u. Soft F2 is written out by tensor operations: 1 − 5·TP / (TP + FP + 4·(TP + FN)), with probabilities in the
-place of decisions, mean over the labels that have a positive. The gradient is that of the first row.
+Losses of logits. formula.py draws `u` for all inputs. Logits are 6·u − 3, and positive weights are 4·u. A target is 1
+if u < .35, except that label 0 has no positives. The loss soft F2 is computed by tensor operations as
 
-Embeddings, 2·u − 1, are three blocks of four identities, the same in each; classifiers 2·u − 1 likewise, the columns of an
-identity's centres beside each other. Their losses are written out row by row from the papers: angles by acos, triplets and
-contrasts by loops. Gradients are those of the first row, and of the first row of the classifier.
+    1 − 5·TP / (TP + FP + 4·(TP + FN))
+
+It uses probabilities instead of decisions, and is the mean over the labels that have a positive. The file contains the
+gradient of the first row of the logits.
+
+Losses of embeddings. Embeddings are 2·u − 1. They consist of three blocks, and each block has one row for each of the
+same four identities. Classifier weights are also 2·u − 1. The columns of the sub-centres of one identity are adjacent.
+The losses follow the definitions in the papers, row by row. Angles are computed by acos, and triplet and contrastive
+losses by loops. The file contains the gradients of the first row of the embeddings and of the classifier.
 """
 
 import json
@@ -34,7 +39,7 @@ def soft_f2(logits, targets):
 
 
 def angles(x, weight, centres):
-    """Angle between each row and the nearest of each identity's directions."""
+    """Returns the angle between each row and the nearest sub-centre of each identity, [rows, identities]."""
     cosines = cosine_similarity(x[:, :, None], weight[None], dim=1)
     return torch.acos(torch.stack([chunk.amax(1) for chunk in cosines.split(centres, 1)], 1))
 
@@ -97,13 +102,13 @@ def embedding_losses(draw):
         "am_softmax_sub_centres": (am_softmax(x, three, classes, 16, 0.2, 3, 0.1), three),
         "arcface": (arcface(x, one, classes, 16, 0.5, 1), one),
         "arcface_sub_centres": (arcface(x, three, classes, 8, 0.3, 3, 0.1), three),
-        # A margin that takes some angles past a half turn.
+        # With this margin, some angles plus the margin exceed π.
         "arcface_wide": (arcface(x, one, classes, 8, 1.4, 1), one),
         "triplet": (triplet(x, classes, 0.3, True), None),
         "triplet_soft": (triplet(x, classes, None, True), None),
         "triplet_raw": (triplet(x, classes, None, False), None),
         "supcon": (supcon(x, classes, 0.1), None),
-        # The third block has no partner.
+        # The loss compares the first two blocks. The third block is not used.
         "contrast": (contrast(pair[0], pair[1], 0.07), None),
     }
     past = (angles(x, one, 1)[torch.arange(len(x)), classes] + 1.4 > np.pi).sum().item()
@@ -130,7 +135,7 @@ def main():
         "focal": sigmoid_focal_loss(logits, targets, alpha=0.25, gamma=2.0, reduction="mean"),
         "focal_unweighted": sigmoid_focal_loss(logits, targets, alpha=-1, gamma=1.5, reduction="mean"),
         "focal_flat": sigmoid_focal_loss(logits, targets, alpha=0.25, gamma=0.0, reduction="mean"),
-        # In double precision, where a sigmoid of 30 is not yet 1.
+        # In f64, because the sigmoid of 30 rounds to 1 in f32.
         "focal_saturated": sigmoid_focal_loss(10 * logits.double(), targets.double(), alpha=0.25, gamma=0.5, reduction="mean"),
         "soft_f2": soft_f2(logits, targets),
     }
@@ -138,7 +143,7 @@ def main():
     for name, loss in losses.items():
         (gradient,) = torch.autograd.grad(loss, logits, retain_graph=True)
         golden[name] = {"value": loss.item(), "gradient": gradient[0].tolist()}
-    # In double precision: the first digits of both sides are compared.
+    # In f64, so that these references contain no rounding errors of f32 arithmetic.
     golden["embeddings"] = embedding_losses(lambda *key: draw(*key).double())
     path = Path(__file__).with_name("losses.json")
     path.write_text(json.dumps(golden, indent=1) + "\n")

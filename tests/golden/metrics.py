@@ -1,24 +1,29 @@
-"""Writes metrics.json: reference values of the evaluation measures on small problems.
+"""Writes metrics.json: reference values of the evaluation metrics on small problems.
 
     pip install numpy scikit-learn scipy
     python tests/golden/metrics.py
 
-Tagging. `probs[i][l]` are multiples of 1/32, so many tie, and f32 and f64 agree on every comparison. A tag is on where
-`prob >= threshold`. F2 = 5 P R / (4 P + R) = 5 TP / (5 TP + 4 FN + FP), and 0 where that is 0/0. Macro F2 is the mean
-over labels; micro F2 counts all labels together. Average precision is scikit-learn's sum of (R_n - R_(n-1)) P_n over
-distinct scores, from high to low; null for a label without positives, as is the area under the ROC curve. The last
-label has no positives. The calibration error is over ten bins of equal width, closed above (scikit-learn's
-`calibration_curve`), weighted by their predictions.
+Tagging. `probs[i][l]` are multiples of 1/32. So there are many ties, and f32 and f64 agree on every comparison. A tag
+is predicted if `prob >= threshold`. F2 = 5 P R / (4 P + R) = 5 TP / (5 TP + 4 FN + FP), and 0/0 counts as 0. Macro F2
+is the mean over the labels. Micro F2 is computed from the counts of all labels together. Average precision is
+scikit-learn's sum of (R_n - R_(n-1)) P_n over the distinct scores in descending order. Average precision and the area
+under the ROC curve are null for a label without positives. The last label has no positives.
 
-Thresholds. Each label takes, of 0.00, 0.01 ... 0.99, the one with the best F2; of several equally good, the lowest.
+Calibration. The expected calibration error uses scikit-learn's `calibration_curve` with ten bins of equal width. Each
+bin includes its upper bound. The weight of a bin is its number of predictions.
 
-Bounded minima. SciPy's L-BFGS-B on Rosenbrock's function of five variables within bounds that cut off its minimum or
-do not, from the corners and the middle; and soft F2 (a sigmoid of width 0.02 instead of a step) of the tagging problem.
+Thresholds. The threshold of a label is the value of 0.00, 0.01 ... 0.99 with the highest F2. Ties are resolved in
+favour of the lowest threshold. Soft F2 of the tagging problem replaces the step at the threshold by a sigmoid of width
+0.02.
 
-Retrieval. `scores[q][g]` are small whole numbers, so many tie; equal scores rank by gallery index, lowest first.
-AP@10 of a query is the sum, over its hits at rank i <= 10, of precision@i, divided by min(10, relevant items in the
-gallery). R@k is 1 if one of the first k is relevant. Queries with nothing relevant in the gallery have null values and
-are left out of the means. Query 0 has more than ten relevant items, queries 2 and 7 none.
+Bounded minima. SciPy's L-BFGS-B minimises Rosenbrock's function of five variables within bounds. Some of the bounds
+exclude the unconstrained minimum. The search starts at the lower corner, at the centre and at the upper corner.
+
+Retrieval. `scores[q][g]` are small whole numbers, so there are many ties. Equal scores are ranked by ascending gallery
+index. AP@10 of a query is the sum of precision@i over its hits at ranks i <= 10. It is divided by the smaller of 10 and
+the number of relevant gallery items. R@k is 1 if one of the first k results is relevant, and otherwise 0. Queries
+without relevant items in the gallery have null values and do not count in the means. Query 0 has more than ten relevant
+items. Queries 2 and 7 have none.
 """
 
 import json
@@ -37,13 +42,14 @@ QUERIES, GALLERY = 8, 40
 
 
 def f2(truth: np.ndarray, on: np.ndarray) -> float:
-    """F2 from counts: the definition, where scikit-learn is the reference."""
+    """Returns F2 from counts. The script compares it with scikit-learn's F2."""
     hit, miss, false = (truth & on).sum(), (truth & ~on).sum(), (~truth & on).sum()
     below = 5 * hit + 4 * miss + false
     return float(5 * hit / below) if below else 0.0
 
 
 def best_threshold(truth: np.ndarray, probs: np.ndarray) -> tuple[float, float]:
+    """Returns the lowest threshold with the highest F2, and that F2."""
     best, found = 0.0, -1.0
     for step in range(100):
         value = f2(truth, probs >= step / 100)

@@ -1,11 +1,16 @@
-"""Writes modules.json: what PyTorch makes of GeM pooling and of CBAM, written out from their papers.
+"""Writes modules.json: reference values of GeM pooling and CBAM, computed by PyTorch from the formulas in the papers.
 
     pip install numpy torch
     python tests/golden/modules.py
 
-Maps are 4·u − 2 of formula.py, [2, 32, 5, 4]. Parameters are drawn in the order squeeze (weight [in, out], bias), excite
-(weight, bias), convolution, norm (scale, shift, running mean, running variance) under the keys cbam/0, cbam/1, …: 2·u − 1,
-scale and variance .5 + u. GeM is (mean of max(x, 1e-6)^p)^(1/p); the gradient is that of p, of the sum of what comes out.
+formula.py draws `u` for all inputs. The feature maps are 4·u − 2, with the shape [2, 32, 5, 4].
+
+CBAM. The parameters have the keys cbam/0, cbam/1 and so on. Their order is squeeze (weight [in, out], bias), excite
+(weight, bias), convolution (weight), norm (scale, shift, running mean, running variance). The scale and the variance
+are .5 + u, and all other parameters are 2·u − 1.
+
+GeM. The output is (mean of max(x, 1e-6)^p)^(1/p). The file contains the gradient of the sum of all outputs with respect
+to p.
 """
 
 import json

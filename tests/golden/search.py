@@ -1,9 +1,11 @@
-"""Reference values for what comes after a retrieval network: writes search.json beside this file.
+"""Writes search.json: reference values of retrieval metrics, re-ranking, query expansion and whitening of embeddings.
 
-mAP@10 and recall by their definitions; k-reciprocal re-ranking, α-query expansion and whitening written anew from the papers
-with NumPy (eigenvectors by numpy.linalg.eigh), not with the algorithms of the Rust code.
-
+    pip install numpy
     python tests/golden/search.py
+
+mAP@10 and recall follow their definitions. k-reciprocal re-ranking, α-query expansion and whitening follow the papers.
+They are written in NumPy, independently of the algorithms in the Rust code. numpy.linalg.eigh computes the
+eigenvectors.
 """
 
 import json
@@ -13,7 +15,7 @@ import numpy as np
 
 
 def vectors(n, width, seed):
-    """The same numbers as the test's formula, at unit length."""
+    """Returns n vectors of unit length. The Rust test generates the same numbers."""
     i = np.arange(n * width, dtype=np.float64).reshape(n, width)
     raw = np.sin(i * 12.9898 + seed * 78.233) * 43758.5453
     raw = (raw - np.floor(raw)) - 0.5
@@ -22,7 +24,7 @@ def vectors(n, width, seed):
 
 
 def figures(scores, query_ids, gallery_ids, leave_out=False):
-    """Where photos search each other, `leave_out` takes each query out of its own gallery."""
+    """Returns mAP@10 and recall@k. `leave_out` removes each query from the gallery, if the queries are the gallery."""
     ap, recall = [], {k: [] for k in (1, 5, 10, 20)}
     for q, (line, identity) in enumerate(zip(scores, query_ids)):
         places = [g for g in range(len(line)) if not (leave_out and g == q)]
@@ -30,7 +32,7 @@ def figures(scores, query_ids, gallery_ids, leave_out=False):
         relevant = [gallery_ids[g] == identity for g in places]
         if not any(relevant):
             continue
-        # Equal scores in gallery order.
+        # Equal scores are ranked in gallery order.
         order = sorted(range(len(line)), key=lambda g: (-line[g], g))[:20]
         found = [relevant[g] for g in order]
         hits = found[:10]
@@ -42,6 +44,7 @@ def figures(scores, query_ids, gallery_ids, leave_out=False):
 
 
 def k_reciprocal(queries, gallery, k1=20, k2=6, weight=0.3):
+    """Returns the distances [queries, gallery] after k-reciprocal re-ranking."""
     every = np.vstack([queries, gallery])
     n = len(every)
     distance = np.maximum(2 - 2 * every @ every.T, 0)
@@ -72,6 +75,7 @@ def k_reciprocal(queries, gallery, k1=20, k2=6, weight=0.3):
 
 
 def whitened(rows, ids, dims, shrinkage=0.1):
+    """Returns the rows after PCA to `dims` dimensions and whitening by the scatter within identities, normalised."""
     mean = rows.mean(axis=0)
     centred = rows - mean
     values, directions = np.linalg.eigh(centred.T @ centred / len(rows))
@@ -86,26 +90,26 @@ def whitened(rows, ids, dims, shrinkage=0.1):
 
 
 queries, gallery = vectors(12, 8, 1), vectors(30, 8, 2)
-# Ties: two gallery photos are the same.
+# Two gallery vectors are equal, so that ties occur.
 gallery[7] = gallery[3]
 query_ids, gallery_ids = [q % 6 for q in range(12)], [g % 7 for g in range(30)]
 plain = queries @ gallery.T
 
 
-
 def ranked(row):
-    """The gallery by falling similarity, equals in gallery order."""
+    """Returns the indices of the gallery by descending similarity to the row. Ties keep the gallery order."""
     similarity = gallery @ row
     return sorted(range(len(gallery)), key=lambda g: (-similarity[g], g))
 
 
 def expanded(row, n):
-    """The row and its n nearest, each at its similarity to the power of three."""
+    """Returns the unit vector of α-query expansion with α = 3: the row plus its n nearest, weighted by similarity³."""
     total = row + sum(max(gallery[g] @ row, 0) ** 3 * gallery[g] for g in ranked(row)[:n])
     return total / np.linalg.norm(total)
 
 
 def standardised(scores):
+    """Returns the scores with mean 0 and standard deviation 1 per query."""
     return (scores - scores.mean(axis=1, keepdims=True)) / scores.std(axis=1, keepdims=True)
 
 
@@ -117,10 +121,10 @@ golden = {
     "hop": np.array([gallery @ gallery[ranked(query)[0]] for query in queries]).tolist(),
     "alpha_qe": np.array([gallery @ expanded(query, 3) for query in queries]).tolist(),
     "k_reciprocal": k_reciprocal(queries, gallery).tolist(),
-    # A photo's nearest is itself, so it is mixed with three others.
+    # The nearest vector of each gallery vector is itself, so the expansion adds three other vectors.
     "augmented": np.array([expanded(row, 4) for row in gallery]).tolist(),
     "late": (0.7 * standardised(plain) + 0.3 * standardised(vectors(12, 8, 3) @ gallery.T)).tolist(),
-    # Directions have no sign, so what is compared is how alike rows are afterwards.
+    # The sign of an eigenvector is arbitrary, so the test compares similarities instead of the vectors themselves.
     "whitened_similarity": (white[:5] @ white.T).tolist(),
 }
 path = pathlib.Path(__file__).with_name("search.json")

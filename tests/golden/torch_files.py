@@ -1,10 +1,11 @@
-"""Writes torch_files.json: small files as torch.save writes them, and what is in them.
+"""Writes torch_files.json: small files by torch.save, and the expected result of reading each file.
 
     pip install torch
     python tests/golden/torch_files.py
 
-Each file is under `file`, compressed by zlib, in base64; `tensors` says what must be read from it: name, shape and values in row-major order.
-`error` instead of that is part of what must be said about a file that must not be read.
+Each case contains a file in `file`, compressed with zlib and encoded in base64. `tensors` contains the name, the shape
+and the values of every tensor in the file, in row-major order. A case with `error` instead is a file that the reader
+must reject. The message must contain the text of `error`.
 """
 
 import base64
@@ -21,13 +22,14 @@ from torch import nn
 
 
 def saved(thing, **options) -> bytes:
+    """Returns the file that torch.save writes."""
     buffer = io.BytesIO()
     torch.save(thing, buffer, **options)
     return buffer.getvalue()
 
 
 class Hostile:
-    """Whoever unpickles it runs a command."""
+    """Object that runs a command when it is unpickled."""
 
     def __reduce__(self):
         return os.system, ("echo hostile",)
@@ -42,6 +44,7 @@ def network() -> nn.Module:
 
 
 def tensors(state: dict) -> dict:
+    """Returns the shape and the values of every tensor."""
     return {
         key: {"shape": list(tensor.shape), "values": [float(v) for v in tensor.detach().flatten()]}
         for key, tensor in state.items()

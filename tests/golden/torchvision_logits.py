@@ -1,26 +1,28 @@
-"""Writes torchvision.json: what torchvision's networks, and timm's Xception, answer for weights that anybody can
-regenerate.
+"""Writes torchvision.json: reference logits of torchvision's networks and timm's Xception for reproducible weights.
 
     pip install torch torchvision timm numpy
     python tests/golden/torchvision_logits.py
 
-Every network is built with 1000 classes, its state_dict is filled by `formula.py` (drawn per key, so the order does
-not matter), it is put in eval mode and run in f64 on the same two pictures. From the draw `u` of an element:
+The script builds every network with 1000 classes and fills its state_dict with draws of formula.py. The draws depend on
+the key alone, so their order does not matter. The network then runs in eval mode and in f64 on two images. An element
+with the draw `u` has this value:
 
     *.weight of rank >= 2   (2u - 1) * gain * sqrt(3 / fan_in)     fan_in = product of dims[1:]; gain below, per network
     *.weight of rank 1      0.5 + u                                (batch norm)
     *.bias                  (2u - 1) * 0.1                         (batch norm, linear)
     *.running_mean          (2u - 1) * 0.1
     *.running_var           0.5 + u
-    *.num_batches_tracked   not a number of the network: left alone, not listed
-    pictures                (2u - 1) * 2, key "input", shape [2, 3, side, side]; side below, per network
+    *.num_batches_tracked   unchanged and not listed, because the output does not depend on it
+    images                  (2u - 1) * 2, key "input", shape [2, 3, side, side]; side below, per network
 
-Values are computed in f64 and rounded once to f32; the forward pass widens those f32 values, so the logits carry no
-rounding of PyTorch's own. `keys` is fnv1a64 (16 hex digits) over the lines `<key> <d0>x<d1>...\\n` of all listed
-tensors, buffers included, sorted by key; `tensors` counts them, `parameters` counts the trainable numbers.
+Weights are computed in f64 and rounded once to f32. The forward pass converts these f32 values to f64, so the logits
+contain no rounding errors of f32 arithmetic. `keys` is the fnv1a64 (16 hex digits) of the lines `<key> <d0>x<d1>...\\n`
+of all listed tensors, including buffers, sorted by key. `tensors` is the number of these tensors, and `parameters` is
+the number of trainable values.
 
-For each picture: statistics of the 1000 logits (std is the population's) and the first 64 logits. Of the networks under LAYOUTS there are only the keys. The script prints how
-far PyTorch's own f32 is from the goldens.
+For each image, the file contains statistics of the 1000 logits and the first 64 logits. `std` is the standard deviation
+of the population. For the networks in LAYOUTS, the file contains only `keys`, `tensors` and `parameters`. The script
+prints the largest difference between PyTorch's f32 logits and the f64 logits.
 """
 
 import json
@@ -34,8 +36,8 @@ import torchvision
 from formula import bits, fnv1a64, uniform
 
 KEPT = 64
-# Gain and side of the pictures. The gain keeps the last features of the order of one, and the two pictures' logits
-# apart; Inception takes nothing below 75.
+# Gain of the weights, and side of the images in pixels. The gain keeps the last features near 1 in magnitude and the
+# logits of the two images different. Inception requires a side of at least 75.
 NETWORKS = {
     "resnet18": (1.0, 64),
     "resnet34": (0.9, 64),
@@ -59,7 +61,7 @@ def build(name: str) -> torch.nn.Module:
     if name == "xception":
         return timm.create_model("legacy_xception")
     if name == "inception_v3":
-        # Without the auxiliary classifier, and without the conversion from ImageNet's normalisation to its own.
+        # Without the auxiliary classifier, and without the conversion of inputs from ImageNet's normalisation.
         return torchvision.models.inception_v3(aux_logits=False, transform_input=False, init_weights=False)
     if name == "densenet37_w16":
         return torchvision.models.DenseNet(growth_rate=8, block_config=(2, 4, 6, 4), num_init_features=16)
@@ -67,7 +69,7 @@ def build(name: str) -> torch.nn.Module:
 
 
 def value(key: str, shape, gain: float) -> np.ndarray:
-    """The f32 contents of one tensor of the state_dict."""
+    """Returns the f32 values of one tensor of the state_dict."""
     u = uniform(key, shape)
     if key.endswith(".running_var"):
         made = 0.5 + u
@@ -82,14 +84,17 @@ def value(key: str, shape, gain: float) -> np.ndarray:
 
 
 def rounded(number: float) -> float:
+    """Rounds to nine significant digits."""
     return float(f"{number:.9g}")
 
 
 def pictures(side: int) -> torch.Tensor:
+    """Returns the two input images, [2, 3, side, side]."""
     return torch.from_numpy(((2 * uniform("input", (2, 3, side, side)) - 1) * 2).astype(np.float32))
 
 
 def layout(net: torch.nn.Module) -> dict:
+    """Returns the numbers of parameters and tensors, and the hash of the keys and shapes."""
     state = {k: v for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
     lines = "".join(f"{key} {'x'.join(map(str, state[key].shape))}\n" for key in sorted(state))
     return {

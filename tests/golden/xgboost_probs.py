@@ -1,11 +1,11 @@
-"""Writes xgboost.json: probabilities of boosters trained by the Python package, for the calls of the C library.
+"""Writes xgboost.json: probabilities of boosters trained by the Python package, to compare with calls of the C library.
 
     pip install numpy xgboost-cpu
     python tests/golden/xgboost_probs.py
 
-150 rows of 8 features, multiples of 1/1024 so that f32 holds them exactly; targets depend on two features and noise. The
-first 100 rows train, the rest are only predicted. One thread; `hist`; base score and everything not named as XGBoost
-defaults.
+There are 150 rows of 8 features. Features are multiples of 1/1024, which f32 represents exactly. Targets depend on two
+features and noise. The first 100 rows are the training set. The boosters predict all 150 rows. Training uses one thread
+and the method `hist`. The base score and all other parameters have XGBoost's default values.
 """
 
 import json

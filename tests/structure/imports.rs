@@ -1,33 +1,34 @@
-//! Imports between the files of a package, read from their paths.
+//! Imports between the files of a package, parsed from the paths in their source text.
 //!
-//! A path counts as an import of the file that defines the item that it names: re-exports are followed.
+//! A path is an import of the file that defines the item. Re-exports are resolved to that file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// A module's path, such as `["http", "routes"]`; empty for the root of the package.
+/// Path of a module, such as `["http", "routes"]`. It is empty for the root of the package.
 type Module = Vec<String>;
 
-/// Modules of one file, and what they import.
+/// Paths in the source text of one file.
 #[derive(Debug, Default)]
 struct File {
-    /// Paths that the file names, from the root of the package.
+    /// All paths, resolved from the root of the package.
     uses: BTreeSet<Vec<String>>,
-    /// Those that begin with `crate`, `self` or `super`. The others may be paths into other packages.
+    /// The paths of `uses` that begin with `crate`, `self` or `super`. The other paths may belong to other packages.
     absolute: BTreeSet<Vec<String>>,
-    /// Public re-exports: the name, and the path that it stands for.
+    /// Public re-exports, as a map from the name to the path of the item.
     exports: BTreeMap<String, Vec<String>>,
 }
 
-/// Source text without comments and unit tests.
+/// Returns the source text without comment lines and unit tests.
 pub(crate) fn without_tests(text: &str) -> String {
     let mut kept = String::new();
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         let code = line.trim_start();
         if code.starts_with("#[cfg(test)]") {
-            // A declaration ends on its line, a module where its closing brace stands as far left as its beginning.
+            // A declaration such as `mod tests;` is one line. A block ends at the closing brace with the indentation of
+            // its first line.
             let Some(next) = lines.next() else { break };
             if next.trim_end().ends_with('{') {
                 let indent = next.len() - next.trim_start().len();
@@ -46,7 +47,7 @@ pub(crate) fn without_tests(text: &str) -> String {
     kept
 }
 
-/// Every path of two parts or more that the code of a file names, with the braces of `use` written out.
+/// Returns every path of at least two parts in the code of a file. Braces in `use` are expanded to one path per item.
 pub(crate) fn paths(text: &str) -> Vec<String> {
     let text = without_tests(text);
     let mut found = Vec::new();
@@ -69,7 +70,8 @@ pub(crate) fn paths(text: &str) -> Vec<String> {
     found
 }
 
-/// What can follow `a::`, and how much text that is: `b::c`, or each of `{b, c::d}`.
+/// Parses the text after `a::`, which is a path such as `b::c` or a list such as `{b, c::d}`. Returns the paths and the
+/// length of the parsed text in bytes.
 fn tails(text: &str) -> (Vec<String>, usize) {
     if text.starts_with('{') {
         let mut all = Vec::new();
@@ -98,8 +100,9 @@ fn tails(text: &str) -> (Vec<String>, usize) {
     (vec![name.to_owned()], end)
 }
 
-/// Groups of files that import each other, directly or through others.
-pub(crate) fn circles(source: &Path) -> Vec<BTreeSet<String>> {
+/// Returns the groups of files that import each other, directly or through other files. `source` is the folder `src` of
+/// a package.
+pub(crate) fn cycles(source: &Path) -> Vec<BTreeSet<String>> {
     let mut files: BTreeMap<Module, File> = BTreeMap::new();
     for path in super::sources(source) {
         let relative = path.strip_prefix(source).expect("the file is in the folder");
@@ -118,19 +121,19 @@ pub(crate) fn circles(source: &Path) -> Vec<BTreeSet<String>> {
             continue;
         }
         let text = fs::read_to_string(&path).expect("the file is readable");
-        files.insert(module.clone(), read(&text, &module));
+        files.insert(module.clone(), parse(&text, &module));
     }
     let edges: BTreeMap<Module, BTreeSet<Module>> = files
         .iter()
         .map(|(module, file)| {
-            // A path that begins with a child's name is one into that child.
-            let is_ours =
+            // A path without `crate`, `self` or `super` belongs to this package if its first part is a child module.
+            let is_in_package =
                 |path: &&Vec<String>| file.absolute.contains(*path) || files.contains_key(&path[..=module.len()]);
             let targets = file
                 .uses
                 .iter()
-                .filter(is_ours)
-                .filter_map(|path| defining(path, &files, 0));
+                .filter(is_in_package)
+                .filter_map(|path| defining_module(path, &files, 0));
             (module.clone(), targets.filter(|target| target != module).collect())
         })
         .collect();
@@ -145,14 +148,15 @@ pub(crate) fn circles(source: &Path) -> Vec<BTreeSet<String>> {
     for module in edges.keys() {
         let reached = reachable(module, &edges);
         if reached.contains(module) {
-            let circle = reached.iter().filter(|other| reachable(other, &edges).contains(module));
-            found.insert(circle.map(name).collect());
+            let cycle = reached.iter().filter(|other| reachable(other, &edges).contains(module));
+            found.insert(cycle.map(name).collect());
         }
     }
     found.into_iter().collect()
 }
 
-fn read(text: &str, module: &Module) -> File {
+/// Parses the source text of a module.
+fn parse(text: &str, module: &Module) -> File {
     let code = without_tests(text);
     let mut file = File::default();
     for path in paths(text) {
@@ -166,7 +170,7 @@ fn read(text: &str, module: &Module) -> File {
             }
         }
     }
-    // `pub use child::Item` names a path relative to this module.
+    // The path in `pub use child::Item` is relative to this module.
     for statement in code.split("pub use ").skip(1) {
         let statement = statement.split(';').next().unwrap_or_default();
         for path in paths(statement) {
@@ -179,13 +183,14 @@ fn read(text: &str, module: &Module) -> File {
     file
 }
 
-/// The path of a module's child from the root of the package.
+/// Resolves a path relative to a module. The result begins at the root of the package.
 fn relative(path: &str, module: &Module) -> Vec<String> {
     let parts = path.split("::").map(str::to_owned);
     module.iter().cloned().chain(parts).collect()
 }
 
-/// The path from the root of the package; nothing for a path into another package.
+/// Resolves a path that begins with `crate`, `self` or `super`. The result begins at the root of the package. Returns
+/// `None` for other paths.
 fn absolute(path: &str, module: &Module) -> Option<Vec<String>> {
     let mut base = module.clone();
     let mut parts = path.split("::").peekable();
@@ -208,8 +213,8 @@ fn absolute(path: &str, module: &Module) -> Option<Vec<String>> {
     Some(base.into_iter().chain(parts.map(str::to_owned)).collect())
 }
 
-/// The module whose file defines what a path names.
-fn defining(path: &[String], files: &BTreeMap<Module, File>, depth: usize) -> Option<Module> {
+/// Returns the module whose file defines the item of a path. Follows at most eight re-exports.
+fn defining_module(path: &[String], files: &BTreeMap<Module, File>, depth: usize) -> Option<Module> {
     let (module, rest) = (0..=path.len())
         .rev()
         .find(|end| files.contains_key(&path[..*end]))
@@ -218,11 +223,12 @@ fn defining(path: &[String], files: &BTreeMap<Module, File>, depth: usize) -> Op
         return (!module.is_empty()).then_some(module);
     };
     match files[&module].exports.get(name) {
-        Some(exported) if depth < 8 && exported != path => defining(exported, files, depth + 1),
+        Some(exported) if depth < 8 && exported != path => defining_module(exported, files, depth + 1),
         _ => Some(module),
     }
 }
 
+/// Returns all modules that a module imports, directly or through other modules.
 fn reachable(from: &Module, edges: &BTreeMap<Module, BTreeSet<Module>>) -> BTreeSet<Module> {
     let mut seen = BTreeSet::new();
     let mut open: Vec<&Module> = edges[from].iter().collect();

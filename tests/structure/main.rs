@@ -1,7 +1,7 @@
-//! Rules of the code's structure that the compiler does not keep.
+//! Rules of the code structure that the compiler does not check.
 //!
-//! Cargo keeps the directions between packages. This test keeps the order that they are listed in, the circles of files
-//! within a package, and the words that some packages may not use.
+//! The tests check the order of the packages, import cycles between the files of a package, and modules that some
+//! folders must not use.
 
 mod imports;
 
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Packages from the ground up. A package may use those before it.
+/// Packages in the order of their dependencies. A package may depend only on packages before it in this list.
 const LAYERS: &[&str] = &[
     "shared",
     "device",
@@ -26,7 +26,7 @@ const LAYERS: &[&str] = &[
     "server",
 ];
 
-/// Folders, and words that no code in them may use.
+/// Folders, and the paths that the code in each folder must not use.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "shared/src",
@@ -45,14 +45,15 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("server/service/src/embed", &["crate::http", "crate::catalog", "axum"]),
 ];
 
-/// Packages whose files still import each other in circles.
+/// Packages that still contain import cycles between their files.
 const CIRCULAR: &[&str] = &["shared", "dataset", "evaluation", "render", "training", "server"];
 
+/// Root of the workspace.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Folder of a package.
+/// Folder of a package, which contains its `Cargo.toml`.
 fn folder(package: &str) -> PathBuf {
     match package {
         "shared" | "server" | "web" | "tests" => root().join(package),
@@ -60,7 +61,7 @@ fn folder(package: &str) -> PathBuf {
     }
 }
 
-/// Source files under a folder.
+/// Returns the paths of all Rust files in a folder and its subfolders, sorted.
 fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display())) {
@@ -76,11 +77,11 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn packages_use_only_lower_packages() {
+fn packages_depend_only_on_packages_of_lower_layers() {
     let mut wrong = Vec::new();
-    for (at, package) in LAYERS.iter().enumerate() {
-        let text = fs::read_to_string(folder(package).join("Cargo.toml")).expect("every package has a manifest");
-        let manifest: toml::Table = toml::from_str(&text).expect("the manifest is TOML");
+    for (layer, package) in LAYERS.iter().enumerate() {
+        let text = fs::read_to_string(folder(package).join("Cargo.toml")).expect("every package has a Cargo.toml");
+        let manifest: toml::Table = toml::from_str(&text).expect("Cargo.toml is valid TOML");
         let dependencies = manifest.get("dependencies").and_then(toml::Value::as_table);
         let used: Vec<&str> = dependencies
             .into_iter()
@@ -91,46 +92,49 @@ fn packages_use_only_lower_packages() {
         println!("{package}: {}", used.join(", "));
         wrong.extend(
             used.into_iter()
-                .filter(|name| !LAYERS[..at].contains(name))
+                .filter(|name| !LAYERS[..layer].contains(name))
                 .map(|name| format!("{package} -> {name}")),
         );
     }
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(
+        wrong.is_empty(),
+        "packages depend on packages of higher layers: {wrong:#?}"
+    );
 }
 
 #[test]
-fn files_of_a_package_do_not_import_each_other_in_circles() {
-    let mut circles = BTreeMap::new();
+fn only_listed_packages_contain_import_cycles() {
+    let mut wrong = BTreeMap::new();
     for package in LAYERS.iter().chain(&["web"]) {
-        let found = imports::circles(&folder(package).join("src"));
-        println!("{package}: {} circles", found.len());
-        if !found.is_empty() && !CIRCULAR.contains(package) {
-            circles.insert(*package, found);
+        let cycles = imports::cycles(&folder(package).join("src"));
+        println!("{package}: {} import cycles", cycles.len());
+        if !cycles.is_empty() && !CIRCULAR.contains(package) {
+            wrong.insert(*package, cycles);
         }
     }
-    assert!(circles.is_empty(), "{circles:#?}");
+    assert!(wrong.is_empty(), "files import each other in cycles: {wrong:#?}");
 }
 
 #[test]
-fn folders_do_not_use_forbidden_words() {
+fn folders_do_not_use_forbidden_paths() {
     let mut wrong = Vec::new();
     for (folder, forbidden) in FORBIDDEN {
         for file in sources(&root().join(folder)) {
             let text = fs::read_to_string(&file).expect("the file is readable");
             for path in imports::paths(&text) {
-                for word in *forbidden {
-                    if path == *word || path.starts_with(&format!("{word}::")) {
+                for prefix in *forbidden {
+                    if path == *prefix || path.starts_with(&format!("{prefix}::")) {
                         wrong.push(format!("{}: {path}", file.display()));
                     }
                 }
             }
         }
     }
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(wrong.is_empty(), "files use forbidden paths: {wrong:#?}");
 }
 
 #[test]
-fn only_the_device_package_names_a_backend() {
+fn packages_above_device_do_not_name_a_backend() {
     for package in LAYERS.iter().filter(|package| !["device", "shared"].contains(package)) {
         for file in sources(&folder(package).join("src")) {
             let text = imports::without_tests(&fs::read_to_string(&file).expect("the file is readable"));
