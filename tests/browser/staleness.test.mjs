@@ -157,13 +157,14 @@ test('a late answer never replaces a newer one', { skip }, async () => {
   await page.context().close();
 });
 
-for (const [what, behaviour, verdict] of [
-  ['at most three styles are named, by ordinary thresholds if there are no precise ones', 'works', 'Natural, Casual, Minimalist'],
-  ['precise thresholds decide, and a label without one is never named', 'precise', 'Natural, Minimalist'],
-  ['the page says that it is not sure if no style reaches its precise threshold', 'unsure', 'Not sure. Closest to Natural'],
+for (const [what, precise, behaviour, verdict] of [
+  ['at most three styles are named, by ordinary thresholds if the bundle states no precise ones', false, 'works', 'Natural, Casual, Minimalist'],
+  ['precise thresholds decide, and a label without one is never named', true, 'precise', 'Natural, Minimalist'],
+  ['no style is named if none reaches its precise threshold', true, 'unsure', 'Not sure. Closest to Natural'],
+  ['no style is named if the bundle states precise thresholds but no label has one', true, 'works', 'Not sure. Closest to Natural'],
 ]) {
   test(what, { skip }, async () => {
-    env.mock.set({ modules: { webgpu: behaviour, cpu: behaviour } });
+    env.mock.set({ modules: { webgpu: behaviour, cpu: behaviour }, precise });
     const page = await env.open();
     await tagPhoto(page, PNG);
     assert.equal(await page.textContent('.verdict'), verdict);

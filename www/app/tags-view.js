@@ -32,8 +32,8 @@ export function showFailure(code, retry) {
 
 /**
  * Shows the named styles, and all tags in a folded list.
- * @param {{tags: {id, prob, threshold, precise?, on}[], backend: string, ms: number, fellBack: boolean, part: boolean}} result `part`: for
- *   the marked area only
+ * @param {{tags: {id, prob, threshold, precise?, on}[], statesPrecise: boolean, backend: string, ms: number, fellBack: boolean,
+ *   part: boolean}} result `statesPrecise`: the bundle states precise thresholds; `part`: for the marked area only
  * @param {boolean} stale true if the area has changed and its own result is not there yet
  */
 export function showTags(result, stale = false) {
@@ -64,13 +64,12 @@ export function verdict(result) {
 }
 
 /**
- * Returns the tags to name, most probable first. A bundle may state precise thresholds: above them a label is seldom wrong.
- * A label without one (`precise: null`) is never named. A bundle that states none uses its ordinary thresholds, which have
- * a lower precision.
+ * Returns the tags to name, most probable first. A bundle may state precise thresholds: above its own, a label is seldom
+ * wrong, and a label without one (`precise: null`) is never named. Other bundles use their ordinary thresholds, which have a
+ * lower precision.
  */
-function namedTags({ tags }) {
-  const stated = tags.some(({ precise }) => Number.isFinite(precise));
-  const passes = ({ prob, precise, on }) => (stated ? Number.isFinite(precise) && prob >= precise : on);
+function namedTags({ tags, statesPrecise }) {
+  const passes = ({ prob, precise, on }) => (statesPrecise ? Number.isFinite(precise) && prob >= precise : on);
   return sortedByProb(tags.filter(passes)).slice(0, MAX_NAMED);
 }
 

@@ -10,7 +10,7 @@
 //   {type: 'gpu', busy}                   busy: the time limit of the GPU runs
 //   {type: 'progress', loaded, total}
 //   {type: 'ready', backend, modelId}
-//   {type: 'tags', tags, ms}
+//   {type: 'tags', tags, statesPrecise, ms}  statesPrecise: the manifest states precise thresholds
 //   {type: 'embedding', values, ms}
 //   {type: 'box', box}                    box: null if there is no salient object
 //   {type: 'failed', code, message, gpu}  gpu: the call may succeed on the CPU
@@ -30,6 +30,7 @@ const TOLERANCE = 0.01;
 let model = null;
 let module = null;
 let backend = null;
+let statesPrecise = false; // true if the manifest states precise thresholds, even if it has none for any label
 let idle = true; // true until the first call after `load`
 
 self.addEventListener('message', async ({ data }) => {
@@ -62,7 +63,9 @@ async function load({ name, backend: wanted, api, modules }) {
   if (backend === 'webgpu') watchDevices((reason) => postFailure('device_failed', reason, true));
   module = await startModule(modules);
   const { text } = await manifest;
-  if (backend === 'cpu') warmUpInput(JSON.parse(text).input);
+  const { input, precise } = JSON.parse(text);
+  statesPrecise = Boolean(precise);
+  if (backend === 'cpu') warmUpInput(input);
 
   const content = await weights;
   if (backend === 'webgpu') model = await openOnGpu(name, text, content);
@@ -152,7 +155,7 @@ async function warmUp(name) {
 async function tag({ rgba, width, height }) {
   const start = performance.now();
   const tags = await model.tag(rgba, width, height);
-  post({ type: 'tags', tags, ms: performance.now() - start });
+  post({ type: 'tags', tags, statesPrecise, ms: performance.now() - start });
 }
 
 async function embed({ rgba, width, height, crop }) {

@@ -85,6 +85,7 @@ export const fakeModule = (behaviour) => `
  *   set: (faults: object) => void, close: () => Promise<void>}>} `requests` lists all requests with the size of their bodies. A search
  *   also has its form fields and the size of its image, or its JSON query. `set` replaces all faults:
  *   - `tagger`, `search`: HTTP status of the answer
+ *   - `precise`: the manifest of the tagger states precise thresholds
  *   - `encoder`: false serves no query encoder; true serves a placeholder unless `query` names a real one
  *   - `weights`: 'damaged' or 'slow'
  *   - `modules`: {webgpu, cpu}, behaviours of fake modules; by default the built modules are served
@@ -135,7 +136,7 @@ async function answer(request, response, { site, faults, models, seen }) {
   if (path === '/api/v1/tagger' && faults.tagger) return sendProblem(response, faults.tagger, 'internal');
   if (path === '/api/v1/query-encoder' && !faults.encoder) return send(response, 204);
   for (const [name, { manifest, weights }] of Object.entries(models)) {
-    if (path === `/api/v1/${name}`) return sendJson(response, manifest);
+    if (path === `/api/v1/${name}`) return sendJson(response, faults.precise ? { ...manifest, precise: { labels: [] } } : manifest);
     if (path === `/api/v1/${name}/weights/${manifest.weights.sha256}`) return sendWeights(response, weights, faults);
   }
   if (path === '/api/v1/samples') return sendJson(response, { samples: sampleList() });
