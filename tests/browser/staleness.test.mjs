@@ -157,11 +157,11 @@ test('a late answer never replaces a newer one', { skip }, async () => {
   await page.context().close();
 });
 
-for (const [what, precise, behaviour, verdict] of [
-  ['at most three styles are named, by ordinary thresholds if the bundle states no precise ones', false, 'works', 'Natural, Casual, Minimalist'],
-  ['precise thresholds decide, and a label without one is never named', true, 'precise', 'Natural, Minimalist'],
-  ['no style is named if none reaches its precise threshold', true, 'unsure', 'Not sure. Closest to Natural'],
-  ['no style is named if the bundle states precise thresholds but no label has one', true, 'works', 'Not sure. Closest to Natural'],
+for (const [what, precise, behaviour, verdict, thresholds] of [
+  ['at most three styles are named, by ordinary thresholds if the bundle states no precise ones', false, 'works', 'Natural, Casual, Minimalist', 13],
+  ['precise thresholds decide, and a label without one is never named', true, 'precise', 'Natural, Minimalist', 12],
+  ['no style is named if none reaches its precise threshold', true, 'unsure', 'Not sure. Closest to Natural', 13],
+  ['no style is named if the bundle states precise thresholds but no label has one', true, 'works', 'Not sure. Closest to Natural', 0],
 ]) {
   test(what, { skip }, async () => {
     env.mock.set({ modules: { webgpu: behaviour, cpu: behaviour }, precise });
@@ -172,6 +172,7 @@ for (const [what, precise, behaviour, verdict] of [
     await page.click('#tags summary');
     assert.ok(await page.isVisible('li.tag >> nth=12'));
     assert.equal((await shownTags(page)).length, 13);
+    assert.equal(await page.locator('.mark').count(), thresholds, 'thresholds that can name a style');
     assert.equal(await page.locator('.tag.named').count(), verdict.startsWith('Not') ? 0 : verdict.split(', ').length);
     await page.context().close();
   });

@@ -108,6 +108,9 @@ export const formatPercent = (fraction) => new Intl.NumberFormat(LANGUAGES[langu
 /** Joins items with the list separator of the shown language. */
 export const joinList = (items) => items.join(t('comma'));
 
+/** Joins sentences. Chinese has no space between them. */
+export const joinSentences = (sentences) => sentences.join(t('space'));
+
 // Storage may be forbidden. Then the choice lasts until the page is closed.
 function readStored() {
   try {

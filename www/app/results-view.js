@@ -3,7 +3,7 @@
 import { imageUrl } from './api.js';
 import { LIMIT } from './config.js';
 import { byId, el } from './dom.js';
-import { currentLanguage, formatPrice, localised, t, term, withWordBreaks } from './i18n.js';
+import { currentLanguage, formatPrice, joinSentences, localised, t, term, withWordBreaks } from './i18n.js';
 import { drawPrivacy } from './privacy.js';
 
 /** Problem codes that have a text. For other codes the page shows the detail of the service. */
@@ -87,7 +87,7 @@ export function setStale(stale) {
 /** Returns the text of a problem in the current language, with advice. */
 export function problemText({ code, retryAfter }) {
   const text = t(KNOWN_CODES.has(code) ? `problem.${code}` : 'problem.other');
-  return retryAfter ? `${text} ${t('problem.wait', { n: retryAfter })}` : text;
+  return retryAfter ? joinSentences([text, t('problem.wait', { n: retryAfter })]) : text;
 }
 
 /** Makes the image of a product, or a placeholder if the image is missing or does not load. */

@@ -1,7 +1,7 @@
 // View of the style panel: waiting, download progress, the recognised styles, or the reason why there are none.
 
 import { byId, el } from './dom.js';
-import { formatPercent, joinList, t, term, withWordBreaks } from './i18n.js';
+import { formatPercent, joinList, joinSentences, t, term, withWordBreaks } from './i18n.js';
 
 /** Largest number of styles that are named. */
 const MAX_NAMED = 3;
@@ -39,7 +39,7 @@ export function showFailure(code, retry) {
 export function showTags(result, stale = false) {
   const open = byId('tags').querySelector('details')?.open ?? false;
   const named = new Set(namedTags(result));
-  const rows = sortedByProb(result.tags).map((tag) => row(tag, named.has(tag)));
+  const rows = sortedByProb(result.tags).map((tag) => row(tag, named.has(tag), result.statesPrecise));
   const scope = stale ? 'style.stale' : result.part && 'style.part';
   replacePanel(
     el('p', { class: 'verdict' }, ...withWordBreaks(verdict(result))),
@@ -79,21 +79,23 @@ const sortedByProb = (tags) => [...tags].sort((a, b) => b.prob - a.prob);
 function runNote({ backend, ms, fellBack }) {
   const time = ms < 1000 ? t('ms', { n: Math.max(1, Math.round(ms)) }) : t('seconds', { n: (ms / 1000).toFixed(1) });
   const note = t('style.note', { backend: t(`backend.${backend}`), time });
-  return fellBack ? `${note} ${t('style.fellback')}` : note;
+  return fellBack ? joinSentences([note, t('style.fellback')]) : note;
 }
 
-function row({ id, prob, threshold, precise, on }, named) {
-  const limit = Number.isFinite(precise) ? precise : threshold;
-  const meter = el('span', { class: 'bar', 'aria-hidden': 'true' }, el('span', { class: 'fill' }), el('span', { class: 'mark' }));
+/** Makes the row of a tag. It shows the threshold that decides on naming, if the label has one. */
+function row({ id, prob, threshold, precise, on }, named, statesPrecise) {
+  const limit = statesPrecise ? precise : threshold;
+  const hasLimit = Number.isFinite(limit);
+  const meter = el('span', { class: 'bar', 'aria-hidden': 'true' }, el('span', { class: 'fill' }), hasLimit && el('span', { class: 'mark' }));
   meter.style.setProperty('--prob', prob);
-  meter.style.setProperty('--threshold', limit);
+  if (hasLimit) meter.style.setProperty('--threshold', limit);
   return el(
     'li',
     { class: named ? 'tag named' : 'tag', 'data-id': id, 'data-prob': prob, 'data-on': String(on) },
     el('span', { class: 'tag-name' }, term('label', id)),
     el('span', { class: 'tag-prob' }, formatPercent(prob)),
     meter,
-    el('span', { class: 'visually-hidden' }, t(prob >= limit ? 'style.above' : 'style.below', { threshold: formatPercent(limit) })),
+    hasLimit && el('span', { class: 'visually-hidden' }, t(prob >= limit ? 'style.above' : 'style.below', { threshold: formatPercent(limit) })),
   );
 }
 
