@@ -6,8 +6,9 @@ use burn::module::Param;
 use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde_json::json;
-use training::embedding_loss::{EmbeddingLoss, Identified};
+use training::embedding_loss::Identified;
 use training::loss::{ClassifierLoss, bce, focal, soft_f2, weighted_bce};
+use training::recipe::EmbeddingLoss;
 
 const ROWS: usize = 8;
 const LABELS: usize = 5;
@@ -135,7 +136,7 @@ fn losses_of_embeddings_agree_with_pytorch() {
                 bias: None,
             }
         });
-        let value = loss.of(x.clone(), classifier.as_ref(), &batch).expect("complete");
+        let value = loss.compute(x.clone(), classifier.as_ref(), &batch).expect("complete");
         let gradients = value.backward();
         let expected = &golden["embeddings"][name];
         let agree = |what: &str, ours: Vec<f32>, theirs: Vec<f64>| {
@@ -178,7 +179,7 @@ fn a_recipes_loss_is_made_of_the_training_rows() {
     let value = |loss: Tensor<1>| f64::from(loss.into_scalar::<f32>());
     let ours = |recipe: serde_json::Value| {
         let recipe = serde_json::from_value(recipe).expect("a loss");
-        value(ClassifierLoss::new(recipe, &positives, 100).of(logits.clone(), targets.clone()))
+        value(ClassifierLoss::new(recipe, &positives, 100).compute(logits.clone(), targets.clone()))
     };
     let weighted = |weights: [f32; LABELS]| {
         let weights = Tensor::<2>::from_data(TensorData::new(weights.to_vec(), [1, LABELS]), &device);

@@ -10,7 +10,7 @@ use dataset::run::Start;
 use evaluation::run::evaluate;
 use service::embed::Categoriser;
 use shared::taxonomy::Category;
-use training::export::train;
+use training::train;
 
 #[test]
 fn categories_are_learnt_and_believed_only_where_sure() -> Result<()> {

@@ -9,7 +9,7 @@ use dataset::run::{BUNDLE, Start};
 use safetensors::SafeTensors;
 use std::fs;
 use std::path::Path;
-use training::export::train;
+use training::train;
 
 /// Small and short: whether it learns at all.
 const SHORT: [&str; 6] = [

@@ -28,7 +28,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use training::Recipe;
-use training::export::{Order, train};
+use training::{TrainOptions, train};
 
 const STYLE: &str = r#"
 name = "tiny-style"
@@ -111,8 +111,8 @@ fn recipe(text: &str, data: &Path, settings: &[&str]) -> Result<Recipe> {
     Ok(recipe)
 }
 
-fn order(out: &Path, start: Start) -> Order {
-    Order {
+fn order(out: &Path, start: Start) -> TrainOptions {
+    TrainOptions {
         out: out.to_owned(),
         start,
         teachers: Vec::new(),
@@ -153,7 +153,7 @@ fn style_learns_and_its_student_too() -> Result<()> {
         "kind = \"distill\"\nbackbone = \"mobilenet_v3_small\"",
     );
     let run = dir.path().join("student");
-    let order = Order {
+    let order = TrainOptions {
         teachers: vec![bundle.clone(), bundle],
         ..order(&run, Start::New)
     };
@@ -318,7 +318,7 @@ fn a_query_encoder_learns_its_teachers_space() -> Result<()> {
     let student =
         format!("{head}[task]\nkind = \"query\"\nbackbone = \"resnet10_w16\"\nregression = 10.0\ncontrast = 1.0\n");
     let run = dir.path().join("small");
-    let taught = |run: &Path| Order {
+    let taught = |run: &Path| TrainOptions {
         teachers: vec![teacher.clone()],
         ..order(run, Start::New)
     };
@@ -433,12 +433,12 @@ fn every_family_trains_exports_and_is_loaded() -> Result<()> {
             .into_data()
             .assert_approx_eq::<f32>(&expected, Tolerance::absolute(3e-2));
 
-        let again = Order {
+        let again = TrainOptions {
             init: Some(run.join("best.safetensors")),
             ..order(&dir.path().join("again").join(backbone), Start::New)
         };
         train(&recipe, &again, &device)?;
-        let folded = Order {
+        let folded = TrainOptions {
             init: Some(bundle.join("weights.safetensors")),
             ..order(&dir.path().join("c"), Start::New)
         };

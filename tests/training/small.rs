@@ -6,7 +6,7 @@ use image::{GrayImage, Luma};
 use safetensors::tensor::Dtype;
 use std::fmt::Write;
 use tests::fixture;
-use training::export::dry_run;
+use training::dry_run;
 
 /// A dataset of `train` items to train on and two to choose by, each with a user's and a shop's photo, masks of three ids
 /// and the label 'casual'. Where `halves` is set, the items to train on have a shop's photo alone.
@@ -100,7 +100,7 @@ fn one_photo_is_refused_by_every_task_and_a_ninth_is_learnt_from() -> Result<()>
         ("query", &query, &wide[..], teacher),
         ("distill", &distill, &few, style.clone()),
     ] {
-        let taught = |out: &Path| Order {
+        let taught = |out: &Path| TrainOptions {
             teachers: vec![teacher.clone()],
             ..order(out, Start::New)
         };
@@ -130,6 +130,7 @@ fn what_leaves_nothing_to_learn_is_named() -> Result<()> {
         (STYLE, "optimiser.batch=1", "optimiser.batch must be at least 2"),
         (STYLE, "input.std=[0.2, 0.0, 0.2]", "input.std is [0.2, 0.0, 0.2]"),
         (STYLE, "input.width=0", "input.width is 0"),
+        (STYLE, "stages=[{ rate = 0.0 }]", "the rate of one of [[stages]]"),
         (
             STYLE,
             "task.dense={ classes = 3, weight = 0.0 }",
@@ -146,9 +147,8 @@ fn what_leaves_nothing_to_learn_is_named() -> Result<()> {
     }
     let out = dir.path().join("out");
     for (text, settings, said) in [
-        (STYLE, &["stages=[{ rate = 0.0 }]"][..], "the rate of one of [[stages]]"),
         // All ids of the masks are without a class.
-        (SEGMENT, &["task.classes=dataset"], "no training mask"),
+        (SEGMENT, &["task.classes=dataset"][..], "no training mask"),
         (
             RETRIEVAL,
             &["task.identities=5", "optimiser.batch=10"],
@@ -201,7 +201,7 @@ fn a_training_that_diverges_leaves_no_bundle() -> Result<()> {
     })?;
     fs::write(dir.path().join("huge.safetensors"), bytes)?;
     let out = dir.path().join("huge");
-    let begun = Order {
+    let begun = TrainOptions {
         init: Some(dir.path().join("huge.safetensors")),
         ..order(&out, Start::New)
     };

@@ -25,7 +25,7 @@ fn weights(run: &Path) -> Result<Weights> {
 /// Trains the tiny style recipe with settings, from `init` if given.
 fn run(dir: &Path, name: &str, settings: &[&str], init: Option<&Path>) -> Result<std::path::PathBuf> {
     let out = dir.join(name);
-    let order = Order {
+    let order = TrainOptions {
         init: init.map(|run| run.join("best.safetensors")),
         ..order(&out, Start::New)
     };
@@ -225,7 +225,7 @@ fn a_report_written_again_says_what_the_first_said() -> Result<()> {
     for path in first.keys() {
         fs::remove_file(path)?;
     }
-    training::run_report::again(&trained, None)?;
+    training::run_report::write_again(&trained, None)?;
     for (path, bytes) in first {
         assert!(fs::read(&path)? == bytes, "{} differs", path.display());
     }

@@ -19,7 +19,7 @@ use service::catalog::{self, IndexOptions};
 use shared::bundle::load_query;
 use std::path::Path;
 use tests::fixture;
-use training::export::{Order, train};
+use training::{TrainOptions, train};
 
 const QUERY: &str = r#"
 name = "tiny-query"
@@ -110,7 +110,7 @@ fn a_whitened_bundle_is_what_evaluation_with_whitening_measures() -> Result<()> 
     let recipe = recipe(QUERY, &path("shop"), &[])?;
     let student = train(
         &recipe,
-        &Order {
+        &TrainOptions {
             teachers: vec![path("white")],
             ..order(&path("run"), Start::New)
         },
@@ -177,7 +177,7 @@ fn joined_networks_search_as_one_and_serve_as_one() -> Result<()> {
         "whiten --dims 8 --bundle DIR/joined --data DIR/shop --out DIR/white",
     )?;
     let white = read("white")?.0;
-    let order = Order {
+    let order = TrainOptions {
         teachers: vec![path("white")],
         ..order(&path("run"), Start::New)
     };

@@ -22,8 +22,7 @@ use clap::{Args, Parser, Subcommand};
 use dataset::run::{Invocation, Start};
 use device::DeviceChoice;
 use std::path::{Path, PathBuf};
-use training::export;
-use training::recipe::Recipe;
+use training::{Recipe, TrainOptions, dry_run};
 
 /// Recognises the style of garment photos and finds the product in a catalog.
 #[derive(Debug, Parser)]
@@ -224,11 +223,11 @@ fn read_recipe(path: &Path, settings: &[String], data: Option<&PathBuf>) -> anyh
 
 fn train(args: &TrainArgs, recipe: &Recipe, teachers: Vec<PathBuf>, choice: DeviceChoice) -> anyhow::Result<()> {
     if args.dry_run {
-        return print(&export::dry_run(recipe)?);
+        return print(&dry_run(recipe)?);
     }
     let device = choice.open()?;
     eprintln!("training {} on {}", recipe.name, device::name(&device));
-    let order = export::Order {
+    let options = TrainOptions {
         out: args.out.clone().unwrap_or_else(|| Path::new("runs").join(&recipe.name)),
         start: if args.resume { Start::Resume } else { Start::New },
         teachers,
@@ -240,6 +239,6 @@ fn train(args: &TrainArgs, recipe: &Recipe, teachers: Vec<PathBuf>, choice: Devi
     let pool = rayon::ThreadPoolBuilder::new()
         .build()
         .context("cannot start the threads to compute on")?;
-    let bundle = pool.install(|| export::train(recipe, &order, &device))?;
+    let bundle = pool.install(|| training::train(recipe, &options, &device))?;
     print(&bundle.display().to_string())
 }

@@ -11,7 +11,7 @@ use shared::input::{Fit, InputSpec};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
-use training::style::Labelled;
+use training::Labelled;
 
 /// `selvedge dataset augmented`
 #[derive(Debug, Args)]

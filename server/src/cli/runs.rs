@@ -67,7 +67,7 @@ pub(super) fn run(args: &RunsArgs) -> anyhow::Result<()> {
             })
         }
         Some(RunsCommand::Report { run, data }) => {
-            let page = run_report::again(run, data.as_deref())?;
+            let page = run_report::write_again(run, data.as_deref())?;
             print(&page.display().to_string())
         }
     }

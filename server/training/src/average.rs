@@ -1,91 +1,45 @@
-//! Averages of a network's weights over training: EMA after every step, SWA after every epoch with batch norm's
-//! statistics estimated anew.
+//! Averages of a network's weights over training: EMA after every step, SWA after every epoch.
+//!
+//! After SWA batch norm's statistics are estimated again.
 
+use crate::recipe::AverageRecipe;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::container::TensorContainer;
 use burn::tensor::{Tensor, TensorData};
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// Which average of the weights is evaluated and kept.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum AverageRecipe {
-    /// Exponential moving average over steps, running statistics included (Polyak & Juditsky 1992).
-    Ema {
-        /// Share of the average that a step keeps; the first steps keep less, `(1 + t) / (10 + t)`.
-        #[serde(default = "default_decay")]
-        decay: f64,
-    },
-    /// Mean of the weights at the ends of epochs (Izmailov et al. 2018, <https://arxiv.org/abs/1803.05407>).
-    Swa {
-        /// The first epoch, counted from 0, whose end is averaged.
-        from: usize,
-        /// Training batches over which batch norm's statistics are estimated anew.
-        #[serde(default = "default_batches")]
-        batches: usize,
-    },
-}
-
-fn default_decay() -> f64 {
-    0.999
-}
-
-fn default_batches() -> usize {
-    50
-}
-
-impl AverageRecipe {
-    /// # Errors
-    /// Names the key that makes no sense in a training of so many epochs.
-    pub(super) fn check(self, epochs: usize) -> anyhow::Result<()> {
-        match self {
-            Self::Ema { decay } => {
-                anyhow::ensure!((0.0..1.0).contains(&decay), "average.decay must be from 0 to below 1");
-            }
-            Self::Swa { from, .. } => {
-                anyhow::ensure!(
-                    from < epochs,
-                    "average.from must be below epochs, {epochs}, or nothing is averaged"
-                );
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The average of a training network, kept without autodiff.
+/// Average of a training network, kept without autodiff.
 #[derive(Debug)]
-pub struct Average<M> {
+pub(crate) struct Average<M> {
     recipe: Option<AverageRecipe>,
     net: Option<M>,
     count: usize,
 }
 
 impl<M: Module> Average<M> {
-    /// An average that has seen `count` networks, or of nothing yet.
-    pub fn new(recipe: Option<AverageRecipe>, net: Option<M>, count: usize) -> Self {
+    /// Continues the average `net` of `count` networks, or starts with none.
+    pub(crate) fn new(recipe: Option<AverageRecipe>, net: Option<M>, count: usize) -> Self {
         Self { recipe, net, count }
     }
 
-    /// Takes the network in after a step.
-    pub fn after_step(&mut self, net: &M) {
+    /// Updates an EMA after a step.
+    pub(crate) fn after_step(&mut self, net: &M) {
         if let Some(AverageRecipe::Ema { decay }) = self.recipe {
             let t = self.count as f64;
-            self.take(net, 1.0 - decay.min((1.0 + t) / (10.0 + t)));
+            self.update(net, 1.0 - decay.min((1.0 + t) / (10.0 + t)));
         }
     }
 
-    /// Takes the network in after an epoch.
-    pub fn after_epoch(&mut self, net: &M, epoch: usize) {
+    /// Updates an SWA after an epoch.
+    pub(crate) fn after_epoch(&mut self, net: &M, epoch: usize) {
         if let Some(AverageRecipe::Swa { from, .. }) = self.recipe
             && epoch >= from
         {
-            self.take(net, 1.0 / (self.count + 1) as f64);
+            self.update(net, 1.0 / (self.count + 1) as f64);
         }
     }
 
-    fn take(&mut self, net: &M, share: f64) {
+    fn update(&mut self, net: &M, share: f64) {
         let now = net.valid();
         self.count += 1;
         self.net = Some(match self.net.take() {
@@ -94,19 +48,19 @@ impl<M: Module> Average<M> {
         });
     }
 
-    /// The average, if there is one yet.
-    pub fn net(&self) -> Option<&M> {
+    /// Returns the average, or `None` before the first update.
+    pub(crate) fn net(&self) -> Option<&M> {
         self.net.as_ref()
     }
 
-    /// Networks taken in.
-    pub fn count(&self) -> usize {
+    /// Number of averaged networks.
+    pub(crate) fn count(&self) -> usize {
         self.count
     }
 
-    /// What to evaluate instead of `net`, sharing nothing with the training, and over how many batches its batch norm
-    /// has to be estimated first (0 for none).
-    pub fn to_evaluate(&self, net: &M) -> (M, usize) {
+    /// Returns the network to evaluate, which shares no state with the training, and the number of batches from which its
+    /// batch norm must be estimated first, 0 for none.
+    pub(crate) fn to_evaluate(&self, net: &M) -> (M, usize) {
         match (&self.net, self.recipe) {
             (Some(average), Some(AverageRecipe::Swa { batches, .. })) => (separate(average), batches),
             (Some(average), _) => (separate(average), 0),
@@ -115,33 +69,33 @@ impl<M: Module> Average<M> {
     }
 }
 
-/// A copy that shares no running statistics, which plain clones do.
+/// Copies a network with its running statistics, which plain clones share.
 fn separate<M: Module>(net: &M) -> M {
     net.clone().train().valid()
 }
 
-/// `average + share · (net − average)` for every parameter and running statistic.
+/// Computes `average + share · (net − average)` for every parameter and running statistic.
 fn blend<M: Module>(average: M, net: &M, share: f64) -> M {
-    let mut towards = Towards {
+    let mut blend = Blend {
         values: TensorContainer::new(),
         share,
     };
-    net.visit(&mut towards);
-    average.map(&mut towards)
+    net.visit(&mut blend);
+    average.map(&mut blend)
 }
 
-struct Towards {
+struct Blend {
     values: TensorContainer<ParamId>,
     share: f64,
 }
 
-impl ModuleVisitor for Towards {
+impl ModuleVisitor for Blend {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         self.values.register(param.id, param.val());
     }
 }
 
-impl ModuleMapper for Towards {
+impl ModuleMapper for Blend {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(value) = self.values.remove::<Tensor<D>>(&param.id) else {
             return param;
@@ -150,25 +104,26 @@ impl ModuleMapper for Towards {
     }
 }
 
-/// `net` with batch norm's running statistics replaced by the mean of the batch statistics that `forward`, called with a
-/// training network and the number of a batch, meets in `batches` batches. Frozen norms keep theirs.
+/// Replaces batch norm's running statistics with the mean of the batch statistics of `batches` batches.
+///
+/// `forward` is called with a training network and the number of a batch. Frozen norms keep their statistics.
 ///
 /// # Errors
-/// Those of `forward`.
-pub fn reestimate<M: Module>(
+/// If `forward` fails.
+pub(crate) fn reestimate<M: Module>(
     net: M,
     batches: usize,
     mut forward: impl FnMut(&M, usize) -> anyhow::Result<()>,
 ) -> anyhow::Result<M> {
-    let kept = Statistics::of(&net);
+    let kept = Statistics::read(&net);
     let mut net = net.train();
     let mut pass = |net: M, start: f32, batch: usize| -> anyhow::Result<(M, Statistics)> {
         let net = net.map(&mut kept.filled(start));
         forward(&net, batch)?;
-        let after = Statistics::of(&net.valid());
+        let after = Statistics::read(&net.valid());
         Ok((net, after))
     };
-    // With momentum m a pass makes (1 − m)·start + m·statistic of a start, which gives m without knowing the layer.
+    // With momentum m a pass gives (1 − m)·start + m·statistic. Two starts give m without access to the layer.
     let (next, from_one) = pass(net, 1.0, 0)?;
     net = next;
     let mut sum: Option<Statistics> = None;
@@ -191,7 +146,7 @@ pub fn reestimate<M: Module>(
         &momentum,
         |sum, momentum| if momentum > 1e-6 { sum / momentum } else { f32::NAN },
     );
-    // A norm that did not move is frozen.
+    // Unchanged statistics belong to a frozen norm.
     let values = mean.zip(
         &kept,
         |mean, kept| if mean.is_nan() { kept } else { mean / batches as f32 },
@@ -207,7 +162,7 @@ struct Statistics {
 }
 
 impl Statistics {
-    fn of<M: Module>(net: &M) -> Self {
+    fn read<M: Module>(net: &M) -> Self {
         let mut found = Self::default();
         net.visit(&mut found);
         found
@@ -254,7 +209,7 @@ impl ModuleVisitor for Statistics {
     }
 }
 
-/// Replaces the parameters that it has values for.
+/// Sets the parameters with these ids to these values.
 struct Fill(HashMap<ParamId, Vec<f32>>);
 
 impl ModuleMapper for Fill {
@@ -278,7 +233,7 @@ mod tests {
         norm: BatchNorm,
     }
 
-    /// Sets every parameter to a value.
+    /// Sets every parameter to one value.
     struct Constant(f32);
 
     impl ModuleMapper for Constant {
@@ -308,9 +263,9 @@ mod tests {
     }
 
     #[test]
-    fn averages_are_what_their_papers_say() {
+    fn averages_follow_their_publications() {
         let net = net();
-        // The first steps keep less, (1 + t) / (10 + t), until that is more than the decay.
+        // Step t keeps at most (1 + t) / (10 + t).
         let expected = |decay: f64, values: &[f64]| {
             let steps = values.iter().enumerate().skip(1);
             steps.fold(values[0], |average, (t, value)| {
@@ -333,7 +288,7 @@ mod tests {
         for (epoch, value) in [9.0, 1.0, 2.0, 6.0].into_iter().enumerate() {
             average.after_step(&net);
             average.after_epoch(&net.clone().map(&mut Constant(value)), epoch);
-            assert_eq!(average.net().is_some(), epoch > 0, "it begins with epoch 1");
+            assert_eq!(average.net().is_some(), epoch > 0, "averaging begins with epoch 1");
         }
         let (evaluated, batches) = average.to_evaluate(&net);
         assert!(
@@ -349,9 +304,9 @@ mod tests {
     }
 
     #[test]
-    fn statistics_are_the_mean_of_those_of_the_batches() {
+    fn reestimated_statistics_are_the_mean_over_the_batches() {
         let net = net().map(&mut Constant(7.0)).valid();
-        // Two channels of four values each; the second batch lies elsewhere and is wider.
+        // Two channels of four values each. The second batch has another mean and a larger variance.
         let batches = [
             [1.0f32, 2.0, 3.0, 6.0, 0.0, 0.0, 4.0, 4.0],
             [10.0, 10.0, 20.0, 20.0, -1.0, 1.0, -1.0, 1.0],
@@ -362,7 +317,7 @@ mod tests {
                 .forward(Tensor::<3>::from_data(values, &Device::flex().autodiff()));
             Ok(())
         })
-        .expect("nothing fails");
+        .expect("every pass succeeds");
         let moments = |values: &[f32]| {
             let mean = values.iter().sum::<f32>() / 4.0;
             (
@@ -370,8 +325,11 @@ mod tests {
                 values.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / 4.0,
             )
         };
-        let of = |tensor: Tensor<1>| tensor.into_data().iter::<f32>().collect::<Vec<f32>>();
-        let (means, vars) = (of(found.norm.running_mean.value()), of(found.norm.running_var.value()));
+        let values = |tensor: Tensor<1>| tensor.into_data().iter::<f32>().collect::<Vec<f32>>();
+        let (means, vars) = (
+            values(found.norm.running_mean.value()),
+            values(found.norm.running_var.value()),
+        );
         for channel in 0..2 {
             let each = batches.map(|batch| moments(&batch[4 * channel..4 * channel + 4]));
             let (mean, var) = ((each[0].0 + each[1].0) / 2.0, (each[0].1 + each[1].1) / 2.0);
@@ -386,6 +344,6 @@ mod tests {
                 vars[channel]
             );
         }
-        assert!((weight(&found) - 7.0).abs() < 1e-6, "weights stay");
+        assert!((weight(&found) - 7.0).abs() < 1e-6, "reestimation keeps the weights");
     }
 }

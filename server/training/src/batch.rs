@@ -1,16 +1,31 @@
-//! Rows to batches of at least two pictures: batch norm needs a second picture for a variance.
+//! Division of rows into batches of at least [`SMALLEST_BATCH`] images.
 
-use super::recipe::Recipe;
-use super::stage::Lessons;
+use crate::recipe::{Recipe, SMALLEST_BATCH, Supervision};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 
-/// The fewest pictures of a batch.
-pub const SMALLEST: usize = 2;
+/// Returns the generator of an epoch's order of rows; it depends on the seed and the epoch only.
+pub(crate) fn epoch_rng(seed: u64, epoch: usize) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(u64::MAX - epoch as u64);
+    rng
+}
 
-/// Batches of `size` rows, at least [`SMALLEST`], in the rows' order. The last batch has the rows that are left; a single row
-/// that is left joins the batch before it. There is no batch if there are fewer than two rows.
-pub fn batches(rows: &[usize], size: usize) -> Vec<Vec<usize>> {
-    let mut batches: Vec<Vec<usize>> = rows.chunks(size.max(SMALLEST)).map(<[usize]>::to_vec).collect();
-    if let Some(single) = batches.pop_if(|last| last.len() < SMALLEST)
+/// Returns an epoch's [`batches`] of all rows, shuffled.
+pub(crate) fn shuffled(rows: &[usize], recipe: &Recipe, epoch: usize) -> Vec<Vec<usize>> {
+    let mut rows = rows.to_vec();
+    rows.shuffle(&mut epoch_rng(recipe.seed, epoch));
+    batches(&rows, recipe.optimiser.batch)
+}
+
+/// Divides rows into batches of `size`, at least [`SMALLEST_BATCH`], in their order.
+///
+/// The last batch has the remaining rows. A single remaining row joins the batch before it. There is no batch if there are
+/// fewer than two rows.
+pub(crate) fn batches(rows: &[usize], size: usize) -> Vec<Vec<usize>> {
+    let mut batches: Vec<Vec<usize>> = rows.chunks(size.max(SMALLEST_BATCH)).map(<[usize]>::to_vec).collect();
+    if let Some(single) = batches.pop_if(|last| last.len() < SMALLEST_BATCH)
         && let Some(before) = batches.last_mut()
     {
         before.extend(single);
@@ -18,19 +33,19 @@ pub fn batches(rows: &[usize], size: usize) -> Vec<Vec<usize>> {
     batches
 }
 
-/// Checks that every epoch has something to learn from, before anything is computed.
+/// Checks that every epoch has a batch.
 ///
 /// # Errors
-/// Names the first epoch without a batch, and what is too few.
-pub fn check(recipe: &Recipe, batches: impl Fn(usize) -> Vec<Vec<usize>>) -> anyhow::Result<()> {
+/// Names the first epoch without a batch, and the kind of photos that are too few.
+pub(crate) fn check(recipe: &Recipe, batches: impl Fn(usize) -> Vec<Vec<usize>>) -> anyhow::Result<()> {
     for epoch in 0..recipe.epochs {
-        let photos = match recipe.lessons(epoch) {
-            Lessons::All => "training photos",
-            Lessons::Masks => "training photos with a mask",
+        let photos = match recipe.supervision(epoch) {
+            Supervision::All => "training photos",
+            Supervision::Masks => "training photos with a mask",
         };
         anyhow::ensure!(
             !batches(epoch).is_empty(),
-            "epoch {epoch} has fewer than {SMALLEST} {photos}, and batch norm needs {SMALLEST} in a batch\nhint: add photos to \
+            "epoch {epoch} has fewer than {SMALLEST_BATCH} {photos}, and batch norm needs {SMALLEST_BATCH} in a batch\nhint: add photos to \
              the split 'train', or lower data.holdout, data.folds or sampling.undersample.drop"
         );
     }

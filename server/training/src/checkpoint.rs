@@ -1,45 +1,52 @@
-//! Checkpoints from which a run goes on exactly where it stopped.
+//! Checkpoints, from which an interrupted run is resumed exactly where it stopped.
 
 use anyhow::Context;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use dataset::atomic;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What a checkpoint knows beside weights and optimiser.
+/// Progress of a training: the state of a checkpoint besides weights and optimiser.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct State {
-    /// Epochs that are done.
-    pub epochs_done: usize,
-    /// Epochs whose evaluation has been recorded; the last one's may still have been under way.
-    pub evaluated: usize,
-    /// What is known of an epoch that has been trained but not evaluated.
-    pub pending: Option<serde_json::Value>,
-    /// Best score so far and the epoch it came from.
-    pub best: Option<(f64, usize)>,
-    /// Whether training ended before its epochs were done.
-    pub stopped: bool,
-    /// Networks in the average of the weights.
-    pub averaged: usize,
+pub(crate) struct State {
+    /// Finished epochs.
+    pub(crate) epochs_done: usize,
+    /// Epochs whose evaluation has been recorded. The last epoch's evaluation may be missing.
+    pub(crate) evaluated: usize,
+    /// Record of an epoch that has been trained but not evaluated.
+    pub(crate) pending: Option<serde_json::Value>,
+    /// Best score so far, and its epoch.
+    pub(crate) best: Option<(f64, usize)>,
+    /// True if training ended early.
+    pub(crate) stopped: bool,
+    /// Number of networks in the average of the weights.
+    pub(crate) averaged: usize,
 }
 
-/// Where a run goes on, or begins.
-#[allow(missing_debug_implementations)] // Burn's optimiser has none
-pub struct Resumed<M> {
-    /// The network.
-    pub net: M,
-    /// The optimiser.
-    pub optimiser: ModuleOptimizer,
-    /// The average of the weights, without autodiff.
-    pub average: Option<M>,
-    /// What else is known.
-    pub state: State,
+impl State {
+    /// Returns the best score as a metric of this name; empty before the first evaluation.
+    pub(crate) fn best_metric(&self, name: &str) -> BTreeMap<String, f64> {
+        self.best.iter().map(|(score, _)| (name.to_owned(), *score)).collect()
+    }
+}
+
+/// Start of a training: its beginning, or a checkpoint.
+pub(crate) struct Resumed<M> {
+    /// Network.
+    pub(crate) net: M,
+    /// Optimiser.
+    pub(crate) optimiser: ModuleOptimizer,
+    /// Average of the weights, without autodiff.
+    pub(crate) average: Option<M>,
+    /// Progress.
+    pub(crate) state: State,
 }
 
 const STATE: &str = "state.json";
 
-/// The folder of checkpoints within a run.
+/// Returns the folder of checkpoints within a run.
 fn folder(run: &Path) -> PathBuf {
     run.join("checkpoint")
 }
@@ -48,11 +55,11 @@ fn file(run: &Path, epochs_done: usize, what: &str) -> PathBuf {
     folder(run).join(format!("epoch{epochs_done:04}-{what}.bpk"))
 }
 
-/// Writes the checkpoint; the state file, written last, makes it valid. Older ones go.
+/// Writes a checkpoint and removes older ones. The state file is written last and makes the checkpoint valid.
 ///
 /// # Errors
 /// If a file cannot be written.
-pub fn save<M: Module>(
+pub(crate) fn save<M: Module>(
     run: &Path,
     net: &M,
     optimiser: &ModuleOptimizer,
@@ -65,20 +72,20 @@ pub fn save<M: Module>(
     let optimiser_file = file(run, state.epochs_done, "optimiser");
     let average_file = file(run, state.epochs_done, "average");
     let files = [&net_file, &optimiser_file, &average_file];
-    // Left over from a run that was killed while it wrote.
-    for left in files {
-        if left.exists() {
-            std::fs::remove_file(left)?;
+    // A run that was killed while it wrote leaves files.
+    for file in files {
+        if file.exists() {
+            std::fs::remove_file(file)?;
         }
     }
-    let keep = |net: &M, path: &Path| net.clone().save_file(path).map_err(|e| anyhow::anyhow!("{e:?}"));
-    keep(net, &net_file).with_context(|| fail("weights"))?;
+    let save_net = |net: &M, path: &Path| net.clone().save_file(path).map_err(|e| anyhow::anyhow!("{e:?}"));
+    save_net(net, &net_file).with_context(|| fail("weights"))?;
     optimiser
         .save(&optimiser_file)
         .map_err(|e| anyhow::anyhow!("{e:?}"))
         .with_context(|| fail("optimiser"))?;
     if let Some(average) = average {
-        keep(average, &average_file).with_context(|| fail("average"))?;
+        save_net(average, &average_file).with_context(|| fail("average"))?;
     }
     save_state(run, state)?;
     for entry in std::fs::read_dir(folder(run))? {
@@ -90,26 +97,26 @@ pub fn save<M: Module>(
     Ok(())
 }
 
-/// Writes what is known beside weights and optimiser, which have not changed since [`save`].
+/// Writes the progress alone, if weights and optimiser have not changed since [`save`].
 ///
 /// # Errors
-/// If it cannot be written.
-pub fn save_state(run: &Path, state: &State) -> anyhow::Result<()> {
+/// If the file cannot be written.
+pub(crate) fn save_state(run: &Path, state: &State) -> anyhow::Result<()> {
     atomic::write(&folder(run).join(STATE), &serde_json::to_vec_pretty(state)?)
 }
 
-/// Whether a run has a valid checkpoint.
-pub fn is_there(run: &Path) -> bool {
+/// True if a run has a valid checkpoint.
+pub(crate) fn exists(run: &Path) -> bool {
     folder(run).join(STATE).exists()
 }
 
-/// Reads the last valid checkpoint, if there is one.
+/// Reads the last valid checkpoint. Without one returns the given network and optimiser.
 ///
 /// # Errors
-/// If there is one and it cannot be read.
-pub fn load<M: Module>(run: &Path, net: M, optimiser: ModuleOptimizer) -> anyhow::Result<Resumed<M>> {
+/// If a checkpoint exists and cannot be read.
+pub(crate) fn load<M: Module>(run: &Path, net: M, optimiser: ModuleOptimizer) -> anyhow::Result<Resumed<M>> {
     let path = folder(run).join(STATE);
-    if !is_there(run) {
+    if !exists(run) {
         return Ok(Resumed {
             net,
             optimiser,

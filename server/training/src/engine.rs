@@ -1,115 +1,50 @@
-//! The one training loop: batches, steps, evaluation, checkpoints, progress.
+//! The training loop of every task: batches, steps, evaluation, checkpoints.
 
-use super::average::{self, Average};
-use super::checkpoint::{self, Resumed, State};
-use super::recipe::Recipe;
-use super::stage::Stages;
+use crate::average::{self, Average};
+use crate::checkpoint::{self, Resumed, State};
+use crate::objective::{Metrics, Objective, Step, TrainingData};
+use crate::progress::Progress;
+use crate::recipe::Recipe;
+use crate::stage::Stages;
 use anyhow::Context;
-use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use dataset::atomic;
 use dataset::run::{BEST, Run, remove_unborn};
-use dataset::{Batch, Images, Loader, Plan, Recolouring, Source};
-use indicatif::{ProgressBar, ProgressStyle};
+use dataset::{Batch, Loader, Plan, Source};
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::{Scope, ScopedJoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Which batch a loss is asked of.
-#[derive(Debug, Clone, Copy)]
-pub struct Step<'a> {
-    /// Rows of the dataset.
-    pub rows: &'a [usize],
-    /// The epoch.
-    pub epoch: usize,
-    /// Number of the batch within the epoch.
-    pub index: usize,
-    /// Label maps of the size that the objective asked for; `None` for rows without a mask.
-    pub maps: &'a [Option<Vec<u8>>],
-}
-
-/// What a task adds to the loop.
-pub trait Objective: Sync {
-    /// The network that is trained, with whatever exists for training only.
-    type Net: Module;
-
-    /// Rows of every batch of an epoch.
-    fn batches(&self, epoch: usize) -> Vec<Vec<usize>>;
-
-    /// Height and width of the label maps that the loss needs, if it needs any.
-    fn maps(&self) -> Option<(usize, usize)> {
-        None
-    }
-
-    /// Which training pictures get garments of other colours.
-    fn recolouring(&self) -> Option<Arc<Recolouring>> {
-        None
-    }
-
-    /// Loss of `images`, `[rows, 3, height, width]`.
-    ///
-    /// # Errors
-    /// If the rows' truth cannot be had.
-    fn loss(&self, net: &Self::Net, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>>;
-
-    /// Figures of the network after an epoch on the tuning split; `score` is the one that chooses the epoch, higher is better.
-    ///
-    /// # Errors
-    /// If pictures cannot be read.
-    fn evaluate(&self, net: &Self::Net, epoch: usize) -> anyhow::Result<Figures>;
-
-    /// The part that is kept, as safetensors.
-    ///
-    /// # Errors
-    /// If it cannot be written down.
-    fn weights(&self, net: &Self::Net) -> anyhow::Result<Vec<u8>>;
-}
-
-/// Figures of an evaluation.
-#[derive(Debug, Clone, Default)]
-pub struct Figures {
-    /// What chooses the epoch.
-    pub score: f64,
-    /// All figures by name.
-    pub figures: BTreeMap<String, f64>,
-}
-
-/// How often a log without a terminal hears of a long epoch.
-const SAY_EVERY: Duration = Duration::from_secs(60);
-
-/// Trains until the recipe's epochs are done or the score has stopped rising; `best.safetensors` holds the best epoch's
-/// weights.
+/// Trains for the recipe's epochs, or until the score stops rising. `best.safetensors` has the best epoch's weights.
 ///
-/// Evaluation runs on a thread of its own, on a copy of the weights, while the next epoch trains.
-///
-/// A training that fails before its first checkpoint leaves no run behind.
+/// Evaluation runs on a thread of its own, on a copy of the weights, while the next epoch trains. A training that fails
+/// before its first checkpoint removes its run.
 ///
 /// # Errors
-/// If data cannot be read, files cannot be written, or the loss stops being a number.
-pub fn fit<O: Objective>(
+/// If an image cannot be read, a file cannot be written, or the loss is not finite.
+pub(crate) fn fit<D: TrainingData, O: Objective>(
     run: &Run,
     recipe: &Recipe,
-    images: &Arc<Images>,
+    data: &D,
     objective: &O,
     net: O::Net,
     device: &Device,
 ) -> anyhow::Result<State> {
-    let trained = go_on(run, recipe, images, objective, net, device);
-    if trained.is_err() && !checkpoint::is_there(&run.dir) {
-        // The folder would be in the way of the next try. The training's error is what counts.
+    let trained = resume(run, recipe, data, objective, net, device);
+    if trained.is_err() && !checkpoint::exists(&run.dir) {
+        // The folder would block the next attempt. The training's error matters more than one of removing it.
         let _ = remove_unborn(&run.dir);
     }
     trained
 }
 
-/// Trains from the run's last checkpoint, or from its beginning.
-fn go_on<O: Objective>(
+/// Trains from the run's last checkpoint, or from the beginning if there is none.
+fn resume<D: TrainingData, O: Objective>(
     run: &Run,
     recipe: &Recipe,
-    images: &Arc<Images>,
+    data: &D,
     objective: &O,
     net: O::Net,
     device: &Device,
@@ -122,21 +57,21 @@ fn go_on<O: Objective>(
     } = checkpoint::load(&run.dir, net, recipe.optimiser.init())?;
     run.forget_from(state.evaluated)?;
     if state.epochs_done > 0 {
-        eprintln!("going on after epoch {} of {}", state.epochs_done, recipe.epochs);
+        eprintln!("resuming after epoch {} of {}", state.epochs_done, recipe.epochs);
     }
     let stages = Stages::new(&recipe.stages, &recipe.optimiser, recipe.epochs, |epoch| {
-        objective.batches(epoch).len()
-    })?;
+        data.batches(recipe, epoch).len()
+    });
     let steps = |epochs| (0..epochs).map(|epoch| stages.steps(epoch)).sum();
-    let bar = progress_bar(steps(recipe.epochs), steps(state.epochs_done));
+    let progress = Progress::new(recipe.epochs, steps(recipe.epochs), steps(state.epochs_done));
     let training = Training {
         run,
         recipe,
-        images,
+        data,
         objective,
         device: device.clone().autodiff(),
         stages,
-        bar,
+        progress,
         pool: rayon::ThreadPoolBuilder::new()
             .build()
             .context("cannot start the threads to evaluate on")?,
@@ -145,29 +80,30 @@ fn go_on<O: Objective>(
     std::thread::scope(|scope| training.run(scope, net, optimiser, average, state))
 }
 
-/// What stays the same throughout a training.
-struct Training<'a, O> {
+/// Constant context of a training.
+struct Training<'a, D, O> {
     run: &'a Run,
     recipe: &'a Recipe,
-    images: &'a Arc<Images>,
+    data: &'a D,
     objective: &'a O,
+    /// Device of the training, with autodiff.
     device: Device,
     stages: Stages,
-    bar: ProgressBar,
-    /// Where evaluation computes, apart from the training.
+    progress: Progress,
+    /// Threads of evaluation, separate from those of the training.
     pool: rayon::ThreadPool,
 }
 
-/// A network that has been evaluated.
-struct Judged<N> {
+/// A network with its metrics.
+struct Evaluated<N> {
     net: N,
-    figures: Figures,
+    metrics: Metrics,
     seconds: f64,
 }
 
-type Evaluation<'scope, N> = ScopedJoinHandle<'scope, anyhow::Result<Judged<N>>>;
+type Evaluation<'scope, N> = ScopedJoinHandle<'scope, anyhow::Result<Evaluated<N>>>;
 
-impl<O: Objective> Training<'_, O> {
+impl<D: TrainingData, O: Objective> Training<'_, D, O> {
     fn run<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
@@ -176,7 +112,7 @@ impl<O: Objective> Training<'_, O> {
         mut average: Average<O::Net>,
         mut state: State,
     ) -> anyhow::Result<State> {
-        // A run that was interrupted may have trained an epoch that nobody has looked at.
+        // The last epoch of an interrupted run may not have been evaluated.
         let mut evaluation = state
             .pending
             .clone()
@@ -188,7 +124,7 @@ impl<O: Objective> Training<'_, O> {
             if epoch == state.epochs_done || self.stages.begins(epoch) {
                 net = self.stages.freeze(net, epoch)?;
             }
-            let facts = self.epoch(epoch, &mut net, &mut optimiser, &mut average)?;
+            let record = self.epoch(epoch, &mut net, &mut optimiser, &mut average)?;
             average.after_epoch(&net, epoch);
             if let Some(evaluation) = evaluation.take() {
                 self.record(evaluation, &mut state)?;
@@ -196,18 +132,18 @@ impl<O: Objective> Training<'_, O> {
             evaluation = Some(self.evaluate(scope, average.to_evaluate(&net), epoch));
             state.epochs_done = epoch + 1;
             state.averaged = average.count();
-            state.pending = Some(facts);
+            state.pending = Some(record);
             checkpoint::save(&self.run.dir, &net, &optimiser, average.net(), &state)?;
         }
         if let Some(evaluation) = evaluation.take() {
             self.record(evaluation, &mut state)?;
             checkpoint::save_state(&self.run.dir, &state)?;
         }
-        self.bar.finish_and_clear();
+        self.progress.finish();
         Ok(state)
     }
 
-    /// Trains one epoch; what is known of it.
+    /// Trains one epoch; returns its record for the log.
     fn epoch(
         &self,
         epoch: usize,
@@ -216,10 +152,9 @@ impl<O: Objective> Training<'_, O> {
         average: &mut Average<O::Net>,
     ) -> anyhow::Result<serde_json::Value> {
         let begun = Instant::now();
-        let mut said = begun;
         let accumulate = self.recipe.optimiser.accumulate;
         let mut gradients = GradientsAccumulator::new();
-        let batches = self.objective.batches(epoch);
+        let batches = self.data.batches(self.recipe, epoch);
         let steps = batches.len();
         let (mut total, mut seen) = (0.0, 0);
         for (step, batch) in self.load(batches, epoch).enumerate() {
@@ -238,16 +173,7 @@ impl<O: Objective> Training<'_, O> {
             }
             total += f64::from(value) * rows as f64;
             seen += rows;
-            self.bar.inc(1);
-            if self.bar.is_hidden() && said.elapsed() >= SAY_EVERY {
-                said = Instant::now();
-                eprintln!(
-                    "epoch {:>3}/{}  step {}/{steps}  loss {value:.4}",
-                    epoch + 1,
-                    self.recipe.epochs,
-                    step + 1
-                );
-            }
+            self.progress.step(epoch, step + 1, steps, value);
         }
         let seconds = begun.elapsed().as_secs_f64();
         Ok(json!({
@@ -263,7 +189,7 @@ impl<O: Objective> Training<'_, O> {
             epoch,
         };
         let source = Source {
-            images: Arc::clone(self.images),
+            images: Arc::clone(self.data.images()),
             spec: self.recipe.input.clone(),
             augment: Some(self.recipe.augment),
             recolour: self.objective.recolouring(),
@@ -303,46 +229,46 @@ impl<O: Objective> Training<'_, O> {
                 } else {
                     net
                 };
-                let figures = self.objective.evaluate(&net, epoch)?;
-                Ok(Judged {
+                let metrics = self.objective.evaluate(&net, epoch)?;
+                Ok(Evaluated {
                     net,
-                    figures,
+                    metrics,
                     seconds: begun.elapsed().as_secs_f64(),
                 })
             })
         })
     }
 
+    /// Estimates batch norm's statistics of an average from the first `batches` batches of an epoch.
     fn reestimate(&self, net: O::Net, batches: usize, epoch: usize) -> anyhow::Result<O::Net> {
-        let mut plan = self.objective.batches(epoch);
+        let mut plan = self.data.batches(self.recipe, epoch);
         plan.truncate(batches);
         let loaded: Vec<Batch> = self.load(plan, epoch).collect::<anyhow::Result<_>>()?;
         anyhow::ensure!(
             !loaded.is_empty(),
             "there is no batch to estimate batch norm's statistics from"
         );
-        // An average that a checkpoint brought does not know what is frozen.
+        // The average of a checkpoint has no frozen parameters.
         let net = self.stages.freeze(net, epoch)?;
         average::reestimate(net, loaded.len(), |net, index| {
             self.loss(net, loaded[index].clone(), epoch, index).map(drop)
         })
     }
 
-    /// Waits for an evaluation and writes down what it found.
+    /// Waits for an evaluation, keeps the weights if they are the best, and logs the epoch.
     fn record(&self, evaluation: Evaluation<'_, O::Net>, state: &mut State) -> anyhow::Result<()> {
-        let judged = evaluation
+        let Evaluated {
+            net,
+            metrics: Metrics { score, metrics },
+            seconds,
+        } = evaluation
             .join()
             .map_err(|_| anyhow::anyhow!("the evaluation of an epoch panicked"))??;
-        let Judged {
-            net,
-            figures: Figures { score, figures },
-            seconds,
-        } = judged;
         let epoch = state.evaluated;
         anyhow::ensure!(
             score.is_finite(),
-            "the score of epoch {epoch} is {score}, so no epoch can be chosen; the training diverged, or the photos that \
-             choose the epoch show nothing to measure\nhint: lower optimiser.rate, or look at the split 'val'"
+            "the score of epoch {epoch} is {score}, so no epoch can be chosen; the training diverged, or the tuning \
+             photos have nothing to measure\nhint: lower optimiser.rate, or look at the split 'val'"
         );
         if state.best.is_none_or(|(best, _)| score > best) {
             state.best = Some((score, epoch));
@@ -357,46 +283,24 @@ impl<O: Objective> Training<'_, O> {
         let mut line = state.pending.take().unwrap_or_else(|| json!({ "epoch": epoch }));
         let train_seconds = line["train_seconds"].as_f64().unwrap_or(0.0);
         line["score"] = json!(score);
-        line["figures"] = json!(figures);
+        line["figures"] = json!(metrics);
         line["evaluate_seconds"] = json!(seconds);
         line["seconds"] = json!(train_seconds + seconds);
         self.run.log(&line)?;
-        let shown: Vec<String> = figures
-            .iter()
-            .map(|(name, value)| format!("{name} {value:.4}"))
-            .collect();
-        self.bar.suspend(|| {
-            eprintln!(
-                "epoch {:>3}/{}  loss {:.4}  {}  {:.0} images/s",
-                epoch + 1,
-                self.recipe.epochs,
-                line["train_loss"].as_f64().unwrap_or(f64::NAN),
-                shown.join("  "),
-                line["images_per_second"].as_f64().unwrap_or(f64::NAN)
-            );
-            if state.stopped {
-                eprintln!("no better score for {since_best} epochs: stopping early (patience = {since_best})");
-            }
-        });
+        self.progress.epoch(epoch, &line, &metrics);
+        if state.stopped {
+            self.progress.stopped(since_best);
+        }
         Ok(())
     }
 }
 
-/// The message for a loss that is no number; before the first step no learning rate is to blame.
+/// Returns the message for a loss that is not finite. Before the first step the learning rate is not the cause.
 fn not_finite(loss: f32, epoch: usize, step: usize) -> String {
     let cause = if epoch == 0 && step == 0 {
-        "before anything was learnt; the weights of --init, [input] or the loss's own numbers are at fault"
+        "the network is untrained, so the cause is the weights of --init, [input], or the numbers of the loss"
     } else {
         "lower optimiser.rate or set optimiser.clip"
     };
     format!("the loss is {loss} in epoch {epoch}, step {step}: {cause}")
-}
-
-fn progress_bar(total: usize, done: usize) -> ProgressBar {
-    let bar = ProgressBar::new(total as u64).with_position(done as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {elapsed} elapsed, {eta} left") {
-        bar.set_style(style);
-    }
-    bar.reset_eta();
-    bar
 }

@@ -1,27 +1,37 @@
-//! Training: recipes, runs that can be resumed, and one loop for every task.
+//! Training: recipes, resumable runs, and one training loop for every task.
+//!
+//! [`train`] trains a [`Recipe`] and [`dry_run`] describes what it would do. [`run_report`] writes the report of a run. The
+//! losses are public for comparison with other implementations.
 
-pub mod average;
-pub mod batch;
-pub mod checkpoint;
-mod contract;
-pub mod distill;
+mod average;
+mod batch;
+mod checkpoint;
+mod classifier;
+mod dense_loss;
+mod dry_run;
 pub mod embedding_loss;
-pub mod engine;
-pub mod export;
+mod engine;
+mod export;
+mod input_check;
+mod labelled;
 pub mod loss;
-pub mod mixup;
-pub mod optimiser;
-pub mod plan;
-pub mod position;
-pub mod query;
+mod mixup;
+mod network;
+mod objective;
+mod optimiser;
+mod progress;
+mod read;
 pub mod recipe;
-pub mod recolour;
-pub mod retrieval;
+mod recolour;
 pub mod run_report;
-pub mod sampling;
-pub mod schedule;
-pub mod segment;
-pub mod stage;
-pub mod style;
+mod sampling;
+mod schedule;
+mod stage;
+mod task;
+mod teacher;
+mod train;
 
+pub use dry_run::dry_run;
+pub use labelled::Labelled;
 pub use recipe::Recipe;
+pub use train::{TrainOptions, train};

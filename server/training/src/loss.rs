@@ -1,82 +1,14 @@
 //! Losses as means over the batch.
 
+use crate::recipe::LossRecipe;
 use burn::tensor::activation::{log_sigmoid, log_softmax, sigmoid};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use serde::{Deserialize, Serialize};
 use shared::model::retrieval::unit_norm;
 
-/// The loss of a multi-label classifier.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum LossRecipe {
-    /// Binary cross-entropy.
-    #[default]
-    Bce,
-    /// Binary cross-entropy whose positive terms weigh negatives / positives of the training rows, label by label.
-    Weighted {
-        /// The square root of that ratio instead.
-        #[serde(default)]
-        root: bool,
-        /// Largest weight, after the root; 0 for none.
-        #[serde(default)]
-        cap: f32,
-    },
-    /// Focal loss (Lin et al. 2017, <https://arxiv.org/abs/1708.02002>).
-    Focal {
-        /// Weight of positives, `1 − alpha` of negatives; negative for no weighting.
-        #[serde(default = "default_alpha")]
-        alpha: f64,
-        /// How much easy examples lose; 0 for none of it.
-        #[serde(default = "default_gamma")]
-        gamma: f64,
-    },
-    /// Binary cross-entropy plus `weight · (1 − soft F2)`.
-    BceF2 {
-        /// Weight of the second term.
-        #[serde(default = "default_f2_weight")]
-        weight: f64,
-    },
-}
-
-fn default_alpha() -> f64 {
-    0.25
-}
-
-fn default_gamma() -> f64 {
-    2.0
-}
-
-fn default_f2_weight() -> f64 {
-    1.0
-}
-
-/// Least probability of the wrong answer that the focal loss reckons with.
+/// Minimum probability of the wrong answer in the focal loss.
 const WRONG_MIN: f64 = 1e-7;
 
-impl LossRecipe {
-    /// # Errors
-    /// Names the key that makes no sense.
-    pub(super) fn check(self) -> anyhow::Result<()> {
-        let known = |value: f64| value.is_finite() && value >= 0.0;
-        match self {
-            Self::Bce => {}
-            Self::Weighted { cap, .. } => {
-                anyhow::ensure!(known(cap.into()), "loss.cap must be a positive number, or 0 for none");
-            }
-            Self::Focal { alpha, gamma } => {
-                anyhow::ensure!(
-                    alpha <= 1.0,
-                    "loss.alpha must lie between 0 and 1, or below 0 for no weighting"
-                );
-                anyhow::ensure!(known(gamma), "loss.gamma must be 0 or a positive number");
-            }
-            Self::BceF2 { weight } => anyhow::ensure!(known(weight), "loss.weight must be 0 or a positive number"),
-        }
-        Ok(())
-    }
-}
-
-/// A [`LossRecipe`] that has seen the training rows.
+/// Loss of a classifier, with weights from the training rows.
 #[derive(Debug, Clone)]
 pub struct ClassifierLoss {
     recipe: LossRecipe,
@@ -84,13 +16,13 @@ pub struct ClassifierLoss {
 }
 
 impl ClassifierLoss {
-    /// `positives` of each label among `rows` training rows.
+    /// Prepares the loss for labels with `positives` positive rows each among `rows` training rows.
     pub fn new(recipe: LossRecipe, positives: &[usize], rows: usize) -> Self {
         let positive_weights = match recipe {
             LossRecipe::Weighted { root, cap } => positives
                 .iter()
                 .map(|positives| {
-                    // A label without a positive has nothing to weigh.
+                    // The weight of a label without a positive has no effect.
                     let ratio = (rows - positives) as f32 / (*positives).max(1) as f32;
                     let weight = if root { ratio.sqrt() } else { ratio };
                     if cap > 0.0 { weight.min(cap) } else { weight }
@@ -104,8 +36,8 @@ impl ClassifierLoss {
         }
     }
 
-    /// Loss of logits against targets in 0–1, `[batch, labels]` both.
-    pub fn of(&self, logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    /// Computes the loss of logits against targets in 0–1, both `[batch, labels]`.
+    pub fn compute(&self, logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
         match self.recipe {
             LossRecipe::Bce => bce(logits, targets),
             LossRecipe::Weighted { .. } => {
@@ -125,15 +57,15 @@ impl ClassifierLoss {
     }
 }
 
-/// Binary cross-entropy whose positive terms are multiplied by `weights`, `[1, labels]`.
+/// Binary cross-entropy whose positive terms have `weights`, `[1, labels]`; mean over batch and labels.
 pub fn weighted_bce(logits: Tensor<2>, targets: Tensor<2>, weights: Tensor<2>) -> Tensor<1> {
     let yes = log_sigmoid(logits.clone()) * weights;
     let no = log_sigmoid(logits.neg());
     (targets.clone() * yes + (targets.neg() + 1.0) * no).mean().neg()
 }
 
-/// Focal loss: cross-entropy times `(1 − p)^gamma` of the true answer's probability `p`; a negative `alpha` weighs
-/// positives and negatives alike.
+/// Focal loss: cross-entropy times `(1 − p)^gamma`, where `p` is the probability of the true answer. A negative `alpha`
+/// gives positives and negatives equal weight.
 pub fn focal(logits: Tensor<2>, targets: Tensor<2>, alpha: f64, gamma: f64) -> Tensor<1> {
     let absent = targets.clone().neg() + 1.0;
     let cross_entropy =
@@ -143,7 +75,7 @@ pub fn focal(logits: Tensor<2>, targets: Tensor<2>, alpha: f64, gamma: f64) -> T
     } else {
         let prob = sigmoid(logits);
         let wrong = targets.clone() * (prob.clone().neg() + 1.0) + absent.clone() * prob;
-        // Below 1 the power has no slope at 0, where a saturated sigmoid arrives.
+        // An exponent below 1 has no finite slope at 0, the value of a saturated sigmoid.
         cross_entropy * wrong.clamp_min(WRONG_MIN).powf_scalar(gamma)
     };
     if alpha < 0.0 {
@@ -152,7 +84,7 @@ pub fn focal(logits: Tensor<2>, targets: Tensor<2>, alpha: f64, gamma: f64) -> T
     (loss * (targets * alpha + absent * (1.0 - alpha))).mean()
 }
 
-/// 1 − F2 with probabilities in the place of decisions, mean over the labels that the batch has a positive of.
+/// 1 − F2 with probabilities in place of decisions, mean over the labels that have a positive in the batch.
 pub fn soft_f2(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
     let prob = sigmoid(logits);
     let hits = (prob.clone() * targets.clone()).sum_dim(0);
@@ -182,9 +114,9 @@ pub fn cross_entropy(logits: Tensor<2>, classes: Tensor<1, Int>, smoothing: f64)
     (truth * (1.0 - smoothing) + log_probs.mean() * smoothing).neg()
 }
 
-/// Contrast between two views of the same items, row by row, over the batch (InfoNCE, van den Oord et al. 2018), in both
-/// directions; `[batch, dim]` each, of any length.
-pub fn contrast(one: Tensor<2>, other: Tensor<2>, temperature: f64) -> Tensor<1> {
+/// Contrast between two views of the same items (InfoNCE, van den Oord et al. 2018), in both directions. Rows of both
+/// `[batch, dim]` correspond, and their norms have no effect.
+pub(crate) fn contrast(one: Tensor<2>, other: Tensor<2>, temperature: f64) -> Tensor<1> {
     let [batch, _] = one.dims();
     let device = one.device();
     let similarity = unit_norm(one).matmul(unit_norm(other).transpose()) / temperature;
@@ -204,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn agree_with_hand_computed_values() {
+    fn losses_agree_with_hand_computed_values() {
         let device = Device::flex();
         let logits = Tensor::<2>::from_floats([[0.0, 2.0], [-1.0, 30.0]], &device);
         let targets = Tensor::<2>::from_floats([[1.0, 0.0], [0.25, 1.0]], &device);

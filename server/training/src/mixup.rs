@@ -1,34 +1,34 @@
-//! Mixup: pictures of a batch, and their targets, blended with one another (Zhang et al. 2018).
+//! Mixup: images of a batch and their targets are blended with one another (Zhang et al. 2018).
 
-use super::engine::Step;
+use crate::objective::Step;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Beta, Distribution};
 
-/// How one batch is mixed.
+/// Mixing of one batch.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Mix {
-    /// Not at all.
+pub(crate) enum Mix {
+    /// No mixing.
     Plain,
     /// Row `i` becomes `share · i + (1 − share) · partner[i]`.
     Blend {
         /// Share of the row itself, at least one half.
         share: f64,
-        /// The other row.
+        /// The other row of each row.
         partner: Vec<i32>,
     },
 }
 
 impl Mix {
-    /// Draws for a batch; it depends on the seed, the epoch and the batch's number only. `alpha` 0 mixes nothing.
-    pub fn draw(alpha: f64, seed: u64, step: &Step<'_>) -> Self {
+    /// Draws the mixing of a batch from the seed, the epoch and the batch's number only. `alpha` 0 mixes nothing.
+    pub(crate) fn draw(alpha: f64, seed: u64, step: &Step<'_>) -> Self {
         let Ok(beta) = Beta::new(alpha, alpha) else {
             return Self::Plain;
         };
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        // Apart from the loader's streams, which leave the highest bits alone.
+        // The loader's streams do not use the highest bit.
         rng.set_stream((1 << 63) | ((step.epoch as u64) << 32) | step.index as u64);
         let share: f64 = beta.sample(&mut rng);
         let mut partner: Vec<i32> = (0..step.rows.len() as i32).collect();
@@ -39,8 +39,8 @@ impl Mix {
         }
     }
 
-    /// Images `[rows, 3, h, w]` and targets `[rows, labels]`, mixed alike.
-    pub fn apply(&self, images: Tensor<4>, targets: Tensor<2>) -> (Tensor<4>, Tensor<2>) {
+    /// Mixes images `[rows, 3, h, w]` and targets `[rows, labels]` by the same share.
+    pub(crate) fn apply(&self, images: Tensor<4>, targets: Tensor<2>) -> (Tensor<4>, Tensor<2>) {
         let Self::Blend { share, partner } = self else {
             return (images, targets);
         };
@@ -62,7 +62,7 @@ mod tests {
     use burn::tensor::Device;
 
     #[test]
-    fn mixes_pictures_and_targets_by_the_same_share() {
+    fn images_and_targets_are_mixed_by_the_same_share() {
         let step = Step {
             rows: &[4, 7, 9],
             epoch: 2,
@@ -79,7 +79,7 @@ mod tests {
         let (images, targets) = mix.apply(images, targets);
         assert_eq!(images.reshape([3, 2]).into_data(), targets.clone().into_data());
         let Mix::Blend { share, partner } = mix else {
-            panic!("nothing is mixed")
+            panic!("the batch is not mixed")
         };
         let targets: Vec<f32> = targets.into_data().iter::<f32>().collect();
         let expected = if partner[0] == 0 { 1.0 } else { share as f32 };

@@ -1,4 +1,4 @@
-//! The report of a run: at the end of its training, and again from its files.
+//! Report of a run, written at the end of its training and again from its files.
 
 use dataset::bundle;
 use dataset::predictions::{OOF, Table};
@@ -8,10 +8,10 @@ use report::record::{Record, Status};
 use report::{Classified, write};
 use std::path::{Path, PathBuf};
 
-/// Writes the report of a run that has just been trained. A report that cannot be written takes nothing from a training
-/// that is done, and can be made again.
-pub fn after(run: &Path) {
-    match again(run, None) {
+/// Writes the report of a run that has just been trained. A failure is only printed, because the training is finished and
+/// its report can be written again.
+pub(crate) fn after(run: &Path) {
+    match write_again(run, None) {
         Ok(page) => eprintln!("report: {}", page.display()),
         Err(error) => eprintln!(
             "the report could not be written: {error:#}\nhint: `selvedge runs report {}` tries again",
@@ -20,15 +20,17 @@ pub fn after(run: &Path) {
     }
 }
 
-/// Writes a run's report from its files alone: of a classifier with what its bundle predicts, or while there is none with
-/// the predictions of its best epoch. The photos of the worst mistakes are looked for in `data`, or in the recipe's dataset.
+/// Writes a run's report from its files alone; returns the path of the page.
+///
+/// A classifier's report uses the predictions of its bundle or, without one, of its best epoch. The photos of the worst
+/// mistakes are read from `data`, or from the recipe's dataset.
 ///
 /// # Errors
-/// If it is no run, or one of its files is damaged.
-pub fn again(run: &Path, data: Option<&Path>) -> anyhow::Result<PathBuf> {
+/// If the folder is not a run, or one of its files is damaged.
+pub fn write_again(run: &Path, data: Option<&Path>) -> anyhow::Result<PathBuf> {
     anyhow::ensure!(
         Record::is_run(run),
-        "{} is no run\nhint: `selvedge runs DIR` lists the runs of a folder",
+        "{} is not a run\nhint: `selvedge runs DIR` lists the runs of a folder",
         run.display()
     );
     let record = Record::read(run);

@@ -1,44 +1,25 @@
-//! The learning rate over time.
+//! Learning rate over time.
 
-use super::optimiser::OptimiserRecipe;
-use serde::{Deserialize, Serialize};
+use crate::recipe::{OptimiserRecipe, ScheduleKind};
 use std::f64::consts::PI;
 
-/// Shape of the learning rate over time, beside the warm-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ScheduleKind {
-    /// The same throughout.
-    Constant,
-    /// Half a cosine from `rate` down to zero (Loshchilov & Hutter 2017).
-    #[default]
-    Cosine,
-    /// Up from `rate` to `rate · peak` in `half_cycle` epochs and down again, for ever (Smith 2017,
-    /// <https://arxiv.org/abs/1506.01186>); 5 and ½ as the champion had it.
-    Triangular,
-    /// Up to `rate` over the first `rise` of all steps and down to nearly nothing, both along a cosine (Smith & Topin
-    /// 2019, <https://arxiv.org/abs/1708.07120>).
-    Onecycle,
-    /// Times `factor` at each epoch of `steps`.
-    Step,
-}
-
-/// `rate / ONECYCLE_START` is where one-cycle begins and `/ ONECYCLE_END` of that where it ends, as PyTorch has them.
+/// One-cycle begins at `rate / ONECYCLE_START` and ends at `1 / ONECYCLE_END` of that, as in PyTorch.
 const ONECYCLE_START: f64 = 25.0;
 const ONECYCLE_END: f64 = 1e4;
 
-/// A learning rate for every step of one stage.
+/// Learning rate of every step of one stage.
 #[derive(Debug, Clone)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     recipe: OptimiserRecipe,
-    /// Steps of an epoch, and of the whole stage.
+    /// Steps per epoch.
     steps: usize,
+    /// Steps of the whole stage.
     total: f64,
 }
 
 impl Schedule {
-    /// For `epochs` of `steps` each.
-    pub fn new(recipe: &OptimiserRecipe, epochs: usize, steps: usize) -> Self {
+    /// Prepares the schedule of `epochs` epochs of `steps` steps each.
+    pub(crate) fn new(recipe: &OptimiserRecipe, epochs: usize, steps: usize) -> Self {
         Self {
             recipe: recipe.clone(),
             steps,
@@ -46,39 +27,39 @@ impl Schedule {
         }
     }
 
-    /// Steps of an epoch.
-    pub fn steps(&self) -> usize {
+    /// Steps per epoch.
+    pub(crate) fn steps(&self) -> usize {
         self.steps
     }
 
-    /// The rate of a step of an epoch, both counted from 0.
-    pub fn rate(&self, epoch: usize, step: usize) -> f64 {
+    /// Returns the rate of a step of an epoch, both counted from 0.
+    pub(crate) fn rate(&self, epoch: usize, step: usize) -> f64 {
         let OptimiserRecipe { rate, warmup, .. } = self.recipe;
-        let steps_an_epoch = self.steps.max(1) as f64;
-        let (step, warmup) = ((epoch * self.steps + step) as f64, warmup * steps_an_epoch);
+        let steps_per_epoch = self.steps.max(1) as f64;
+        let (step, warmup) = ((epoch * self.steps + step) as f64, warmup * steps_per_epoch);
         if step < warmup {
             return rate * (step + 1.0) / (warmup + 1.0);
         }
-        // 0 at the end of the warm-up, 1 after the last step.
+        // Progress is 0 at the end of the warm-up and 1 after the last step.
         let progress = ((step - warmup) / (self.total - warmup).max(1.0)).min(1.0);
         match self.recipe.schedule {
             ScheduleKind::Constant => rate,
-            ScheduleKind::Cosine => descend(rate, 0.0, progress),
+            ScheduleKind::Cosine => half_cosine(rate, 0.0, progress),
             ScheduleKind::Triangular => {
-                let halves = (step - warmup) / (self.recipe.half_cycle * steps_an_epoch);
+                let halves = (step - warmup) / (self.recipe.half_cycle * steps_per_epoch);
                 let height = 1.0 - (halves % 2.0 - 1.0).abs();
                 rate * (1.0 + (self.recipe.peak - 1.0) * height)
             }
             ScheduleKind::Onecycle => {
                 let (start, rise) = (rate / ONECYCLE_START, self.recipe.rise);
                 if progress < rise {
-                    descend(start, rate, progress / rise)
+                    half_cosine(start, rate, progress / rise)
                 } else {
-                    descend(rate, start / ONECYCLE_END, (progress - rise) / (1.0 - rise))
+                    half_cosine(rate, start / ONECYCLE_END, (progress - rise) / (1.0 - rise))
                 }
             }
             ScheduleKind::Step => {
-                let epoch = step / steps_an_epoch;
+                let epoch = step / steps_per_epoch;
                 let passed = self.recipe.steps.iter().filter(|at| epoch >= **at as f64).count();
                 rate * self.recipe.factor.powi(passed as i32)
             }
@@ -86,8 +67,8 @@ impl Schedule {
     }
 }
 
-/// Half a cosine from one value to another.
-fn descend(from: f64, to: f64, progress: f64) -> f64 {
+/// Interpolates from one value to another along half a cosine; `progress` is 0–1.
+fn half_cosine(from: f64, to: f64, progress: f64) -> f64 {
     to + (from - to) * 0.5 * (1.0 + (PI * progress).cos())
 }
 
@@ -96,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pass_through_the_published_points() {
+    fn schedules_pass_through_the_published_points() {
         let recipe = OptimiserRecipe {
             rate: 2.0,
             steps: vec![1, 2],

@@ -1,28 +1,28 @@
-//! The loss of dense supervision: weighted cross-entropy of every position that a mask tells about.
+//! Loss of dense supervision: weighted cross-entropy of every position with a known class.
 
-use super::recipe::DenseRecipe;
+use crate::recipe::DenseRecipe;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use dataset::{Images, OUTSIDE};
 
-/// Pixels of the input to a position of the class maps, in both directions.
-pub const MAP_STRIDE: usize = 8;
-/// Largest weight of a class, in units of the mean weight of a position.
+/// Input pixels per position of the class maps, in both directions.
+pub(crate) const MAP_STRIDE: usize = 8;
+/// Maximum weight of a class, in units of the mean weight of a position.
 const MAX_WEIGHT: f64 = 20.0;
 
-/// Cross-entropy of positions; classes weigh by the inverse root of their frequency.
+/// Cross-entropy of positions, with the inverse square root of a class's frequency as its weight.
 #[derive(Debug, Clone)]
-pub struct PositionLoss {
+pub(crate) struct DenseLoss {
     weight: f64,
     class_weights: Vec<f32>,
 }
 
-impl PositionLoss {
+impl DenseLoss {
     /// Counts the classes of the training rows' masks.
     ///
     /// # Errors
-    /// If no row has a mask, or one shows an id that the recipe has no class for.
-    pub fn new(recipe: &DenseRecipe, images: &Images, train: &[usize]) -> anyhow::Result<Self> {
+    /// If no row has a mask, or a mask has an id that the recipe has no class for.
+    pub(crate) fn new(recipe: &DenseRecipe, images: &Images, train: &[usize]) -> anyhow::Result<Self> {
         let classes = recipe.head.classes;
         let mut counts = vec![0_u64; classes];
         for &row in train {
@@ -30,7 +30,7 @@ impl PositionLoss {
             for &id in mask.ids() {
                 let Some(count) = counts.get_mut(usize::from(id)) else {
                     anyhow::bail!(
-                        "the mask {} shows the id {id}, and task.dense.classes = {classes} ends before it",
+                        "the mask {} has the id {id}, and task.dense.classes = {classes} ends before it",
                         images.dataset().rows[row].mask
                     );
                 };
@@ -56,8 +56,9 @@ impl PositionLoss {
         })
     }
 
-    /// Loss of class logits `[batch, classes, h, w]`; positions without truth do not count.
-    pub fn of(&self, logits: Tensor<4>, maps: &[Option<Vec<u8>>]) -> Tensor<1> {
+    /// Computes the loss of class logits `[batch, classes, h, w]` against `maps` of `h · w` ids. Positions without a class
+    /// do not count.
+    pub(crate) fn compute(&self, logits: Tensor<4>, maps: &[Option<Vec<u8>>]) -> Tensor<1> {
         let [batch, classes, height, width] = logits.dims();
         let (device, n) = (logits.device(), batch * height * width);
         let unknown = vec![OUTSIDE; height * width];
@@ -85,22 +86,22 @@ mod tests {
     use burn::tensor::Device;
 
     #[test]
-    fn counts_known_positions_only_each_by_its_class() {
-        let loss = PositionLoss {
+    fn only_positions_with_a_class_count_with_its_weight() {
+        let loss = DenseLoss {
             weight: 0.5,
             class_weights: vec![1.0, 3.0],
         };
         let logits = Tensor::<1>::from_floats([0.0, 2.0, 5.0, 1.0], &Device::flex()).reshape([1, 2, 1, 2]);
         let softplus = |x: f64| (1.0 + x.exp()).ln();
-        // Position 0 has logits (0, 5) and shows class 1, position 1 has (2, 1) and shows class 0.
+        // Position 0 has the logits (0, 5) and class 1, position 1 has (2, 1) and class 0.
         for (map, expected) in [
             (vec![1, 0], 0.5 * (3.0 * softplus(-5.0) + softplus(-1.0)) / 2.0),
             (vec![1, OUTSIDE], 0.5 * 3.0 * softplus(-5.0)),
         ] {
-            let value: f32 = loss.of(logits.clone(), &[Some(map)]).into_scalar();
+            let value: f32 = loss.compute(logits.clone(), &[Some(map)]).into_scalar();
             assert!((f64::from(value) - expected).abs() < 1e-6, "{value}, not {expected}");
         }
-        let value: f32 = loss.of(logits, &[None]).into_scalar();
+        let value: f32 = loss.compute(logits, &[None]).into_scalar();
         assert_eq!(value, 0.0);
     }
 }

@@ -1,71 +1,92 @@
-//! Training a segmentation network on a dataset's masks: cross-entropy pixel by pixel.
+//! Segmentation, trained on the dataset's masks with a cross-entropy of pixels.
 
-use super::batch::batches;
-use super::engine::{Figures, Objective, Step};
-use super::recipe::Recipe;
+use super::{Setup, Task};
+use crate::batch::shuffled;
+use crate::checkpoint::State;
+use crate::network::initialise;
+use crate::objective::{Metrics, Objective, Step, TrainingData};
+use crate::recipe::{ClassSource, Recipe, SegmentRecipe};
 use anyhow::Context;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use dataset::run::Run;
 use dataset::{Dataset, Images};
 use evaluation::segment::{Masked, classes_of, iou, masked_rows, mean_iou, pixel_accuracy};
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use shared::bundle::Manifest;
 use shared::model::unet::UNLABELLED;
 use shared::model::{SegmentConfig, UNet};
 use shared::weights::{Precision, save};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Names of a dataset's mask ids, `id,name`, within its folder.
-pub const LABEL_LIST: &str = "label_list.csv";
+/// File within a dataset's folder that names mask ids, with the columns `id,name`.
+const LABEL_LIST: &str = "label_list.csv";
 
-/// Segmentation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SegmentRecipe {
-    /// Name of a residual network in the registry of backbones.
-    pub backbone: String,
-    /// Channels of the expanding path, from the deepest level to the output.
-    #[serde(default = "default_widths")]
-    pub widths: [usize; 4],
-    /// Which classes are told apart.
-    #[serde(default)]
-    pub classes: ClassSource,
-    /// Mask ids of the background, for `groups`.
-    #[serde(default = "default_background")]
-    pub background: Vec<u8>,
-    /// Mask ids of skin, hair and whatever else is the person and not the garment, for `groups`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub person: Vec<u8>,
-    /// How far rare classes weigh more: weights are the inverse of the class's share of the pixels to this power, 0 for
-    /// equal ones, 1 for full balance.
-    #[serde(default)]
-    pub balance: f32,
-}
+impl Task for SegmentRecipe {
+    type Data = Segmented;
+    type Teacher = ();
+    type Net = UNet;
+    type Objective<'a> = SegmentObjective<'a>;
+    type Config = SegmentConfig;
 
-/// Which classes are told apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClassSource {
-    /// Background, person, and garment: every id that is neither.
-    #[default]
-    Groups,
-    /// Every id of the dataset's `label_list.csv`.
-    Dataset,
-}
+    const NEEDS_MASKS: bool = true;
 
-fn default_widths() -> [usize; 4] {
-    [128, 64, 32, 16]
-}
+    fn backbone(&self) -> &str {
+        &self.backbone
+    }
 
-fn default_background() -> Vec<u8> {
-    vec![0]
+    fn check(&self, _: &Recipe) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            (0.0..=1.0).contains(&self.balance),
+            "task.balance must lie between 0 and 1"
+        );
+        Ok(())
+    }
+
+    fn data(&self, dataset: Dataset, recipe: &Recipe) -> anyhow::Result<Segmented> {
+        Segmented::new(dataset, recipe, self)
+    }
+
+    fn teacher(&self, _: &Segmented, _: &Recipe, _: &[PathBuf], _: &Device) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn objective<'a>(&'a self, setup: Setup<'a, Self>) -> anyhow::Result<SegmentObjective<'a>> {
+        Ok(SegmentObjective {
+            data: setup.data,
+            recipe: setup.recipe,
+            device: setup.device,
+        })
+    }
+
+    fn network(&self, objective: &SegmentObjective<'_>, init: Option<&Path>, device: &Device) -> anyhow::Result<UNet> {
+        initialise(objective.data.config.init(&device.clone().autodiff())?, init)
+    }
+
+    fn config(&self, objective: &SegmentObjective<'_>) -> SegmentConfig {
+        objective.data.config.clone()
+    }
+
+    fn manifest(
+        &self,
+        manifest: Manifest,
+        net: &UNet,
+        objective: &SegmentObjective<'_>,
+        _: &State,
+        _: &Run,
+    ) -> anyhow::Result<Manifest> {
+        Ok(Manifest {
+            labels: objective.data.labels.clone(),
+            metrics: objective.measure(net)?.metrics,
+            ..manifest
+        })
+    }
 }
 
 impl SegmentRecipe {
-    /// Names of the classes, and the network that tells them apart.
-    fn config(&self, dataset: &Dataset) -> anyhow::Result<(Vec<String>, SegmentConfig)> {
+    /// Returns the names of the classes and the configuration of their network.
+    fn classes(&self, dataset: &Dataset) -> anyhow::Result<(Vec<String>, SegmentConfig)> {
         let (labels, ids) = match self.classes {
             ClassSource::Groups => {
                 anyhow::ensure!(
@@ -91,6 +112,7 @@ impl SegmentRecipe {
     }
 }
 
+/// Reads the mask ids of a dataset and their names.
 fn label_list(dataset: &Dataset) -> anyhow::Result<Vec<(u8, String)>> {
     #[derive(Deserialize)]
     struct Line {
@@ -111,30 +133,28 @@ fn label_list(dataset: &Dataset) -> anyhow::Result<Vec<(u8, String)>> {
     Ok(lines.into_iter().map(|line| (line.id, line.name)).collect())
 }
 
-/// Rows with masks: which train and which choose the epoch.
+/// Training rows and tuning rows with masks.
 #[derive(Debug)]
-pub struct Segmented {
-    /// The pictures and masks.
-    pub images: Arc<Images>,
+pub(crate) struct Segmented {
+    images: Arc<Images>,
     /// Names of the classes.
-    pub labels: Vec<String>,
-    /// The network.
-    pub config: SegmentConfig,
-    /// Rows to learn from.
-    pub train: Vec<usize>,
-    /// Rows to choose by.
-    pub tune: Vec<usize>,
+    labels: Vec<String>,
+    config: SegmentConfig,
+    train: Vec<usize>,
+    tune: Vec<usize>,
+    /// Class of every mask id.
     classes: [u8; 256],
+    /// Weight of every class in the loss.
     weights: Vec<f32>,
 }
 
 impl Segmented {
-    /// Splits the rows with masks as the recipe says.
+    /// Divides the rows with masks as the recipe says.
     ///
     /// # Errors
-    /// If there are too few, the classes make no sense, or a mask cannot be read.
-    pub fn new(dataset: Dataset, recipe: &Recipe, task: &SegmentRecipe) -> anyhow::Result<Self> {
-        let (labels, config) = task.config(&dataset)?;
+    /// If there are too few, the classes are invalid, or a mask cannot be read.
+    fn new(dataset: Dataset, recipe: &Recipe, task: &SegmentRecipe) -> anyhow::Result<Self> {
+        let (labels, config) = task.classes(&dataset)?;
         let classes = config.classes()?;
         let rows = masked_rows(&dataset, "train")?;
         let (tune, train) = if recipe.data.holdout > 0.0 {
@@ -149,8 +169,8 @@ impl Segmented {
         let images = Arc::new(Images::new(Arc::new(dataset)));
         for (rows, split) in [(&train, "training"), (&tune, "tuning")] {
             anyhow::ensure!(
-                shows_a_class(&images, rows, &classes)?,
-                "no {split} mask of {} shows an id that has a class, so there is nothing to {}\nhint: compare the masks' ids \
+                has_a_class(&images, rows, &classes)?,
+                "no {split} mask of {} has an id with a class, so there is nothing to {}\nhint: compare the masks' ids \
                  with {LABEL_LIST}, or with task.background and task.person",
                 images.dataset().dir.display(),
                 if split == "training" {
@@ -173,8 +193,8 @@ impl Segmented {
     }
 }
 
-/// Whether any pixel of the rows' masks has a class; reads no more masks than it takes to find one.
-fn shows_a_class(images: &Images, rows: &[usize], classes: &[u8; 256]) -> anyhow::Result<bool> {
+/// True if a pixel of the rows' masks has a class; reads masks until it finds one.
+fn has_a_class(images: &Images, rows: &[usize], classes: &[u8; 256]) -> anyhow::Result<bool> {
     for row in rows {
         let known = |id: &u8| classes[usize::from(*id)] != UNLABELLED;
         if images.mask(*row)?.is_some_and(|mask| mask.ids().iter().any(known)) {
@@ -184,6 +204,7 @@ fn shows_a_class(images: &Images, rows: &[usize], classes: &[u8; 256]) -> anyhow
     Ok(false)
 }
 
+/// Computes the weight of every class, from its share of the pixels.
 fn class_weights(
     images: &Images,
     rows: &[usize],
@@ -207,30 +228,46 @@ fn class_weights(
         }
     }
     let total = pixels.iter().sum::<u64>().max(1) as f32;
-    // A class without a pixel is never the truth, so that its weight does not matter.
+    // The weight of a class without a pixel has no effect.
     Ok(pixels
         .iter()
         .map(|pixels| (total / (*pixels).max(1) as f32 / n_classes as f32).powf(balance))
         .collect())
 }
 
+impl TrainingData for Segmented {
+    fn images(&self) -> &Arc<Images> {
+        &self.images
+    }
+
+    fn n_train(&self) -> usize {
+        self.train.len()
+    }
+
+    fn n_tune(&self) -> usize {
+        self.tune.len()
+    }
+
+    fn batches(&self, recipe: &Recipe, epoch: usize) -> Vec<Vec<usize>> {
+        shuffled(&self.train, recipe, epoch)
+    }
+}
+
 /// Cross-entropy of the pixels that have a class.
 #[derive(Debug)]
-pub struct SegmentObjective<'a> {
-    /// The data.
-    pub data: &'a Segmented,
-    /// The recipe.
-    pub recipe: &'a Recipe,
-    /// Where evaluation computes.
-    pub device: &'a Device,
+pub(crate) struct SegmentObjective<'a> {
+    data: &'a Segmented,
+    recipe: &'a Recipe,
+    /// Device of evaluation.
+    device: &'a Device,
 }
 
 impl SegmentObjective<'_> {
-    /// Figures on the tuning rows.
+    /// Measures a network on the tuning rows.
     ///
     /// # Errors
-    /// If a picture or mask cannot be read.
-    pub fn figures(&self, net: &UNet) -> anyhow::Result<Figures> {
+    /// If an image or mask cannot be read.
+    fn measure(&self, net: &UNet) -> anyhow::Result<Metrics> {
         let Segmented {
             images,
             labels,
@@ -243,35 +280,24 @@ impl SegmentObjective<'_> {
             spec: &self.recipe.input,
             config,
         };
-        let found = masked.overlaps(tune, self.device, |x| net.forward(x))?;
-        let all: Vec<usize> = (0..found.len()).collect();
-        let score = mean_iou(&found, &all);
-        let mut figures = vec![
+        let overlaps = masked.overlaps(tune, self.device, |x| net.forward(x))?;
+        let all: Vec<usize> = (0..overlaps.len()).collect();
+        let score = mean_iou(&overlaps, &all);
+        let mut metrics = vec![
             ("tune_mean_iou".to_owned(), score),
-            ("tune_pixel_accuracy".to_owned(), pixel_accuracy(&found, &all)),
+            ("tune_pixel_accuracy".to_owned(), pixel_accuracy(&overlaps, &all)),
         ];
-        // Dozens of classes would drown the line that a person reads.
+        // The metrics of dozens of classes would make the printed line unreadable.
         if labels.len() <= 4 {
-            let of = |(class, name)| Some((format!("tune_iou_{name}"), iou(&found, &all, class)?));
-            figures.extend(labels.iter().enumerate().filter_map(of));
+            let class_iou = |(class, name)| Some((format!("tune_iou_{name}"), iou(&overlaps, &all, class)?));
+            metrics.extend(labels.iter().enumerate().filter_map(class_iou));
         }
-        Ok(Figures {
-            score,
-            figures: figures.into_iter().collect(),
-        })
+        Ok(Metrics::new(score, metrics))
     }
 }
 
 impl Objective for SegmentObjective<'_> {
     type Net = UNet;
-
-    fn batches(&self, epoch: usize) -> Vec<Vec<usize>> {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.recipe.seed);
-        rng.set_stream(u64::MAX - epoch as u64);
-        let mut rows = self.data.train.clone();
-        rows.shuffle(&mut rng);
-        batches(&rows, self.recipe.optimiser.batch)
-    }
 
     fn maps(&self) -> Option<(usize, usize)> {
         Some(SegmentConfig::map_size(
@@ -283,14 +309,14 @@ impl Objective for SegmentObjective<'_> {
     fn loss(&self, net: &UNet, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>> {
         let mut classes = Vec::new();
         for map in step.maps {
-            let map = map.as_ref().context("a picture without a mask cannot be trained on")?;
+            let map = map.as_ref().context("a training image has no mask")?;
             classes.extend(classes_of(map, &self.data.classes));
         }
         Ok(pixel_cross_entropy(net.forward(images), &classes, &self.data.weights))
     }
 
-    fn evaluate(&self, net: &UNet, _epoch: usize) -> anyhow::Result<Figures> {
-        self.figures(net)
+    fn evaluate(&self, net: &UNet, _epoch: usize) -> anyhow::Result<Metrics> {
+        self.measure(net)
     }
 
     fn weights(&self, net: &UNet) -> anyhow::Result<Vec<u8>> {
@@ -298,9 +324,10 @@ impl Objective for SegmentObjective<'_> {
     }
 }
 
-/// Cross-entropy of logits `[batch, classes, h, w]` against the pixels' `classes`, in the order `[batch, h, w]`: the mean
-/// over pixels that have one, each weighing as its class does.
-pub fn pixel_cross_entropy(logits: Tensor<4>, classes: &[u8], weights: &[f32]) -> Tensor<1> {
+/// Cross-entropy of logits `[batch, classes, h, w]` against the pixels' `classes` in the order `[batch, h, w]`.
+///
+/// It is the mean over the pixels with a class, weighted by `weights` of the classes.
+fn pixel_cross_entropy(logits: Tensor<4>, classes: &[u8], weights: &[f32]) -> Tensor<1> {
     let [batch, n_classes, height, width] = logits.dims();
     let device = logits.device();
     let pixels = batch * height * width;
@@ -311,16 +338,16 @@ pub fn pixel_cross_entropy(logits: Tensor<4>, classes: &[u8], weights: &[f32]) -
             weights[usize::from(*class)]
         }
     };
-    let weighed: Vec<f32> = classes.iter().map(weight).collect();
-    let total = weighed.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+    let weights_of_pixels: Vec<f32> = classes.iter().map(weight).collect();
+    let total = weights_of_pixels.iter().sum::<f32>().max(f32::MIN_POSITIVE);
     let index: Vec<i32> = classes
         .iter()
         .map(|class| if *class == UNLABELLED { 0 } else { i32::from(*class) })
         .collect();
     let index = Tensor::<2, Int>::from_data(TensorData::new(index, [pixels, 1]), &device);
-    let weighed = Tensor::<2>::from_data(TensorData::new(weighed, [pixels, 1]), &device);
+    let weights_of_pixels = Tensor::<2>::from_data(TensorData::new(weights_of_pixels, [pixels, 1]), &device);
     let log_probs = log_softmax(logits.permute([0, 2, 3, 1]).reshape([pixels, n_classes]), 1);
-    (log_probs.gather(1, index) * weighed).sum().neg() / total
+    (log_probs.gather(1, index) * weights_of_pixels).sum().neg() / total
 }
 
 #[cfg(test)]

@@ -1,32 +1,13 @@
-//! What a backbone expects of its input: a recipe that leaves the normalisation open gets the backbone's, and one that
-//! contradicts it hears so before it starts from pretrained weights.
+//! Input that a backbone was published with: the default of a recipe's normalisation, and its limits.
 
-use super::recipe::{Recipe, TaskRecipe};
+use shared::input::InputSpec;
 use shared::model::{BackboneConfig, InputContract};
 use toml::{Table, Value};
 
-impl TaskRecipe {
-    /// Name of the backbone in the registry.
-    pub fn backbone(&self) -> &str {
-        match self {
-            Self::Style(task) => &task.backbone,
-            Self::Distill(task) => &task.backbone,
-            Self::Query(task) => &task.backbone,
-            Self::Retrieval(task) => &task.model.backbone,
-            Self::Segment(task) => &task.backbone,
-        }
-    }
-
-    /// Whether it learns from a teacher, which `selvedge distill` takes and `selvedge train` does not.
-    pub fn needs_teacher(&self) -> bool {
-        matches!(self, Self::Distill(_) | Self::Query(_))
-    }
-}
-
-/// Fills `mean` and `std` of a recipe's `[input]` from its backbone where they are not given.
+/// Fills absent `mean` and `std` of a recipe's `[input]` from its backbone.
 ///
-/// Whatever is missing or of a wrong type is left for the recipe's own errors.
-pub(super) fn complete(recipe: &mut Table) {
+/// Missing keys and wrong types are not errors here, because parsing the recipe reports them.
+pub(crate) fn complete(recipe: &mut Table) {
     let task = recipe.get("task");
     let backbone = task.and_then(|task| task.get("backbone")).or_else(|| {
         task.and_then(|task| task.get("model"))
@@ -45,12 +26,12 @@ pub(super) fn complete(recipe: &mut Table) {
     }
 }
 
-/// A remark about an input that pretrained weights were not made for, if there is one to make.
+/// Checks that the backbone `name` can process the input. Returns a warning if the normalisation differs from that of
+/// `pretrained` weights.
 ///
 /// # Errors
-/// If the backbone is unknown, or leaves nothing of pictures of this size.
-pub(super) fn check(recipe: &Recipe, pretrained: bool) -> anyhow::Result<Option<String>> {
-    let (name, input) = (recipe.task.backbone(), &recipe.input);
+/// If the backbone is unknown, or the input is too small for it.
+pub(crate) fn check(name: &str, input: &InputSpec, pretrained: bool) -> anyhow::Result<Option<String>> {
     let InputContract {
         side,
         smallest,
@@ -59,7 +40,7 @@ pub(super) fn check(recipe: &Recipe, pretrained: bool) -> anyhow::Result<Option<
     } = BackboneConfig::named(name)?.input();
     anyhow::ensure!(
         input.width.min(input.height) >= smallest,
-        "{name} needs pictures of at least {smallest}×{smallest} pixels, and [input] says {}×{}; it was published for {side}",
+        "{name} needs images of at least {smallest}×{smallest} pixels, and [input] says {}×{}; it was published for {side}",
         input.width,
         input.height
     );
@@ -68,7 +49,7 @@ pub(super) fn check(recipe: &Recipe, pretrained: bool) -> anyhow::Result<Option<
         format!(
             "warning: published weights of {name} expect mean = {mean:?} and std = {std:?}, and [input] sets \
              mean = {:?} and std = {:?}\nhint: leave both out of the recipe, unless the file of --init comes from a \
-             run with this very [input]",
+             run with the same [input]",
             input.mean, input.std
         )
     }))
@@ -77,14 +58,17 @@ pub(super) fn check(recipe: &Recipe, pretrained: bool) -> anyhow::Result<Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::Recipe;
 
     const RECIPE: &str = "name = 'a'\nseed = 1\nepochs = 1\n[data]\ndir = 'a'\n[input]\nwidth = 80\nheight = 80\n\
                           [optimiser]\nbatch = 2\nrate = 0.1\n[task]\nkind = 'style'\nbackbone = 'resnet18'\n";
 
     #[test]
-    fn the_input_follows_the_backbone_unless_the_recipe_says_otherwise() {
+    fn normalisation_defaults_to_that_of_the_backbone() {
         const HALF: [f32; 3] = [0.5; 3];
-        let imagenet = BackboneConfig::named("resnet18").expect("is there").input();
+        let imagenet = BackboneConfig::named("resnet18")
+            .expect("the backbone is registered")
+            .input();
         for (settings, mean, remark, error) in [
             (vec![], imagenet.mean, None, None),
             (vec!["task.backbone=inception_v3"], HALF, None, None),
@@ -104,9 +88,10 @@ mod tests {
             (vec!["task.backbone=resnet19"], imagenet.mean, None, Some("resnet18")),
         ] {
             let settings: Vec<String> = settings.into_iter().map(str::to_owned).collect();
-            let recipe = Recipe::parse(RECIPE, &settings).expect("a recipe");
+            let recipe = Recipe::parse(RECIPE, &settings).expect("the recipe is valid");
             assert_eq!(recipe.input.mean, mean, "{settings:?}");
-            match (check(&recipe, true), error) {
+            let check = |pretrained| check(recipe.task.backbone(), &recipe.input, pretrained);
+            match (check(true), error) {
                 (Ok(said), None) => assert_eq!(
                     said.as_ref()
                         .map(|said| remark.is_some_and(|remark| said.contains(remark))),
@@ -117,30 +102,8 @@ mod tests {
                 (said, _) => panic!("{settings:?}: {said:?}"),
             }
             if error.is_none() {
-                assert_eq!(check(&recipe, false).expect("fits"), None, "nothing is pretrained");
+                assert_eq!(check(false).expect("the input fits"), None, "nothing is pretrained");
             }
-        }
-    }
-
-    #[test]
-    fn hidden_layers_are_a_number_or_a_list() {
-        for (value, widths) in [
-            ("64", Some(vec![64])),
-            ("[64, 32]", Some(vec![64, 32])),
-            ("[]", Some(vec![])),
-            ("0", None),
-        ] {
-            let recipe = Recipe::parse(RECIPE, &[format!("task.hidden={value}")]);
-            let hidden = recipe.ok().map(|recipe| match recipe.task {
-                TaskRecipe::Style(task) => {
-                    // What a run folder and a bundle store is what was read.
-                    let text = serde_json::to_string(&task.hidden).expect("writes");
-                    assert_eq!(text.replace(',', ", "), value);
-                    task.hidden.widths().to_vec()
-                }
-                other => panic!("{other:?}"),
-            });
-            assert_eq!(hidden, widths, "{value}");
         }
     }
 }

@@ -1,5 +1,4 @@
-//! Distillation: the student learns the mean of its teachers' probabilities, each label on its own, on the very crop that
-//! the teachers saw.
+//! Teachers of a distillation: bundles whose networks process the same crop as the student.
 
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
@@ -9,8 +8,11 @@ use shared::input::InputSpec;
 use shared::model::StyleNet;
 use std::path::PathBuf;
 
-/// Refuses a teacher that sees pictures otherwise than the student.
-pub(super) fn check_input(teacher: &Manifest, student: &InputSpec) -> anyhow::Result<()> {
+/// Checks that teacher and student have the same input.
+///
+/// # Errors
+/// Names the teacher and its input.
+pub(crate) fn check_input(teacher: &Manifest, student: &InputSpec) -> anyhow::Result<()> {
     anyhow::ensure!(
         teacher.input == *student,
         "the student's [input] differs from that of the teacher {} ({:?}); teachers and student must see the same crop, so use the teacher's input",
@@ -20,12 +22,12 @@ pub(super) fn check_input(teacher: &Manifest, student: &InputSpec) -> anyhow::Re
     Ok(())
 }
 
-/// Whom a student learns from.
+/// Teachers of a classifier.
 #[derive(Debug)]
-pub struct Teacher {
-    /// One network or several, without autodiff.
+pub(crate) struct Teacher {
+    /// One or more networks, without autodiff.
     nets: Vec<StyleNet>,
-    /// Share of the dataset's labels in the target, 0–1; the rest is the mean of the teachers' probabilities.
+    /// Share of the dataset's labels in the target, 0–1. The rest is the mean of the teachers' probabilities.
     truth: f64,
 }
 
@@ -33,9 +35,8 @@ impl Teacher {
     /// Reads the teachers' bundles.
     ///
     /// # Errors
-    /// If there is none, or one knows other labels than `labels` or expects another input than `input`: a teacher is shown
-    /// the very pixels that the student sees.
-    pub fn read(
+    /// If there is none, or one has other labels than `labels` or another input than `input`.
+    pub(crate) fn read(
         bundles: &[PathBuf],
         labels: &[String],
         input: &InputSpec,
@@ -51,7 +52,7 @@ impl Teacher {
             check_input(&manifest, input)?;
             anyhow::ensure!(
                 manifest.labels == labels,
-                "the teacher {} knows other labels ({:?}) than the dataset's ({labels:?})",
+                "the teacher {} has other labels ({:?}) than the dataset ({labels:?})",
                 manifest.model_id(),
                 manifest.labels
             );
@@ -63,13 +64,14 @@ impl Teacher {
         })
     }
 
-    /// What the student should answer to `images`, `[batch, 3, h, w]`, whose labels are `labels`, `[batch, labels]`.
-    pub fn target(&self, images: &Tensor<4>, labels: Tensor<2>) -> Tensor<2> {
-        let seen = images.clone().without_autodiff();
+    /// Computes the student's target `[batch, labels]` for `images` `[batch, 3, h, w]` with the dataset's `labels`
+    /// `[batch, labels]`.
+    pub(crate) fn target(&self, images: &Tensor<4>, labels: Tensor<2>) -> Tensor<2> {
+        let images = images.clone().without_autodiff();
         let sum = self
             .nets
             .iter()
-            .map(|net| sigmoid(net.forward(seen.clone())))
+            .map(|net| sigmoid(net.forward(images.clone())))
             .reduce(|sum, probs| sum + probs);
         let Some(sum) = sum else { return labels };
         let soft = Tensor::from_inner(sum / self.nets.len() as f64).to_device(&labels.device());

@@ -1,0 +1,100 @@
+//! The part of a recipe that selects data: labels, training rows and tuning rows.
+
+use anyhow::Context;
+use dataset::MAX_CORRUPT;
+use evaluation::thresholds::ThresholdRule;
+use evaluation::views::Views;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Selection of training rows, and of tuning rows that choose the epoch and the thresholds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataRecipe {
+    /// Folder of the dataset; `--data` overrides it.
+    pub dir: PathBuf,
+    /// Source of the label vocabulary.
+    #[serde(default)]
+    pub labels: LabelSource,
+    /// Share of the training items, 0–0.5, that is held out as tuning rows. With 0 the split `val` has the tuning rows.
+    #[serde(default)]
+    pub holdout: f64,
+    /// Folds of the training split, at least 2; 0 for none. Excludes `holdout`.
+    #[serde(default)]
+    pub folds: usize,
+    /// Fold, counted from 0, that has the tuning rows. The other folds are trained on.
+    #[serde(default)]
+    pub fold: usize,
+    /// Seed of the division into folds. Models that are combined must share it, whatever their own seeds.
+    #[serde(default)]
+    pub fold_seed: u64,
+    /// Keeps near duplicates in one fold: photos of the same colours whose hashes differ in at most this many of 64 bits,
+    /// 0–16. Off if absent. 4 finds the copies among street photos. In front of one background groups grow by chains.
+    #[serde(default)]
+    pub near_duplicates: Option<u32>,
+    /// Splits that are also predicted after every epoch, for a later ensemble. Nothing is chosen by them. Classifiers only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub predict: Vec<String>,
+    /// Rule that chooses a classifier's thresholds on the tuning rows.
+    #[serde(default)]
+    pub thresholds: ThresholdRule,
+    /// Maximum number of unreadable images. They are named and left out; one more is an error.
+    #[serde(default = "default_max_corrupt")]
+    pub max_corrupt: usize,
+}
+
+/// Prediction of the tuning rows during training.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluateRecipe {
+    /// Views whose probabilities are averaged. The bundle's thresholds are tuned without views, as a bundle is used.
+    #[serde(default)]
+    pub views: Views,
+}
+
+/// Source of the label vocabulary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LabelSource {
+    /// The 13 styles.
+    #[default]
+    Styles,
+    /// All labels that occur in the dataset.
+    Dataset,
+    /// The four categories, from the dataset's column `category`. Each image has exactly one.
+    Categories,
+}
+
+fn default_max_corrupt() -> usize {
+    MAX_CORRUPT
+}
+
+impl DataRecipe {
+    /// # Errors
+    /// Names the key with an invalid value; `classifies` is true for a classifier, which alone can use folds.
+    pub(crate) fn check(&self, classifies: bool) -> anyhow::Result<()> {
+        self.thresholds.check().context("data.thresholds")?;
+        anyhow::ensure!(
+            (0.0..=0.5).contains(&self.holdout),
+            "data.holdout must lie between 0 and 0.5"
+        );
+        anyhow::ensure!(self.folds != 1, "data.folds must be at least 2, or 0 for none");
+        anyhow::ensure!(
+            self.fold < self.folds.max(1),
+            "data.fold must be less than data.folds; folds are counted from 0"
+        );
+        anyhow::ensure!(
+            self.folds == 0 || self.holdout == 0.0,
+            "data.folds and data.holdout exclude each other; set one of them"
+        );
+        anyhow::ensure!(
+            self.near_duplicates.is_none_or(|bits| bits <= 16 && self.folds > 0),
+            "data.near_duplicates must lie between 0 and 16 bits, and needs data.folds"
+        );
+        anyhow::ensure!(
+            self.folds == 0 || classifies,
+            "data.folds stratifies labels and so works for classifiers only; use data.holdout"
+        );
+        Ok(())
+    }
+}

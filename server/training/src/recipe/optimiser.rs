@@ -1,0 +1,177 @@
+//! The part of a recipe that configures the optimiser and the learning rate.
+
+use serde::{Deserialize, Serialize};
+
+/// Minimum number of images in a batch: batch norm needs a second image for a variance.
+pub const SMALLEST_BATCH: usize = 2;
+
+/// Algorithm of the optimiser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimiserKind {
+    /// Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+    #[default]
+    Adamw,
+    /// Adam (Kingma & Ba 2015); weight decay is added to the gradient.
+    Adam,
+    /// Stochastic gradient descent with momentum.
+    Sgd,
+}
+
+/// Learning rate over time, after the warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScheduleKind {
+    /// Constant rate.
+    Constant,
+    /// Half a cosine from `rate` down to zero (Loshchilov & Hutter 2017).
+    #[default]
+    Cosine,
+    /// Rises from `rate` to `rate · peak` in `half_cycle` epochs, falls in as many, and repeats (Smith 2017,
+    /// <https://arxiv.org/abs/1506.01186>). The style champion used 5 and ½.
+    Triangular,
+    /// Rises to `rate` over the first `rise` of all steps and falls to nearly zero, both along a cosine (Smith & Topin
+    /// 2019, <https://arxiv.org/abs/1708.07120>).
+    Onecycle,
+    /// Multiplied by `factor` at each epoch of `steps`.
+    Step,
+}
+
+/// Optimiser and learning rate schedule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptimiserRecipe {
+    /// Algorithm.
+    #[serde(default)]
+    pub kind: OptimiserKind,
+    /// Images per forward and backward pass, at least 2. The last batch of an epoch has the remaining images; a single
+    /// remaining image joins the batch before it.
+    pub batch: usize,
+    /// Passes whose gradients are averaged for one step of the optimiser.
+    #[serde(default = "one")]
+    pub accumulate: usize,
+    /// Learning rate that the schedule shapes.
+    pub rate: f64,
+    /// Momentum of SGD.
+    #[serde(default = "default_momentum")]
+    pub momentum: f64,
+    /// Uses Nesterov's momentum instead of the classical one.
+    #[serde(default)]
+    pub nesterov: bool,
+    /// Weight decay.
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// Maximum norm of each parameter's gradient; 0 for no limit.
+    #[serde(default)]
+    pub clip: f64,
+    /// Learning rate over time.
+    #[serde(default)]
+    pub schedule: ScheduleKind,
+    /// Epochs over which the rate rises from zero before the schedule begins.
+    #[serde(default)]
+    pub warmup: f64,
+    /// Maximum rate of `triangular`, as a multiple of `rate`.
+    #[serde(default = "default_peak")]
+    pub peak: f64,
+    /// Epochs of each rise and of each fall of `triangular`.
+    #[serde(default = "default_half_cycle")]
+    pub half_cycle: f64,
+    /// Share of all steps in which `onecycle` rises.
+    #[serde(default = "default_rise")]
+    pub rise: f64,
+    /// Epochs at which `step` multiplies the rate by `factor`.
+    #[serde(default)]
+    pub steps: Vec<usize>,
+    /// Factor of the rate at each of `steps`.
+    #[serde(default = "default_factor")]
+    pub factor: f64,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn default_momentum() -> f64 {
+    0.9
+}
+
+fn default_peak() -> f64 {
+    5.0
+}
+
+fn default_half_cycle() -> f64 {
+    0.5
+}
+
+fn default_rise() -> f64 {
+    0.3
+}
+
+fn default_factor() -> f64 {
+    0.2
+}
+
+impl Default for OptimiserRecipe {
+    fn default() -> Self {
+        Self {
+            kind: OptimiserKind::default(),
+            batch: 32,
+            accumulate: one(),
+            rate: 0.001,
+            momentum: default_momentum(),
+            nesterov: false,
+            weight_decay: 0.0,
+            clip: 0.0,
+            schedule: ScheduleKind::default(),
+            warmup: 0.0,
+            peak: default_peak(),
+            half_cycle: default_half_cycle(),
+            rise: default_rise(),
+            steps: Vec::new(),
+            factor: default_factor(),
+        }
+    }
+}
+
+impl OptimiserRecipe {
+    /// # Errors
+    /// Names the key with an invalid value.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.batch >= SMALLEST_BATCH,
+            "optimiser.batch must be at least {SMALLEST_BATCH}: batch norm needs {SMALLEST_BATCH} images in a batch; use \
+             optimiser.accumulate for a step of more images than memory holds at once"
+        );
+        anyhow::ensure!(self.accumulate > 0, "optimiser.accumulate must be at least 1");
+        anyhow::ensure!(
+            self.rate.is_finite() && self.rate > 0.0,
+            "optimiser.rate must be a positive number"
+        );
+        anyhow::ensure!(
+            (0.0..1.0).contains(&self.momentum),
+            "optimiser.momentum must lie between 0 and 1"
+        );
+        for (key, value) in [
+            ("weight_decay", self.weight_decay),
+            ("clip", self.clip),
+            ("warmup", self.warmup),
+        ] {
+            anyhow::ensure!(
+                value.is_finite() && value >= 0.0,
+                "optimiser.{key} must be 0 or a positive number"
+            );
+        }
+        anyhow::ensure!(
+            self.factor.is_finite() && self.factor > 0.0,
+            "optimiser.factor must be a positive number; {} would leave no rate",
+            self.factor
+        );
+        anyhow::ensure!(self.peak >= 1.0, "optimiser.peak must be at least 1");
+        anyhow::ensure!(self.half_cycle > 0.0, "optimiser.half_cycle must be positive");
+        anyhow::ensure!(
+            self.rise > 0.0 && self.rise < 1.0,
+            "optimiser.rise must lie between 0 and 1"
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! The tasks of a recipe.
+//!
+//! A new task needs a variant of [`TaskRecipe`], its arm of `with_task`, and a file under `crate::task`.
+
+use super::embedding_loss::{EmbeddingLoss, default_temperature};
+use serde::{Deserialize, Serialize};
+use shared::model::{DenseConfig, Hidden, RetrievalConfig};
+
+/// A task with its network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum TaskRecipe {
+    /// Multi-label classification, trained on the dataset's labels.
+    Style(StyleRecipe),
+    /// Multi-label classification, distilled from teachers' probabilities.
+    Distill(DistillRecipe),
+    /// Query encoder, distilled from a retrieval network's embeddings.
+    Query(QueryRecipe),
+    /// Retrieval: embeddings trained on the dataset's items.
+    Retrieval(RetrievalRecipe),
+    /// Segmentation, trained on the dataset's masks.
+    Segment(SegmentRecipe),
+}
+
+/// Evaluates an expression with the recipe of the task, whatever its kind: the one dispatch over tasks.
+macro_rules! with_task {
+    ($recipe:expr, $task:ident => $body:expr) => {
+        match $recipe {
+            $crate::recipe::TaskRecipe::Style($task) => $body,
+            $crate::recipe::TaskRecipe::Distill($task) => $body,
+            $crate::recipe::TaskRecipe::Query($task) => $body,
+            $crate::recipe::TaskRecipe::Retrieval($task) => $body,
+            $crate::recipe::TaskRecipe::Segment($task) => $body,
+        }
+    };
+}
+pub(crate) use with_task;
+
+/// Multi-label classification.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StyleRecipe {
+    /// Name in the registry of backbones.
+    pub backbone: String,
+    /// Widths of the head's hidden layers: one number, or a list.
+    #[serde(default)]
+    pub hidden: Hidden,
+    /// Dense supervision from the dataset's masks, in addition to the labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dense: Option<DenseRecipe>,
+    /// Uses one network per label, all trained together, instead of one network for all labels.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub per_label: bool,
+}
+
+/// Dense supervision from masks.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DenseRecipe {
+    /// Weight of the cross-entropy of positions, a mean over positions, that is added to the labels' loss.
+    pub weight: f64,
+    /// Part of the network that predicts positions.
+    #[serde(flatten)]
+    pub head: DenseConfig,
+}
+
+/// Distillation of a classifier.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DistillRecipe {
+    /// Name in the registry of backbones.
+    pub backbone: String,
+    /// Widths of the head's hidden layers: one number, or a list.
+    #[serde(default)]
+    pub hidden: Hidden,
+    /// Share of the dataset's own labels in the target, 0–1; 0 for the teachers' probabilities alone.
+    #[serde(default)]
+    pub truth: f64,
+}
+
+/// Distillation of a query encoder into the embedding space of its teacher.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueryRecipe {
+    /// Name in the registry of backbones.
+    pub backbone: String,
+    /// Weight of 1 − cosine to the teacher's embedding of the same crop.
+    #[serde(default = "default_regression")]
+    pub regression: f64,
+    /// Weight of the contrast with the teacher's embeddings of all training shop photos.
+    #[serde(default)]
+    pub contrast: f64,
+    /// Temperature of the contrast.
+    #[serde(default = "default_temperature")]
+    pub temperature: f64,
+    /// Maximum size of the f16 weights in 10⁶ bytes, because visitors download them to their phones.
+    #[serde(default = "default_max_megabytes")]
+    pub max_megabytes: f64,
+}
+
+fn default_regression() -> f64 {
+    1.0
+}
+
+fn default_max_megabytes() -> f64 {
+    3.5
+}
+
+/// Embeddings of items.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetrievalRecipe {
+    /// Network.
+    pub model: RetrievalConfig,
+    /// Items per batch. Each has a user's and a shop's photo in it.
+    pub identities: usize,
+    /// Photos per item in a batch, at least 2. Users' and shop photos alternate; a photo repeats only if no other is left.
+    pub photos: usize,
+    /// Terms of the loss, summed with their weights. By default one identity softmax per part.
+    #[serde(default = "EmbeddingLoss::published")]
+    pub losses: Vec<EmbeddingLoss>,
+}
+
+/// Segmentation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentRecipe {
+    /// Name of a residual network in the registry of backbones.
+    pub backbone: String,
+    /// Channels of the expanding path, from the deepest level to the output.
+    #[serde(default = "default_widths")]
+    pub widths: [usize; 4],
+    /// Source of the classes.
+    #[serde(default)]
+    pub classes: ClassSource,
+    /// Mask ids of the background, for `groups`.
+    #[serde(default = "default_background")]
+    pub background: Vec<u8>,
+    /// Mask ids of skin, hair and other parts of the person, for `groups`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub person: Vec<u8>,
+    /// Exponent of the classes' weights, 0–1: a weight is the inverse of the class's share of the pixels to this power. 0
+    /// gives equal weights, 1 full balance.
+    #[serde(default)]
+    pub balance: f32,
+}
+
+/// Source of a segmentation's classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClassSource {
+    /// Background, person and garment. All ids of neither background nor person are garment.
+    #[default]
+    Groups,
+    /// Every id of the dataset's `label_list.csv`.
+    Dataset,
+}
+
+fn default_widths() -> [usize; 4] {
+    [128, 64, 32, 16]
+}
+
+fn default_background() -> Vec<u8> {
+    vec![0]
+}

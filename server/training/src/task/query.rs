@@ -1,0 +1,434 @@
+//! Distillation of a query encoder into the space of a gallery (asymmetric metric learning, Budnik & Avrithis 2021,
+//! <https://arxiv.org/abs/2006.16331>).
+//!
+//! The student learns the teacher's embedding of the same crop by regression. A contrast trains it to find its item among
+//! the teacher's embeddings of all training shop photos, which are fixed.
+
+use super::{Setup, Task};
+use crate::batch::shuffled;
+use crate::checkpoint::State;
+use crate::network::initialise;
+use crate::objective::{Metrics, Objective, Step, TrainingData};
+use crate::recipe::{QueryRecipe, Recipe};
+use crate::teacher::check_input;
+use anyhow::Context;
+use burn::module::Module;
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Tensor, TensorData};
+use dataset::bundle;
+use dataset::run::Run;
+use dataset::{Dataset, Images};
+use evaluation::forward::forward_all;
+use evaluation::retrieval::{mean_ap_at_10, rank, recall_at};
+use shared::bundle::{Manifest, load_retrieval};
+use shared::model::retrieval::unit_norm;
+use shared::model::{QueryConfig, RetrievalNet, StyleNet};
+use shared::weights::{Precision, save};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+impl Task for QueryRecipe {
+    type Data = QueryRows;
+    type Teacher = QueryTeacher;
+    type Net = StyleNet;
+    type Objective<'a> = QueryObjective<'a>;
+    type Config = QueryConfig;
+
+    const NEEDS_TEACHER: bool = true;
+
+    fn backbone(&self) -> &str {
+        &self.backbone
+    }
+
+    fn check(&self, _: &Recipe) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.regression.is_finite() && self.contrast.is_finite(),
+            "task.regression and task.contrast must be finite numbers"
+        );
+        anyhow::ensure!(
+            self.regression >= 0.0 && self.contrast >= 0.0 && self.regression + self.contrast > 0.0,
+            "task.regression and task.contrast must not be negative, nor both 0"
+        );
+        anyhow::ensure!(self.temperature > 0.0, "task.temperature must be positive");
+        Ok(())
+    }
+
+    fn data(&self, dataset: Dataset, recipe: &Recipe) -> anyhow::Result<QueryRows> {
+        QueryRows::new(dataset, recipe, self)
+    }
+
+    fn teacher(
+        &self,
+        _: &QueryRows,
+        recipe: &Recipe,
+        bundles: &[PathBuf],
+        device: &Device,
+    ) -> anyhow::Result<QueryTeacher> {
+        QueryTeacher::read(bundles, recipe, self, device)
+    }
+
+    fn objective<'a>(&'a self, setup: Setup<'a, Self>) -> anyhow::Result<QueryObjective<'a>> {
+        QueryObjective::new(setup, self)
+    }
+
+    fn network(
+        &self,
+        objective: &QueryObjective<'_>,
+        init: Option<&Path>,
+        device: &Device,
+    ) -> anyhow::Result<StyleNet> {
+        let net = objective.teacher.student.init(&device.clone().autodiff())?;
+        initialise(net, init)
+    }
+
+    fn config(&self, objective: &QueryObjective<'_>) -> QueryConfig {
+        objective.teacher.student.clone()
+    }
+
+    fn manifest(
+        &self,
+        manifest: Manifest,
+        _: &StyleNet,
+        objective: &QueryObjective<'_>,
+        state: &State,
+        _: &Run,
+    ) -> anyhow::Result<Manifest> {
+        Ok(Manifest {
+            embedding_dim: objective.teacher.student.embedding_dim,
+            embeds_into: Some(objective.teacher.manifest.space()),
+            metrics: state.best_metric("tune_mean_ap_at_10"),
+            ..manifest
+        })
+    }
+}
+
+/// Training rows, and tuning rows that choose the epoch.
+#[derive(Debug)]
+pub(crate) struct QueryRows {
+    images: Arc<Images>,
+    /// All training rows, because regression needs no identity.
+    train: Vec<usize>,
+    /// Training rows that are shop photos of an item: the gallery of the contrast.
+    gallery: Vec<usize>,
+    /// Tuning rows of users: the queries of the evaluation.
+    queries: Vec<usize>,
+    /// Tuning rows of the shop: the gallery of the evaluation.
+    tune_gallery: Vec<usize>,
+}
+
+impl QueryRows {
+    /// Divides a dataset as the recipe says.
+    ///
+    /// # Errors
+    /// If a split is empty, the tuning rows lack shop or user photos, or a contrast has no gallery.
+    fn new(dataset: Dataset, recipe: &Recipe, task: &QueryRecipe) -> anyhow::Result<Self> {
+        let named = |row: &usize| !dataset.rows[*row].item_id.is_empty();
+        let rows = dataset.split("train", |_| true, "")?;
+        let (tune, train) = if recipe.data.holdout > 0.0 {
+            dataset.hold_out(&rows, recipe.data.holdout, recipe.seed)
+        } else {
+            (
+                dataset.split("val", |row| !row.item_id.is_empty(), " with an item_id")?,
+                rows,
+            )
+        };
+        let is_shop = |row: &usize| dataset.rows[*row].is_shop();
+        let (tune_gallery, queries): (Vec<usize>, Vec<usize>) = tune.into_iter().filter(named).partition(is_shop);
+        let gallery: Vec<usize> = train.iter().copied().filter(is_shop).filter(named).collect();
+        let dir = dataset.dir.display();
+        anyhow::ensure!(
+            !tune_gallery.is_empty() && !queries.is_empty(),
+            "the rows of {dir} that choose the epoch need both shop photos (domain 'shop') and others to search with"
+        );
+        anyhow::ensure!(
+            task.contrast == 0.0 || !gallery.is_empty(),
+            "no training row of {dir} is a shop photo with an item_id, and the contrast needs them; set task.contrast = 0"
+        );
+        Ok(Self {
+            images: Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&recipe.input)),
+            train,
+            gallery,
+            queries,
+            tune_gallery,
+        })
+    }
+}
+
+impl TrainingData for QueryRows {
+    fn images(&self) -> &Arc<Images> {
+        &self.images
+    }
+
+    fn n_train(&self) -> usize {
+        self.train.len()
+    }
+
+    fn n_tune(&self) -> usize {
+        self.queries.len() + self.tune_gallery.len()
+    }
+
+    fn batches(&self, recipe: &Recipe, epoch: usize) -> Vec<Vec<usize>> {
+        shuffled(&self.train, recipe, epoch)
+    }
+}
+
+/// Teacher of a query encoder.
+#[derive(Debug)]
+pub(crate) struct QueryTeacher {
+    manifest: Manifest,
+    /// Network, without autodiff.
+    net: RetrievalNet,
+    /// Configuration of the student, whose embeddings have the teacher's length.
+    student: QueryConfig,
+}
+
+impl QueryTeacher {
+    /// Reads the bundle of the one teacher.
+    ///
+    /// # Errors
+    /// If there is not exactly one, it cannot be read, it has another input, or the student would be too large.
+    fn read(bundles: &[PathBuf], recipe: &Recipe, task: &QueryRecipe, device: &Device) -> anyhow::Result<Self> {
+        let [bundle] = bundles else {
+            anyhow::bail!(
+                "a query encoder learns the space of one teacher; name its bundle's folder with --teacher, once"
+            )
+        };
+        let (manifest, weights) = bundle::read(bundle)?;
+        check_input(&manifest, &recipe.input)?;
+        let net = load_retrieval(&manifest, &weights, device)?;
+        Ok(Self {
+            student: student(task, manifest.embedding_dim)?,
+            manifest,
+            net,
+        })
+    }
+}
+
+/// Returns the configuration of the student.
+///
+/// # Errors
+/// If the backbone is unknown, or its f16 weights take more than `task.max_megabytes` (10⁶ bytes).
+fn student(task: &QueryRecipe, embedding_dim: usize) -> anyhow::Result<QueryConfig> {
+    let config = QueryConfig {
+        backbone: task.backbone.clone(),
+        embedding_dim,
+    };
+    let megabytes = |values: usize| values as f64 * 2e-6;
+    let whole = megabytes(config.init(&Device::default())?.fold_batch_norm().num_params());
+    let without = QueryConfig {
+        embedding_dim: 1,
+        ..config.clone()
+    };
+    let backbone = megabytes(without.init(&Device::default())?.fold_batch_norm().num_params());
+    anyhow::ensure!(
+        whole <= task.max_megabytes,
+        "the query encoder would take {whole:.2} MB of f16 weights, and task.max_megabytes allows {:.2}: {} takes {backbone:.2}, \
+         and its projection to the teacher's {embedding_dim} values {:.2}\nhint: distil from a teacher with shorter \
+         embeddings (a smaller part_dim, or whitened to 256 values), or choose a smaller backbone",
+        task.max_megabytes,
+        task.backbone,
+        whole - backbone
+    );
+    Ok(config)
+}
+
+/// Regression to the teacher's embeddings, and contrast with its fixed gallery.
+pub(crate) struct QueryObjective<'a> {
+    data: &'a QueryRows,
+    recipe: &'a Recipe,
+    task: &'a QueryRecipe,
+    teacher: &'a QueryTeacher,
+    /// Device of teacher and evaluation, without autodiff.
+    device: &'a Device,
+    /// The teacher's embeddings of the training shop photos, `[photos, dim]`.
+    gallery: Tensor<2>,
+    /// For every training row the photos of its item in the gallery.
+    positives: HashMap<usize, Vec<usize>>,
+    /// The teacher's embeddings of the tuning rows.
+    targets: TuneTargets,
+}
+
+/// The teacher's embeddings of the tuning rows, one vector per row, and its metric.
+struct TuneTargets {
+    queries: Vec<Vec<f32>>,
+    gallery: Vec<Vec<f32>>,
+    mean_ap_at_10: f64,
+}
+
+impl<'a> QueryObjective<'a> {
+    /// Embeds the gallery and the tuning rows with the teacher, without augmentation.
+    ///
+    /// # Errors
+    /// If an image cannot be read.
+    fn new(setup: Setup<'a, QueryRecipe>, task: &'a QueryRecipe) -> anyhow::Result<Self> {
+        let Setup {
+            data,
+            teacher,
+            recipe,
+            device,
+            ..
+        } = setup;
+        let embed = |rows: &[usize]| {
+            forward_all(&data.images, rows, &recipe.input, device, |x| teacher.net.forward(x))
+                .context("the teacher's embeddings")
+        };
+        let rows = if task.contrast > 0.0 { &data.gallery[..] } else { &[] };
+        let embeddings = embed(rows)?;
+        let dim = embeddings.first().map_or(0, Vec::len);
+        let gallery = Tensor::from_data(TensorData::new(embeddings.concat(), [embeddings.len(), dim]), device);
+        let table = &data.images.dataset().rows;
+        let mut by_item: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (at, row) in rows.iter().enumerate() {
+            by_item.entry(&table[*row].item_id).or_default().push(at);
+        }
+        let positives = data
+            .train
+            .iter()
+            .filter_map(|row| Some((*row, by_item.get(&*table[*row].item_id)?.clone())));
+        let positives = positives.collect();
+        let (queries, tune_gallery) = (embed(&data.queries)?, embed(&data.tune_gallery)?);
+        let [mean_ap_at_10, ..] = search(data, &queries, &tune_gallery);
+        let targets = TuneTargets {
+            queries,
+            gallery: tune_gallery,
+            mean_ap_at_10,
+        };
+        Ok(Self {
+            data,
+            recipe,
+            task,
+            teacher,
+            device,
+            gallery,
+            positives,
+            targets,
+        })
+    }
+
+    /// Returns `[rows, photos]`: equal shares of each row in the photos of its item, or zeros if its item has none.
+    fn shares(&self, rows: &[usize], device: &Device) -> Tensor<2> {
+        let [photos, _] = self.gallery.dims();
+        let mut shares = vec![0.0_f32; rows.len() * photos];
+        for (line, row) in shares.chunks_exact_mut(photos).zip(rows) {
+            let positives = self.positives.get(row).map_or(&[][..], Vec::as_slice);
+            positives.iter().for_each(|at| line[*at] = 1.0 / positives.len() as f32);
+        }
+        Tensor::from_data(TensorData::new(shares, [rows.len(), photos]), device)
+    }
+}
+
+/// Returns mAP@10, recall@1 and recall@10 of the tuning queries.
+fn search(data: &QueryRows, queries: &[Vec<f32>], gallery: &[Vec<f32>]) -> [f64; 3] {
+    let table = &data.images.dataset().rows;
+    let ranked = rank(queries, gallery, |q, g| {
+        table[data.queries[q]].item_id == table[data.tune_gallery[g]].item_id
+    });
+    let all: Vec<usize> = (0..ranked.len()).collect();
+    [
+        mean_ap_at_10(&ranked, &all),
+        recall_at(1, &ranked, &all),
+        recall_at(10, &ranked, &all),
+    ]
+}
+
+impl Objective for QueryObjective<'_> {
+    type Net = StyleNet;
+
+    fn loss(&self, net: &StyleNet, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>> {
+        let device = images.device();
+        let target = self.teacher.net.forward(images.clone().without_autodiff());
+        let embedding = net.forward(images);
+        let mut loss =
+            regression(embedding.clone(), Tensor::from_inner(target).to_device(&device)) * self.task.regression;
+        if self.task.contrast > 0.0 {
+            let gallery = Tensor::from_inner(self.gallery.clone()).to_device(&device);
+            let shares = self.shares(step.rows, &device);
+            loss = loss + gallery_contrast(embedding, gallery, shares, self.task.temperature) * self.task.contrast;
+        }
+        Ok(loss)
+    }
+
+    /// The score measures the student's queries in the teacher's gallery, as the encoder is used.
+    fn evaluate(&self, net: &StyleNet, _epoch: usize) -> anyhow::Result<Metrics> {
+        let data = self.data;
+        let forward = |x| unit_norm(net.forward(x));
+        let queries = forward_all(&data.images, &data.queries, &self.recipe.input, self.device, forward)?;
+        let [score, recall_at_1, recall_at_10] = search(data, &queries, &self.targets.gallery);
+        let cosines = queries.iter().zip(&self.targets.queries);
+        let cosines = cosines.map(|(own, target)| own.iter().zip(target).map(|(a, b)| f64::from(a * b)).sum::<f64>());
+        let metrics = [
+            ("tune_mean_ap_at_10", score),
+            ("tune_recall_at_1", recall_at_1),
+            ("tune_recall_at_10", recall_at_10),
+            ("tune_cosine_to_teacher", cosines.sum::<f64>() / queries.len() as f64),
+            ("tune_teacher_mean_ap_at_10", self.targets.mean_ap_at_10),
+        ];
+        Ok(Metrics::new(score, metrics))
+    }
+
+    fn weights(&self, net: &StyleNet) -> anyhow::Result<Vec<u8>> {
+        Ok(save(net, Precision::F32)?)
+    }
+}
+
+/// 1 − cosine, mean over rows. `embedding` and `target` are `[rows, dim]`, and their norms have no effect.
+fn regression(embedding: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
+    let cosine = (unit_norm(embedding) * unit_norm(target)).sum_dim(1);
+    (cosine.neg() + 1.0).mean()
+}
+
+/// Cross-entropy of finding a row's photos in the gallery by cosine / `temperature`, mean over the rows that have a photo.
+///
+/// `embedding` is `[rows, dim]`, `gallery` `[photos, dim]`; their norms have no effect. `shares`, `[rows, photos]`, are the
+/// targets: they add up to 1, or to 0 for a row without a photo.
+fn gallery_contrast(embedding: Tensor<2>, gallery: Tensor<2>, shares: Tensor<2>, temperature: f64) -> Tensor<1> {
+    let similarity = unit_norm(embedding).matmul(unit_norm(gallery).transpose()) / temperature;
+    let rows = shares.clone().sum().clamp_min(1.0);
+    (log_softmax(similarity, 1) * shares).sum().neg() / rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_agree_with_hand_computed_values() {
+        let device = Device::flex();
+        let tensor = |values: [[f32; 2]; 2]| Tensor::<2>::from_floats(values, &device);
+        let value = |loss: Tensor<1>| f64::from(loss.into_scalar::<f32>());
+        // The cosines are 0.6 and −1.
+        let loss = regression(tensor([[3.0, 4.0], [2.0, 0.0]]), tensor([[5.0, 0.0], [-0.1, 0.0]]));
+        assert!((value(loss) - (0.4 + 2.0) / 2.0).abs() < 1e-6);
+
+        // Row 0 has photo 0 (cosines 1 and 0), row 1 has no photo.
+        let (rows, gallery) = (tensor([[2.0, 0.0], [0.0, 1.0]]), tensor([[1.0, 0.0], [0.0, 3.0]]));
+        let softplus = |x: f64| (1.0 + x.exp()).ln();
+        let one = gallery_contrast(rows.clone(), gallery.clone(), tensor([[1.0, 0.0], [0.0, 0.0]]), 0.5);
+        assert!((value(one) - softplus(-2.0)).abs() < 1e-6);
+        let both = gallery_contrast(rows.clone(), gallery.clone(), tensor([[0.5, 0.5], [0.0, 1.0]]), 0.5);
+        assert!((value(both) - (softplus(-2.0) + softplus(2.0) + 2.0 * softplus(-2.0)) / 4.0).abs() < 1e-6);
+        assert_eq!(value(gallery_contrast(rows, gallery, tensor([[0.0; 2]; 2]), 0.5)), 0.0);
+    }
+
+    #[test]
+    fn an_encoder_above_the_size_limit_is_refused_with_the_sizes_of_its_parts() {
+        let task: QueryRecipe = toml::from_str("backbone = 'mobilenet_v3_small'").expect("the task is valid");
+        assert_eq!(
+            student(&task, 1024).expect("the encoder is small enough").embedding_dim,
+            1024
+        );
+        let error = student(&task, 4096).expect_err("the encoder is too large").to_string();
+        assert!(error.contains("projection to the teacher's 4096 values 4.7"), "{error}");
+        assert!(
+            student(
+                &QueryRecipe {
+                    max_megabytes: 7.0,
+                    ..task
+                },
+                4096
+            )
+            .is_ok()
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! Multi-label classification, trained on the dataset's labels and, if wanted, on its masks.
+
+use super::{Setup, Task};
+use crate::checkpoint::State;
+use crate::classifier::{ClassifierData, ClassifierObjective};
+use crate::recipe::{Recipe, StyleRecipe};
+use burn::tensor::Device;
+use dataset::Dataset;
+use dataset::run::Run;
+use shared::bundle::Manifest;
+use shared::model::{BackboneConfig, StyleConfig, StyleNet};
+use std::path::{Path, PathBuf};
+
+impl Task for StyleRecipe {
+    type Data = ClassifierData;
+    type Teacher = ();
+    type Net = StyleNet;
+    type Objective<'a> = ClassifierObjective<'a>;
+    type Config = StyleConfig;
+
+    const CLASSIFIES: bool = true;
+
+    fn backbone(&self) -> &str {
+        &self.backbone
+    }
+
+    fn is_dense(&self) -> bool {
+        self.dense.is_some()
+    }
+
+    fn check(&self, recipe: &Recipe) -> anyhow::Result<()> {
+        let Some(dense) = &self.dense else { return Ok(()) };
+        anyhow::ensure!(
+            dense.weight.is_finite() && dense.weight > 0.0,
+            "task.dense.weight must be a positive number; leave [task.dense] out to learn from labels alone"
+        );
+        anyhow::ensure!(
+            !self.per_label,
+            "task.dense and task.per_label exclude each other; set one of them"
+        );
+        anyhow::ensure!(
+            recipe.mixup == 0.0,
+            "task.dense cannot be mixed: masks have no half classes; set mixup = 0"
+        );
+        anyhow::ensure!(
+            matches!(BackboneConfig::named(&self.backbone)?, BackboneConfig::ResNet(_)),
+            "task.dense needs stages at several sizes, which only the ResNets have; '{}' is not one",
+            self.backbone
+        );
+        Ok(())
+    }
+
+    fn data(&self, dataset: Dataset, recipe: &Recipe) -> anyhow::Result<ClassifierData> {
+        ClassifierData::new(dataset, recipe, self.dense.as_ref())
+    }
+
+    fn teacher(&self, _: &ClassifierData, _: &Recipe, _: &[PathBuf], _: &Device) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn objective<'a>(&'a self, setup: Setup<'a, Self>) -> anyhow::Result<ClassifierObjective<'a>> {
+        ClassifierObjective::new(setup.data, setup.recipe, None, setup.device, setup.run)
+    }
+
+    fn network(
+        &self,
+        objective: &ClassifierObjective<'_>,
+        init: Option<&Path>,
+        device: &Device,
+    ) -> anyhow::Result<StyleNet> {
+        objective.network(&self.config(objective), init, device)
+    }
+
+    fn config(&self, objective: &ClassifierObjective<'_>) -> StyleConfig {
+        StyleConfig {
+            dense: self.dense.map(|dense| dense.head),
+            per_label: self.per_label,
+            ..objective.data().config(&self.backbone, &self.hidden)
+        }
+    }
+
+    fn manifest(
+        &self,
+        manifest: Manifest,
+        net: &StyleNet,
+        objective: &ClassifierObjective<'_>,
+        state: &State,
+        run: &Run,
+    ) -> anyhow::Result<Manifest> {
+        objective.manifest(manifest, net, state, run)
+    }
+}

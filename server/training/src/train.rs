@@ -1,0 +1,83 @@
+//! Training of a recipe, from its dataset to a bundle.
+
+use crate::batch;
+use crate::engine::fit;
+use crate::export::export;
+use crate::input_check;
+use crate::objective::TrainingData;
+use crate::recipe::{Recipe, with_task};
+use crate::task::{Setup, Task};
+use burn::tensor::Device;
+use dataset::run::{Invocation, Provenance, Run, Start, refuse_existing};
+use dataset::{Dataset, Limit};
+use std::path::PathBuf;
+
+/// Options of a training besides its recipe.
+#[derive(Debug, Clone)]
+pub struct TrainOptions {
+    /// Folder of the run.
+    pub out: PathBuf,
+    /// Starts a new run or resumes one.
+    pub start: Start,
+    /// Folders of the teachers' bundles, for distillation.
+    pub teachers: Vec<PathBuf>,
+    /// File of pretrained weights, safetensors or PyTorch's, with torchvision's or timm's names.
+    pub init: Option<PathBuf>,
+    /// Invocation of the program, for the record.
+    pub invocation: Invocation,
+}
+
+/// Trains a recipe and writes a bundle into the run; returns the bundle's folder.
+///
+/// # Errors
+/// If data, recipe or files are invalid, or the training diverges.
+pub fn train(recipe: &Recipe, options: &TrainOptions, device: &Device) -> anyhow::Result<PathBuf> {
+    if options.start == Start::New {
+        refuse_existing(&options.out)?;
+    }
+    with_task!(&recipe.task, task => train_task(task, recipe, options, device))
+}
+
+fn train_task<T: Task>(task: &T, recipe: &Recipe, options: &TrainOptions, device: &Device) -> anyhow::Result<PathBuf> {
+    let dataset = readable::<T>(recipe)?;
+    if let Some(remark) = input_check::check(task.backbone(), &recipe.input, options.init.is_some())? {
+        eprintln!("{remark}");
+    }
+    let provenance = Provenance {
+        command: options.invocation.command.clone(),
+        commit: options.invocation.commit.clone(),
+        data_sha256: dataset.sha256.clone(),
+        device: device::name(device),
+    };
+    device.seed(recipe.seed);
+    let data = task.data(dataset, recipe)?;
+    let teacher = task.teacher(&data, recipe, &options.teachers, device)?;
+    batch::check(recipe, |epoch| data.batches(recipe, epoch))?;
+    let objective = task.objective(Setup {
+        data: &data,
+        teacher: &teacher,
+        recipe,
+        device,
+        run: &options.out,
+    })?;
+    let net = task.network(&objective, options.init.as_deref(), device)?;
+    // The run is opened last: an earlier error must not leave a folder that blocks the next attempt.
+    let run = Run::open(&options.out, recipe, provenance, options.start)?;
+    if let Some(table) = data.sampling_table(recipe) {
+        eprint!("rows per epoch\n{table}");
+    }
+    let state = fit(&run, recipe, &data, &objective, net, device)?;
+    export(task, recipe, &objective, &state, &run, device)
+}
+
+/// Opens the recipe's dataset and leaves out images that cannot be read.
+///
+/// # Errors
+/// If the dataset cannot be read, or has more unreadable images than the recipe allows.
+pub(crate) fn readable<T: Task>(recipe: &Recipe) -> anyhow::Result<Dataset> {
+    let mut dataset = Dataset::open(&recipe.data.dir)?;
+    let is_used = |split: &String| split == "train" || split == "val" || recipe.data.predict.contains(split);
+    let masks = T::NEEDS_MASKS || recipe.recolour.is_some();
+    dataset.leave_out_corrupt(|row| is_used(&row.split), masks, Limit::Recipe(recipe.data.max_corrupt))?;
+    Ok(dataset)
+}
