@@ -28,6 +28,7 @@ mod max_errors;
 pub mod photo;
 mod png;
 pub mod predictions;
+pub mod prefetch;
 mod raster;
 pub mod recolour;
 pub mod recolouring;

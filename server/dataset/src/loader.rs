@@ -5,13 +5,13 @@
 use super::augment::Augment;
 use super::images::Images;
 use super::mask::OUTSIDE;
+use super::prefetch::{Prefetch, prefetch, until_error};
 use super::recolouring::Recolouring;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use shared::input::{InputSpec, View};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
 
 /// Batches made ahead of the model.
 const AHEAD: usize = 3;
@@ -59,7 +59,7 @@ pub struct Batch {
 /// Makes batches on a thread of its own.
 #[derive(Debug)]
 pub struct Loader {
-    receiver: Receiver<anyhow::Result<Batch>>,
+    batches: Prefetch<anyhow::Result<Batch>>,
 }
 
 impl Loader {
@@ -80,22 +80,17 @@ impl Loader {
 
     /// Starts making the batches of `plan`.
     pub fn open(source: Source, plan: Plan) -> Self {
-        let (sender, receiver) = sync_channel(AHEAD);
-        std::thread::spawn(move || {
-            for (index, rows) in plan.batches.into_iter().enumerate() {
-                let make = || source.batch(rows, (plan.seed, plan.epoch, index));
-                let batch = match &source.pool {
-                    Some(pool) => pool.install(make),
-                    None => make(),
-                };
-                // An error ends the epoch; so does a receiver that has gone.
-                let failed = batch.is_err();
-                if sender.send(batch).is_err() || failed {
-                    return;
-                }
+        let make = move |(index, rows)| {
+            let make = || source.batch(rows, (plan.seed, plan.epoch, index));
+            match &source.pool {
+                Some(pool) => pool.install(make),
+                None => make(),
             }
-        });
-        Self { receiver }
+        };
+        let batches = plan.batches.into_iter().enumerate().map(make);
+        Self {
+            batches: prefetch(AHEAD, until_error(batches)),
+        }
     }
 }
 
@@ -103,7 +98,7 @@ impl Iterator for Loader {
     type Item = anyhow::Result<Batch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.receiver.recv().ok()
+        self.batches.next()
     }
 }
 
