@@ -287,7 +287,7 @@ fn boosters_are_stacked_on_folds_and_measured_beside_their_mean() {
     assert!(report["gap"]["tuned_macro_f2"].is_number(), "{report}");
     for (more, complaint) in [
         (&["--split", "test"][..], "data.predict"),
-        (&["--whiten", "4"], "a classifier's"),
+        (&["--whiten", "4"], "--whiten cannot be used with a predictions table"),
     ] {
         let args = [&["evaluate", "--predictions", stacked, "--data", "shop"], more].concat();
         let output = selvedge().args(args).current_dir(dir).output().expect("starts");

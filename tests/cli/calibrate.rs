@@ -112,7 +112,7 @@ fn a_floor_is_chosen_and_stated() {
         (&["--out", "new", "--lost", "1.5"], "does not lie between 0 and 1"),
         (
             &["--out", "new", "--gallery-bundle", "stated"],
-            "belongs to a query encoder",
+            "is for a query encoder",
         ),
     ] {
         let error = run(

@@ -2,7 +2,7 @@
 
 use assert_cmd::Command;
 use dataset::predictions::{FOLDER, Table};
-use evaluation::multilabel::Predictions;
+use evaluation::classifier::Predictions;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

@@ -1,14 +1,11 @@
 //! Metrics against scikit-learn and an independent reference.
 
 use crate::{golden, of};
-use evaluation::bootstrap::Interval;
-use evaluation::calibration::Calibration;
-use evaluation::classification::classify;
-use evaluation::gap::gap_report;
-use evaluation::lbfgsb::minimise;
-use evaluation::multilabel::{Counts, Predictions, macro_f2, micro_f2};
+use evaluation::classifier::{
+    Calibration, Counts, Predictions, ThresholdRule, ThresholdTransfer, classify, macro_f2, micro_f2, minimise,
+};
 use evaluation::retrieval::{mean_ap_at_10, rank_scores, recall_at};
-use evaluation::thresholds::ThresholdRule;
+use evaluation::statistics::Interval;
 use flate2::read::GzDecoder;
 use serde_json::Value;
 use std::io::Read;
@@ -113,7 +110,7 @@ fn ranking_and_calibration_agree_with_scikit_learn() {
         }
     }
     calibrated(&measured.calibration, &golden["calibration"]);
-    for (figure, expected) in [
+    for (metric, expected) in [
         ("macro_f2_6", &golden["tuned"]["macro_f2"]),
         ("macro_f2_5", &golden["tuned"]["macro_f2_without_label_0"]),
         ("micro_f2", &golden["tuned"]["micro_f2"]),
@@ -121,7 +118,7 @@ fn ranking_and_calibration_agree_with_scikit_learn() {
         ("mean_roc_auc", &golden["mean_roc_auc"]),
         ("brier", &golden["calibration"]["brier"]),
     ] {
-        close(measured.figures[figure].value, expected, figure);
+        close(measured.metrics[metric].value, expected, metric);
     }
     // Two halves of the problem as pictures tuned on and pictures unseen.
     let half = |keep: fn(usize) -> bool| {
@@ -136,16 +133,16 @@ fn ranking_and_calibration_agree_with_scikit_learn() {
     };
     let (tuned, unseen) = (half(|image| image % 2 == 0), half(|image| image % 2 == 1));
     let thresholds = ThresholdRule::Greedy.choose(&tuned);
-    let gap = gap_report(&tuned, &thresholds, &unseen).expect("the same labels");
-    assert!(gap.gap > 0.0, "tuning promises too much: {gap}");
-    for (label, line) in gap.labels.iter().enumerate() {
+    let transfer = ThresholdTransfer::measure(&tuned, &thresholds, &unseen).expect("the same labels");
+    assert!(transfer.gap > 0.0, "{transfer}");
+    for (label, line) in transfer.labels.iter().enumerate() {
         let f2 = |predictions: &Predictions| predictions.counts_at(label, thresholds[label]).f2();
         assert_eq!(
             (line.tuned_f2, line.unseen_f2, line.gap),
             (f2(&tuned), f2(&unseen), f2(&tuned) - f2(&unseen))
         );
     }
-    assert!(gap_report(&tuned, &thresholds[1..], &unseen).is_err());
+    assert!(ThresholdTransfer::measure(&tuned, &thresholds[1..], &unseen).is_err());
 }
 
 #[test]
@@ -214,7 +211,7 @@ fn constant_guesses_on_the_challenge_labels_are_worth_what_was_published() {
     let measured = classify(&predictions, &[0.5; 13], &train);
     eprintln!(
         "{} resamples of 10,000 images took {:?}",
-        evaluation::bootstrap::RESAMPLES,
+        evaluation::statistics::RESAMPLES,
         started.elapsed()
     );
     for (name, published) in [
@@ -229,7 +226,7 @@ fn constant_guesses_on_the_challenge_labels_are_worth_what_was_published() {
         );
     }
     assert_eq!(
-        measured.figures["macro_f2_13"].value,
+        measured.metrics["macro_f2_13"].value,
         measured.guesses["macro_f2_13 all positive"]
     );
 }

@@ -1,8 +1,7 @@
 //! What comes after a retrieval network equals an independent NumPy reference, ties included (tests/golden/search.py).
 
 use burn::tensor::Device;
-use evaluation::fusion::standardised_sum;
-use evaluation::retrieval::{Ranked, mean_ap_at_10, rank_scores_to, values};
+use evaluation::retrieval::{Ranked, mean_ap_at_10, rank_scores_to, standardised_sum, values};
 use search::rerank::{Rerank, augment};
 use search::storage::{Storage, Stored};
 use search::whitening::whitening;

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use dataset::Dataset;
 use dataset::bundle;
 use dataset::run::Start;
-use evaluation::run::evaluate;
+use evaluation::evaluate;
 use service::embed::Categoriser;
 use shared::taxonomy::Category;
 use training::train;
@@ -35,11 +35,11 @@ fn categories_are_learnt_and_believed_only_where_sure() -> Result<()> {
     let (manifest, weights) = bundle::read(&bundle)?;
     assert!(Category::are(&manifest.labels));
     let report = evaluate(&manifest, &weights, Dataset::open(&data)?, "val", &device)?;
-    let figure = |name: &str| report.figures[name].value;
+    let figure = |name: &str| report.summary().metrics[name].value;
     // Twenty pictures prove little; those of the training split say whether it learns at all.
     let seen = evaluate(&manifest, &weights, Dataset::open(&data)?, "train", &device)?;
-    let guess = seen.guesses["accuracy of the most frequent category"];
-    assert!(seen.figures["accuracy"].value > guess + 0.05, "{seen}");
+    let guess = seen.summary().guesses["accuracy of the most frequent category"];
+    assert!(seen.summary().metrics["accuracy"].value > guess + 0.05, "{seen}");
     // The bundle's thresholds were chosen on these very pictures, by the same network.
     assert!(
         figure("confident_share") > 0.0 && figure("confident_accuracy") >= 0.9,

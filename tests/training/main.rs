@@ -15,11 +15,10 @@ use burn::tensor::{Device, Distribution, Tensor, Tolerance};
 use dataset::Dataset;
 use dataset::bundle;
 use dataset::run::{BUNDLE, Invocation, Start};
-use evaluation::asymmetric::asymmetric;
-use evaluation::multilabel::Predictions;
-use evaluation::run::{Options, evaluate, evaluate_with};
-use evaluation::thresholds::ThresholdRule;
-use evaluation::views::Views;
+use evaluation::classifier::{self, ClassifierOptions, Predictions, ThresholdRule, Tuning};
+use evaluation::evaluate;
+use evaluation::inference::Views;
+use evaluation::retrieval::asymmetric;
 use render::{RenderOptions, StyleMix, render_dataset};
 use report::record::Record;
 use shared::bundle::Manifest;
@@ -145,8 +144,8 @@ fn style_learns_and_its_student_too() -> Result<()> {
     assert!(losses.len() == 4 && losses[3] < 0.95 * losses[0], "{losses:?}");
     let (manifest, weights) = bundle::read(&bundle)?;
     let report = evaluate(&manifest, &weights, Dataset::open(&data)?, "val", &device)?;
-    let guess = report.guesses["macro_f2_13 all positive"];
-    assert!(report.figures["macro_f2_13"].value > guess, "{report}");
+    let guess = report.summary().guesses["macro_f2_13 all positive"];
+    assert!(report.summary().metrics["macro_f2_13"].value > guess, "{report}");
 
     let student = STYLE.replace("tiny-style", "tiny-student").replace(
         "kind = \"style\"\nbackbone = \"resnet10_w16\"",
@@ -196,48 +195,52 @@ fn folds_are_predicted_out_of_fold_and_their_thresholds_measured_elsewhere() -> 
         "every picture once"
     );
 
-    let evaluate = |dataset: &Path, bundles: &[_], options: &Options| {
-        evaluate_with(bundles, Dataset::open(dataset)?, "val", options, &device)
+    let evaluate = |dataset: &Path, bundles: &[_], options: &ClassifierOptions| {
+        classifier::evaluate(bundles, Dataset::open(dataset)?, "val", options, &device)
     };
-    let measure = |dataset: &Path, options: &Options| evaluate(dataset, &bundles[1..], options);
+    let measure = |dataset: &Path, options: &ClassifierOptions| evaluate(dataset, &bundles[1..], options);
     let rule = Some(ThresholdRule::Greedy);
     let report = measure(
         &data,
-        &Options {
-            tune: Some(tune.clone()),
-            thresholds: rule,
-            ..Options::default()
+        &ClassifierOptions {
+            tuning: Tuning {
+                on: Some(tune.clone()),
+                rule,
+            },
+            ..ClassifierOptions::default()
         },
     )?;
-    let gap = report.gap.expect("predictions to tune on");
-    assert_eq!(gap.unseen_macro_f2, report.figures["macro_f2_13"].value);
+    let gap = report.transfer.expect("predictions to tune on");
+    assert_eq!(gap.unseen_macro_f2, report.summary.metrics["macro_f2_13"].value);
     assert_eq!(
         gap.labels.iter().map(|label| label.threshold).collect::<Vec<_>>(),
         ThresholdRule::Greedy.choose(&tune)
     );
     let untuned = measure(
         &data,
-        &Options {
-            thresholds: rule,
-            ..Options::default()
+        &ClassifierOptions {
+            tuning: Tuning { on: None, rule },
+            ..ClassifierOptions::default()
         },
     )
     .expect_err("nothing to tune on");
     assert!(untuned.to_string().contains("never tuned on the split"), "{untuned}");
 
     // Of both folds' networks the mean counts: it is no further from the truth than they are on average (Brier, convex).
-    let both = Options {
-        tune: Some(tune.clone()),
-        thresholds: rule,
-        ..Options::default()
+    let both = ClassifierOptions {
+        tuning: Tuning {
+            on: Some(tune.clone()),
+            rule,
+        },
+        ..ClassifierOptions::default()
     };
-    let brier = |bundles: &[_]| -> Result<f64> { Ok(evaluate(&data, bundles, &both)?.figures["brier"].value) };
+    let brier = |bundles: &[_]| -> Result<f64> { Ok(evaluate(&data, bundles, &both)?.summary.metrics["brier"].value) };
     let (first, second, mean) = (brier(&bundles[..1])?, brier(&bundles[1..])?, brier(&bundles)?);
     assert!(
         mean != second && mean <= (first + second) / 2.0 + 1e-9,
         "{first}, {second}, together {mean}"
     );
-    let own = evaluate(&data, &bundles, &Options::default())
+    let own = evaluate(&data, &bundles, &ClassifierOptions::default())
         .expect_err("thresholds of which?")
         .to_string();
     assert!(own.contains("--thresholds"), "{own}");
@@ -259,12 +262,13 @@ fn folds_are_predicted_out_of_fold_and_their_thresholds_measured_elsewhere() -> 
     let brier = |dataset: &Path, views: Views| -> Result<f64> {
         Ok(measure(
             dataset,
-            &Options {
+            &ClassifierOptions {
                 views,
-                ..Options::default()
+                ..ClassifierOptions::default()
             },
         )?
-        .figures["brier"]
+        .summary
+        .metrics["brier"]
             .value)
     };
     let close = |views: Views| -> Result<f64> { Ok((brier(&data, views.clone())? - brier(&mirrored, views)?).abs()) };
@@ -290,7 +294,7 @@ fn retrieval_learns() -> Result<()> {
     let report = evaluate(&manifest, &weights, Dataset::open(&data)?, "train", &device)?;
     // Chance is 10 in 77; a training that works finds most of what it has seen.
     assert!(
-        report.figures["recall_at_10"].value > 3.0 * report.guesses["recall_at_10 by chance"],
+        report.summary().metrics["recall_at_10"].value > 3.0 * report.summary().guesses["recall_at_10 by chance"],
         "{report}"
     );
     Ok(())
@@ -346,15 +350,18 @@ fn a_query_encoder_learns_its_teachers_space() -> Result<()> {
     let names: Vec<&str> = report.pairings.iter().map(|pairing| pairing.name).collect();
     assert_eq!(names, ["large–large", "small–large", "small–small"]);
     let alone = evaluate(&large.0, &large.1, Dataset::open(&data)?, "train", &device)?;
-    assert_eq!(report.pairings[0].figures, alone.figures);
+    assert_eq!(report.pairings[0].metrics, alone.summary().metrics);
     // Chance is 10 in 77.
-    let found = report.pairings[1].figures["recall_at_10"].value;
-    assert!(found > 3.0 * alone.guesses["recall_at_10 by chance"], "{report}");
+    let found = report.pairings[1].metrics["recall_at_10"].value;
+    assert!(
+        found > 3.0 * alone.summary().guesses["recall_at_10 by chance"],
+        "{report}"
+    );
     let [zero, across, _] = &report.pairings[..] else {
         panic!("three pairings")
     };
     assert_eq!((zero.gain.low, zero.gain.high), (0.0, 0.0));
-    let lost = across.figures["mean_ap_at_10"].value - zero.figures["mean_ap_at_10"].value;
+    let lost = across.metrics["mean_ap_at_10"].value - zero.metrics["mean_ap_at_10"].value;
     assert!((across.gain.value - lost).abs() < 1e-12, "{report}");
 
     let says = |error: anyhow::Error, expected: &str| assert!(format!("{error:#}").contains(expected), "{error:#}");

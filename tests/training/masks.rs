@@ -2,6 +2,8 @@
 //! network beats guesses that look at no picture.
 
 use super::*;
+use evaluation::classifier::ClassifierOptions;
+use evaluation::{Options, evaluate_with};
 use std::collections::BTreeMap;
 
 /// Parameters by name, as bytes.
@@ -95,25 +97,25 @@ fn a_segmentation_beats_guesses_that_look_at_no_picture() -> Result<()> {
     let (manifest, weights) = bundle::read(&bundle)?;
     let report = evaluate(&manifest, &weights, Dataset::open(&data)?, "test", &device)?;
     let (found, guess) = (
-        report.figures["mean_iou"].value,
-        report.guesses["mean_iou usual mask of train"],
+        report.summary().metrics["mean_iou"].value,
+        report.summary().guesses["mean_iou usual mask of train"],
     );
     assert!(found > guess + 0.05, "{report}");
     assert!(
-        report.figures.contains_key("iou garment") && report.figures.contains_key("iou person"),
+        report.summary().metrics.contains_key("iou garment") && report.summary().metrics.contains_key("iou person"),
         "{report}"
     );
 
-    let views = Options {
+    let views = Options::Classifier(ClassifierOptions {
         views: Views::Flip,
-        ..Options::default()
-    };
+        ..ClassifierOptions::default()
+    });
     let refused = evaluate_with(&[(manifest, weights)], Dataset::open(&data)?, "test", &views, &device);
     assert!(
         refused
             .expect_err("no classifier")
             .to_string()
-            .contains("a classifier's")
+            .contains("these options are for a classifier")
     );
     let nobody = recipe(SEGMENT, &data, &["task.person=[]"])?;
     let error = train(&nobody, &order(&dir.path().join("nobody"), Start::New), &device).expect_err("no ids of persons");

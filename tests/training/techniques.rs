@@ -330,6 +330,9 @@ fn a_network_for_each_label_learns_and_is_frozen_like_one() -> Result<()> {
     assert!(losses[1] < losses[0], "{losses:?}");
     let (manifest, weights) = bundle::read(&dir.path().join("fast").join(BUNDLE))?;
     let report = evaluate(&manifest, &weights, Dataset::open(&data)?, "val", &Device::flex())?;
+    let evaluation::Report::Classifier(report) = report else {
+        panic!("a style bundle is a classifier: {report}");
+    };
     assert_eq!(report.labels.len(), 13);
 
     let both = recipe(

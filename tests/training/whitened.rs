@@ -1,5 +1,7 @@
-//! Bundles made of others. A whitened one is what `evaluate --whiten` measures, for its own queries and those of encoders
-//! distilled before it, and a teacher as any other; joined networks are what evaluation joins early.
+//! Bundles that are made from other bundles: whitened and joined ones.
+//!
+//! A whitened bundle equals `evaluate --whiten`, for its own queries and for query encoders that were distilled before. Joined
+//! networks equal early fusion. Both can be teachers.
 
 use super::{alone, order, recipe};
 use anyhow::Result;
@@ -9,10 +11,7 @@ use dataset::Dataset;
 use dataset::MaxErrors;
 use dataset::bundle;
 use dataset::run::Start;
-use evaluation::asymmetric::asymmetric;
-use evaluation::instances::Instances;
-use evaluation::run::{Options, evaluate_with};
-use evaluation::search::Search;
+use evaluation::retrieval::{self, RetrievalOptions, RetrievalReport, Search, asymmetric};
 use search::storage::Storage;
 use server::cli::{Cli, run};
 use service::catalog::{self, IndexOptions};
@@ -40,7 +39,7 @@ kind = "query"
 backbone = "resnet10_w16"
 "#;
 
-/// Runs a command; `DIR` is the folder.
+/// Runs a command. `DIR` stands for the folder.
 fn selvedge(dir: &Path, args: &str) -> Result<()> {
     let args = args.split(' ').map(|arg| arg.replace("DIR", &dir.to_string_lossy()));
     run(Cli::try_parse_from(
@@ -52,7 +51,7 @@ fn selvedge(dir: &Path, args: &str) -> Result<()> {
 }
 
 #[test]
-fn a_whitened_bundle_is_what_evaluation_with_whitening_measures() -> Result<()> {
+fn a_whitened_bundle_equals_evaluation_with_whitening() -> Result<()> {
     let _alone = alone();
     let dir = tempfile::tempdir()?;
     let path = |name: &str| dir.path().join(name);
@@ -64,20 +63,16 @@ fn a_whitened_bundle_is_what_evaluation_with_whitening_measures() -> Result<()> 
     )?;
 
     let (plain, white) = (bundle::read(&path("plain"))?, bundle::read(&path("white"))?);
-    assert_eq!(plain.1.network, white.1.network, "the network is the same");
+    assert_eq!(plain.1.network, white.1.network, "whitening keeps the network");
     let measure = |bundle: &(_, _), whiten: Option<usize>| {
-        let instances = Instances {
+        let options = RetrievalOptions {
             search: Search {
                 whiten,
                 ..Search::default()
             },
-            ..Instances::default()
+            ..RetrievalOptions::default()
         };
-        let options = Options {
-            instances,
-            ..Options::default()
-        };
-        evaluate_with(
+        retrieval::evaluate(
             std::slice::from_ref(bundle),
             Dataset::open(&path("shop"))?,
             "test",
@@ -85,27 +80,28 @@ fn a_whitened_bundle_is_what_evaluation_with_whitening_measures() -> Result<()> 
             &device,
         )
     };
-    let (option, bundle, before) = (
+    let (expected, found, before) = (
         measure(&plain, Some(8))?,
         measure(&white, None)?,
         measure(&plain, None)?,
     );
-    for (name, figure) in &option.figures {
-        let found = bundle.figures[name];
+    let found = found.summary.metrics;
+    for (name, expected) in &expected.summary.metrics {
+        let found = found[name];
         for (a, b) in [
-            (figure.value, found.value),
-            (figure.low, found.low),
-            (figure.high, found.high),
+            (expected.value, found.value),
+            (expected.low, found.low),
+            (expected.high, found.high),
         ] {
-            assert!((a - b).abs() < 1e-6, "{name}: {found} instead of {figure}");
+            assert!((a - b).abs() < 1e-6, "{name}: {found} instead of {expected}");
         }
     }
-    assert_ne!(before.figures, bundle.figures, "whitening changes something");
+    assert_ne!(before.summary.metrics, found, "whitening changes the metrics");
 
     fixture::write_query_bundle(&path("query"), &plain.0.space(), fixture::DIM)?;
     let query = bundle::read(&path("query"))?;
     let report = asymmetric(&query, &white, Dataset::open(&path("shop"))?, "test", &device)?;
-    assert_eq!(report.pairings[0].figures, bundle.figures);
+    assert_eq!(report.pairings[0].metrics, found);
 
     let recipe = recipe(QUERY, &path("shop"), &[])?;
     let student = train(
@@ -120,8 +116,8 @@ fn a_whitened_bundle_is_what_evaluation_with_whitening_measures() -> Result<()> 
     assert_eq!((student.0.space(), student.0.embedding_dim), (white.0.model_id(), 8));
     load_query(&student.0, &student.1, &device)?;
     asymmetric(&student, &white, Dataset::open(&path("shop"))?, "test", &device)?;
-    let error =
-        asymmetric(&student, &plain, Dataset::open(&path("shop"))?, "test", &device).expect_err("another space");
+    let error = asymmetric(&student, &plain, Dataset::open(&path("shop"))?, "test", &device)
+        .expect_err("the student embeds into another space");
     assert!(
         format!("{error:#}").contains("embeds into the space of tiny.retrieval@"),
         "{error:#}"
@@ -130,7 +126,7 @@ fn a_whitened_bundle_is_what_evaluation_with_whitening_measures() -> Result<()> 
 }
 
 #[test]
-fn joined_networks_search_as_one_and_serve_as_one() -> Result<()> {
+fn a_joined_bundle_equals_its_networks_together() -> Result<()> {
     let _alone = alone();
     let dir = tempfile::tempdir()?;
     let path = |name: &str| dir.path().join(name);
@@ -139,11 +135,11 @@ fn joined_networks_search_as_one_and_serve_as_one() -> Result<()> {
     selvedge(dir.path(), "join --bundle DIR/a DIR/b DIR/c --out DIR/joined")?;
     let read = |name: &str| bundle::read(&path(name));
     let measure = |bundles: &[_]| {
-        evaluate_with(
+        retrieval::evaluate(
             bundles,
             Dataset::open(&path("shop"))?,
             "test",
-            &Options::default(),
+            &RetrievalOptions::default(),
             &device,
         )
     };
@@ -153,25 +149,23 @@ fn joined_networks_search_as_one_and_serve_as_one() -> Result<()> {
         measure(std::slice::from_ref(&joined))?,
         measure(&[read("a")?, read("b")?, read("c")?])?,
     );
-    for (name, figure) in &three.figures {
+    for (name, expected) in &three.summary.metrics {
+        let found = one.summary.metrics[name];
         assert!(
-            (one.figures[name].value - figure.value).abs() < 1e-6,
-            "{name}: {} {figure}",
-            one.figures[name]
+            (found.value - expected.value).abs() < 1e-6,
+            "{name}: {found} instead of {expected}"
         );
     }
-    // A share of next to nothing is no share.
+    // A very small share hardly changes the search.
     selvedge(
         dir.path(),
         "join --bundle DIR/a DIR/b --share 1000 1 --name mostly-a --out DIR/mostly",
     )?;
     let (mostly, alone) = (measure(&[read("mostly")?])?, measure(&[read("a")?])?);
-    assert!(
-        (mostly.figures["mean_ap_at_10"].value - alone.figures["mean_ap_at_10"].value).abs() < 0.02,
-        "{mostly}"
-    );
+    let precision = |report: &RetrievalReport| report.summary.metrics["mean_ap_at_10"].value;
+    assert!((precision(&mostly) - precision(&alone)).abs() < 0.02, "{mostly}");
 
-    // It is a bundle as any other: shortened, distilled, and the model of a catalog.
+    // A joined bundle can be whitened, distilled and used for a catalog.
     selvedge(
         dir.path(),
         "whiten --dims 8 --bundle DIR/joined --data DIR/shop --out DIR/white",

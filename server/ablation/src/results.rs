@@ -3,9 +3,8 @@
 use super::plan::{Measurement, Plan, Row};
 use super::work::{Measured, Workshop};
 use anyhow::Context;
-use evaluation::bootstrap::Interval;
-use evaluation::outcomes::{Figure, differences};
-use evaluation::ranking::mean_of_numbers;
+use evaluation::classifier::mean_of_numbers;
+use evaluation::statistics::{Interval, Metric, differences};
 use report::Record;
 
 /// A variant trained with one seed.
@@ -129,7 +128,7 @@ impl Results {
         let Some(done) = self.done().next() else {
             return Ok(None);
         };
-        let known = done.measured.outcomes.figures();
+        let known = done.measured.outcomes.metric_names();
         let Some(wanted) = wanted else {
             return Ok(known.into_iter().next());
         };
@@ -148,7 +147,7 @@ impl Results {
     pub fn differences(&self, plan: &Plan, rows: &[&Row], figure: &str) -> anyhow::Result<Vec<Option<Difference>>> {
         let mut paths: Option<&[String]> = None;
         let mut groups = Vec::new();
-        let mut figures: Vec<Figure> = Vec::new();
+        let mut figures: Vec<Metric> = Vec::new();
         // Place among `figures` by place among cells.
         let mut places: Vec<Option<usize>> = vec![None; self.cells.len()];
         for (place, cell) in places.iter_mut().zip(&self.cells) {
@@ -164,7 +163,7 @@ impl Results {
             *place = Some(figures.len());
             figures.push(
                 outcomes
-                    .figure(figure)
+                    .metric(figure)
                     .with_context(|| format!("an evaluation lacks the figure '{figure}'"))?,
             );
         }
@@ -182,7 +181,10 @@ impl Results {
             .map(|pairs| pairs.iter().copied().unzip())
             .collect();
         let mut intervals = differences(&figures, &groups, &comparisons).into_iter();
-        let values: Vec<f64> = figures.iter().map(|figure| figure.of(&vec![1; groups.len()])).collect();
+        let values: Vec<f64> = figures
+            .iter()
+            .map(|figure| figure.value(&vec![1; groups.len()]))
+            .collect();
         Ok(by_row
             .into_iter()
             .map(|pairs| {

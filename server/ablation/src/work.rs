@@ -6,7 +6,7 @@ use anyhow::Context;
 use dataset::Dataset;
 use dataset::atomic;
 use dataset::run::{BUNDLE, PROVENANCE, RECIPE, is_locked, remove_unborn};
-use evaluation::outcomes::Outcomes;
+use evaluation::statistics::PerImage;
 use report::Record;
 use report::record::Status;
 use serde::{Deserialize, Serialize};
@@ -45,7 +45,7 @@ pub struct Measured {
     /// Figures of trivial guesses by name.
     pub guesses: BTreeMap<String, f64>,
     /// Results per picture.
-    pub outcomes: Outcomes,
+    pub outcomes: PerImage,
 }
 
 /// Inputs of an evaluation.

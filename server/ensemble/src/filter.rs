@@ -8,7 +8,7 @@
 //! fold f, and no label of theirs may have chosen its inputs.
 
 use super::zoo::Zoo;
-use evaluation::multilabel::Predictions;
+use evaluation::classifier::Predictions;
 use serde::{Deserialize, Serialize};
 
 /// Limits of the filter.

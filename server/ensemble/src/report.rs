@@ -13,13 +13,11 @@ use super::zoo::{Sample, Zoo};
 use anyhow::{Context, ensure};
 use dataset::predictions::OOF;
 use evaluation::Interval;
-use evaluation::bootstrap::interval;
+use evaluation::statistics::interval;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 
-/// Seed of the bootstrap.
-const SEED: u64 = 1;
 /// Labels of the guess that says yes to the most frequent ones.
 const TOP: usize = 3;
 
@@ -149,8 +147,8 @@ pub fn report(ensemble: &Ensemble, xgboost: &XgBoost, zoo: &Zoo) -> anyhow::Resu
     let mut figures: Vec<Figures> = jobs
         .into_par_iter()
         .map(|(method, part, outcomes, n)| Figures {
-            macro_f2: interval(n, SEED, |rows| outcomes.macro_f2(rows)),
-            micro_f2: interval(n, SEED, |rows| outcomes.micro_f2(rows)),
+            macro_f2: interval(n, |rows| outcomes.macro_f2(rows)),
+            micro_f2: interval(n, |rows| outcomes.micro_f2(rows)),
             method,
             part,
             n,

@@ -1,7 +1,7 @@
 //! Thresholds and F2 where the truth of some pictures is not known.
 
 use super::zoo::Sample;
-use evaluation::multilabel::{Counts, Predictions, macro_f2, micro_f2};
+use evaluation::classifier::{Counts, Predictions, macro_f2, micro_f2};
 
 /// Per label the threshold with the highest F2 on those of `rows` whose truth is known.
 ///

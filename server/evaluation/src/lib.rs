@@ -1,29 +1,17 @@
-//! Metrics of multi-label classification, retrieval and segmentation, each next to a trivial guess.
+//! Metrics of classifiers, retrieval networks and segmentation networks, each with an interval and a trivial baseline.
+//!
+//! Each task has a folder with its options and its report. [`evaluate`] chooses the task by the bundle's architecture.
 
-pub mod asymmetric;
-pub mod bootstrap;
-pub mod calibration;
-pub mod categories;
-pub mod classification;
-pub mod exclusive;
-pub mod floor;
-pub mod forward;
-pub mod fusion;
-pub mod gap;
-pub mod instances;
-pub mod lbfgsb;
-pub mod multilabel;
-pub mod outcomes;
-pub mod points;
-pub mod precise;
-pub mod ranking;
+pub mod classifier;
+mod evaluate;
+pub mod inference;
+mod operating_points;
 pub mod retrieval;
-pub mod run;
-pub mod search;
-pub mod segment;
-pub mod segmenter;
-pub mod thresholds;
-pub mod views;
-pub mod whiten;
+pub mod segmentation;
+pub mod statistics;
+mod summary;
 
-pub use bootstrap::Interval;
+pub use evaluate::{Options, Report, evaluate, evaluate_with};
+pub use operating_points::{Chosen, Effect, Rules, choose_points};
+pub use statistics::Interval;
+pub use summary::Summary;

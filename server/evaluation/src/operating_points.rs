@@ -1,12 +1,10 @@
-//! Operating points of a bundle, chosen on one split and measured on another.
+//! Operating points of a bundle: precise thresholds of a classifier, or the score floor of a retrieval network.
+//!
+//! Points are chosen on one split and measured on others.
 
-use super::asymmetric::projection_into;
-use super::floor::{self, FloorEffect, Searched};
-use super::forward::{forward_all, probabilities};
-use super::multilabel::Predictions;
-use super::precise::{CONFIDENCE, ShownTags, precise_thresholds, shown_tags};
-use super::search::Search;
-use super::views::Views;
+use crate::classifier::{CONFIDENCE, Predictions, ShownTags, precise_thresholds, shown_tags};
+use crate::inference::{Views, forward_all, probabilities};
+use crate::retrieval::{FloorEffect, Search, Searched, choose_floor, floor_effect, projection_into};
 use anyhow::Context;
 use burn::tensor::Device;
 use dataset::{Dataset, Images, Limit};
@@ -19,30 +17,30 @@ use shared::model::retrieval::unit_norm;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// The rules by which points are chosen.
+/// Rules for the choice of points.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    /// Precision that every style's threshold reaches.
+    /// Precision of every style's threshold, 0–1.
     pub precision: f64,
-    /// Largest share of the queries that find their product which may lie below the floor.
+    /// Maximum share, 0–1, of the queries that find their product and have a best match below the floor.
     pub lost: f64,
 }
 
-/// A bundle with its operating points, and their effect.
+/// A bundle's operating points and their effect.
 #[derive(Debug)]
 pub struct Chosen {
-    /// The manifest, the points in it.
+    /// Manifest with the points.
     pub manifest: Manifest,
-    /// The effect on the split that they were chosen on, and on each further one, by its name.
+    /// Effect by split, first on the split that they were chosen on.
     pub effects: Vec<(String, Effect)>,
 }
 
-/// The effect of operating points on a split.
+/// Effect of operating points on a split.
 #[derive(Debug)]
 pub enum Effect {
-    /// Of a style bundle's precise thresholds.
+    /// Effect of a style bundle's precise thresholds.
     Tags(ShownTags),
-    /// Of a score floor.
+    /// Effect of a score floor.
     Floor(FloorEffect),
 }
 
@@ -90,14 +88,14 @@ impl std::fmt::Display for Chosen {
     }
 }
 
-/// Chooses a bundle's operating points on the split `splits[0]` and measures them on all `splits`: precise thresholds of a
-/// style bundle, the score floor of a retrieval network, or of a query encoder in the gallery of the network `gallery`.
+/// Chooses a bundle's operating points on the split `splits[0]` and measures them on all `splits`.
 ///
-/// `command` is recorded as the command that chose them.
+/// A style bundle gets precise thresholds. A retrieval network gets a score floor. A query encoder gets a score floor for the
+/// gallery of the network `gallery`. `command` is recorded as the command that chose the points.
 ///
 /// # Errors
-/// If a bundle does not load or has no such points, `gallery` is missing, superfluous or of another space, a split is empty
-/// or too small, shares an item with 'train', or a picture cannot be read.
+/// If a bundle does not load or has no operating points, `gallery` is missing, superfluous or of another space, a split is
+/// empty or too small, the first split shares an item with 'train', or an image cannot be read.
 pub fn choose_points(
     bundle: &(Manifest, Weights),
     gallery: Option<&(Manifest, Weights)>,
@@ -110,8 +108,7 @@ pub fn choose_points(
     let split = splits.first().context("name a split to choose on")?;
     anyhow::ensure!(
         split != "train" && dataset.in_both("train", split).is_none(),
-        "points that are chosen on pictures of the training promise too much; choose them on a split that shares no item with \
-         'train'"
+        "points that are chosen on training images are too optimistic; choose them on a split that shares no item with 'train'"
     );
     dataset.leave_out_corrupt(|row| splits.contains(&row.split), false, Limit::Fixed)?;
     let rows = dataset.split(split, |_| true, "")?;
@@ -128,7 +125,7 @@ pub fn choose_points(
         items: items.len(),
     };
     let manifest = &bundle.0;
-    // Queries are cut as the gallery is.
+    // Queries are cropped like the gallery.
     let input = gallery.map_or(&manifest.input, |(large, _)| &large.input);
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(input));
     match (&manifest.architecture, gallery) {
@@ -158,17 +155,20 @@ pub fn choose_points(
             manifest.model_id(),
             manifest.space()
         ),
-        (Architecture::Segment(_), _) => anyhow::bail!("{} segments; it has no operating points", manifest.model_id()),
+        (Architecture::Segment(_), _) => anyhow::bail!(
+            "{} is a segmentation network, which has no operating points",
+            manifest.model_id()
+        ),
         (_, Some(_)) => {
             anyhow::bail!(
-                "--gallery-bundle belongs to a query encoder; {} is none",
+                "--gallery-bundle is for a query encoder; {} is not one",
                 manifest.model_id()
             )
         }
     }
 }
 
-/// The bundle with precise thresholds.
+/// Chooses the precise thresholds of a style bundle.
 fn style(
     (manifest, weights): &(Manifest, Weights),
     images: &Arc<Images>,
@@ -215,7 +215,7 @@ fn style(
     })
 }
 
-/// The searches of every split, users' photos in the shop's.
+/// Searches with users' photos in the shop's photos of every split.
 fn searched(
     dataset: &Dataset,
     splits: &[String],
@@ -223,7 +223,7 @@ fn searched(
     gallery: impl Fn(&[usize]) -> anyhow::Result<Vec<Vec<f32>>>,
 ) -> anyhow::Result<Vec<Vec<Searched>>> {
     let plain = Search::default();
-    let of_split = |split: &String| {
+    let search = |split: &String| {
         let (user, shop) = plain.sides(dataset, split)?;
         let groups = dataset.groups(&[&user[..], &shop[..]].concat());
         let (own, products) = groups.split_at(user.len());
@@ -234,10 +234,10 @@ fn searched(
             .filter_map(|(scores, own)| Searched::new(scores, products, *own))
             .collect())
     };
-    splits.iter().map(of_split).collect()
+    splits.iter().map(search).collect()
 }
 
-/// The bundle with a score floor for galleries of the model `gallery`.
+/// Chooses a score floor for galleries of the model `gallery`.
 fn with_floor(
     manifest: &Manifest,
     gallery: String,
@@ -247,13 +247,13 @@ fn with_floor(
     chosen_on: ChosenOn,
 ) -> anyhow::Result<Chosen> {
     let queries = searched.first().context("name a split to choose on")?;
-    let score = floor::choose(queries, rules.lost)?;
+    let score = choose_floor(queries, rules.lost)?;
     let FloorEffect {
         found,
         lost,
         unmatched,
         caught,
-    } = floor::effect(queries, score);
+    } = floor_effect(queries, score);
     let floor = ScoreFloor {
         score,
         gallery,
@@ -266,7 +266,7 @@ fn with_floor(
     };
     let effects = searched
         .iter()
-        .map(|queries| Effect::Floor(floor::effect(queries, score)));
+        .map(|queries| Effect::Floor(floor_effect(queries, score)));
     let effects = splits.iter().cloned().zip(effects).collect();
     Ok(Chosen {
         manifest: Manifest {

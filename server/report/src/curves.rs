@@ -1,7 +1,7 @@
 //! Data of a classifier's plots, computed from predictions: precision and recall, F2 over thresholds, labels that
 //! are mistaken for one another, and whether probabilities mean what they say.
 
-use evaluation::multilabel::{Counts, Predictions};
+use evaluation::classifier::{Counts, Predictions};
 use shared::score::descending;
 
 /// One point of a precision–recall curve.
@@ -147,7 +147,7 @@ pub fn image_loss(predictions: &Predictions, image: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use evaluation::ranking::Ranking;
+    use evaluation::classifier::Ranking;
 
     /// Six images, two labels; the second is carried by none.
     fn predictions() -> Predictions {

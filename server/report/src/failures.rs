@@ -2,7 +2,7 @@
 
 use super::mistakes::{CELL, page, thumbnail};
 use dataset::Images;
-use evaluation::instances::Failure;
+use evaluation::retrieval::Failure;
 use image::imageops::rotate90;
 use image::{Rgb, RgbImage};
 

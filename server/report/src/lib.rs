@@ -20,8 +20,7 @@ pub use record::Record;
 
 use anyhow::Context;
 use dataset::atomic;
-use evaluation::classification::classify;
-use evaluation::multilabel::Predictions;
+use evaluation::classifier::{Predictions, classify};
 use std::path::{Path, PathBuf};
 
 /// The page's name within a run.

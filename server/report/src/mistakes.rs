@@ -4,7 +4,7 @@
 use super::curves::image_loss;
 use anyhow::Context;
 use dataset::Photo;
-use evaluation::multilabel::Predictions;
+use evaluation::classifier::Predictions;
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
 use shared::input::{Fit, InputSpec};

@@ -4,9 +4,7 @@ use super::chart::{Axis, Figure, Mark, Panel};
 use super::curves::{BINS, calibration_error, f2_by_threshold, operating_at, precision_recall, reliability};
 use super::heatmap;
 use super::record::Epoch;
-use evaluation::classification::Classification;
-use evaluation::multilabel::Predictions;
-use evaluation::ranking::mean_of_numbers;
+use evaluation::classifier::{Classification, Predictions, mean_of_numbers};
 
 /// Labels that get a panel of their own where there are more than [`ALL_LABELS`]: half frequent, half rare.
 const SOME_LABELS: usize = 16;

@@ -3,8 +3,7 @@
 use super::curves::{Operating, operating_at};
 use super::record::Epoch;
 use evaluation::Interval;
-use evaluation::classification::{Classification, LabelReport};
-use evaluation::multilabel::{Predictions, macro_f2, micro_f2};
+use evaluation::classifier::{Classification, LabelReport, Predictions, macro_f2, micro_f2};
 use std::collections::BTreeSet;
 
 /// `summary.csv`: epoch (from 1), loss, score, rate, time, then every figure by name; empty where there is none.
@@ -134,7 +133,7 @@ pub fn figures(predictions: &Predictions, measured: &Classification) -> Vec<Figu
         let key = format!("macro_f2_{}", n_labels - skip);
         FigureRow {
             name: format!("macro F2, {} labels", n_labels - skip),
-            ours: measured.figures[&key],
+            ours: measured.metrics[&key],
             half: macro_f2(&half, skip),
             guess: "yes to every label",
             guessed: measured.guesses[&format!("{key} all positive")],
@@ -142,7 +141,7 @@ pub fn figures(predictions: &Predictions, measured: &Classification) -> Vec<Figu
     });
     let micro = FigureRow {
         name: "micro F2".to_owned(),
-        ours: measured.figures["micro_f2"],
+        ours: measured.metrics["micro_f2"],
         half: micro_f2(&half),
         guess: "the three most frequent labels",
         guessed: measured.guesses["micro_f2 top-3 labels"],

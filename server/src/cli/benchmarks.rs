@@ -10,11 +10,8 @@ use dataset::import::{each_photo, none_missing, report_missing, write_manifest};
 use dataset::manifest::SHOP;
 use dataset::{Dataset, MaxErrors, Row};
 use device::DeviceChoice;
-use evaluation::categories::categorise;
-use evaluation::fusion::Finder;
-use evaluation::retrieval::DEPTH;
-use evaluation::run::Options;
-use evaluation::views::Views;
+use evaluation::inference::Views;
+use evaluation::retrieval::{DEPTH, Ranker, RetrievalOptions, categorise};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -132,14 +129,13 @@ pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice)
         .iter()
         .map(|dir| bundle::read(dir))
         .collect::<Result<_, _>>()?;
-    let options = Options {
+    let options = RetrievalOptions {
         views: args.views.clone(),
-        instances: args.after.instances()?,
-        ..Options::default()
+        ..args.after.options()?
     };
     let device = choice.open()?;
     let (asked, searched): (Vec<usize>, Vec<usize>) = (0..n).partition(|row| *row < queries.len());
-    if let Some(bundle) = &options.instances.category {
+    if let Some(bundle) = &options.category {
         // The lists say nothing of categories: of each photo the most probable one.
         let all: Vec<usize> = (0..n).collect();
         let found = categorise(bundle, &dataset, &all, &device)?;
@@ -148,8 +144,8 @@ pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice)
             .zip(found)
             .for_each(|(row, (category, _))| category.id().clone_into(&mut row.category));
     }
-    let finder = Finder::new(&bundles, &dataset, SUBMITTED, &options, DEPTH, &device)?;
-    let ranked = finder.rank(&asked, &searched, &finder.weights()?)?;
+    let ranker = Ranker::new(&bundles, &dataset, SUBMITTED, &options, DEPTH, &device)?;
+    let ranked = ranker.rank(&asked, &searched, &ranker.weights()?)?;
     let answers = queries.iter().zip(&ranked).map(|(query, ranked)| {
         (
             query.url.as_str(),

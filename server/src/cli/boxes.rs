@@ -4,8 +4,8 @@ use super::print;
 use anyhow::Context;
 use clap::Args;
 use dataset::{Crop, Dataset, Images, Limit, MaxErrors, Row};
-use evaluation::bootstrap::{Interval, interval};
-use evaluation::ranking::mean_of_numbers;
+use evaluation::classifier::mean_of_numbers;
+use evaluation::statistics::{Interval, interval};
 use rayon::prelude::*;
 use shared::input::CropBox;
 use std::path::PathBuf;
@@ -52,7 +52,7 @@ pub(super) fn boxes(args: &BoxesArgs) -> anyhow::Result<()> {
     let whole = [0.0, 0.0, 1.0, 1.0];
     let figure = |of: &(dyn Fn(&Boxes) -> Shares + Sync)| -> Interval {
         let overlaps: Vec<f64> = measured.iter().map(|boxes| overlap(&boxes.truth, &of(boxes))).collect();
-        interval(overlaps.len(), 1, |drawn| {
+        interval(overlaps.len(), |drawn| {
             mean_of_numbers(drawn.iter().map(|at| overlaps[*at]))
         })
     };

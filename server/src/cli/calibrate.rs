@@ -5,7 +5,7 @@ use clap::Args;
 use dataset::Dataset;
 use dataset::bundle;
 use device::DeviceChoice;
-use evaluation::points::{Rules, choose_points};
+use evaluation::{Rules, choose_points};
 use shared::bundle::MANIFEST_FILE;
 use std::path::PathBuf;
 

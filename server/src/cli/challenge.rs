@@ -1,7 +1,7 @@
 //! The files of the JD AI Fashion Challenge: label files in, the submission out.
 
 use super::ensemble::XgBoostFlag;
-use super::evaluate::tables;
+use super::evaluate::out_of_fold;
 use super::print;
 use anyhow::Context;
 use clap::Args;
@@ -12,10 +12,8 @@ use dataset::import::{format_of, none_missing};
 use dataset::{Dataset, Images, MaxErrors, Row};
 use device::DeviceChoice;
 use ensemble::{Bagging, Ensemble, Zoo};
-use evaluation::multilabel::Predictions;
-use evaluation::run::{Options, mean_probabilities, thresholds_of};
-use evaluation::thresholds::ThresholdRule;
-use evaluation::views::Views;
+use evaluation::classifier::{ThresholdRule, Tuning};
+use evaluation::inference::{Views, mean_probabilities};
 use shared::taxonomy::STYLES;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -164,21 +162,14 @@ fn by_bundles(
     };
     let rows = found.iter().flatten().map(row).collect();
     let dataset = Dataset::of(rows);
-    let tune = if args.tune_predictions.is_empty() {
-        None
-    } else {
-        Some(Predictions::out_of_fold(&tables(&args.tune_predictions)?)?)
+    let tuning = Tuning {
+        on: out_of_fold(&args.tune_predictions)?,
+        rule: args.thresholds,
     };
-    let options = Options {
-        views: args.views.clone(),
-        tune,
-        thresholds: args.thresholds,
-        ..Options::default()
-    };
-    let thresholds = thresholds_of(&bundles, &options)?;
+    let thresholds = tuning.thresholds(&bundles)?;
     let rows: Vec<usize> = (0..entries.len()).collect();
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&bundles[0].0.input));
-    let probs = mean_probabilities(&bundles, &images, &rows, &options.views, &device.open()?)?;
+    let probs = mean_probabilities(&bundles, &images, &rows, &args.views, &device.open()?)?;
     let places = places(labels)?;
     let answer = |(entry, probs): (Entry, Vec<f32>)| (entry.id, styles(&probs, &thresholds, &places));
     Ok(entries.into_iter().zip(probs).map(answer).collect())

@@ -1,27 +1,25 @@
 //! `selvedge evaluate`: a bundle, or several together, on a split of a dataset.
 
 use super::print;
+use anyhow::Context;
 use clap::Args;
 use dataset::atomic;
 use dataset::bundle;
 use dataset::predictions::Table;
 use dataset::{Dataset, Images};
 use device::DeviceChoice;
-use evaluation::asymmetric::asymmetric;
-use evaluation::fusion::Fusion;
-use evaluation::instances::{DEPTHS, Instances};
-use evaluation::multilabel::Predictions;
-use evaluation::outcomes::Outcomes;
-use evaluation::run::{Options, Report, evaluate_predictions, evaluate_with};
-use evaluation::search::{Direction, Search};
-use evaluation::thresholds::ThresholdRule;
-use evaluation::views::Views;
+use evaluation::classifier::{ClassifierOptions, Predictions, ThresholdRule, Tuning, evaluate_predictions};
+use evaluation::inference::Views;
+use evaluation::retrieval::{DEPTHS, Direction, Failure, Fusion, RetrievalOptions, Search, asymmetric};
+use evaluation::statistics::PerImage;
+use evaluation::{Options, Report, evaluate_with};
 use report::failures;
 use report::record::Record;
 use search::rerank::Rerank;
 use search::storage::Storage;
 use serde::Serialize;
-use std::path::PathBuf;
+use shared::bundle::Manifest;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Queries on the sheet of failures.
@@ -57,30 +55,33 @@ pub struct AfterArgs {
 impl AfterArgs {
     /// # Errors
     /// If the category bundle cannot be read.
-    pub(super) fn instances(&self) -> anyhow::Result<Instances> {
-        let Self {
-            augment_gallery,
-            storage,
-            rerank,
-            whiten,
-            fusion,
-            ..
-        } = *self;
-        let search = Search {
-            augment_gallery,
-            storage,
-            rerank,
-            whiten,
-            ..Search::default()
-        };
-        let category = self.category_bundle.as_deref().map(bundle::read).transpose()?;
-        Ok(Instances {
-            search,
-            fusion,
+    pub(super) fn options(&self) -> anyhow::Result<RetrievalOptions> {
+        Ok(RetrievalOptions {
+            search: Search {
+                augment_gallery: self.augment_gallery,
+                storage: self.storage,
+                rerank: self.rerank,
+                whiten: self.whiten,
+                ..Search::default()
+            },
+            fusion: self.fusion,
             tune_split: self.tune_split.clone(),
-            category,
-            ..Instances::default()
+            category: self.category_bundle.as_deref().map(bundle::read).transpose()?,
+            ..RetrievalOptions::default()
         })
+    }
+
+    /// Names of the flags, each with true if it differs from its default.
+    fn flags(&self) -> [(&'static str, bool); 7] {
+        [
+            ("--augment-gallery", self.augment_gallery),
+            ("--storage", self.storage != Storage::default()),
+            ("--rerank", self.rerank != Rerank::default()),
+            ("--fusion", self.fusion != Fusion::default()),
+            ("--tune-split", self.tune_split.is_some()),
+            ("--whiten", self.whiten.is_some()),
+            ("--category-bundle", self.category_bundle.is_some()),
+        ]
     }
 }
 
@@ -92,10 +93,10 @@ pub struct EvaluateArgs {
     pub bundle: Vec<PathBuf>,
     /// Instead of a bundle, a predictions table, such as `selvedge ensemble predict` writes; its thresholds are tuned on its
     /// out-of-fold rows unless others are given.
-    #[arg(long, value_name = "FILE.parquet", conflicts_with_all = ["bundle", "gallery_bundle", "views", "failures"])]
+    #[arg(long, value_name = "FILE.parquet", conflicts_with_all = ["bundle", "gallery_bundle"])]
     pub predictions: Option<PathBuf>,
     /// Folder of the retrieval bundle whose gallery the query encoder in --bundle searches.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["tune_predictions", "thresholds"])]
+    #[arg(long, value_name = "DIR")]
     pub gallery_bundle: Option<PathBuf>,
     /// Folder of the dataset.
     #[arg(long, env = "SELVEDGE_DATA")]
@@ -141,6 +142,102 @@ pub struct EvaluateArgs {
     pub json: bool,
 }
 
+/// Subject of an evaluation, which decides the options that apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Classifier,
+    Retrieval,
+    Segmentation,
+    Predictions,
+    QueryEncoder,
+}
+
+impl Subject {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Classifier => "a classifier",
+            Self::Retrieval => "a retrieval network",
+            Self::Segmentation => "a segmentation network",
+            Self::Predictions => "a predictions table",
+            Self::QueryEncoder => "a query encoder in another network's gallery",
+        }
+    }
+}
+
+impl EvaluateArgs {
+    /// Refuses options that do not apply to `subject`.
+    fn check_options(&self, subject: Subject) -> anyhow::Result<()> {
+        use Subject::{Classifier, Predictions, Retrieval};
+        let thresholds: &[Subject] = &[Classifier, Predictions];
+        let search: &[Subject] = &[Retrieval];
+        let flags = [
+            ("--views", self.views != Views::None, &[Classifier, Retrieval][..]),
+            ("--tune-predictions", !self.tune_predictions.is_empty(), thresholds),
+            ("--thresholds", self.thresholds.is_some(), thresholds),
+            ("--direction", self.direction != Direction::default(), search),
+            ("--recall-at", self.recall_at != DEPTHS, search),
+            ("--turn-queries", self.turn_queries != 0, search),
+            ("--propose-boxes", self.propose_boxes, search),
+            ("--failures", self.failures.is_some(), search),
+        ];
+        let after = self.after.flags().map(|(flag, is_given)| (flag, is_given, search));
+        let refused: Vec<&str> = flags
+            .into_iter()
+            .chain(after)
+            .filter(|(_, is_given, subjects)| *is_given && !subjects.contains(&subject))
+            .map(|(flag, ..)| flag)
+            .collect();
+        anyhow::ensure!(
+            refused.is_empty(),
+            "{} cannot be used with {}",
+            refused.join(", "),
+            subject.name()
+        );
+        Ok(())
+    }
+
+    /// Options of the evaluation of bundles like `manifest`'s.
+    fn options(&self, manifest: &Manifest) -> anyhow::Result<Options> {
+        let default = Options::default_for(manifest)?;
+        Ok(match default {
+            Options::Classifier(_) => {
+                self.check_options(Subject::Classifier)?;
+                Options::Classifier(ClassifierOptions {
+                    views: self.views.clone(),
+                    tuning: self.tuning()?,
+                })
+            }
+            Options::Retrieval(_) => {
+                self.check_options(Subject::Retrieval)?;
+                let after = self.after.options()?;
+                Options::Retrieval(Box::new(RetrievalOptions {
+                    views: self.views.clone(),
+                    search: Search {
+                        direction: self.direction,
+                        ..after.search
+                    },
+                    recall_at: self.recall_at.clone(),
+                    turn_queries: self.turn_queries,
+                    propose_boxes: self.propose_boxes,
+                    failures: if self.failures.is_some() { FAILURES } else { 0 },
+                    ..after
+                }))
+            }
+            Options::Segmentation => {
+                self.check_options(Subject::Segmentation)?;
+                Options::Segmentation
+            }
+        })
+    }
+
+    fn tuning(&self) -> anyhow::Result<Tuning> {
+        Ok(Tuning {
+            on: out_of_fold(&self.tune_predictions)?,
+            rule: self.thresholds,
+        })
+    }
+}
+
 pub(super) fn evaluate(args: &EvaluateArgs, choice: DeviceChoice) -> anyhow::Result<()> {
     let bundles: Vec<_> = args
         .bundle
@@ -148,86 +245,59 @@ pub(super) fn evaluate(args: &EvaluateArgs, choice: DeviceChoice) -> anyhow::Res
         .map(|dir| bundle::read(dir))
         .collect::<Result<_, _>>()?;
     let dataset = Dataset::open(&args.data)?;
-    let options = options(args)?;
     if let Some(path) = &args.predictions {
-        anyhow::ensure!(
-            options.instances == Instances::default(),
-            "a predictions table is a classifier's; leave out --direction, --whiten, --storage, --rerank and what else a search goes through"
-        );
-        let report = evaluate_predictions(&Table::read(path)?, dataset, &args.split, &options)?;
-        return answer_with_outcomes(&report, args);
+        args.check_options(Subject::Predictions)?;
+        let report = evaluate_predictions(&Table::read(path)?, dataset, &args.split, &args.tuning()?)?;
+        return answer(&report, &report.summary.per_image, args);
     }
     if let Some(gallery) = &args.gallery_bundle {
-        anyhow::ensure!(
-            options.views == Views::None && options.instances == Instances::default(),
-            "--gallery-bundle measures three plain searches; leave out views and what a search goes through"
-        );
+        args.check_options(Subject::QueryEncoder)?;
         let [query] = &bundles[..] else {
             anyhow::bail!("--gallery-bundle measures one query encoder; name one --bundle")
         };
         let gallery = bundle::read(gallery)?;
         let report = asymmetric(query, &gallery, dataset, &args.split, &choice.open()?)?;
-        write_outcomes(&report.outcomes, args)?;
-        return answer(&report, args.json);
+        return answer(&report, &report.per_image, args);
     }
+    let (manifest, _) = bundles.first().context("name a bundle to evaluate")?;
+    let options = args.options(manifest)?;
     let report = evaluate_with(&bundles, dataset.clone(), &args.split, &options, &choice.open()?)?;
-    if let Some(path) = &args.failures {
-        let mut seen = dataset;
-        for failure in &report.failures {
-            seen.rows[failure.row].bounds = failure.bounds;
-        }
-        let images = Images::new(Arc::new(seen)).with_margin_of(&bundles[0].0.input);
-        atomic::write(path, &failures::sheet(&report.failures, &images)?)?;
+    if let (Some(path), Report::Retrieval(report)) = (&args.failures, &report) {
+        write_failures(path, &report.failures, dataset, manifest)?;
     }
-    answer_with_outcomes(&report, args)
+    answer(&report, &report.summary().per_image, args)
 }
 
-fn answer_with_outcomes(report: &Report, args: &EvaluateArgs) -> anyhow::Result<()> {
-    write_outcomes(&report.outcomes, args)?;
-    answer(report, args.json)
+/// Writes the contact sheet of the worst queries.
+fn write_failures(path: &Path, failures: &[Failure], mut dataset: Dataset, manifest: &Manifest) -> anyhow::Result<()> {
+    for failure in failures {
+        dataset.rows[failure.row].bounds = failure.bounds;
+    }
+    let images = Images::new(Arc::new(dataset)).with_margin_of(&manifest.input);
+    atomic::write(path, &failures::sheet(failures, &images)?)
 }
 
-fn write_outcomes(outcomes: &Outcomes, args: &EvaluateArgs) -> anyhow::Result<()> {
-    let Some(path) = &args.outcomes else { return Ok(()) };
-    atomic::write(path, &serde_json::to_vec(outcomes)?)
-}
-
-fn options(args: &EvaluateArgs) -> anyhow::Result<Options> {
-    let tune = if args.tune_predictions.is_empty() {
-        None
-    } else {
-        Some(Predictions::out_of_fold(&tables(&args.tune_predictions)?)?)
-    };
-    let plain = args.after.instances()?;
-    let instances = Instances {
-        search: Search {
-            direction: args.direction,
-            ..plain.search
-        },
-        recall_at: args.recall_at.clone(),
-        turn_queries: args.turn_queries,
-        propose_boxes: args.propose_boxes,
-        failures: if args.failures.is_some() { FAILURES } else { 0 },
-        ..plain
-    };
-    Ok(Options {
-        views: args.views.clone(),
-        tune,
-        thresholds: args.thresholds,
-        instances,
-    })
-}
-
-fn answer(report: &(impl Serialize + std::fmt::Display), json: bool) -> anyhow::Result<()> {
-    if json {
+/// Prints a report, and writes the results per image where they are wanted.
+fn answer(
+    report: &(impl Serialize + std::fmt::Display),
+    per_image: &PerImage,
+    args: &EvaluateArgs,
+) -> anyhow::Result<()> {
+    if let Some(path) = &args.outcomes {
+        atomic::write(path, &serde_json::to_vec(per_image)?)?;
+    }
+    if args.json {
         print(&serde_json::to_string_pretty(report)?)
     } else {
         print(&report.to_string())
     }
 }
 
-/// The predictions table that each path names, of a run folder that of its best epoch.
-pub(super) fn tables(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+/// Reads the out-of-fold predictions of runs, which are run folders or predictions tables; `None` without runs.
+pub(super) fn out_of_fold(runs: &[PathBuf]) -> anyhow::Result<Option<Predictions>> {
+    if runs.is_empty() {
+        return Ok(None);
+    }
     let table = |path: &PathBuf| {
         if path.is_dir() {
             Record::read(path).best_predictions()
@@ -235,5 +305,6 @@ pub(super) fn tables(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
             Ok(path.clone())
         }
     };
-    paths.iter().map(table).collect()
+    let tables = runs.iter().map(table).collect::<anyhow::Result<Vec<_>>>()?;
+    Predictions::out_of_fold(&tables).map(Some)
 }

@@ -10,7 +10,7 @@ use dataset::manifest::{MANIFEST, TRAIN};
 use dataset::recolour::{Coverage, Extent, recolour};
 use dataset::{Dataset, Images, Limit, MaxErrors, Row};
 use device::DeviceChoice;
-use evaluation::segmenter;
+use evaluation::segmentation;
 use image::codecs::jpeg::JpegEncoder;
 use image::{GrayImage, ImageFormat, RgbImage};
 use rand::SeedableRng;
@@ -124,7 +124,7 @@ pub(super) fn recolour_dataset(args: &RecolourArgs, device: DeviceChoice) -> any
         .count();
     let finding = bar(bare, "segmenting");
     let person = (!args.person.is_empty()).then_some(&args.person[..]);
-    let garments = segmenter::garments(
+    let garments = segmentation::garments(
         &images,
         &rows,
         person,

@@ -7,7 +7,7 @@ use crate::recipe::RecolourRecipe;
 use anyhow::Context;
 use burn::tensor::Device;
 use dataset::{Garments, Recolouring};
-use evaluation::segmenter;
+use evaluation::segmentation;
 use std::collections::BTreeSet;
 
 impl RecolourRecipe {
@@ -37,7 +37,7 @@ impl RecolourRecipe {
             }
         } else {
             let person = (!self.person.is_empty()).then_some(&self.person[..]);
-            segmenter::garments(&data.images, &rows, person, self.segmenter.as_deref(), device, || ())
+            segmentation::garments(&data.images, &rows, person, self.segmenter.as_deref(), device, || ())
                 .context("in [recolour]")?
         };
         eprintln!("recolouring {} of {} training photos", rows.len(), data.train.len());

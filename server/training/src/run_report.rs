@@ -3,7 +3,7 @@
 use dataset::bundle;
 use dataset::predictions::{OOF, Table};
 use dataset::run::{BUNDLE, TUNED};
-use evaluation::multilabel::Predictions;
+use evaluation::classifier::Predictions;
 use report::record::{Record, Status};
 use report::{Classified, write};
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// Bins of equal width over 0–1; one holds what lies above its lower end, up to and with its upper end, the first 0 too.
+/// Number of bins of equal width over 0–1. A bin excludes its lower end and includes its upper end; the first includes 0.
 pub const BINS: usize = 10;
 
 /// One bar of a reliability diagram.
@@ -12,7 +12,7 @@ pub struct Bin {
     pub n: usize,
     /// Their mean probability.
     pub mean_prob: f64,
-    /// Share of them that came true.
+    /// Share of them that are true.
     pub share_true: f64,
 }
 
@@ -24,13 +24,13 @@ pub struct Calibration {
     pub expected_calibration_error: f64,
     /// Mean squared distance of probability and truth (Brier 1950); 0 is perfect.
     pub brier: f64,
-    /// The [`BINS`] bins from low to high, `None` where empty.
+    /// The [`BINS`] bins from low to high; `None` if empty.
     pub bins: Vec<Option<Bin>>,
 }
 
 impl Calibration {
-    /// Of pairs of a probability and the truth; of none, everything is 0.
-    pub fn of(pairs: impl Iterator<Item = (f32, bool)>) -> Self {
+    /// Measures pairs of a probability and the truth. Everything is 0 without pairs.
+    pub fn measure(pairs: impl Iterator<Item = (f32, bool)>) -> Self {
         let mut sums = [(0usize, 0.0, 0usize); BINS];
         let (mut squares, mut n) = (0.0, 0usize);
         for (prob, on) in pairs {
@@ -48,13 +48,13 @@ impl Calibration {
                 share_true: positive as f64 / n as f64,
             })
         });
-        let off = bins
+        let errors = bins
             .iter()
             .flatten()
             .map(|bin| bin.n as f64 * (bin.mean_prob - bin.share_true).abs());
         let n = n.max(1) as f64;
         Self {
-            expected_calibration_error: off.sum::<f64>() / n,
+            expected_calibration_error: errors.sum::<f64>() / n,
             brier: squares / n,
             bins: bins.to_vec(),
         }
@@ -62,7 +62,7 @@ impl Calibration {
 }
 
 /// Squared distance of a probability and the truth.
-pub fn squared_error(prob: f32, on: bool) -> f64 {
+pub(super) fn squared_error(prob: f32, on: bool) -> f64 {
     (f64::from(prob) - f64::from(u8::from(on))).powi(2)
 }
 

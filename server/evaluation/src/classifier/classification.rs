@@ -1,59 +1,58 @@
-//! Every figure of a multi-label classifier, each with its interval and beside a constant guess.
+//! Metrics of a multi-label classifier, each with its interval and a constant baseline.
 
-use super::bootstrap::{Interval, intervals};
 use super::calibration::{Calibration, squared_error};
 use super::multilabel::{Counts, LabelScore, Predictions, macro_f2, micro_f2};
 use super::ranking::{Areas, Ranking, mean_of_numbers};
+use crate::statistics::{Interval, intervals};
 use serde::Serialize;
 use std::collections::BTreeMap;
-
-/// Seed of the bootstrap.
-const SEED: u64 = 1;
 
 /// Results of a classifier.
 #[derive(Debug, Clone, Serialize)]
 pub struct Classification {
-    /// Figures by name.
-    pub figures: BTreeMap<String, Interval>,
-    /// Figures of constant guesses by name.
+    /// Metrics by name.
+    #[serde(rename = "figures")]
+    pub metrics: BTreeMap<String, Interval>,
+    /// Metrics of constant baselines by name.
     pub guesses: BTreeMap<String, f64>,
     /// Calibration over all labels together.
     pub calibration: Calibration,
-    /// Per label.
+    /// Results per label.
     pub labels: Vec<LabelReport>,
 }
 
 /// Results of a classifier for one label.
 #[derive(Debug, Clone, Serialize)]
 pub struct LabelReport {
-    /// F2 at the threshold, beside saying yes to every image.
+    /// F2 at the threshold and of predicting the label for every image.
     #[serde(flatten)]
     pub score: LabelScore,
-    /// F2 with its interval; a resample without a positive image counts as 0.
+    /// F2 with its interval. A resample without a positive image counts as 0.
     pub f2_interval: Interval,
-    /// Share of positive images: the average precision of chance.
+    /// Share of positive images, which is the average precision of chance.
     pub prevalence: f64,
-    /// Average precision; `None` without a positive image. The interval of a rare label leans upwards and may even leave out
-    /// the value: a resample shows a positive image twice, and the second time it stands beside itself.
+    /// Average precision; `None` without a positive image. The interval of a rare label is biased upwards and may exclude the
+    /// value, because a resample contains a positive image several times at the same rank.
     pub average_precision: Option<Interval>,
     /// Area under the ROC curve, ½ for chance; `None` unless there are positive and negative images.
     pub roc_auc: Option<Interval>,
     /// Calibration.
     pub calibration: Calibration,
-    /// Brier score of always saying the prevalence.
+    /// Brier score of always predicting the prevalence.
     pub prevalence_brier: f64,
 }
 
-/// Measures predictions at the given thresholds; `frequency` counts each label in the training split, for the guess.
+/// Computes the metrics of predictions at the given thresholds. `frequency` counts each label in the training split, for the
+/// baselines.
 pub fn classify(predictions: &Predictions, thresholds: &[f32], frequency: &[usize]) -> Classification {
     let (n, n_labels) = (predictions.truth.len(), predictions.labels.len());
     let sampled = Sampled::new(predictions, thresholds);
-    let names = figure_names(n_labels);
-    let measured = intervals(n, SEED, |weights| {
+    let names = metric_names(n_labels);
+    let measured = intervals(n, |weights| {
         let resample = sampled.resample(weights, true);
         let by_label = resample.counts.iter().zip(&resample.areas);
         let by_label = by_label.flat_map(|(c, a)| [c.f2(), a.average_precision, a.roc_auc]);
-        resample.figures().into_iter().chain(by_label).collect()
+        resample.metrics().into_iter().chain(by_label).collect()
     });
     let (overall, by_label) = measured.split_at(names.len());
     let defined = |interval: Interval| (!interval.value.is_nan()).then_some(interval);
@@ -70,7 +69,7 @@ pub fn classify(predictions: &Predictions, thresholds: &[f32], frequency: &[usiz
                 average_precision: defined(measured[1]),
                 roc_auc: defined(measured[2]),
                 prevalence,
-                calibration: Calibration::of(pairs.map(|(probs, truth)| (probs[label], truth[label]))),
+                calibration: Calibration::measure(pairs.map(|(probs, truth)| (probs[label], truth[label]))),
                 prevalence_brier: prevalence * (1.0 - prevalence),
                 score,
             }
@@ -79,46 +78,46 @@ pub fn classify(predictions: &Predictions, thresholds: &[f32], frequency: &[usiz
     let pairs = predictions.probs.iter().zip(&predictions.truth);
     Classification {
         guesses: guesses(predictions, frequency, &labels),
-        figures: names
+        metrics: names
             .into_iter()
             .zip(overall)
             .filter_map(|(name, i)| Some((name, defined(*i)?)))
             .collect(),
-        calibration: Calibration::of(pairs.flat_map(|(p, t)| p.iter().copied().zip(t.iter().copied()))),
+        calibration: Calibration::measure(pairs.flat_map(|(p, t)| p.iter().copied().zip(t.iter().copied()))),
         labels,
     }
 }
 
-/// Counts of predicting every label for every image.
+/// Counts for predicting every label for every image.
 fn all_positive(counts: &[Counts], weights: &[u32]) -> Vec<Counts> {
     let n: u64 = weights.iter().copied().map(u64::from).sum();
-    let yes = |c: &Counts| Counts {
+    let predicted = |c: &Counts| Counts {
         tp: c.tp + c.fn_,
         fp: n - c.tp - c.fn_,
         fn_: 0,
     };
-    counts.iter().map(yes).collect()
+    counts.iter().map(predicted).collect()
 }
 
 fn guesses(predictions: &Predictions, frequency: &[usize], labels: &[LabelReport]) -> BTreeMap<String, f64> {
     let all = predictions.all();
-    let yes = predictions.counts(&all, |_, _| true);
+    let positive = predictions.counts(&all, |_, _| true);
     let half = predictions.counts(&all, |_, prob| prob >= 0.5);
     let n_labels = labels.len();
     let mut guesses = BTreeMap::from([
-        (format!("macro_f2_{n_labels} all positive"), macro_f2(&yes, 0)),
+        (format!("macro_f2_{n_labels} all positive"), macro_f2(&positive, 0)),
         (
             format!("macro_f2_{} all positive", n_labels.saturating_sub(1)),
-            macro_f2(&yes, 1),
+            macro_f2(&positive, 1),
         ),
         (
             format!("macro_f2_{n_labels} with every threshold at 0.5"),
             macro_f2(&half, 0),
         ),
-        ("micro_f2 all positive".to_owned(), micro_f2(&yes)),
+        ("micro_f2 all positive".to_owned(), micro_f2(&positive)),
         (
             "micro_f2 top-3 labels".to_owned(),
-            predictions.top_k_guess_micro_f2(frequency, 3),
+            predictions.top_k_micro_f2(frequency, 3),
         ),
     ]);
     let occurring = labels.iter().filter(|label| label.score.support > 0);
@@ -142,8 +141,8 @@ fn guesses(predictions: &Predictions, frequency: &[usize], labels: &[LabelReport
     guesses
 }
 
-/// Names of a classifier's figures; the champions left label 0 out of the second.
-pub fn figure_names(n_labels: usize) -> [String; 7] {
+/// Names of a classifier's metrics. The second leaves out label 0, as published.
+pub fn metric_names(n_labels: usize) -> [String; 7] {
     [
         format!("macro_f2_{n_labels}"),
         format!("macro_f2_{}", n_labels.saturating_sub(1)),
@@ -151,12 +150,12 @@ pub fn figure_names(n_labels: usize) -> [String; 7] {
         "mean_average_precision".to_owned(),
         "mean_roc_auc".to_owned(),
         "brier".to_owned(),
-        // Of the same resamples, so that what both share, the luck of the draw, does not widen it.
+        // A difference over the same resamples, so that their shared variance does not widen its interval.
         format!("macro_f2_{n_labels} over all positive"),
     ]
 }
 
-/// Predictions at their thresholds, ready to be resampled.
+/// Predictions at their thresholds, prepared for resampling.
 #[derive(Debug, Clone)]
 pub struct Sampled {
     tally: Tally,
@@ -165,18 +164,18 @@ pub struct Sampled {
     errors: Vec<f64>,
 }
 
-/// A resample, counted.
+/// Counts of one resample.
 struct Resample {
     counts: Vec<Counts>,
-    /// Empty where nobody wants to know.
+    /// Empty unless areas were requested.
     areas: Vec<Areas>,
     brier: f64,
-    /// Macro F2 of saying yes to every image.
+    /// Macro F2 of predicting every label.
     all_positive: f64,
 }
 
 impl Sampled {
-    /// Of predictions at one threshold a label.
+    /// Prepares predictions at one threshold per label.
     pub fn new(predictions: &Predictions, thresholds: &[f32]) -> Self {
         let error = |(probs, truth): (&Vec<f32>, &Vec<bool>)| {
             probs
@@ -194,10 +193,10 @@ impl Sampled {
         }
     }
 
-    /// The figure at a place of [`figure_names`], each image counting as often as `weights`, `[image]`, says.
-    pub fn figure(&self, at: usize, weights: &[u32]) -> f64 {
-        // Areas take by far the longest.
-        self.resample(weights, matches!(at, 3 | 4)).figures()[at]
+    /// Computes the metric at a place of [`metric_names`], each image counted as often as `weights`, `[image]`, states.
+    pub fn metric(&self, at: usize, weights: &[u32]) -> f64 {
+        // Areas take most of the time.
+        self.resample(weights, matches!(at, 3 | 4)).metrics()[at]
     }
 
     fn resample(&self, weights: &[u32], areas: bool) -> Resample {
@@ -219,8 +218,8 @@ impl Sampled {
 }
 
 impl Resample {
-    /// In the order of [`figure_names`].
-    fn figures(&self) -> [f64; 7] {
+    /// Metrics in the order of [`metric_names`].
+    fn metrics(&self) -> [f64; 7] {
         [
             macro_f2(&self.counts, 0),
             macro_f2(&self.counts, 1),
@@ -234,7 +233,7 @@ impl Resample {
 }
 
 /// Outcomes packed so that a resample is one pass of additions: `[image][label]` of true positive, predicted and
-/// positive, 21 bits each, which hold two million images.
+/// positive, 21 bits each. 21 bits count two million images.
 #[derive(Debug, Clone)]
 struct Tally {
     n_labels: usize,

@@ -1,6 +1,6 @@
-//! F2 of multi-label predictions and the constant guesses to beat.
+//! F2 of multi-label predictions and of constant baselines.
 //!
-//! F2 = 5·P·R / (4·P + R) = 5·TP / (5·TP + 4·FN + FP); 0 where nothing is true and nothing predicted.
+//! F2 = 5·P·R / (4·P + R) = 5·TP / (5·TP + 4·FN + FP). It is 0 if no image is true or predicted.
 
 use anyhow::Context;
 use dataset::predictions::{Row, Table};
@@ -18,7 +18,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// F2 of these counts.
+    /// Computes F2.
     pub fn f2(self) -> f64 {
         let denominator = 5 * self.tp + 4 * self.fn_ + self.fp;
         if denominator == 0 {
@@ -39,7 +39,7 @@ impl Counts {
     }
 }
 
-/// Predictions of a split: per image and label a probability and the truth.
+/// Predictions of a split: a probability and the truth per image and label.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Predictions {
     /// Label identifiers.
@@ -50,7 +50,7 @@ pub struct Predictions {
     pub truth: Vec<Vec<bool>>,
 }
 
-/// F2 of one label beside saying yes to every image.
+/// F2 of one label and of predicting it for every image.
 #[derive(Debug, Clone, Serialize)]
 pub struct LabelScore {
     /// Label identifier.
@@ -61,13 +61,13 @@ pub struct LabelScore {
     pub threshold: f32,
     /// F2.
     pub f2: f64,
-    /// F2 of saying yes to every image.
+    /// F2 of predicting the label for every image.
     pub all_positive_f2: f64,
 }
 
 impl Predictions {
-    /// Of no image yet.
-    pub fn none(labels: &[String]) -> Self {
+    /// Predictions of no images.
+    pub(crate) fn empty(labels: &[String]) -> Self {
         Self {
             labels: labels.to_vec(),
             probs: Vec::new(),
@@ -78,7 +78,7 @@ impl Predictions {
     /// Returns the rows of `table` that satisfy `keep`.
     ///
     /// # Errors
-    /// If the truth of one of them is not known.
+    /// If the truth of such a row is unknown.
     pub fn from_table(table: &Table, keep: impl Fn(&Row) -> bool) -> anyhow::Result<Self> {
         let rows = || table.rows.iter().filter(|row| keep(row));
         let truth = rows().map(|row| {
@@ -92,7 +92,7 @@ impl Predictions {
         })
     }
 
-    /// Counts of each label over the given images.
+    /// Counts the outcomes of each label over the given images.
     pub fn counts(&self, images: &[usize], predict: impl Fn(usize, f32) -> bool) -> Vec<Counts> {
         let mut counts = vec![Counts::default(); self.labels.len()];
         for &image in images {
@@ -103,34 +103,34 @@ impl Predictions {
         counts
     }
 
-    /// All images.
+    /// Indices of all images.
     pub fn all(&self) -> Vec<usize> {
         (0..self.truth.len()).collect()
     }
 
-    /// Images that carry a label.
+    /// Number of images that carry a label.
     pub fn support(&self, label: usize) -> usize {
         self.truth.iter().filter(|truth| truth[label]).count()
     }
 
-    /// Every label's score at the given thresholds.
+    /// Computes the score of each label at its threshold.
     pub fn label_scores(&self, thresholds: &[f32]) -> Vec<LabelScore> {
         let all = self.all();
         let ours = self.counts(&all, |label, prob| prob >= thresholds[label]);
-        let yes = self.counts(&all, |_, _| true);
+        let all_positive = self.counts(&all, |_, _| true);
         (0..self.labels.len())
             .map(|label| LabelScore {
                 id: self.labels[label].clone(),
                 support: self.support(label),
                 threshold: thresholds[label],
                 f2: ours[label].f2(),
-                all_positive_f2: yes[label].f2(),
+                all_positive_f2: all_positive[label].f2(),
             })
             .collect()
     }
 
-    /// Micro F2 of always saying yes to the `k` labels that are most frequent in `counts_of`.
-    pub fn top_k_guess_micro_f2(&self, frequency: &[usize], k: usize) -> f64 {
+    /// Computes the micro F2 of predicting the `k` labels with the highest `frequency` for every image.
+    pub(crate) fn top_k_micro_f2(&self, frequency: &[usize], k: usize) -> f64 {
         let mut order: Vec<usize> = (0..frequency.len()).collect();
         order.sort_by_key(|label| std::cmp::Reverse(frequency[*label]));
         let on = &order[..k.min(order.len())];
@@ -138,13 +138,13 @@ impl Predictions {
     }
 }
 
-/// Mean F2 over labels from `skip` on; `skip` is 1 for the champions' figure without label 0.
+/// Computes the mean F2 over the labels from `skip`. The published metric without label 0 has `skip` 1.
 pub fn macro_f2(counts: &[Counts], skip: usize) -> f64 {
     let counted = &counts[skip.min(counts.len())..];
     counted.iter().map(|counts| counts.f2()).sum::<f64>() / counted.len().max(1) as f64
 }
 
-/// F2 of all labels' counts together.
+/// Computes the F2 of the counts of all labels together.
 pub fn micro_f2(counts: &[Counts]) -> f64 {
     counts
         .iter()

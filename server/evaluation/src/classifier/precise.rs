@@ -1,9 +1,9 @@
-//! Precise thresholds: per label the lowest probability from which on the label is seldom wrong.
+//! Precise thresholds: per label the lowest threshold with a wanted precision.
 //!
-//! Precision on a few photos proves little, so the rule also asks for [`MIN_ITEMS`] items and for the precision's lower
-//! confidence bound (Wilson 1927). Both count items, not photos: the photos of one item carry the same labels and are right or
-//! wrong together. The bound must halve the errors of stating the label always. So a label that most photos carry is not
-//! stated for being frequent, and every label that is stated is more probably right than wrong.
+//! Precision on a few images is uncertain, so the rule also requires [`MIN_ITEMS`] items and a lower confidence bound of the
+//! precision (Wilson 1927). Both count items instead of images, because the images of one item carry the same labels. The
+//! bound must halve the errors of predicting the label always. This excludes a label that is only frequent, and each label
+//! above its threshold is more probably right than wrong.
 
 use super::multilabel::Predictions;
 use serde::Serialize;
@@ -12,16 +12,16 @@ use shared::score::{descending, top_k};
 use std::collections::HashSet;
 
 /// One-sided confidence of the lower bound.
-pub const CONFIDENCE: f64 = 0.95;
+pub(crate) const CONFIDENCE: f64 = 0.95;
 /// The standard normal quantile of [`CONFIDENCE`].
 const Z: f64 = 1.644_853_626_951_472_7;
-/// Items that a precision is measured on at least.
-pub const MIN_ITEMS: usize = 10;
-/// Tags that a page shows at most.
-pub const SHOWN: usize = 3;
+/// Minimum number of items that a precision is measured on.
+const MIN_ITEMS: usize = 10;
+/// Maximum number of tags on a page.
+const SHOWN: usize = 3;
 
-/// Lower end of Wilson's interval at [`CONFIDENCE`] for a share of `n` observations; 0 for none.
-pub fn lower_bound(share: f64, n: usize) -> f64 {
+/// Computes the lower end of Wilson's interval at [`CONFIDENCE`] for a share of `n` observations; 0 if `n` is 0.
+fn lower_bound(share: f64, n: usize) -> f64 {
     if n == 0 {
         return 0.0;
     }
@@ -31,15 +31,18 @@ pub fn lower_bound(share: f64, n: usize) -> f64 {
     ((centre - spread) / (1.0 + Z * Z / n)).max(0.0)
 }
 
-/// Precision that the lower bound must reach for a label that this share of the photos carry: half way from the precision of
-/// stating it always to 1.
-pub fn required(base_rate: f64) -> f64 {
+/// Minimum of the lower bound for a label with this prevalence: half way from the precision of predicting it always to 1.
+fn required(base_rate: f64) -> f64 {
     (1.0 + base_rate) / 2.0
 }
 
-/// Per label the lowest threshold with a precision of `target` on [`MIN_ITEMS`] or more items and a lower bound of
-/// [`required`]; nothing for a label that has none. `groups` says which photos show one item.
-pub fn precise_thresholds(predictions: &Predictions, groups: &[usize], target: f64) -> Vec<Option<PreciseThreshold>> {
+/// Chooses per label the lowest threshold with a precision of `target` on [`MIN_ITEMS`] or more items and a lower bound of
+/// [`required`]; `None` if there is no such threshold. `groups` are the items of the images.
+pub(crate) fn precise_thresholds(
+    predictions: &Predictions,
+    groups: &[usize],
+    target: f64,
+) -> Vec<Option<PreciseThreshold>> {
     (0..predictions.labels.len())
         .map(|label| precise_threshold(predictions, groups, target, label))
         .collect()
@@ -51,19 +54,19 @@ fn precise_threshold(
     target: f64,
     label: usize,
 ) -> Option<PreciseThreshold> {
-    let mut photos: Vec<(f32, bool, usize)> = (predictions.probs.iter().zip(&predictions.truth).zip(groups))
+    let mut images: Vec<(f32, bool, usize)> = (predictions.probs.iter().zip(&predictions.truth).zip(groups))
         .map(|((probs, truth), group)| (probs[label], truth[label], *group))
         .filter(|(prob, ..)| prob.is_finite())
         .collect();
-    photos.sort_by(|a, b| descending(a.0, b.0));
+    images.sort_by(|a, b| descending(a.0, b.0));
     let support = predictions.support(label);
     let base_rate = support as f64 / predictions.truth.len().max(1) as f64;
     let (mut right, mut items, mut found) = (0, HashSet::new(), None);
-    for (at, (prob, is_right, group)) in photos.iter().enumerate() {
+    for (at, (prob, is_right, group)) in images.iter().enumerate() {
         right += usize::from(*is_right);
         items.insert(*group);
-        // A threshold takes all photos of one probability or none.
-        if photos.get(at + 1).is_some_and(|next| next.0 == *prob) {
+        // A threshold includes all images of one probability or none.
+        if images.get(at + 1).is_some_and(|next| next.0 == *prob) {
             continue;
         }
         let precision = right as f64 / (at + 1) as f64;
@@ -83,36 +86,36 @@ fn precise_threshold(
     found
 }
 
-/// What a page shows of a split by precise thresholds: the [`SHOWN`] most probable labels that reach theirs.
+/// Tags that a page shows for a split: per photo the [`SHOWN`] most probable labels that reach their precise threshold.
 #[derive(Debug, Clone, Serialize)]
 pub struct ShownTags {
     /// Photos of the split.
     pub photos: usize,
-    /// Tags shown, mean over all photos.
+    /// Mean number of tags per photo.
     pub tags_a_photo: f64,
     /// Share, 0–1, of the photos without a tag.
     pub not_sure: f64,
-    /// Share, 0–1, of the tags shown that are right; nothing where none is shown.
+    /// Share, 0–1, of the tags that are right; `None` without tags.
     pub precision: Option<f64>,
-    /// One entry a label.
+    /// Results per label.
     pub labels: Vec<ShownLabel>,
 }
 
-/// A label as a page shows it.
+/// Photos of a label on a page.
 #[derive(Debug, Clone, Serialize)]
 pub struct ShownLabel {
     /// Label identifier.
     pub id: String,
     /// Photos that carry it.
     pub support: usize,
-    /// Photos that it is shown for.
+    /// Photos that show it as a tag.
     pub shown: usize,
-    /// Photos that it is rightly shown for.
+    /// Photos that carry it and show it as a tag.
     pub right: usize,
 }
 
-/// Measures what a page shows of a split.
-pub fn shown_tags(predictions: &Predictions, points: &[Option<PreciseThreshold>]) -> ShownTags {
+/// Measures the tags that a page shows for a split.
+pub(crate) fn shown_tags(predictions: &Predictions, points: &[Option<PreciseThreshold>]) -> ShownTags {
     let label = |label: usize| {
         let id = predictions.labels[label].clone();
         ShownLabel {
@@ -154,7 +157,7 @@ impl std::fmt::Display for ShownTags {
             .map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
         writeln!(
             f,
-            "  {} photos: {:.2} tags a photo, {:.1} % without a tag, precision of tags {precision}",
+            "  {} photos: {:.2} tags per photo, {:.1} % without a tag, precision of tags {precision}",
             self.photos,
             self.tags_a_photo,
             100.0 * self.not_sure
@@ -171,9 +174,9 @@ impl std::fmt::Display for ShownTags {
             right,
         } in &self.labels
         {
-            let share = |of: usize| match of {
+            let share = |total: usize| match total {
                 0 => "-".to_owned(),
-                of => format!("{:.3}", *right as f64 / of as f64),
+                total => format!("{:.3}", *right as f64 / total as f64),
             };
             writeln!(
                 f,
@@ -190,9 +193,9 @@ impl std::fmt::Display for ShownTags {
 mod tests {
     use super::*;
 
-    /// Photos of one label, as probability and truth, each of an item of its own.
-    fn one_label(photos: impl IntoIterator<Item = (f32, bool)>) -> (Predictions, Vec<usize>) {
-        let (probs, truth): (Vec<_>, Vec<_>) = photos.into_iter().map(|(prob, on)| (vec![prob], vec![on])).unzip();
+    /// Images of one label, as probability and truth, each of a different item.
+    fn one_label(images: impl IntoIterator<Item = (f32, bool)>) -> (Predictions, Vec<usize>) {
+        let (probs, truth): (Vec<_>, Vec<_>) = images.into_iter().map(|(prob, on)| (vec![prob], vec![on])).unzip();
         let groups = (0..probs.len()).collect();
         (
             Predictions {
@@ -209,8 +212,8 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_is_wilsons() {
-        // Computed in Python from the formula; of a share of 1 it is n / (n + z²).
+    fn the_lower_bound_equals_wilsons_formula() {
+        // Computed in Python from the formula. For a share of 1 it is n / (n + z²).
         for (share, n, expected) in [(1.0, 10, 0.787_058), (0.9, 100, 0.839_644), (0.5, 20, 0.327_404)] {
             assert!(
                 (lower_bound(share, n) - expected).abs() < 1e-6,
@@ -221,72 +224,64 @@ mod tests {
         assert_eq!((lower_bound(0.0, 5), lower_bound(1.0, 0)), (0.0, 0.0));
     }
 
-    /// Photos by falling probability, the first `right` of which carry the label.
-    fn ranked(photos: usize, right: usize) -> (Predictions, Vec<usize>) {
-        one_label((0..photos).map(|at| (1.0 - at as f32 / 1000.0, at < right)))
+    /// Images by falling probability, the first `right` of which carry the label.
+    fn ranked(images: usize, right: usize) -> (Predictions, Vec<usize>) {
+        one_label((0..images).map(|at| (1.0 - at as f32 / 1000.0, at < right)))
     }
 
     #[test]
-    fn the_lowest_threshold_with_enough_evidence_is_chosen() {
-        let prob = |photos: usize| 1.0 - (photos - 1) as f32 / 1000.0;
-        // 40 of 50 are right and bound .69; 40 of 42 and .86; the base rate of a seventh asks for .57.
-        for (target, photos) in [(0.8, 50), (0.95, 42), (1.0, 40)] {
-            assert_eq!(chosen(&ranked(280, 40), target), Some(prob(photos)), "{target}");
+    fn the_lowest_threshold_with_enough_items_is_chosen() {
+        let prob = |images: usize| 1.0 - (images - 1) as f32 / 1000.0;
+        // 40 of 50 right images have the bound .69, 40 of 42 have .86. The prevalence of 1/7 requires .57.
+        for (target, images) in [(0.8, 50), (0.95, 42), (1.0, 40)] {
+            assert_eq!(chosen(&ranked(280, 40), target), Some(prob(images)), "{target}");
         }
         assert_eq!(chosen(&ranked(280, 10), 0.8), Some(prob(12)), "10 of 12");
-        assert_eq!(
-            chosen(&ranked(280, 7), 0.8),
-            None,
-            "a precision on eight items proves nothing"
-        );
-        assert_eq!(chosen(&ranked(280, 0), 0.8), None, "no positive photo");
-        assert_eq!(chosen(&ranked(0, 0), 0.8), None, "no photo");
-        assert_eq!(
-            chosen(&ranked(280, 280), 0.8),
-            None,
-            "all carry it: nothing to tell apart"
-        );
+        assert_eq!(chosen(&ranked(280, 7), 0.8), None, "eight items are too few");
+        assert_eq!(chosen(&ranked(280, 0), 0.8), None, "no positive image");
+        assert_eq!(chosen(&ranked(0, 0), 0.8), None, "no image");
+        assert_eq!(chosen(&ranked(280, 280), 0.8), None, "every image carries the label");
         let mixed = one_label((0..280).map(|at| (1.0 - at as f32 / 1000.0, at % 4 != 0)));
         assert_eq!(
             chosen(&mixed, 0.7),
             None,
-            "three of four carry it, whatever the probability"
+            "the probability does not depend on the label"
         );
     }
 
     #[test]
-    fn photos_of_one_item_are_one_observation() {
+    fn images_of_one_item_count_as_one_observation() {
         let (predictions, _) = ranked(280, 40);
-        for (photos_of_one, stated) in [(2, true), (4, true), (8, false)] {
-            let groups: Vec<usize> = (0..280).map(|at| at / photos_of_one).collect();
+        for (images_per_item, is_chosen) in [(2, true), (4, true), (8, false)] {
+            let groups: Vec<usize> = (0..280).map(|at| at / images_per_item).collect();
             assert_eq!(
                 chosen(&(predictions.clone(), groups), 0.8).is_some(),
-                stated,
-                "{photos_of_one}"
+                is_chosen,
+                "{images_per_item}"
             );
         }
     }
 
     #[test]
-    fn a_label_of_most_photos_must_say_more_than_that() {
-        // Nine of ten photos carry it, whatever the probability says.
+    fn a_frequent_label_needs_informative_probabilities() {
+        // Nine of ten images carry the label at any probability.
         let constant = one_label((0..500).map(|at| (0.9 + at as f32 / 10_000.0, at % 10 != 3)));
-        assert!(lower_bound(0.9, 500) > 0.8, "the target alone would let it through");
+        assert!(lower_bound(0.9, 500) > 0.8, "the target alone accepts the label");
         assert_eq!(chosen(&constant, 0.8), None);
-        // The same share, but the wrong ones lie below: half the errors go at a threshold above most of them.
-        let telling = ranked(500, 450);
-        let point = precise_thresholds(&telling.0, &telling.1, 0.8)[0].expect("a threshold");
+        // The prevalence is the same, but the negative images have the lowest probabilities.
+        let informative = ranked(500, 450);
+        let point = precise_thresholds(&informative.0, &informative.1, 0.8)[0].expect("a threshold is chosen");
         assert!((point.base_rate - 0.9).abs() < 1e-9 && point.bound >= 0.95, "{point:?}");
     }
 
     #[test]
-    fn equal_probabilities_stand_or_fall_together() {
+    fn a_threshold_includes_all_images_of_equal_probability() {
         let equal = one_label((0..100).map(|at| (if at < 60 { 0.7 } else { 0.1 }, at < 30)));
-        assert_eq!(chosen(&equal, 0.8), None, "half of those at 0.7 are wrong");
+        assert_eq!(chosen(&equal, 0.8), None, "half of the images at 0.7 are negative");
     }
 
     #[test]
-    fn three_tags_are_shown_at_most() {
+    fn at_most_three_tags_are_shown() {
         let predictions = Predictions {
             labels: ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec(),
             probs: vec![

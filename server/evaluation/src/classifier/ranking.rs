@@ -1,10 +1,11 @@
-//! Ranking quality of a label's probabilities without thresholds: average precision and area under the ROC
-//! curve. Pictures of equal probability count as one place, as in scikit-learn.
+//! Ranking metrics of a label's probabilities, which need no thresholds: average precision and area under the ROC curve.
+//!
+//! Images of equal probability share one place, as in scikit-learn.
 
 use super::multilabel::Predictions;
 use shared::score::descending;
 
-/// A label's pictures from the most probable to the least.
+/// Images of a label from the most to the least probable.
 #[derive(Debug, Clone)]
 pub struct Ranking {
     places: Vec<Place>,
@@ -14,22 +15,23 @@ pub struct Ranking {
 struct Place {
     image: usize,
     on: bool,
-    /// True if the next picture is less probable.
+    /// True if the next image is less probable.
     ends_tie: bool,
 }
 
 /// Areas under a label's curves.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Areas {
-    /// Σ (Rₙ − Rₙ₋₁) Pₙ over distinct probabilities from high to low; NaN without a positive picture. Chance gives the
-    /// share of positives.
+    /// Σ (Rₙ − Rₙ₋₁) Pₙ over distinct probabilities from high to low; NaN without a positive image. Chance gives the share
+    /// of positive images.
     pub average_precision: f64,
-    /// Probability that a positive picture ranks above a negative one, ties half; NaN without one of each. Chance gives ½.
+    /// Probability that a positive image ranks above a negative one, with ties counted half; NaN unless there are both.
+    /// Chance gives ½.
     pub roc_auc: f64,
 }
 
 impl Ranking {
-    /// The ranking of a label.
+    /// Ranks the images by a label's probability.
     pub fn new(predictions: &Predictions, label: usize) -> Self {
         let prob = |image: usize| predictions.probs[image][label];
         let mut order = predictions.all();
@@ -46,7 +48,7 @@ impl Ranking {
         }
     }
 
-    /// The areas where each picture counts as many times as `weights`, `[image]`, says.
+    /// Computes the areas with each image counted as often as `weights`, `[image]`, states.
     pub fn areas(&self, weights: &[u32]) -> Areas {
         let (mut positive, mut negative) = (0u64, 0u64);
         let (mut new_positive, mut new_negative) = (0u64, 0u64);
@@ -76,7 +78,7 @@ impl Ranking {
     }
 }
 
-/// Mean of the numbers among `values`; NaN if there are none.
+/// Computes the mean of the values that are not NaN; NaN if there are none.
 pub fn mean_of_numbers(values: impl Iterator<Item = f64>) -> f64 {
     let (sum, n) = values
         .filter(|value| !value.is_nan())

@@ -1,42 +1,42 @@
-//! Figures of a classifier whose labels exclude each other, such as the categories: a picture is what its most probable
-//! label says, and a search believes it only at that label's threshold.
+//! Metrics of a classifier whose labels exclude each other, such as the categories.
+//!
+//! The prediction of an image is its most probable label. A prediction is confident at that label's threshold; a search uses
+//! confident predictions only.
 
-use super::bootstrap::{Interval, interval};
 use super::multilabel::Predictions;
+use crate::statistics::{Interval, interval};
 use shared::score::{NEVER, descending, is_confident, top_k};
 use std::collections::BTreeMap;
 
-/// Seed of the bootstrap.
-const SEED: u64 = 1;
 impl Predictions {
-    /// The most probable label of an image.
-    pub fn top(&self, image: usize) -> usize {
+    /// Returns the most probable label of an image.
+    pub(super) fn top(&self, image: usize) -> usize {
         top_k(&self.probs[image], 1).first().map_or(0, |(label, _)| *label)
     }
 
-    /// True if an image's most probable label is one of its labels.
-    pub fn is_right(&self, image: usize) -> bool {
+    /// True if the image carries its most probable label.
+    fn is_right(&self, image: usize) -> bool {
         self.truth[image][self.top(image)]
     }
 
-    /// Share of the given images whose most probable label is right.
+    /// Computes the share of the given images whose most probable label is right.
     pub fn accuracy(&self, images: &[usize]) -> f64 {
         images.iter().filter(|image| self.is_right(**image)).count() as f64 / images.len().max(1) as f64
     }
 
-    /// Per label the lowest probability from which on, among the images whose most probable label it is, at least `share`
-    /// are right; 1 for a label that never gets there.
-    pub fn precise_thresholds(&self, share: f64) -> Vec<f32> {
+    /// Returns the lowest threshold per label at which at least `share` of the predictions of the label are right. It is
+    /// [`NEVER`] for a label that does not reach `share`.
+    pub(super) fn confident_thresholds(&self, share: f64) -> Vec<f32> {
         let threshold = |label: usize| {
-            let mut called: Vec<(f32, bool)> = (0..self.probs.len())
+            let mut predicted: Vec<(f32, bool)> = (0..self.probs.len())
                 .filter(|image| self.top(*image) == label)
                 .map(|image| (self.probs[image][label], self.truth[image][label]))
                 .collect();
-            called.sort_by(|a, b| descending(a.0, b.0));
+            predicted.sort_by(|a, b| descending(a.0, b.0));
             let (mut right, mut lowest) = (0, NEVER);
-            for (at, (prob, is_right)) in called.iter().enumerate() {
+            for (at, (prob, is_right)) in predicted.iter().enumerate() {
                 right += usize::from(*is_right);
-                let last_of_equals = called.get(at + 1).is_none_or(|next| next.0 < *prob);
+                let last_of_equals = predicted.get(at + 1).is_none_or(|next| next.0 < *prob);
                 if last_of_equals && right as f64 >= share * (at + 1) as f64 {
                     lowest = *prob;
                 }
@@ -47,26 +47,25 @@ impl Predictions {
     }
 }
 
-/// Accuracy over all images and over those that a search would believe, and the share of these.
-pub fn figures(predictions: &Predictions, thresholds: &[f32]) -> BTreeMap<String, Interval> {
+/// Computes the accuracy over all images and over confident predictions, and the share of confident predictions.
+pub(super) fn metrics(predictions: &Predictions, thresholds: &[f32]) -> BTreeMap<String, Interval> {
     let n = predictions.truth.len();
-    let believed = |image: &usize| {
+    let is_confident_at = |image: &usize| {
         let top = predictions.top(*image);
         is_confident(predictions.probs[*image][top], thresholds[top])
     };
-    let of = |statistic: &(dyn Fn(&[usize]) -> f64 + Sync)| interval(n, SEED, statistic);
-    let confident = |images: &[usize]| images.iter().copied().filter(believed).collect::<Vec<_>>();
+    let measure = |statistic: &(dyn Fn(&[usize]) -> f64 + Sync)| interval(n, statistic);
+    let confident = |images: &[usize]| images.iter().copied().filter(is_confident_at).collect::<Vec<_>>();
     BTreeMap::from([
-        ("accuracy".to_owned(), of(&|images| predictions.accuracy(images))),
+        ("accuracy".to_owned(), measure(&|images| predictions.accuracy(images))),
         (
             "confident_share".to_owned(),
-            of(&|images| confident(images).len() as f64 / images.len().max(1) as f64),
+            measure(&|images| confident(images).len() as f64 / images.len().max(1) as f64),
         ),
         (
             "confident_accuracy".to_owned(),
-            of(&|images| {
+            measure(&|images| {
                 let images = confident(images);
-                // Without an image there is nothing to count.
                 if images.is_empty() {
                     f64::NAN
                 } else {
@@ -77,8 +76,8 @@ pub fn figures(predictions: &Predictions, thresholds: &[f32]) -> BTreeMap<String
     ])
 }
 
-/// Score of always predicting the most frequent label of the training split.
-pub fn guess(predictions: &Predictions, frequency: &[usize]) -> f64 {
+/// Computes the accuracy of always predicting the label with the highest `frequency` in the training split.
+pub(super) fn most_frequent_accuracy(predictions: &Predictions, frequency: &[usize]) -> f64 {
     let most = (0..frequency.len()).max_by_key(|label| frequency[*label]).unwrap_or(0);
     predictions.support(most) as f64 / predictions.truth.len().max(1) as f64
 }
@@ -88,8 +87,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thresholds_are_the_lowest_that_keep_the_promise() {
-        // Images that are called `a`, by falling probability: right, right, wrong, right; one that is called `b`, wrongly.
+    fn thresholds_are_the_lowest_with_the_wanted_share_of_right_predictions() {
+        // Five images are predicted `a`, by falling probability, and one is predicted `b`, wrongly.
         let a = [(0.9, true), (0.8, true), (0.6, false), (0.6, true), (0.55, true)];
         let mut predictions = Predictions {
             labels: ["a", "b", "c"].map(str::to_owned).to_vec(),
@@ -100,17 +99,17 @@ mod tests {
         predictions.truth.push(vec![true, false, false]);
         for (share, expected) in [(1.0, 0.8), (0.8, 0.55), (0.5, 0.55)] {
             assert_eq!(
-                predictions.precise_thresholds(share),
+                predictions.confident_thresholds(share),
                 [expected, NEVER, NEVER],
                 "{share}"
             );
         }
-        let measured = figures(&predictions, &[0.8, NEVER, NEVER]);
+        let measured = metrics(&predictions, &[0.8, NEVER, NEVER]);
         let value = |name: &str| measured[name].value;
         assert!((value("accuracy") - 4.0 / 6.0).abs() < 1e-12);
         assert!((value("confident_share") - 2.0 / 6.0).abs() < 1e-12);
         assert_eq!(value("confident_accuracy"), 1.0);
-        assert!((guess(&predictions, &[5, 3, 9]) - 1.0 / 6.0).abs() < 1e-12);
-        assert!(figures(&predictions, &[2.0; 3])["confident_accuracy"].value.is_nan());
+        assert!((most_frequent_accuracy(&predictions, &[5, 3, 9]) - 1.0 / 6.0).abs() < 1e-12);
+        assert!(metrics(&predictions, &[2.0; 3])["confident_accuracy"].value.is_nan());
     }
 }

@@ -43,7 +43,7 @@ impl ThresholdRule {
             Self::Greedy => predictions.greedy_thresholds(FALLBACK),
             Self::Expected => predictions.expected_thresholds(),
             Self::Lbfgsb => predictions.lbfgsb_thresholds(FALLBACK),
-            Self::Precise(share) => predictions.precise_thresholds(f64::from(share)),
+            Self::Precise(share) => predictions.confident_thresholds(f64::from(share)),
         }
     }
 

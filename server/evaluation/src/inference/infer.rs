@@ -1,22 +1,25 @@
-//! Running a network over many pictures.
+//! Runs a network over many images.
 
-use super::views::View;
+use super::views::{View, Views};
 use burn::tensor::{Device, Tensor, TensorData};
 use dataset::Images;
+use dataset::prefetch::{prefetch, until_error};
 use rayon::prelude::*;
 use search::unit;
+use shared::bundle::{Manifest, Weights, load_style};
 use shared::input::InputSpec;
 use shared::score::sigmoid;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
-/// Pictures a forward pass.
+/// Images per forward pass.
 const BATCH: usize = 32;
+/// Batches that are decoded ahead of the network.
+const AHEAD: usize = 2;
 
-/// `forward` of every row's picture, in the order of `rows`: one line of values each.
+/// Runs `forward` over the image of each row; returns one line of values per row.
 ///
 /// # Errors
-/// If a picture cannot be read.
+/// If an image cannot be read.
 pub fn forward_all(
     images: &Arc<Images>,
     rows: &[usize],
@@ -27,10 +30,10 @@ pub fn forward_all(
     embeddings(images, rows, spec, &[View::default()], device, forward)
 }
 
-/// Probabilities of every row's picture, in the order of `rows`: the mean over `views` of the logits' sigmoids.
+/// Computes the probabilities of each row's image, `[row][label]`: the mean over `views` of the logits' sigmoids.
 ///
 /// # Errors
-/// If a picture cannot be read.
+/// If an image cannot be read.
 pub fn probabilities(
     images: &Arc<Images>,
     rows: &[usize],
@@ -48,12 +51,34 @@ pub fn probabilities(
     Ok(probabilities.collect())
 }
 
-/// Embeddings of every row's picture, in the order of `rows`: the mean over `views`, at unit length; of one view what the
-/// network says.
+/// Computes the mean of the probabilities that style bundles predict, `[row][label]`.
 ///
 /// # Errors
-/// If a picture cannot be read.
-pub fn embeddings(
+/// If a bundle does not load or an image cannot be read.
+pub fn mean_probabilities(
+    bundles: &[(Manifest, Weights)],
+    images: &Arc<Images>,
+    rows: &[usize],
+    views: &Views,
+    device: &Device,
+) -> anyhow::Result<Vec<Vec<f32>>> {
+    let mut probs = vec![vec![0.0; bundles[0].0.labels.len()]; rows.len()];
+    for (manifest, weights) in bundles {
+        let net = load_style(manifest, weights, device)?;
+        let ours = probabilities(images, rows, &manifest.input, &views.list(), device, |x| net.forward(x))?;
+        for (sum, prob) in probs.iter_mut().flatten().zip(ours.iter().flatten()) {
+            *sum += prob / bundles.len() as f32;
+        }
+    }
+    Ok(probs)
+}
+
+/// Computes the embedding of each row's image, `[row][dim]`: the mean over `views` at unit length. The embedding of a single
+/// view is the network's output.
+///
+/// # Errors
+/// If an image cannot be read.
+pub(crate) fn embeddings(
     images: &Arc<Images>,
     rows: &[usize],
     spec: &InputSpec,
@@ -64,7 +89,7 @@ pub fn embeddings(
     let embeddings = over_views(images, rows, spec, views, device, forward)?
         .into_iter()
         .map(|mut lines| {
-            // One view is what the network says, to the bit.
+            // The output of one view is returned unchanged, to the bit.
             if lines.len() == 1 {
                 return lines.swap_remove(0);
             }
@@ -74,7 +99,10 @@ pub fn embeddings(
     Ok(embeddings.collect())
 }
 
-/// `forward` of every row's picture in every view, `[row][view]`: one line of values each.
+/// Inputs of some rows, one tensor's values per input size.
+type Inputs = (usize, Vec<Vec<f32>>);
+
+/// Runs `forward` over each row's image in each view, `[row][view]`; one line of values each.
 fn over_views(
     images: &Arc<Images>,
     rows: &[usize],
@@ -83,7 +111,7 @@ fn over_views(
     device: &Device,
     forward: impl Fn(Tensor<4>) -> Tensor<2>,
 ) -> anyhow::Result<Vec<Vec<Vec<f32>>>> {
-    // Inputs of one size make a batch; each has the places of its views.
+    // Inputs of one size form a batch. Each size keeps the places of its views.
     let mut sizes: Vec<(InputSpec, Vec<usize>)> = Vec::new();
     for (place, view) in views.iter().enumerate() {
         let spec = view.spec(spec);
@@ -92,41 +120,37 @@ fn over_views(
             None => sizes.push((spec, vec![place])),
         }
     }
-    let (sender, inputs) = sync_channel(2);
-    let (source, rows, seen, wanted) = (Arc::clone(images), rows.to_vec(), views.to_vec(), sizes.clone());
-    // Made on the global pool while the network computes, as the loader's batches are.
-    std::thread::spawn(move || {
-        for rows in rows.chunks((BATCH / seen.len().max(1)).max(1)) {
-            let of_size = |(spec, places): &(InputSpec, Vec<usize>)| -> anyhow::Result<Vec<f32>> {
-                let pixels = rows.par_iter().map(|row| -> anyhow::Result<Vec<f32>> {
-                    let photo = source.get(*row)?;
-                    let inputs = places.iter().map(|place| seen[*place].input(&photo, spec));
-                    Ok(inputs.collect::<Result<Vec<_>, _>>()?.concat())
-                });
-                Ok(pixels.collect::<anyhow::Result<Vec<_>>>()?.concat())
-            };
-            let batch: anyhow::Result<Vec<Vec<f32>>> = wanted.iter().map(of_size).collect();
-            let failed = batch.is_err();
-            if sender.send((rows.len(), batch)).is_err() || failed {
-                return;
-            }
-        }
-    });
-    let mut answers = Vec::new();
-    for (n, batch) in inputs {
-        let mut of_rows: Vec<Vec<Vec<f32>>> = vec![vec![Vec::new(); views.len()]; n];
-        for (pixels, (spec, places)) in batch?.into_iter().zip(&sizes) {
+    let batch = (BATCH / views.len().max(1)).max(1);
+    let chunks: Vec<Vec<usize>> = rows.chunks(batch).map(<[usize]>::to_vec).collect();
+    let (source, seen, wanted) = (Arc::clone(images), views.to_vec(), sizes.clone());
+    let decode = move |rows: Vec<usize>| -> anyhow::Result<Inputs> {
+        let decode_size = |(spec, places): &(InputSpec, Vec<usize>)| -> anyhow::Result<Vec<f32>> {
+            let pixels = rows.par_iter().map(|row| -> anyhow::Result<Vec<f32>> {
+                let photo = source.get(*row)?;
+                let inputs = places.iter().map(|place| seen[*place].input(&photo, spec));
+                Ok(inputs.collect::<Result<Vec<_>, _>>()?.concat())
+            });
+            Ok(pixels.collect::<anyhow::Result<Vec<_>>>()?.concat())
+        };
+        let inputs = wanted.iter().map(decode_size).collect::<anyhow::Result<_>>()?;
+        Ok((rows.len(), inputs))
+    };
+    let mut outputs = Vec::with_capacity(rows.len());
+    for decoded in prefetch(AHEAD, until_error(chunks.into_iter().map(decode))) {
+        let (n, inputs) = decoded?;
+        let mut lines_of_rows: Vec<Vec<Vec<f32>>> = vec![vec![Vec::new(); views.len()]; n];
+        for (pixels, (spec, places)) in inputs.into_iter().zip(&sizes) {
             let lines = pass(pixels, spec, device, &forward);
             for (at, line) in lines.into_iter().enumerate() {
-                of_rows[at / places.len()][places[at % places.len()]] = line;
+                lines_of_rows[at / places.len()][places[at % places.len()]] = line;
             }
         }
-        answers.extend(of_rows);
+        outputs.extend(lines_of_rows);
     }
-    Ok(answers)
+    Ok(outputs)
 }
 
-/// One forward pass over `[n, 3, height, width]` values: n lines.
+/// Runs one forward pass over values `[n, 3, height, width]`; returns `n` lines.
 fn pass(
     pixels: Vec<f32>,
     spec: &InputSpec,

@@ -1,13 +1,13 @@
-//! Search across two networks of one space: queries by the small one in the gallery of the large one, beside what each
-//! finds alone (the protocol of Budnik & Avrithis 2021, <https://arxiv.org/abs/2006.16331>, §4).
+//! Search with two networks of one embedding space: the small network embeds the queries, the large one the gallery.
+//!
+//! The baselines use one network for both (the protocol of Budnik & Avrithis 2021, <https://arxiv.org/abs/2006.16331>, §4).
 
-use super::bootstrap::Interval;
-use super::forward::forward_all;
-use super::instances::{DEPTHS, figures};
-use super::outcomes::{Figure, Outcomes, differences, groups};
-use super::retrieval::{MEAN_AP, Ranked, rank_scores_to, recall_by_chance, values};
-use super::run::paths;
+use super::metrics::{MEAN_AP, Ranked, rank_scores_to, recall_by_chance, values};
+use super::options::DEPTHS;
 use super::search::Search;
+use crate::inference::forward_all;
+use crate::statistics::{Interval, Metric, PerImage, differences, groups, metrics_with_intervals};
+use crate::summary::paths;
 use burn::tensor::Device;
 use dataset::{Dataset, Images, Limit};
 use serde::Serialize;
@@ -17,7 +17,7 @@ use shared::model::{Projection, RetrievalNet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Results of small queries in a large gallery.
+/// Results of the small network's queries in the large network's gallery.
 #[derive(Debug, Clone, Serialize)]
 pub struct AsymmetricReport {
     /// The query encoder and its weights.
@@ -26,38 +26,40 @@ pub struct AsymmetricReport {
     pub gallery_model_id: String,
     /// The split.
     pub split: String,
-    /// Photos searched with.
+    /// Number of queries.
     pub queries: usize,
-    /// Photos searched.
+    /// Number of gallery photos.
     pub gallery: usize,
-    /// Large–large, small–large, small–small.
+    /// Results of large–large, small–large and small–small.
     pub pairings: Vec<Pairing>,
-    /// Figures of small–large by name: what a device's queries find.
-    pub figures: BTreeMap<String, Interval>,
-    /// Figures of a search by chance.
+    /// Metrics of small–large by name.
+    #[serde(rename = "figures")]
+    pub metrics: BTreeMap<String, Interval>,
+    /// Metrics of a random ranking.
     pub guesses: BTreeMap<String, f64>,
-    /// What small–large found query by query.
+    /// Results of small–large per query.
     #[serde(skip)]
-    pub outcomes: Outcomes,
+    pub per_image: PerImage,
 }
 
-/// Results for one pair of networks: one embeds the queries, one the gallery.
+/// Results of one pair of networks: one embeds the queries, one the gallery.
 #[derive(Debug, Clone, Serialize)]
 pub struct Pairing {
-    /// `queries–gallery`.
+    /// Network of the queries and network of the gallery, as `queries–gallery`.
     pub name: &'static str,
-    /// Figures by name.
-    pub figures: BTreeMap<String, Interval>,
-    /// mAP@10 minus large–large's, the same queries resampled for both.
+    /// Metrics by name.
+    #[serde(rename = "figures")]
+    pub metrics: BTreeMap<String, Interval>,
+    /// mAP@10 minus that of large–large, over paired resamples of the queries.
     pub gain: Interval,
 }
 
-/// The projection of an encoder's embeddings into the space of `network`, whose bundle is `large`; nothing where they lie in
-/// it already.
+/// Returns the projection of an encoder's embeddings into the space of `network`, whose bundle is `large`; `None` if the
+/// encoder embeds into that space already.
 ///
 /// # Errors
 /// If the encoder embeds into another space.
-pub fn projection_into<'a>(
+pub(crate) fn projection_into<'a>(
     small: &Manifest,
     large: &Manifest,
     network: &'a RetrievalNet,
@@ -75,10 +77,10 @@ pub fn projection_into<'a>(
     Ok(projection)
 }
 
-/// Evaluates a query encoder beside the network into whose space it embeds.
+/// Evaluates a query encoder and compares it with the network of its embedding space.
 ///
 /// # Errors
-/// If a bundle does not load, the encoder embeds into another space, the split is empty or a picture cannot be read.
+/// If a bundle does not load, the encoder embeds into another space, the split is empty or an image cannot be read.
 pub fn asymmetric(
     (small, small_weights): &(Manifest, Weights),
     (large, large_weights): &(Manifest, Weights),
@@ -97,8 +99,8 @@ pub fn asymmetric(
         let embedding = unit_norm(encoder.forward(x));
         projection.map_or(embedding.clone(), |projection| projection.forward(embedding))
     };
-    let small_of = |rows: &[usize]| forward_all(&images, rows, &small.input, device, small_forward);
-    let large_of = |rows: &[usize]| forward_all(&images, rows, &large.input, device, |x| network.forward(x));
+    let embed_small = |rows: &[usize]| forward_all(&images, rows, &small.input, device, small_forward);
+    let embed_large = |rows: &[usize]| forward_all(&images, rows, &large.input, device, |x| network.forward(x));
     let item = |row: usize| &images.dataset().rows[row].item_id;
     let depth = DEPTHS[DEPTHS.len() - 1];
     let search = |queries: &[Vec<f32>], gallery: &[Vec<f32>]| -> Vec<Ranked> {
@@ -107,16 +109,16 @@ pub fn asymmetric(
             |(q, scores): (usize, &Vec<f32>)| rank_scores_to(depth, scores, |g| Some(item(user[q]) == item(shop[g])));
         scores.iter().enumerate().map(ranked).collect()
     };
-    let (small_queries, large_gallery) = (small_of(&user)?, large_of(&shop)?);
-    let reference = search(&large_of(&user)?, &large_gallery);
+    let (small_queries, large_gallery) = (embed_small(&user)?, embed_large(&shop)?);
+    let reference = search(&embed_large(&user)?, &large_gallery);
     let across = search(&small_queries, &large_gallery);
-    let alone = search(&small_queries, &small_of(&shop)?);
+    let alone = search(&small_queries, &embed_small(&shop)?);
     let items: Vec<String> = user.iter().map(|row| item(*row).clone()).collect();
     let groups = groups(&items);
-    let precision = |ranked: &[Ranked]| Figure::Queries(values(ranked, &[]).remove(MEAN_AP).unwrap_or_default());
+    let precision = |ranked: &[Ranked]| Metric::Queries(values(ranked, &[]).remove(MEAN_AP).unwrap_or_default());
     let pairing = |name, ranked: &[Ranked]| Pairing {
         name,
-        figures: figures(&values(ranked, &DEPTHS), &groups),
+        metrics: metrics_with_intervals(&values(ranked, &DEPTHS), &groups),
         gain: differences(
             &[precision(ranked), precision(&reference)],
             &groups,
@@ -131,12 +133,12 @@ pub fn asymmetric(
         )
     };
     Ok(AsymmetricReport {
-        figures: figures(&found, &groups),
+        metrics: metrics_with_intervals(&found, &groups),
         guesses: DEPTHS.iter().map(chance).collect(),
-        outcomes: Outcomes::Queries {
+        per_image: PerImage::Queries {
             paths: paths(images.dataset(), &user),
             items,
-            figures: found,
+            metrics: found,
         },
         query_model_id: small.model_id(),
         gallery_model_id: large.model_id(),
@@ -166,16 +168,16 @@ impl std::fmt::Display for AsymmetricReport {
         writeln!(f, "{queries} queries in {gallery} gallery photos of {split}")?;
         let names: Vec<&String> = pairings
             .first()
-            .map_or_else(Vec::new, |first| first.figures.keys().collect());
+            .map_or_else(Vec::new, |first| first.metrics.keys().collect());
         write!(f, "  {:<18}", "queries–gallery")?;
         for name in &names {
             write!(f, "{name:>26}")?;
         }
         writeln!(f, "{:>27}", "mAP@10 − large–large")?;
-        for Pairing { name, figures, gain } in pairings {
+        for Pairing { name, metrics, gain } in pairings {
             write!(f, "  {name:<18}")?;
-            for figure in figures.values() {
-                write!(f, "{:>26}", figure.to_string())?;
+            for metric in metrics.values() {
+                write!(f, "{:>26}", metric.to_string())?;
             }
             writeln!(f, "{:>27}", gain.to_string())?;
         }

@@ -1,7 +1,6 @@
-//! The category pre-classifier in an evaluation, as the service has it: a query that it is sure of is looked up among its like.
+//! Category classifier of an evaluation. As in the service, a query with a confident category is searched within it.
 
-use super::run::mean_probabilities;
-use super::views::Views;
+use crate::inference::{Views, mean_probabilities};
 use burn::tensor::Device;
 use dataset::{Dataset, Images};
 use shared::bundle::{Manifest, Weights};
@@ -9,10 +8,11 @@ use shared::score::{is_confident, top_k};
 use shared::taxonomy::Category;
 use std::sync::Arc;
 
-/// Predictions of a category bundle for a dataset's `rows`: the most probable category, and whether it is confident.
+/// Predicts the category of a dataset's `rows` with a category bundle: the most probable category, and true if it is
+/// confident.
 ///
 /// # Errors
-/// If the bundle's labels are not the categories, it does not load, or a picture cannot be read.
+/// If the bundle's labels are not the categories, it does not load, or an image cannot be read.
 pub fn categorise(
     bundle: &(Manifest, Weights),
     dataset: &Arc<Dataset>,
@@ -27,9 +27,9 @@ pub fn categorise(
     );
     let images = Arc::new(Images::new(Arc::clone(dataset)).with_margin_of(&manifest.input));
     let probs = mean_probabilities(std::slice::from_ref(bundle), &images, rows, &Views::None, device)?;
-    let of = |probs: Vec<f32>| {
+    let most_probable = |probs: Vec<f32>| {
         let (label, prob) = top_k(&probs, 1).first().copied().unwrap_or((0, 0.0));
         (Category::ALL[label], is_confident(prob, manifest.thresholds[label]))
     };
-    Ok(probs.into_iter().map(of).collect())
+    Ok(probs.into_iter().map(most_probable).collect())
 }

@@ -1,27 +1,27 @@
-//! Score floors: the similarity of the best match below which a gallery holds nothing close to a query.
+//! Score floors: the similarity of the best match below which a gallery is assumed to lack the query's product.
 //!
-//! Every query is searched with twice: in the whole gallery, and in the gallery without its own product. The first search
-//! says how many good answers a floor loses, the second how many answers that show other products only it catches.
+//! Every query searches twice: in the whole gallery, and in the gallery without its own product. The first search measures
+//! the correct matches that a floor loses, the second the wrong matches that it catches.
 
-use super::retrieval::DEPTH;
+use super::metrics::DEPTH;
 use serde::Serialize;
 use std::collections::HashMap;
 
 /// The scores of one query.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Searched {
+pub(crate) struct Searched {
     /// Score of the best match in the whole gallery.
-    pub best: f32,
+    best: f32,
     /// Score of the best match in the gallery without the query's product.
-    pub without: f32,
-    /// Whether the query's product is among the ten best.
-    pub found: bool,
+    without: f32,
+    /// True if the query's product is among the ten best.
+    found: bool,
 }
 
 impl Searched {
-    /// The scores of a query that shows the product `own`, from the score of every gallery photo and the product that it
-    /// shows; nothing where the gallery lacks that product, or holds no other.
-    pub fn new(scores: &[f32], products: &[usize], own: usize) -> Option<Self> {
+    /// Computes the scores of a query of the product `own` from the score and the product of every gallery photo; `None` if
+    /// the gallery lacks that product or has no other.
+    pub(crate) fn new(scores: &[f32], products: &[usize], own: usize) -> Option<Self> {
         let mut best: HashMap<usize, f32> = HashMap::new();
         for (product, score) in products.iter().zip(scores) {
             best.entry(*product)
@@ -39,11 +39,11 @@ impl Searched {
     }
 }
 
-/// The highest floor that at most the share `allowed` of the found queries lie below.
+/// Chooses the highest floor that is above at most the share `allowed` of the found queries.
 ///
 /// # Errors
-/// If a single query would be more than that share, so that the floor would be its score.
-pub fn choose(queries: &[Searched], allowed: f64) -> anyhow::Result<f32> {
+/// If a single query is more than that share.
+pub(crate) fn choose_floor(queries: &[Searched], allowed: f64) -> anyhow::Result<f32> {
     let mut found: Vec<f32> = queries
         .iter()
         .filter(|query| query.found)
@@ -61,23 +61,23 @@ pub fn choose(queries: &[Searched], allowed: f64) -> anyhow::Result<f32> {
     Ok(found[may_lose])
 }
 
-/// The effect of a floor on a split.
+/// Effect of a floor on a split.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct FloorEffect {
     /// Queries whose product was among the ten best.
     pub found: usize,
-    /// Share, 0–1, of these whose best match lies below the floor; 0 of none.
+    /// Share, 0–1, of these queries whose best match is below the floor; 0 without queries.
     pub lost: f64,
-    /// Queries that were searched with after their product was taken out of the gallery.
+    /// Queries that searched a gallery without their product.
     pub unmatched: usize,
-    /// Share, 0–1, of these whose best match lies below the floor; 0 of none.
+    /// Share, 0–1, of these queries whose best match is below the floor; 0 without queries.
     pub caught: f64,
 }
 
-/// Measures a floor on a split's queries.
-pub fn effect(queries: &[Searched], floor: f32) -> FloorEffect {
+/// Measures a floor on the queries of a split.
+pub(crate) fn floor_effect(queries: &[Searched], floor: f32) -> FloorEffect {
     let found: Vec<&Searched> = queries.iter().filter(|query| query.found).collect();
-    let share = |below: usize, of: usize| below as f64 / of.max(1) as f64;
+    let share = |below: usize, total: usize| below as f64 / total.max(1) as f64;
     FloorEffect {
         found: found.len(),
         lost: share(found.iter().filter(|query| query.best < floor).count(), found.len()),
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_is_searched_with_twice() {
+    fn a_query_searches_with_and_without_its_product() {
         // Photos of product 7 at .6 and .8, of product 1 at .9 and of product 2 at .1.
         let searched = |own| Searched::new(&[0.6, 0.9, 0.8, 0.1], &[7, 1, 7, 2], own);
         assert_eq!(
@@ -133,18 +133,22 @@ mod tests {
                 found: true
             })
         );
-        assert_eq!(searched(3), None, "its product is not there");
-        assert_eq!(Searched::new(&[0.6], &[7], 7), None, "nothing is left to search");
-        // Ten other products are ahead, one of them twice.
+        assert_eq!(searched(3), None, "the gallery lacks its product");
+        assert_eq!(Searched::new(&[0.6], &[7], 7), None, "the gallery has no other product");
+        // Ten other products rank higher, one of them twice.
         let scores: Vec<f32> = (0..12).map(|at| 1.0 - at as f32 / 100.0).collect();
-        let of = |products: [usize; 12]| Searched::new(&scores, &products, 99).expect("searched").found;
-        assert!(of([0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 99, 9]));
-        assert!(!of([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 99, 10]));
+        let is_found = |products: [usize; 12]| {
+            Searched::new(&scores, &products, 99)
+                .expect("there are other products")
+                .found
+        };
+        assert!(is_found([0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 99, 9]));
+        assert!(!is_found([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 99, 10]));
     }
 
     #[test]
-    fn the_highest_floor_within_the_error_rate_is_chosen() {
-        // Forty found queries from .60 to .99, and as many that were not found at .1.
+    fn the_highest_floor_within_the_allowed_loss_is_chosen() {
+        // Forty found queries score .60 to .99. Forty others score .1.
         let found = (0..40).map(|at| Searched {
             best: 0.6 + at as f32 / 100.0,
             without: 0.5,
@@ -157,24 +161,24 @@ mod tests {
         });
         let queries: Vec<Searched> = found.chain(missed).collect();
         for (allowed, expected) in [(0.05, 0.62), (0.1, 0.64), (0.025, 0.61)] {
-            let floor = choose(&queries, allowed).expect("enough queries");
+            let floor = choose_floor(&queries, allowed).expect("there are enough queries");
             assert!((floor - expected).abs() < 1e-6, "{allowed}: {floor}");
             let FloorEffect {
                 found,
                 lost,
                 unmatched,
                 caught,
-            } = effect(&queries, floor);
+            } = floor_effect(&queries, floor);
             assert!(
                 (found, unmatched) == (40, 80) && (lost - allowed).abs() < 1e-9 && caught == 1.0,
                 "{lost} {caught}"
             );
         }
-        assert_eq!(effect(&queries, 0.3).caught, 0.5);
-        let error = choose(&queries, 0.02)
-            .expect_err("2 % of forty is no query")
+        assert_eq!(floor_effect(&queries, 0.3).caught, 0.5);
+        let error = choose_floor(&queries, 0.02)
+            .expect_err("2 % of forty queries is less than one")
             .to_string();
         assert!(error.contains("40 queries") && error.contains("at least 50"), "{error}");
-        assert!(choose(&[], 0.05).is_err());
+        assert!(choose_floor(&[], 0.05).is_err());
     }
 }

@@ -1,28 +1,28 @@
-//! mAP@10 and recall at k of a search: queries against a gallery, truth by identity.
+//! mAP@10 and recall@k of a search with queries in a gallery. A gallery image is relevant if it shows the query's item.
 //!
-//! Average precision at 10 of a query is Σ over hits at rank i ≤ 10 of precision@i, divided by min(10, number of gallery
-//! images of its identity). Queries without such an image do not count. Equal scores rank in gallery order.
+//! Average precision at 10 of a query is Σ over hits at rank i ≤ 10 of precision@i, divided by min(10, number of relevant
+//! images). Queries without a relevant image do not count. Equal scores rank in gallery order.
 
 use shared::score::descending;
 use std::collections::BTreeMap;
 
-/// One query's outcome.
+/// Ranking of one query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranked {
-    /// Gallery indices, best first, as many as were asked for.
+    /// Gallery indices, best first, as many as requested.
     pub top: Vec<usize>,
-    /// True for each rank that shows the query's identity.
+    /// True for each rank whose image is relevant.
     pub hit: Vec<bool>,
-    /// Gallery images of the query's identity.
+    /// Number of relevant gallery images.
     pub relevant: usize,
-    /// The first of these in the ranking of the whole gallery, and its rank, counted from 1.
+    /// Highest ranked relevant image of the whole gallery, and its rank from 1.
     pub first: Option<(usize, usize)>,
 }
 
-/// Number of ranks that count for the average precision.
+/// Number of ranks of the average precision.
 pub const DEPTH: usize = 10;
 
-/// Ranks the gallery for every query by inner product, [`DEPTH`] deep.
+/// Ranks the gallery for each query by inner product, [`DEPTH`] deep.
 pub fn rank(queries: &[Vec<f32>], gallery: &[Vec<f32>], is_match: impl Fn(usize, usize) -> bool + Sync) -> Vec<Ranked> {
     use rayon::prelude::*;
     queries
@@ -38,13 +38,13 @@ pub fn rank(queries: &[Vec<f32>], gallery: &[Vec<f32>], is_match: impl Fn(usize,
         .collect()
 }
 
-/// Ranks one query's scores, [`DEPTH`] deep.
+/// Ranks the scores of one query, [`DEPTH`] deep.
 pub fn rank_scores(scores: &[f32], is_match: impl Fn(usize) -> bool) -> Ranked {
     rank_scores_to(DEPTH, scores, |g| Some(is_match(g)))
 }
 
-/// Ranks one query's scores `depth` deep; what is neither match nor miss (`None`), such as the query itself, is left out. What
-/// is not looked at, at a score of minus infinity, is never found.
+/// Ranks the scores of one query `depth` deep. Images for which `is_match` is `None`, such as the query itself, are left out.
+/// Images with a score of minus infinity are never found.
 pub fn rank_scores_to(depth: usize, scores: &[f32], is_match: impl Fn(usize) -> Option<bool>) -> Ranked {
     let matches: Vec<Option<bool>> = (0..scores.len()).map(is_match).collect();
     let mut order: Vec<usize> = (0..scores.len()).filter(|g| matches[*g].is_some()).collect();
@@ -68,7 +68,7 @@ pub fn rank_scores_to(depth: usize, scores: &[f32], is_match: impl Fn(usize) -> 
 }
 
 impl Ranked {
-    /// Average precision at 10; `None` if nothing is relevant, so that there was nothing to find.
+    /// Computes the average precision at 10; `None` without a relevant image.
     pub fn average_precision(&self) -> Option<f64> {
         let mut hits = 0.0;
         let mut sum = 0.0;
@@ -81,21 +81,21 @@ impl Ranked {
         (self.relevant > 0).then(|| sum / self.relevant.min(DEPTH) as f64)
     }
 
-    /// True if one of the first `k` is right; `None` if nothing is relevant.
+    /// True if one of the first `k` images is relevant; `None` without a relevant image.
     pub fn recalled_at(&self, k: usize) -> Option<bool> {
         (self.relevant > 0).then(|| self.hit.iter().take(k).any(|hit| *hit))
     }
 }
 
-/// Name of the figure that is compared if no other is asked for.
+/// Name of the default metric of comparisons.
 pub const MEAN_AP: &str = "mean_ap_at_10";
 
-/// By name of a figure its value for every query, whose mean it is; `None` where there was nothing to find. Recall at each
-/// of `ks`, which must not be deeper than the ranking.
+/// Computes the value per query of each metric, by name: mAP@10 and recall at each of `ks`. A value is `None` without a
+/// relevant image. No `k` may be deeper than the ranking.
 pub fn values(ranked: &[Ranked], ks: &[usize]) -> BTreeMap<String, Vec<Option<f64>>> {
     let recall = |k: &usize| {
-        let of = |one: &Ranked| one.recalled_at(*k).map(|found| f64::from(u8::from(found)));
-        (format!("recall_at_{k}"), ranked.iter().map(of).collect())
+        let value = |one: &Ranked| one.recalled_at(*k).map(|found| f64::from(u8::from(found)));
+        (format!("recall_at_{k}"), ranked.iter().map(value).collect())
     };
     let precision = (
         MEAN_AP.to_owned(),
@@ -104,12 +104,12 @@ pub fn values(ranked: &[Ranked], ks: &[usize]) -> BTreeMap<String, Vec<Option<f6
     ks.iter().map(recall).chain([precision]).collect()
 }
 
-/// Mean average precision at 10 over those of the given queries that have something to find.
+/// Computes mAP@10 over the given queries that have a relevant image.
 pub fn mean_ap_at_10(ranked: &[Ranked], queries: &[usize]) -> f64 {
     mean(queries.iter().filter_map(|q| ranked[*q].average_precision()))
 }
 
-/// Share of the given queries, of those that have something to find, with a right answer among the first `k`.
+/// Computes recall@k: the share of the given queries with a relevant image that have one among the first `k`.
 pub fn recall_at(k: usize, ranked: &[Ranked], queries: &[usize]) -> f64 {
     mean(
         queries
@@ -119,9 +119,9 @@ pub fn recall_at(k: usize, ranked: &[Ranked], queries: &[usize]) -> f64 {
     )
 }
 
-/// The [`recall_at`] `k` that `candidates` in random order would have: a query with r right answers among n candidates misses
-/// all of them with probability C(n−r, k) / C(n, k).
-pub fn recall_by_chance(k: usize, candidates: usize, ranked: &[Ranked]) -> f64 {
+/// Computes the expected [`recall_at`] `k` of a random ranking of `candidates`. A query with r relevant images among n
+/// candidates misses all of them with probability C(n−r, k) / C(n, k).
+pub(super) fn recall_by_chance(k: usize, candidates: usize, ranked: &[Ranked]) -> f64 {
     let missed = |relevant: usize| -> f64 {
         (0..k.min(candidates))
             .map(|at| (candidates - at).saturating_sub(relevant) as f64 / (candidates - at) as f64)
@@ -149,14 +149,14 @@ mod tests {
     use shared::taxonomy::Category;
 
     #[test]
-    fn chance_counts_every_right_answer() {
+    fn chance_recall_depends_on_all_relevant_images() {
         let with = |relevant| Ranked {
             top: Vec::new(),
             hit: Vec::new(),
             relevant,
             first: None,
         };
-        // C(n−r, k) / C(n, k) by hand; queries with nothing to find do not count.
+        // 1 − C(n−r, k) / C(n, k) by hand. Queries without a relevant image do not count.
         for (k, candidates, relevant, expected) in [
             (1, 59, &[2][..], 2.0 / 59.0),
             (2, 5, &[2], 1.0 - 3.0 / 10.0),
@@ -173,13 +173,15 @@ mod tests {
         }
     }
 
-    /// Ranks as the evaluation does if every product has one photo.
     #[test]
-    fn ranks_as_the_evaluation() {
+    fn the_gallery_ranks_like_the_evaluation_if_every_product_has_one_photo() {
         let value =
             |at: usize| ((at * 7919 % 1009) as f32 / 504.5 - 1.0) * if at.is_multiple_of(5) { 3.0 } else { 1.0 };
         let rows: Vec<Vec<f32>> = (0..90)
-            .map(|row| Embedding::new("m", (0..40).map(|at| value(row * 40 + at)).collect()).expect("valid"))
+            .map(|row| {
+                Embedding::new("m", (0..40).map(|at| value(row * 40 + at)).collect())
+                    .expect("the embedding is not zero")
+            })
             .map(|embedding| embedding.values().to_vec())
             .collect();
         let products = vec![(Category::Tops, 1); rows.len()];
@@ -189,10 +191,10 @@ mod tests {
                     .map(|at| rows[query * 9][at] + 0.3 * value(5000 + query * 40 + at))
                     .collect()
             })
-            .map(|values| Embedding::new("m", values).expect("valid"))
+            .map(|values| Embedding::new("m", values).expect("the embedding is not zero"))
             .collect();
         for storage in [Storage::F32, Storage::F16, Storage::Int8] {
-            let gallery = Gallery::new(Stored::new(storage, &rows), &products).expect("fits");
+            let gallery = Gallery::new(Stored::new(storage, &rows), &products).expect("there is one row per product");
             for rerank in [Rerank::None, Rerank::Hop, Rerank::AlphaQe, Rerank::KReciprocal] {
                 for query in &queries {
                     let found = gallery.search(

@@ -1,15 +1,15 @@
-//! Quality of item retrieval: the report of a search, per category, with its worst queries.
+//! Evaluation of item retrieval: metrics over all queries and per category, and the worst queries.
 //!
-//! Intervals are over identities: an item's photos are drawn together.
+//! Intervals are over items: the photos of an item are drawn together.
 
-use super::bootstrap::{Interval, grouped_intervals};
-use super::fusion::{Finder, Fusion};
-use super::outcomes::{Figure, Outcomes, groups};
-use super::retrieval::{DEPTH, MEAN_AP, Ranked, recall_by_chance, values};
-use super::run::{Options, Report, SEED, paths};
-use super::search::Search;
+use super::fusion::Fused;
+use super::metrics::{DEPTH, MEAN_AP, Ranked, recall_by_chance, values};
+use super::options::RetrievalOptions;
+use super::ranker::Ranker;
+use crate::statistics::{Interval, PerImage, groups, metrics_with_intervals};
+use crate::summary::{Summary, paths};
 use burn::tensor::Device;
-use dataset::{Crop, Dataset, Photo};
+use dataset::{Crop, Dataset, Limit, Photo};
 use rayon::prelude::*;
 use serde::Serialize;
 use shared::bundle::{Manifest, Weights};
@@ -17,113 +17,88 @@ use shared::input::CropBox;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The ranks up to which recall is measured if no others are asked for.
-pub const DEPTHS: [usize; 4] = [1, 5, 10, 20];
-
-/// Options of a search with retrieval networks, and of its report.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Instances {
-    /// Steps between embeddings and ranking.
-    pub search: Search,
-    /// Combination of several networks.
-    pub fusion: Fusion,
-    /// The split that weights of several networks are chosen on, by category; equal weights if `None`.
-    pub tune_split: Option<String>,
-    /// Ranks up to which recall is measured.
-    pub recall_at: Vec<usize>,
-    /// Tells categories; a query that it is sure of is looked up among photos of that category only.
-    pub category: Option<(Manifest, Weights)>,
-    /// Quarter turns clockwise of every query, to see what turning loses.
-    pub turn_queries: u8,
-    /// Cut queries that have no box to the one that is proposed.
-    pub propose_boxes: bool,
-    /// Number of worst queries in the report.
-    pub failures: usize,
+/// Results of one or several retrieval networks.
+#[derive(Debug, Clone, Serialize)]
+pub struct RetrievalReport {
+    /// Metrics over all queries.
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// Results per category; empty for a single category.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<CategoryReport>,
+    /// Combination of several networks; `None` for one network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fused: Option<Fused>,
+    /// Queries with the lowest average precision, worst first, as many as requested.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<Failure>,
 }
 
-impl Default for Instances {
-    fn default() -> Self {
-        Self {
-            search: Search::default(),
-            fusion: Fusion::default(),
-            tune_split: None,
-            category: None,
-            recall_at: DEPTHS.to_vec(),
-            turn_queries: 0,
-            propose_boxes: false,
-            failures: 0,
-        }
-    }
-}
-
-/// Results of one category's queries.
+/// Results of the queries of one category.
 #[derive(Debug, Clone, Serialize)]
 pub struct CategoryReport {
-    /// The category, as the dataset writes it.
+    /// Category identifier in the dataset.
     pub id: String,
-    /// Queries that show it.
+    /// Number of queries of the category.
     pub n: usize,
-    /// Figures by name.
-    pub figures: BTreeMap<String, Interval>,
+    /// Metrics by name.
+    #[serde(rename = "figures")]
+    pub metrics: BTreeMap<String, Interval>,
 }
 
-/// A query that finds little.
+/// A query with a low average precision.
 #[derive(Debug, Clone, Serialize)]
 pub struct Failure {
-    /// The query's row in the dataset.
+    /// Row of the query in the dataset.
     #[serde(skip)]
     pub row: usize,
-    /// Its path within the dataset.
+    /// Path of the query within the dataset.
     pub path: String,
-    /// The box that it was cut to.
+    /// Crop box of the query.
     #[serde(skip)]
     pub bounds: Option<CropBox>,
-    /// Quarters clockwise that it was turned by.
+    /// Clockwise rotation of the query in steps of 90°.
     #[serde(skip)]
     pub turns: u8,
-    /// Its average precision at 10.
+    /// Average precision at 10 of the query.
     pub average_precision: f64,
-    /// The first ten that it finds, by row, and whether each is right.
+    /// Rows of the first ten results, each with true if it shows the item of the query.
     #[serde(skip)]
     pub found: Vec<(usize, bool)>,
-    /// The best photo of the right item, by row.
+    /// Row of the highest ranked photo of the item.
     #[serde(skip)]
     pub truth: usize,
-    /// That photo's path within the dataset.
+    /// Path of that photo within the dataset.
     pub truth_path: String,
-    /// Its rank, counted from 1.
+    /// Rank of that photo, from 1.
     pub truth_rank: usize,
 }
 
-/// Figures with their intervals over groups, from [`values`].
-pub fn figures(values: &BTreeMap<String, Vec<Option<f64>>>, groups: &[usize]) -> BTreeMap<String, Interval> {
-    let figures: Vec<Figure> = values.values().cloned().map(Figure::Queries).collect();
-    let intervals = grouped_intervals(groups, SEED, |weights| {
-        figures.iter().map(|figure| figure.of(weights)).collect()
-    });
-    values.keys().cloned().zip(intervals).collect()
-}
-
-/// Evaluates retrieval networks, one or several together, on a split.
+/// Evaluates one or several retrieval networks on a split.
 ///
 /// # Errors
-/// If a bundle does not load, the split lacks a side, a picture cannot be read, or weights would be tuned on what is
-/// measured.
-pub(super) fn report(
+/// If a bundle does not load, the split lacks queries or a gallery, an image cannot be read, or weights would be tuned on the
+/// measured items.
+pub fn evaluate(
     bundles: &[(Manifest, Weights)],
     mut dataset: Dataset,
     split: &str,
-    options: &Options,
+    options: &RetrievalOptions,
     device: &Device,
-) -> anyhow::Result<Report> {
-    let wanted = &options.instances;
+) -> anyhow::Result<RetrievalReport> {
     anyhow::ensure!(
-        !wanted.recall_at.is_empty() && !wanted.recall_at.contains(&0),
+        !options.recall_at.is_empty() && !options.recall_at.contains(&0),
         "recall is measured up to ranks from 1 on"
     );
-    anyhow::ensure!(wanted.turn_queries < 4, "queries are turned by 0 to 3 quarters");
-    let (queries, gallery) = wanted.search.sides(&dataset, split)?;
-    if wanted.propose_boxes {
+    anyhow::ensure!(options.turn_queries < 4, "queries are rotated by 0 to 3 quarters");
+    let is_used = |name: &str| {
+        name == split
+            || (options.search.whiten.is_some() && name == "train")
+            || options.tune_split.as_deref() == Some(name)
+    };
+    dataset.leave_out_corrupt(|row| is_used(&row.split), false, Limit::Fixed)?;
+    let (queries, gallery) = options.search.sides(&dataset, split)?;
+    if options.propose_boxes {
         anyhow::ensure!(
             queries != gallery,
             "boxes are proposed for queries, and here every photo is also searched"
@@ -131,14 +106,18 @@ pub(super) fn report(
         propose_boxes(&mut dataset, &queries)?;
     }
     let dataset = Arc::new(dataset);
-    let depth = wanted.recall_at.iter().copied().fold(DEPTH, usize::max);
-    let finder = Finder::new(bundles, &dataset, split, options, depth, device)?;
-    let fused = finder.fuse(&queries, &gallery)?;
-    let none = BTreeMap::new();
-    let ranked = finder.rank(&queries, &gallery, fused.as_ref().map_or(&none, |fused| &fused.weights))?;
+    let depth = options.recall_at.iter().copied().fold(DEPTH, usize::max);
+    let ranker = Ranker::new(bundles, &dataset, split, options, depth, device)?;
+    let fused = ranker.fuse(&queries, &gallery)?;
+    let equal = BTreeMap::new();
+    let ranked = ranker.rank(
+        &queries,
+        &gallery,
+        fused.as_ref().map_or(&equal, |fused| &fused.weights),
+    )?;
 
     let items: Vec<&str> = queries.iter().map(|row| dataset.rows[*row].item_id.as_str()).collect();
-    let values = values(&ranked, &wanted.recall_at);
+    let values = values(&ranked, &options.recall_at);
     let candidates = gallery.len() - usize::from(queries == gallery);
     let chance = |k: &usize| {
         (
@@ -146,69 +125,72 @@ pub(super) fn report(
             recall_by_chance(*k, candidates, &ranked),
         )
     };
-    let mut guesses: BTreeMap<String, f64> = wanted.recall_at.iter().map(chance).collect();
+    let mut guesses: BTreeMap<String, f64> = options.recall_at.iter().map(chance).collect();
     if let Some(fused) = &fused {
         let alone = |(id, value): (&String, &f64)| (format!("{MEAN_AP} of {id} alone"), *value);
         guesses.extend(fused.alone.iter().map(alone));
     }
-    let ids: Vec<String> = bundles.iter().map(|(manifest, _)| manifest.model_id()).collect();
-    let mut seen = String::new();
-    if wanted.turn_queries > 0 {
-        seen += &format!(", queries turned by {} degrees", 90 * u32::from(wanted.turn_queries));
-    }
-    if let Some((categories, _)) = &wanted.category {
-        seen += &format!(", among its like where {} is sure", categories.model_id());
-    }
-    if wanted.propose_boxes {
-        seen += ", queries cut to proposed boxes";
-    }
-    let model_id = format!("{}{}{seen}", ids.join(" + "), wanted.search);
-    let figures = figures(&values, &groups(&items));
+    let metrics = metrics_with_intervals(&values, &groups(&items));
     let categories = categories(&dataset, &queries, &values);
-    let failures = failures(&dataset, &queries, &gallery, &ranked, wanted);
-    let items = items.into_iter().map(str::to_owned).collect();
-    let outcomes = Outcomes::Queries {
+    let failures = failures(&dataset, &queries, &gallery, &ranked, options);
+    let per_image = PerImage::Queries {
         paths: paths(&dataset, &queries),
-        items,
-        figures: values,
+        items: items.into_iter().map(str::to_owned).collect(),
+        metrics: values,
     };
-    Ok(Report {
+    Ok(RetrievalReport {
+        summary: Summary::new(describe(bundles, options), split, metrics, guesses, per_image),
         categories,
         fused,
         failures,
-        ..Report::of(model_id, split, figures, guesses, outcomes)
     })
 }
 
-/// Gives rows without a box the one that is proposed, where there is one.
+/// Names the networks and the options that differ from the default.
+fn describe(bundles: &[(Manifest, Weights)], options: &RetrievalOptions) -> String {
+    let ids: Vec<String> = bundles.iter().map(|(manifest, _)| manifest.model_id()).collect();
+    let mut text = format!("{}{}", ids.join(" + "), options.search);
+    if options.turn_queries > 0 {
+        text += &format!(", queries turned by {} degrees", 90 * u32::from(options.turn_queries));
+    }
+    if let Some((classifier, _)) = &options.category {
+        text += &format!(", among its like where {} is sure", classifier.model_id());
+    }
+    if options.propose_boxes {
+        text += ", queries cut to proposed boxes";
+    }
+    text
+}
+
+/// Sets the proposed crop box of rows without a crop box.
 fn propose_boxes(dataset: &mut Dataset, rows: &[usize]) -> anyhow::Result<()> {
     let bare: Vec<usize> = rows
         .iter()
         .copied()
         .filter(|row| dataset.rows[*row].bounds.is_none())
         .collect();
-    let of = |row: &usize| {
+    let propose = |row: &usize| {
         let photo = Photo::read(&dataset.dir.join(&dataset.rows[*row].path))?;
         Ok(Crop::Auto.of(&photo)?)
     };
-    let boxes = bare.par_iter().map(of).collect::<anyhow::Result<Vec<_>>>()?;
+    let boxes = bare.par_iter().map(propose).collect::<anyhow::Result<Vec<_>>>()?;
     bare.into_iter()
         .zip(boxes)
         .for_each(|(row, bounds)| dataset.rows[row].bounds = bounds);
     Ok(())
 }
 
-/// The figures category by category; nothing where there are not two.
+/// Computes the metrics per category; empty if there are fewer than two categories.
 fn categories(
     dataset: &Dataset,
     queries: &[usize],
     values: &BTreeMap<String, Vec<Option<f64>>>,
 ) -> Vec<CategoryReport> {
-    let mut of: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut by_category: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (q, row) in queries.iter().enumerate() {
-        of.entry(&dataset.rows[*row].category).or_default().push(q);
+        by_category.entry(&dataset.rows[*row].category).or_default().push(q);
     }
-    if of.len() < 2 {
+    if by_category.len() < 2 {
         return Vec::new();
     }
     let report = |(id, members): (&str, Vec<usize>)| {
@@ -223,18 +205,19 @@ fn categories(
         CategoryReport {
             id: id.to_owned(),
             n: members.len(),
-            figures: figures(&values, &groups(&items)),
+            metrics: metrics_with_intervals(&values, &groups(&items)),
         }
     };
-    of.into_iter().map(report).collect()
+    by_category.into_iter().map(report).collect()
 }
 
+/// Returns the queries with the lowest average precision, worst first.
 fn failures(
     dataset: &Dataset,
     queries: &[usize],
     gallery: &[usize],
     ranked: &[Ranked],
-    wanted: &Instances,
+    options: &RetrievalOptions,
 ) -> Vec<Failure> {
     let path = |row: usize| dataset.rows[row].path.clone();
     let mut failures: Vec<Failure> = ranked
@@ -246,7 +229,7 @@ fn failures(
                 row: *row,
                 path: path(*row),
                 bounds: dataset.rows[*row].bounds,
-                turns: wanted.turn_queries,
+                turns: options.turn_queries,
                 average_precision: one.average_precision()?,
                 found: one
                     .top
@@ -267,16 +250,29 @@ fn failures(
             .then(b.truth_rank.cmp(&a.truth_rank))
             .then(a.row.cmp(&b.row))
     });
-    failures.truncate(wanted.failures);
+    failures.truncate(options.failures);
     failures
+}
+
+impl std::fmt::Display for RetrievalReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.summary)?;
+        self.categories
+            .iter()
+            .try_for_each(|category| write!(f, "{category}"))?;
+        if let Some(fused) = &self.fused {
+            write!(f, "{fused}")?;
+        }
+        self.failures.iter().try_for_each(|failure| write!(f, "{failure}"))
+    }
 }
 
 impl std::fmt::Display for CategoryReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let id = if self.id.is_empty() { "(no category)" } else { &self.id };
         write!(f, "  {id:<20} {:>7}", self.n)?;
-        for (name, figure) in &self.figures {
-            write!(f, "  {name} {figure}")?;
+        for (name, metric) in &self.metrics {
+            write!(f, "  {name} {metric}")?;
         }
         writeln!(f)
     }

@@ -12,23 +12,23 @@ use shared::model::Projection;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
-    /// Users' photos are looked up among the shop's.
+    /// Users' photos search the shop's photos.
     #[default]
     WornToShop,
-    /// The shop's photos are looked up among the users'.
+    /// The shop's photos search the users' photos.
     ShopToWorn,
-    /// Every photo is looked up among all others, whoever took it, as Stanford Online Products is measured.
+    /// Every photo is searched among all others, as in the protocol of Stanford Online Products.
     All,
 }
 
-/// The steps between a network and a ranking, in the order of the fields.
+/// Steps between a network and a ranking, in the order of the fields.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Search {
     /// Direction of the search.
     pub direction: Direction,
-    /// Dimensions of a whitening that is fitted on the training split.
+    /// Dimensions of a whitening that is fitted on the training split; no whitening if `None`.
     pub whiten: Option<usize>,
-    /// Mix each gallery embedding with its nearest.
+    /// Mix each gallery embedding with its nearest neighbours.
     pub augment_gallery: bool,
     /// Storage type of the gallery.
     pub storage: Storage,
@@ -61,10 +61,10 @@ impl std::fmt::Display for Search {
 }
 
 impl Search {
-    /// A whitening to `dims` fitted on the dataset's `train` split; `split` is the one that is measured.
+    /// Fits a whitening to `dims` dimensions on the dataset's `train` split. `split` is the measured split.
     ///
     /// # Errors
-    /// If `split` is `train` itself, an identity is in both, or there is too little to fit on.
+    /// If `split` is `train`, an item is in both splits, or there are too few embeddings.
     pub fn fit(
         &self,
         split: &str,
@@ -78,15 +78,15 @@ impl Search {
             "the whitening is fitted on 'train'; measure it on another split"
         );
         if let Some(item) = dataset.in_both("train", split) {
-            anyhow::bail!("item {item} is in 'train' and in '{split}', so the figure would be too good");
+            anyhow::bail!("item {item} is in 'train' and in '{split}', so the metric would be too high");
         }
         fit_whitening(dataset, dims, embed, device)
     }
 
-    /// The photos that search and those that are searched, of a split's.
+    /// Returns the query rows and the gallery rows of a split.
     ///
     /// # Errors
-    /// If a side is missing, or the photos search each other and would be ranked again by themselves.
+    /// If there are no queries or no gallery, or all photos search each other with re-ranking or augmentation.
     pub fn sides(&self, dataset: &Dataset, split: &str) -> anyhow::Result<(Vec<usize>, Vec<usize>)> {
         let rows = dataset.split(split, |_| true, "")?;
         if self.direction == Direction::All {
@@ -109,7 +109,7 @@ impl Search {
         })
     }
 
-    /// A gallery as it is searched.
+    /// Applies the steps for a gallery to its embeddings.
     pub fn gallery(&self, mut rows: Vec<Vec<f32>>, projection: Option<&Projection>) -> Stored {
         if let Some(projection) = projection {
             rows = projection.apply(&rows);
@@ -120,7 +120,7 @@ impl Search {
         Stored::new(self.storage, &rows)
     }
 
-    /// Scores `[query][gallery]`, the higher the better.
+    /// Computes scores `[query][gallery]`; higher is better.
     pub fn scores(&self, queries: &[Vec<f32>], gallery: &Stored, projection: Option<&Projection>) -> Vec<Vec<f32>> {
         match projection {
             Some(projection) => self.rerank.scores(&projection.apply(queries), gallery),

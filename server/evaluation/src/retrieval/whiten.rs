@@ -1,14 +1,14 @@
-//! Whitening fitted on a dataset.
+//! Whitening that is fitted on a dataset.
 
 use burn::tensor::Device;
 use dataset::Dataset;
 use search::whitening::whitening;
 use shared::model::Projection;
 
-/// A whitening to `dims` fitted on the dataset's split 'train', whose rows `embed` embeds.
+/// Fits a whitening to `dims` dimensions on the dataset's split 'train', whose rows `embed` embeds.
 ///
 /// # Errors
-/// If there is no such split, a picture cannot be read, or as [`whitening`](search::whitening::whitening).
+/// If there is no such split, an image cannot be read, or [`whitening`](search::whitening::whitening) fails.
 pub fn fit_whitening(
     dataset: &Dataset,
     dims: usize,

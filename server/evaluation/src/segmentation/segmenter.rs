@@ -1,4 +1,4 @@
-//! Where the garment is in a photo, by a trained segmentation network where its own mask does not say it.
+//! Coverage of garments in images, predicted by a segmentation network for images without a mask.
 
 use anyhow::Context;
 use burn::tensor::activation::softmax;
@@ -12,14 +12,14 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Pictures a forward pass.
+/// Images per forward pass.
 const BATCH: usize = 16;
-/// Longer side of the coverages, at most: finer than any network's map, and little to keep.
+/// Maximum length of a coverage's longer side: finer than the map of any network, and small in memory.
 const FINEST: u32 = 256;
-/// Probabilities of garment below which a pixel is none, and above which it is all garment.
+/// Garment probabilities with coverage 0 and coverage 1. Coverage is linear between them.
 const RIM: (f32, f32) = (0.35, 0.65);
 
-/// A segmentation network that tells garments from person and background.
+/// Segmentation network that separates garments from person and background.
 #[derive(Debug)]
 pub struct Segmenter {
     net: UNet,
@@ -32,7 +32,7 @@ impl Segmenter {
     /// Loads a bundle.
     ///
     /// # Errors
-    /// If it is none of a segmentation network, or its classes are others than background, person and garment.
+    /// If it is not a bundle for segmentation, or has no class `garment`.
     pub fn read(dir: &Path, device: &Device) -> anyhow::Result<Self> {
         let (manifest, weights) = bundle::read(dir)?;
         let Architecture::Segment(config) = &manifest.architecture else {
@@ -64,15 +64,15 @@ impl Segmenter {
         })
     }
 
-    /// Which ids of the masks that it learnt from mean a garment.
+    /// Garment flags by id of the masks that the network was trained on.
     pub fn garments(&self) -> &[bool; 256] {
         &self.garments
     }
 
-    /// How much of each picture's pixels is garment, in the order of `rows`; `done` hears of each.
+    /// Predicts the coverage of garments in each image, in the order of `rows`. `done` is called after each image.
     ///
     /// # Errors
-    /// If a picture cannot be read.
+    /// If an image cannot be read.
     pub fn coverages(
         &self,
         images: &Arc<Images>,
@@ -102,7 +102,7 @@ impl Segmenter {
         Ok(found)
     }
 
-    /// From the network's map to the picture, whose shape it need not have.
+    /// Maps the network's probabilities to an image of another shape.
     fn coverage(&self, probs: &[f32], (width, height): (u32, u32)) -> Coverage {
         let (rows, columns) = SegmentConfig::map_size(self.spec.height, self.spec.width);
         let scale = f64::from(FINEST) / f64::from(width.max(height));
@@ -114,7 +114,7 @@ impl Segmenter {
             }
         };
         let (w, h) = (side(width), side(height));
-        // Of a place along one side: the cells around it, and how far it is from the first to the second.
+        // Neighbouring cells of a place along one side, and the place's distance from the first, 0–1.
         let cells = |at: f64, frame: usize, cells: usize| {
             let place = (at * cells as f64 / frame as f64 - 0.5).clamp(0.0, (cells - 1) as f64);
             (
@@ -152,13 +152,13 @@ impl Segmenter {
     }
 }
 
-/// Where the garments of `rows` are: in their own masks where there is one, and `bundle` finds the others.
+/// Returns the garments of `rows` from their masks, and from the network `bundle` for rows without a mask.
 ///
-/// `person` are the masks' ids of skin, hair and the like; without, those that the bundle learnt from. `done` hears of each
-/// photo that the network has seen. Rows with neither mask nor network are counted on stderr.
+/// `person` are the mask ids of skin, hair and other parts of the person. The default are the ids that the network was trained
+/// on. `done` is called after each image of the network. Rows with neither mask nor network are counted on stderr.
 ///
 /// # Errors
-/// If neither says what a garment is, no row has a mask and there is no bundle, or a file cannot be read.
+/// If there is neither `person` nor `bundle`, no row has a mask and there is no bundle, or a file cannot be read.
 pub fn garments(
     images: &Arc<Images>,
     rows: &[usize],

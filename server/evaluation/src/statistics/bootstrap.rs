@@ -7,13 +7,15 @@ use serde::Serialize;
 
 /// Resamples of the bootstrap.
 pub const RESAMPLES: usize = 1000;
+/// Seed of the resamples. Metrics of the same images share their resamples.
+const SEED: u64 = 1;
 /// Resamples drawn ahead and computed together; bounds memory.
 const BLOCK: usize = 50;
 
-/// A figure with its 95 % interval.
+/// A metric with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Interval {
-    /// The figure on the data as they are.
+    /// Value on the data without resampling.
     pub value: f64,
     /// 2.5th percentile over resamples.
     pub low: f64,
@@ -27,8 +29,8 @@ impl std::fmt::Display for Interval {
     }
 }
 
-/// `statistic` of all `n` samples, and its interval over [`RESAMPLES`] draws of `n` with replacement.
-pub fn interval(n: usize, seed: u64, statistic: impl Fn(&[usize]) -> f64 + Sync) -> Interval {
+/// Returns `statistic` of all `n` samples, and its interval over [`RESAMPLES`] draws of `n` with replacement.
+pub fn interval(n: usize, statistic: impl Fn(&[usize]) -> f64 + Sync) -> Interval {
     let listed = |weights: &[u32]| -> Vec<usize> {
         weights
             .iter()
@@ -36,19 +38,19 @@ pub fn interval(n: usize, seed: u64, statistic: impl Fn(&[usize]) -> f64 + Sync)
             .flat_map(|(at, weight)| std::iter::repeat_n(at, *weight as usize))
             .collect()
     };
-    intervals(n, seed, |weights| vec![statistic(&listed(weights))])[0]
+    intervals(n, |weights| vec![statistic(&listed(weights))])[0]
 }
 
-/// As [`interval`] for several statistics of the same resamples: `statistics` gets how often each sample was drawn, `[n]`.
+/// As [`interval`] for several statistics of the same resamples. `statistics` takes the number of draws of each sample, `[n]`.
 ///
-/// A statistic that is not a number in some resamples, having nothing to count there, has the interval of the others.
-pub fn intervals(n: usize, seed: u64, statistics: impl Fn(&[u32]) -> Vec<f64> + Sync) -> Vec<Interval> {
-    grouped_intervals(&(0..n).collect::<Vec<_>>(), seed, statistics)
+/// A statistic that is NaN in some resamples has the interval of the other resamples.
+pub fn intervals(n: usize, statistics: impl Fn(&[u32]) -> Vec<f64> + Sync) -> Vec<Interval> {
+    grouped_intervals(&(0..n).collect::<Vec<_>>(), statistics)
 }
 
-/// As [`intervals`] of samples that come in groups, such as photos of one item: whole groups are drawn, because what is
-/// found for one of them says something about the others. `groups[sample]` is below the number of groups.
-pub fn grouped_intervals(groups: &[usize], seed: u64, statistics: impl Fn(&[u32]) -> Vec<f64> + Sync) -> Vec<Interval> {
+/// As [`intervals`] of samples in groups, such as photos of one item. Whole groups are drawn, because the samples of a group
+/// depend on each other. `groups[sample]` is below the number of groups.
+pub fn grouped_intervals(groups: &[usize], statistics: impl Fn(&[u32]) -> Vec<f64> + Sync) -> Vec<Interval> {
     let n_groups = groups.iter().max().map_or(0, |last| last + 1);
     let draw = |rng: &mut ChaCha8Rng| -> Vec<u32> {
         let mut drawn = vec![0; n_groups];
@@ -57,7 +59,7 @@ pub fn grouped_intervals(groups: &[usize], seed: u64, statistics: impl Fn(&[u32]
     };
     let values = statistics(&vec![1; groups.len()]);
     let mut resampled: Vec<Vec<f64>> = vec![Vec::with_capacity(RESAMPLES); values.len()];
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     let mut drawn = 0;
     while drawn < RESAMPLES {
         let block: Vec<Vec<u32>> = (0..BLOCK.min(RESAMPLES - drawn)).map(|_| draw(&mut rng)).collect();
@@ -71,7 +73,7 @@ pub fn grouped_intervals(groups: &[usize], seed: u64, statistics: impl Fn(&[u32]
             }
         }
     }
-    let of = |(value, mut resampled): (f64, Vec<f64>)| {
+    let percentiles = |(value, mut resampled): (f64, Vec<f64>)| {
         resampled.sort_by(f64::total_cmp);
         let last = resampled.len().saturating_sub(1) as f64;
         let at = |q: f64| resampled.get((last * q).round() as usize).copied().unwrap_or(value);
@@ -81,5 +83,5 @@ pub fn grouped_intervals(groups: &[usize], seed: u64, statistics: impl Fn(&[u32]
             high: at(0.975),
         }
     };
-    values.into_iter().zip(resampled).map(of).collect()
+    values.into_iter().zip(resampled).map(percentiles).collect()
 }

@@ -1,49 +1,45 @@
-//! Outcomes of an evaluation per picture, so that two models can be compared on the same resamples of pictures.
+//! Results of an evaluation per image, so that two models can be compared on the same resamples of images.
 
 use super::bootstrap::{Interval, grouped_intervals};
-use super::classification::{Sampled, figure_names};
-use super::multilabel::Predictions;
-use super::ranking::mean_of_numbers;
+use crate::classifier::{Predictions, Sampled, mean_of_numbers, metric_names};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Seed of the bootstrap.
-const SEED: u64 = 1;
-
-/// The outcomes of one evaluation.
+/// Results per image of one evaluation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Outcomes {
-    /// Of a classifier.
+pub enum PerImage {
+    /// Results of a classifier.
     Labels {
-        /// Each picture's path within the dataset.
+        /// Path of each image within the dataset.
         paths: Vec<String>,
-        /// One threshold a label, 0–1.
+        /// Thresholds, `[label]`, 0–1.
         thresholds: Vec<f32>,
         /// Probabilities and truth.
         predictions: Predictions,
     },
-    /// Of a search, or of anything else that has values of its own for each picture.
+    /// Results of a search, or of another evaluation with a value of each metric per image.
     Queries {
-        /// Each query picture's path within the dataset.
+        /// Path of each query image within the dataset.
         paths: Vec<String>,
-        /// Each query's item, which its other photos are drawn with; empty if each photo is drawn by itself.
+        /// Item of each query. Queries of one item are drawn together. Empty if each image is drawn by itself.
         #[serde(default)]
         items: Vec<String>,
-        /// By figure a value a query; `None` where there was nothing to find. The figure is their mean.
-        figures: BTreeMap<String, Vec<Option<f64>>>,
+        /// Value per query by metric, whose mean is the metric; `None` if the query has no relevant gallery image.
+        #[serde(rename = "figures")]
+        metrics: BTreeMap<String, Vec<Option<f64>>>,
     },
 }
 
-impl Outcomes {
-    /// Paths of the pictures that were asked about.
+impl PerImage {
+    /// Paths of the images or queries.
     pub fn paths(&self) -> &[String] {
         match self {
             Self::Labels { paths, .. } | Self::Queries { paths, .. } => paths,
         }
     }
 
-    /// Groups that a bootstrap draws together: the number of each picture's group.
+    /// Group number per image. A bootstrap draws the images of a group together.
     pub fn groups(&self) -> Vec<usize> {
         match self {
             Self::Queries { items, .. } if !items.is_empty() => groups(items),
@@ -51,58 +47,58 @@ impl Outcomes {
         }
     }
 
-    /// Names of the figures that can be computed, the usual one first.
-    pub fn figures(&self) -> Vec<String> {
+    /// Names of the available metrics, the default one first.
+    pub fn metric_names(&self) -> Vec<String> {
         match self {
-            Self::Labels { predictions, .. } => figure_names(predictions.labels.len()).to_vec(),
-            Self::Queries { figures, .. } => {
-                let mut names: Vec<String> = figures.keys().cloned().collect();
+            Self::Labels { predictions, .. } => metric_names(predictions.labels.len()).to_vec(),
+            Self::Queries { metrics, .. } => {
+                let mut names: Vec<String> = metrics.keys().cloned().collect();
                 names.sort_by_key(|name| !name.starts_with("mean_ap"));
                 names
             }
         }
     }
 
-    /// A figure of any resample; `None` if there is none of that name.
-    pub fn figure(&self, name: &str) -> Option<Figure> {
+    /// Returns the metric of this name for any resample; `None` if there is no such metric.
+    pub fn metric(&self, name: &str) -> Option<Metric> {
         match self {
             Self::Labels {
                 predictions,
                 thresholds,
                 ..
             } => {
-                let at = figure_names(predictions.labels.len())
+                let at = metric_names(predictions.labels.len())
                     .iter()
                     .position(|known| known == name)?;
-                Some(Figure::Labels {
+                Some(Metric::Labels {
                     at,
                     sampled: Sampled::new(predictions, thresholds),
                 })
             }
-            Self::Queries { figures, .. } => figures.get(name).cloned().map(Figure::Queries),
+            Self::Queries { metrics, .. } => metrics.get(name).cloned().map(Metric::Queries),
         }
     }
 }
 
-/// A figure of one model, for any resample of the pictures.
+/// A metric of one model that can be computed for any resample of the images.
 #[derive(Debug, Clone)]
-pub enum Figure {
-    /// The one at this place among a classifier's.
+pub enum Metric {
+    /// A metric of a classifier.
     Labels {
-        /// The place within [`figure_names`].
+        /// Place within [`metric_names`].
         at: usize,
-        /// Sample that it is computed from.
+        /// Predictions that it is computed from.
         sampled: Sampled,
     },
-    /// The mean of these.
+    /// The mean of these values.
     Queries(Vec<Option<f64>>),
 }
 
-impl Figure {
-    /// The figure where each picture counts as often as `weights`, `[picture]`, says; NaN if nothing counts.
-    pub fn of(&self, weights: &[u32]) -> f64 {
+impl Metric {
+    /// Computes the metric with each image counted as often as `weights`, `[image]`, states; NaN if nothing counts.
+    pub fn value(&self, weights: &[u32]) -> f64 {
         match self {
-            Self::Labels { at, sampled } => sampled.figure(*at, weights),
+            Self::Labels { at, sampled } => sampled.metric(*at, weights),
             Self::Queries(values) => {
                 let counted = values
                     .iter()
@@ -114,7 +110,7 @@ impl Figure {
     }
 }
 
-/// The number of each item, counted as they come up.
+/// Numbers items in the order of their first appearance; returns the number of each entry's item.
 pub fn groups<T: AsRef<str>>(items: &[T]) -> Vec<usize> {
     let mut known: BTreeMap<&str, usize> = BTreeMap::new();
     let mut number = |item| {
@@ -124,17 +120,30 @@ pub fn groups<T: AsRef<str>>(items: &[T]) -> Vec<usize> {
     items.iter().map(|item| number(item.as_ref())).collect()
 }
 
-/// Differences between means of figures, each with its interval over paired resamples of the pictures, which
-/// `groups` are drawn together: all figures see the same draw, so that what makes a picture easy or hard for both cancels out.
+/// Computes the mean of each metric with its interval over groups, from its value per image.
+pub fn metrics_with_intervals(
+    values: &BTreeMap<String, Vec<Option<f64>>>,
+    groups: &[usize],
+) -> BTreeMap<String, Interval> {
+    let metrics: Vec<Metric> = values.values().cloned().map(Metric::Queries).collect();
+    let intervals = grouped_intervals(groups, |weights| {
+        metrics.iter().map(|metric| metric.value(weights)).collect()
+    });
+    values.keys().cloned().zip(intervals).collect()
+}
+
+/// Computes differences between means of metrics, each with its interval over paired resamples. `groups` of images are drawn
+/// together. All metrics use the same draw, so the difficulty of an image that both models share cancels out.
 ///
-/// A comparison names the figures, by place, whose mean is taken and those whose mean is taken away, at least one each.
-pub fn differences(figures: &[Figure], groups: &[usize], comparisons: &[(Vec<usize>, Vec<usize>)]) -> Vec<Interval> {
-    grouped_intervals(groups, SEED, |weights| {
-        let values: Vec<f64> = figures.iter().map(|figure| figure.of(weights)).collect();
-        let mean = |of: &[usize]| of.iter().map(|at| values[*at]).sum::<f64>() / of.len() as f64;
+/// A comparison names the metrics, by place, whose mean is the minuend and those whose mean is the subtrahend, at least one
+/// each.
+pub fn differences(metrics: &[Metric], groups: &[usize], comparisons: &[(Vec<usize>, Vec<usize>)]) -> Vec<Interval> {
+    grouped_intervals(groups, |weights| {
+        let values: Vec<f64> = metrics.iter().map(|metric| metric.value(weights)).collect();
+        let mean = |chosen: &[usize]| chosen.iter().map(|at| values[*at]).sum::<f64>() / chosen.len() as f64;
         comparisons
             .iter()
-            .map(|(of, reference)| mean(of) - mean(reference))
+            .map(|(ours, reference)| mean(ours) - mean(reference))
             .collect()
     })
 }
@@ -142,7 +151,7 @@ pub fn differences(figures: &[Figure], groups: &[usize], comparisons: &[(Vec<usi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classification::classify;
+    use crate::classifier::classify;
 
     fn predictions(shift: f32) -> Predictions {
         let n = 40;
@@ -159,9 +168,9 @@ mod tests {
         }
     }
 
-    fn labels(shift: f32) -> Outcomes {
+    fn labels(shift: f32) -> PerImage {
         let paths = (0..40).map(|i| format!("{i}.jpg")).collect();
-        Outcomes::Labels {
+        PerImage::Labels {
             paths,
             thresholds: vec![0.5, 0.3, 0.6],
             predictions: predictions(shift),
@@ -169,84 +178,84 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_those_of_the_evaluation_also_when_read_again() {
-        let written = serde_json::to_string(&labels(0.05)).expect("writes");
-        let read: Outcomes = serde_json::from_str(&written).expect("reads");
+    fn metrics_equal_the_evaluation_after_a_round_trip() {
+        let written = serde_json::to_string(&labels(0.05)).expect("the results serialise");
+        let read: PerImage = serde_json::from_str(&written).expect("the results deserialise");
         let measured = classify(&predictions(0.05), &[0.5, 0.3, 0.6], &[1, 1, 1]);
-        assert_eq!(read.figures().len(), measured.figures.len());
-        for name in read.figures() {
-            let value = read.figure(&name).expect("a figure").of(&[1; 40]);
-            assert_eq!(value, measured.figures[&name].value, "{name}");
+        assert_eq!(read.metric_names().len(), measured.metrics.len());
+        for name in read.metric_names() {
+            let value = read.metric(&name).expect("the metric is known").value(&[1; 40]);
+            assert_eq!(value, measured.metrics[&name].value, "{name}");
         }
-        assert!(read.figure("macro_f2_14").is_none());
+        assert!(read.metric("macro_f2_14").is_none());
     }
 
     #[test]
-    fn a_paired_difference_is_narrower_than_an_unpaired_one_and_zero_with_itself() {
-        let figure = |shift: f32| labels(shift).figure("macro_f2_3").expect("a figure");
-        let figures = [figure(0.0), figure(0.02), figure(0.1)];
+    fn a_paired_interval_is_narrower_than_an_unpaired_one() {
+        let metric = |shift: f32| labels(shift).metric("macro_f2_3").expect("the metric is known");
+        let metrics = [metric(0.0), metric(0.02), metric(0.1)];
         let [same, one, both] = differences(
-            &figures,
+            &metrics,
             &labels(0.0).groups(),
             &[(vec![1], vec![1]), (vec![1], vec![0]), (vec![1, 2], vec![0, 0])],
         )[..] else {
             panic!("three comparisons")
         };
         assert_eq!((same.value, same.low, same.high), (0.0, 0.0, 0.0));
-        let alone = crate::bootstrap::intervals(40, 1, |weights| vec![figures[0].of(weights)])[0];
+        let alone = super::super::intervals(40, |weights| vec![metrics[0].value(weights)])[0];
         assert!(one.high - one.low < alone.high - alone.low, "{one} {alone}");
-        let value = |at: usize| figures[at].of(&[1; 40]);
+        let value = |at: usize| metrics[at].value(&[1; 40]);
         assert!((both.value - ((value(1) + value(2)) / 2.0 - value(0))).abs() < 1e-12);
     }
 
     #[test]
-    fn queries_with_nothing_to_find_do_not_count() {
+    fn queries_without_a_relevant_image_do_not_count() {
         let values = vec![Some(1.0), None, Some(0.0), Some(0.5)];
-        let figures = BTreeMap::from([
+        let metrics = BTreeMap::from([
             ("recall_at_1".to_owned(), values.clone()),
             ("mean_ap_at_10".to_owned(), values),
         ]);
-        let outcomes = Outcomes::Queries {
+        let per_image = PerImage::Queries {
             paths: vec![String::new(); 4],
             items: Vec::new(),
-            figures,
+            metrics,
         };
-        assert_eq!(outcomes.figures()[0], "mean_ap_at_10");
-        let figure = outcomes.figure("mean_ap_at_10").expect("a figure");
+        assert_eq!(per_image.metric_names()[0], "mean_ap_at_10");
+        let metric = per_image.metric("mean_ap_at_10").expect("the metric is known");
         for (weights, expected) in [([1, 1, 1, 1], 0.5), ([3, 9, 1, 0], 0.75), ([0, 1, 0, 2], 0.5)] {
-            assert_eq!(figure.of(&weights), expected, "{weights:?}");
+            assert_eq!(metric.value(&weights), expected, "{weights:?}");
         }
-        assert!(figure.of(&[0, 3, 0, 0]).is_nan());
+        assert!(metric.value(&[0, 3, 0, 0]).is_nan());
     }
 
     #[test]
-    fn photos_of_one_item_are_drawn_together() {
-        // 20 items of 8 photos that are all found or all missed know no more than 20 photos of which each is.
-        let outcomes = |photos: usize, by_item: bool| {
-            let item = |at: usize| at / photos;
-            let n = 20 * photos;
-            let figure = (0..n).map(|at| Some(f64::from(u8::from(item(at) % 2 == 0)))).collect();
-            Outcomes::Queries {
+    fn images_of_one_item_are_drawn_together() {
+        // 20 items whose 8 images are all found or all missed carry as much evidence as 20 single images.
+        let per_image = |images: usize, by_item: bool| {
+            let item = |at: usize| at / images;
+            let n = 20 * images;
+            let found = (0..n).map(|at| Some(f64::from(u8::from(item(at) % 2 == 0)))).collect();
+            PerImage::Queries {
                 paths: (0..n).map(|at| at.to_string()).collect(),
                 items: if by_item {
                     (0..n).map(|at| format!("i{}", item(at))).collect()
                 } else {
                     Vec::new()
                 },
-                figures: BTreeMap::from([("recall_at_1".to_owned(), figure)]),
+                metrics: BTreeMap::from([("recall_at_1".to_owned(), found)]),
             }
         };
-        let width = |outcomes: &Outcomes| {
-            let figure = outcomes.figure("recall_at_1").expect("a figure");
-            let interval = grouped_intervals(&outcomes.groups(), 1, |weights| vec![figure.of(weights)])[0];
+        let width = |results: &PerImage| {
+            let metric = results.metric("recall_at_1").expect("the metric is known");
+            let interval = grouped_intervals(&results.groups(), |weights| vec![metric.value(weights)])[0];
             interval.high - interval.low
         };
-        let (by_item, single, by_photo) = (
-            width(&outcomes(8, true)),
-            width(&outcomes(1, true)),
-            width(&outcomes(8, false)),
+        let (by_item, single, by_image) = (
+            width(&per_image(8, true)),
+            width(&per_image(1, true)),
+            width(&per_image(8, false)),
         );
         assert_eq!(by_item, single);
-        assert!(by_photo < 0.5 * by_item, "{by_photo} {by_item}");
+        assert!(by_image < 0.5 * by_item, "{by_image} {by_item}");
     }
 }

@@ -2,8 +2,8 @@
 
 use anyhow::Context;
 use dataset::MAX_CORRUPT;
-use evaluation::thresholds::ThresholdRule;
-use evaluation::views::Views;
+use evaluation::classifier::ThresholdRule;
+use evaluation::inference::Views;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

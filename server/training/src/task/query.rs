@@ -18,7 +18,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dataset::bundle;
 use dataset::run::Run;
 use dataset::{Dataset, Images};
-use evaluation::forward::forward_all;
+use evaluation::inference::forward_all;
 use evaluation::retrieval::{mean_ap_at_10, rank, recall_at};
 use shared::bundle::{Manifest, load_retrieval};
 use shared::model::retrieval::unit_norm;

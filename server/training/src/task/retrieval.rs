@@ -13,7 +13,7 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use dataset::run::Run;
 use dataset::{Dataset, Images};
-use evaluation::forward::forward_all;
+use evaluation::inference::forward_all;
 use evaluation::retrieval::{mean_ap_at_10, rank, recall_at};
 use rand::seq::{IndexedRandom, SliceRandom};
 use shared::bundle::Manifest;

@@ -11,7 +11,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use dataset::run::Run;
 use dataset::{Dataset, Images};
-use evaluation::segment::{Masked, classes_of, iou, masked_rows, mean_iou, pixel_accuracy};
+use evaluation::segmentation::{Masked, classes_of, iou, masked_rows, mean_iou, pixel_accuracy};
 use serde::Deserialize;
 use shared::bundle::Manifest;
 use shared::model::unet::UNLABELLED;

@@ -1,0 +1,25 @@
+//! Item retrieval: searches with one or several networks, their metrics and score floors.
+
+mod asymmetric;
+mod categories;
+mod floor;
+mod fusion;
+mod metrics;
+mod options;
+mod ranker;
+mod report;
+mod search;
+mod whiten;
+
+pub(crate) use asymmetric::projection_into;
+pub use asymmetric::{AsymmetricReport, Pairing, asymmetric};
+pub use categories::categorise;
+pub use floor::FloorEffect;
+pub(crate) use floor::{Searched, choose_floor, floor_effect};
+pub use fusion::{Fused, standardised_sum};
+pub use metrics::{DEPTH, MEAN_AP, Ranked, mean_ap_at_10, rank, rank_scores, rank_scores_to, recall_at, values};
+pub use options::{DEPTHS, Fusion, RetrievalOptions};
+pub use ranker::Ranker;
+pub use report::{CategoryReport, Failure, RetrievalReport, evaluate};
+pub use search::{Direction, Search};
+pub use whiten::fit_whitening;

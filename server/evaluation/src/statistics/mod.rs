@@ -1,0 +1,7 @@
+//! Bootstrap intervals, and results per image that are resampled.
+
+mod bootstrap;
+mod per_image;
+
+pub use bootstrap::{Interval, RESAMPLES, grouped_intervals, interval, intervals};
+pub use per_image::{Metric, PerImage, differences, groups, metrics_with_intervals};
