@@ -1,3 +1,3 @@
-//! Selvedge's command line.
+//! The command line of Selvedge.
 
 pub mod cli;

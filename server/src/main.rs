@@ -1,4 +1,4 @@
-//! The `selvedge` command: parses, runs, and turns the result into an exit code.
+//! The `selvedge` program: parses the command line, runs the command, and returns an exit code.
 
 use clap::Parser;
 use server::cli::{Cli, run};
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says what went wrong from the outside in on one line, then whatever hints the causes carry.
+/// Prints an error with its causes on one line, then the hints of all of them.
 fn report(error: &anyhow::Error) {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     let parts = || {

@@ -271,8 +271,8 @@ fn lists_become_datasets_with_their_protocols() {
     assert!(lines[5].starts_with("5 http://c/"), "{text}");
     assert!(
         submit("answers.txt", &[])
-            .expect_err("it is there")
-            .contains("is there already")
+            .expect_err("the file exists")
+            .contains("exists already")
     );
     // Two networks, whitened and weighed by what another dataset teaches; each query among its like.
     fixture::write_search(dir, &["second"]).expect("a dataset and a bundle");
@@ -284,7 +284,7 @@ fn lists_become_datasets_with_their_protocols() {
     assert!(lacking.contains("name it with --data"), "{lacking}");
     let blind = submit("learnt.txt", &["--tune-split", "val", "--data", "shop"]).expect_err("categories of queries");
     assert!(
-        blind.contains("--tune-split chooses weights for each category") && blind.contains("--category-bundle"),
+        blind.contains("--tune-split chooses weights per category") && blind.contains("--category-bundle"),
         "{blind}"
     );
     let both = [

@@ -109,7 +109,7 @@ fn a_floor_is_chosen_and_stated() {
         (&["--out", "new", "--split", "train"], "shares no item with 'train'"),
         (&["--out", "new", "--split", "test"], "no image"),
         (&["--out", "new", "--lost", "0.01"], "at least 100"),
-        (&["--out", "new", "--lost", "1.5"], "does not lie between 0 and 1"),
+        (&["--out", "new", "--lost", "1.5"], "is not between 0 and 1"),
         (
             &["--out", "new", "--gallery-bundle", "stated"],
             "is for a query encoder",

@@ -102,7 +102,11 @@ fn labels_become_a_dataset_and_a_submission_says_what_tag_says() {
             "imported",
         ],
     );
-    assert!(swapped.expect_err("no labels").contains("goes with --test"));
+    assert!(
+        swapped
+            .expect_err("no labels")
+            .contains("name a list to predict with --test")
+    );
     import(&["--test", "test.csv"]).expect("imports");
     let imported = Dataset::open(&dir.join("imported")).expect("a dataset");
     assert_eq!(imported.rows.len(), shop.rows.len());
@@ -166,8 +170,8 @@ fn labels_become_a_dataset_and_a_submission_says_what_tag_says() {
     assert!(all.len() == shop.rows.len() && all.iter().all(|line| line.styles == Some([true; 13])));
     assert!(
         submit("all.csv", &[])
-            .expect_err("it is there")
-            .contains("is there already")
+            .expect_err("the file exists")
+            .contains("exists already")
     );
     fs::write(dir.join("more.csv"), "id,url\np1,u\nnowhere,u\n").expect("writes");
     let incomplete = submit("more-out.csv", &["--test", "more.csv"]).expect_err("an image is missing");

@@ -97,7 +97,7 @@ fn a_sheet_shows_what_the_models_see_and_passes_over_the_rest() {
 
     fs::write(dir.join("set/manifest.csv"), "path,split\nbad.jpg,train\n").expect("writes");
     let none = run(dir, &sheet).expect_err("nothing to show");
-    assert!(none.contains("none of 1 pictures of set can be read"), "{none}");
+    assert!(none.contains("none of 1 photos of set can be read"), "{none}");
 }
 
 #[test]
@@ -260,8 +260,8 @@ fn describe_and_a_dry_run_name_what_is_wrong_with_files() {
         "{printed}"
     );
     for part in [
-        "1 labels have no photo in 'train', so nothing learns them; add photos, or take the labels away\n  c\n",
-        "1 files are not there",
+        "1 labels have no photo in 'train', so no network can learn them; add photos, or remove the labels\n  c\n",
+        "1 files are missing",
         "Images/2.PNG (line 4, train): there is images/2.png",
         "1 files are also in another split",
         "images/copy.png (line 6, test) is images/0.png (line 2, train)",

@@ -138,11 +138,11 @@ fn a_shop_is_recoloured_into_a_dataset_of_its_own() {
     fs::write(dir.join("bare/manifest.csv"), without).expect("writes");
     tests::fixture::write_style_bundle(&dir.join("style")).expect("writes");
     for (arguments, said) in [
-        (vec!["shop", "--person", "2", "--out", "a"], "is there already"),
+        (vec!["shop", "--person", "2", "--out", "a"], "exists already"),
         (vec!["shop", "--out", "c"], "do not say what is garment"),
         (
             vec!["shop", "--person", "2", "--labels", "raer", "--out", "c"],
-            "carries the label 'raer'",
+            "has the label 'raer'",
         ),
         (
             vec!["bare", "--person", "2", "--out", "c"],

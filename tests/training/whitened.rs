@@ -191,7 +191,7 @@ fn a_joined_bundle_equals_its_networks_together() -> Result<()> {
     for (args, said) in [
         ("--bundle DIR/a DIR/white", "white is whitened"),
         ("--bundle DIR/joined DIR/a", "joined is joined already"),
-        ("--bundle DIR/a DIR/run/bundle", "is no retrieval bundle"),
+        ("--bundle DIR/a DIR/run/bundle", "is not a retrieval bundle"),
         ("--bundle DIR/a DIR/b --share 1 2 3", "3 shares for 2 bundles"),
     ] {
         let error = selvedge(dir.path(), &format!("join {args} --out DIR/no"))

@@ -31,6 +31,7 @@ pub mod predictions;
 pub mod prefetch;
 mod raster;
 pub mod recolour;
+pub mod recoloured;
 pub mod recolouring;
 mod rows;
 pub mod run;

@@ -1,35 +1,35 @@
-//! Which processor computes: the only file that names CUDA or the CPU.
+//! Choice of the device that computes. **Invariant:** no other package names CUDA or the CPU.
 
 use burn::tensor::Device;
 use std::str::FromStr;
 
-/// What `--device` asks for.
+/// Value of `--device`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
-    /// The first NVIDIA GPU if this build can use one and there is one, else the CPU.
+    /// The first NVIDIA GPU, if the build supports CUDA and there is one; otherwise the CPU.
     #[default]
     Auto,
-    /// NVIDIA GPU of this index.
+    /// The NVIDIA GPU with this index.
     Cuda(usize),
     /// The CPU.
     Cpu,
 }
 
-/// Why a device cannot be had.
+/// Error of opening a device.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceError {
-    /// Not a known name.
-    #[error("'{0}' is no device; use auto, cuda, cuda:N or cpu")]
+    /// The name is unknown.
+    #[error("'{0}' is not a device; use auto, cuda, cuda:N or cpu")]
     Unknown(String),
-    /// A build without CUDA.
+    /// The build does not support CUDA.
     #[error("this build has no CUDA support; build with `--features cuda`, or use --device cpu")]
     NoCuda,
-    /// No such GPU.
+    /// There is no such GPU.
     #[error("there is no NVIDIA GPU {index} ({found} found); check the driver with nvidia-smi, or use --device cpu")]
     NoGpu {
-        /// The index asked for.
+        /// Requested index.
         index: usize,
-        /// How many there are.
+        /// Number of GPUs.
         found: usize,
     },
 }
@@ -62,10 +62,10 @@ impl std::fmt::Display for DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// The device to compute on.
+    /// Opens the device.
     ///
     /// # Errors
-    /// [`DeviceError`] if a GPU is asked for and cannot be had; `auto` never fails.
+    /// If a GPU is requested that does not exist or is not supported. `auto` never fails.
     pub fn open(self) -> Result<Device, DeviceError> {
         match self {
             Self::Cpu => Ok(Device::flex()),
@@ -80,14 +80,14 @@ impl DeviceChoice {
     }
 }
 
-/// Makes the CPU Burn's default device. Call it first thing, before any thread starts.
+/// Makes the CPU the default device of Burn. This must be called before the first thread starts.
 ///
-/// Burn's default follows the compiled features, not the hardware: with CUDA compiled in and no GPU, whatever it puts on
-/// the default device (a resumed optimiser, for one) would panic. Every tensor here names its device anyway.
-#[allow(unsafe_code)] // environment variables are only unsafe to set once there are threads
+/// Burn's default device follows from the compiled features, not from the hardware. With CUDA but without a GPU, everything on
+/// the default device would panic, such as a resumed optimiser. All tensors of this project name their device.
+#[allow(unsafe_code)] // setting an environment variable is only unsafe with several threads
 pub fn prefer_cpu_as_default() {
     if std::env::var_os("BURN_DEVICE").is_none() {
-        // SAFETY: called at the start of `main`, when this is the only thread.
+        // SAFETY: `main` calls this first, while there is one thread.
         unsafe { std::env::set_var("BURN_DEVICE", "flex") };
     }
 }
@@ -95,7 +95,7 @@ pub fn prefer_cpu_as_default() {
 #[cfg(feature = "cuda")]
 fn gpus() -> Vec<Device> {
     use burn::tensor::{DeviceFilter, DeviceType};
-    // Asking CUDA for its devices needs libcuda; without a driver there is nothing to ask.
+    // Listing the devices needs libcuda, which is missing without a driver.
     if !std::path::Path::new("/proc/driver/nvidia/version").exists() {
         return Vec::new();
     }
@@ -109,7 +109,7 @@ fn gpus() -> Vec<Device> {
     Vec::new()
 }
 
-/// A short name for logs and reports.
+/// Short name of a device for logs and reports.
 pub fn name(device: &Device) -> String {
     let text = format!("{device:?}");
     if text.to_ascii_lowercase().contains("cuda") {
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names() {
+    fn device_names_are_parsed() {
         for (text, choice) in [
             ("auto", Some(DeviceChoice::Auto)),
             ("cpu", Some(DeviceChoice::Cpu)),

@@ -1,55 +1,62 @@
-//! `selvedge ablate`: what each technique is worth.
+//! `selvedge ablate`: the effect of each technique.
 
-use super::{Cli, print};
+use super::invocation::invocation;
+use super::output::print;
 use ablation::plan::Measurement;
 use ablation::results::Results;
 use ablation::work::{Progress, Workshop};
 use ablation::{AblationRecipe, Mode, Plan, table};
 use anyhow::Context;
-use clap::{Args, Parser};
+use clap::Args;
 use device::DeviceChoice;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// `selvedge ablate`
+/// Function that parses a command line, to check it.
+type Parse<'a> = &'a dyn Fn(Vec<String>) -> Result<(), clap::Error>;
+
+/// Arguments of `selvedge ablate`.
 #[derive(Debug, Args)]
-pub struct AblateArgs {
-    /// What to switch on and off, a TOML file that names a training's recipe.
+pub(crate) struct AblateArgs {
+    /// Ablation recipe: a TOML file that lists the switches and names a training recipe
     recipe: PathBuf,
-    /// Folder of the dataset, instead of the recipe's.
+    /// Dataset folder, instead of the recipe's
     #[arg(long, env = "SELVEDGE_DATA")]
     data: Option<PathBuf>,
-    /// Where runs, tables and the plot go; one that is there is gone on with. Default: runs/NAME of the file.
+    /// Folder for runs, tables and the plot; an existing one is resumed; default: runs/NAME
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Trainings of each variant, instead of the file's.
+    /// Number of trainings per variant, instead of the recipe's
     #[arg(long, value_name = "N")]
     seeds: Option<usize>,
-    /// What to compare, instead of the file's.
+    /// Comparisons to make, instead of the recipe's
     #[arg(long, value_enum, value_delimiter = ',', value_name = "MODES")]
     modes: Option<Vec<Mode>>,
-    /// Only these switches, by name.
+    /// Only these switches, by name
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     only: Option<Vec<String>>,
-    /// The split to measure on, instead of the file's.
+    /// Split to evaluate on, instead of the recipe's
     #[arg(long)]
     split: Option<String>,
-    /// The figure to compare, such as micro_f2; by default macro F2, or mAP@10.
+    /// Metric to compare, such as micro_f2; by default macro F2 or mAP@10
     #[arg(long)]
     figure: Option<String>,
-    /// Change a key of the training's recipe in every variant; can be repeated.
+    /// Change a key of the training recipe in every variant; can be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
-    /// Change an option of the evaluation in every variant, such as direction=shop-to-worn; can be repeated.
+    /// Change an option of the evaluation in every variant, such as direction=shop-to-worn; can be repeated
     #[arg(long = "evaluate", value_name = "KEY=VALUE")]
     evaluations: Vec<String>,
-    /// Only say what would happen: variants, and runs that are to be trained.
+    /// Only print the plan: variants, and runs to be trained
     #[arg(long)]
     dry_run: bool,
 }
 
 impl AblateArgs {
-    /// The file with what the command line says instead.
+    /// Reads the recipe and applies the options.
+    ///
+    /// # Errors
+    /// If the recipe cannot be read, or --only names an unknown switch.
     fn ablation(&self) -> anyhow::Result<AblationRecipe> {
         let mut ablation = AblationRecipe::read(&self.recipe)?;
         if let Some(only) = &self.only {
@@ -73,48 +80,47 @@ impl AblateArgs {
     }
 }
 
-pub(super) fn run(args: &AblateArgs, device: DeviceChoice) -> anyhow::Result<()> {
+/// Trains and evaluates all variants. `parse` checks their command lines.
+pub(super) fn ablate(args: &AblateArgs, device: DeviceChoice, parse: Parse<'_>) -> anyhow::Result<()> {
     let plan = Plan::new(args.ablation()?, args.data.as_deref())?;
-    check_options(&plan)?;
+    check_options(&plan, parse)?;
     let name = args.recipe.file_stem().unwrap_or_default();
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(name));
     let workshop = Workshop::open(&plan, &out, &device.to_string())?;
     if args.dry_run {
         return print(&describe(&plan, &workshop)?);
     }
-    let invocation = super::invocation();
+    let invocation = invocation();
     let mut results = Results::new(&plan);
     results.work(&plan, &workshop, |results| {
         table::write(&plan, results, &out, &invocation).map(drop)
     })?;
     let text = table::write(&plan, &results, &out, &invocation)?;
     eprintln!(
-        "written: {0}/ablation.md, {0}/ablation.csv, {0}/ablation.svg",
+        "wrote {0}/ablation.md, {0}/ablation.csv, {0}/ablation.svg",
         out.display()
     );
     print(&text)?;
     let failed = results.failures(&plan).len();
     anyhow::ensure!(
         failed == 0,
-        "{failed} of {} evaluations are missing\nhint: the same command tries them again",
+        "{failed} of {} evaluations are missing\nhint: run the same command again to repeat them",
         plan.measurements.len()
     );
     Ok(())
 }
 
-/// Mistakes in options show before anything is trained.
-fn check_options(plan: &Plan) -> anyhow::Result<()> {
-    let check = |command: &[&str], arguments: Vec<String>, whose: &str| {
+/// Checks the command lines of all variants before anything is trained.
+fn check_options(plan: &Plan, parse: Parse<'_>) -> anyhow::Result<()> {
+    let check = |command: &[&str], arguments: Vec<String>, variant: &str| {
         let line = ["selvedge"]
             .iter()
             .chain(command)
             .map(|word| (*word).to_owned())
             .chain(arguments);
-        let parsed = Cli::try_parse_from(line);
-        parsed
-            .map(drop)
+        parse(line.collect())
             .map_err(|error| anyhow::anyhow!("{}", error.to_string().trim_start_matches("error: ")))
-            .with_context(|| format!("the options for `selvedge {}` of {whose}", command[0]))
+            .with_context(|| format!("in the options of {variant} for `selvedge {}`", command[0]))
     };
     for training in &plan.trainings {
         check(
@@ -146,6 +152,7 @@ fn check_options(plan: &Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Text of the plan.
 fn describe(plan: &Plan, workshop: &Workshop<'_>) -> anyhow::Result<String> {
     let mut text = String::new();
     for group in &plan.groups {
@@ -160,8 +167,8 @@ fn describe(plan: &Plan, workshop: &Workshop<'_>) -> anyhow::Result<String> {
     for training in &plan.trainings {
         let status = match workshop.progress(training)? {
             Progress::New => "new",
-            Progress::Interrupted => "interrupted, goes on",
-            Progress::Running => "another process trains it",
+            Progress::Interrupted => "interrupted, will be resumed",
+            Progress::Running => "in training by another process",
             Progress::Finished => "finished",
         };
         if status != "finished" {

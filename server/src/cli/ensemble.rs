@@ -1,54 +1,53 @@
-//! `selvedge ensemble`: from many networks' predictions to one.
+//! `selvedge ensemble …`: combines the predictions of many networks.
 
-use super::print;
-use super::shop::bar;
+use super::output::{print, print_path, print_report, progress_bar};
+use super::xgboost::XgBoostArgs;
 use clap::{Args, Subcommand};
 use ensemble::filter::Choice;
 use ensemble::folder::{fit as fit_units, part_is_done, units_of, write_part};
-use ensemble::{
-    self, Bagging, Ensemble, FilterOptions, FitOptions, Fitted, Grid, Origin, Shard, XgBoost, Zoo, ZooFile,
-};
+use ensemble::{self, Bagging, Ensemble, FilterOptions, FitOptions, Fitted, Grid, Origin, Shard, Zoo, ZooFile};
 use std::path::{Path, PathBuf};
 
-/// `selvedge ensemble …`
+/// Subcommands of `selvedge ensemble`.
 #[derive(Debug, Subcommand)]
-pub enum EnsembleCommand {
-    /// Gather the predictions of many runs into one file, the zoo, and check that they fit together.
+pub(crate) enum EnsembleCommand {
+    /// Collect the predictions of many runs in one file, the zoo, and check that they fit together
     Collect(CollectArgs),
-    /// Show which networks the filter keeps for each label and fold.
+    /// List the networks that the filter keeps per label and fold
     Filter(FilterArgs),
-    /// Stack boosters on a zoo.
+    /// Fit stacking boosters to a zoo
     Fit(FitArgs),
-    /// Join the parts that `fit --shard` made on several machines.
+    /// Merge the parts that `fit --shard` made on several machines
     Merge(MergeArgs),
-    /// Predict everything in a zoo with an ensemble.
+    /// Predict all images of a zoo with an ensemble
     Predict(PredictArgs),
-    /// Compare an ensemble with simpler ones, and with constant guesses.
+    /// Compare an ensemble with simpler ensembles and with constant baselines
     Report(ReportArgs),
 }
 
-/// `selvedge ensemble collect`
+/// Arguments of `selvedge ensemble collect`.
 #[derive(Debug, Args)]
-pub struct CollectArgs {
-    /// Run folders, folders of them, or predictions tables.
+pub(crate) struct CollectArgs {
+    /// Run folders, folders of run folders, or predictions tables
     #[arg(required = true)]
     runs: Vec<PathBuf>,
-    /// The Parquet file to write.
+    /// Parquet file to write
     #[arg(long)]
     out: PathBuf,
 }
 
+/// Options of the filter.
 #[derive(Debug, Args)]
-struct FilterFlags {
-    /// Networks kept a label and fold, at most.
+struct FilterOptionArgs {
+    /// Maximum number of networks per label and fold
     #[arg(long, default_value_t = 10)]
     keep: usize,
-    /// Drop a network whose out-of-fold probabilities correlate more than this with a better one's.
+    /// Maximum correlation of a network's out-of-fold probabilities with those of a better network
     #[arg(long, default_value_t = 0.9)]
     correlation: f64,
 }
 
-impl FilterFlags {
+impl FilterOptionArgs {
     fn options(&self) -> anyhow::Result<FilterOptions> {
         anyhow::ensure!(self.keep > 0, "--keep must be at least 1");
         Ok(FilterOptions {
@@ -58,108 +57,95 @@ impl FilterFlags {
     }
 }
 
-/// `selvedge ensemble filter`
+/// Arguments of `selvedge ensemble filter`.
 #[derive(Debug, Args)]
-pub struct FilterArgs {
-    /// The zoo.
+pub(crate) struct FilterArgs {
+    /// The zoo
     zoo: PathBuf,
     #[command(flatten)]
-    filter: FilterFlags,
-    /// Print JSON, with every candidate that was dropped, and why.
+    filter: FilterOptionArgs,
+    /// Print JSON, with every dropped candidate and the reason
     #[arg(long)]
     json: bool,
 }
 
+/// Arguments of `selvedge ensemble fit`.
 #[derive(Debug, Args)]
-pub(super) struct XgBoostFlag {
-    /// XGBoost's shared library, libxgboost.so; by default looked for where pip puts it.
-    #[arg(long, value_name = "FILE", env = "SELVEDGE_XGBOOST")]
-    xgboost: Option<PathBuf>,
-}
-
-impl XgBoostFlag {
-    pub(super) fn load(&self) -> anyhow::Result<XgBoost> {
-        XgBoost::load(self.xgboost.as_deref())
-    }
-}
-
-/// `selvedge ensemble fit`
-#[derive(Debug, Args)]
-pub struct FitArgs {
-    /// The zoo.
+pub(crate) struct FitArgs {
+    /// The zoo
     zoo: PathBuf,
-    /// The folder to make: the ensemble, or with --shard a part of it.
+    /// Folder of the new ensemble, or with --shard of a part of it
     #[arg(long)]
     out: PathBuf,
     #[command(flatten)]
-    filter: FilterFlags,
-    /// Parameters to try: small (2 combinations), full (180), or lists: eta=0.1,0.2;max_depth=3,6;min_child_weight=1,5
+    filter: FilterOptionArgs,
+    /// Grid of parameters: small (2 combinations), full (180), or lists: eta=0.1,0.2;max_depth=3,6;min_child_weight=1,5
     #[arg(long, default_value = "small")]
     grid: Grid,
-    /// Rounds of boosting at most.
+    /// Maximum number of boosting rounds
     #[arg(long, default_value_t = 1000)]
     rounds: u32,
-    /// Stop after so many rounds without a better score.
+    /// Stop after this number of rounds without a better score
     #[arg(long, default_value_t = 10)]
     patience: u32,
-    /// Folds held out in turn to choose parameters and rounds by.
+    /// Number of inner folds for choosing parameters and rounds
     #[arg(long, default_value_t = 2)]
     inner_folds: usize,
-    /// Fit only the I-th of N shares, for `ensemble merge` to join.
+    /// Fit only the I-th of N parts, for `ensemble merge`
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
     #[command(flatten)]
-    xgboost: XgBoostFlag,
+    xgboost: XgBoostArgs,
 }
 
-/// `selvedge ensemble merge`
+/// Arguments of `selvedge ensemble merge`.
 #[derive(Debug, Args)]
-pub struct MergeArgs {
-    /// The parts of all shards, in any order.
+pub(crate) struct MergeArgs {
+    /// Parts of all shards, in any order
     #[arg(required = true)]
     parts: Vec<PathBuf>,
-    /// The ensemble's folder to make.
+    /// Folder of the new ensemble
     #[arg(long)]
     out: PathBuf,
-    /// The zoo, if it has moved since.
+    /// The zoo, if it has moved
     #[arg(long)]
     zoo: Option<PathBuf>,
     #[command(flatten)]
-    xgboost: XgBoostFlag,
+    xgboost: XgBoostArgs,
 }
 
-/// `selvedge ensemble predict`
+/// Arguments of `selvedge ensemble predict`.
 #[derive(Debug, Args)]
-pub struct PredictArgs {
-    /// The ensemble's folder.
+pub(crate) struct PredictArgs {
+    /// Folder of the ensemble
     ensemble: PathBuf,
-    /// The zoo.
+    /// The zoo
     zoo: PathBuf,
-    /// The predictions table to write.
+    /// Predictions table to write
     #[arg(long)]
     out: PathBuf,
-    /// Name of the ensemble in the table.
+    /// Name of the ensemble in the table
     #[arg(long, default_value = "stacking")]
     name: String,
-    /// How boosters and networks of all folds become one answer.
+    /// Combination of the boosters and networks of all folds
     #[arg(long, value_enum, default_value_t = Bagging::Mean)]
     bagging: Bagging,
     #[command(flatten)]
-    xgboost: XgBoostFlag,
+    xgboost: XgBoostArgs,
 }
 
-/// `selvedge ensemble report`
+/// Arguments of `selvedge ensemble report`.
 #[derive(Debug, Args)]
-pub struct ReportArgs {
-    /// The ensemble's folder.
+pub(crate) struct ReportArgs {
+    /// Folder of the ensemble
     ensemble: PathBuf,
-    /// The zoo that it was fitted to.
+    /// The zoo that the ensemble was fitted to
     zoo: PathBuf,
-    /// Print JSON.
+    /// Print JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    xgboost: XgBoostFlag,
+    xgboost: XgBoostArgs,
 }
 
 pub(super) fn run(command: &EnsembleCommand) -> anyhow::Result<()> {
@@ -176,16 +162,12 @@ pub(super) fn run(command: &EnsembleCommand) -> anyhow::Result<()> {
             ensemble
                 .predict(&args.xgboost.load()?, &zoo, &args.name, args.bagging)?
                 .write(&args.out)?;
-            print(&args.out.display().to_string())
+            print_path(&args.out)
         }
         EnsembleCommand::Report(args) => {
             let (ensemble, zoo) = (Ensemble::read(&args.ensemble)?, Zoo::read(&args.zoo)?);
             let report = ensemble::report(&ensemble, &args.xgboost.load()?, &zoo)?;
-            if args.json {
-                print(&serde_json::to_string_pretty(&report)?)
-            } else {
-                print(&report.to_string())
-            }
+            print_report(&report, args.json)
         }
     }
 }
@@ -193,8 +175,8 @@ pub(super) fn run(command: &EnsembleCommand) -> anyhow::Result<()> {
 fn collect(args: &CollectArgs) -> anyhow::Result<()> {
     let (table, zoo) = ensemble::collect(&args.runs)?;
     table.write(&args.out)?;
-    for (candidate, what) in &zoo.incomplete {
-        eprintln!("left out of ensembling {candidate}: {what}");
+    for (candidate, reason) in &zoo.incomplete {
+        eprintln!("left {candidate} out of ensembles: {reason}");
     }
     let splits: Vec<String> = zoo
         .splits
@@ -202,7 +184,7 @@ fn collect(args: &CollectArgs) -> anyhow::Result<()> {
         .map(|(name, s)| format!("{name} {}", s.samples.len()))
         .collect();
     eprintln!(
-        "collected {} labels, {} candidates (model and epoch), folds {:?}; pictures: out of fold {}, {}",
+        "collected {} labels, {} candidates (model and epoch), folds {:?}; images: out of fold {}, {}",
         zoo.labels.len(),
         zoo.candidates.len(),
         zoo.folds,
@@ -213,7 +195,7 @@ fn collect(args: &CollectArgs) -> anyhow::Result<()> {
             splits.join(", ")
         }
     );
-    print(&args.out.display().to_string())
+    print_path(&args.out)
 }
 
 fn filter(args: &FilterArgs) -> anyhow::Result<()> {
@@ -241,7 +223,7 @@ fn fit(args: &FitArgs) -> anyhow::Result<()> {
     let zoo = ZooFile::open(&args.zoo)?;
     let origin = Origin::new(&zoo, &options, &xgboost)?;
     let fit = |shard: Shard| -> anyhow::Result<Vec<Fitted>> {
-        let bar = bar(units_of(&origin, shard).len(), "fitting boosters");
+        let bar = progress_bar(units_of(&origin, shard).len(), "fitting boosters");
         let fitted = fit_units(&xgboost, &zoo.zoo, &origin, shard, &|| bar.inc(1))?;
         bar.finish_and_clear();
         Ok(fitted)
@@ -250,7 +232,7 @@ fn fit(args: &FitArgs) -> anyhow::Result<()> {
         None => {
             anyhow::ensure!(
                 !args.out.exists(),
-                "{} exists already; name another --out",
+                "{} exists already; name another folder with --out",
                 args.out.display()
             );
             let fitted = fit(Shard { index: 1, of: 1 })?;
@@ -262,7 +244,7 @@ fn fit(args: &FitArgs) -> anyhow::Result<()> {
             } else {
                 write_part(&args.out, shard, &zoo, &origin, &fit(shard)?)?;
             }
-            print(&args.out.display().to_string())
+            print_path(&args.out)
         }
     }
 }
@@ -274,5 +256,5 @@ fn finish(ensemble: &Ensemble, out: &Path) -> anyhow::Result<()> {
         ensemble.fitted.len(),
         ensemble.origin.labels.len()
     );
-    print(&out.display().to_string())
+    print_path(out)
 }

@@ -1,42 +1,42 @@
-//! The commands around runs: list them, compare them, write a report again.
+//! `selvedge runs`: lists runs, compares them, and writes reports again.
 
-use super::print;
+use super::output::{print, print_path, print_report};
 use clap::{Args, Subcommand};
 use report::runs;
 use std::path::PathBuf;
 use training::run_report;
 
-/// `selvedge runs`
+/// Arguments of `selvedge runs`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct RunsArgs {
+pub(crate) struct RunsArgs {
     #[command(subcommand)]
     command: Option<RunsCommand>,
-    /// List the runs in this folder and below.
+    /// Folder whose runs are listed, with all folders below
     #[arg(default_value = "runs")]
     dir: PathBuf,
-    /// Print JSON.
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// `selvedge runs …`
+/// Subcommands of `selvedge runs`.
 #[derive(Debug, Subcommand)]
 enum RunsCommand {
-    /// Show where recipes differ, and the figures side by side.
+    /// Print the differences of recipes, and the metrics in columns
     Compare {
-        /// Folders of runs.
+        /// Folders of runs
         #[arg(required = true, num_args = 2..)]
         runs: Vec<PathBuf>,
-        /// Print JSON.
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Write a run's tables, plots and report.html once more.
+    /// Write a run's tables, plots and report.html again
     Report {
-        /// Folder of the run.
+        /// Folder of the run
         run: PathBuf,
-        /// Folder of the dataset, if it has moved.
+        /// Dataset folder, if it has moved
         #[arg(long, env = "SELVEDGE_DATA")]
         data: Option<PathBuf>,
     },
@@ -60,15 +60,11 @@ pub(super) fn run(args: &RunsArgs) -> anyhow::Result<()> {
         }
         Some(RunsCommand::Compare { runs, json }) => {
             let comparison = runs::compare(runs)?;
-            print(&if *json {
-                serde_json::to_string_pretty(&comparison)?
-            } else {
-                comparison.to_string()
-            })
+            print_report(&comparison, *json)
         }
         Some(RunsCommand::Report { run, data }) => {
             let page = run_report::write_again(run, data.as_deref())?;
-            print(&page.display().to_string())
+            print_path(&page)
         }
     }
 }

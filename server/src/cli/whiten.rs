@@ -1,31 +1,33 @@
-//! `selvedge whiten`: from a retrieval bundle to one whose embeddings have fewer values.
+//! `selvedge whiten`: whitens the embeddings of a retrieval bundle to fewer values.
 
-use super::{command_line, print};
+use super::bundles::check_is_new;
+use super::invocation::command_line;
+use super::output::print_path;
 use clap::Args;
 use dataset::bundle;
 use dataset::{Dataset, Images, Limit};
 use device::DeviceChoice;
 use evaluation::inference::forward_all;
 use evaluation::retrieval::fit_whitening;
-use shared::bundle::{MANIFEST_FILE, Manifest, PROJECTION_FILE, ProjectionInfo, Weights, load_retrieval, sha256_hex};
+use shared::bundle::{Manifest, PROJECTION_FILE, ProjectionInfo, Weights, load_retrieval, sha256_hex};
 use shared::weights::{Precision, save};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// `selvedge whiten`
+/// Arguments of `selvedge whiten`.
 #[derive(Debug, Args)]
-pub struct WhitenArgs {
-    /// Folder of the retrieval bundle.
+pub(crate) struct WhitenArgs {
+    /// Folder of the retrieval bundle
     #[arg(long)]
     bundle: PathBuf,
-    /// Folder of the dataset; its split 'train' is what the whitening is fitted on.
+    /// Dataset folder, on whose split 'train' the whitening is fitted
     #[arg(long, env = "SELVEDGE_DATA")]
     data: PathBuf,
-    /// Values of the new embeddings.
+    /// Dimension of the new embeddings
     #[arg(long, default_value_t = 256)]
     dims: usize,
-    /// The folder to make: the same network and the projection. Query encoders of --bundle go on serving it.
+    /// Folder of the new bundle: the same network and a projection; query encoders of --bundle can also serve the new one
     #[arg(long)]
     out: PathBuf,
 }
@@ -34,14 +36,10 @@ pub(super) fn whiten(args: &WhitenArgs, choice: DeviceChoice) -> anyhow::Result<
     let (manifest, weights) = bundle::read(&args.bundle)?;
     anyhow::ensure!(
         manifest.projection.is_none(),
-        "{} is whitened already; name the bundle that it was made of",
+        "{} is whitened already; name the bundle that it was whitened from",
         args.bundle.display()
     );
-    anyhow::ensure!(
-        !args.out.join(MANIFEST_FILE).exists(),
-        "{} holds a bundle already; choose another folder",
-        args.out.display()
-    );
+    check_is_new(&args.out)?;
     let device = choice.open()?;
     let net = load_retrieval(&manifest, &weights, &device)?;
     let mut dataset = Dataset::open(&args.data)?;
@@ -64,7 +62,7 @@ pub(super) fn whiten(args: &WhitenArgs, choice: DeviceChoice) -> anyhow::Result<
     let whitened = Manifest {
         embedding_dim: args.dims,
         projection: Some(info),
-        // They are those of the embeddings before.
+        // Floor and metrics belong to the old embeddings.
         floor: None,
         metrics: BTreeMap::new(),
         ..manifest
@@ -79,5 +77,5 @@ pub(super) fn whiten(args: &WhitenArgs, choice: DeviceChoice) -> anyhow::Result<
         &device,
     )?;
     eprintln!("{} embeds into {} values", whitened.model_id(), whitened.embedding_dim);
-    print(&args.out.display().to_string())
+    print_path(&args.out)
 }

@@ -1,7 +1,7 @@
 //! Training: recipes, resumable runs, and one training loop for every task.
 //!
-//! [`train`] trains a [`Recipe`] and [`dry_run`] describes what it would do. [`run_report`] writes the report of a run. The
-//! losses are public for comparison with other implementations.
+//! [`train`] trains a [`Recipe`] and [`dry_run`] describes what it would do. [`run_report`] writes the report of a run, and
+//! [`join::join`] joins retrieval bundles. The losses are public for comparison with other implementations.
 
 mod average;
 mod batch;
@@ -13,6 +13,7 @@ pub mod embedding_loss;
 mod engine;
 mod export;
 mod input_check;
+pub mod join;
 mod labelled;
 pub mod loss;
 mod mixup;

@@ -1,0 +1,69 @@
+//! `selvedge index`: a catalog of a dataset's shop photos.
+
+use super::output::{print_path, progress_bar};
+use clap::Args;
+use dataset::MaxErrors;
+use device::DeviceChoice;
+use search::storage::Storage;
+use service::catalog::{self, Failures, IndexOptions};
+use std::path::PathBuf;
+
+/// Arguments of `selvedge index`.
+#[derive(Debug, Args)]
+pub(crate) struct IndexArgs {
+    /// Dataset folder, whose shop photos become the catalog
+    #[arg(long, env = "SELVEDGE_DATA")]
+    dataset: PathBuf,
+    /// Folder of the retrieval bundle
+    #[arg(long, env = "SELVEDGE_BUNDLE")]
+    bundle: PathBuf,
+    /// Folder of the catalog; an existing catalog is replaced at the end of the run
+    #[arg(long, env = "SELVEDGE_INDEX")]
+    out: PathBuf,
+    /// Storage of the embeddings on disk and in memory: f32, f16 or int8 (one byte per value, and one scale per embedding)
+    #[arg(long, default_value = "f32", env = "SELVEDGE_STORAGE", hide_possible_values = true)]
+    storage: Storage,
+    /// Photos per batch
+    #[arg(long, default_value_t = 32)]
+    batch: usize,
+    /// Maximum number of images that cannot be read, and of products without a readable photo: a count, or a share such as
+    /// 0.5%; with more, the old catalog stays
+    #[arg(long, default_value_t, env = "SELVEDGE_MAX_ERRORS")]
+    max_errors: MaxErrors,
+}
+
+pub(super) fn index(args: &IndexArgs, device: DeviceChoice) -> anyhow::Result<()> {
+    let options = IndexOptions {
+        dataset: args.dataset.clone(),
+        bundle: args.bundle.clone(),
+        out: args.out.clone(),
+        storage: args.storage,
+        batch: args.batch.max(1),
+        max_errors: args.max_errors,
+    };
+    let bar = progress_bar(0, "indexing");
+    let summary = catalog::index(&options, &device.open()?, |progress| {
+        bar.set_length(progress.total as u64);
+        bar.set_position(progress.done as u64);
+    });
+    bar.finish_and_clear();
+    let summary = summary?;
+    for (what, failures) in [
+        ("images were left out", summary.skipped),
+        ("products have no photo", summary.without_photo),
+    ] {
+        if !failures.is_empty() {
+            eprintln!("{} {what}\n{}", failures.len(), Failures(failures));
+        }
+    }
+    summary.remarks.iter().for_each(|remark| eprintln!("note: {remark}"));
+    eprintln!(
+        "indexed {} products, {} photos, with {} ({} values each, stored as {})",
+        summary.products,
+        summary.photos,
+        summary.model_id,
+        summary.dim,
+        args.storage.name()
+    );
+    print_path(&args.out)
+}

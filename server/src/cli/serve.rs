@@ -1,0 +1,124 @@
+//! `selvedge serve`: the page, the tagger and catalog search over HTTP.
+
+use anyhow::Context;
+use clap::Args;
+use device::DeviceChoice;
+use search::rerank::Rerank;
+use service::embed::QueueOptions;
+use service::http::{self, Limits, ServeConfig, default_decode_memory};
+use service::telemetry::{self, LogFormat};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Arguments of `selvedge serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Address and port to listen on
+    #[arg(long, env = "SELVEDGE_LISTEN", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Folder of the built page; without it the service is only the API
+    #[arg(long, env = "SELVEDGE_SITE")]
+    site: Option<PathBuf>,
+    /// Folder of the catalog that `selvedge index` made
+    #[arg(long, env = "SELVEDGE_INDEX")]
+    index: PathBuf,
+    /// Folder of the retrieval bundle that the catalog was indexed with
+    #[arg(long, env = "SELVEDGE_BUNDLE")]
+    bundle: PathBuf,
+    /// Folder of a category classifier's bundle; if it is confident about a photo, only that category is searched
+    #[arg(long, value_name = "DIR", env = "SELVEDGE_CATEGORY_BUNDLE")]
+    category_bundle: Option<PathBuf>,
+    /// Folder of the style bundle for browsers
+    #[arg(long, env = "SELVEDGE_TAGGER")]
+    tagger: PathBuf,
+    /// Folder of the query encoder's bundle, with which browsers embed photos themselves; it is distilled from --bundle, or
+    /// from the bundle that --bundle was whitened from; without it browsers upload photos
+    #[arg(long, env = "SELVEDGE_QUERY_BUNDLE")]
+    query_bundle: Option<PathBuf>,
+    /// Folder of the dataset's photos, if it has moved since indexing
+    #[arg(long, env = "SELVEDGE_IMAGES")]
+    images: Option<PathBuf>,
+    /// Re-ranking of the results: none, hop, alpha-qe or k-reciprocal (of the 100 nearest photos); none is best on items
+    /// that are not in the training data, so measure with `selvedge evaluate --rerank` before you choose another
+    #[arg(long, env = "SELVEDGE_RERANK", default_value = "none", hide_possible_values = true)]
+    rerank: Rerank,
+    /// Maximum number of queries per batch
+    #[arg(long, env = "SELVEDGE_MAX_BATCH", default_value_t = QueueOptions::default().max_batch)]
+    max_batch: usize,
+    /// Maximum queue length; further requests get 429
+    #[arg(long, env = "SELVEDGE_QUEUE", default_value_t = QueueOptions::default().capacity)]
+    queue: usize,
+    /// Maximum milliseconds for which a query waits for others of its batch
+    #[arg(long, env = "SELVEDGE_MAX_WAIT_MS", default_value_t = 5)]
+    max_wait_ms: u64,
+    /// Maximum megabytes for decoding photos; photos wait for free memory, and one that alone needs more is refused;
+    /// default: a quarter of the memory of the machine or container, at least 128 and at most 4096
+    #[arg(long, value_name = "MB", env = "SELVEDGE_DECODE_MEMORY_MB", value_parser = clap::value_parser!(u64).range(16..=1 << 20))]
+    decode_memory: Option<u64>,
+    /// Maximum number of connections; fewer if the process may not open as many files (`ulimit -n`, minus 128)
+    #[arg(long, env = "SELVEDGE_MAX_CONNECTIONS", default_value_t = Limits::default().connections)]
+    max_connections: usize,
+    /// Maximum seconds of a search after its photo has arrived; a longer one gets 504
+    #[arg(long, env = "SELVEDGE_DEADLINE_SECONDS", default_value_t = Limits::default().deadline.as_secs_f64())]
+    deadline_seconds: f64,
+    /// Seconds after SIGTERM in which requests are still accepted, so that load balancers notice
+    #[arg(long, env = "SELVEDGE_DRAIN_SECONDS", default_value_t = 0.0)]
+    drain_seconds: f64,
+    /// Maximum seconds for requests in flight after that
+    #[arg(long, env = "SELVEDGE_GRACE_SECONDS", default_value_t = 20.0)]
+    grace_seconds: f64,
+    /// Log filter, such as info or warn,service=debug
+    #[arg(long, env = "SELVEDGE_LOG", default_value = "info")]
+    log: String,
+    /// Write the log as one JSON object per line
+    #[arg(long, env = "SELVEDGE_LOG_JSON")]
+    log_json: bool,
+}
+
+impl ServeArgs {
+    fn config(&self) -> anyhow::Result<ServeConfig> {
+        let seconds = |value: f64, name: &str| {
+            Duration::try_from_secs_f64(value)
+                .with_context(|| format!("--{name} must be a number of seconds of at least 0"))
+        };
+        Ok(ServeConfig {
+            addr: self.listen,
+            site_dir: self.site.clone(),
+            tagger_dir: self.tagger.clone(),
+            query_dir: self.query_bundle.clone(),
+            retrieval_dir: self.bundle.clone(),
+            category_dir: self.category_bundle.clone(),
+            catalog_dir: self.index.clone(),
+            images_dir: self.images.clone(),
+            rerank: self.rerank,
+            decode_memory: self
+                .decode_memory
+                .map_or_else(default_decode_memory, |megabytes| megabytes << 20),
+            queue: QueueOptions {
+                max_batch: self.max_batch.max(1),
+                max_wait: Duration::from_millis(self.max_wait_ms),
+                capacity: self.queue.max(1),
+                ..QueueOptions::default()
+            },
+            limits: Limits {
+                connections: self.max_connections.max(1),
+                deadline: seconds(self.deadline_seconds, "deadline-seconds")?,
+                ..Limits::default()
+            },
+            drain_delay: seconds(self.drain_seconds, "drain-seconds")?,
+            grace: seconds(self.grace_seconds, "grace-seconds")?,
+        })
+    }
+}
+
+pub(super) fn serve(args: &ServeArgs, device: DeviceChoice) -> anyhow::Result<()> {
+    let format = if args.log_json {
+        LogFormat::Json
+    } else {
+        LogFormat::Text
+    };
+    telemetry::init(format, &args.log)?;
+    let config = args.config()?;
+    http::serve(&config, &device.open()?, |addr| eprintln!("ready: open http://{addr}/"))
+}

@@ -1,0 +1,87 @@
+//! `selvedge train`, and the training that `selvedge distill` shares with it.
+
+use super::invocation::invocation;
+use super::output::{print, print_path};
+use super::recipe::read_recipe;
+use anyhow::{Context, ensure};
+use clap::Args;
+use dataset::run::Start;
+use device::DeviceChoice;
+use std::path::{Path, PathBuf};
+use training::{Recipe, TrainOptions, dry_run};
+
+/// Arguments of every training.
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    /// The recipe, a TOML file
+    recipe: PathBuf,
+    /// Dataset folder, instead of the recipe's
+    #[arg(long, env = "SELVEDGE_DATA")]
+    data: Option<PathBuf>,
+    /// Folder of the run, which must be new; default: runs/NAME
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Initialise the backbone from pretrained weights: a .safetensors or .pth file with torchvision's parameter names
+    /// (Xception: timm's), or best.safetensors of a run
+    #[arg(long, value_name = "FILE")]
+    init: Option<PathBuf>,
+    /// Only print the plan: rows, steps, sampling, and a plot of the learning rate
+    #[arg(long)]
+    dry_run: bool,
+    /// Resume from the run's last checkpoint
+    #[arg(long)]
+    resume: bool,
+    /// Change a key of the recipe, such as optimiser.rate=0.01, or remove it, such as average=null; can be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+}
+
+impl TrainArgs {
+    /// Reads the recipe with the changes of the command line.
+    ///
+    /// # Errors
+    /// As [`read_recipe`].
+    pub(super) fn recipe(&self) -> anyhow::Result<Recipe> {
+        read_recipe(&self.recipe, &self.settings, self.data.as_ref())
+    }
+}
+
+pub(super) fn train(args: &TrainArgs, choice: DeviceChoice) -> anyhow::Result<()> {
+    let recipe = args.recipe()?;
+    ensure!(
+        !recipe.task.needs_teacher(),
+        "this recipe needs a teacher; use `selvedge distill --teacher BUNDLE RECIPE`"
+    );
+    run(args, &recipe, Vec::new(), choice)
+}
+
+/// Trains with the bundles `teachers`, or prints the plan.
+///
+/// # Errors
+/// If the dataset or the recipe cannot be used, or the training fails.
+pub(super) fn run(
+    args: &TrainArgs,
+    recipe: &Recipe,
+    teachers: Vec<PathBuf>,
+    choice: DeviceChoice,
+) -> anyhow::Result<()> {
+    if args.dry_run {
+        return print(&dry_run(recipe)?);
+    }
+    let device = choice.open()?;
+    eprintln!("training {} on {}", recipe.name, device::name(&device));
+    let options = TrainOptions {
+        out: args.out.clone().unwrap_or_else(|| Path::new("runs").join(&recipe.name)),
+        start: if args.resume { Start::Resume } else { Start::New },
+        teachers,
+        init: args.init.clone(),
+        invocation: invocation(),
+    };
+    // From inside a separate pool the CPU backend splits work without passing every operation to other threads. The loader
+    // keeps the global pool, so neither waits for the other.
+    let pool = rayon::ThreadPoolBuilder::new()
+        .build()
+        .context("cannot start the threads for training")?;
+    let bundle = pool.install(|| training::train(recipe, &options, &device))?;
+    print_path(&bundle)
+}
