@@ -1,8 +1,8 @@
-//! Code that Selvedge's server and browser share: the taxonomy, the preprocessing, every model, its weights and
-//! bundles, scores and the wire types.
+//! Code that the server and the browser share: the taxonomy, the preparation of images, every model, its weights and bundles,
+//! scores and the types of the HTTP protocol.
 //!
-//! **Invariant:** this crate is pure. It opens no file and no socket, reads no clock and starts no thread, so the same
-//! bytes in give the same bytes out on a server and in a browser.
+//! **Invariant:** this crate is pure. It opens no file and no socket, reads no clock and starts no thread. The same input gives
+//! the same output on a server and in a browser.
 
 pub mod taxonomy;
 
@@ -10,6 +10,9 @@ pub mod input;
 
 pub mod model;
 pub mod weights;
+
+#[cfg(feature = "server-models")]
+pub mod server_models;
 
 pub mod bundle;
 

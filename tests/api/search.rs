@@ -8,8 +8,9 @@ use serde_json::Value;
 use service::embed::RetrievalModel;
 use service::http::App;
 use shared::api::SearchResponse;
-use shared::bundle::{load_query, load_retrieval};
+use shared::bundle::load_query;
 use shared::embedding::Embedding;
+use shared::server_models::load_retrieval;
 
 use super::harness::{PRODUCTS, SAMPLES, Service, assert_problem, config, json, png, shop};
 
@@ -232,7 +233,7 @@ fn a_query_encoders_embedding_is_searched_with_in_the_catalogs_space() {
             &device,
         )
     };
-    let encoder = load_query(&query, &query_weights, &device).expect("loads");
+    let encoder = load_query(&query, &query_weights.network, &device).expect("loads");
     let values: Vec<f32> = encoder.forward(x(input)).into_data().iter::<f32>().collect();
     let body = |model: &str| serde_json::json!({ "embedding": { "model_id": model, "values": values } }).to_string();
 

@@ -15,7 +15,8 @@ use server::cli::{Cli, run};
 use service::embed::RetrievalModel;
 use service::http::App;
 use shared::api::SearchResponse;
-use shared::bundle::{Manifest, load_query, load_retrieval};
+use shared::bundle::{Manifest, load_query};
+use shared::server_models::load_retrieval;
 
 use super::harness::{PRODUCTS, Service, assert_problem, config, json, png, shop};
 
@@ -76,7 +77,9 @@ fn embedded(folder: &str, photo: &[u8]) -> Vec<f32> {
         &device,
     );
     let output = match manifest.task() {
-        "query" => load_query(&manifest, &weights, &device).expect("loads").forward(x),
+        "query" => load_query(&manifest, &weights.network, &device)
+            .expect("loads")
+            .forward(x),
         _ => load_retrieval(&manifest, &weights, &device).expect("loads").forward(x),
     };
     output.into_data().iter::<f32>().collect()

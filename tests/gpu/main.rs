@@ -6,7 +6,7 @@ use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
 use device::{self, DeviceChoice};
 use shared::model::{HeadConfig, RetrievalConfig, StyleConfig, StyleNet};
-use shared::weights::{Precision, Scope, load, save};
+use shared::weights::{Precision, load, save};
 use std::time::Instant;
 use training::loss::bce;
 
@@ -64,7 +64,6 @@ fn gpu_outputs_agree_with_cpu_outputs() {
         let on_gpu = load(
             style(backbone).init(&gpu).expect("the backbone is registered"),
             &weights,
-            Scope::Whole,
         )
         .expect("the weights have the network's layout");
         // An odd size, and a size that is large enough for other kernels.
@@ -83,12 +82,8 @@ fn gpu_outputs_agree_with_cpu_outputs() {
     };
     let on_cpu = config.init(&cpu).expect("the configuration is valid");
     let weights = save(&on_cpu, Precision::F32).expect("the weights are finite");
-    let on_gpu = load(
-        config.init(&gpu).expect("the configuration is valid"),
-        &weights,
-        Scope::Whole,
-    )
-    .expect("the weights have the network's layout");
+    let on_gpu = load(config.init(&gpu).expect("the configuration is valid"), &weights)
+        .expect("the weights have the network's layout");
     let difference = largest_difference(on_cpu.forward(batch(2, 128, &cpu)), on_gpu.forward(batch(2, 128, &gpu)));
     assert!(difference < 2e-3, "retrieval network: {difference}");
 }
@@ -99,7 +94,6 @@ fn train(weights: &[u8], steps: usize, n: usize, device: &Device) -> (Vec<f32>, 
     let mut net: StyleNet = load(
         style("resnet18").init(&training).expect("the backbone is registered"),
         weights,
-        Scope::Whole,
     )
     .expect("the weights have the network's layout");
     let mut optimiser = AdamConfig::new().init();

@@ -5,8 +5,8 @@ use crate::formula::uniform;
 use crate::{golden, of};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use shared::model::attention::Cbam;
-use shared::model::pooling::Pooling;
+use shared::model::Pooling;
+use shared::server_models::attention::Cbam;
 
 fn map(device: &Device) -> Tensor<4> {
     let values: Vec<f32> = (0..2 * 32 * 5 * 4)

@@ -7,7 +7,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use shared::model::{HeadConfig, RetrievalConfig, StyleConfig, StyleNet};
-use shared::weights::{Precision, Scope, WeightsError, layout, load, save};
+use shared::server_models::load_pretrained;
+use shared::weights::{Precision, WeightsError, layout, load, save};
 
 /// The contents of one tensor, as `torchvision_logits.py` describes it.
 fn contents(key: &str, shape: &[usize], gain: f64) -> Vec<u8> {
@@ -74,7 +75,7 @@ fn logits_agree_to_a_ten_thousandth() {
     for (name, expected) in golden["networks"].as_object().expect("networks by name") {
         let net = network(name);
         let bytes = file(&net, of(&expected["gain"]), |_, _| {});
-        let net = load(net, &bytes, Scope::Whole).expect("every key fits");
+        let net = load(net, &bytes).expect("every key fits");
         for (net, what, tolerance) in [
             (net.clone(), "as trained", 1e-4),
             (net.fold_batch_norm(), "folded", 1e-4),
@@ -135,7 +136,7 @@ fn weights_that_do_not_fit_are_refused_by_name() {
             name.push('x');
         }
     });
-    let error = load(net.clone(), &renamed, Scope::Whole).expect_err("a key is wrong");
+    let error = load(net.clone(), &renamed).expect_err("a key is wrong");
     let (missing, unexpected) = (vec![key.to_owned()], vec![format!("{key}x")]);
     assert_eq!(
         error,
@@ -151,12 +152,12 @@ fn weights_that_do_not_fit_are_refused_by_name() {
             bytes[..4].copy_from_slice(&f32::NAN.to_le_bytes());
         }
     });
-    let error = load(net.clone(), &poisoned, Scope::Whole).expect_err("a NaN");
+    let error = load(net.clone(), &poisoned).expect_err("a NaN");
     assert_eq!(error, WeightsError::NotFinite { key: key.to_owned() });
 
     let whole = file(&net, 1.0, |_, _| {});
     assert!(matches!(
-        load(net, &whole[..whole.len() - 1], Scope::Whole),
+        load(net, &whole[..whole.len() - 1]),
         Err(WeightsError::Format(_))
     ));
 }
@@ -187,7 +188,7 @@ fn a_misfit_says_what_the_weights_look_like() {
             ["running_mean", "mobilenet_v3_small's weights from a bundle"],
         ),
     ] {
-        let error = load(network(wanted), &bytes, Scope::Pretrained)
+        let error = load_pretrained(network(wanted), &bytes)
             .expect_err("another network")
             .to_string();
         assert!(says.iter().all(|part| error.contains(part)), "{error}");
@@ -197,7 +198,7 @@ fn a_misfit_says_what_the_weights_look_like() {
         TensorView::new(Dtype::F32, vec![1], &[0; 4]).expect("four bytes"),
     )];
     let other = safetensors::serialize(other, None).expect("serializes");
-    let error = load(network("resnet18"), &other, Scope::Pretrained)
+    let error = load_pretrained(network("resnet18"), &other)
         .expect_err("no network")
         .to_string();
     assert!(
@@ -213,7 +214,7 @@ fn pretrained_weights_reach_every_branch() {
     let net = RetrievalConfig::published("resnet18")
         .init(&Device::flex())
         .expect("valid");
-    let net = load(net, &bytes, Scope::Pretrained).expect("the classifier of the file is ignored");
+    let net = load_pretrained(net, &bytes).expect("the classifier of the file is ignored");
     let saved = save(&net, Precision::F32).expect("saves");
     let saved = SafeTensors::deserialize(&saved).expect("its own file");
     let expected = contents("layer4.1.conv2.weight", &[512, 512, 3, 3], 1.0);
@@ -234,7 +235,7 @@ fn pretrained_weights_reach_every_branch() {
         n_labels: 3,
     };
     let learnt = save(&net, Precision::F32).expect("saves");
-    let style = load(config.init(&Device::flex()).expect("valid"), &learnt, Scope::Pretrained).expect("fits");
+    let style = load_pretrained(config.init(&Device::flex()).expect("valid"), &learnt).expect("fits");
     let style = save(&style, Precision::F32).expect("saves");
     let style = SafeTensors::deserialize(&style).expect("its own file");
     assert!(style.tensor("layer4.1.conv2.weight").expect("is there").data() == expected);
@@ -270,7 +271,7 @@ fn what_published_files_have_beside_the_backbone_is_ignored() {
         let read = SafeTensors::deserialize(&bytes).expect("just written");
         let extra = extra.map(|key| (key, TensorView::new(Dtype::F32, vec![1], &[0; 4]).expect("four bytes")));
         let bytes = safetensors::serialize(read.iter().chain(extra), None).expect("serializes");
-        let net = load(net, &bytes, Scope::Pretrained).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let net = load_pretrained(net, &bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         let saved = save(&net, Precision::F32).expect("saves");
         let saved = SafeTensors::deserialize(&saved).expect("its own file");
         let tensor = saved.tensor(first).expect("is there");

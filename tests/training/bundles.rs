@@ -4,8 +4,9 @@ use super::*;
 use burn::module::Module;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
-use shared::bundle::{Weights, describe_weights, load_style};
+use shared::bundle::{Weights, describe_weights};
 use shared::model::{Architecture, StyleNet};
+use shared::server_models::load_classifier;
 use shared::weights::{Precision, TorchKeys, save};
 use std::collections::BTreeMap;
 use tests::fixture;
@@ -156,7 +157,7 @@ fn weights_of_every_float_type_are_the_same_network() -> Result<()> {
     let coarse =
         |_: &str, values: &mut Vec<f64>| values.iter_mut().for_each(|v| *v = half::bf16::from_f64(*v).to_f64());
     let coarse = changed(&network, Dtype::F16, coarse)?;
-    let loaded = |bytes: &[u8]| -> Result<StyleNet> { Ok(load(config.init(&device)?, bytes, Scope::Whole)?) };
+    let loaded = |bytes: &[u8]| -> Result<StyleNet> { Ok(load(config.init(&device)?, bytes)?) };
     let parameters = |net: &StyleNet| save(net, Precision::F32);
     let expected = parameters(&loaded(&coarse)?)?;
     for dtype in [Dtype::F64, Dtype::F32, Dtype::F16, Dtype::BF16] {
@@ -257,7 +258,7 @@ fn a_bundle_of_a_damaged_network_is_not_loaded() -> Result<()> {
             weights: describe_weights(&bytes, Precision::F16, false),
             ..manifest.clone()
         };
-        let error = load_style(&manifest, &bytes, &Device::flex())
+        let error = load_classifier(&manifest, &bytes, &Device::flex())
             .expect_err(said)
             .to_string();
         assert!(error.contains("running_var' ") && error.contains(said), "{error}");

@@ -73,7 +73,7 @@ fn every_loss_and_every_key_of_the_network_learns() -> Result<()> {
         assert!(losses[2] < 0.97 * losses[0], "{case:?}: {losses:?}");
 
         let (manifest, weights) = bundle::read(&bundle)?;
-        shared::bundle::load_retrieval(&manifest, &weights, &Device::flex())?;
+        shared::server_models::load_retrieval(&manifest, &weights, &Device::flex())?;
         let best = fs::read(run.join("best.safetensors"))?;
         let best = SafeTensors::deserialize(&best)?;
         let values = |key: &str| -> Vec<f32> {

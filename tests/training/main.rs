@@ -22,7 +22,7 @@ use evaluation::retrieval::asymmetric;
 use render::{RenderOptions, StyleMix, render_dataset};
 use report::record::Record;
 use shared::bundle::Manifest;
-use shared::weights::{Scope, load};
+use shared::weights::load;
 use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -427,12 +427,12 @@ fn every_family_trains_exports_and_is_loaded() -> Result<()> {
         let run = dir.path().join(backbone);
         let bundle = train(&recipe, &order(&run, Start::New), &device)?;
         let (manifest, weights) = bundle::read(&bundle)?;
-        let net = shared::bundle::load_style(&manifest, &weights, &device)?;
+        let net = shared::server_models::load_classifier(&manifest, &weights.network, &device)?;
         let best = fs::read(run.join("best.safetensors"))?;
         let shared::model::Architecture::Style(config) = &manifest.architecture else {
             panic!("{backbone}")
         };
-        let trained = load(config.init(&device)?, &best, Scope::Whole)?;
+        let trained = load(config.init(&device)?, &best)?;
         let x = Tensor::<4>::random([2, 3, side, side], Distribution::Normal(0.0, 1.0), &device);
         // The bundle's weights are f16.
         let expected = trained.forward(x.clone()).into_data();

@@ -114,7 +114,7 @@ fn a_whitened_bundle_equals_evaluation_with_whitening() -> Result<()> {
     )?;
     let student = bundle::read(&student)?;
     assert_eq!((student.0.space(), student.0.embedding_dim), (white.0.model_id(), 8));
-    load_query(&student.0, &student.1, &device)?;
+    load_query(&student.0, &student.1.network, &device)?;
     asymmetric(&student, &white, Dataset::open(&path("shop"))?, "test", &device)?;
     let error = asymmetric(&student, &plain, Dataset::open(&path("shop"))?, "test", &device)
         .expect_err("the student embeds into another space");

@@ -6,9 +6,10 @@ use crate::atomic;
 use crate::foreign::refuse_foreign;
 use anyhow::Context;
 use burn::tensor::{Device, Tensor, TensorData};
-use shared::bundle::{MANIFEST_FILE, Manifest, Weights, load_query, load_retrieval, load_segment, load_style};
+use shared::bundle::{MANIFEST_FILE, Manifest, Weights, load_query};
 use shared::input::Pixels;
 use shared::model::Architecture;
+use shared::server_models::{load_classifier, load_retrieval, load_segment};
 use std::path::Path;
 
 /// The folder within a bundle's in which its files are until they are proven.
@@ -92,7 +93,7 @@ fn write_files(dir: &Path, manifest: &Manifest, weights: &Weights) -> anyhow::Re
         std::fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
     }
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    atomic::write(&dir.join(&manifest.weights.file), weights)?;
+    atomic::write(&dir.join(&manifest.weights.file), &weights.network)?;
     if let (Some(info), Some(projection)) = (&manifest.projection, &weights.projection) {
         atomic::write(&dir.join(&info.file), projection)?;
     }
@@ -116,10 +117,14 @@ fn prove(dir: &Path, device: &Device) -> anyhow::Result<()> {
     let grey = spec.to_chw(Pixels::new(&[128; 3], 1, 1, 3)?, None)?;
     let x = Tensor::<4>::from_data(TensorData::new(grey, [1, 3, spec.height, spec.width]), device);
     let output = match manifest.architecture {
-        Architecture::Style(_) => load_style(&manifest, &weights, device)?.forward(x).into_data(),
+        Architecture::Style(_) => load_classifier(&manifest, &weights.network, device)?
+            .forward(x)
+            .into_data(),
         Architecture::Retrieval(_) => load_retrieval(&manifest, &weights, device)?.forward(x).into_data(),
-        Architecture::Query(_) => load_query(&manifest, &weights, device)?.forward(x).into_data(),
-        Architecture::Segment(_) => load_segment(&manifest, &weights, device)?.forward(x).into_data(),
+        Architecture::Query(_) => load_query(&manifest, &weights.network, device)?.forward(x).into_data(),
+        Architecture::Segment(_) => load_segment(&manifest, &weights.network, device)?
+            .forward(x)
+            .into_data(),
     };
     anyhow::ensure!(
         output.iter::<f32>().all(f32::is_finite),

@@ -8,12 +8,10 @@ use crate::retrieval::{FloorEffect, Search, Searched, choose_floor, floor_effect
 use anyhow::Context;
 use burn::tensor::Device;
 use dataset::{Dataset, Images, Limit};
-use shared::bundle::{
-    ChosenOn, Manifest, PreciseThreshold, PreciseThresholds, ScoreFloor, Weights, load_query, load_retrieval,
-    load_style,
-};
+use shared::bundle::{ChosenOn, Manifest, PreciseThreshold, PreciseThresholds, ScoreFloor, Weights, load_query};
 use shared::model::Architecture;
-use shared::model::retrieval::unit_norm;
+use shared::model::block::unit_norm;
+use shared::server_models::{load_classifier, load_retrieval};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -137,7 +135,7 @@ pub fn choose_points(
             with_floor(manifest, manifest.model_id(), splits, &searched, rules, chosen_on)
         }
         (Architecture::Query(_), Some((large, weights))) => {
-            let encoder = load_query(manifest, &bundle.1, device)?;
+            let encoder = load_query(manifest, &bundle.1.network, device)?;
             let network = load_retrieval(large, weights, device)?;
             let projection = projection_into(manifest, large, &network)?;
             let small = |x| {
@@ -177,7 +175,7 @@ fn style(
     chosen_on: ChosenOn,
     device: &Device,
 ) -> anyhow::Result<Chosen> {
-    let net = load_style(manifest, weights, device)?;
+    let net = load_classifier(manifest, &weights.network, device)?;
     let dataset = images.dataset();
     let predict = |split: &String| {
         let rows = dataset.split(split, |_| true, "")?;

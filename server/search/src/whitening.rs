@@ -3,7 +3,7 @@
 
 use anyhow::{Context, ensure};
 use burn::tensor::Device;
-use shared::model::Projection;
+use shared::server_models::Projection;
 use std::collections::BTreeMap;
 
 /// Share of the mean variance that is added to every direction of the scatter within identities, so that a direction

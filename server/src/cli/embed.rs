@@ -5,9 +5,10 @@ use super::photo::{PhotoArgs, forward_one};
 use clap::Args;
 use dataset::bundle;
 use device::DeviceChoice;
-use shared::bundle::{load_query, load_retrieval};
+use shared::bundle::load_query;
 use shared::embedding::Embedding;
 use shared::model::Architecture;
+use shared::server_models::load_retrieval;
 use std::path::PathBuf;
 
 /// Arguments of `selvedge embed`.
@@ -26,7 +27,7 @@ pub(super) fn embed(args: &EmbedArgs, choice: DeviceChoice) -> anyhow::Result<()
     let device = choice.open()?;
     let input = args.photo.input(&manifest.input)?;
     let values = if let Architecture::Query(_) = manifest.architecture {
-        let net = load_query(&manifest, &weights, &device)?;
+        let net = load_query(&manifest, &weights.network, &device)?;
         forward_one(&manifest.input, input, &device, |x| net.forward(x))
     } else {
         let net = load_retrieval(&manifest, &weights, &device)?;

@@ -5,7 +5,7 @@ use super::photo::{PhotoArgs, forward_one};
 use clap::Args;
 use dataset::bundle;
 use device::DeviceChoice;
-use shared::bundle::load_style;
+use shared::server_models::load_classifier;
 use std::path::PathBuf;
 
 /// Arguments of `selvedge tag`.
@@ -25,7 +25,7 @@ pub(crate) struct TagArgs {
 pub(super) fn tag(args: &TagArgs, choice: DeviceChoice) -> anyhow::Result<()> {
     let (manifest, weights) = bundle::read(&args.bundle)?;
     let device = choice.open()?;
-    let net = load_style(&manifest, &weights, &device)?;
+    let net = load_classifier(&manifest, &weights.network, &device)?;
     let input = args.photo.input(&manifest.input)?;
     let logits = forward_one(&manifest.input, input, &device, |x| net.forward(x));
     let tags = manifest.tags(&logits);

@@ -19,7 +19,8 @@ use dataset::{Dataset, Images, Recolouring};
 use evaluation::inference::{Views, probabilities};
 use shared::bundle::Manifest;
 use shared::input::InputSpec;
-use shared::model::{HeadConfig, Hidden, StyleConfig, StyleNet};
+use shared::model::{HeadConfig, Hidden, StyleConfig};
+use shared::server_models::Classifier;
 use shared::weights::{Precision, save};
 use std::path::Path;
 use std::sync::Arc;
@@ -147,12 +148,12 @@ impl<'a> ClassifierObjective<'a> {
         config: &StyleConfig,
         init: Option<&Path>,
         device: &Device,
-    ) -> anyhow::Result<StyleNet> {
+    ) -> anyhow::Result<Classifier> {
         let rows = &self.data.rows;
         let n = rows.train.len() as f64;
         let prior: Vec<f64> = rows.positives().iter().map(|positives| *positives as f64 / n).collect();
         // The prior is set before autodiff, because a parameter must be a leaf of its graph.
-        initialise(config.init(device)?.with_prior(&prior).train(), init)
+        initialise(config.classifier(device)?.with_prior(&prior).train(), init)
     }
 
     /// Writes the table of tuning predictions; adds labels, thresholds and metrics to a manifest.
@@ -162,7 +163,7 @@ impl<'a> ClassifierObjective<'a> {
     pub(crate) fn manifest(
         &self,
         manifest: Manifest,
-        net: &StyleNet,
+        net: &Classifier,
         state: &State,
         run: &Run,
     ) -> anyhow::Result<Manifest> {
@@ -182,9 +183,9 @@ impl<'a> ClassifierObjective<'a> {
 }
 
 impl Objective for ClassifierObjective<'_> {
-    type Net = StyleNet;
+    type Net = Classifier;
 
-    fn loss(&self, net: &StyleNet, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>> {
+    fn loss(&self, net: &Classifier, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>> {
         let mix = Mix::draw(self.recipe.mixup, self.recipe.seed, step);
         let labels = self.data.rows.targets(step.rows, &images.device());
         let (images, labels) = mix.apply(images, labels);
@@ -214,7 +215,7 @@ impl Objective for ClassifierObjective<'_> {
             .map(|_| (height.div_ceil(MAP_STRIDE), width.div_ceil(MAP_STRIDE)))
     }
 
-    fn evaluate(&self, net: &StyleNet, epoch: usize) -> anyhow::Result<Metrics> {
+    fn evaluate(&self, net: &Classifier, epoch: usize) -> anyhow::Result<Metrics> {
         let rows = &self.data.rows;
         let Recipe { input, evaluate, .. } = self.recipe;
         let tuned = rows.predict_tune(net, input, &evaluate.views, self.device)?;
@@ -228,7 +229,7 @@ impl Objective for ClassifierObjective<'_> {
         Ok(rows.metrics(&tuned))
     }
 
-    fn weights(&self, net: &StyleNet) -> anyhow::Result<Vec<u8>> {
+    fn weights(&self, net: &Classifier) -> anyhow::Result<Vec<u8>> {
         Ok(save(net, Precision::F32)?)
     }
 }

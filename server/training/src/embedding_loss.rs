@@ -5,7 +5,7 @@ use crate::recipe::EmbeddingLoss;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{log_sigmoid, log_softmax, relu};
 use burn::tensor::{Int, Tensor};
-use shared::model::retrieval::unit_norm;
+use shared::model::block::unit_norm;
 
 /// Identities of the rows of a batch.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use dataset::bundle;
 use dataset::run::{BEST, BUNDLE, Run};
 use shared::bundle::{FORMAT, Manifest, Training, Weights, describe_weights};
 use shared::model::Architecture;
-use shared::weights::{Precision, Scope, load, save};
+use shared::weights::{Precision, load, save};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -30,7 +30,7 @@ pub(crate) fn export<T: Task>(
 ) -> anyhow::Result<PathBuf> {
     let config = task.config(objective);
     let best = std::fs::read(run.dir.join(BEST))?;
-    let net = T::Config::fold(load(config.network(device)?, &best, Scope::Whole)?);
+    let net = T::Config::fold(load(config.network(device)?, &best)?);
     let weights = save(&net, Precision::F16)?;
     let manifest = describe(recipe, run, config.architecture(), &weights);
     let mut manifest = task.manifest(manifest, &net, objective, state, run)?;

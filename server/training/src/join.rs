@@ -2,8 +2,9 @@
 
 use anyhow::{Context, bail, ensure};
 use burn::tensor::Device;
-use shared::bundle::{Manifest, Training, Weights, describe_weights, load_retrieval};
-use shared::model::{Architecture, RetrievalConfig, RetrievalNet};
+use shared::bundle::{Manifest, Training, Weights, describe_weights};
+use shared::model::{Architecture, RetrievalConfig};
+use shared::server_models::{Embedder, load_retrieval};
 use shared::weights::{Precision, save};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,7 +34,7 @@ pub fn join(
     let first = members.first().context("name bundles to join")?;
     let mut loaded = members.iter().map(|member| load(member, first, device));
     let (net, mut config) = loaded.next().context("name bundles to join")??;
-    let mut nets = Vec::new();
+    let mut nets = vec![(net, first.share)];
     for (member, loaded) in members[1..].iter().zip(loaded) {
         let (net, config_of_member) = loaded?;
         nets.push((net, member.share));
@@ -43,7 +44,7 @@ pub fn join(
     let dtype = Precision::F16.name();
     let all_half = members.iter().all(|member| member.bundle.0.weights.dtype == dtype);
     let precision = if all_half { Precision::F16 } else { Precision::F32 };
-    let weights = save(&net.joined_with(first.share, nets), precision)?;
+    let weights = save(&Embedder::join(nets), precision)?;
     let names = |name: fn(&Manifest) -> &str| {
         let names: Vec<&str> = members.iter().map(|member| name(&member.bundle.0)).collect();
         names.join("+")
@@ -68,7 +69,7 @@ pub fn join(
 }
 
 /// Loads a member's network with folded batch norm, and its configuration with the share.
-fn load(member: &Member<'_>, first: &Member<'_>, device: &Device) -> anyhow::Result<(RetrievalNet, RetrievalConfig)> {
+fn load(member: &Member<'_>, first: &Member<'_>, device: &Device) -> anyhow::Result<(Embedder, RetrievalConfig)> {
     let (manifest, weights) = member.bundle;
     let dir = member.dir.display();
     let Architecture::Retrieval(config) = &manifest.architecture else {

@@ -8,7 +8,7 @@ use dataset::{Dataset, Images, Row};
 use evaluation::classifier::{Predictions, ThresholdRule, macro_f2, micro_f2};
 use evaluation::inference::{Views, probabilities};
 use shared::input::InputSpec;
-use shared::model::StyleNet;
+use shared::server_models::Classifier;
 use shared::taxonomy::{Category, STYLES};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -103,7 +103,7 @@ impl Labelled {
     /// If an image cannot be read.
     pub(crate) fn predict_tune(
         &self,
-        net: &StyleNet,
+        net: &Classifier,
         spec: &InputSpec,
         views: &Views,
         device: &Device,

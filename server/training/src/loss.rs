@@ -3,7 +3,7 @@
 use crate::recipe::LossRecipe;
 use burn::tensor::activation::{log_sigmoid, log_softmax, sigmoid};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use shared::model::retrieval::unit_norm;
+use shared::model::block::unit_norm;
 
 /// Minimum probability of the wrong answer in the focal loss.
 const WRONG_MIN: f64 = 1e-7;

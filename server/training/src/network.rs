@@ -3,10 +3,9 @@
 use anyhow::Context;
 use burn::module::Module;
 use burn::tensor::Device;
-use shared::model::{
-    Architecture, QueryConfig, RetrievalConfig, RetrievalNet, SegmentConfig, StyleConfig, StyleNet, UNet,
-};
-use shared::weights::{Scope, TorchKeys, load};
+use shared::model::{Architecture, QueryConfig, RetrievalConfig, SegmentConfig, StyleConfig, StyleNet};
+use shared::server_models::{Classifier, RetrievalNet, UNet, load_pretrained};
+use shared::weights::TorchKeys;
 use std::path::Path;
 
 /// Configuration of a network that a bundle stores.
@@ -28,12 +27,12 @@ pub(crate) trait NetworkConfig {
 }
 
 macro_rules! network_config {
-    ($config:ty, $net:ty, $architecture:ident) => {
+    ($config:ty, $init:ident -> $net:ty, $architecture:ident) => {
         impl NetworkConfig for $config {
             type Net = $net;
 
             fn network(&self, device: &Device) -> anyhow::Result<$net> {
-                Ok(self.init(device)?)
+                Ok(self.$init(device)?)
             }
 
             fn fold(net: $net) -> $net {
@@ -47,10 +46,10 @@ macro_rules! network_config {
     };
 }
 
-network_config!(StyleConfig, StyleNet, Style);
-network_config!(QueryConfig, StyleNet, Query);
-network_config!(RetrievalConfig, RetrievalNet, Retrieval);
-network_config!(SegmentConfig, UNet, Segment);
+network_config!(StyleConfig, classifier -> Classifier, Style);
+network_config!(QueryConfig, init -> StyleNet, Query);
+network_config!(RetrievalConfig, init -> RetrievalNet, Retrieval);
+network_config!(SegmentConfig, init -> UNet, Segment);
 
 /// Loads the pretrained weights of the file `init` into a network, if there is one. The head keeps its own weights.
 ///
@@ -59,5 +58,5 @@ network_config!(SegmentConfig, UNet, Segment);
 pub(crate) fn initialise<M: Module + TorchKeys>(net: M, init: Option<&Path>) -> anyhow::Result<M> {
     let Some(path) = init else { return Ok(net) };
     let bytes = pretrained::read(path)?;
-    load(net, &bytes, Scope::Pretrained).with_context(|| format!("{} does not fit", path.display()))
+    load_pretrained(net, &bytes).with_context(|| format!("{} does not fit", path.display()))
 }

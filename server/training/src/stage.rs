@@ -120,7 +120,7 @@ impl Finder<'_> {
             .collect();
         // A name selects its part in the networks of all labels.
         let fields = match &fields[..] {
-            ["others", _, rest @ ..] => rest,
+            ["nets", _, rest @ ..] | ["style", rest @ ..] => rest,
             all => all,
         };
         let path = fields.join(".");

@@ -3,9 +3,9 @@
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 use dataset::bundle;
-use shared::bundle::{Manifest, load_style};
+use shared::bundle::Manifest;
 use shared::input::InputSpec;
-use shared::model::StyleNet;
+use shared::server_models::{Classifier, load_classifier};
 use std::path::PathBuf;
 
 /// Checks that teacher and student have the same input.
@@ -26,7 +26,7 @@ pub(crate) fn check_input(teacher: &Manifest, student: &InputSpec) -> anyhow::Re
 #[derive(Debug)]
 pub(crate) struct Teacher {
     /// One or more networks, without autodiff.
-    nets: Vec<StyleNet>,
+    nets: Vec<Classifier>,
     /// Share of the dataset's labels in the target, 0–1. The rest is the mean of the teachers' probabilities.
     truth: f64,
 }
@@ -56,7 +56,7 @@ impl Teacher {
                 manifest.model_id(),
                 manifest.labels
             );
-            Ok(load_style(&manifest, &weights, device)?)
+            Ok(load_classifier(&manifest, &weights.network, device)?)
         };
         Ok(Self {
             nets: bundles.iter().map(read).collect::<anyhow::Result<_>>()?,

@@ -1,13 +1,12 @@
-//! The resize: an antialiased triangle filter, one side after the other, one pixel a vector of four lanes.
+//! Resizing with an antialiased triangle filter, rows first and columns second. A pixel is a vector of four lanes.
 //!
-//! Lanes are only added and multiplied, each for itself and in the order of the source's pixels, so vectors give the bits
-//! that numbers one by one would give.
+//! Each lane is only added and multiplied, in the order of the source's pixels. Vectors give the same bits as single numbers.
 
+use super::pixels::Pixels;
+use super::place::Window;
 use wide::f32x4;
 
-use super::{Pixels, Window};
-
-/// One output position's first source index and weights, which sum to one.
+/// First source index and weights of one output position. The weights sum to one.
 struct Taps {
     first: usize,
     weights: Vec<f32>,
@@ -20,7 +19,8 @@ impl Taps {
     }
 }
 
-/// Triangle filter over `[from, to)` of `length` source pixels, widened when shrinking (as Pillow's bilinear resize).
+/// Returns the weights of a triangle filter over `[from, to)` of `length` source pixels. The filter is widened for shrinking, as
+/// in Pillow's bilinear resize.
 fn taps(length: usize, from: f64, to: f64, outputs: usize) -> Vec<Taps> {
     let scale = (to - from) / outputs as f64;
     let support = scale.max(1.0);
@@ -41,7 +41,7 @@ fn taps(length: usize, from: f64, to: f64, outputs: usize) -> Vec<Taps> {
         .collect()
 }
 
-/// Separable resize of `source`, `[x0, y0, x1, y1]` within `window`, to `width × height`; rows first, in full precision.
+/// Resizes `source`, `[x0, y0, x1, y1]` within `window`, to `width × height` in full precision.
 pub(super) fn resize(
     pixels: Pixels<'_>,
     window: &Window,
@@ -54,7 +54,7 @@ pub(super) fn resize(
     let down = taps(window.height, y0, y1, height);
     let (Some(left), Some(right), Some(top), Some(bottom)) = (across.first(), across.last(), down.first(), down.last())
     else {
-        return Vec::new(); // no output has no pixels
+        return Vec::new(); // the output is empty
     };
     let (left, right, top, bottom) = (left.first, right.end(), top.first, bottom.end());
 
@@ -88,7 +88,7 @@ pub(super) fn resize(
 }
 
 impl Pixels<'_> {
-    /// Reads `line.len()` pixels from column `x` of row `y` on, as red, green, blue and 0.
+    /// Reads `line.len()` pixels of row `y`, starting at column `x`, as red, green, blue and 0.
     fn line(&self, x: usize, y: usize, line: &mut [f32x4]) {
         let at = (y * self.width + x) * self.channels;
         let bytes = &self.data[at..at + line.len() * self.channels];

@@ -4,7 +4,9 @@
 //! Object Detection at 80 FPS", ICCV 2015 (their MB+). Beside addition, multiplication and division there is only the
 //! square root, which IEEE rounds as exactly, so machines agree to the bit here too.
 
-use super::{CropBox, Pixels, Window, resize};
+use super::pixels::{CropBox, Pixels};
+use super::place::Window;
+use super::resize::resize;
 
 /// Longer side of the thumbnail that is looked at, in pixels.
 const SIDE: usize = 64;
@@ -301,7 +303,7 @@ mod tests {
             let mut rgb = drawn(w, h, &objects);
             rgb.iter_mut().for_each(|value| *value = value.wrapping_add(draw(20) as u8));
             if let Some(found) = of(&rgb, w, h) {
-                prop_assert!(Window::of((w, h), Some(found)).is_ok(), "{found:?}");
+                prop_assert!(Window::new((w, h), Some(found)).is_ok(), "{found:?}");
             }
         }
     }

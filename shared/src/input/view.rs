@@ -1,16 +1,19 @@
-//! Views of a picture: crop, change of aspect, mirror; for pixels, and for label maps that must stay aligned with them.
+//! Views of an image: crop, change of aspect ratio and mirror. Label maps get the same view as the pixels.
 
-use super::{CropBox, InputError, InputSpec, Pixels, Placement, Window, resize};
+use super::pixels::{CropBox, InputError, Pixels};
+use super::place::{Placement, Window};
+use super::resize::resize;
+use super::spec::InputSpec;
 
-/// Transformation of a picture; the default changes nothing.
+/// Transformation of an image. The default changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct View {
-    /// The part that is seen; the whole picture if `None`.
+    /// The crop box. `None` stands for the whole image.
     pub crop: Option<CropBox>,
-    /// Factors by which what is seen grows along width and height, about its centre, in (0, ∞). Above 1 its ends leave
-    /// the frame, below 1 the frame's ends show the mean colour.
+    /// Factors in (0, ∞) that enlarge width and height about the centre. Above 1 the ends leave the frame. Below 1 the ends of the
+    /// frame have the mean colour.
     pub scale: [f64; 2],
-    /// Left and right exchanged.
+    /// True if left and right are exchanged.
     pub mirrored: bool,
 }
 
@@ -24,7 +27,7 @@ impl Default for View {
     }
 }
 
-/// A borrowed label map: one byte a pixel, row by row.
+/// A borrowed label map: one byte per pixel, row by row.
 #[derive(Debug, Clone, Copy)]
 pub struct Labels<'a> {
     data: &'a [u8],
@@ -53,13 +56,33 @@ impl<'a> Labels<'a> {
 }
 
 impl InputSpec {
-    /// The view of a picture as a model input, `[3, height, width]` in row-major order, RGB: cropped, resized
-    /// (antialiased triangle filter) and normalised.
+    /// Crops with the [`margin`](Self::margin), resizes (antialiased triangle filter) and normalises. `None` stands for the whole
+    /// image.
+    ///
+    /// Returns `[3, height, width]` in row-major order, RGB.
     ///
     /// # Errors
-    /// [`InputError::Crop`] if the box is empty or not inside the picture.
+    /// [`InputError::Crop`] if the box is empty or not inside the image.
+    pub fn to_chw(&self, pixels: Pixels<'_>, crop: Option<CropBox>) -> Result<Vec<f32>, InputError> {
+        let size = (pixels.width, pixels.height);
+        let crop = crop.map(|crop| self.with_margin(crop, size)).transpose()?;
+        self.view(
+            pixels,
+            &View {
+                crop,
+                ..View::default()
+            },
+        )
+    }
+
+    /// Returns the view of an image as a model's input: cropped, resized (antialiased triangle filter) and normalised.
+    ///
+    /// The input is `[3, height, width]` in row-major order, RGB.
+    ///
+    /// # Errors
+    /// [`InputError::Crop`] if the box is empty or not inside the image.
     pub fn view(&self, pixels: Pixels<'_>, view: &View) -> Result<Vec<f32>, InputError> {
-        let window = Window::of((pixels.width, pixels.height), view.crop)?;
+        let window = Window::new((pixels.width, pixels.height), view.crop)?;
         let Placement {
             source,
             left,
@@ -86,7 +109,7 @@ impl InputSpec {
         Ok(chw)
     }
 
-    /// RGB bytes of an input `[3, height, width]`, row by row, without the normalisation, for people to look at.
+    /// Returns the RGB bytes of an input `[3, height, width]`, row by row and without the normalisation, for display.
     pub fn to_rgb(&self, chw: &[f32]) -> Vec<u8> {
         let plane = self.width * self.height;
         (0..plane.min(chw.len() / 3))
@@ -94,13 +117,12 @@ impl InputSpec {
             .collect()
     }
 
-    /// The same view of the picture's label map, `[height, width]` of the `(height, width)` asked for.
+    /// Returns the same view of the image's label map as `[height, width]`.
     ///
-    /// Every position takes the label of the pixel under its centre; positions that show no part of the picture are
-    /// `outside`.
+    /// Every position takes the label of the pixel under its centre. Positions outside the image get the label `outside`.
     ///
     /// # Errors
-    /// [`InputError::Crop`] as [`InputSpec::view`].
+    /// [`InputError::Crop`] if the box is empty or not inside the label map.
     pub fn label_map(
         &self,
         labels: Labels<'_>,
@@ -108,10 +130,10 @@ impl InputSpec {
         (height, width): (usize, usize),
         outside: u8,
     ) -> Result<Vec<u8>, InputError> {
-        let window = Window::of((labels.width, labels.height), view.crop)?;
+        let window = Window::new((labels.width, labels.height), view.crop)?;
         let place = self.place(&window).scaled(self, view.scale);
         let [x0, y0, x1, y1] = place.source;
-        // Index in the picture of each output position along one axis, if it shows any of it.
+        // Index in the label map of each output position along one axis, or `None` outside the map.
         let along = |outputs: usize, frame: usize, start: usize, length: usize, from: f64, to: f64, limit: usize| {
             (0..outputs)
                 .map(|i| {
@@ -139,8 +161,7 @@ impl InputSpec {
 }
 
 impl Placement {
-    /// The placed part grows by `scale` about its centre: into the frame while there is room, beyond it by losing its
-    /// ends.
+    /// Enlarges the placed part by `scale` about its centre. It fills the frame first. Beyond the frame its ends are lost.
     fn scaled(mut self, spec: &InputSpec, scale: [f64; 2]) -> Self {
         let along = |frame: usize, start: &mut usize, length: &mut usize, from: &mut f64, to: &mut f64, scale: f64| {
             if scale == 1.0 {
@@ -167,7 +188,7 @@ mod tests {
     use crate::input::Fit;
     use proptest::prelude::*;
 
-    /// A spec whose values are those of the pixels.
+    /// Returns a specification that keeps the values of the pixels.
     fn plain(width: usize, height: usize, fit: Fit) -> InputSpec {
         InputSpec {
             mean: [0.0; 3],
@@ -177,10 +198,9 @@ mod tests {
     }
 
     proptest! {
-        /// A picture that is its own label map stays aligned with it: where a map of blocks says 200 the pixels are
-        /// bright, whatever the view.
+        /// The image is its own label map. In every view its pixels are bright where the label map holds 200.
         #[test]
-        fn label_maps_have_the_geometry_of_their_pictures(
+        fn label_maps_stay_aligned_with_their_images(
             x in 0u32..6, y in 0u32..6, sx in 0.7f64..1.4, sy in 0.7f64..1.4, mirrored: bool,
             fit in prop_oneof![Just(Fit::Stretch), Just(Fit::Cover), Just(Fit::Pad)],
         ) {
@@ -198,7 +218,7 @@ mod tests {
             let labels = spec.label_map(Labels::new(&map, w, h).expect("valid"), &view, (48, 48), 0).expect("inside");
             let mut agree = 0;
             for (value, label) in pixels[..48 * 48].iter().zip(&labels) {
-                prop_assert_eq!(*label == 0, *value == 0.0, "only what lies outside is empty");
+                prop_assert_eq!(*label == 0, *value == 0.0, "only positions outside are empty");
                 agree += usize::from((*value > 110.0) == (*label > 110));
             }
             prop_assert!(agree * 100 >= 48 * 48 * 97, "{agree} of {}", 48 * 48);
@@ -206,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn scaling_loses_ends_or_leaves_room() {
+    fn scaling_above_one_cuts_the_ends_and_below_one_leaves_room() {
         // Columns 0–9 hold their own number.
         let rgb: Vec<u8> = (0..10 * 10).flat_map(|i| [(i % 10) as u8 * 10 + 5; 3]).collect();
         let pixels = Pixels::new(&rgb, 10, 10, 3).expect("valid");
@@ -233,6 +253,6 @@ mod tests {
         assert_eq!((narrower[0], narrower[9]), (0, 0), "{narrower:?}");
         assert!(narrower[1] < 15 && narrower[8] > 85, "{narrower:?}");
         let taller = row([1.0, 2.0], false);
-        assert_eq!(taller, straight, "one axis leaves the other alone");
+        assert_eq!(taller, straight, "scaling one axis does not change the other");
     }
 }

@@ -1,11 +1,11 @@
-//! The layers that all networks are built from: convolution + batch norm, with the norm foldable into the convolution.
+//! Layers and operations that the networks are built from.
 
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 
-/// Shape of a [`ConvBn`].
+/// Configuration of a [`ConvBn`].
 #[derive(Debug, Clone, Copy)]
 pub struct ConvBnConfig {
     /// Input channels.
@@ -16,9 +16,9 @@ pub struct ConvBnConfig {
     pub kernel: [usize; 2],
     /// Stride in both directions.
     pub stride: usize,
-    /// Zero rows above and below, zero columns left and right.
+    /// Rows of zeros above and below, and columns of zeros left and right.
     pub padding: [usize; 2],
-    /// Channel groups; `input` for a depthwise convolution.
+    /// Channel groups. A depthwise convolution has `input` groups.
     pub groups: usize,
     /// Epsilon of the batch norm.
     pub epsilon: f64,
@@ -27,7 +27,8 @@ pub struct ConvBnConfig {
 }
 
 impl ConvBnConfig {
-    /// A dense convolution of a square kernel that keeps the size at stride 1, with torchvision's default batch norm.
+    /// Returns an ungrouped convolution with a square kernel and torchvision's default batch norm. It keeps the size at
+    /// stride 1.
     pub fn new(input: usize, output: usize, kernel: usize, stride: usize) -> Self {
         let (kernel, padding) = ([kernel; 2], [kernel / 2; 2]);
         Self {
@@ -42,7 +43,7 @@ impl ConvBnConfig {
         }
     }
 
-    /// Random weights (He et al. 2015, fan-out, as torchvision starts its networks).
+    /// Builds the layer with random weights (He et al. 2015, fan-out, as in torchvision).
     pub fn init(&self, device: &Device) -> ConvBn {
         let [rows, columns] = self.padding;
         let conv = Conv2dConfig::new([self.input, self.output], self.kernel)
@@ -63,17 +64,18 @@ impl ConvBnConfig {
     }
 }
 
-/// Convolution followed by batch norm; after [`fold`](ConvBn::fold) a convolution with bias.
+/// Convolution followed by batch norm. After [`fold`](ConvBn::fold) it is a convolution with bias.
 #[derive(Module, Debug)]
 pub struct ConvBn {
-    /// The convolution; has a bias only when folded.
+    /// The convolution. It has a bias only when folded.
     pub conv: Conv2d,
-    /// The norm, absent when folded.
+    /// The norm. It is absent when folded.
     pub bn: Option<BatchNorm>,
 }
 
 impl ConvBn {
-    /// `[batch, input, h, w]` → `[batch, output, h / stride, w / stride]`, sizes rounded up where the padding keeps them.
+    /// `[batch, input, h, w]` → `[batch, output, h / stride, w / stride]`. Sizes are rounded up if the padding keeps the size
+    /// at stride 1.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = self.conv.forward(x);
         match &self.bn {
@@ -82,7 +84,7 @@ impl ConvBn {
         }
     }
 
-    /// The same function in evaluation mode as one convolution with bias (Jacob et al. 2018, §3.2).
+    /// Folds the norm into the convolution (Jacob et al. 2018, §3.2). The function in evaluation mode stays the same.
     pub fn fold(mut self) -> Self {
         let Some(bn) = self.bn.take() else { return self };
         let channels = bn.gamma.dims()[0];
@@ -100,7 +102,7 @@ impl ConvBn {
         self
     }
 
-    /// Replaces the norm by a bias without touching the weights: the form into which folded weights are loaded.
+    /// Replaces the norm by a bias and leaves the weights unchanged. Folded weights are loaded into this form.
     pub(crate) fn without_norm(mut self) -> Self {
         if let Some(bn) = self.bn.take() {
             self.conv.bias = Some(bn.beta);
@@ -109,16 +111,17 @@ impl ConvBn {
     }
 }
 
-/// Folding of a network's norms into biases.
+/// Way of folding a network's norms into the layers before them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fold {
-    /// Keep the function (of a trained network).
+    /// Keeps the function of a trained network.
     Exact,
-    /// Only change the form (of a network about to be loaded).
+    /// Changes the form alone, for a network that folded weights are loaded into.
     Form,
 }
 
 impl Fold {
+    /// Folds one layer.
     pub(crate) fn apply(self, layer: ConvBn) -> ConvBn {
         match self {
             Self::Exact => layer.fold(),
@@ -127,12 +130,18 @@ impl Fold {
     }
 }
 
-/// `[batch, channels, h, w]` → `[batch, channels]`, the mean over all positions.
+/// Computes the mean over all positions, `[batch, channels, h, w]` → `[batch, channels]`.
 pub fn global_average(x: Tensor<4>) -> Tensor<2> {
     let [batch, channels, height, width] = x.dims();
     x.reshape([batch, channels, height * width])
         .mean_dim(2)
         .reshape([batch, channels])
+}
+
+/// Scales every row of `[batch, dim]` to unit length.
+pub fn unit_norm(x: Tensor<2>) -> Tensor<2> {
+    let norm = x.clone().square().sum_dim(1).sqrt().clamp_min(1e-12);
+    x / norm
 }
 
 #[cfg(test)]

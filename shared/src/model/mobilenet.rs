@@ -1,7 +1,9 @@
-//! MobileNetV3 small and large (Howard et al. 2019, <https://arxiv.org/abs/1905.02244>) in torchvision's layout: the
-//! students that run in a browser.
+//! MobileNetV3 small and large (Howard et al. 2019, <https://arxiv.org/abs/1905.02244>) in torchvision's layout. Browsers
+//! run them as students and as query encoders.
 
 use super::block::{ConvBn, ConvBnConfig, Fold, global_average};
+use super::contract::InputContract;
+use super::keys::{number, parameter, plain};
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::activation::{hard_swish, relu};
@@ -10,9 +12,9 @@ use burn::tensor::{Device, Tensor};
 /// Variant of MobileNetV3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MobileNetV3Config {
-    /// 1.5 M parameters before the classifier's share.
+    /// The small network: 1.5 M parameters without the classifier.
     Small,
-    /// 3.0 M parameters before the classifier's share.
+    /// The large network: 3.0 M parameters without the classifier.
     Large,
 }
 
@@ -84,6 +86,11 @@ impl MobileNetV3Config {
         6 * self.rows()[self.rows().len() - 1].output
     }
 
+    /// Input of the published weights.
+    pub(crate) fn input(self) -> InputContract {
+        InputContract::IMAGENET
+    }
+
     /// Width of the hidden layer in torchvision's classifier.
     pub fn classifier_width(self) -> usize {
         match self {
@@ -92,7 +99,7 @@ impl MobileNetV3Config {
         }
     }
 
-    /// The network with random weights.
+    /// Builds the network with random weights.
     pub fn init(self, device: &Device) -> MobileNetV3 {
         // torchvision's norm for this family differs from its default.
         let layer = |input, output, kernel, stride, groups| {
@@ -129,7 +136,7 @@ impl MobileNetV3Config {
     }
 }
 
-/// Channel attention: pooled, squeezed to a quarter, excited through a hard sigmoid.
+/// Channel attention: global average, a layer of a quarter of the channels, and factors from a hard sigmoid.
 #[derive(Module, Debug)]
 pub struct SqueezeExcite {
     fc1: Conv2d,
@@ -154,7 +161,7 @@ impl SqueezeExcite {
     }
 }
 
-/// Rounds to a multiple of eight without losing more than a tenth (the reference implementation's rule).
+/// Rounds to a multiple of eight that is at least 90 % of the value (the reference implementation's rule).
 fn make_divisible(value: f64) -> usize {
     let rounded = (((value + 4.0) / 8.0) as usize * 8).max(8);
     if (rounded as f64) < 0.9 * value {
@@ -217,8 +224,48 @@ impl MobileNetV3 {
         hard_swish(self.last.forward(x))
     }
 
-    /// torchvision numbers the parts that a block has; `part` is the field's name here.
-    pub(crate) fn torch_part(&self, block: usize, part: &str) -> Option<usize> {
+    /// Name in torchvision's files: `blocks.2.expand.conv.weight` → `features.3.block.0.0.weight`.
+    pub(crate) fn torch_key(&self, fields: &[&str]) -> String {
+        let conv_or_bn = |kind: &str| usize::from(kind == "bn");
+        match fields {
+            ["stem", kind, last] => format!("features.0.{}.{}", conv_or_bn(kind), parameter(last)),
+            ["last", kind, last] => format!(
+                "features.{}.{}.{}",
+                self.blocks.len() + 1,
+                conv_or_bn(kind),
+                parameter(last)
+            ),
+            ["blocks", index, part, kind, last] => {
+                let block = number(index);
+                match (self.torch_part(block, part), *part) {
+                    (Some(at), "squeeze") => format!("features.{}.block.{at}.{kind}.{last}", block + 1),
+                    (Some(at), _) => {
+                        format!(
+                            "features.{}.block.{at}.{}.{}",
+                            block + 1,
+                            conv_or_bn(kind),
+                            parameter(last)
+                        )
+                    }
+                    (None, _) => plain(fields),
+                }
+            }
+            other => plain(other),
+        }
+    }
+
+    /// Name in torchvision's files of a parameter of the classifier: a hidden layer, dropout and the output layer.
+    pub(crate) fn classifier_key(fields: &[&str]) -> String {
+        match fields {
+            ["hidden", _, _, last] => format!("classifier.0.{last}"),
+            ["output", last] => format!("classifier.3.{last}"),
+            other => plain(other),
+        }
+    }
+
+    /// Number that torchvision gives to a part of a block. It counts only parts that the block has. `part` is the name of the
+    /// part's field.
+    fn torch_part(&self, block: usize, part: &str) -> Option<usize> {
         let block = self.blocks.get(block)?;
         [
             ("expand", block.expand.is_some()),
@@ -229,11 +276,6 @@ impl MobileNetV3 {
         .iter()
         .filter(|(_, present)| *present)
         .position(|(name, _)| *name == part)
-    }
-
-    /// Number of inverted residual blocks.
-    pub(crate) fn n_blocks(&self) -> usize {
-        self.blocks.len()
     }
 
     pub(crate) fn fold(self, fold: Fold) -> Self {

@@ -1,26 +1,30 @@
 //! Residual networks (He et al. 2016, <https://arxiv.org/abs/1512.03385>) and ResNeXt, their form with grouped 3×3
-//! convolutions (Xie et al. 2017, <https://arxiv.org/abs/1611.05431>), in torchvision's layout: stride in the 3×3
-//! convolution of a bottleneck, 7×7 stem. Narrower stems make smaller networks of the same layout.
+//! convolutions (Xie et al. 2017, <https://arxiv.org/abs/1611.05431>).
+//!
+//! The layout is torchvision's: a 7×7 stem, and the stride in the 3×3 convolution of a bottleneck. Narrower stems make
+//! smaller networks of the same layout.
 
 use super::block::{ConvBn, ConvBnConfig, Fold};
+use super::contract::InputContract;
+use super::keys::{parameter, plain};
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-/// Member of the family of residual networks.
+/// Configuration of a residual network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResNetConfig {
     /// Blocks in each of the four stages.
     pub blocks: [usize; 4],
     /// Bottleneck blocks (1×1, 3×3, 1×1) instead of basic ones (3×3, 3×3).
     pub bottleneck: bool,
-    /// Channels of the stem, 64 in the paper; every stage scales with it.
+    /// Channels of the stem, 64 in the paper. The widths of all stages scale with it.
     pub width: usize,
     /// Groups of a bottleneck's 3×3 convolution: 1 in a ResNet, 32 in the published ResNeXts.
     pub groups: usize,
-    /// Channels of each of these groups in the first stage; `width` in a ResNet.
+    /// Channels per group in the first stage. In a ResNet it equals `width`.
     pub group_width: usize,
 }
 
@@ -30,7 +34,7 @@ impl ResNetConfig {
         self.channels_after(3)
     }
 
-    /// Channels of the maps that [`ResNet::forward_with_skips`] keeps: the stem's and the first three stages'.
+    /// Channels of the maps that [`ResNet::forward_with_skips`] returns: after the stem and after the first three stages.
     pub fn skip_channels(&self) -> [usize; 4] {
         [
             self.width,
@@ -40,12 +44,17 @@ impl ResNetConfig {
         ]
     }
 
+    /// Input of the published weights.
+    pub(crate) fn input(&self) -> InputContract {
+        InputContract::IMAGENET
+    }
+
     /// Channels after stage `stage` (0–3).
-    pub(super) fn channels_after(&self, stage: usize) -> usize {
+    pub(crate) fn channels_after(&self, stage: usize) -> usize {
         (self.width << stage) * if self.bottleneck { 4 } else { 1 }
     }
 
-    /// The network with random weights.
+    /// Builds the network with random weights.
     pub fn init(&self, device: &Device) -> ResNet {
         ResNet {
             layer4: self.stage(3, 2, device),
@@ -53,7 +62,7 @@ impl ResNetConfig {
         }
     }
 
-    /// The network without its last stage.
+    /// Builds the network without its last stage, with random weights.
     pub fn trunk(&self, device: &Device) -> ResNet {
         ResNet {
             stem: ConvBnConfig::new(3, self.width, 7, 2).init(device),
@@ -68,7 +77,7 @@ impl ResNetConfig {
         }
     }
 
-    /// Stage `index` (0–3) on its own, its first block with the given stride.
+    /// Builds stage `index` (0–3) with random weights. Its first block has the given stride.
     pub fn stage(&self, index: usize, stride: usize, device: &Device) -> Vec<Block> {
         let inner = (self.groups * self.group_width) << index;
         let output = self.channels_after(index);
@@ -146,18 +155,18 @@ pub struct ResNet {
     layer1: Vec<Block>,
     layer2: Vec<Block>,
     layer3: Vec<Block>,
-    /// The last stage; empty in the trunk of a retrieval network, whose branches have a copy each.
+    /// The last stage. It is empty in the trunk of a retrieval network, whose branches have a copy each.
     layer4: Vec<Block>,
 }
 
 impl ResNet {
-    /// `[batch, 3, h, w]` → `[batch, channels, h / 32, w / 32]`; of a trunk half the channels, h / 16 and w / 16.
+    /// `[batch, 3, h, w]` → `[batch, channels, h / 32, w / 32]`. A trunk returns half the channels at h / 16 and w / 16.
     pub fn forward_features(&self, x: Tensor<4>) -> Tensor<4> {
         let [.., features] = self.forward_stages(x);
         features
     }
 
-    /// Features after the second, third and last stage, `[batch, c, h / 8, w / 8]` first.
+    /// Returns the features after the second, third and last stage. The first are `[batch, c, h / 8, w / 8]`.
     pub fn forward_stages(&self, x: Tensor<4>) -> [Tensor<4>; 3] {
         let x = self.pool.forward(relu(self.stem.forward(x)));
         let second = forward_stage(&self.layer2, forward_stage(&self.layer1, x));
@@ -166,14 +175,31 @@ impl ResNet {
         [second, third, last]
     }
 
-    /// `[batch, 3, h, w]` → the features, and before them the maps of the stem and the first three stages, at h / 2, h / 4,
-    /// h / 8 and h / 16.
+    /// `[batch, 3, h, w]` → the features, and the maps after the stem and the first three stages, at h / 2, h / 4, h / 8 and
+    /// h / 16.
     pub fn forward_with_skips(&self, x: Tensor<4>) -> (Tensor<4>, [Tensor<4>; 4]) {
         let stem = relu(self.stem.forward(x));
         let one = forward_stage(&self.layer1, self.pool.forward(stem.clone()));
         let two = forward_stage(&self.layer2, one.clone());
         let three = forward_stage(&self.layer3, two.clone());
         (forward_stage(&self.layer4, three.clone()), [stem, one, two, three])
+    }
+
+    /// Name in torchvision's files: `stem.conv.weight` → `conv1.weight`, `layer1.0.conv2.bn.gamma` → `layer1.0.bn2.weight`.
+    pub(crate) fn torch_key(&self, fields: &[&str]) -> String {
+        match fields {
+            ["stem", "conv", last] => format!("conv1.{last}"),
+            ["stem", "bn", last] => format!("bn1.{}", parameter(last)),
+            [stage, block, "downsample", kind, last] => {
+                let index = usize::from(*kind == "bn");
+                format!("{stage}.{block}.downsample.{index}.{}", parameter(last))
+            }
+            [stage, block, conv, "conv", last] => format!("{stage}.{block}.{conv}.{last}"),
+            [stage, block, conv, "bn", last] => {
+                format!("{stage}.{block}.{}.{}", conv.replace("conv", "bn"), parameter(last))
+            }
+            other => plain(other),
+        }
     }
 
     pub(crate) fn fold(self, fold: Fold) -> Self {

@@ -1,15 +1,15 @@
-//! The numbers that a parameter may hold, the same for reading and for writing.
+//! Checks of the numbers that a parameter may hold, for reading and writing.
 
-use super::WeightsError;
+use super::error::WeightsError;
 use half::f16;
 
-/// The last part of the key of a batch norm's running variance.
+/// Last part of the key of a batch norm's running variance.
 const VARIANCE: &str = "running_var";
 
 /// Checks a parameter's values.
 ///
 /// # Errors
-/// [`WeightsError::NotFinite`] or [`WeightsError::NegativeVariance`].
+/// [`WeightsError::NotFinite`] or [`WeightsError::NegativeVariance`] if a value cannot be used.
 pub(super) fn check(key: &str, values: &[f32]) -> Result<(), WeightsError> {
     if !values.iter().all(|value| value.is_finite()) {
         return Err(WeightsError::NotFinite { key: key.to_owned() });
@@ -23,10 +23,10 @@ pub(super) fn check(key: &str, values: &[f32]) -> Result<(), WeightsError> {
     }
 }
 
-/// f64 values as f32, each rounded to the nearest.
+/// Converts f64 values to the nearest f32 values.
 ///
 /// # Errors
-/// [`WeightsError::Range`] for a finite value beyond f32's range.
+/// [`WeightsError::Range`] if a finite value is beyond f32's range.
 pub(super) fn to_f32(key: &str, values: impl Iterator<Item = f64>) -> Result<Vec<f32>, WeightsError> {
     let narrow = |value: f64| {
         let near = value as f32;
@@ -39,10 +39,10 @@ pub(super) fn to_f32(key: &str, values: impl Iterator<Item = f64>) -> Result<Vec
     values.map(narrow).collect()
 }
 
-/// f32 values as f16, each rounded to the nearest.
+/// Converts f32 values to the nearest f16 values.
 ///
 /// # Errors
-/// [`WeightsError::Range`] for a finite value beyond f16's range.
+/// [`WeightsError::Range`] if a finite value is beyond f16's range.
 pub(super) fn to_f16(key: &str, values: &[f32]) -> Result<Vec<f16>, WeightsError> {
     let narrow = |value: &f32| {
         let near = f16::from_f32(*value);
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_that_no_network_can_use_are_named() {
+    fn an_unusable_value_is_an_error_that_names_its_key() {
         for (key, value, said) in [
             ("conv1.weight", -1.0, None),
             ("bn1.running_mean", -1.0, None),
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_beyond_a_types_range_is_an_error_and_not_infinity() {
+    fn a_value_beyond_the_range_of_a_number_type_is_an_error() {
         for (value, fits) in [(1e-300, true), (-3.4e38, true), (3.5e38, false), (-1e300, false)] {
             assert_eq!(to_f32("w", [value].into_iter()).is_ok(), fits, "{value} as f32");
         }

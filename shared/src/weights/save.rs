@@ -1,23 +1,25 @@
 //! Writing a network's parameters as safetensors.
 
 use super::check::{check, to_f16};
-use super::{TorchKeys, WeightsError, walk};
+use super::error::WeightsError;
+use super::walk::walk;
+use crate::model::keys::TorchKeys;
 use burn::module::Module;
 use half::f16;
 use safetensors::tensor::{Dtype, TensorView};
 use std::collections::HashMap;
 
-/// Stored precision of numbers; arithmetic is always f32.
+/// Precision of stored numbers. Arithmetic is always f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
-    /// Four bytes a value.
+    /// Four bytes per value.
     F32,
-    /// Two bytes a value.
+    /// Two bytes per value.
     F16,
 }
 
 impl Precision {
-    /// The name in a manifest.
+    /// Name in a manifest.
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -26,10 +28,11 @@ impl Precision {
     }
 }
 
-/// All parameters and running statistics of `net` as safetensors.
+/// Returns all parameters and running statistics of `net` as safetensors.
 ///
 /// # Errors
-/// [`WeightsError`], which names the parameter, if [`load`](super::load) would refuse a value, or `precision` cannot hold it.
+/// [`WeightsError`], which names the parameter, if [`load`](super::load()) would refuse a value or `precision` cannot hold
+/// it.
 pub fn save<M: Module + TorchKeys>(net: &M, precision: Precision) -> Result<Vec<u8>, WeightsError> {
     let mut tensors = Vec::new();
     walk(net, |fields, shape, data| {
@@ -58,4 +61,11 @@ fn bytes_of(key: &str, values: &[f32], precision: Precision) -> Result<Vec<u8>, 
         Precision::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
         Precision::F16 => to_f16(key, values)?.into_iter().flat_map(f16::to_le_bytes).collect(),
     })
+}
+
+/// Returns the keys and shapes of a file for `net`, in the order of its parameters.
+pub fn layout<M: Module + TorchKeys>(net: &M) -> Vec<(String, Vec<usize>)> {
+    let mut layout = Vec::new();
+    walk(net, |fields, shape, _| layout.push((net.torch_key(fields), shape)));
+    layout
 }

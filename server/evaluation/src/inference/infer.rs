@@ -6,9 +6,10 @@ use dataset::Images;
 use dataset::prefetch::{prefetch, until_error};
 use rayon::prelude::*;
 use search::unit;
-use shared::bundle::{Manifest, Weights, load_style};
+use shared::bundle::{Manifest, Weights};
 use shared::input::InputSpec;
 use shared::score::sigmoid;
+use shared::server_models::load_classifier;
 use std::sync::Arc;
 
 /// Images per forward pass.
@@ -64,7 +65,7 @@ pub fn mean_probabilities(
 ) -> anyhow::Result<Vec<Vec<f32>>> {
     let mut probs = vec![vec![0.0; bundles[0].0.labels.len()]; rows.len()];
     for (manifest, weights) in bundles {
-        let net = load_style(manifest, weights, device)?;
+        let net = load_classifier(manifest, &weights.network, device)?;
         let ours = probabilities(images, rows, &manifest.input, &views.list(), device, |x| net.forward(x))?;
         for (sum, prob) in probs.iter_mut().flatten().zip(ours.iter().flatten()) {
             *sum += prob / bundles.len() as f32;

@@ -11,9 +11,9 @@ use crate::summary::paths;
 use burn::tensor::Device;
 use dataset::{Dataset, Images, Limit};
 use serde::Serialize;
-use shared::bundle::{Manifest, Weights, load_query, load_retrieval};
-use shared::model::retrieval::unit_norm;
-use shared::model::{Projection, RetrievalNet};
+use shared::bundle::{Manifest, Weights, load_query};
+use shared::model::block::unit_norm;
+use shared::server_models::{Embedder, Projection, load_retrieval};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ pub struct Pairing {
 pub(crate) fn projection_into<'a>(
     small: &Manifest,
     large: &Manifest,
-    network: &'a RetrievalNet,
+    network: &'a Embedder,
 ) -> anyhow::Result<Option<&'a Projection>> {
     // An encoder distilled before the network was whitened has its embeddings projected with the gallery's.
     let projection = network.projection().filter(|_| small.space() == large.network_id());
@@ -88,7 +88,7 @@ pub fn asymmetric(
     split: &str,
     device: &Device,
 ) -> anyhow::Result<AsymmetricReport> {
-    let encoder = load_query(small, small_weights, device)?;
+    let encoder = load_query(small, &small_weights.network, device)?;
     let network = load_retrieval(large, large_weights, device)?;
     let projection = projection_into(small, large, &network)?;
     dataset.leave_out_corrupt(|row| row.split == split, false, Limit::Fixed)?;

@@ -11,8 +11,8 @@ use burn::tensor::Device;
 use dataset::{Dataset, Images};
 use search::storage::Stored;
 use search::{Rerank, unit};
-use shared::bundle::{Manifest, Weights, load_retrieval};
-use shared::model::{Projection, RetrievalNet};
+use shared::bundle::{Manifest, Weights};
+use shared::server_models::{Embedder, Projection, load_retrieval};
 use shared::taxonomy::Category;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -26,7 +26,7 @@ const CHUNK: usize = 512;
 /// A network with the embeddings that it computed so far.
 struct Network {
     manifest: Manifest,
-    net: RetrievalNet,
+    net: Embedder,
     images: Arc<Images>,
     /// Embeddings by row, and true for queries that are rotated.
     known: RefCell<HashMap<(usize, bool), Vec<f32>>>,

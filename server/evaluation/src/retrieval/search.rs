@@ -6,7 +6,7 @@ use dataset::Dataset;
 use search::rerank::{Rerank, augment};
 use search::storage::{Storage, Stored};
 use serde::Serialize;
-use shared::model::Projection;
+use shared::server_models::Projection;
 
 /// Direction of the search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, clap::ValueEnum)]

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use dataset::Dataset;
 use search::whitening::whitening;
-use shared::model::Projection;
+use shared::server_models::Projection;
 
 /// Fits a whitening to `dims` dimensions on the dataset's split 'train', whose rows `embed` embeds.
 ///

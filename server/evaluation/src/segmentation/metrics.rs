@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dataset::{Batch, Dataset, Images, Loader, OUTSIDE, Plan, Source};
 use shared::input::InputSpec;
 use shared::model::SegmentConfig;
-use shared::model::unet::UNLABELLED;
+use shared::model::config::UNLABELLED;
 use std::sync::Arc;
 
 /// Images per forward pass.

@@ -6,8 +6,9 @@ use crate::summary::{Summary, paths};
 use burn::tensor::Device;
 use dataset::{Dataset, Images, Limit};
 use serde::Serialize;
-use shared::bundle::{Manifest, Weights, load_segment};
+use shared::bundle::{Manifest, Weights};
 use shared::model::SegmentConfig;
+use shared::server_models::load_segment;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ pub fn evaluate(
     split: &str,
     device: &Device,
 ) -> anyhow::Result<SegmentationReport> {
-    let net = load_segment(manifest, weights, device)?;
+    let net = load_segment(manifest, &weights.network, device)?;
     dataset.leave_out_corrupt(|row| row.split == split, true, Limit::Fixed)?;
     let rows = masked_rows(&dataset, split)?;
     let train = masked_rows(&dataset, "train").unwrap_or_default();

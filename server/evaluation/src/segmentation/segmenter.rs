@@ -5,9 +5,9 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use dataset::bundle;
 use dataset::{Coverage, Garments, Images, Loader, Plan};
-use shared::bundle::load_segment;
 use shared::input::InputSpec;
-use shared::model::{Architecture, SegmentConfig, UNet};
+use shared::model::{Architecture, SegmentConfig};
+use shared::server_models::{UNet, load_segment};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl Segmenter {
                     manifest.labels
                 )
             })?;
-        let net = load_segment(&manifest, &weights, device)?;
+        let net = load_segment(&manifest, &weights.network, device)?;
         let garments = classes.map(|class| usize::from(class) == garment);
         Ok(Self {
             net,

@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use dataset::bundle;
-use shared::bundle::load_style;
 use shared::input::InputSpec;
-use shared::model::{Architecture, StyleNet};
+use shared::model::Architecture;
 use shared::score::{is_confident, sigmoid, top_k};
+use shared::server_models::{Classifier, load_classifier};
 use shared::taxonomy::Category;
 
 use super::EmbedError;
@@ -17,7 +17,7 @@ use super::EmbedError;
 /// Classifier whose labels are the categories. A category above its threshold is confident.
 pub struct Categoriser {
     /// Locked per photo: the network is small, and it shares the cores with decoding.
-    net: Mutex<StyleNet>,
+    net: Mutex<Classifier>,
     input: InputSpec,
     thresholds: Vec<f32>,
     device: Device,
@@ -40,8 +40,8 @@ impl Categoriser {
             "the labels of the bundle {} are not the categories\nhint: train one with `data.labels = \"categories\"`",
             dir.display()
         );
-        let net =
-            load_style(&manifest, &weights, device).with_context(|| format!("in the bundle {}", dir.display()))?;
+        let net = load_classifier(&manifest, &weights.network, device)
+            .with_context(|| format!("in the bundle {}", dir.display()))?;
         Ok(Self {
             net: Mutex::new(net),
             input: manifest.input,

@@ -6,14 +6,15 @@ use anyhow::{Context, bail};
 use burn::tensor::{Device, Tensor, TensorData};
 use dataset::bundle;
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use shared::bundle::{Manifest, Weights, load_projection, load_retrieval};
-use shared::model::{Architecture, Projection, RetrievalNet};
+use shared::bundle::{Manifest, Weights};
+use shared::model::Architecture;
+use shared::server_models::{Embedder, Projection, load_projection, load_retrieval};
 
 use super::EmbedError;
 
 /// A retrieval model on its device, with the manifest of its bundle.
 pub struct RetrievalModel {
-    net: RetrievalNet,
+    net: Embedder,
     manifest: Manifest,
     device: Device,
     /// A separate pool: from inside it the CPU backend splits work without passing every operation to other threads, and
@@ -137,7 +138,7 @@ fn check_task(dir: &Path, manifest: &Manifest) -> anyhow::Result<()> {
     }
 }
 
-fn load(dir: &Path, manifest: &Manifest, weights: &Weights, device: &Device) -> anyhow::Result<RetrievalNet> {
+fn load(dir: &Path, manifest: &Manifest, weights: &Weights, device: &Device) -> anyhow::Result<Embedder> {
     check_task(dir, manifest)?;
     load_retrieval(manifest, weights, device).with_context(|| format!("in the bundle {}", dir.display()))
 }

@@ -6,7 +6,7 @@ use anyhow::ensure;
 use shared::api::EmbeddingInput;
 use shared::bundle::Manifest;
 use shared::embedding::Embedding;
-use shared::model::Projection;
+use shared::server_models::Projection;
 
 use super::error::ApiError;
 

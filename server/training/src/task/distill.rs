@@ -10,13 +10,14 @@ use burn::tensor::Device;
 use dataset::Dataset;
 use dataset::run::Run;
 use shared::bundle::Manifest;
-use shared::model::{StyleConfig, StyleNet};
+use shared::model::StyleConfig;
+use shared::server_models::Classifier;
 use std::path::{Path, PathBuf};
 
 impl Task for DistillRecipe {
     type Data = ClassifierData;
     type Teacher = Teacher;
-    type Net = StyleNet;
+    type Net = Classifier;
     type Objective<'a> = ClassifierObjective<'a>;
     type Config = StyleConfig;
 
@@ -54,7 +55,7 @@ impl Task for DistillRecipe {
         objective: &ClassifierObjective<'_>,
         init: Option<&Path>,
         device: &Device,
-    ) -> anyhow::Result<StyleNet> {
+    ) -> anyhow::Result<Classifier> {
         objective.network(&self.config(objective), init, device)
     }
 
@@ -65,7 +66,7 @@ impl Task for DistillRecipe {
     fn manifest(
         &self,
         manifest: Manifest,
-        net: &StyleNet,
+        net: &Classifier,
         objective: &ClassifierObjective<'_>,
         state: &State,
         run: &Run,

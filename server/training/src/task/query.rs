@@ -20,9 +20,10 @@ use dataset::run::Run;
 use dataset::{Dataset, Images};
 use evaluation::inference::forward_all;
 use evaluation::retrieval::{mean_ap_at_10, rank, recall_at};
-use shared::bundle::{Manifest, load_retrieval};
-use shared::model::retrieval::unit_norm;
-use shared::model::{QueryConfig, RetrievalNet, StyleNet};
+use shared::bundle::Manifest;
+use shared::model::block::unit_norm;
+use shared::model::{QueryConfig, StyleNet};
+use shared::server_models::{Embedder, load_retrieval};
 use shared::weights::{Precision, save};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -178,7 +179,7 @@ impl TrainingData for QueryRows {
 pub(crate) struct QueryTeacher {
     manifest: Manifest,
     /// Network, without autodiff.
-    net: RetrievalNet,
+    net: Embedder,
     /// Configuration of the student, whose embeddings have the teacher's length.
     student: QueryConfig,
 }

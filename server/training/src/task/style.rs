@@ -8,13 +8,14 @@ use burn::tensor::Device;
 use dataset::Dataset;
 use dataset::run::Run;
 use shared::bundle::Manifest;
-use shared::model::{BackboneConfig, StyleConfig, StyleNet};
+use shared::model::{BackboneConfig, StyleConfig};
+use shared::server_models::Classifier;
 use std::path::{Path, PathBuf};
 
 impl Task for StyleRecipe {
     type Data = ClassifierData;
     type Teacher = ();
-    type Net = StyleNet;
+    type Net = Classifier;
     type Objective<'a> = ClassifierObjective<'a>;
     type Config = StyleConfig;
 
@@ -67,7 +68,7 @@ impl Task for StyleRecipe {
         objective: &ClassifierObjective<'_>,
         init: Option<&Path>,
         device: &Device,
-    ) -> anyhow::Result<StyleNet> {
+    ) -> anyhow::Result<Classifier> {
         objective.network(&self.config(objective), init, device)
     }
 
@@ -82,7 +83,7 @@ impl Task for StyleRecipe {
     fn manifest(
         &self,
         manifest: Manifest,
-        net: &StyleNet,
+        net: &Classifier,
         objective: &ClassifierObjective<'_>,
         state: &State,
         run: &Run,

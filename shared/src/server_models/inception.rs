@@ -1,10 +1,11 @@
 //! Inception-v3 (Szegedy et al. 2016, <https://arxiv.org/abs/1512.00567>) in torchvision's layout, without the auxiliary
 //! classifier.
 //!
-//! A block is a set of branches side by side, and a branch is a chain of convolutions that may fork at its end. The
-//! names of torchvision's parameters follow from that, see [`Branch`].
+//! A block has parallel branches. A branch is a chain of convolutions that may fork at its end. The names of torchvision's
+//! parameters follow from that, see [`Branch`].
 
-use super::block::{ConvBn, ConvBnConfig, Fold};
+use crate::model::block::{ConvBn, ConvBnConfig, Fold};
+use crate::model::keys::{number, plain};
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::pool::{AvgPool2d, AvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
@@ -14,25 +15,25 @@ use burn::tensor::{Device, Tensor};
 /// Variant of Inception-v3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InceptionConfig {
-    /// Channels of the first convolution, 32 in the paper and a multiple of 2; all others scale with it.
+    /// Channels of the first convolution, a multiple of 2 and 32 in the paper. All other widths scale with it.
     pub width: usize,
 }
 
-/// A convolution of the plan: channels as in the paper, kernel, stride, padding.
+/// A convolution of the plan: channels of the published width, kernel, stride, padding.
 #[derive(Clone, Copy)]
 struct Conv(usize, [usize; 2], usize, [usize; 2]);
 
-/// 1×1.
+/// A 1×1 convolution.
 const fn point(output: usize) -> Conv {
     Conv(output, [1, 1], 1, [0, 0])
 }
 
-/// Keeps the size; both sides are odd.
+/// A convolution that keeps the size. Both sides of its kernel are odd.
 const fn same(output: usize, height: usize, width: usize) -> Conv {
     Conv(output, [height, width], 1, [height / 2, width / 2])
 }
 
-/// 3×3 without padding.
+/// A 3×3 convolution without padding.
 const fn valid(output: usize, stride: usize) -> Conv {
     Conv(output, [3, 3], stride, [0, 0])
 }
@@ -43,9 +44,9 @@ struct Way(&'static str, Pooled, Vec<Conv>, Vec<Conv>);
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pooled {
     No,
-    /// 3×3, stride 1, zeros beyond the border count.
+    /// 3×3 mean with stride 1. It counts the zeros beyond the border.
     Average,
-    /// 3×3, stride 2.
+    /// 3×3 maximum with stride 2.
     Maximum,
 }
 
@@ -65,8 +66,8 @@ fn maximum() -> Way {
     Way("branch_pool", Pooled::Maximum, vec![], vec![])
 }
 
-/// torchvision's names of the convolutions before the blocks; a maximum pooling follows the third and the last.
-pub(crate) const STEM: [&str; 5] = [
+/// torchvision's names of the convolutions before the blocks. Maximum pooling follows the third and the last.
+const STEM: [&str; 5] = [
     "Conv2d_1a_3x3",
     "Conv2d_2a_3x3",
     "Conv2d_2b_3x3",
@@ -75,7 +76,7 @@ pub(crate) const STEM: [&str; 5] = [
 ];
 
 /// torchvision's names of the blocks.
-pub(crate) const BLOCKS: [&str; 11] = [
+const BLOCKS: [&str; 11] = [
     "Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e", "Mixed_7a",
     "Mixed_7b", "Mixed_7c",
 ];
@@ -134,11 +135,11 @@ impl InceptionConfig {
 
     /// Channels of the features.
     pub fn channels(self) -> usize {
-        // 320 + 2 · 384 + 2 · 384 + 192, one after the other.
+        // Concatenated: 320 + 2 · 384 + 2 · 384 + 192.
         self.scaled(2048)
     }
 
-    /// The network with random weights.
+    /// Builds the network with random weights.
     pub fn init(self, device: &Device) -> Inception {
         let mut input = 3;
         let stem = stem_plan()
@@ -179,7 +180,7 @@ impl InceptionConfig {
         }
     }
 
-    /// The convolution of the plan; `input` becomes the number of its output channels.
+    /// Builds a convolution of the plan and sets `input` to the number of its output channels.
     fn layer(self, input: &mut usize, Conv(output, kernel, stride, padding): Conv, device: &Device) -> ConvBn {
         let output = self.scaled(output);
         let config = ConvBnConfig {
@@ -193,19 +194,19 @@ impl InceptionConfig {
     }
 }
 
-/// One way through a block.
+/// One branch of a block.
 ///
-/// torchvision calls its convolutions `NAME_1`, `NAME_2`, …, or `NAME` alone if there is but one, and the two of a fork
-/// by the next number with `a` and `b`.
+/// torchvision names its convolutions `NAME_1`, `NAME_2`, …, or `NAME` if there is only one. The two convolutions of a fork
+/// have the next number with `a` and `b`.
 #[derive(Module, Debug)]
-pub struct Branch {
+pub(crate) struct Branch {
     #[module(skip)]
     name: &'static str,
     average: Option<AvgPool2d>,
     maximum: Option<MaxPool2d>,
-    /// One convolution after the other.
+    /// Convolutions in series.
     chain: Vec<ConvBn>,
-    /// Two beside each other on the chain's output, or none.
+    /// Two parallel convolutions on the chain's output, or none.
     fork: Vec<ConvBn>,
 }
 
@@ -240,8 +241,8 @@ impl Branch {
         }
     }
 
-    /// torchvision's name of convolution `at` of the chain, or of the fork.
-    pub(crate) fn torch_name(&self, forks: bool, at: usize) -> String {
+    /// torchvision's name of convolution `at` of the chain or, if `forks`, of the fork.
+    fn torch_name(&self, forks: bool, at: usize) -> String {
         match (forks, self.chain.len()) {
             (true, length) => format!("{}_{}{}", self.name, length + 1, if at == 0 { "a" } else { "b" }),
             (false, 1) if self.fork.is_empty() => self.name.to_owned(),
@@ -250,9 +251,9 @@ impl Branch {
     }
 }
 
-/// Branches side by side, their outputs joined.
+/// A block: parallel branches with concatenated outputs.
 #[derive(Module, Debug)]
-pub struct Mixed {
+pub(crate) struct Mixed {
     branches: Vec<Branch>,
 }
 
@@ -277,7 +278,7 @@ pub struct Inception {
 }
 
 impl Inception {
-    /// `[batch, 3, h, w]` → `[batch, channels, h', w']` with h' = 8 at 299 and 1 at 75, the smallest possible input.
+    /// `[batch, 3, h, w]` → `[batch, channels, h', w']`, with h' = 8 at h = 299 and h' = 1 at h = 75, the smallest input.
     pub fn forward_features(&self, x: Tensor<4>) -> Tensor<4> {
         let x = self.stem.iter().enumerate().fold(x, |x, (at, layer)| {
             let x = relu(layer.forward(x));
@@ -290,8 +291,23 @@ impl Inception {
         self.blocks.iter().fold(x, |x, block| block.forward(x))
     }
 
-    /// A branch of a block.
-    pub(crate) fn branch(&self, block: usize, branch: usize) -> Option<&Branch> {
+    /// Name in torchvision's files: `blocks.0.branches.1.chain.0.bn.gamma` → `Mixed_5b.branch5x5_1.bn.weight`.
+    pub(crate) fn torch_key(&self, fields: &[&str]) -> String {
+        let name = |names: &[&'static str], at: &str| names.get(number(at)).copied().unwrap_or_default();
+        match fields {
+            ["stem", at, rest @ ..] => format!("{}.{}", name(&STEM, at), plain(rest)),
+            ["blocks", block, "branches", branch, part, at, rest @ ..] => {
+                let conv = self
+                    .branch(number(block), number(branch))
+                    .map(|branch| branch.torch_name(*part == "fork", number(at)))
+                    .unwrap_or_default();
+                format!("{}.{conv}.{}", name(&BLOCKS, block), plain(rest))
+            }
+            other => plain(other),
+        }
+    }
+
+    fn branch(&self, block: usize, branch: usize) -> Option<&Branch> {
         self.blocks.get(block)?.branches.get(branch)
     }
 

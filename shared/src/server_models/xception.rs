@@ -1,7 +1,8 @@
-//! Xception (Chollet 2017, <https://arxiv.org/abs/1610.02357>) in the layout of timm's `legacy_xception`: depthwise
-//! separable convolutions in residual blocks, two convolutions without padding before them.
+//! Xception (Chollet 2017, <https://arxiv.org/abs/1610.02357>) in the layout of timm's `legacy_xception`: two convolutions
+//! without padding, then depthwise separable convolutions in residual blocks.
 
-use super::block::{ConvBn, ConvBnConfig, Fold};
+use crate::model::block::{ConvBn, ConvBnConfig, Fold};
+use crate::model::keys::{number, parameter, plain};
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
@@ -12,7 +13,7 @@ use burn::tensor::{Device, Tensor};
 /// Variant of Xception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct XceptionConfig {
-    /// Channels of the first convolution, 32 in the paper and a multiple of 4; all others scale with it.
+    /// Channels of the first convolution, a multiple of 4 and 32 in the paper. All other widths scale with it.
     pub width: usize,
 }
 
@@ -29,7 +30,7 @@ impl XceptionConfig {
         self.scaled(2048)
     }
 
-    /// The network with random weights.
+    /// Builds the network with random weights.
     pub fn init(self, device: &Device) -> Xception {
         let valid = |input, output, stride| {
             ConvBnConfig {
@@ -62,9 +63,9 @@ impl XceptionConfig {
     }
 }
 
-/// A depthwise 3×3 convolution, a pointwise one and its norm; nothing between the two.
+/// A depthwise 3×3 convolution, directly followed by a pointwise convolution and its norm.
 #[derive(Module, Debug)]
-pub struct Separable {
+pub(crate) struct Separable {
     depthwise: Conv2d,
     pointwise: ConvBn,
 }
@@ -98,18 +99,18 @@ impl Separable {
     }
 }
 
-/// Separable convolutions beside a skip connection.
+/// Separable convolutions with a skip connection.
 #[derive(Module, Debug)]
-pub struct Block {
+pub(crate) struct Block {
     layers: Vec<Separable>,
     /// A 1×1 convolution where channels or size change.
     skip: Option<ConvBn>,
-    /// Halves the size.
+    /// Maximum pooling that halves the size.
     pool: Option<MaxPool2d>,
 }
 
 impl Block {
-    /// `channels` before, between and after the convolutions.
+    /// Builds a block with `channels` before, between and after its convolutions.
     fn new(channels: &[usize], stride: usize, device: &Device) -> Self {
         let (input, output) = (channels[0], channels[channels.len() - 1]);
         let pool = MaxPool2dConfig::new([3, 3])
@@ -130,7 +131,7 @@ impl Block {
             Some(skip) => skip.forward(x.clone()),
             None => x.clone(),
         };
-        // The paper's first block begins without a ReLU; the stem ends in one, and a second changes nothing.
+        // The paper's first block begins without a ReLU. The stem ends in one, and a second ReLU changes nothing.
         let y = self.layers.iter().fold(x, |x, layer| layer.forward(relu(x)));
         let y = match &self.pool {
             Some(pool) => pool.forward(y),
@@ -159,13 +160,45 @@ pub struct Xception {
 }
 
 impl Xception {
-    /// `[batch, 3, h, w]` → `[batch, channels, h / 32, w / 32]`, sizes about that: 10 at 299.
+    /// `[batch, 3, h, w]` → `[batch, channels, h', w']`, with h' about h / 32: 10 at h = 299.
     pub fn forward_features(&self, x: Tensor<4>) -> Tensor<4> {
         let x = relu(self.conv1.forward(x));
         let x = relu(self.conv2.forward(x));
         let x = self.blocks.iter().fold(x, |x, block| block.forward(x));
         let x = relu(self.conv3.forward(x));
         relu(self.conv4.forward(x))
+    }
+
+    /// Name in timm's files: `blocks.3.layers.0.pointwise.bn.gamma` → `block4.rep.2.weight`.
+    pub(crate) fn torch_key(&self, fields: &[&str]) -> String {
+        match fields {
+            ["blocks", block, "layers", at, rest @ ..] => {
+                // A layer is ReLU, convolution and norm. The first block lacks the first ReLU.
+                let at = 3 * number(at) + usize::from(*block != "0");
+                let rest = match rest {
+                    ["depthwise", last] => format!("{at}.conv1.{last}"),
+                    ["pointwise", "conv", last] => format!("{at}.pointwise.{last}"),
+                    ["pointwise", "bn", last] => format!("{}.{}", at + 1, parameter(last)),
+                    other => plain(other),
+                };
+                format!("block{}.rep.{rest}", number(block) + 1)
+            }
+            ["blocks", block, "skip", kind, last] => {
+                format!(
+                    "block{}.skip{}.{}",
+                    number(block) + 1,
+                    if *kind == "bn" { "bn" } else { "" },
+                    parameter(last)
+                )
+            }
+            [conv, "depthwise", last] => format!("{conv}.conv1.{last}"),
+            [conv, "pointwise", "conv", last] => format!("{conv}.pointwise.{last}"),
+            [conv, "conv", last] => format!("{conv}.{last}"),
+            [conv, "pointwise", "bn", last] | [conv, "bn", last] => {
+                format!("{}.{}", conv.replace("conv", "bn"), parameter(last))
+            }
+            other => plain(other),
+        }
     }
 
     pub(crate) fn fold(self, fold: Fold) -> Self {

@@ -1,18 +1,18 @@
-//! Attention before pooling: the convolutional block attention module weighs channels, then positions (Woo et al. 2018,
-//! <https://arxiv.org/abs/1807.06521>).
+//! Attention before pooling: the convolutional block attention module (Woo et al. 2018, <https://arxiv.org/abs/1807.06521>).
 
-use super::block::{ConvBn, ConvBnConfig, Fold};
+use crate::model::block::{ConvBn, ConvBnConfig, Fold};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor};
 
-/// The channels' hidden layer is this much narrower, as published.
+/// Channels per unit of the hidden layer that weighs channels, as published.
 const REDUCTION: usize = 16;
-/// Side of the window that weighs positions, as published.
+/// Side of the convolution's kernel that weighs positions, as published.
 const WINDOW: usize = 7;
 
-/// Weighs a map's channels by what they hold anywhere, then its positions by what their channels hold.
+/// Weighs the channels of a map by their mean and maximum over all positions, then its positions by the mean and maximum
+/// over all channels.
 #[derive(Module, Debug)]
 pub struct Cbam {
     squeeze: Linear,
@@ -21,7 +21,7 @@ pub struct Cbam {
 }
 
 impl Cbam {
-    /// With random weights, for maps of `channels`.
+    /// Builds the module with random weights for maps of `channels`.
     pub fn new(channels: usize, device: &Device) -> Self {
         let hidden = (channels / REDUCTION).max(1);
         Self {
@@ -31,7 +31,7 @@ impl Cbam {
         }
     }
 
-    /// `[batch, channels, h, w]` → the same shape, every value weighed by a factor of 0–1.
+    /// `[batch, channels, h, w]` → the same shape, with every value weighed by factors between 0 and 1.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
         let flat = x.clone().reshape([batch, channels, height * width]);

@@ -1,50 +1,19 @@
-//! Dense supervision: a feature pyramid (Lin et al. 2017, <https://arxiv.org/abs/1612.03144>) predicts what every position
-//! shows, learns from masks where photos have them, and hands what it saw to the classifier.
+//! Dense supervision: a feature pyramid (Lin et al. 2017, <https://arxiv.org/abs/1612.03144>) predicts a class per position.
+//!
+//! It learns from masks, where images have them. A summary of its class maps is an input of the classifier's output layer.
 
-use super::block::{ConvBn, ConvBnConfig, Fold, global_average};
-use super::pooling::share;
+use super::pooling::part_rows;
+use crate::model::block::{ConvBn, ConvBnConfig, Fold, global_average};
+use crate::model::config::DenseConfig;
+use crate::model::keys::plain;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::activation::{relu, softmax};
 use burn::tensor::{Device, Tensor};
-use serde::{Deserialize, Serialize};
-
-/// Layers that dense supervision adds to a classifier's backbone and hidden layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DenseConfig {
-    /// Ids that masks use, 0 to `classes − 1`.
-    pub classes: usize,
-    /// Channels of the pyramid.
-    #[serde(default = "default_width")]
-    pub width: usize,
-    /// Horizontal stripes of the last features that the hidden layers see beside the global average: garments have their
-    /// heights.
-    #[serde(default = "default_stripes")]
-    pub stripes: usize,
-}
-
-fn default_width() -> usize {
-    64
-}
-
-fn default_stripes() -> usize {
-    6
-}
 
 impl DenseConfig {
-    /// Values that the hidden layers see of `channels` features.
-    pub fn pooled(&self, channels: usize) -> usize {
-        channels * (1 + self.stripes)
-    }
-
-    /// Values that the class maps give the last layer.
-    pub fn evidence(&self) -> usize {
-        2 * self.classes
-    }
-
-    /// With random weights, over stages of these channels, finest first.
+    /// Builds the head with random weights over stages of these channels, finest first.
     pub fn init(&self, channels: &[usize], device: &Device) -> DenseHead {
         DenseHead {
             laterals: channels
@@ -59,7 +28,7 @@ impl DenseConfig {
     }
 }
 
-/// The pyramid and its class maps.
+/// The feature pyramid and the layers of its class maps.
 #[derive(Module, Debug)]
 pub struct DenseHead {
     laterals: Vec<Conv2d>,
@@ -70,7 +39,7 @@ pub struct DenseHead {
 }
 
 impl DenseHead {
-    /// Stages `[batch, c, h, w]`, finest first → class logits `[batch, classes, h, w]` at the finest one's size.
+    /// Stages `[batch, c, h, w]`, finest first → class logits `[batch, classes, h, w]` at the size of the finest stage.
     pub fn maps(&self, stages: &[Tensor<4>]) -> Tensor<4> {
         let mut top: Option<Tensor<4>> = None;
         for (stage, lateral) in stages.iter().zip(&self.laterals).rev() {
@@ -85,11 +54,11 @@ impl DenseHead {
         self.classes.forward(relu(self.fuse.forward(fused)))
     }
 
-    /// `[batch, c, h, w]` → `[batch, c · (1 + stripes)]`: the global average, then each stripe's.
+    /// `[batch, c, h, w]` → `[batch, c · (1 + stripes)]`: the global average, then the average of each stripe.
     pub fn pool(&self, features: Tensor<4>) -> Tensor<2> {
         let [_, _, height, _] = features.dims();
         let stripe = |i| {
-            let rows = share(height, i, self.stripes);
+            let rows = part_rows(height, i, self.stripes);
             global_average(features.clone().narrow(2, rows.start, rows.len()))
         };
         let stripes = (0..self.stripes).map(stripe);
@@ -101,7 +70,7 @@ impl DenseHead {
         )
     }
 
-    /// Class logits → `[batch, 2 · classes]`: how much of the picture, and how surely anywhere, shows each class.
+    /// Class logits → `[batch, 2 · classes]`: each class's mean and highest probability over all positions, as logarithms.
     pub fn evidence(&self, maps: Tensor<4>) -> Tensor<2> {
         let [batch, classes, height, width] = maps.dims();
         let probs = softmax(maps, 1).reshape([batch, classes, height * width]);
@@ -109,6 +78,10 @@ impl DenseHead {
         let highest = (probs.max_dim(2) + 1e-2).log();
         self.norm
             .forward(Tensor::cat(vec![mean, highest], 1).reshape([batch, 2 * classes]))
+    }
+
+    pub(crate) fn torch_key(&self, fields: &[&str]) -> String {
+        format!("head.dense.{}", plain(fields))
     }
 
     pub(crate) fn fold(self, fold: Fold) -> Self {
@@ -119,7 +92,7 @@ impl DenseHead {
     }
 }
 
-/// Nearest-neighbour enlargement to twice the size.
+/// Enlarges to twice the size by repeating every value.
 fn twice(x: Tensor<4>) -> Tensor<4> {
     let [batch, channels, height, width] = x.dims();
     x.reshape([batch, channels, height, 1, width, 1])
@@ -132,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn enlarges_pixel_by_pixel_and_keeps_uneven_sizes() {
+    fn enlargement_repeats_values_and_maps_keep_odd_sizes() {
         let device = Device::flex();
         let x = Tensor::<1>::from_floats([1.0, 2.0, 3.0, 4.0], &device).reshape([1, 1, 2, 2]);
         let values: Vec<f32> = twice(x).into_data().iter::<f32>().collect();

@@ -1,23 +1,25 @@
-//! Projection of a retrieval network's embeddings: an affine map to fewer values, such as a learned whitening.
+//! Projection of a retrieval network's embeddings: an affine map to fewer values, such as learned whitening.
 
-use super::retrieval::unit_norm;
+use crate::model::block::unit_norm;
+use crate::model::keys::{TorchKeys, plain};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// Rows that [`Projection::apply`] maps at once.
+/// Rows per batch of [`Projection::apply`].
 const BATCH: usize = 256;
 
-/// Subtracts a mean, maps linearly to fewer values and scales to unit length.
+/// Affine map to fewer values, then scaling to unit length.
 #[derive(Module, Debug)]
 pub struct Projection {
-    /// `[from]`
+    /// Mean of the embeddings, `[from]`.
     mean: Param<Tensor<1>>,
-    /// `[from, to]`; in a file, as every matrix, `[to, from]`.
+    /// Directions, `[from, to]`. Files hold the transposed matrix, as of every linear layer.
     weight: Param<Tensor<2>>,
 }
 
 impl Projection {
-    /// One that subtracts `mean`, `[from]`, and takes the inner product with each of `directions`, `[to][from]`.
+    /// Returns the projection that subtracts `mean`, `[from]`, and takes the inner product with each of `directions`,
+    /// `[to][from]`.
     pub fn new(mean: Vec<f32>, directions: &[Vec<f32>], device: &Device) -> Self {
         let (from, to) = (mean.len(), directions.len());
         let weight = Tensor::<2>::from_data(TensorData::new(directions.concat(), [to, from]), device);
@@ -27,7 +29,7 @@ impl Projection {
         }
     }
 
-    /// One of these lengths that has not been fitted yet, for weights to be loaded into.
+    /// Returns a projection of these lengths with zeros, for weights to be loaded into.
     pub(crate) fn blank(from: usize, to: usize, device: &Device) -> Self {
         Self {
             mean: Param::from_tensor(Tensor::zeros([from], device)),
@@ -35,12 +37,12 @@ impl Projection {
         }
     }
 
-    /// Embeddings `[batch, from]` → `[batch, to]`, unit norm.
+    /// Embeddings `[batch, from]` → `[batch, to]` of unit norm.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         unit_norm((x - self.mean.val().unsqueeze()).matmul(self.weight.val()))
     }
 
-    /// [`forward`](Self::forward) for embeddings in memory: `[n][from]` → `[n][to]`.
+    /// Projects embeddings in memory, `[n][from]` → `[n][to]`; see [`forward`](Self::forward).
     pub fn apply(&self, rows: &[Vec<f32>]) -> Vec<Vec<f32>> {
         let weight = self.weight.val();
         let ([from, to], device) = (weight.dims(), weight.device());
@@ -56,8 +58,18 @@ impl Projection {
             .collect()
     }
 
-    /// Values of the embeddings that it takes.
+    /// Length of the embeddings that the projection maps.
     pub fn from_dim(&self) -> usize {
         self.mean.lazy_shape()[0]
+    }
+}
+
+impl TorchKeys for Projection {
+    fn torch_key(&self, fields: &[&str]) -> String {
+        plain(fields)
+    }
+
+    fn pretrained_key(&self, _fields: &[&str]) -> Option<String> {
+        None
     }
 }

@@ -1,50 +1,34 @@
 //! Part pooling of the multi-granularity network: stripes (Wang et al. 2018, <https://arxiv.org/abs/1804.01438>) and
 //! concentric square rings (champion of the JD AI Fashion Challenge 2018).
 //!
-//! **Invariant:** ring pooling of a feature map turned by quarter turns or mirrored equals ring pooling of the map.
+//! **Invariant:** ring pooling of a map gives the same result when the map is rotated by quarter turns or mirrored.
 
+use crate::model::config::Pooling;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// Pooling of the positions of a part to one vector.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pooling {
-    /// Mean.
-    Average,
-    /// Maximum.
-    Maximum,
-    /// Sum of both, as published.
-    #[default]
-    Both,
-    /// Generalised mean, (mean xᵖ)^(1/p), whose exponent every part learns for itself (Radenović et al. 2018,
-    /// <https://arxiv.org/abs/1711.02512>).
-    Gem,
-}
-
-/// Exponent that generalised means start from, as published.
-pub const GEM_START: f32 = 3.0;
-/// Features are at least this much, so that their logarithm exists.
+/// Initial exponent of generalised means, as published.
+pub(crate) const GEM_START: f32 = 3.0;
+/// Lower limit of features, so that their logarithm is finite.
 const GEM_SMALLEST: f32 = 1e-6;
 
-/// Along which direction a map is cut.
+/// Direction in which a map is cut into parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cut {
-    /// Stripes above each other.
+pub(crate) enum Cut {
+    /// Horizontal stripes, from the top.
     Horizontal,
-    /// Stripes beside each other.
+    /// Vertical stripes, from the left.
     Vertical,
     /// Concentric square rings, from the border inwards.
     Ring,
 }
 
 impl Cut {
-    /// The positions (row-major) of each of `parts` parts of a `height × width` map.
+    /// Returns the positions, row-major, of each of `parts` parts of a `height × width` map.
     ///
-    /// Sizes that do not divide are shared as in adaptive pooling: part `i` of `n` covers rows ⌊i·h/n⌋ to ⌈(i+1)·h/n⌉, so
-    /// neighbours may overlap by one row and no part is ever empty.
-    pub fn positions(self, parts: usize, height: usize, width: usize) -> Vec<Vec<usize>> {
+    /// Sizes that `parts` does not divide are split as in adaptive pooling: part `i` of `n` covers rows ⌊i·h/n⌋ to
+    /// ⌈(i+1)·h/n⌉. Neighbours may overlap by one row, and no part is empty.
+    pub(crate) fn positions(self, parts: usize, height: usize, width: usize) -> Vec<Vec<usize>> {
         let layers = match self {
             Self::Horizontal => height,
             Self::Vertical => width,
@@ -57,7 +41,7 @@ impl Cut {
         };
         (0..parts)
             .map(|part| {
-                let range = share(layers, part, parts);
+                let range = part_rows(layers, part, parts);
                 (0..height * width)
                     .filter(|at| range.contains(&layer(at / width, at % width)))
                     .collect()
@@ -66,15 +50,15 @@ impl Cut {
     }
 }
 
-/// The rows of part `part` of `parts` of a side, as [`Cut::positions`] shares them.
-pub(super) fn share(length: usize, part: usize, parts: usize) -> Range<usize> {
+/// Rows of part `part` of `parts` of a side; see [`Cut::positions`].
+pub(super) fn part_rows(length: usize, part: usize, parts: usize) -> Range<usize> {
     part * length / parts..((part + 1) * length).div_ceil(parts)
 }
 
 impl Pooling {
-    /// `[batch, channels, h, w]` → `[batch, channels]` over the given positions of the map, or all of it.
+    /// `[batch, channels, h, w]` → `[batch, channels]` over the given positions of the map, or over all positions.
     ///
-    /// `exponent`, `[1]`, is the generalised mean's, [`GEM_START`] if `None`; other poolings have none.
+    /// `exponent`, `[1]`, is the exponent of the generalised mean, 3 if `None`. The other poolings do not use it.
     pub fn pool(self, x: Tensor<4>, positions: Option<&[usize]>, exponent: Option<Tensor<1>>) -> Tensor<2> {
         let [batch, channels, height, width] = x.dims();
         let flat = x.reshape([batch, channels, height * width]);
@@ -99,11 +83,11 @@ impl Pooling {
     }
 }
 
-/// `[batch, channels, n]` → `[batch, channels, 1]`; an exponent below 1 counts as 1, the mean.
+/// `[batch, channels, n]` → `[batch, channels, 1]`. An exponent below 1 counts as 1, which gives the mean.
 fn generalised_mean(x: Tensor<3>, exponent: Tensor<1>) -> Tensor<3> {
     let exponent = exponent.clamp_min(1.0).reshape([1, 1, 1]);
     let x = x.clamp_min(GEM_SMALLEST);
-    // Divided by the largest value, which cancels out, no power leaves the range of numbers.
+    // The division by the largest value cancels out. It keeps the powers within the range of f32.
     let largest = x.clone().max_dim(2).detach();
     let mean = ((x / largest.clone()).log() * exponent.clone()).exp().mean_dim(2);
     (mean.log() / exponent).exp() * largest
@@ -122,7 +106,7 @@ mod tests {
     const SIZES: [(usize, usize); 8] = [(12, 12), (7, 7), (4, 4), (6, 8), (5, 4), (3, 7), (2, 2), (1, 1)];
 
     #[test]
-    fn parts_cover_the_map_and_none_is_empty() {
+    fn parts_cover_the_map_and_are_not_empty() {
         for cut in [Cut::Horizontal, Cut::Vertical, Cut::Ring] {
             for parts in 1..=3 {
                 for (height, width) in SIZES {
@@ -143,7 +127,7 @@ mod tests {
         assert_eq!(lengths(Cut::Ring, 3), [80, 48, 16]);
     }
 
-    /// Whole numbers add up exactly in any order, so the comparison can demand the same bits.
+    /// Whole numbers, whose sums are exact in any order, so that the test can compare bits.
     fn map(height: usize, width: usize, at: impl Fn(usize, usize) -> (usize, usize), source_width: usize) -> Tensor<4> {
         let value = |c: usize, y: usize, x: usize| {
             let (y, x) = at(y, x);
@@ -184,7 +168,7 @@ mod tests {
         };
         let (average, maximum) = (at(Pooling::Average, 1.0), at(Pooling::Maximum, 1.0));
         assert!(close(&at(Pooling::Gem, 1.0), &average, 1e-5));
-        assert!(close(&at(Pooling::Gem, 1e4), &maximum, 1e-3), "and no power overflows");
+        assert!(close(&at(Pooling::Gem, 1e4), &maximum, 1e-3), "powers do not overflow");
         let [low, high] = [3.0, 10.0].map(|exponent| at(Pooling::Gem, exponent));
         for (((average, low), high), maximum) in average.iter().zip(&low).zip(&high).zip(&maximum) {
             assert!(
@@ -201,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn rings_do_not_see_quarter_turns_and_stripes_do() {
+    fn rings_are_invariant_to_quarter_turns_and_stripes_are_not() {
         for (height, width) in SIZES {
             let upright = map(height, width, |y, x| (y, x), width);
             let quarter = map(width, height, |y, x| (height - 1 - x, y), width);
@@ -217,10 +201,10 @@ mod tests {
             ] {
                 for parts in 1..=3 {
                     let expected = pooled(pooling, Cut::Ring, parts, &upright);
-                    for turned in [&quarter, &half, &three, &mirror] {
-                        let turned = pooled(pooling, Cut::Ring, parts, turned);
+                    for rotated in [&quarter, &half, &three, &mirror] {
+                        let rotated = pooled(pooling, Cut::Ring, parts, rotated);
                         assert!(
-                            close(&turned, &expected, relative),
+                            close(&rotated, &expected, relative),
                             "{pooling:?}, {parts} rings of {height}×{width}"
                         );
                     }

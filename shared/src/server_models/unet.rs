@@ -1,89 +1,24 @@
 //! Semantic segmentation: a U-Net (Ronneberger, Fischer, Brox 2015, <https://arxiv.org/abs/1505.04597>) whose contracting
-//! path is a residual network of the registry, so that it can start from a classifier's weights and a classifier from its.
+//! path is a residual network of the registry.
 //!
-//! Logits come at half the input's resolution, where the stem's features are; one convolution a level keeps it small.
+//! The network can start from the weights of a classifier, and a classifier from its weights. The logits have half the input's
+//! resolution, which is that of the stem's features. One convolution per level keeps the network small.
 
-use super::backbone::{BackboneConfig, UnknownBackbone};
-use super::block::{ConvBn, ConvBnConfig, Fold};
-use super::resnet::ResNet;
+use crate::model::backbone::BackboneConfig;
+use crate::model::block::{ConvBn, ConvBnConfig, Fold};
+use crate::model::config::{SegmentConfig, SegmentConfigError};
+use crate::model::keys::{TorchKeys, plain};
+use crate::model::resnet::ResNet;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use serde::{Deserialize, Serialize};
-
-/// The class of pixels that no class claims.
-pub const UNLABELLED: u8 = u8::MAX;
-
-/// Why a segmentation network cannot be built.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SegmentConfigError {
-    /// No such backbone.
-    #[error(transparent)]
-    Backbone(#[from] UnknownBackbone),
-    /// Not a residual network.
-    #[error("the encoder must be a residual network, and '{0}' is none; use resnet10_w32, resnet18, …")]
-    Family(String),
-    /// Fewer than two classes, more than 254, or an id or the remaining ids claimed twice.
-    #[error(
-        "a segmentation needs 2 to 254 classes, each id of a mask in one of them and at most one class for all others"
-    )]
-    Classes,
-}
-
-/// A segmentation network's configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SegmentConfig {
-    /// Name of a residual network in the registry of backbones.
-    pub backbone: String,
-    /// Channels of the expanding path, from the deepest level to the output.
-    pub widths: [usize; 4],
-    /// For every class the ids in masks that belong to it; empty for the one class of all ids that no other claims.
-    pub ids: Vec<Vec<u8>>,
-}
 
 impl SegmentConfig {
-    /// The class of every id that a mask may hold; [`UNLABELLED`] for ids of no class and for 255.
+    /// Builds the network with random weights.
     ///
     /// # Errors
-    /// [`SegmentConfigError::Classes`].
-    pub fn classes(&self) -> Result<[u8; 256], SegmentConfigError> {
-        if !(2..=254).contains(&self.ids.len()) {
-            return Err(SegmentConfigError::Classes);
-        }
-        let mut rest = None;
-        let mut classes = [UNLABELLED; 256];
-        for (class, ids) in (0..).zip(&self.ids) {
-            if ids.is_empty() && rest.replace(class).is_some() {
-                return Err(SegmentConfigError::Classes);
-            }
-            for id in ids {
-                if classes[usize::from(*id)] != UNLABELLED {
-                    return Err(SegmentConfigError::Classes);
-                }
-                classes[usize::from(*id)] = class;
-            }
-        }
-        if let Some(rest) = rest {
-            classes[..255]
-                .iter_mut()
-                .filter(|class| **class == UNLABELLED)
-                .for_each(|class| *class = rest);
-        }
-        classes[255] = UNLABELLED;
-        Ok(classes)
-    }
-
-    /// Height and width of the logits for an input of this height and width.
-    pub const fn map_size(height: usize, width: usize) -> (usize, usize) {
-        (height.div_ceil(2), width.div_ceil(2))
-    }
-
-    /// The network with random weights.
-    ///
-    /// # Errors
-    /// [`SegmentConfigError`].
+    /// [`SegmentConfigError`] if the backbone or the classes cannot be used.
     pub fn init(&self, device: &Device) -> Result<UNet, SegmentConfigError> {
         self.classes()?;
         let BackboneConfig::ResNet(encoder) = BackboneConfig::named(&self.backbone)? else {
@@ -109,13 +44,13 @@ impl SegmentConfig {
 #[derive(Module, Debug)]
 pub struct UNet {
     encoder: ResNet,
-    /// Of the expanding path, deepest first.
+    /// Convolutions of the expanding path, deepest first.
     levels: Vec<ConvBn>,
     classify: Conv2d,
 }
 
 impl UNet {
-    /// `[batch, 3, h, w]` → logits `[batch, classes, h / 2, w / 2]`, sizes rounded up.
+    /// `[batch, 3, h, w]` → logits `[batch, classes, h / 2, w / 2]`. Sizes are rounded up.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let (features, skips) = self.encoder.forward_with_skips(x);
         let x = self
@@ -129,12 +64,12 @@ impl UNet {
         self.classify.forward(x)
     }
 
-    /// The same function with all batch norms folded into the convolutions before them, for export.
+    /// Folds batch norms into the convolutions before them, for export. The function stays the same.
     pub fn fold_batch_norm(self) -> Self {
         self.fold(Fold::Exact)
     }
 
-    /// The folded form with meaningless weights, ready to be loaded.
+    /// Returns the folded form with meaningless weights, for weights to be loaded into.
     pub(crate) fn folded_form(self) -> Self {
         self.fold(Fold::Form)
     }
@@ -148,7 +83,8 @@ impl UNet {
     }
 }
 
-/// Every value twice along both sides, cut to `height × width`: the skip's size, which is odd where the encoder rounded up.
+/// Repeats every value along both sides and cuts the result to `height × width`, the size of the skip, which is odd where the
+/// encoder rounded up.
 fn enlarge(x: Tensor<4>, height: usize, width: usize) -> Tensor<4> {
     let [batch, channels, h, w] = x.dims();
     x.reshape([batch, channels, h, 1, w, 1])
@@ -158,11 +94,25 @@ fn enlarge(x: Tensor<4>, height: usize, width: usize) -> Tensor<4> {
         .narrow(3, 0, width)
 }
 
+impl TorchKeys for UNet {
+    fn torch_key(&self, fields: &[&str]) -> String {
+        match fields {
+            ["encoder", rest @ ..] => self.encoder.torch_key(rest),
+            head => format!("head.{}", plain(head)),
+        }
+    }
+
+    fn pretrained_key(&self, fields: &[&str]) -> Option<String> {
+        (fields.first() == Some(&"encoder")).then(|| self.torch_key(fields))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{HeadConfig, Hidden, StyleConfig};
-    use crate::weights::{Precision, Scope, layout, load, save};
+    use crate::model::config::{HeadConfig, Hidden, StyleConfig, UNLABELLED};
+    use crate::server_models::load_pretrained;
+    use crate::weights::{Precision, layout, save};
     use burn::tensor::{Distribution, Tolerance};
 
     fn config() -> SegmentConfig {
@@ -174,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_have_half_the_size_and_folding_keeps_them() {
+    fn logits_have_half_the_size_and_folding_keeps_the_function() {
         let device = Device::flex();
         let net = config().init(&device).expect("valid");
         for (height, width) in [(64, 64), (72, 50), (33, 97)] {
@@ -190,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_classifier_starts_from_its_encoder() {
+    fn a_classifier_loads_the_weights_of_an_encoder_and_an_encoder_those_of_a_classifier() {
         let device = Device::flex();
         let net = config().init(&device).expect("valid");
         let bytes = save(&net, Precision::F32).expect("saves");
@@ -204,17 +154,12 @@ mod tests {
             per_label: false,
             n_labels: 5,
         };
-        let classifier = load(classifier.init(&device).expect("valid"), &bytes, Scope::Pretrained).expect("fits");
-        let back = load(
-            net,
-            &save(&classifier, Precision::F32).expect("saves"),
-            Scope::Pretrained,
-        )
-        .expect("fits");
+        let classifier = load_pretrained(classifier.init(&device).expect("valid"), &bytes).expect("fits");
+        let back = load_pretrained(net, &save(&classifier, Precision::F32).expect("saves")).expect("fits");
         assert_eq!(
             save(&back, Precision::F32).expect("saves"),
             bytes,
-            "the same encoder, and a head of its own"
+            "only the encoder is loaded, and its weights are the same"
         );
         let heads = layout(&back).iter().filter(|(key, _)| key.starts_with("head.")).count();
         assert_eq!(
@@ -225,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_belong_to_one_class() {
+    fn each_id_belongs_to_one_class() {
         let classes = config().classes().expect("valid");
         assert_eq!(
             [0, 41, 19, 3, 254, 255].map(|id| classes[id]),

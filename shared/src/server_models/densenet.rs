@@ -1,7 +1,9 @@
-//! Densely connected networks (Huang et al. 2017, <https://arxiv.org/abs/1608.06993>) in torchvision's layout: norm and
-//! activation come before the convolutions, so only a norm that follows a convolution directly can be folded away.
+//! Densely connected networks (Huang et al. 2017, <https://arxiv.org/abs/1608.06993>) in torchvision's layout.
+//!
+//! Norm and activation precede the convolutions. Only a norm that follows a convolution directly can be folded.
 
-use super::block::{ConvBn, ConvBnConfig, Fold};
+use crate::model::block::{ConvBn, ConvBnConfig, Fold};
+use crate::model::keys::{number, parameter, plain};
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AvgPool2d, AvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
@@ -12,12 +14,12 @@ use burn::tensor::{Device, Tensor};
 /// Width of a layer's 1×1 convolution, in growth rates.
 const BOTTLENECK: usize = 4;
 
-/// Member of the family of densely connected networks.
+/// Configuration of a densely connected network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DenseNetConfig {
     /// Layers in each of the four blocks.
     pub blocks: [usize; 4],
-    /// Channels that every layer adds, the paper's k.
+    /// Channels that each layer adds, the paper's k.
     pub growth: usize,
     /// Channels of the stem.
     pub width: usize,
@@ -29,7 +31,7 @@ impl DenseNetConfig {
         self.channels_after(3)
     }
 
-    /// Channels after block `block` (0–3); the transition after it halves them.
+    /// Channels after block `block` (0–3), before the transition that halves them.
     fn channels_after(&self, block: usize) -> usize {
         let input = if block == 0 {
             self.width
@@ -39,7 +41,7 @@ impl DenseNetConfig {
         input + self.blocks[block] * self.growth
     }
 
-    /// The network with random weights.
+    /// Builds the network with random weights.
     pub fn init(&self, device: &Device) -> DenseNet {
         DenseNet {
             last: Some(self.last_stage(device)),
@@ -47,7 +49,8 @@ impl DenseNetConfig {
         }
     }
 
-    /// The network without its last stage; `last_stride` is 2, or 1 to keep the map as fine as the last but one block's.
+    /// Builds the network without its last stage, with random weights. `last_stride` is 2, or 1 to keep the map as fine as the
+    /// third block's.
     pub fn trunk(&self, last_stride: usize, device: &Device) -> DenseNet {
         let transition = |block: usize| {
             let channels = self.channels_after(block);
@@ -70,7 +73,7 @@ impl DenseNetConfig {
         }
     }
 
-    /// The last block with the norm behind it, `[batch, c, h, w]` → `[batch, channels, h, w]`.
+    /// Builds the last block and the norm after it, `[batch, c, h, w]` → `[batch, channels, h, w]`.
     pub fn last_stage(&self, device: &Device) -> DenseStage {
         DenseStage {
             layers: self.block(3, device),
@@ -94,7 +97,7 @@ impl DenseNetConfig {
     }
 }
 
-/// A convolution that no norm follows; it keeps the size (He et al. 2015, fan-in).
+/// Builds a convolution without a norm after it. It keeps the size (initialised as by He et al. 2015, fan-in).
 fn conv(input: usize, output: usize, kernel: usize, device: &Device) -> Conv2d {
     let pad = kernel / 2;
     Conv2dConfig::new([input, output], [kernel; 2])
@@ -107,9 +110,9 @@ fn conv(input: usize, output: usize, kernel: usize, device: &Device) -> Conv2d {
         .init(device)
 }
 
-/// One layer: norm, ReLU, 1×1, norm, ReLU, 3×3; its output is joined to its input.
+/// One layer: norm, ReLU, 1×1, norm, ReLU, 3×3. Its output is concatenated to its input.
 #[derive(Module, Debug)]
-pub struct DenseLayer {
+pub(crate) struct DenseLayer {
     norm1: BatchNorm,
     /// The 1×1 convolution with the second norm, which follows it.
     conv1: ConvBn,
@@ -131,9 +134,9 @@ impl DenseLayer {
     }
 }
 
-/// Between two blocks: half the channels, half the size.
+/// Transition between two blocks: it halves the channels and the size.
 #[derive(Module, Debug)]
-pub struct Transition {
+pub(crate) struct Transition {
     norm: BatchNorm,
     conv: Conv2d,
     pool: AvgPool2d,
@@ -176,15 +179,15 @@ impl DenseStage {
 pub struct DenseNet {
     stem: ConvBn,
     pool: MaxPool2d,
-    /// All blocks but the last.
+    /// All blocks except the last.
     blocks: Vec<Vec<DenseLayer>>,
     transitions: Vec<Transition>,
-    /// Absent in the trunk of a retrieval network, whose branches have a copy each.
+    /// The last stage. It is absent in the trunk of a retrieval network, whose branches have a copy each.
     last: Option<DenseStage>,
 }
 
 impl DenseNet {
-    /// `[batch, 3, h, w]` → `[batch, channels, h / 32, w / 32]`; of a trunk what its last transition makes.
+    /// `[batch, 3, h, w]` → `[batch, channels, h / 32, w / 32]`. A trunk returns the output of its last transition.
     pub fn forward_features(&self, x: Tensor<4>) -> Tensor<4> {
         let x = self.pool.forward(relu(self.stem.forward(x)));
         let x = self
@@ -195,6 +198,31 @@ impl DenseNet {
         match &self.last {
             Some(last) => last.forward(x),
             None => x,
+        }
+    }
+
+    /// Name in torchvision's files: `blocks.0.3.conv1.bn.gamma` → `features.denseblock1.denselayer4.norm2.weight`.
+    pub(crate) fn torch_key(&self, fields: &[&str]) -> String {
+        let layer = |block: usize, layer: &str, rest: &[&str]| {
+            let rest = match rest {
+                ["conv1", "conv", last] => format!("conv1.{last}"),
+                ["conv1", "bn", last] => format!("norm2.{}", parameter(last)),
+                other => plain(other),
+            };
+            format!(
+                "features.denseblock{}.denselayer{}.{rest}",
+                block + 1,
+                number(layer) + 1
+            )
+        };
+        match fields {
+            ["stem", "conv", last] => format!("features.conv0.{last}"),
+            ["stem", "bn", last] => format!("features.norm0.{}", parameter(last)),
+            ["blocks", block, at, rest @ ..] => layer(number(block), at, rest),
+            ["transitions", at, rest @ ..] => format!("features.transition{}.{}", number(at) + 1, plain(rest)),
+            ["last", "layers", at, rest @ ..] => layer(3, at, rest),
+            ["last", "norm", last] => format!("features.norm5.{}", parameter(last)),
+            other => plain(other),
         }
     }
 

@@ -1,0 +1,52 @@
+//! Networks that browsers run, from bundles.
+
+use super::error::BundleError;
+use super::manifest::Manifest;
+use crate::model::{Architecture, StyleNet};
+use crate::weights::load;
+use burn::tensor::Device;
+
+impl Manifest {
+    /// Returns the error of loading this bundle as one for the task `expected`.
+    pub(crate) fn wrong_task(&self, expected: &'static str) -> BundleError {
+        BundleError::Task {
+            expected,
+            actual: self.task(),
+        }
+    }
+}
+
+/// Loads the network of a style bundle onto `device`, for inference.
+///
+/// # Errors
+/// [`BundleError`] if the bundle is of another task, its classifier is not [plain](crate::model::StyleConfig::is_plain) or its
+/// weights do not fit.
+pub fn load_style(manifest: &Manifest, network: &[u8], device: &Device) -> Result<StyleNet, BundleError> {
+    let Architecture::Style(config) = &manifest.architecture else {
+        return Err(manifest.wrong_task("style"));
+    };
+    manifest.check_weights(network)?;
+    load_net(manifest, network, config.init(device)?)
+}
+
+/// Loads the query encoder of a bundle onto `device`, for inference; see
+/// [`QueryConfig::init`](crate::model::QueryConfig::init).
+///
+/// # Errors
+/// [`BundleError`] if the bundle is of another task or its weights do not fit.
+pub fn load_query(manifest: &Manifest, network: &[u8], device: &Device) -> Result<StyleNet, BundleError> {
+    let Architecture::Query(config) = &manifest.architecture else {
+        return Err(manifest.wrong_task("query"));
+    };
+    manifest.check_weights(network)?;
+    load_net(manifest, network, config.init(device)?)
+}
+
+fn load_net(manifest: &Manifest, network: &[u8], net: StyleNet) -> Result<StyleNet, BundleError> {
+    let net = if manifest.weights.folded {
+        net.folded_form()
+    } else {
+        net
+    };
+    Ok(load(net, network)?)
+}

@@ -1,0 +1,193 @@
+//! Sizes, boxes and specifications that are refused, and crops.
+
+use super::*;
+use proptest::prelude::*;
+
+#[test]
+fn refuses_what_does_not_fit() {
+    assert!(Pixels::new(&[0; 12], 2, 2, 3).is_ok());
+    for (len, w, h, c) in [(11, 2, 2, 3), (0, 0, 2, 3), (8, 2, 2, 2), (12, usize::MAX, 2, 3)] {
+        assert!(Pixels::new(&vec![0; len], w, h, c).is_err(), "{len} {w} {h} {c}");
+    }
+    let pixels = [0; 48];
+    let pixels = Pixels::new(&pixels, 4, 4, 3).expect("valid");
+    let spec = InputSpec::new(2, 2, Fit::Stretch);
+    for (x, y, width, height) in [(0, 0, 0, 1), (3, 0, 2, 1), (0, 4, 1, 1), (u32::MAX, 0, u32::MAX, 1)] {
+        assert!(spec.to_chw(pixels, Some(CropBox { x, y, width, height })).is_err());
+    }
+}
+
+#[test]
+fn a_margin_grows_a_box_as_far_as_the_picture_reaches() {
+    let of = |x, y, width, height| CropBox { x, y, width, height };
+    for (margin, crop, expected) in [
+        (0.0, of(3, 4, 5, 6), of(3, 4, 5, 6)),
+        (0.1, of(20, 30, 40, 20), of(16, 28, 48, 24)),
+        (0.5, of(0, 40, 10, 20), of(0, 30, 15, 40)),
+        (9.0, of(90, 70, 10, 10), of(0, 0, 100, 80)),
+    ] {
+        let spec = InputSpec {
+            margin,
+            ..InputSpec::new(4, 4, Fit::Stretch)
+        };
+        assert_eq!(spec.with_margin(crop, (100, 80)), Ok(expected), "{margin}");
+    }
+    let outside = InputSpec {
+        margin: 1.0,
+        ..InputSpec::new(4, 4, Fit::Stretch)
+    };
+    assert!(
+        outside.with_margin(of(96, 0, 5, 5), (100, 80)).is_err(),
+        "no margin mends a box outside"
+    );
+}
+
+#[test]
+fn a_specification_that_gives_no_finite_input_is_refused_by_its_key() {
+    let good = InputSpec {
+        margin: 2.0,
+        ..InputSpec::new(4096, 1, Fit::Pad)
+    };
+    assert_eq!(good.check(), Ok(()));
+    assert_eq!(
+        InputSpec {
+            mean: [0.0; 3],
+            std: [1.0 / 255.0; 3],
+            ..good.clone()
+        }
+        .check(),
+        Ok(())
+    );
+    for (key, spec) in [
+        (
+            "width",
+            InputSpec {
+                width: 0,
+                ..good.clone()
+            },
+        ),
+        (
+            "width",
+            InputSpec {
+                width: usize::MAX,
+                height: usize::MAX,
+                ..good.clone()
+            },
+        ),
+        (
+            "height",
+            InputSpec {
+                height: 4097,
+                ..good.clone()
+            },
+        ),
+        (
+            "std",
+            InputSpec {
+                std: [0.2, 0.0, 0.2],
+                ..good.clone()
+            },
+        ),
+        (
+            "std",
+            InputSpec {
+                std: [-0.2; 3],
+                ..good.clone()
+            },
+        ),
+        (
+            "std",
+            InputSpec {
+                std: [0.2, 0.2, f32::NAN],
+                ..good.clone()
+            },
+        ),
+        (
+            "std",
+            InputSpec {
+                std: [f32::MIN_POSITIVE; 3],
+                ..good.clone()
+            },
+        ),
+        (
+            "std",
+            InputSpec {
+                std: [f32::INFINITY; 3],
+                ..good.clone()
+            },
+        ),
+        (
+            "mean",
+            InputSpec {
+                mean: [f32::NAN; 3],
+                ..good.clone()
+            },
+        ),
+        (
+            "mean",
+            InputSpec {
+                mean: [0.0, 0.0, f32::NEG_INFINITY],
+                ..good.clone()
+            },
+        ),
+        (
+            "margin",
+            InputSpec {
+                margin: -0.1,
+                ..good.clone()
+            },
+        ),
+        (
+            "margin",
+            InputSpec {
+                margin: f32::NAN,
+                ..good.clone()
+            },
+        ),
+    ] {
+        let error = spec.check().expect_err(key).to_string();
+        assert!(error.starts_with(&format!("input.{key} is ")), "{error}");
+    }
+}
+
+#[test]
+fn padding_is_the_mean_colour() {
+    let white = [255; 2 * 8 * 3];
+    let chw = InputSpec::new(8, 8, Fit::Pad)
+        .to_chw(Pixels::new(&white, 2, 8, 3).expect("valid"), None)
+        .expect("fits");
+    assert_eq!(chw[0], 0.0);
+    assert!((chw[3] - (1.0 - IMAGENET_MEAN[0]) / IMAGENET_STD[0]).abs() < 1e-5);
+}
+
+proptest! {
+    /// One colour stays that colour whatever the sizes, and the crop of a picture equals the cropped picture.
+    #[test]
+    fn flat_colour_survives(w in 1usize..40, h in 1usize..40, ow in 1usize..20, oh in 1usize..20, v: u8,
+                            fit in prop_oneof![Just(Fit::Stretch), Just(Fit::Cover)]) {
+        let data = vec![v; w * h * 3];
+        let pixels = Pixels::new(&data, w, h, 3).expect("valid");
+        let spec = InputSpec { mean: [0.0; 3], std: [1.0; 3], ..InputSpec::new(ow, oh, fit) };
+        for value in spec.to_chw(pixels, None).expect("fits") {
+            prop_assert!((value - f32::from(v) / 255.0).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn crop_equals_cropped_picture(data in proptest::collection::vec(any::<u8>(), 10 * 8 * 3),
+                                   x in 0u32..6, y in 0u32..5, width in 1u32..5, height in 1u32..4) {
+        let whole = Pixels::new(&data, 10, 8, 3).expect("valid");
+        let part: Vec<u8> = (y..y + height)
+            .flat_map(|row| {
+                let at = ((row * 10 + x) * 3) as usize;
+                data[at..at + width as usize * 3].to_vec()
+            })
+            .collect();
+        let part = Pixels::new(&part, width as usize, height as usize, 3).expect("valid");
+        for fit in [Fit::Stretch, Fit::Cover, Fit::Pad] {
+            let spec = InputSpec::new(7, 5, fit);
+            let crop = CropBox { x, y, width, height };
+            prop_assert_eq!(spec.to_chw(whole, Some(crop)).expect("fits"), spec.to_chw(part, None).expect("fits"));
+        }
+    }
+}

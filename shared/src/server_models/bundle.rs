@@ -1,0 +1,94 @@
+//! Networks from bundles, for inference.
+
+use super::classifier::Classifier;
+use super::embedder::Embedder;
+use super::projection::Projection;
+use super::unet::UNet;
+use crate::bundle::{BundleError, Manifest, Weights};
+use crate::model::block::Fold;
+use crate::model::config::Architecture;
+use crate::weights::load;
+use burn::tensor::Device;
+
+/// Loads the classifier of a style bundle onto `device`.
+///
+/// # Errors
+/// [`BundleError`] if the bundle is of another task or its weights do not fit.
+pub fn load_classifier(manifest: &Manifest, network: &[u8], device: &Device) -> Result<Classifier, BundleError> {
+    let Architecture::Style(config) = &manifest.architecture else {
+        return Err(manifest.wrong_task("style"));
+    };
+    manifest.check_weights(network)?;
+    let net = config.classifier(device)?;
+    let net = if manifest.weights.folded {
+        net.fold(Fold::Form)
+    } else {
+        net
+    };
+    Ok(load(net, network)?)
+}
+
+/// Loads the network or the joined networks of a retrieval bundle onto `device`, with the projection if the bundle has one.
+///
+/// # Errors
+/// [`BundleError`] if the bundle is of another task or one of its files does not fit.
+pub fn load_retrieval(manifest: &Manifest, weights: &Weights, device: &Device) -> Result<Embedder, BundleError> {
+    let Architecture::Retrieval(config) = &manifest.architecture else {
+        return Err(manifest.wrong_task("retrieval"));
+    };
+    manifest.check_weights(&weights.network)?;
+    let net = config.embedder(device)?;
+    let net = if manifest.weights.folded {
+        net.fold(Fold::Form)
+    } else {
+        net
+    };
+    let net = load(net, &weights.network)?;
+    Ok(
+        match load_projection(manifest, weights.projection.as_deref(), device)? {
+            Some(projection) => net.with_projection(projection),
+            None => net,
+        },
+    )
+}
+
+/// Loads the projection of a retrieval bundle's embeddings onto `device` from the bytes of its file. Returns `None` if the
+/// bundle has no projection.
+///
+/// # Errors
+/// [`BundleError`] if the bytes are not those of the manifest or do not fit the network.
+pub fn load_projection(
+    manifest: &Manifest,
+    file: Option<&[u8]>,
+    device: &Device,
+) -> Result<Option<Projection>, BundleError> {
+    let (Architecture::Retrieval(config), Some(info)) = (&manifest.architecture, &manifest.projection) else {
+        return Ok(None);
+    };
+    manifest.check_projection(file)?;
+    let blank = Projection::blank(config.embedding_dim(), manifest.embedding_dim, device);
+    load(blank, file.unwrap_or_default())
+        .map(Some)
+        .map_err(|source| BundleError::Projection {
+            file: info.file.clone(),
+            source,
+        })
+}
+
+/// Loads the network of a segmentation bundle onto `device`.
+///
+/// # Errors
+/// [`BundleError`] if the bundle is of another task or its weights do not fit.
+pub fn load_segment(manifest: &Manifest, network: &[u8], device: &Device) -> Result<UNet, BundleError> {
+    let Architecture::Segment(config) = &manifest.architecture else {
+        return Err(manifest.wrong_task("segment"));
+    };
+    manifest.check_weights(network)?;
+    let net = config.init(device)?;
+    let net = if manifest.weights.folded {
+        net.folded_form()
+    } else {
+        net
+    };
+    Ok(load(net, network)?)
+}

@@ -1,0 +1,84 @@
+//! Pretrained weights of a backbone: torchvision's and timm's files, and `best.safetensors` of a training run.
+
+use super::resemblance::resemblance;
+use crate::model::keys::TorchKeys;
+use crate::weights::load::{Tensors, replace, tensors, wanted};
+use crate::weights::{Resemblance, WeightsError};
+use burn::module::Module;
+
+/// Loads the backbone of `net` from a file of pretrained weights. Heads, auxiliary classifiers and counters of batches in the
+/// file are ignored. The head of `net` keeps its own weights.
+///
+/// # Errors
+/// [`WeightsError`], before any parameter of `net` has changed. It names another backbone if the file seems to belong to that
+/// one.
+pub fn load_pretrained<M: Module + TorchKeys>(net: M, bytes: &[u8]) -> Result<M, WeightsError> {
+    let tensors = backbone(tensors(bytes)?);
+    let wanted = wanted(&net, |fields| net.pretrained_key(fields));
+    let device = net.devices().into_iter().next().unwrap_or_default();
+    replace(net, &wanted, &tensors).map_err(|error| {
+        with_hint(error, || {
+            let file = tensors
+                .iter()
+                .map(|(key, tensor)| (key.clone(), tensor.shape().to_vec()))
+                .collect();
+            resemblance(&file, wanted.values(), &device)
+        })
+    })
+}
+
+/// Adds the backbone that the file resembles to errors about keys and shapes.
+fn with_hint(error: WeightsError, hint: impl FnOnce() -> Option<Resemblance>) -> WeightsError {
+    match error {
+        WeightsError::Keys {
+            missing, unexpected, ..
+        } => WeightsError::Keys {
+            missing,
+            unexpected,
+            resembles: hint(),
+        },
+        WeightsError::Shape {
+            key, expected, actual, ..
+        } => WeightsError::Shape {
+            key,
+            expected,
+            actual,
+            resembles: hint(),
+        },
+        other => other,
+    }
+}
+
+/// Prefixes of heads (of this crate, torchvision and timm) and of auxiliary classifiers.
+const HEADS: [&str; 9] = [
+    "fc.",
+    "classifier.",
+    "last_linear.",
+    "AuxLogits.",
+    "head.",
+    "parts.",
+    "branches.",
+    "attention.",
+    "exponents",
+];
+
+/// Removes the heads. The first copy of a retrieval network's last stage counts as the last stage of its backbone.
+fn backbone(tensors: Tensors<'_>) -> Tensors<'_> {
+    tensors
+        .into_iter()
+        .map(|(key, tensor)| (today(key.strip_prefix("branches.0.").unwrap_or(&key)), tensor))
+        .filter(|(key, _)| !HEADS.iter().any(|head| key.starts_with(head)))
+        .collect()
+}
+
+/// Returns the key as torchvision writes it today. Its files of DenseNets hold `denselayer1.norm.1` for
+/// `denselayer1.norm1`.
+fn today(key: &str) -> String {
+    match key.split_once(".denselayer") {
+        Some((block, layer)) => {
+            let layer = layer.replacen(".norm.", ".norm", 1).replacen(".conv.", ".conv", 1);
+            format!("{block}.denselayer{layer}")
+        }
+        None => key.to_owned(),
+    }
+}
