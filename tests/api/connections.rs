@@ -1,4 +1,4 @@
-//! Connections that do nothing are closed, are limited, and do not keep others out or the server up.
+//! Idle and slow connections are limited and closed, and do not block other clients.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -11,10 +11,10 @@ use super::harness::{Service, json as read};
 const HALF_A_HEAD: &[u8] = b"GET /livez HTTP/1.1\r\nhost: x\r\n";
 const WHOLE: &[u8] = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
 
-/// The time until the server closes the connection, at most `limit`.
+/// Time until the server closes the connection, at most `limit`.
 fn closed_after(stream: &mut TcpStream, limit: Duration) -> Duration {
     let begun = Instant::now();
-    stream.set_read_timeout(Some(limit)).expect("sets a timeout");
+    stream.set_read_timeout(Some(limit)).expect("the timeout is set");
     loop {
         match stream.read(&mut [0; 4096]) {
             Ok(0) => return begun.elapsed(),
@@ -26,7 +26,7 @@ fn closed_after(stream: &mut TcpStream, limit: Duration) -> Duration {
 }
 
 #[test]
-fn those_that_do_nothing_are_closed() {
+fn idle_connections_are_closed() {
     let service = Service::start_as(json!({ "head_ms": 1000, "idle_ms": 3000 }));
     for (name, sent, least, most) in [
         ("nothing", b"".as_slice(), 0.9, 8.0),
@@ -35,24 +35,28 @@ fn those_that_do_nothing_are_closed() {
         ("a request and half a head", &[WHOLE, HALF_A_HEAD].concat(), 0.9, 10.0),
     ] {
         let mut stream = service.connect();
-        stream.write_all(sent).expect("sends");
+        stream.write_all(sent).expect("the request is sent");
         let seconds = closed_after(&mut stream, Duration::from_secs(30)).as_secs_f64();
         assert!((least..most).contains(&seconds), "{name}: closed after {seconds} s");
     }
 }
 
 #[test]
-fn those_that_do_not_read_are_closed() {
+fn connections_whose_client_does_not_read_are_closed() {
     let service = Service::start_as(json!({ "write_ms": 1000 }));
     let manifest = read(service.get("/api/v1/tagger"));
-    let sha = manifest["weights"]["sha256"].as_str().expect("a checksum");
+    let sha = manifest["weights"]["sha256"]
+        .as_str()
+        .expect("the weights have a checksum");
     let path = format!("/api/v1/tagger/weights/{sha}");
-    let size = service.get(&path).bytes().expect("weights").len();
-    // More than the system keeps for a client that does not read.
+    let size = service.get(&path).bytes().expect("the weights are sent").len();
+    // More than the system buffers for a client that does not read.
     let requests = (64 << 20) / size + 1;
     let mut stream = service.connect();
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
-    stream.write_all(request.repeat(requests).as_bytes()).expect("sends");
+    stream
+        .write_all(request.repeat(requests).as_bytes())
+        .expect("the request is sent");
     std::thread::sleep(Duration::from_secs(5));
     let (mut read, mut buffer) = (0, vec![0; 1 << 20]);
     while let Ok(count) = stream.read(&mut buffer) {
@@ -63,15 +67,15 @@ fn those_that_do_not_read_are_closed() {
     }
     assert!(
         read < size * requests,
-        "all {requests} answers were kept for a client that did not read"
+        "not all of {requests} answers are sent to a client that does not read"
     );
 }
 
 #[test]
-fn too_many_do_not_keep_others_out() {
+fn many_silent_connections_do_not_block_other_clients() {
     let slow_body =
         b"POST /api/v1/search HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
-    // By the limit itself, and by the files that the process may open.
+    // The limit is set by the option, or by the number of files that the process may open.
     for (connections, files, sent) in [
         (16, None, HALF_A_HEAD),
         (1024, Some(160), HALF_A_HEAD),
@@ -83,7 +87,7 @@ fn too_many_do_not_keep_others_out() {
         let mut silent = Vec::new();
         for _ in 0..300 {
             let mut stream = service.connect();
-            // Those that make room for others cannot be written to any more.
+            // Connections that were closed to make room cannot be written to.
             let _ = stream.write_all(sent);
             silent.push(stream);
         }

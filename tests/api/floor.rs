@@ -1,4 +1,4 @@
-//! The score below which nothing is close: a search's answer carries the floor of the bundle that embedded the query.
+//! Score floors: an answer has the floor of the bundle that embedded the query.
 
 use std::fs;
 
@@ -9,9 +9,9 @@ use shared::bundle::{ChosenOn, Manifest, ScoreFloor};
 
 use super::harness::{Service, json as body, png, shop};
 
-/// A copy of the shop's bundle `from` as the folder `to`, which states the floor `score` for galleries of `gallery`.
+/// Copies the bundle `from` to `to` and adds the floor `score` for galleries of `gallery`.
 fn with_floor(from: &str, to: &str, score: f32, gallery: &str) {
-    let (manifest, weights) = bundle::read(&shop().path(from)).expect("a bundle");
+    let (manifest, weights) = bundle::read(&shop().path(from)).expect("the bundle is readable");
     let chosen_on = ChosenOn {
         command: "selvedge calibrate".to_owned(),
         data: "shop".to_owned(),
@@ -37,20 +37,20 @@ fn with_floor(from: &str, to: &str, score: f32, gallery: &str) {
     assert_eq!(
         stated.model_id(),
         manifest.model_id(),
-        "a manifest's floor does not change the model"
+        "a floor does not change the model id"
     );
     let _ = fs::remove_dir_all(shop().path(to));
-    bundle::write(&shop().path(to), &stated, &weights, &Device::flex()).expect("writes");
+    bundle::write(&shop().path(to), &stated, &weights, &Device::flex()).expect("the file is written");
 }
 
 #[test]
-fn an_answer_carries_the_floor_of_what_embedded_the_query() {
-    let (large, _) = bundle::read(&shop().path("retrieval")).expect("a bundle");
-    let (encoder, _) = bundle::read(&shop().path("query")).expect("a bundle");
+fn an_answer_has_the_floor_of_the_model_that_embedded_the_query() {
+    let (large, _) = bundle::read(&shop().path("retrieval")).expect("the bundle is readable");
+    let (encoder, _) = bundle::read(&shop().path("query")).expect("the bundle is readable");
     with_floor("retrieval", "retrieval-floor", 0.75, &large.model_id());
     with_floor("query", "query-floor", 0.25, &large.model_id());
     with_floor("query", "query-floor-elsewhere", 0.25, "other@0123456789ab");
-    // Service, then the floors for a photo, for an embedding of its model, and for one of the query encoder.
+    // Per service the floors for a photo, for an embedding of its model, and for one of the query encoder.
     let cases = [
         (
             json!({ "retrieval": "retrieval-floor", "query": "query-floor" }),
@@ -61,9 +61,9 @@ fn an_answer_carries_the_floor_of_what_embedded_the_query() {
             json!({ "retrieval": "retrieval-floor" }),
             [Some(0.75), Some(0.75), None],
         ),
-        // A floor chosen in another network's gallery says nothing about this one.
+        // A floor for another gallery does not apply.
         (json!({ "query": "query-floor-elsewhere" }), [None; 3]),
-        // The first of a second ranking need not be the most similar.
+        // After re-ranking, the first hit need not be the most similar one.
         (
             json!({ "retrieval": "retrieval-floor", "query": "query-floor", "rerank": "hop" }),
             [None; 3],
@@ -88,7 +88,7 @@ fn an_answer_carries_the_floor_of_what_embedded_the_query() {
             assert_eq!(answer.get("floor"), Some(&expected), "{by}, {instructions}");
             assert!(
                 answer["hits"].as_array().is_some_and(|hits| hits.len() == 10),
-                "a floor takes no hit away"
+                "a floor does not remove hits"
             );
         }
     }

@@ -1,6 +1,7 @@
-//! What a service says when the folders that it serves from are moved or replaced under it.
+//! `/readyz` of a service whose folders are moved or replaced.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
@@ -11,7 +12,7 @@ use tests::fixture;
 
 use super::harness::{Service, json, shop};
 
-/// Waits until `/readyz` answers with `status`, and gives what it says.
+/// Waits until `/readyz` answers with `status`, and returns the body.
 #[track_caller]
 fn readyz(service: &Service, status: u16) -> String {
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -25,67 +26,85 @@ fn readyz(service: &Service, status: u16) -> String {
     }
 }
 
-#[test]
-fn readyz_tells_of_folders_that_are_gone() {
-    let path = |name: &str| shop().path(name);
-    let make = |dataset: &str, products: u32| {
-        let _ = fs::remove_dir_all(path(dataset));
-        fixture::write_dataset(&path(dataset), products, 0).expect("a dataset");
+/// Path of a folder of the shop.
+fn path(name: &str) -> PathBuf {
+    shop().path(name)
+}
+
+/// Writes a dataset of `products` products, and indexes it into the folder `catalog`.
+fn index_new(dataset: &str, products: u32, catalog: &str) {
+    let _ = fs::remove_dir_all(path(dataset));
+    fixture::write_dataset(&path(dataset), products, 0).expect("the dataset is written");
+    let options = IndexOptions {
+        dataset: path(dataset),
+        bundle: path("retrieval"),
+        out: path(catalog),
+        storage: Storage::F32,
+        batch: 8,
+        max_errors: MaxErrors::default(),
     };
-    let index_into = |dataset: &str, bundle: &str, out: &str| {
-        let options = IndexOptions {
-            dataset: path(dataset),
-            bundle: path(bundle),
-            out: path(out),
-            storage: Storage::F32,
-            batch: 8,
-            max_errors: MaxErrors::default(),
-        };
-        index(&options, &Device::flex(), |_| ()).expect("indexes");
-    };
-    make("moving-shop", 4);
-    index_into("moving-shop", "retrieval", "moving-catalog");
-    let service = Service::start_as(serde_json::json!({ "catalog": "moving-catalog" }));
+    index(&options, &Device::flex(), |_| ()).expect("the dataset is indexed");
+}
+
+fn start(catalog: &str) -> Service {
+    let service = Service::start_as(serde_json::json!({ "catalog": catalog }));
     assert!(readyz(&service, 200).contains("ok"));
+    service
+}
+
+#[test]
+fn readyz_reports_missing_folders_until_they_are_put_back() {
+    index_new("moving-shop", 4, "moving-catalog");
+    let service = start("moving-catalog");
+    let elsewhere = path("moved-folder");
     for (folder, says) in [
         ("moving-catalog", "holds no catalog"),
         ("moving-shop", "the catalog's photos is gone"),
     ] {
-        fs::rename(path(folder), path("elsewhere")).expect("renames");
-        let told = readyz(&service, 503);
-        assert!(told.contains(says), "{folder}: {told}");
-        fs::rename(path("elsewhere"), path(folder)).expect("renames");
+        fs::rename(path(folder), &elsewhere).expect("the folder is moved");
+        let reason = readyz(&service, 503);
+        assert!(reason.contains(says), "{folder}: {reason}");
+        fs::rename(&elsewhere, path(folder)).expect("the folder is moved");
         readyz(&service, 200);
     }
-    // Another folder of the same name.
-    fs::rename(path("moving-shop"), path("elsewhere")).expect("renames");
-    fs::create_dir_all(path("moving-shop/shop")).expect("creates");
-    let told = readyz(&service, 503);
-    assert!(told.contains("no longer holds any of the catalog's photos"), "{told}");
-    fs::remove_dir_all(path("moving-shop")).expect("removes");
-    fs::rename(path("elsewhere"), path("moving-shop")).expect("renames");
+    // Another folder with the same name.
+    fs::rename(path("moving-shop"), &elsewhere).expect("the folder is moved");
+    fs::create_dir_all(path("moving-shop/shop")).expect("the folder is created");
+    let reason = readyz(&service, 503);
+    assert!(
+        reason.contains("no longer holds any of the catalog's photos"),
+        "{reason}"
+    );
+    fs::remove_dir_all(path("moving-shop")).expect("the folder is removed");
+    fs::rename(&elsewhere, path("moving-shop")).expect("the folder is moved");
     readyz(&service, 200);
+}
 
-    // A file of the index alone.
-    let entries = fs::read_dir(path("moving-catalog"))
-        .expect("a folder")
-        .map(|entry| entry.expect("an entry").path());
-    let rows = entries
-        .into_iter()
+#[test]
+fn readyz_reports_a_missing_file_of_the_catalog() {
+    index_new("losing-shop", 4, "losing-catalog");
+    let service = start("losing-catalog");
+    let rows = fs::read_dir(path("losing-catalog"))
+        .expect("the folder exists")
+        .map(|entry| entry.expect("the folder is readable").path())
         .find(|path| path.to_string_lossy().contains("rows-"))
-        .expect("the file");
-    fs::rename(&rows, path("elsewhere")).expect("renames");
+        .expect("the catalog has rows");
+    let elsewhere = path("moved-rows");
+    fs::rename(&rows, &elsewhere).expect("the file is moved");
     assert!(readyz(&service, 503).contains("lacks its file rows-"));
-    fs::rename(path("elsewhere"), &rows).expect("renames");
+    fs::rename(&elsewhere, &rows).expect("the file is moved");
     readyz(&service, 200);
+}
 
-    // A newer catalog of the same bundle waits for a restart; one of another bundle could not be served.
-    make("moving-more", 5);
-    index_into("moving-more", "retrieval", "moving-catalog");
+#[test]
+fn readyz_reports_a_catalog_of_another_bundle_but_not_a_newer_one() {
+    index_new("newer-shop", 4, "newer-catalog");
+    let service = start("newer-catalog");
+    index_new("newer-shop-2", 5, "newer-catalog");
     std::thread::sleep(Duration::from_millis(1500));
     assert_eq!(service.get("/readyz").status(), 200);
-    let header = path("moving-catalog/catalog.json");
-    let text = fs::read_to_string(&header).expect("reads");
-    fs::write(&header, text.replace("tiny.retrieval@", "other@")).expect("writes");
+    let header = path("newer-catalog/catalog.json");
+    let text = fs::read_to_string(&header).expect("the header is readable");
+    fs::write(&header, text.replace("tiny.retrieval@", "other@")).expect("the header is written");
     assert!(readyz(&service, 503).contains("was replaced by one of other@"));
 }

@@ -1,4 +1,4 @@
-//! How a service starts, sheds load and ends.
+//! Draining and ending of a service.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,30 +8,31 @@ use serde_json::json;
 
 use super::harness::{self, Service, assert_problem, photo_request, png};
 
-/// A search whose body stops after its first bytes.
+/// Sends a search without its last bytes. Returns the connection and these bytes.
 fn begin_search(service: &Service) -> (TcpStream, Vec<u8>) {
     let mut request = photo_request("connection: close\r\n");
     let rest = request.split_off(request.len() - 100);
     let mut stream = service.connect();
-    stream.write_all(&request).expect("sends");
+    stream.write_all(&request).expect("the request is sent");
     (stream, rest)
 }
 
+/// Sends the rest of a search and returns the answer.
 fn finish(mut stream: TcpStream, rest: &[u8]) -> String {
-    stream.write_all(rest).expect("sends");
+    stream.write_all(rest).expect("the request is sent");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("answers");
+    stream.read_to_string(&mut answer).expect("the service answers");
     answer
 }
 
 #[test]
-fn sigterm_drains_and_ends_cleanly() {
+fn sigterm_drains_the_service_and_ends_it() {
     let mut service = Service::start_as(json!({ "body_grace_ms": 60_000 }));
     assert_eq!(harness::json(service.get("/livez"))["status"], "ok");
     assert_eq!(service.get("/readyz").status(), 200);
     let (stream, rest) = begin_search(&service);
 
-    service.process.terminate().expect("sent");
+    service.process.terminate().expect("the signal is sent");
     let deadline = Instant::now() + Duration::from_secs(10);
     let refused = loop {
         let answer = service.get("/readyz");
@@ -42,13 +43,13 @@ fn sigterm_drains_and_ends_cleanly() {
     };
     assert!(refused.headers().contains_key("retry-after"));
     assert_problem("draining", refused, 503, "shutting_down");
-    // Clients are told to take their next request elsewhere.
+    // Clients are told to close the connection.
     assert_eq!(harness::header(&service.get("/livez"), "connection"), "close");
 
-    // Past the delay no one new is let in, but the search in flight still gets its answer.
+    // After the delay new connections are refused, but the search in flight is answered.
     let deadline = Instant::now() + Duration::from_secs(20);
     while TcpStream::connect(service.addr).is_ok() {
-        assert!(Instant::now() < deadline, "the door stays open");
+        assert!(Instant::now() < deadline, "new connections are refused");
         std::thread::sleep(Duration::from_millis(100));
     }
     let answer = finish(stream, &rest);
@@ -57,7 +58,7 @@ fn sigterm_drains_and_ends_cleanly() {
 }
 
 #[test]
-fn clients_that_do_nothing_do_not_hold_it_up() {
+fn silent_clients_do_not_delay_the_end() {
     let mut service = Service::start_as(json!({ "drain_ms": 0, "grace_ms": 60_000, "body_grace_ms": 3000 }));
     let sent: [&[u8]; 4] = [
         b"",
@@ -67,30 +68,29 @@ fn clients_that_do_nothing_do_not_hold_it_up() {
     ];
     let silent = sent.map(|sent| {
         let mut stream = service.connect();
-        stream.write_all(sent).expect("sends");
+        stream.write_all(sent).expect("the request is sent");
         stream
     });
     assert_eq!(service.get("/livez").status(), 200);
-    service.process.terminate().expect("sent");
+    service.process.terminate().expect("the signal is sent");
     assert!(service.ended_within(Duration::from_secs(15)).success());
     drop(silent);
 }
 
 #[test]
-fn a_hangup_does_not_end_it() {
+fn sighup_does_not_end_the_service() {
     let service = Service::start();
-    service.process.signal("HUP").expect("sent");
+    service.process.signal("HUP").expect("the signal is sent");
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(service.search(&png(0), &[]).status(), 200);
 }
 
-/// A client that leaves in the middle of a search costs nothing lasting.
 #[test]
-fn clients_may_leave() {
+fn searches_of_clients_that_left_do_not_block_later_ones() {
     let service = Service::shared();
     for _ in 0..100 {
         let (mut stream, rest) = begin_search(service);
-        stream.write_all(&rest).expect("sends");
+        stream.write_all(&rest).expect("the request is sent");
         drop(stream);
         drop(begin_search(service));
     }

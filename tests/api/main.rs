@@ -1,4 +1,4 @@
-//! The service over real HTTP: every test talks to a process of its own or to one that all share.
+//! The service over HTTP. Every test uses its own process or a shared one.
 
 mod bad_input;
 mod connections;

@@ -1,4 +1,4 @@
-//! The service keeps answering honest searches beside slow, abandoned and too many ones, and when its model hangs.
+//! The service answers searches despite slow, abandoned and too many requests, and when its model hangs.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::harness::{Service, assert_problem, embedding_body, json as read, photo_request, png, shop};
 use super::photos::resident;
 
-/// Long enough for a busy machine, far too short for waiting until others are done.
+/// Enough for a busy machine, too short to wait for the other requests.
 const PROMPT: Duration = Duration::from_secs(10);
 
-/// A file that tells the model of a service what to do.
+/// A file that controls the model of a service; see `gated_model`.
 struct Gate(PathBuf);
 
 impl Gate {
@@ -24,21 +24,22 @@ impl Gate {
         gate
     }
 
+    /// Replaces the word in the file.
     fn set(&self, word: &str) {
         let part = self.0.with_extension("part");
         fs::write(&part, word)
             .and_then(|()| fs::rename(&part, &self.0))
-            .expect("writes");
+            .expect("the file is written");
     }
 
-    /// A service with this model, whose configuration differs from the usual in what `instructions` name.
+    /// Starts a service with this model and the changes of `instructions`.
     fn service(&self, mut instructions: Value, log: Option<&PathBuf>) -> Service {
         instructions["gate"] = json!(self.0);
         Service::start_in(instructions, log.map(PathBuf::as_path), None)
     }
 }
 
-/// Asks again until the answer is as wanted.
+/// Repeats a request until its answer is `wanted`.
 #[track_caller]
 fn until(what: &str, ask: impl Fn() -> Response, wanted: impl Fn(&Response) -> bool) -> Response {
     let deadline = Instant::now() + 2 * PROMPT;
@@ -53,7 +54,7 @@ fn until(what: &str, ask: impl Fn() -> Response, wanted: impl Fn(&Response) -> b
 }
 
 #[test]
-fn slow_bodies_keep_nobody_out_and_are_cut_off() {
+fn slow_bodies_do_not_block_searches_and_time_out() {
     let service = Service::start_as(json!({ "body_grace_ms": 3000, "photos": 4, "embeddings": 4 }));
     let slow: Vec<_> = (0..96)
         .map(|at| {
@@ -66,7 +67,7 @@ fn slow_bodies_keep_nobody_out_and_are_cut_off() {
             let head = format!(
                 "POST /api/v1/search HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\ncontent-length: 999\r\n\r\n{{"
             );
-            stream.write_all(head.as_bytes()).expect("sends");
+            stream.write_all(head.as_bytes()).expect("the request is sent");
             stream
         })
         .collect();
@@ -78,7 +79,7 @@ fn slow_bodies_keep_nobody_out_and_are_cut_off() {
     assert!(begun.elapsed() < PROMPT, "{:?}", begun.elapsed());
     for mut stream in slow {
         let mut answer = [0; 12];
-        stream.read_exact(&mut answer).expect("answers");
+        stream.read_exact(&mut answer).expect("the service answers");
         assert_eq!(&answer, b"HTTP/1.1 408");
     }
     assert!(
@@ -89,7 +90,7 @@ fn slow_bodies_keep_nobody_out_and_are_cut_off() {
 }
 
 #[test]
-fn bodies_in_memory_are_bounded() {
+fn the_memory_of_bodies_is_limited() {
     let service = Service::start_as(json!({ "body_bytes": 1 << 20 }));
     let begin = |bytes: usize| {
         let mut stream = service.connect();
@@ -101,16 +102,16 @@ fn bodies_in_memory_are_bounded() {
         stream
             .write_all(head.as_bytes())
             .and_then(|()| stream.write_all(&vec![b' '; bytes]))
-            .expect("sends");
+            .expect("the request is sent");
         stream
     };
     let held = begin(900 << 10);
     std::thread::sleep(Duration::from_millis(300));
     let mut refused = begin(600 << 10);
     let mut answer = [0; 12];
-    refused.read_exact(&mut answer).expect("answers");
+    refused.read_exact(&mut answer).expect("the service answers");
     assert_eq!(&answer, b"HTTP/1.1 429");
-    // A small body finds room beside the large one, and a large one again when that has gone.
+    // A small body fits, and another large one after the first has ended.
     assert_eq!(service.search(&png(0), &[]).status(), 200);
     drop(held);
     let large = [png(0), vec![0; 600 << 10]].concat();
@@ -122,14 +123,15 @@ fn bodies_in_memory_are_bounded() {
 }
 
 #[test]
-fn photos_and_embeddings_do_not_take_each_others_places() {
+fn photos_and_embeddings_have_separate_limits() {
     let gate = Gate::new("gate-places");
     let service = gate.service(json!({ "photos": 1 }), None);
     gate.set("shut");
     let mut busy = service.connect();
-    busy.write_all(&photo_request("connection: close\r\n")).expect("sends");
+    busy.write_all(&photo_request("connection: close\r\n"))
+        .expect("the request is sent");
     let refused = until(
-        "a full house",
+        "a refusal",
         || service.search(&png(0), &[]),
         |answer| answer.status() == 429,
     );
@@ -140,7 +142,7 @@ fn photos_and_embeddings_do_not_take_each_others_places() {
     }
     gate.set("open");
     let mut answer = String::new();
-    busy.read_to_string(&mut answer).expect("answers");
+    busy.read_to_string(&mut answer).expect("the service answers");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 
     let service = Service::start_as(json!({ "embeddings": 0 }));
@@ -154,25 +156,25 @@ fn photos_and_embeddings_do_not_take_each_others_places() {
 }
 
 #[test]
-fn abandoned_searches_are_logged_and_keep_their_place_only_while_they_run() {
+fn abandoned_searches_are_logged_and_give_back_their_permits() {
     let (gate, log) = (Gate::new("gate-abandoned"), shop().path("abandoned.log"));
     let service = gate.service(json!({ "photos": 2, "max_batch": 1 }), Some(&log));
     gate.set("shut");
-    // The first runs, the second waits for the model; each has sent a byte of a further request behind it.
+    // The first search runs, the second one waits. Each client has also sent a byte of its next request.
     let ask = |id: &str| {
         let mut stream = service.connect();
         stream
             .write_all(&photo_request(&format!("x-request-id: {id}\r\n")))
-            .expect("sends");
+            .expect("the request is sent");
         std::thread::sleep(Duration::from_millis(300));
-        stream.write_all(b"G").expect("sends");
+        stream.write_all(b"G").expect("the request is sent");
         stream
     };
     let logged = |id: &str| {
         let deadline = Instant::now() + PROMPT;
         let is_it = |line: &&str| line.contains(&format!("\"{id}\"")) && line.contains("499");
         while !fs::read_to_string(&log)
-            .expect("a log")
+            .expect("the log is readable")
             .lines()
             .any(|line| is_it(&line))
         {
@@ -181,27 +183,27 @@ fn abandoned_searches_are_logged_and_keep_their_place_only_while_they_run() {
         }
     };
     let (runs, waits) = (ask("runs"), ask("waits"));
-    assert_eq!(service.search(&png(0), &[]).status(), 429, "both places are taken");
+    assert_eq!(service.search(&png(0), &[]).status(), 429, "both permits are taken");
     drop(runs);
     logged("runs");
     assert_eq!(
         service.search(&png(0), &[]).status(),
         429,
-        "the first is computed still"
+        "the first search is still computed"
     );
     drop(waits);
     logged("waits");
-    // The one that waited gives its place up; who takes it is not refused, but waits for the model.
+    // The search that waited returns its permit; the next search takes it and waits for the model.
     let next = ask("next");
-    assert_eq!(service.search(&png(0), &[]).status(), 429, "the place is taken again");
+    assert_eq!(service.search(&png(0), &[]).status(), 429, "the permit is taken again");
     drop(next);
     gate.set("open");
     until(
-        "a free place",
+        "a free permit",
         || service.search(&png(0), &[]),
         |answer| answer.status() == 200,
     );
-    let log = fs::read_to_string(&log).expect("a log");
+    let log = fs::read_to_string(&log).expect("the log is readable");
     assert!(
         log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()),
         "{log}"
@@ -209,7 +211,7 @@ fn abandoned_searches_are_logged_and_keep_their_place_only_while_they_run() {
 }
 
 #[test]
-fn a_hung_model_is_told_and_passes() {
+fn a_hung_model_makes_the_service_unready_until_it_answers() {
     let gate = Gate::new("gate-hung");
     let service = gate.service(json!({ "deadline_ms": 1000, "stall_ms": 2000 }), None);
     gate.set("shut");
@@ -237,13 +239,13 @@ fn a_hung_model_is_told_and_passes() {
 }
 
 #[test]
-fn a_model_that_cannot_be_loaded_again_asks_for_a_restart() {
+fn a_model_that_cannot_be_loaded_again_makes_the_service_not_live() {
     let (gate, log) = (Gate::new("gate-broken"), shop().path("broken.log"));
     let service = gate.service(json!({}), Some(&log));
     gate.set("panic");
     assert_problem("a panic", service.search(&png(0), &[]), 500, "internal");
     let sick = until(
-        "the wish to be restarted",
+        "a failure of /livez",
         || service.get("/livez"),
         |answer| answer.status() == 503,
     );
@@ -258,16 +260,16 @@ fn a_model_that_cannot_be_loaded_again_asks_for_a_restart() {
     gate.set("open");
     until("recovery", || service.get("/livez"), |answer| answer.status() == 200);
     until("readiness", || service.get("/readyz"), |answer| answer.status() == 200);
-    // The panic is a line of the log like all others.
-    let lines = fs::read_to_string(&log).expect("a log");
+    // The panic is a line of the log.
+    let lines = fs::read_to_string(&log).expect("the log is readable");
     let lines: Vec<Value> = lines
         .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .map(|line| serde_json::from_str(line).expect("the text is JSON"))
         .collect();
     let panicked = lines
         .iter()
         .find(|line| line["message"] == "panicked")
-        .expect("a line about the panic");
+        .expect("the log has the panic");
     assert_eq!(
         (&panicked["thread"], &panicked["level"]),
         (&json!("embed"), &json!("ERROR")),
@@ -282,41 +284,45 @@ fn a_model_that_cannot_be_loaded_again_asks_for_a_restart() {
 }
 
 #[test]
-fn the_time_taken_does_not_count_the_upload() {
+fn the_time_of_a_search_excludes_the_upload() {
     let service = Service::shared();
     let request = photo_request("connection: close\r\n");
     let mut stream = service.connect();
-    stream.write_all(&request[..request.len() - 9]).expect("sends");
+    stream
+        .write_all(&request[..request.len() - 9])
+        .expect("the request is sent");
     std::thread::sleep(Duration::from_secs(3));
-    stream.write_all(&request[request.len() - 9..]).expect("sends");
+    stream
+        .write_all(&request[request.len() - 9..])
+        .expect("the request is sent");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("answers");
-    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
-    let took = serde_json::from_str::<Value>(body).expect("JSON")["took_ms"]
+    stream.read_to_string(&mut answer).expect("the service answers");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("the answer has a body");
+    let took = serde_json::from_str::<Value>(body).expect("the text is JSON")["took_ms"]
         .as_f64()
-        .expect("a number");
+        .expect("the value is a number");
     assert!(took < 2500.0, "{took} ms");
 }
 
 #[test]
-fn a_hung_model_does_not_keep_the_process() {
-    // With a client that waits, the second signal ends the process; with none, the first does.
+fn a_hung_model_does_not_keep_the_process_alive() {
+    // If a client waits, the second signal ends the process; otherwise the first does.
     for waiting in [true, false] {
         let gate = Gate::new(&format!("gate-end-{waiting}"));
         let mut service = gate.service(json!({ "drain_ms": 0, "grace_ms": 60_000 }), None);
         gate.set("shut");
         let mut stream = service.connect();
-        stream.write_all(&photo_request("")).expect("sends");
+        stream.write_all(&photo_request("")).expect("the request is sent");
         std::thread::sleep(Duration::from_millis(500));
         let stream = waiting.then_some(stream);
-        service.process.terminate().expect("sent");
+        service.process.terminate().expect("the signal is sent");
         if waiting {
             std::thread::sleep(Duration::from_secs(1));
             assert!(
-                service.process.ended().expect("waits").is_none(),
+                service.process.ended().expect("the system tells").is_none(),
                 "the client still waits"
             );
-            service.process.terminate().expect("sent");
+            service.process.terminate().expect("the signal is sent");
         }
         assert!(service.ended_within(PROMPT).success());
         drop(stream);
@@ -324,14 +330,16 @@ fn a_hung_model_does_not_keep_the_process() {
 }
 
 #[test]
-fn memory_of_large_photos_is_returned() {
+fn the_memory_of_large_photos_is_returned() {
     const AT_ONCE: usize = 8;
-    // Noise, so that the file is not taken for a bomb: 18 MB of pixels.
+    // 18 MB of pixels. Noise, because a uniform image would be refused as a bomb.
     let noise = image::RgbImage::from_fn(3000, 2000, |x, y| {
         image::Rgb([x, y, x ^ y].map(|seed| (seed.wrapping_mul(2_654_435_761) >> 24) as u8))
     });
     let mut jpeg = std::io::Cursor::new(Vec::new());
-    noise.write_to(&mut jpeg, image::ImageFormat::Jpeg).expect("encodes");
+    noise
+        .write_to(&mut jpeg, image::ImageFormat::Jpeg)
+        .expect("the image is encoded");
     let jpeg = jpeg.into_inner();
 
     let service = Service::start();

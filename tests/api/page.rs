@@ -1,9 +1,9 @@
-//! The page and the bundles that browsers run: types, tags, caching, compression and security headers.
+//! The page and the bundles for browsers: types, tags, caching, compression and security headers.
 
 use super::harness::{BUILT, Service, header, json, shop};
 
 #[test]
-fn files_have_types_tags_and_caching() {
+fn files_have_a_type_a_tag_and_caching() {
     let service = Service::shared();
     let immutable = "public, max-age=31536000, immutable";
     let cases = [
@@ -38,15 +38,15 @@ fn files_have_types_tags_and_caching() {
                 .request("GET", path)
                 .header("if-none-match", &sent)
                 .send()
-                .expect("answers");
+                .expect("the service answers");
             assert_eq!(
                 (again.status().as_u16(), header(&again, "etag")),
                 (status, tag.as_str()),
                 "{path} {sent}"
             );
-            assert_eq!(again.bytes().expect("a body").is_empty(), status == 304);
+            assert_eq!(again.bytes().expect("the answer has a body").is_empty(), status == 304);
         }
-        let head = service.request("HEAD", path).send().expect("answers");
+        let head = service.request("HEAD", path).send().expect("the service answers");
         assert_eq!(
             (head.status().as_u16(), header(&head, "content-type")),
             (200, kind),
@@ -56,27 +56,27 @@ fn files_have_types_tags_and_caching() {
 }
 
 #[test]
-fn large_files_are_compressed_for_those_who_ask() {
+fn files_are_compressed_on_request() {
     let service = Service::shared();
     let path = "/web-0123456789abcdef_bg.wasm";
     let plain = service.get(path);
     assert!(!plain.headers().contains_key("content-encoding"));
     assert_eq!(header(&plain, "vary"), "accept-encoding");
     let plain_tag = header(&plain, "etag").to_owned();
-    assert_eq!(plain.bytes().expect("a body").len(), 4096);
+    assert_eq!(plain.bytes().expect("the answer has a body").len(), 4096);
     let packed = service
         .request("GET", path)
         .header("accept-encoding", "gzip, br")
         .send()
-        .expect("answers");
+        .expect("the service answers");
     assert_eq!(header(&packed, "content-encoding"), "gzip");
     assert_eq!(header(&packed, "content-type"), "application/wasm");
     assert_ne!(header(&packed, "etag"), plain_tag);
-    assert!(packed.bytes().expect("a body").len() < 200);
+    assert!(packed.bytes().expect("the answer has a body").len() < 200);
 }
 
 #[test]
-fn forms_that_the_build_made_are_sent_and_never_those_of_another_file() {
+fn compressed_forms_are_sent_only_if_they_belong_to_the_file() {
     let service = Service::shared();
     let mut tags = std::collections::HashSet::new();
     for (name, accepted, encoding, sent) in [
@@ -91,29 +91,29 @@ fn forms_that_the_build_made_are_sent_and_never_those_of_another_file() {
             .request("GET", &path)
             .header("accept-encoding", accepted)
             .send()
-            .expect("answers");
+            .expect("the service answers");
         let coding = answer
             .headers()
             .get("content-encoding")
-            .map(|value| value.to_str().expect("ascii").to_owned());
+            .map(|value| value.to_str().expect("the header is text").to_owned());
         assert_eq!(coding.as_deref(), encoding, "{name} {accepted}");
         assert_eq!(header(&answer, "content-type"), "text/css; charset=utf-8");
         if name == "built" {
             assert_eq!(header(&answer, "vary"), "accept-encoding");
             tags.insert(header(&answer, "etag").to_owned());
         }
-        let bytes = answer.bytes().expect("a body");
+        let bytes = answer.bytes().expect("the answer has a body");
         match sent {
             Some(text) => assert_eq!(bytes, text.as_bytes(), "{name} {accepted}"),
             None => assert!(bytes.starts_with(&[0x1f, 0x8b]), "{name} {accepted}"),
         }
     }
-    assert_eq!(tags.len(), 3, "a tag for each form: {tags:?}");
+    assert_eq!(tags.len(), 3, "every form has its own tag: {tags:?}");
     assert_eq!(service.get("/built-0123456789abcdef.css.br").status(), 404);
 }
 
 #[test]
-fn every_answer_is_guarded() {
+fn every_answer_has_security_headers_and_no_cors_header() {
     let service = Service::shared();
     for path in [
         "/",
@@ -127,7 +127,7 @@ fn every_answer_is_guarded() {
             .request("GET", path)
             .header("origin", "https://elsewhere.example")
             .send()
-            .expect("answers");
+            .expect("the service answers");
         let policy = header(&answer, "content-security-policy");
         for part in [
             "default-src 'self'",
@@ -157,7 +157,7 @@ fn every_answer_is_guarded() {
 }
 
 #[test]
-fn browsers_get_the_bundles() {
+fn bundles_are_sent_without_private_keys() {
     let service = Service::shared();
     for (path, folder, labels, space) in [
         ("tagger", "tagger", 13, None),
@@ -169,22 +169,27 @@ fn browsers_get_the_bundles() {
         for private in ["training", "metrics", "command", "commit", "data", "path/of/the/maker"] {
             assert!(
                 !manifest.to_string().contains(private),
-                "{path} tells {private}: {manifest}"
+                "{path} contains {private}: {manifest}"
             );
         }
-        let read = shared::bundle::Manifest::from_json(manifest.to_string().as_bytes()).expect("a manifest");
-        let whole = dataset::bundle::read(&shop().path(folder)).expect("a bundle").0;
+        let read =
+            shared::bundle::Manifest::from_json(manifest.to_string().as_bytes()).expect("the bundle has a manifest");
+        let whole = dataset::bundle::read(&shop().path(folder))
+            .expect("the bundle is readable")
+            .0;
         assert_eq!((read.model_id(), read.licence), (whole.model_id(), whole.licence));
-        assert_ne!(read.training, whole.training, "the bundle itself has it");
-        let sha256 = manifest["weights"]["sha256"].as_str().expect("a checksum");
+        assert_ne!(read.training, whole.training, "the bundle itself has the private keys");
+        let sha256 = manifest["weights"]["sha256"]
+            .as_str()
+            .expect("the weights have a checksum");
         let weights = service.get(&format!("/api/v1/{path}/weights/{sha256}"));
         assert_eq!(header(&weights, "cache-control"), "public, max-age=31536000, immutable");
         assert_eq!(header(&weights, "content-type"), "application/octet-stream");
-        let bytes = weights.bytes().expect("a body");
+        let bytes = weights.bytes().expect("the answer has a body");
         assert_eq!(shared::bundle::sha256_hex(&bytes), sha256);
         assert_eq!(
             bytes,
-            std::fs::read(shop().path(folder).join("weights.safetensors")).expect("the weights")
+            std::fs::read(shop().path(folder).join("weights.safetensors")).expect("the weights are readable")
         );
     }
 }

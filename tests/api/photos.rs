@@ -1,4 +1,4 @@
-//! `/images` serves the pictures that the catalog names and nothing else of the disk.
+//! `/images` serves the images of the catalog and nothing else of the disk.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::harness::{PRODUCTS, SAMPLES, Service, assert_problem, header, png, shop};
 
 #[test]
-fn serves_photos_with_a_tag() {
+fn photos_have_a_tag() {
     let service = Service::shared();
     let photo = service.get("/images/shop/P0001_0.png");
     assert_eq!(photo.status(), 200);
@@ -20,11 +20,11 @@ fn serves_photos_with_a_tag() {
         .request("GET", "/images/shop/P0001_0.png")
         .header("if-none-match", &tag)
         .send();
-    assert_eq!(again.expect("answers").status(), 304);
+    assert_eq!(again.expect("the service answers").status(), 304);
 }
 
 #[test]
-fn serves_what_the_catalog_names() {
+fn all_images_of_the_catalog_are_served() {
     let service = Service::shared();
     for product in 0..PRODUCTS {
         for at in 0..3 {
@@ -37,47 +37,55 @@ fn serves_what_the_catalog_names() {
                     (200, "image/png"),
                     "{path}"
                 );
-                assert_eq!(photo.bytes().expect("a body"), png(3 * product + at), "{path}");
+                assert_eq!(
+                    photo.bytes().expect("the answer has a body"),
+                    png(3 * product + at),
+                    "{path}"
+                );
             } else {
-                assert_problem("a user's photo that is no sample", photo, 404, "not_found");
+                assert_problem("a user photo that is not a sample", photo, 404, "not_found");
             }
         }
     }
     let head = service
         .request("HEAD", "/images/shop/P0001_0.png")
         .send()
-        .expect("answers");
+        .expect("the service answers");
     assert_eq!(
         (head.status().as_u16(), header(&head, "content-type")),
         (200, "image/png")
     );
     assert_eq!(header(&head, "content-length"), png(3).len().to_string());
     assert!(head.headers().contains_key("etag"));
-    assert!(head.bytes().expect("no body").is_empty());
+    assert!(head.bytes().expect("the answer has no body").is_empty());
 }
 
-/// A copy of the shop's photos, in which `change` changed one.
+/// Starts a service on a copy of the shop's photos, of which `change` changes one.
 fn changed(folder: &str, change: impl FnOnce(&Path)) -> Service {
     let photos = shop().path(folder);
-    fs::create_dir_all(photos.join("shop")).expect("a folder");
-    for entry in fs::read_dir(shop().path("shop/shop")).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        fs::copy(&path, photos.join("shop").join(path.file_name().expect("a name"))).expect("copies");
+    fs::create_dir_all(photos.join("shop")).expect("the folder exists");
+    for entry in fs::read_dir(shop().path("shop/shop")).expect("the folder exists") {
+        let path = entry.expect("the folder is readable").path();
+        fs::copy(
+            &path,
+            photos.join("shop").join(path.file_name().expect("the path has a name")),
+        )
+        .expect("the file is copied");
     }
     change(&photos.join("shop/P0001_0.png"));
     Service::start_as(serde_json::json!({ "images": folder }))
 }
 
 #[test]
-fn what_is_no_picture_any_more_is_not_sent() {
+fn a_file_that_is_no_longer_an_image_is_not_sent() {
     let service = changed("photos-replaced", |photo| {
-        fs::write(photo, "<script>alert(1)</script>").expect("writes")
+        fs::write(photo, "<script>alert(1)</script>").expect("the file is written")
     });
     assert_problem("a page", service.get("/images/shop/P0001_0.png"), 404, "not_found");
     assert_eq!(service.get("/images/shop/P0001_1.png").status(), 200);
 }
 
-/// The resident memory of a process in bytes; nothing where the system does not tell.
+/// Resident memory of a process in bytes; `None` if the system does not tell.
 pub(crate) fn resident(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
@@ -85,7 +93,7 @@ pub(crate) fn resident(process: u32) -> Option<u64> {
 }
 
 #[test]
-fn large_files_take_no_memory() {
+fn large_files_are_sent_in_pieces() {
     const BYTES: u64 = 100 << 20;
     const CLIENTS: usize = 20;
     let service = changed("photos-large", |photo| {
@@ -93,7 +101,7 @@ fn large_files_take_no_memory() {
             .write(true)
             .open(photo)
             .and_then(|file| file.set_len(BYTES))
-            .expect("grows");
+            .expect("the file is extended");
     });
     let path = "/images/shop/P0001_0.png";
     let tag = header(&service.get(path), "etag").to_owned();
@@ -102,18 +110,21 @@ fn large_files_take_no_memory() {
     for client in &mut clients {
         client
             .write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes())
-            .expect("sends");
-        client.read_exact(&mut [0; 4096]).expect("answers");
+            .expect("the request is sent");
+        client.read_exact(&mut [0; 4096]).expect("the service answers");
     }
-    // Others are served meanwhile, and who has the file is told so.
+    // Other requests are served meanwhile, and a client that has the file gets 304.
     assert_eq!(service.search(&png(0), &[]).status(), 200);
     let known = service
         .request("GET", path)
         .header("if-none-match", &tag)
         .send()
-        .expect("answers");
+        .expect("the service answers");
     assert_eq!(
-        (known.status().as_u16(), known.bytes().expect("no body").len()),
+        (
+            known.status().as_u16(),
+            known.bytes().expect("the answer has no body").len()
+        ),
         (304, 0)
     );
     std::thread::sleep(Duration::from_millis(500));
@@ -125,9 +136,13 @@ fn large_files_take_no_memory() {
             BYTES >> 20
         );
     }
-    // A slow reader gets the whole file in the end.
+    // A slow client gets the complete file.
     let mut rest = Vec::new();
-    clients.pop().expect("a client").read_to_end(&mut rest).expect("reads");
+    clients
+        .pop()
+        .expect("there is a client")
+        .read_to_end(&mut rest)
+        .expect("the file is readable");
     assert!(
         (BYTES - 4096..BYTES).contains(&(rest.len() as u64)),
         "{} bytes after the first 4096",
@@ -135,9 +150,9 @@ fn large_files_take_no_memory() {
     );
 }
 
-/// Sent as they are, since clients tidy paths up before they send them.
+/// The paths are sent unchanged, because HTTP clients normalise paths.
 #[test]
-fn serves_nothing_else() {
+fn other_paths_are_not_served() {
     let service = Service::shared();
     let paths = [
         "/images/../secret.jpg",

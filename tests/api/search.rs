@@ -1,40 +1,41 @@
-//! A photo finds itself: the whole path from an upload to products.
+//! Search by photo and by embedding.
 
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dataset::Photo;
+use dataset::{Photo, bundle};
 use serde_json::Value;
 use service::embed::RetrievalModel;
 use service::http::App;
 use shared::api::SearchResponse;
-use shared::bundle::load_query;
+use shared::bundle::{Manifest, load_query};
 use shared::embedding::Embedding;
 use shared::server_models::load_retrieval;
 
 use super::harness::{PRODUCTS, SAMPLES, Service, assert_problem, config, json, png, shop};
 
 fn model() -> RetrievalModel {
-    RetrievalModel::open(&shop().path("retrieval"), &Device::flex()).expect("opens")
+    RetrievalModel::open(&shop().path("retrieval"), &Device::flex()).expect("the bundle is valid")
 }
 
-/// The model the shop was indexed with.
+/// Id of the model that the shop was indexed with.
 pub(crate) fn model_id() -> String {
     RetrievalModel::read_manifest(Path::new(&shop().path("retrieval")))
-        .expect("a manifest")
+        .expect("the bundle has a manifest")
         .model_id()
 }
 
-/// A product's shop photo; see [`tests::fixture::write_dataset`].
+/// A shop photo of a product; see [`tests::fixture::write_dataset`].
 fn shop_photo(product: u32, at: u32) -> Vec<u8> {
     png(3 * product + at)
 }
 
+/// Searches by photo and returns the answer.
 fn hits(service: &Service, photo: &[u8], fields: &[(&'static str, &str)]) -> SearchResponse {
     let answer = service.search(photo, fields);
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["content-type"], "application/json");
-    serde_json::from_value(json(answer)).expect("a search response")
+    serde_json::from_value(json(answer)).expect("the answer is a search response")
 }
 
 #[test]
@@ -50,21 +51,21 @@ fn every_shop_photo_finds_its_product() {
             let mut ids: Vec<_> = found.hits.iter().map(|hit| &hit.product_id).collect();
             ids.sort_unstable();
             ids.dedup();
-            assert_eq!(ids.len(), 10, "each product once");
+            assert_eq!(ids.len(), 10, "no product occurs twice");
             let best = &found.hits[0];
             assert_eq!(best.product_id, format!("P{product:04}"));
             assert!((best.score - 1.0).abs() < 1e-3, "{}", best.score);
             assert_eq!(
                 best.product.image,
                 format!("/images/shop/P{product:04}_{at}.png"),
-                "the photo that matched"
+                "a hit shows the photo that matched"
             );
         }
     }
 }
 
 #[test]
-fn limit_and_category() {
+fn limit_and_category_restrict_the_hits() {
     let service = Service::shared();
     let photo = shop_photo(4, 0);
     for (limit, expected) in [("1", 1), ("7", 7), ("50", PRODUCTS as usize), ("", 10)] {
@@ -82,7 +83,7 @@ fn limit_and_category() {
 }
 
 #[test]
-fn a_category_that_the_photo_surely_shows_narrows_the_search() {
+fn a_confident_category_restricts_the_search() {
     let photo = shop_photo(4, 0);
     let unaided = hits(Service::shared(), &photo, &[("limit", "50")]);
     assert_eq!((unaided.category, unaided.hits.len()), (None, PRODUCTS as usize));
@@ -97,36 +98,37 @@ fn a_category_that_the_photo_surely_shows_narrows_the_search() {
         assert_eq!(
             (found.category.as_deref(), found.hits.len()),
             (Some(narrowed), 4),
-            "what is asked for goes first"
+            "the requested category takes precedence"
         );
         assert!(found.hits.iter().all(|hit| hit.product.category == narrowed));
     }
-    // The shop has nothing of what this network is sure to see, so that does not empty the answer.
+    // The shop has no product of this category, so the answer is not restricted.
     let service = Service::start_with(true, Some("category-other"));
     let found = hits(&service, &photo, &[("limit", "50")]);
     assert_eq!((found.category, found.hits.len()), (None, PRODUCTS as usize));
 }
 
 #[test]
-fn a_crop_is_the_cropped_photo() {
+fn a_crop_box_has_the_hits_of_the_cropped_photo() {
     let service = Service::shared();
     let whole = tests::fixture::photo(7);
     let part = image::imageops::crop_imm(&whole, 8, 10, 40, 50).to_image();
     let mut bytes = std::io::Cursor::new(Vec::new());
-    part.write_to(&mut bytes, image::ImageFormat::Png).expect("encodes");
-    let of = |response: SearchResponse| -> Vec<_> {
+    part.write_to(&mut bytes, image::ImageFormat::Png)
+        .expect("the image is encoded");
+    let scores = |response: SearchResponse| -> Vec<_> {
         response
             .hits
             .into_iter()
             .map(|hit| (hit.product_id, hit.score))
             .collect()
     };
-    let cropped = of(hits(
+    let cropped = scores(hits(
         service,
         &png(7),
         &[("crop", r#"{"x":8,"y":10,"width":40,"height":50}"#)],
     ));
-    let sent = of(hits(service, bytes.get_ref(), &[]));
+    let sent = scores(hits(service, bytes.get_ref(), &[]));
     assert_eq!(cropped.len(), sent.len());
     for ((id, score), (sent_id, sent_score)) in cropped.iter().zip(&sent) {
         assert_eq!(id, sent_id);
@@ -135,16 +137,18 @@ fn a_crop_is_the_cropped_photo() {
 }
 
 #[test]
-fn a_proposed_crop_is_named_in_the_answer_and_can_be_asked_for() {
+fn the_answer_contains_a_proposed_crop_box_that_can_be_sent_again() {
     let service = Service::shared();
     let red = |x, y| (60..120).contains(&x) && (40..180).contains(&y);
     let photo = image::RgbImage::from_fn(200, 240, |x, y| {
         image::Rgb(if red(x, y) { [180, 30, 40] } else { [230; 3] })
     });
     let mut bytes = std::io::Cursor::new(Vec::new());
-    photo.write_to(&mut bytes, image::ImageFormat::Png).expect("encodes");
+    photo
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .expect("the image is encoded");
     let auto = hits(service, bytes.get_ref(), &[("crop", "auto")]);
-    let crop = auto.crop.expect("a box");
+    let crop = auto.crop.expect("a box is proposed");
     assert!(crop.x.abs_diff(60) < 10 && crop.y.abs_diff(40) < 14, "{crop:?}");
     assert!(
         crop.width.abs_diff(60) < 20 && crop.height.abs_diff(140) < 28,
@@ -153,40 +157,42 @@ fn a_proposed_crop_is_named_in_the_answer_and_can_be_asked_for() {
     let same = hits(
         service,
         bytes.get_ref(),
-        &[("crop", &serde_json::to_string(&crop).expect("JSON"))],
+        &[("crop", &serde_json::to_string(&crop).expect("the text is JSON"))],
     );
     assert_eq!((same.crop, same.hits), (Some(crop), auto.hits));
     assert_eq!(
         hits(service, bytes.get_ref(), &[]).crop,
         None,
-        "the whole photo unless asked"
+        "the whole photo is the default"
     );
     let plain = hits(service, &png_of([200; 3]), &[("crop", "auto")]);
-    assert_eq!(plain.crop, None, "nothing stands out");
+    assert_eq!(plain.crop, None, "a plain photo has no salient part");
 }
 
 fn png_of(colour: [u8; 3]) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     let photo = image::RgbImage::from_pixel(80, 60, image::Rgb(colour));
-    photo.write_to(&mut bytes, image::ImageFormat::Png).expect("encodes");
+    photo
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .expect("the image is encoded");
     bytes.into_inner()
 }
 
 #[test]
-fn an_embedding_finds_what_its_photo_finds() {
+fn an_embedding_finds_the_products_of_its_photo() {
     let service = Service::shared();
     let (photo, model) = (shop_photo(5, 1), model());
-    let pixels = Photo::decode(&photo).expect("decodes");
+    let pixels = Photo::decode(&photo).expect("the photo is decoded");
     let input = model
         .manifest()
         .input
-        .to_chw(pixels.pixels().expect("pixels"), None)
-        .expect("an input");
-    let values = model.embed(vec![input]).expect("embeds").remove(0);
+        .to_chw(pixels.pixels().expect("the photo has pixels"), None)
+        .expect("the photo fits");
+    let values = model.embed(vec![input]).expect("the photo is embedded").remove(0);
     let body = serde_json::json!({ "embedding": { "model_id": model_id(), "values": values }, "limit": 5 });
     let answer = service.search_json(&body.to_string());
     assert_eq!(answer.status(), 200);
-    let by_embedding: SearchResponse = serde_json::from_value(json(answer)).expect("a search response");
+    let by_embedding: SearchResponse = serde_json::from_value(json(answer)).expect("the answer is a search response");
     let by_photo = hits(service, &photo, &[("limit", "5")]);
     for (left, right) in by_embedding.hits.iter().zip(&by_photo.hits) {
         assert_eq!(left.product_id, right.product_id);
@@ -194,10 +200,10 @@ fn an_embedding_finds_what_its_photo_finds() {
     }
     assert_eq!(by_embedding.hits.len(), 5);
 
-    // What `selvedge embed` prints is searched with as it is.
-    let dir = tempfile::tempdir().expect("a folder");
+    // The output of `selvedge embed` can be sent unchanged.
+    let dir = tempfile::tempdir().expect("a temporary folder is created");
     let file = dir.path().join("photo.png");
-    std::fs::write(&file, &photo).expect("writes");
+    std::fs::write(&file, &photo).expect("the file is written");
     let mut embed = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin("selvedge"));
     embed
         .args([
@@ -208,52 +214,53 @@ fn an_embedding_finds_what_its_photo_finds() {
             &shop().path("retrieval").display().to_string(),
         ])
         .arg(&file);
-    let printed = String::from_utf8(embed.output().expect("starts").stdout).expect("text");
+    let printed = String::from_utf8(embed.output().expect("the program starts").stdout).expect("the output is text");
     let answer = service.search_json(&format!(r#"{{"embedding":{printed},"limit":5}}"#));
     assert_eq!(answer.status(), 200, "{printed}");
-    let found: SearchResponse = serde_json::from_value(json(answer)).expect("a search response");
+    let found: SearchResponse = serde_json::from_value(json(answer)).expect("the answer is a search response");
     assert_eq!(found.hits[0].product_id, by_photo.hits[0].product_id);
 }
 
-/// The photo stays with the client: its query encoder's embedding searches the catalog that the large network indexed.
-#[test]
-fn a_query_encoders_embedding_is_searched_with_in_the_catalogs_space() {
-    let service = Service::shared();
-    let read = |folder: &str| dataset::bundle::read(&shop().path(folder)).expect("a bundle");
-    let ((query, query_weights), (large, large_weights)) = (read("query"), read("retrieval"));
-    let device = Device::flex();
-    let photo = Photo::decode(&shop_photo(5, 1)).expect("decodes");
-    let input = query
-        .input
-        .to_chw(photo.pixels().expect("pixels"), None)
-        .expect("an input");
-    let x = |data: Vec<f32>| {
-        Tensor::<4>::from_data(
-            TensorData::new(data, [1, 3, query.input.height, query.input.width]),
-            &device,
-        )
-    };
-    let encoder = load_query(&query, &query_weights.network, &device).expect("loads");
-    let values: Vec<f32> = encoder.forward(x(input)).into_data().iter::<f32>().collect();
-    let body = |model: &str| serde_json::json!({ "embedding": { "model_id": model, "values": values } }).to_string();
+/// A network's input for a photo, and the network's output for it.
+fn forward(manifest: &Manifest, photo: &[u8], network: impl FnOnce(Tensor<4>) -> Tensor<2>) -> Vec<f32> {
+    let photo = Photo::decode(photo).expect("the photo is decoded");
+    let spec = &manifest.input;
+    let input = spec.to_chw(photo.pixels().expect("the photo has pixels"), None);
+    let data = TensorData::new(input.expect("the photo fits"), [1, 3, spec.height, spec.width]);
+    let output = network(Tensor::from_data(data, &Device::flex()));
+    output.into_data().iter::<f32>().collect()
+}
 
-    let answer = service.search_json(&body(&query.model_id()));
+/// The shop's query encoder, and its embedding of a photo.
+fn encoded(photo: &[u8]) -> (Manifest, Vec<f32>) {
+    let (manifest, weights) = bundle::read(&shop().path("query")).expect("the bundle is readable");
+    let encoder = load_query(&manifest, &weights.network, &Device::flex()).expect("the bundle is a query encoder");
+    let values = forward(&manifest, photo, |x| encoder.forward(x));
+    (manifest, values)
+}
+
+fn embedding_request(model: &str, values: &[f32]) -> String {
+    serde_json::json!({ "embedding": { "model_id": model, "values": values } }).to_string()
+}
+
+/// The client embeds the photo by the query encoder, and searches the catalog of the large network.
+#[test]
+fn an_embedding_of_the_query_encoder_searches_the_catalog() {
+    let service = Service::shared();
+    let (query, values) = encoded(&shop_photo(5, 1));
+    let answer = service.search_json(&embedding_request(&query.model_id(), &values));
     assert_eq!(answer.status(), 200);
-    let found: SearchResponse = serde_json::from_value(json(answer)).expect("a search response");
-    assert_eq!(found.model_id, model_id(), "the space that was searched");
-    let network = load_retrieval(&large, &large_weights, &device).expect("loads");
-    let own = Embedding::new(query.space(), values.clone()).expect("an embedding");
+    let found: SearchResponse = serde_json::from_value(json(answer)).expect("the answer is a search response");
+    assert_eq!(found.model_id, model_id(), "the searched space is the catalog's");
+    let (large, weights) = bundle::read(&shop().path("retrieval")).expect("the bundle is readable");
+    let network = load_retrieval(&large, &weights, &Device::flex()).expect("the bundle is for retrieval");
+    let own = Embedding::new(query.space(), values).expect("the values are an embedding");
     for hit in &found.hits {
-        let number = hit.product_id[1..].parse().expect("a number");
+        let number = hit.product_id[1..].parse().expect("an id has a number");
         let best = (0..2).map(|at| {
-            let photo = Photo::decode(&shop_photo(number, at)).expect("decodes");
-            let input = large
-                .input
-                .to_chw(photo.pixels().expect("pixels"), None)
-                .expect("an input");
-            let values = network.forward(x(input)).into_data().iter::<f32>().collect();
-            own.similarity(&Embedding::new(large.space(), values).expect("an embedding"))
-                .expect("one space")
+            let values = forward(&large, &shop_photo(number, at), |x| network.forward(x));
+            let photo = Embedding::new(large.space(), values).expect("the values are an embedding");
+            own.similarity(&photo).expect("both have one space")
         });
         let best = best.fold(f32::MIN, f32::max);
         assert!(
@@ -263,13 +270,13 @@ fn a_query_encoders_embedding_is_searched_with_in_the_catalogs_space() {
             hit.score
         );
     }
+}
 
-    let problem = assert_problem(
-        "another model",
-        service.search_json(&body("else@0123")),
-        409,
-        "wrong_model",
-    );
+#[test]
+fn an_embedding_of_an_unknown_model_is_refused_with_the_known_ones() {
+    let (query, values) = encoded(&shop_photo(5, 1));
+    let answer = Service::shared().search_json(&embedding_request("else@0123", &values));
+    let problem = assert_problem("another model", answer, 409, "wrong_model");
     let detail = problem["detail"].as_str().unwrap_or_default();
     for part in [
         "else@0123",
@@ -280,43 +287,37 @@ fn a_query_encoders_embedding_is_searched_with_in_the_catalogs_space() {
     ] {
         assert!(detail.contains(part), "'{detail}' does not say '{part}'");
     }
-
-    let plain = Service::start_with(false, None);
-    assert_eq!(plain.get("/api/v1/query-encoder").status(), 204);
-    let problem = assert_problem(
-        "no encoder",
-        plain.search_json(&body(&query.model_id())),
-        409,
-        "wrong_model",
-    );
-    assert!(
-        !problem["detail"].as_str().unwrap_or_default().contains("query-encoder"),
-        "{problem}"
-    );
-    assert_problem(
-        "weights",
-        plain.get(&format!("/api/v1/query-encoder/weights/{}", query.weights.sha256)),
-        404,
-        "not_found",
-    );
 }
 
 #[test]
-fn a_service_starts_with_no_query_encoder_but_its_catalogs() {
+fn a_service_without_a_query_encoder_offers_none() {
+    let (query, values) = encoded(&shop_photo(5, 1));
+    let plain = Service::start_with(false, None);
+    assert_eq!(plain.get("/api/v1/query-encoder").status(), 204);
+    let answer = plain.search_json(&embedding_request(&query.model_id(), &values));
+    let problem = assert_problem("no encoder", answer, 409, "wrong_model");
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    assert!(!detail.contains("query-encoder"), "{detail}");
+    let weights = format!("/api/v1/query-encoder/weights/{}", query.weights.sha256);
+    assert_problem("weights", plain.get(&weights), 404, "not_found");
+}
+
+#[test]
+fn a_query_encoder_of_another_space_is_refused_at_the_start() {
     tests::fixture::write_query_bundle(&shop().path("foreign"), "other@0123456789ab", tests::fixture::DIM)
-        .expect("a bundle");
+        .expect("the bundle is readable");
     for (folder, expected) in [
         ("foreign", "embeds into the space of other@0123456789ab"),
         ("tagger", "holds a style bundle"),
     ] {
         let opened = App::open(&config(&shop().path(""), Some(folder)), &Device::flex());
-        let error = format!("{:#}", opened.err().expect("refused"));
+        let error = format!("{:#}", opened.err().expect("the encoder is refused"));
         assert!(error.contains(expected), "'{error}' does not say '{expected}'");
     }
 }
 
 #[test]
-fn many_at_once_are_answered_right() {
+fn concurrent_searches_get_their_own_answers() {
     let service = Service::shared();
     std::thread::scope(|scope| {
         for product in 0..PRODUCTS {
@@ -329,7 +330,7 @@ fn many_at_once_are_answered_right() {
 }
 
 #[test]
-fn products_and_samples() {
+fn products_and_samples_are_served() {
     let service = Service::shared();
     let product = json(service.get("/api/v1/products/P0004"));
     let expected = serde_json::json!({
@@ -343,13 +344,13 @@ fn products_and_samples() {
     assert_eq!(product, expected);
 
     let samples = json(service.get("/api/v1/samples"));
-    let samples = samples["samples"].as_array().expect("a list");
+    let samples = samples["samples"].as_array().expect("the samples are a list");
     assert_eq!(samples.len(), SAMPLES as usize);
     for sample in samples {
-        let image = service.get(sample["image"].as_str().expect("a path"));
+        let image = service.get(sample["image"].as_str().expect("the image is a path"));
         assert_eq!(image.status(), 200);
         assert_eq!(image.headers()["content-type"], "image/png");
-        let id = sample["product_id"].as_str().expect("an id");
+        let id = sample["product_id"].as_str().expect("the sample has a product");
         assert_eq!(json(service.get(&format!("/api/v1/products/{id}")))["id"], id);
         assert!(sample["alt"]["zh"].as_str().is_some_and(|text| text.contains("商品")));
     }
@@ -358,11 +359,11 @@ fn products_and_samples() {
         .map(|sample| {
             json(service.get(&format!(
                 "/api/v1/products/{}",
-                sample["product_id"].as_str().expect("an id")
+                sample["product_id"].as_str().expect("the sample has a product")
             )))
         })
         .map(|product| product["category"].clone())
         .collect();
     categories.dedup();
-    assert!(categories.len() >= 3, "spread over the categories");
+    assert!(categories.len() >= 3, "the samples have several categories");
 }

@@ -1,7 +1,8 @@
-//! The service while it reads its files: the port answers, and signals are obeyed.
+//! The service while it reads its files: it answers requests and handles signals.
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -9,47 +10,55 @@ use reqwest::blocking::Client;
 use serde_json::{Value, json};
 use tests::process::Process;
 
-use super::harness::{assert_problem, shop};
+use super::harness::{SERVICE_PROCESS, assert_problem, shop};
 
-#[test]
-fn the_port_answers_while_the_catalog_is_read_and_signals_end_it() {
-    // Opening a pipe that nobody writes to takes for ever.
-    let dir = shop().path("endless-catalog");
-    fs::create_dir_all(&dir).expect("a folder");
-    let pipe = dir.join("catalog.json");
-    let _ = fs::remove_file(&pipe);
-    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
-    let (told, log) = (shop().path("never"), shop().path("starting.log"));
-    let instructions = json!({ "dir": shop().path(""), "told": told, "catalog": "endless-catalog", "log": true });
-    let stderr = fs::File::create(&log).expect("a log").into();
-    let test = "harness::service_process";
-    let mut process = Process::start_with(test, &instructions.to_string(), stderr, None).expect("starts");
+/// Waits until the log says that the service reads its catalog, and returns its address from the log.
+fn address_of_reading_service(log: &Path) -> SocketAddr {
     let deadline = Instant::now() + Duration::from_secs(60);
-    let addr: SocketAddr = loop {
-        let lines = fs::read_to_string(&log).expect("a log");
+    loop {
+        let lines = fs::read_to_string(log).expect("the log is readable");
         let lines: Vec<Value> = lines
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect();
         let line = |message: &str| lines.iter().find(|line| line["message"] == message);
         if let (Some(listening), Some(_)) = (line("listening"), line("reading the catalog")) {
-            break listening["addr"].as_str().expect("text").parse().expect("an address");
+            let addr = listening["addr"].as_str().expect("the log has the address");
+            return addr.parse().expect("the address is valid");
         }
-        assert!(
-            Instant::now() < deadline,
-            "the service does not come to read its catalog"
-        );
+        assert!(Instant::now() < deadline, "the service begins to read its catalog");
         std::thread::sleep(Duration::from_millis(20));
-    };
+    }
+}
 
+#[test]
+fn the_service_answers_and_can_be_ended_while_it_reads_the_catalog() {
+    // Opening a pipe without a writer blocks.
+    let dir = shop().path("endless-catalog");
+    fs::create_dir_all(&dir).expect("the folder exists");
+    let pipe = dir.join("catalog.json");
+    let _ = fs::remove_file(&pipe);
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .expect("mkfifo runs")
+            .success()
+    );
+    let (told, log) = (shop().path("never"), shop().path("starting.log"));
+    let instructions = json!({ "dir": shop().path(""), "told": told, "catalog": "endless-catalog", "log": true });
+    let stderr = fs::File::create(&log).expect("the log is readable").into();
+    let mut process =
+        Process::start_with(SERVICE_PROCESS, &instructions.to_string(), stderr, None).expect("the process starts");
+    let addr = address_of_reading_service(&log);
     let client = Client::builder()
         .timeout(Duration::from_secs(30))
         .build()
-        .expect("a client");
+        .expect("there is a client");
     let get = |path: &str| client.get(format!("http://{addr}{path}")).send();
-    assert_eq!(get("/livez").expect("answers").status(), 200);
+    assert_eq!(get("/livez").expect("the service answers").status(), 200);
     for path in ["/readyz", "/", "/api/v1/samples"] {
-        let answer = get(path).expect("answers");
+        let answer = get(path).expect("the service answers");
         assert!(answer.headers().contains_key("retry-after"), "{path}");
         let problem = assert_problem(path, answer, 503, "shutting_down");
         assert!(
@@ -60,13 +69,13 @@ fn the_port_answers_while_the_catalog_is_read_and_signals_end_it() {
         );
     }
 
-    process.signal("HUP").expect("sent");
+    process.signal("HUP").expect("the signal is sent");
     std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(get("/livez").expect("answers").status(), 200);
-    process.terminate().expect("sent");
+    assert_eq!(get("/livez").expect("the service answers").status(), 200);
+    process.terminate().expect("the signal is sent");
     let begun = Instant::now();
-    while process.ended().expect("waits").is_none() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "the signal is not obeyed");
+    while process.ended().expect("the system tells").is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the signal ends the process");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

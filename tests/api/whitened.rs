@@ -1,5 +1,4 @@
-//! What comes after the network, in the service: a whitened bundle, a gallery of bytes, re-ranking, and query encoders that
-//! were distilled before the whitening.
+//! A service with a whitened bundle, an int8 catalog, re-ranking, and a query encoder that was distilled before whitening.
 
 use std::fs;
 use std::path::Path;
@@ -7,229 +6,269 @@ use std::sync::OnceLock;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Parser;
-use dataset::Photo;
-use dataset::bundle;
+use dataset::{Photo, bundle};
+use reqwest::blocking::Response;
 use search::rerank::Rerank;
 use search::storage::{Storage, Stored};
+use serde_json::json;
 use server::cli::{Cli, run};
 use service::embed::RetrievalModel;
-use service::http::App;
+use service::http::{App, ServeConfig};
 use shared::api::SearchResponse;
 use shared::bundle::{Manifest, load_query};
+use shared::embedding::Embedding;
 use shared::server_models::load_retrieval;
+use tests::fixture::DIM;
 
-use super::harness::{PRODUCTS, Service, assert_problem, config, json, png, shop};
+use super::harness::{PRODUCTS, Service, assert_problem, config, json as body, png, shop};
 
-/// Values of the whitened embeddings.
+/// Dimension of the whitened embeddings.
 const DIMS: usize = 8;
 
-/// `selvedge` with these arguments, in this process.
-fn selvedge(args: &[&str]) -> anyhow::Result<()> {
-    run(Cli::try_parse_from(["selvedge", "--device", "cpu"].iter().chain(args))?)
+/// Runs a command line in this process. Its words must not contain spaces.
+fn selvedge(line: &str) -> anyhow::Result<()> {
+    run(Cli::try_parse_from(
+        ["selvedge", "--device", "cpu"].into_iter().chain(line.split(' ')),
+    )?)
 }
 
-/// A dataset, a whitened bundle and its int8 catalog, in the folder that all services start from.
+/// Folder of all services, with a dataset, a whitened bundle and its int8 catalog.
 fn whitened() -> &'static Path {
     static MADE: OnceLock<std::path::PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
         let dir = shop().path("");
         let path = |name: &str| dir.join(name).to_string_lossy().into_owned();
-        tests::fixture::write_dataset(&dir.join("fitted"), PRODUCTS, 0).expect("a dataset");
-        tests::fixture::train_on_first(&dir.join("fitted"), PRODUCTS / 2).expect("a split");
+        tests::fixture::write_dataset(&dir.join("fitted"), PRODUCTS, 0).expect("the dataset is written");
+        tests::fixture::train_on_first(&dir.join("fitted"), PRODUCTS / 2).expect("the manifest is changed");
         let (data, white) = (path("fitted"), path("white"));
-        let (dims, retrieval) = (DIMS.to_string(), path("retrieval"));
-        selvedge(&[
-            "whiten", "--bundle", &retrieval, "--data", &data, "--dims", &dims, "--out", &white,
-        ])
-        .expect("whitens");
-        let (storage, out) = ("int8", path("white-catalog"));
-        selvedge(&[
-            "index",
-            "--dataset",
-            &data,
-            "--bundle",
-            &white,
-            "--out",
-            &out,
-            "--storage",
-            storage,
-        ])
-        .expect("indexes");
+        let retrieval = path("retrieval");
+        selvedge(&format!(
+            "whiten --bundle {retrieval} --data {data} --dims {DIMS} --out {white}"
+        ))
+        .expect("the bundle is whitened");
+        let out = path("white-catalog");
+        selvedge(&format!(
+            "index --dataset {data} --bundle {white} --out {out} --storage int8"
+        ))
+        .expect("the dataset is indexed");
         dir
     })
 }
 
 fn manifest(folder: &str) -> Manifest {
-    bundle::read(&whitened().join(folder)).expect("a bundle").0
+    bundle::read(&whitened().join(folder))
+        .expect("the bundle is readable")
+        .0
 }
 
-/// What a bundle makes of a photo.
+/// Embedding of a photo by a bundle's network.
 fn embedded(folder: &str, photo: &[u8]) -> Vec<f32> {
-    let (manifest, weights) = bundle::read(&whitened().join(folder)).expect("a bundle");
+    let (manifest, weights) = bundle::read(&whitened().join(folder)).expect("the bundle is readable");
     let device = Device::flex();
-    let photo = Photo::decode(photo).expect("decodes");
+    let photo = Photo::decode(photo).expect("the photo is decoded");
     let input = manifest
         .input
-        .to_chw(photo.pixels().expect("pixels"), None)
-        .expect("an input");
+        .to_chw(photo.pixels().expect("the photo has pixels"), None)
+        .expect("the photo fits");
     let x = Tensor::<4>::from_data(
         TensorData::new(input, [1, 3, manifest.input.height, manifest.input.width]),
         &device,
     );
     let output = match manifest.task() {
         "query" => load_query(&manifest, &weights.network, &device)
-            .expect("loads")
+            .expect("the network is loaded")
             .forward(x),
-        _ => load_retrieval(&manifest, &weights, &device).expect("loads").forward(x),
+        _ => load_retrieval(&manifest, &weights, &device)
+            .expect("the network is loaded")
+            .forward(x),
     };
     output.into_data().iter::<f32>().collect()
 }
 
-fn found(answer: reqwest::blocking::Response) -> SearchResponse {
+/// Body of a successful answer.
+fn found(answer: Response) -> SearchResponse {
     assert_eq!(answer.status(), 200);
-    serde_json::from_value(json(answer)).expect("a search response")
+    serde_json::from_value(body(answer)).expect("the answer is a search response")
 }
 
+/// Product ids of the hits.
 fn ids(response: &SearchResponse) -> Vec<String> {
     response.hits.iter().map(|hit| hit.product_id.clone()).collect()
 }
 
-#[test]
-fn a_whitened_gallery_of_bytes_is_served_as_it_is_evaluated() {
-    let (white, plain, query) = (manifest("white"), manifest("retrieval"), manifest("query"));
-    assert_eq!((white.embedding_dim, white.network_id()), (DIMS, plain.model_id()));
-    assert_ne!(white.space(), plain.space());
-    assert_eq!(query.space(), plain.model_id());
-    let photos: Vec<(u32, Vec<u8>)> = (0..PRODUCTS)
-        .flat_map(|p| [(p, png(3 * p)), (p, png(3 * p + 1))])
-        .collect();
-    let rows: Vec<Vec<f32>> = photos.iter().map(|(_, photo)| embedded("white", photo)).collect();
-    let stored = Stored::new(Storage::Int8, &rows);
-    // The products by their best photo, as the evaluation scores it.
-    let expected = |rerank: Rerank, values: &[f32]| -> Vec<String> {
-        let scores = rerank.scores(&[values.to_vec()], &stored).remove(0);
+/// The catalog's photos with their products, and their embeddings as the catalog stores them.
+struct Expected {
+    photos: Vec<(u32, Vec<u8>)>,
+    stored: Stored,
+}
+
+impl Expected {
+    fn new() -> Self {
+        let photos: Vec<(u32, Vec<u8>)> = (0..PRODUCTS)
+            .flat_map(|product| [(product, png(3 * product)), (product, png(3 * product + 1))])
+            .collect();
+        let rows: Vec<Vec<f32>> = photos.iter().map(|(_, photo)| embedded("white", photo)).collect();
+        let stored = Stored::new(Storage::Int8, &rows);
+        Self { photos, stored }
+    }
+
+    /// Ids of all products, sorted by their best photo, as the evaluation ranks them.
+    fn ids(&self, rerank: Rerank, values: &[f32]) -> Vec<String> {
+        let scores = rerank.scores(&[values.to_vec()], &self.stored).remove(0);
         let best = |product: u32| {
-            let own = photos.iter().zip(&scores).filter(|((owner, _), _)| *owner == product);
+            let own = self
+                .photos
+                .iter()
+                .zip(&scores)
+                .filter(|((owner, _), _)| *owner == product);
             own.map(|(_, score)| *score).fold(f32::MIN, f32::max)
         };
         let mut products: Vec<u32> = (0..PRODUCTS).collect();
         products.sort_by(|a, b| best(*b).total_cmp(&best(*a)));
         products.into_iter().map(|product| format!("P{product:04}")).collect()
-    };
+    }
+}
+
+/// Starts a service with the whitened bundle and its catalog.
+fn start(rerank: &str) -> Service {
+    Service::start_as(json!({
+        "retrieval": "white", "catalog": "white-catalog", "query": true, "rerank": rerank,
+    }))
+}
+
+/// Searches all products by an embedding.
+fn search_by_embedding(service: &Service, model: &str, values: &[f32]) -> Response {
+    let embedding = json!({ "model_id": model, "values": values });
+    service.search_json(&json!({ "embedding": embedding, "limit": PRODUCTS }).to_string())
+}
+
+#[test]
+fn bundles_and_spaces_are_named_by_their_whitening() {
+    let (white, plain, query) = (manifest("white"), manifest("retrieval"), manifest("query"));
+    assert_eq!((white.embedding_dim, white.network_id()), (DIMS, plain.model_id()));
+    assert_ne!(white.space(), plain.space());
+    assert_eq!(query.space(), plain.model_id());
+}
+
+#[test]
+fn searches_rank_as_the_evaluation_does_with_every_reranking() {
+    let (white, plain) = (manifest("white"), manifest("retrieval"));
+    let expected = Expected::new();
     for (name, rerank) in [
         ("none", Rerank::None),
         ("alpha-qe", Rerank::AlphaQe),
         ("k-reciprocal", Rerank::KReciprocal),
     ] {
-        let service = Service::start_as(serde_json::json!({
-            "retrieval": "white", "catalog": "white-catalog", "query": true, "rerank": name,
-        }));
-        let limit = PRODUCTS.to_string();
-        let by_embedding = |model: &str, values: &[f32]| {
-            let embedding = serde_json::json!({ "model_id": model, "values": values });
-            service.search_json(&serde_json::json!({ "embedding": embedding, "limit": PRODUCTS }).to_string())
-        };
+        let service = start(name);
         for user in [2, 17, 35] {
             let photo = png(user);
             let values = embedded("white", &photo);
-            let by_photo = found(service.search(&photo, &[("limit", &limit)]));
+            let by_photo = found(service.search(&photo, &[("limit", &PRODUCTS.to_string())]));
             assert_eq!(by_photo.model_id, white.model_id());
-            assert_eq!(ids(&by_photo), expected(rerank, &values), "{name} {user}");
-            let cosine = |hit: &shared::api::Hit| (-1.001..=1.001).contains(&hit.score);
-            assert!(by_photo.hits.iter().all(cosine), "{name}: {by_photo:?}");
-            // The same photo, embedded by the client before and after the projection.
+            assert_eq!(ids(&by_photo), expected.ids(rerank, &values), "{name} {user}");
+            let is_cosine = |hit: &shared::api::Hit| (-1.001..=1.001).contains(&hit.score);
+            assert!(by_photo.hits.iter().all(is_cosine), "{name}: {by_photo:?}");
+            // The client embeds the same photo with and without the projection.
             for (model, values) in [(&white, values), (&plain, embedded("retrieval", &photo))] {
-                let hits = found(by_embedding(&model.model_id(), &values));
+                let hits = found(search_by_embedding(&service, &model.model_id(), &values));
                 assert_eq!(ids(&hits), ids(&by_photo), "{name} {user}");
-            }
-            // An encoder that was distilled before the whitening.
-            let values = embedded("query", &photo);
-            let (large, weights) = bundle::read(&whitened().join("white")).expect("a bundle");
-            let net = load_retrieval(&large, &weights, &Device::flex()).expect("loads");
-            let unit = shared::embedding::Embedding::new(query.space(), values.clone()).expect("an embedding");
-            let projected = net
-                .projection()
-                .expect("whitened")
-                .apply(&[unit.values().to_vec()])
-                .remove(0);
-            assert_eq!(
-                ids(&found(by_embedding(&query.model_id(), &values))),
-                expected(rerank, &projected),
-                "{name}"
-            );
-        }
-        if rerank == Rerank::None {
-            let offered = json(service.get("/api/v1/query-encoder"));
-            assert_eq!(offered["embeds_into"], plain.model_id());
-            let wrong = [
-                (white.model_id(), tests::fixture::DIM, 400, "wrong_dimension"),
-                (plain.model_id(), DIMS, 400, "wrong_dimension"),
-                ("else@0123".to_owned(), tests::fixture::DIM, 409, "wrong_model"),
-                (format!("{}+0123", plain.model_id()), DIMS, 409, "wrong_model"),
-            ];
-            for (model, dim, status, code) in wrong {
-                assert_problem(&model, by_embedding(&model, &vec![0.5; dim]), status, code);
             }
         }
     }
 }
 
 #[test]
-fn what_does_not_belong_together_is_refused_by_name() {
-    let dir = whitened();
-    let path = |name: &str| dir.join(name).to_string_lossy().into_owned();
-    let says = |error: String, expected: &str| assert!(error.contains(expected), "'{error}' does not say '{expected}'");
+fn embeddings_of_an_encoder_from_before_the_whitening_are_projected() {
+    let query = manifest("query");
+    let expected = Expected::new();
+    let service = start("none");
+    assert_eq!(
+        body(service.get("/api/v1/query-encoder"))["embeds_into"],
+        manifest("retrieval").model_id()
+    );
+    let (large, weights) = bundle::read(&whitened().join("white")).expect("the bundle is readable");
+    let net = load_retrieval(&large, &weights, &Device::flex()).expect("the bundle is for retrieval");
+    for user in [2, 17, 35] {
+        let values = embedded("query", &png(user));
+        let unit = Embedding::new(query.space(), values.clone()).expect("the values are an embedding");
+        let projection = net.projection().expect("the bundle is whitened");
+        let projected = projection.apply(&[unit.values().to_vec()]).remove(0);
+        assert_eq!(
+            ids(&found(search_by_embedding(&service, &query.model_id(), &values))),
+            expected.ids(Rerank::None, &projected)
+        );
+    }
+}
 
-    // The catalog of the one, the bundle of the other.
+#[test]
+fn embeddings_of_another_length_or_model_are_refused() {
+    let (white, plain) = (manifest("white"), manifest("retrieval"));
+    let service = start("none");
+    for (model, dim, status, code) in [
+        (white.model_id(), DIM, 400, "wrong_dimension"),
+        (plain.model_id(), DIMS, 400, "wrong_dimension"),
+        ("else@0123".to_owned(), DIM, 409, "wrong_model"),
+        (format!("{}+0123", plain.model_id()), DIMS, 409, "wrong_model"),
+    ] {
+        let answer = search_by_embedding(&service, &model, &vec![0.5; dim]);
+        assert_problem(&model, answer, status, code);
+    }
+}
+
+#[test]
+fn a_catalog_of_another_bundle_is_refused_at_the_start() {
+    let dir = whitened();
     for (retrieval, catalog) in [("white", "catalog"), ("retrieval", "white-catalog")] {
-        let mixed = service::http::ServeConfig {
+        let mixed = ServeConfig {
             retrieval_dir: dir.join(retrieval),
             catalog_dir: dir.join(catalog),
             ..config(dir, None)
         };
         let opened = App::open(&mixed, &Device::flex());
-        says(
-            format!("{:#}", opened.err().expect("refused")),
-            "index it again with this bundle",
-        );
+        let error = format!("{:#}", opened.err().expect("the catalog is refused"));
+        assert!(error.contains("index it again with this bundle"), "{error}");
     }
+}
 
-    for (args, expected) in [
-        (["white", "4", "white-2"], "whitened already"),
-        (["retrieval", "4", "white"], "holds a bundle already"),
-        (["retrieval", "25", "white-2"], "ask for fewer dimensions"),
+#[test]
+fn a_bundle_that_cannot_be_whitened_is_refused() {
+    let dir = whitened();
+    let path = |name: &str| dir.join(name).to_string_lossy().into_owned();
+    for (bundle, dims, out, says) in [
+        ("white", 4, "white-2", "whitened already"),
+        ("retrieval", 4, "white", "holds a bundle already"),
+        ("retrieval", 25, "white-2", "ask for fewer dimensions"),
     ] {
-        let [bundle, dims, out] = args;
         let (bundle, data, out) = (path(bundle), path("fitted"), path(out));
-        let refused = selvedge(&[
-            "whiten", "--bundle", &bundle, "--data", &data, "--dims", dims, "--out", &out,
-        ]);
-        says(format!("{:#}", refused.expect_err(expected)), expected);
+        let line = format!("whiten --bundle {bundle} --data {data} --dims {dims} --out {out}");
+        let error = format!("{:#}", selvedge(&line).expect_err(says));
+        assert!(error.contains(says), "'{error}' does not say '{says}'");
         assert!(!dir.join("white-2").exists());
     }
+}
 
+#[test]
+fn a_damaged_projection_is_refused_by_every_reader() {
+    let dir = whitened();
     let broken = dir.join("broken");
-    fs::create_dir_all(&broken).expect("a folder");
+    fs::create_dir_all(&broken).expect("the folder is created");
     for file in ["bundle.json", "weights.safetensors", "projection.safetensors"] {
-        fs::copy(dir.join("white").join(file), broken.join(file)).expect("copies");
+        fs::copy(dir.join("white").join(file), broken.join(file)).expect("the file is copied");
     }
     let file = broken.join("projection.safetensors");
-    let whole = fs::read(&file).expect("reads");
-    let flipped: Vec<u8> = whole
-        .iter()
-        .enumerate()
-        .map(|(at, byte)| byte ^ u8::from(at == 200))
-        .collect();
+    let whole = fs::read(&file).expect("the file is readable");
+    let mut flipped = whole.clone();
+    flipped[200] ^= 1;
     for damaged in [Some(whole[..whole.len() - 4].to_vec()), Some(flipped), None] {
         match damaged {
-            Some(bytes) => fs::write(&file, bytes).expect("writes"),
-            None => fs::remove_file(&file).expect("removes"),
+            Some(bytes) => fs::write(&file, bytes).expect("the file is written"),
+            None => fs::remove_file(&file).expect("the file is removed"),
         }
-        let read = bundle::read(&broken).map(|_| ()).map_err(|error| format!("{error:#}"));
-        says(read.expect_err("damaged"), "projection.safetensors");
-        let opened = RetrievalModel::open(&broken, &Device::flex())
-            .map(|_| ())
-            .map_err(|error| format!("{error:#}"));
-        says(opened.expect_err("damaged"), "projection.safetensors");
+        let read = bundle::read(&broken).expect_err("the projection is damaged");
+        let opened = RetrievalModel::open(&broken, &Device::flex()).err();
+        let opened = opened.expect("the projection is damaged");
+        for error in [format!("{read:#}"), format!("{opened:#}")] {
+            assert!(error.contains("projection.safetensors"), "{error}");
+        }
     }
 }

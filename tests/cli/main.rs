@@ -1,4 +1,4 @@
-//! The command line as a user meets it: help, answers on stdout, errors that say what to do, exit codes.
+//! The command line as a user meets it: help, results on stdout, errors with hints, exit codes.
 
 mod ablate;
 mod benchmarks;
@@ -11,18 +11,44 @@ mod weights;
 
 use assert_cmd::Command;
 use std::fs;
+use std::path::Path;
 
 fn selvedge() -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin("selvedge"));
-    // Ensembles find XGBoost's library where the tests found it.
+    // The program looks for XGBoost's library where the tests do.
     command
         .env_clear()
         .envs(std::env::var_os("SELVEDGE_XGBOOST").map(|file| ("SELVEDGE_XGBOOST", file)));
     command
 }
 
-/// What a run printed, paths of this machine taken out.
-fn transcript(args: &[&str], dir: &std::path::Path) -> String {
+/// Runs the program in `dir` and returns its stdout and stderr; `Err` with its stderr if it fails.
+fn run_with_messages(dir: &Path, args: &[&str]) -> Result<(String, String), String> {
+    let output = selvedge()
+        .args(args)
+        .current_dir(dir)
+        .output()
+        .expect("the program starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the output is text");
+    if output.status.success() {
+        Ok((text(output.stdout), text(output.stderr)))
+    } else {
+        Err(text(output.stderr))
+    }
+}
+
+/// Runs the program in `dir` and returns its stdout; `Err` with its stderr if it fails.
+fn run(dir: &Path, args: &[&str]) -> Result<String, String> {
+    run_with_messages(dir, args).map(|(printed, _)| printed)
+}
+
+/// Runs the program with the words of a command line, of which none has a space.
+fn run_line(dir: &Path, line: &str) -> Result<String, String> {
+    run(dir, &line.split_whitespace().collect::<Vec<_>>())
+}
+
+/// Command line, output and exit code of a run, without the path of `dir`.
+fn transcript(args: &[&str], dir: &Path) -> String {
     let output = selvedge()
         .args(args)
         .current_dir(dir)
@@ -40,76 +66,41 @@ fn transcript(args: &[&str], dir: &std::path::Path) -> String {
 
 #[test]
 fn help_and_errors() {
-    let dir = tempfile::tempdir().expect("a folder");
-    fs::write(dir.path().join("bad.toml"), "name = 3\n").expect("writes");
-    fs::create_dir(dir.path().join("empty")).expect("creates");
-    let runs: &[&[&str]] = &[
-        &["--help"],
-        &["serve", "--help"],
-        &["dataset", "describe", "empty"],
-        &["train", "missing.toml"],
-        &["train", "bad.toml"],
-        &["train", "bad.toml", "--device", "gpu"],
-        &["evaluate", "--bundle", "empty", "--data", "empty"],
-        &["tag", "--bundle", "empty", "photo.jpg"],
-        &["index", "--dataset", "empty", "--bundle", "empty", "--out", "index"],
-        &[
-            "serve",
-            "--index",
-            "empty",
-            "--bundle",
-            "empty",
-            "--tagger",
-            "empty",
-            "--listen",
-            "127.0.0.1:0",
-            "--log",
-            "off",
-        ],
+    let dir = tempfile::tempdir().expect("a temporary folder is created");
+    fs::write(dir.path().join("bad.toml"), "name = 3\n").expect("the file is written");
+    fs::create_dir(dir.path().join("empty")).expect("the folder is created");
+    let lines = [
+        "--help",
+        "serve --help",
+        "dataset describe empty",
+        "train missing.toml",
+        "train bad.toml",
+        "train bad.toml --device gpu",
+        "evaluate --bundle empty --data empty",
+        "tag --bundle empty photo.jpg",
+        "index --dataset empty --bundle empty --out index",
+        "serve --index empty --bundle empty --tagger empty --listen 127.0.0.1:0 --log off",
     ];
-    let transcript: String = runs.iter().map(|args| transcript(args, dir.path()) + "\n").collect();
+    let transcript: String = lines
+        .iter()
+        .map(|line| transcript(&line.split(' ').collect::<Vec<_>>(), dir.path()) + "\n")
+        .collect();
     insta::assert_snapshot!(transcript);
 }
 
 #[test]
-fn a_shop_is_rendered_described_and_laid_out() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let ok = |args: &[&str]| {
-        let output = selvedge()
-            .args(args)
-            .current_dir(dir.path())
-            .output()
-            .expect("the program starts");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("text")
-    };
-    ok(&[
-        "dataset", "render", "--items", "6", "--size", "64", "--seed", "2", "--out", "shop",
-    ]);
-    let described = ok(&["dataset", "describe", "shop"]);
+fn a_rendered_shop_can_be_described_and_shown() {
+    let dir = tempfile::tempdir().expect("a temporary folder is created");
+    let dir = dir.path();
+    run_line(dir, "dataset render --items 6 --size 64 --seed 2 --out shop").expect("the shop is rendered");
+    let described = run_line(dir, "dataset describe shop").expect("the dataset is valid");
     assert!(
         described.contains("images of") && described.contains("ladylike"),
         "{described}"
     );
-    assert_eq!(
-        ok(&[
-            "dataset",
-            "sheet",
-            "shop",
-            "--domain",
-            "shop",
-            "--cell",
-            "48",
-            "--out",
-            "sheet.png"
-        ]),
-        "sheet.png\n"
-    );
-    assert!(image::open(dir.path().join("sheet.png")).is_ok());
-    let again = selvedge()
-        .args(["dataset", "render", "--out", "shop"])
-        .current_dir(dir.path())
-        .output()
-        .expect("starts");
-    assert!(!again.status.success() && String::from_utf8_lossy(&again.stderr).contains("not empty"));
+    let printed = run_line(dir, "dataset sheet shop --domain shop --cell 48 --out sheet.png");
+    assert_eq!(printed.as_deref(), Ok("sheet.png\n"));
+    assert!(image::open(dir.join("sheet.png")).is_ok());
+    let error = run_line(dir, "dataset render --out shop").expect_err("the folder is not empty");
+    assert!(error.contains("not empty"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! Files of weights that cannot be used, and bundles made of them: one error that says what is wrong, and nothing written.
+//! Unusable files of weights: they are refused with a reason, and nothing is written.
 
 use super::selvedge;
 use shared::bundle::{MANIFEST_FILE, WEIGHTS_FILE, sha256_hex};
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use tests::fixture;
 
-/// What a command said on stderr when it failed.
+/// Runs a command that must fail, and returns its stderr.
 fn refused(dir: &Path, args: &[&str]) -> String {
     let output = selvedge()
         .arg("--device")
@@ -15,27 +15,27 @@ fn refused(dir: &Path, args: &[&str]) -> String {
         .current_dir(dir)
         .output()
         .expect("the program starts");
-    let said = String::from_utf8(output.stderr).expect("text");
-    assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
-    said
+    let error = String::from_utf8(output.stderr).expect("the output is text");
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {error}");
+    error
 }
 
 #[test]
-fn what_is_no_file_of_weights_is_named_and_no_run_begins() {
-    let dir = tempfile::tempdir().expect("a folder");
+fn a_file_that_has_no_weights_is_refused_before_a_run_begins() {
+    let dir = tempfile::tempdir().expect("a temporary folder is created");
     let dir = dir.path();
-    fixture::write_dataset(&dir.join("shop"), 6, 0).expect("a dataset");
-    fixture::train_on_first(&dir.join("shop"), 4).expect("a split");
+    fixture::write_dataset(&dir.join("shop"), 6, 0).expect("the dataset is written");
+    fixture::train_on_first(&dir.join("shop"), 4).expect("the manifest is changed");
     let manifest = dir.join("shop/manifest.csv");
     let rows = fs::read_to_string(&manifest)
-        .expect("a manifest")
+        .expect("the manifest is readable")
         .replace(",test,", ",val,");
-    fs::write(&manifest, rows).expect("writes");
+    fs::write(&manifest, rows).expect("the file is written");
     let recipe = "name = 'a'\nseed = 1\nepochs = 1\n[data]\ndir = 'shop'\nlabels = 'dataset'\n[input]\nwidth = 32\n\
                   height = 32\n[optimiser]\nbatch = 8\nrate = 0.01\n[task]\nkind = 'style'\nbackbone = 'resnet10_w16'\n";
-    fs::write(dir.join("recipe.toml"), recipe).expect("writes");
-    fs::create_dir(dir.join("folder")).expect("creates");
-    for (name, bytes, said) in [
+    fs::write(dir.join("recipe.toml"), recipe).expect("the file is written");
+    fs::create_dir(dir.join("folder")).expect("the folder is created");
+    for (name, bytes, says) in [
         ("empty.pth", &b""[..], "it is empty"),
         (
             "pointer.pth",
@@ -51,37 +51,38 @@ fn what_is_no_file_of_weights_is_named_and_no_run_begins() {
         ("folder", b"", "is a folder"),
     ] {
         if name != "folder" {
-            fs::write(dir.join(name), bytes).expect("writes");
+            fs::write(dir.join(name), bytes).expect("the file is written");
         }
         let error = refused(dir, &["train", "recipe.toml", "--init", name, "--out", "run"]);
-        assert!(error.contains(said) && error.contains(name), "{name}: {error}");
-        assert!(!dir.join("run").exists(), "{name}: a run that never began");
+        assert!(error.contains(says) && error.contains(name), "{name}: {error}");
+        assert!(!dir.join("run").exists(), "{name}: no run is written");
     }
-    for (setting, said) in [
+    for (setting, says) in [
         ("optimiser.batch=1", "optimiser.batch must be at least 2"),
         ("input.std=[0,1,1]", "input.std"),
     ] {
         let error = refused(dir, &["train", "recipe.toml", "--set", setting, "--out", "run"]);
-        assert!(error.contains(said), "{error}");
+        assert!(error.contains(says), "{error}");
     }
 }
 
-/// `join` and `whiten` load what they are given, and leave nothing where it cannot be used.
+/// `join` and `whiten` load their networks before they write anything.
 #[test]
-fn a_bundle_of_a_damaged_network_makes_no_other_bundle() {
-    let dir = tempfile::tempdir().expect("a folder");
+fn a_damaged_network_is_neither_joined_nor_whitened() {
+    let dir = tempfile::tempdir().expect("a temporary folder is created");
     let dir = dir.path();
-    fixture::write_search(dir, &["good", "bad"]).expect("a shop and bundles");
+    fixture::write_search(dir, &["good", "bad"]).expect("the shop and the bundles are written");
     let file = dir.join("bad").join(WEIGHTS_FILE);
-    let mut bytes = fs::read(&file).expect("weights");
-    // The last four bytes are a value of the last parameter.
+    let mut bytes = fs::read(&file).expect("the weights are readable");
+    // The last four bytes are one value of the last parameter.
     let end = bytes.len();
     bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
-    fs::write(&file, &bytes).expect("writes");
+    fs::write(&file, &bytes).expect("the file is written");
     let manifest = dir.join("bad").join(MANIFEST_FILE);
-    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&manifest).expect("a manifest")).expect("JSON");
+    let mut json: serde_json::Value =
+        serde_json::from_slice(&fs::read(&manifest).expect("the manifest is readable")).expect("the manifest is JSON");
     json["weights"]["sha256"] = sha256_hex(&bytes).into();
-    fs::write(&manifest, json.to_string()).expect("writes");
+    fs::write(&manifest, json.to_string()).expect("the file is written");
     for args in [
         &["join", "--bundle", "good", "bad", "--out", "out"][..],
         &[

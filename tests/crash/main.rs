@@ -1,8 +1,8 @@
-//! What a kill at any moment, or damage on the disk, does to a catalog: nothing, or an error that says what to do.
+//! Catalogs after a killed run or damage on the disk: they are complete, or refused with a hint.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::tensor::Device;
@@ -13,10 +13,10 @@ use service::catalog::{Catalog, CatalogError, IndexOptions, index};
 use tests::fixture;
 use tests::process::{Process, instructions};
 
-/// Products of the two datasets that take turns; the catalog's size tells them apart.
+/// Number of products of the two datasets. The size of the catalog tells which one it has.
 const SIZES: [u32; 2] = [30, 40];
 
-/// How often the process is killed.
+/// Number of kills.
 const KILLS: u32 = 16;
 
 fn options(dir: &Path, dataset: usize) -> IndexOptions {
@@ -30,99 +30,115 @@ fn options(dir: &Path, dataset: usize) -> IndexOptions {
     }
 }
 
-/// The part that a second process plays; without instructions it tests nothing.
+/// Body of the second process. Without instructions, as in the test run itself, it does nothing.
 #[test]
 fn index_process() {
     let Some(instructions) = instructions() else {
         return;
     };
-    let instructions: Value = serde_json::from_str(&instructions).expect("instructions");
-    let dir = instructions["dir"].as_str().expect("a path");
-    let dataset = instructions["dataset"].as_u64().expect("a number") as usize;
-    index(&options(Path::new(dir), dataset), &Device::flex(), |_| ()).expect("indexes");
+    let instructions: Value = serde_json::from_str(&instructions).expect("the instructions are JSON");
+    let dir = instructions["dir"].as_str().expect("the instructions have a path");
+    let dataset = instructions["dataset"]
+        .as_u64()
+        .expect("the instructions have a number") as usize;
+    index(&options(Path::new(dir), dataset), &Device::flex(), |_| ()).expect("the dataset is indexed");
 }
 
-/// Which dataset the catalog is of, after checking that it is wholly of that one.
-fn dataset_of(dir: &Path) -> usize {
-    let catalog = Catalog::open(&dir.join("catalog")).expect("a whole catalog");
+/// Checks that the catalog is complete, and returns the number of its dataset.
+fn indexed_dataset(dir: &Path) -> usize {
+    let catalog = Catalog::open(&dir.join("catalog")).expect("the catalog is complete");
     let products = catalog.products().len();
     let dataset = SIZES
         .iter()
         .position(|size| *size as usize == products)
-        .expect("all products of one dataset");
-    assert_eq!(catalog.photos(), 2 * products, "every photo once");
+        .expect("the products are those of one dataset");
+    assert_eq!(catalog.photos(), 2 * products, "every photo is indexed once");
     let ids: BTreeSet<_> = catalog.products().iter().map(|product| &product.id).collect();
-    assert_eq!(ids.len(), products, "no product twice");
+    assert_eq!(ids.len(), products, "no product is listed twice");
     assert!(
         catalog.dataset().ends_with(format!("shop-{dataset}")),
-        "the names belong to the embeddings"
+        "the dataset belongs to the embeddings"
     );
     dataset
 }
 
 #[test]
 fn a_killed_run_leaves_the_old_catalog_or_the_new_one() {
-    let temporary = tempfile::tempdir().expect("a folder");
+    let temporary = tempfile::tempdir().expect("a temporary folder is created");
     let dir = temporary.path();
-    fixture::write_retrieval_bundle(&dir.join("bundle")).expect("a bundle");
+    fixture::write_retrieval_bundle(&dir.join("bundle")).expect("the bundle is written");
     for (dataset, size) in SIZES.into_iter().enumerate() {
-        fixture::write_dataset(&dir.join(format!("shop-{dataset}")), size, 1000 * dataset as u32).expect("a dataset");
+        fixture::write_dataset(&dir.join(format!("shop-{dataset}")), size, 1000 * dataset as u32)
+            .expect("the dataset is written");
     }
     let start = |dataset: usize| {
         let instructions = serde_json::json!({ "dir": dir, "dataset": dataset });
-        Process::start("index_process", &instructions.to_string()).expect("starts")
+        Process::start("index_process", &instructions.to_string()).expect("the process starts")
     };
     let mut current = 0;
     let begun = Instant::now();
-    assert!(start(current).wait().expect("waits").success());
+    assert!(start(current).wait().expect("the system tells").success());
     let whole = begun.elapsed();
-    assert_eq!(dataset_of(dir), current);
+    assert_eq!(indexed_dataset(dir), current);
 
     let mut finished = 0;
     for kill in 0..KILLS {
         let next = 1 - current;
         let mut child = start(next);
-        // From the very start to a little past the usual end, where the writing happens.
+        // At times from the start to after the usual end, because files are written at the end.
         std::thread::sleep(whole.mul_f64(f64::from(kill + 1) / f64::from(KILLS) * 1.2));
-        let ended = child.kill().expect("waits");
-        let found = dataset_of(dir);
+        let ended = child.kill().expect("the system tells");
+        let found = indexed_dataset(dir);
         assert!(found == current || found == next);
         if ended.success() {
-            assert_eq!(found, next, "a run that ended well made the catalog");
+            assert_eq!(found, next, "a successful run replaces the catalog");
             finished += 1;
         }
         current = found;
     }
-    assert!(finished < KILLS, "at least one run was killed on its way");
+    assert!(finished < KILLS, "at least one run is killed before its end");
 
-    // What killed runs left behind is gone after the next one.
-    assert!(start(current).wait().expect("waits").success());
+    // The next run removes the files of killed runs.
+    assert!(start(current).wait().expect("the system tells").success());
     let names: BTreeSet<String> = fs::read_dir(dir.join("catalog"))
-        .expect("a folder")
-        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .expect("the folder exists")
+        .map(|entry| {
+            entry
+                .expect("the folder is readable")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
-    assert_eq!(names.len(), 6, "the header, its lock and four data files: {names:?}");
+    assert_eq!(names.len(), 6, "the header, the lock and four data files: {names:?}");
+}
+
+/// A folder with an indexed shop of four products.
+fn indexed() -> tempfile::TempDir {
+    let temporary = tempfile::tempdir().expect("a temporary folder is created");
+    let dir = temporary.path();
+    fixture::write_retrieval_bundle(&dir.join("bundle")).expect("the bundle is written");
+    fixture::write_dataset(&dir.join("shop-0"), 4, 0).expect("the dataset is written");
+    index(&options(dir, 0), &Device::flex(), |_| ()).expect("the dataset is indexed");
+    temporary
+}
+
+/// The file of the catalog whose name begins with `prefix`.
+fn catalog_file(dir: &Path, prefix: &str) -> PathBuf {
+    let mut paths = fs::read_dir(dir.join("catalog"))
+        .expect("the folder exists")
+        .map(|entry| entry.expect("the folder is readable").path());
+    let file = paths.find(|path| {
+        path.file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with(prefix))
+    });
+    file.expect("the catalog has the file")
 }
 
 #[test]
-fn damage_is_found_and_explained() {
-    let temporary = tempfile::tempdir().expect("a folder");
+fn damaged_files_are_refused_with_a_hint() {
+    let temporary = indexed();
     let dir = temporary.path();
-    fixture::write_retrieval_bundle(&dir.join("bundle")).expect("a bundle");
-    fixture::write_dataset(&dir.join("shop-0"), 4, 0).expect("a dataset");
-    index(&options(dir, 0), &Device::flex(), |_| ()).expect("indexes");
-    let catalog = dir.join("catalog");
-    let file = |prefix: &str| {
-        let mut entries = fs::read_dir(&catalog)
-            .expect("a folder")
-            .map(|entry| entry.expect("an entry").path());
-        entries
-            .find(|path| {
-                path.file_name()
-                    .is_some_and(|name| name.to_string_lossy().starts_with(prefix))
-            })
-            .expect("the file")
-    };
     type Damage = fn(Vec<u8>) -> Option<Vec<u8>>;
     let cases: [(&str, Damage, &str); 8] = [
         (
@@ -130,24 +146,10 @@ fn damage_is_found_and_explained() {
             |bytes| Some(bytes[..bytes.len() - 4].to_vec()),
             "bytes instead of",
         ),
-        (
-            "embeddings-",
-            |mut bytes| {
-                bytes[10] ^= 1;
-                Some(bytes)
-            },
-            "checksum",
-        ),
+        ("embeddings-", |bytes| Some(flipped(bytes, 10)), "checksum"),
         ("embeddings-", |bytes| Some(vec![0; bytes.len()]), "checksum"),
         ("embeddings-", |_| None, "is missing"),
-        (
-            "rows-",
-            |mut bytes| {
-                bytes[20] ^= 1;
-                Some(bytes)
-            },
-            "checksum",
-        ),
+        ("rows-", |bytes| Some(flipped(bytes, 20)), "checksum"),
         ("products-", |_| None, "is missing"),
         (
             "catalog.json",
@@ -157,46 +159,63 @@ fn damage_is_found_and_explained() {
         ("catalog.json", |_| None, "selvedge index"),
     ];
     for (prefix, damage, says) in cases {
-        let path = file(prefix);
-        let good = fs::read(&path).expect("reads");
+        let path = catalog_file(dir, prefix);
+        let good = fs::read(&path).expect("the file is readable");
         match damage(good.clone()) {
-            Some(bad) => fs::write(&path, bad).expect("writes"),
-            None => fs::remove_file(&path).expect("removes"),
+            Some(bad) => fs::write(&path, bad).expect("the file is written"),
+            None => fs::remove_file(&path).expect("the file is removed"),
         }
-        let error = Catalog::open(&catalog).expect_err(says).to_string();
+        let error = Catalog::open(&dir.join("catalog")).expect_err(says).to_string();
         assert!(error.contains(says) && error.contains("index"), "{prefix}: {error}");
-        fs::write(&path, good).expect("writes");
+        fs::write(&path, good).expect("the file is written");
     }
-    let header = file("catalog.json");
-    let text = fs::read_to_string(&header).expect("reads");
-    fs::write(&header, text.replace("\"format\": 1", "\"format\": 99")).expect("writes");
+}
+
+/// The bytes with one bit changed.
+fn flipped(mut bytes: Vec<u8>, at: usize) -> Vec<u8> {
+    bytes[at] ^= 1;
+    bytes
+}
+
+#[test]
+fn an_unknown_format_is_refused_and_an_old_one_is_read() {
+    let temporary = indexed();
+    let catalog = temporary.path().join("catalog");
+    let header = catalog_file(temporary.path(), "catalog.json");
+    let text = fs::read_to_string(&header).expect("the header is readable");
+    fs::write(&header, text.replace("\"format\": 1", "\"format\": 99")).expect("the header is written");
     assert!(matches!(
         Catalog::open(&catalog),
         Err(CatalogError::Format { found: 99, .. })
     ));
-    // As versions wrote it that knew one storage only.
-    fs::write(&header, text.replace("  \"storage\": \"f32\",\n", "")).expect("writes");
-    assert!(!fs::read_to_string(&header).expect("reads").contains("storage"));
-    let whole = Catalog::open(&catalog).expect("whole again");
+    // Older versions did not write the storage.
+    fs::write(&header, text.replace("  \"storage\": \"f32\",\n", "")).expect("the header is written");
+    let old = fs::read_to_string(&header).expect("the header is readable");
+    assert!(!old.contains("storage"));
+    Catalog::open(&catalog).expect("the old catalog is valid");
+}
 
-    // What those versions cannot read has a format of its own, and takes the bytes it should.
-    let bytes = |prefix: &str| fs::metadata(file(prefix)).expect("a file").len() as usize;
-    for (storage, expected) in [(Storage::F16, 2 * fixture::DIM), (Storage::Int8, fixture::DIM + 4)] {
-        index(
-            &IndexOptions {
-                storage,
-                ..options(dir, 0)
-            },
-            &Device::flex(),
-            |_| (),
-        )
-        .expect("indexes");
-        let text = fs::read_to_string(&header).expect("reads");
+#[test]
+fn other_storages_have_format_2_and_their_sizes() {
+    let temporary = indexed();
+    let dir = temporary.path();
+    let catalog = dir.join("catalog");
+    let photos = Catalog::open(&catalog).expect("the catalog is valid").photos();
+    for (storage, bytes) in [(Storage::F16, 2 * fixture::DIM), (Storage::Int8, fixture::DIM + 4)] {
+        let options = IndexOptions {
+            storage,
+            ..options(dir, 0)
+        };
+        index(&options, &Device::flex(), |_| ()).expect("the dataset is indexed");
+        let header = catalog_file(dir, "catalog.json");
+        let text = fs::read_to_string(&header).expect("the header is readable");
         assert!(text.contains("\"format\": 2"), "{text}");
-        assert_eq!(bytes("embeddings-"), expected * whole.photos(), "{storage:?}");
-        assert_eq!(Catalog::open(&catalog).expect("opens").photos(), whole.photos());
-        fs::write(&header, text.replace(&format!("\"{}\"", storage.name()), "\"f32\"")).expect("writes");
-        let error = Catalog::open(&catalog).expect_err("another storage").to_string();
+        let embeddings = fs::metadata(catalog_file(dir, "embeddings-")).expect("the file exists");
+        assert_eq!(embeddings.len() as usize, bytes * photos, "{storage:?}");
+        assert_eq!(Catalog::open(&catalog).expect("the catalog is valid").photos(), photos);
+        let other = text.replace(&format!("\"{}\"", storage.name()), "\"f32\"");
+        fs::write(&header, other).expect("the header is written");
+        let error = Catalog::open(&catalog).expect_err("the storage is wrong").to_string();
         assert!(
             error.contains("damaged") && error.contains("index the dataset again"),
             "{error}"
@@ -205,16 +224,16 @@ fn damage_is_found_and_explained() {
 }
 
 #[test]
-fn unreadable_photos_within_the_limit_do_not_cost_the_others() {
-    let temporary = tempfile::tempdir().expect("a folder");
+fn unreadable_photos_within_the_limit_are_left_out() {
+    let temporary = tempfile::tempdir().expect("a temporary folder is created");
     let dir = temporary.path();
-    fixture::write_retrieval_bundle(&dir.join("bundle")).expect("a bundle");
-    fixture::write_dataset(&dir.join("shop-0"), 4, 0).expect("a dataset");
-    fs::write(dir.join("shop-0/shop/P0002_1.png"), b"\x89PNG\r\n\x1a\nnot really").expect("writes");
-    fs::remove_file(dir.join("shop-0/shop/P0003_0.png")).expect("removes");
+    fixture::write_retrieval_bundle(&dir.join("bundle")).expect("the bundle is written");
+    fixture::write_dataset(&dir.join("shop-0"), 4, 0).expect("the dataset is written");
+    fs::write(dir.join("shop-0/shop/P0002_1.png"), b"\x89PNG\r\n\x1a\nnot really").expect("the file is written");
+    fs::remove_file(dir.join("shop-0/shop/P0003_0.png")).expect("the file is removed");
     let mut last = None;
     let error = index(&options(dir, 0), &Device::flex(), |_| ())
-        .expect_err("two of eight")
+        .expect_err("two of eight photos are unreadable")
         .to_string();
     assert!(
         error.contains("P0003_0.png") && !dir.join("catalog").exists(),
@@ -224,14 +243,14 @@ fn unreadable_photos_within_the_limit_do_not_cost_the_others() {
         max_errors: MaxErrors::Count(2),
         ..options(dir, 0)
     };
-    let summary = index(&lenient, &Device::flex(), |progress| last = Some(progress)).expect("indexes");
+    let summary = index(&lenient, &Device::flex(), |progress| last = Some(progress)).expect("the dataset is indexed");
     let skipped: Vec<_> = summary.skipped.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(skipped, ["shop/P0002_1.png", "shop/P0003_0.png"]);
     assert_eq!(
         (summary.photos, last.map(|progress| (progress.done, progress.total))),
         (6, Some((8, 8)))
     );
-    let catalog = Catalog::open(&dir.join("catalog")).expect("opens");
+    let catalog = Catalog::open(&dir.join("catalog")).expect("the catalog is valid");
     assert_eq!(catalog.photos(), 6);
     for (path, shown) in [
         ("shop/P0002_0.png", true),
@@ -245,19 +264,23 @@ fn unreadable_photos_within_the_limit_do_not_cost_the_others() {
 }
 
 #[test]
-fn samples_that_nobody_chose_are_not_published() {
-    let temporary = tempfile::tempdir().expect("a folder");
+fn samples_that_the_operator_did_not_choose_are_not_published() {
+    let temporary = tempfile::tempdir().expect("a temporary folder is created");
     let dir = temporary.path();
-    fixture::write_retrieval_bundle(&dir.join("bundle")).expect("a bundle");
-    fixture::write_dataset(&dir.join("shop-0"), 4, 0).expect("a dataset");
-    fs::write(dir.join("shop-0/samples.txt"), "user/P0001_2.png\n").expect("writes");
-    index(&options(dir, 0), &Device::flex(), |_| ()).expect("indexes");
-    let open = || Catalog::open(&dir.join("catalog")).expect("opens");
+    fixture::write_retrieval_bundle(&dir.join("bundle")).expect("the bundle is written");
+    fixture::write_dataset(&dir.join("shop-0"), 4, 0).expect("the dataset is written");
+    fs::write(dir.join("shop-0/samples.txt"), "user/P0001_2.png\n").expect("the file is written");
+    index(&options(dir, 0), &Device::flex(), |_| ()).expect("the dataset is indexed");
+    let open = || Catalog::open(&dir.join("catalog")).expect("the catalog is valid");
     assert!(open().samples().len() == 1 && open().has_image("user/P0001_2.png"));
-    // As versions wrote it that took users' photos by themselves.
+    // Older versions chose user photos automatically and did not write this key.
     let header = dir.join("catalog/catalog.json");
-    let text = fs::read_to_string(&header).expect("reads");
-    fs::write(&header, text.replace(",\n  \"samples_chosen\": true", "")).expect("writes");
-    assert!(!fs::read_to_string(&header).expect("reads").contains("samples_chosen"));
+    let text = fs::read_to_string(&header).expect("the header is readable");
+    fs::write(&header, text.replace(",\n  \"samples_chosen\": true", "")).expect("the file is written");
+    assert!(
+        !fs::read_to_string(&header)
+            .expect("the header is readable")
+            .contains("samples_chosen")
+    );
     assert!(open().samples().is_empty() && !open().has_image("user/P0001_2.png"));
 }

@@ -1,9 +1,8 @@
-//! How long searches of a large gallery take when many come at once: each on its own, and through the service's one
-//! thread that answers them in batches.
+//! Time of concurrent searches in a large gallery: each alone, and in batches by the search thread of the service.
 //!
 //!     cargo run --release --example crowd -- [EMBEDDINGS [SECONDS]]
 //!
-//! Every client asks again as soon as it is answered. One row a way and number of clients.
+//! Every client sends its next search as soon as it is answered. The table has one row per way and number of clients.
 
 #![allow(clippy::print_stdout)] // the table
 
@@ -76,7 +75,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The times of the searches that `clients` threads ask for during `time`, shortest first, and the whole time.
+/// Times of all searches of `clients` threads during `time`, in ascending order, and the whole time.
 fn measure(
     clients: usize,
     time: Duration,

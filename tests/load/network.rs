@@ -1,16 +1,16 @@
-//! Training steps and embeddings a second of a retrieval network on the CPU, beside PyTorch on the same cores, by turns:
-//! ResNet-18, one global part of 256 values, 923 identities, batches of 64 pictures of 96×128.
+//! Training steps and embeddings per second of a retrieval network on the CPU, compared with PyTorch on the same cores, in
+//! turns: ResNet-18, one global part of 256 dimensions, 923 identities, batches of 64 images of 96×128 pixels.
 //!
 //!     RAYON_NUM_THREADS=2 cargo run --example network [PYTHON] [ROUNDS]
 //!
-//! PYTHON has torch and torchvision; without it, or with `-`, this side is measured alone.
+//! PYTHON is a Python with torch and torchvision. Without it, or with `-`, PyTorch is not measured.
 
 #![allow(clippy::print_stdout)] // the table
 
 use anyhow::{Context, Result};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::optim::{AdamWConfig, GradientsParams};
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use shared::model::Pooling;
 use shared::model::RetrievalConfig;
@@ -29,7 +29,7 @@ struct Trainee {
     classifier: Linear,
 }
 
-/// PyTorch, which answers with seconds.
+/// A PyTorch process, which answers with seconds.
 struct Peer {
     process: Child,
     asks: ChildStdin,
@@ -56,15 +56,74 @@ impl Peer {
         self.answers.read_line(&mut line)?;
         line.trim()
             .parse()
-            .with_context(|| format!("PyTorch said '{}' and ended", line.trim()))
+            .with_context(|| format!("PyTorch answered '{}' and ended", line.trim()))
     }
 }
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // It is only there to be asked.
+        // The process has no other work.
         drop(self.process.kill());
         drop(self.process.wait());
+    }
+}
+
+/// The networks of this project, with their inputs.
+struct Ours {
+    trainee: Trainee,
+    optimiser: ModuleOptimizer,
+    /// Network without gradients.
+    network: RetrievalNet,
+    /// Images `[64, 3, 128, 96]` on the device with gradients, and their identities.
+    training: (Tensor<4>, Tensor<1, Int>),
+    images: Tensor<4>,
+}
+
+impl Ours {
+    fn new() -> Result<Self> {
+        let device = Device::flex();
+        let training = device.clone().autodiff();
+        let config = RetrievalConfig {
+            horizontal: Vec::new(),
+            vertical: Vec::new(),
+            ring: Vec::new(),
+            pooling: Pooling::Average,
+            last_stride: 2,
+            ..RetrievalConfig::published("resnet18")
+        };
+        let net = config.init(&training)?;
+        let classifier = LinearConfig::new(config.embedding_dim(), IDENTITIES).init(&training);
+        let images = |device: &Device| {
+            let values: Vec<f32> = (0..BATCH * 3 * 128 * 96)
+                .map(|i| (i * 7919 % 1009) as f32 / 504.5 - 1.0)
+                .collect();
+            Tensor::<4>::from_data(TensorData::new(values, [BATCH, 3, 128, 96]), device)
+        };
+        let classes: Vec<i32> = (0..BATCH as i32).collect();
+        let classes = Tensor::<1, Int>::from_data(TensorData::new(classes, [BATCH]), &training);
+        Ok(Self {
+            trainee: Trainee { net, classifier },
+            optimiser: AdamWConfig::new().init(),
+            network: config.init(&device)?,
+            training: (images(&training), classes),
+            images: images(&device),
+        })
+    }
+
+    /// Seconds of one training step, or of embedding one batch.
+    fn seconds(&mut self, what: &str) -> f64 {
+        let begun = Instant::now();
+        if what == "train" {
+            let (images, classes) = self.training.clone();
+            let logits = self.trainee.classifier.forward(self.trainee.net.forward(images));
+            let loss = cross_entropy(logits, classes, 0.0);
+            loss.clone().into_scalar::<f32>();
+            let gradients = GradientsParams::from_grads(loss.backward(), &self.trainee);
+            self.trainee = self.optimiser.step(1e-3, self.trainee.clone(), gradients);
+        } else {
+            self.network.forward(self.images.clone()).sum().into_scalar::<f32>();
+        }
+        begun.elapsed().as_secs_f64()
     }
 }
 
@@ -79,59 +138,20 @@ fn main() -> Result<()> {
     let threads = pool.current_num_threads();
     let mut peer = python.map(|python| Peer::start(&python, threads)).transpose()?;
 
-    let device = Device::flex();
-    let training = device.clone().autodiff();
-    let config = RetrievalConfig {
-        horizontal: Vec::new(),
-        vertical: Vec::new(),
-        ring: Vec::new(),
-        pooling: Pooling::Average,
-        last_stride: 2,
-        ..RetrievalConfig::published("resnet18")
-    };
-    let net = config.init(&training)?;
-    let classifier = LinearConfig::new(config.embedding_dim(), IDENTITIES).init(&training);
-    let mut trainee = Trainee { net, classifier };
-    let mut optimiser = AdamWConfig::new().init();
-    let images = |device: &Device| {
-        let values: Vec<f32> = (0..BATCH * 3 * 128 * 96)
-            .map(|i| (i * 7919 % 1009) as f32 / 504.5 - 1.0)
-            .collect();
-        Tensor::<4>::from_data(TensorData::new(values, [BATCH, 3, 128, 96]), device)
-    };
-    let classes: Vec<i32> = (0..BATCH as i32).collect();
-    let classes = Tensor::<1, Int>::from_data(TensorData::new(classes, [BATCH]), &training);
-    let (learned, seen) = (images(&training), images(&device));
-    let still = config.init(&device)?;
-
+    let mut ours = Ours::new()?;
     let mut times: [[Vec<f64>; 2]; 2] = Default::default();
     for round in 0..=rounds {
         for (what, times) in ["train", "embed"].into_iter().zip(&mut times) {
-            let ours = pool.install(|| {
-                let begun = Instant::now();
-                if what == "train" {
-                    let loss = cross_entropy(
-                        trainee.classifier.forward(trainee.net.forward(learned.clone())),
-                        classes.clone(),
-                        0.0,
-                    );
-                    loss.clone().into_scalar::<f32>();
-                    let gradients = GradientsParams::from_grads(loss.backward(), &trainee);
-                    trainee = optimiser.step(1e-3, trainee.clone(), gradients);
-                } else {
-                    still.forward(seen.clone()).sum().into_scalar::<f32>();
-                }
-                begun.elapsed().as_secs_f64()
-            });
+            let seconds = pool.install(|| ours.seconds(what));
             let theirs = peer.as_mut().map(|peer| peer.seconds(what)).transpose()?;
             // The first round warms up.
             if round > 0 {
-                times[0].push(ours);
+                times[0].push(seconds);
                 times[1].extend(theirs);
             }
         }
     }
-    println!("ResNet-18, {BATCH} pictures of 96×128, {threads} threads, median of {rounds} rounds");
+    println!("ResNet-18, {BATCH} images of 96×128, {threads} threads, median of {rounds} rounds");
     for (what, [ours, theirs]) in ["training steps/s", "embeddings/s"].into_iter().zip(times) {
         let units = if what == "embeddings/s" { BATCH as f64 } else { 1.0 };
         let (ours, theirs) = (units / median(ours), units / median(theirs));

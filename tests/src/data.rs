@@ -1,10 +1,10 @@
-//! Real data, which is no part of the repository.
+//! Real data, which is not part of the repository.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Folder of a set of real data: within the folder that `SELVEDGE_REAL_DATA` names, or within `../shared/data` beside
-/// the repository. Where it is not there, says so and returns `None`: the test is then skipped.
+/// Folder of a set of real data, in the folder of `SELVEDGE_REAL_DATA` or in `../shared/data` next to the repository. If it
+/// does not exist, prints that the test is skipped and returns `None`.
 pub fn real_data(set: &str) -> Option<PathBuf> {
     let all = std::env::var_os("SELVEDGE_REAL_DATA").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
@@ -14,10 +14,10 @@ pub fn real_data(set: &str) -> Option<PathBuf> {
     if dir.is_dir() {
         return Some(dir);
     }
-    // Not by a macro: the test harness would keep what those print.
+    // Not by a macro, because the test harness captures their output.
     let _ = writeln!(
         std::io::stderr(),
-        "skipped: {} is not there; SELVEDGE_REAL_DATA names another place",
+        "skipped: {} does not exist; set SELVEDGE_REAL_DATA to another folder",
         dir.display()
     );
     None

@@ -1,4 +1,4 @@
-//! Small inputs that tests make for themselves: a dataset of drawn photos, and bundles with random weights.
+//! Small inputs of tests: a dataset of drawn photos, and bundles with random weights.
 
 use std::fs;
 use std::path::Path;
@@ -12,13 +12,13 @@ use shared::model::{Architecture, HeadConfig, Hidden, QueryConfig, RetrievalConf
 use shared::taxonomy::{Category, STYLES};
 use shared::weights::{Precision, save};
 
-/// Side of the models' input in pixels.
+/// Side of the networks' input in pixels.
 pub const INPUT: usize = 48;
 
-/// Numbers of the retrieval bundle's embeddings.
+/// Dimension of the retrieval bundle's embeddings.
 pub const DIM: usize = 24;
 
-/// A drawn photo; other numbers give clearly different ones.
+/// A drawn photo of 64 × 80 pixels. Other numbers give clearly different photos.
 pub fn photo(number: u32) -> RgbImage {
     let hue = |shift: u32| (number * 73 + shift * 91 + 40) as u8;
     let period = 3 + number % 11;
@@ -36,12 +36,12 @@ pub fn photo(number: u32) -> RgbImage {
     })
 }
 
-/// Writes a shop of `products` products with two shop photos and one user photo each, the categories in turn.
+/// Writes a shop of `products` products with two shop photos and one user photo each. The first three categories alternate.
 ///
-/// Product `n` is `P000n`; its photos are numbers `seed + 3n`, `seed + 3n + 1` (shop) and `seed + 3n + 2` (user).
+/// Product `n` has the id `P000n`. Its photos have the numbers `seed + 3n`, `seed + 3n + 1` (shop) and `seed + 3n + 2` (user).
 ///
 /// # Errors
-/// When a file cannot be written.
+/// If a file cannot be written.
 pub fn write_dataset(dir: &Path, products: u32, seed: u32) -> Result<()> {
     let mut manifest = String::from("path,split,labels,item_id,category,domain,mask\n");
     let mut lines = String::new();
@@ -72,10 +72,10 @@ pub fn write_dataset(dir: &Path, products: u32, seed: u32) -> Result<()> {
     Ok(())
 }
 
-/// Puts the photos of the first `products` products of [`write_dataset`] into the split 'train'.
+/// Moves the photos of the first `products` products of [`write_dataset`] to the split 'train'.
 ///
 /// # Errors
-/// When the manifest cannot be read or written.
+/// If the manifest cannot be read or written.
 pub fn train_on_first(dir: &Path, products: u32) -> Result<()> {
     let path = dir.join("manifest.csv");
     let moved = |line: &str| {
@@ -91,11 +91,11 @@ pub fn train_on_first(dir: &Path, products: u32) -> Result<()> {
     Ok(())
 }
 
-/// Writes what a search is measured with: `dir/shop`, whose first twenty of forty products are to train on and the others to
-/// test, and a retrieval bundle of each name beside it.
+/// Writes the dataset `dir/shop`, with twenty products in 'train' and twenty in 'test', and retrieval bundles of these names
+/// in `dir`.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// If a file cannot be written.
 pub fn write_search(dir: &Path, bundles: &[&str]) -> Result<()> {
     write_dataset(&dir.join("shop"), 40, 0)?;
     train_on_first(&dir.join("shop"), 20)?;
@@ -107,7 +107,7 @@ pub fn write_search(dir: &Path, bundles: &[&str]) -> Result<()> {
 /// Writes a retrieval bundle with random weights.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// If a file cannot be written.
 pub fn write_retrieval_bundle(dir: &Path) -> Result<()> {
     let config = RetrievalConfig {
         horizontal: vec![],
@@ -133,7 +133,7 @@ pub fn write_retrieval_bundle(dir: &Path) -> Result<()> {
 /// Writes a style bundle for browsers with random weights.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// If a file cannot be written.
 pub fn write_style_bundle(dir: &Path) -> Result<()> {
     let config = StyleConfig {
         backbone: "mobilenet_v3_small".into(),
@@ -158,10 +158,10 @@ pub fn write_style_bundle(dir: &Path) -> Result<()> {
     )
 }
 
-/// Writes a bundle that takes every photo for one category.
+/// Writes a category classifier that predicts `always` for every photo.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// If a file cannot be written.
 pub fn write_category_bundle(dir: &Path, always: Category) -> Result<()> {
     let config = StyleConfig {
         backbone: "resnet10_w16".into(),
@@ -190,10 +190,10 @@ pub fn write_category_bundle(dir: &Path, always: Category) -> Result<()> {
     )
 }
 
-/// Writes a query encoder's bundle with random weights, into the space that `space` names and of `dim` values.
+/// Writes a query encoder with random weights that embeds into the space `space` of `dim` dimensions.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// If a file cannot be written.
 pub fn write_query_bundle(dir: &Path, space: &str, dim: usize) -> Result<()> {
     let config = QueryConfig {
         backbone: "mobilenet_v3_small".into(),

@@ -1,4 +1,4 @@
-//! Helpers that the tests share.
+//! Helpers of the tests.
 
 mod data;
 pub mod fixture;

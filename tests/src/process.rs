@@ -1,7 +1,7 @@
-//! A second process of the same test program, to send signals to and to kill.
+//! A second process of the test program, which tests signal and kill.
 //!
-//! A test that is started with [`ROLE`] set plays that part instead of testing. It ends when the program that started it
-//! does, so nothing is ever left running.
+//! A test that is started with [`ROLE`] set runs these instructions instead of testing. Its process ends with the process
+//! that started it.
 
 use std::io::Read;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -9,26 +9,26 @@ use std::{env, process, thread};
 
 use anyhow::{Context, Result, ensure};
 
-/// The environment variable that carries a part's instructions.
+/// Environment variable with the instructions of a second process.
 pub const ROLE: &str = "SELVEDGE_TEST_ROLE";
 
-/// A process that plays a part; killed when dropped.
+/// A second process. It is killed when this is dropped.
 pub struct Process {
     child: Child,
-    /// Kept open, since the process ends when this closes; waiting on the child alone would close it.
+    /// Kept open, because the process ends when this is closed. Waiting for the child would close it.
     _leash: Option<ChildStdin>,
 }
 
 impl Process {
-    /// Starts this test program again to run only the test named `test`, with `instructions`.
+    /// Starts the test program with only the test `test`, which runs `instructions`.
     ///
     /// # Errors
-    /// When the system does not start it.
+    /// If the system does not start it.
     pub fn start(test: &str, instructions: &str) -> Result<Self> {
         Self::start_with(test, instructions, Stdio::inherit(), None)
     }
 
-    /// [`start`](Self::start) with its standard error elsewhere, and allowed to open fewer `files` than usual.
+    /// [`start`](Self::start) with another stderr, and a maximum number of open files.
     ///
     /// # Errors
     /// As [`start`](Self::start).
@@ -49,52 +49,52 @@ impl Process {
         Ok(Self { child, _leash: leash })
     }
 
-    /// The system's number of it.
+    /// Id of the process.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Asks it to end.
+    /// Sends SIGTERM.
     ///
     /// # Errors
-    /// When it is gone already.
+    /// If the process has ended.
     pub fn terminate(&self) -> Result<()> {
         self.signal("TERM")
     }
 
-    /// Sends it a signal, such as `HUP`.
+    /// Sends a signal, such as `HUP`.
     ///
     /// # Errors
-    /// When it is gone already.
+    /// If the process has ended.
     pub fn signal(&self, name: &str) -> Result<()> {
         let sent = Command::new("sh")
             .args(["-c", &format!("kill -{name} {}", self.child.id())])
             .status()?;
-        ensure!(sent.success(), "the process {} is gone", self.child.id());
+        ensure!(sent.success(), "the process {} has ended", self.child.id());
         Ok(())
     }
 
-    /// Ends it at once, wherever it is, and says how it ended; a process that has ended already is left as it is.
+    /// Kills the process and returns its status. A process that has already ended stays as it is.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// If the system does not tell.
     pub fn kill(&mut self) -> Result<ExitStatus> {
         self.child.kill()?;
         self.wait()
     }
 
-    /// Waits until it ends.
+    /// Waits until the process ends, and returns its status.
     ///
     /// # Errors
-    /// When the system does not say how it ended.
+    /// If the system does not tell.
     pub fn wait(&mut self) -> Result<ExitStatus> {
         Ok(self.child.wait()?)
     }
 
-    /// How it ended, if it has.
+    /// Status of the process, if it has ended.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// If the system does not tell.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
         Ok(self.child.try_wait()?)
     }
@@ -102,15 +102,15 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
+        // This fails if the process has already ended.
         let _ = self.kill();
     }
 }
 
-/// The instructions, in a process that plays a part; nothing in one that tests.
+/// Instructions of a second process; `None` in the test run itself.
 pub fn instructions() -> Option<String> {
     let instructions = env::var(ROLE).ok()?;
-    // The parent holds the other end; when it goes, however it goes, so does this process.
+    // The parent holds the other end. When the parent ends in any way, this process ends, too.
     thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         process::exit(3);

@@ -1,21 +1,21 @@
-//! What a machine may lack. A test that needs it says that it is skipped, where nobody can miss it.
+//! Optional parts of a machine. A test that needs a missing part prints that it is skipped.
 
 use std::io::Write;
 use std::path::Path;
 
 use ensemble::XgBoost;
 
-/// XGBoost, from SELVEDGE_XGBOOST or the usual places; a line on stderr where there is none.
+/// Loads XGBoost from SELVEDGE_XGBOOST or the usual folders. Without it, prints that the test is skipped and returns `None`.
 ///
 /// # Panics
-/// If SELVEDGE_XGBOOST is set and names no usable library.
+/// If SELVEDGE_XGBOOST is set and its library cannot be loaded.
 pub fn xgboost(test: &str) -> Option<XgBoost> {
     let named = std::env::var_os("SELVEDGE_XGBOOST");
     match XgBoost::load(named.as_deref().map(Path::new)) {
         Ok(xgboost) => Some(xgboost),
         Err(error) => {
             assert!(named.is_none(), "SELVEDGE_XGBOOST: {error:#}");
-            // Not by a macro: the test harness would keep what those print.
+            // Not by a macro, because the test harness captures their output.
             let _ = writeln!(
                 std::io::stderr(),
                 "skipped {test}: no XGBoost (pip install xgboost-cpu)"

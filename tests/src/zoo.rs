@@ -1,25 +1,25 @@
-//! Made-up zoos: predictions of networks that never were, with known strengths.
+//! Synthetic zoos: predictions of imaginary networks with known accuracy.
 
 use dataset::predictions::{OOF, Row, Table};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// What to make.
+/// Parameters of a zoo.
 #[derive(Debug, Clone, Copy)]
 pub struct Recipe {
-    /// Pictures out of fold; every fourth item has two.
+    /// Number of out-of-fold images; every fourth item has two.
     pub pictures: usize,
-    /// Models; the last two are nearly the same.
+    /// Number of models; the last two are nearly equal.
     pub runs: usize,
-    /// Epochs of each; the middle ones are best.
+    /// Epochs per model; the middle ones are best.
     pub epochs: u32,
-    /// Folds.
+    /// Number of folds.
     pub folds: u32,
-    /// Labels; each is rarer than the one before.
+    /// Number of labels; each is rarer than the previous one.
     pub labels: usize,
-    /// Whether the probabilities know anything of the truth.
+    /// True if the probabilities depend on the labels.
     pub informative: bool,
-    /// Everything follows from it.
+    /// Random seed.
     pub seed: u64,
 }
 
@@ -37,7 +37,7 @@ impl Default for Recipe {
     }
 }
 
-/// A zoo with out-of-fold rows and a split `val` of half as many.
+/// A zoo with out-of-fold rows, and a split `val` with half as many.
 pub fn zoo(recipe: Recipe) -> Table {
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
     let mut normal = move || (0..6).map(|_| rng.random_range(-1.0f32..1.0)).sum::<f32>() / 1.414;
@@ -48,15 +48,15 @@ pub fn zoo(recipe: Recipe) -> Table {
     };
     for picture in 0..recipe.pictures + recipe.pictures / 2 {
         let oof = picture < recipe.pictures;
-        // Pictures 0 and 1 are of one item, 4 and 5 too, and so on.
+        // Images 0 and 1 show one item, as do 4 and 5, and so on.
         let item = if picture % 4 == 1 { picture - 1 } else { picture };
         let home = (item as u32 / 2) % recipe.folds;
         let latent: Vec<f32> = (0..recipe.labels).map(|_| normal()).collect();
         let truth: Vec<Option<bool>> = (0..recipe.labels)
-            // Each label depends on the next one too, which only stacking over labels can use.
+            // Each label also depends on the next one, which only stacking over labels can use.
             .map(|l| Some(latent[l] + latent[(l + 1) % recipe.labels] + 0.3 * normal() > 0.4 + 0.2 * l as f32))
             .collect();
-        // What a run gets wrong whatever the epoch; the last run gets it wrong like the one before.
+        // Errors of a run in all epochs. The last run has those of the previous one.
         let mut wrong: Vec<Vec<f32>> = (0..recipe.runs)
             .map(|_| (0..recipe.labels).map(|_| normal()).collect())
             .collect();

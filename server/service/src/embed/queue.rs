@@ -20,10 +20,10 @@ use crate::job_queue::{CloseOnDrop, Job, JobQueue, Refused, catch_panic};
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Failed attempts to load the model after which only a restart can help.
-const HOPELESS: u32 = 3;
+const RESTART_ATTEMPTS: u32 = 3;
 
 /// Multiple of [`QueueOptions::stall`] after which only a restart can help.
-const HOPELESS_STALLS: u32 = 6;
+const RESTART_STALLS: u32 = 6;
 
 /// Function from a batch of inputs to as many outputs, in order.
 pub type EmbedFn = Box<dyn FnMut(Vec<Vec<f32>>) -> anyhow::Result<Vec<Vec<f32>>>>;
@@ -65,7 +65,7 @@ pub enum QueueHealth {
         /// Seconds since the start of the batch.
         seconds: u64,
         /// True if only a restart can help.
-        hopeless: bool,
+        needs_restart: bool,
     },
     /// The model failed and could not be loaded again.
     Broken {
@@ -81,8 +81,8 @@ impl QueueHealth {
     pub fn needs_restart(self) -> bool {
         match self {
             Self::Ready | Self::Loading => false,
-            Self::Stalled { hopeless, .. } => hopeless,
-            Self::Broken { attempts } => attempts >= HOPELESS,
+            Self::Stalled { needs_restart, .. } => needs_restart,
+            Self::Broken { attempts } => attempts >= RESTART_ATTEMPTS,
             Self::Ended => true,
         }
     }
@@ -177,10 +177,10 @@ impl EmbedQueue {
         }
         match self.jobs.stuck_for().filter(|stuck| *stuck > self.options.stall) {
             Some(stuck) => {
-                let hopeless = stuck > self.options.stall.saturating_mul(HOPELESS_STALLS);
+                let needs_restart = stuck > self.options.stall.saturating_mul(RESTART_STALLS);
                 QueueHealth::Stalled {
                     seconds: stuck.as_secs(),
-                    hopeless,
+                    needs_restart,
                 }
             }
             None => QueueHealth::Ready,

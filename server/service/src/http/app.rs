@@ -145,7 +145,7 @@ impl App {
     }
 
     /// Returns why only a restart can help; `None` while the process may recover.
-    pub(super) fn hopeless(&self) -> Option<String> {
+    pub(super) fn needs_restart(&self) -> Option<String> {
         let health = self.embedder.queue.health();
         if health.needs_restart() {
             return Some(health.to_string());

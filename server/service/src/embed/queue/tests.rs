@@ -184,7 +184,15 @@ async fn a_hung_model_is_reported_and_does_not_delay_the_end() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let stalled = |health| matches!(health, QueueHealth::Stalled { hopeless: false, .. });
+    let stalled = |health| {
+        matches!(
+            health,
+            QueueHealth::Stalled {
+                needs_restart: false,
+                ..
+            }
+        )
+    };
     let asked = ask();
     until(stalled).await;
     release.send(()).expect("the model waits");

@@ -24,7 +24,7 @@ use crate::http::error::ApiError;
     ),
 )]
 pub(super) async fn livez(State(app): State<Arc<App>>) -> Result<Json<Health>, ApiError> {
-    app.hopeless()
+    app.needs_restart()
         .map_or_else(|| Ok(healthy()), |reason| Err(ApiError::Unready(reason)))
 }
 
