@@ -221,7 +221,7 @@ fn an_embedding_finds_the_products_of_its_photo() {
     assert_eq!(found.hits[0].product_id, by_photo.hits[0].product_id);
 }
 
-/// A network's input for a photo, and the network's output for it.
+/// Output of a network for a photo.
 fn forward(manifest: &Manifest, photo: &[u8], network: impl FnOnce(Tensor<4>) -> Tensor<2>) -> Vec<f32> {
     let photo = Photo::decode(photo).expect("the photo is decoded");
     let spec = &manifest.input;
@@ -243,7 +243,7 @@ fn embedding_request(model: &str, values: &[f32]) -> String {
     serde_json::json!({ "embedding": { "model_id": model, "values": values } }).to_string()
 }
 
-/// The client embeds the photo by the query encoder, and searches the catalog of the large network.
+/// The client embeds the photo with the query encoder, and searches the catalog of the large network.
 #[test]
 fn an_embedding_of_the_query_encoder_searches_the_catalog() {
     let service = Service::shared();

@@ -175,6 +175,7 @@ impl<I, A> JobQueue<I, A> {
     }
 
     /// Number of waiting jobs.
+    #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.lock().jobs.len()
     }

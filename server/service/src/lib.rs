@@ -8,5 +8,5 @@ pub mod embed;
 pub mod http;
 mod job_queue;
 mod memory;
-pub mod shutdown;
+mod shutdown;
 pub mod telemetry;

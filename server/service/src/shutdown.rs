@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Phase of a server's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// The catalog and the models are being loaded.
     Starting = 0,
     /// The server takes requests.
@@ -18,11 +18,11 @@ pub enum Phase {
 
 /// The current [`Phase`], shared between threads. It only advances.
 #[derive(Debug, Default)]
-pub struct Lifecycle(AtomicU8);
+pub(crate) struct Lifecycle(AtomicU8);
 
 impl Lifecycle {
     /// The current phase.
-    pub fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> Phase {
         match self.0.load(Ordering::Acquire) {
             0 => Phase::Starting,
             1 => Phase::Ready,
@@ -31,13 +31,13 @@ impl Lifecycle {
     }
 
     /// Advances to `phase`, unless the current phase is the same or a later one.
-    pub fn advance(&self, phase: Phase) {
+    pub(crate) fn advance(&self, phase: Phase) {
         self.0.fetch_max(phase as u8, Ordering::AcqRel);
     }
 }
 
 /// Signals that the server handles: SIGTERM and SIGINT end it, SIGHUP is ignored.
-pub struct Signals {
+pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
@@ -48,7 +48,7 @@ impl Signals {
     ///
     /// # Errors
     /// If the system refuses, or outside of a Tokio runtime.
-    pub fn install() -> std::io::Result<Self> {
+    pub(crate) fn install() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -57,7 +57,7 @@ impl Signals {
     }
 
     /// Waits for the next signal that ends the server, and returns its name.
-    pub async fn next(&mut self) -> &'static str {
+    pub(crate) async fn next(&mut self) -> &'static str {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return "SIGTERM",

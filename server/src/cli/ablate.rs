@@ -23,7 +23,7 @@ pub(crate) struct AblateArgs {
     /// Dataset folder, instead of the recipe's
     #[arg(long, env = "SELVEDGE_DATA")]
     data: Option<PathBuf>,
-    /// Folder for runs, tables and the plot; an existing one is resumed; default: runs/NAME
+    /// Folder for runs, tables and the plot, by default runs/NAME. An existing one is resumed
     #[arg(long)]
     out: Option<PathBuf>,
     /// Number of trainings per variant, instead of the recipe's

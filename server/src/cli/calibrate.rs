@@ -28,7 +28,7 @@ pub(crate) struct CalibrateArgs {
     /// Splits on which the chosen points are only measured
     #[arg(long, value_name = "SPLIT", num_args = 1..)]
     check: Vec<String>,
-    /// Precision, 0 to 1, that a style's threshold must reach on at least ten items; with 95 % confidence it must also halve
+    /// Precision, 0 to 1, that a style's threshold must reach on at least ten items. With 95 % confidence it must also halve
     /// the errors of predicting the style for every photo
     #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = share)]
     precision: f64,

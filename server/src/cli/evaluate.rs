@@ -31,8 +31,8 @@ pub(crate) struct EvaluateArgs {
     /// Folder of the bundle, or of several: probabilities of classifiers are averaged, retrieval networks search together
     #[arg(long, num_args = 1.., required_unless_present = "predictions")]
     bundle: Vec<PathBuf>,
-    /// Evaluate a predictions table instead of a bundle, such as one of `selvedge ensemble predict`; without other
-    /// thresholds they are tuned on its out-of-fold rows
+    /// Evaluate a predictions table instead of a bundle, such as one of `selvedge ensemble predict`. Without other thresholds,
+    /// they are tuned on its out-of-fold rows
     #[arg(long, value_name = "FILE.parquet", conflicts_with_all = ["bundle", "gallery_bundle"])]
     predictions: Option<PathBuf>,
     /// Folder of the retrieval bundle whose gallery the query encoder in --bundle searches

@@ -17,7 +17,7 @@ pub(crate) struct IndexArgs {
     /// Folder of the retrieval bundle
     #[arg(long, env = "SELVEDGE_BUNDLE")]
     bundle: PathBuf,
-    /// Folder of the catalog; an existing catalog is replaced at the end of the run
+    /// Folder of the catalog. An existing catalog is replaced at the end of the run
     #[arg(long, env = "SELVEDGE_INDEX")]
     out: PathBuf,
     /// Storage of the embeddings on disk and in memory: f32, f16 or int8 (one byte per value, and one scale per embedding)
@@ -27,7 +27,7 @@ pub(crate) struct IndexArgs {
     #[arg(long, default_value_t = 32)]
     batch: usize,
     /// Maximum number of images that cannot be read, and of products without a readable photo: a count, or a share such as
-    /// 0.5%; with more, the old catalog stays
+    /// 0.5%. With more, the old catalog stays
     #[arg(long, default_value_t, env = "SELVEDGE_MAX_ERRORS")]
     max_errors: MaxErrors,
 }

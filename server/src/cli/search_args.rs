@@ -29,7 +29,7 @@ pub(crate) struct SearchArgs {
     /// Whiten the embeddings to this many dimensions, fitted on the dataset's split 'train'
     #[arg(long, value_name = "DIMS")]
     pub(super) whiten: Option<usize>,
-    /// Folder of a category classifier's bundle; if it is confident about a query, only that category is searched, as by
+    /// Folder of a category classifier's bundle. If it is confident about a query, only that category is searched, as by
     /// `serve --category-bundle`
     #[arg(long, value_name = "DIR")]
     pub(super) category_bundle: Option<PathBuf>,

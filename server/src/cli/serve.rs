@@ -32,15 +32,15 @@ pub(crate) struct ServeArgs {
     /// Folder of the style bundle for browsers
     #[arg(long, env = "SELVEDGE_TAGGER")]
     tagger: PathBuf,
-    /// Folder of the query encoder's bundle, with which browsers embed photos themselves; it is distilled from --bundle, or
-    /// from the bundle that --bundle was whitened from; without it browsers upload photos
+    /// Folder of the query encoder's bundle, with which browsers embed photos themselves. It is distilled from --bundle, or
+    /// from the bundle that --bundle was whitened from. Without it browsers upload photos
     #[arg(long, env = "SELVEDGE_QUERY_BUNDLE")]
     query_bundle: Option<PathBuf>,
     /// Folder of the dataset's photos, if it has moved since indexing
     #[arg(long, env = "SELVEDGE_IMAGES")]
     images: Option<PathBuf>,
-    /// Re-ranking of the results: none, hop, alpha-qe or k-reciprocal (of the 100 nearest photos); none is best on items
-    /// that are not in the training data, so measure with `selvedge evaluate --rerank` before you choose another
+    /// Re-ranking of the results: none, hop, alpha-qe or k-reciprocal (of the 100 nearest photos). None is best for items that
+    /// are not in the training data. Measure with `selvedge evaluate --rerank` before you choose another
     #[arg(long, env = "SELVEDGE_RERANK", default_value = "none", hide_possible_values = true)]
     rerank: Rerank,
     /// Maximum number of queries per batch
@@ -52,8 +52,8 @@ pub(crate) struct ServeArgs {
     /// Maximum milliseconds for which a query waits for others of its batch
     #[arg(long, env = "SELVEDGE_MAX_WAIT_MS", default_value_t = 5)]
     max_wait_ms: u64,
-    /// Maximum megabytes for decoding photos; photos wait for free memory, and one that alone needs more is refused;
-    /// default: a quarter of the memory of the machine or container, at least 128 and at most 4096
+    /// Maximum megabytes for decoding photos. Photos wait for free memory, and a photo that alone needs more is refused. By
+    /// default this is a quarter of the memory of the machine or container, at least 128 and at most 4096
     #[arg(long, value_name = "MB", env = "SELVEDGE_DECODE_MEMORY_MB", value_parser = clap::value_parser!(u64).range(16..=1 << 20))]
     decode_memory: Option<u64>,
     /// Maximum number of connections; fewer if the process may not open as many files (`ulimit -n`, minus 128)

@@ -18,7 +18,7 @@ pub(crate) struct TrainArgs {
     /// Dataset folder, instead of the recipe's
     #[arg(long, env = "SELVEDGE_DATA")]
     data: Option<PathBuf>,
-    /// Folder of the run, which must be new; default: runs/NAME
+    /// Folder of the run, by default runs/NAME. It must be new
     #[arg(long)]
     out: Option<PathBuf>,
     /// Initialise the backbone from pretrained weights: a .safetensors or .pth file with torchvision's parameter names

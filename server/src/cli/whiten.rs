@@ -28,7 +28,7 @@ pub(crate) struct WhitenArgs {
     /// Dimension of the new embeddings
     #[arg(long, default_value_t = 256)]
     dims: usize,
-    /// Folder of the new bundle: the same network and a projection; query encoders of --bundle can also serve the new one
+    /// Folder of the new bundle: the same network and a projection. Query encoders of --bundle can also be served with it
     #[arg(long)]
     out: PathBuf,
 }

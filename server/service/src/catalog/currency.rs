@@ -23,7 +23,7 @@ const CODES: [(u8, &str); 4] = [
 ];
 
 /// Number of decimals of a currency's minor unit, 0 to 4. `None` unless `code` is an ISO 4217 code in capitals.
-pub fn exponent(code: &str) -> Option<u8> {
+pub(crate) fn exponent(code: &str) -> Option<u8> {
     let has = |codes: &str| codes.split_whitespace().any(|known| known == code);
     CODES
         .iter()

@@ -4,7 +4,7 @@
 //! its checksum, and no run overwrites a data file with other content. A run that is killed leaves the old catalog
 //! complete. This module does not depend on HTTP.
 
-pub mod currency;
+pub(crate) mod currency;
 mod embed_photos;
 mod error;
 mod faults;
@@ -26,4 +26,4 @@ pub use index::{IndexOptions, IndexProgress, IndexSummary, index};
 pub use product::{LocalText, Price, Product, SamplePhoto};
 pub use searcher::{SearchError, Searcher};
 pub use store::{Catalog, Hit};
-pub use watch::Watch;
+pub(crate) use watch::Watch;

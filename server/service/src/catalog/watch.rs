@@ -15,7 +15,7 @@ const PROBES: usize = 8;
 
 /// The folders of a catalog in use, with the state in which they were opened.
 #[derive(Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     dir: PathBuf,
     images: PathBuf,
     header: Header,
@@ -33,7 +33,7 @@ struct Found {
 
 impl Watch {
     /// Watches the folder `dir` that `catalog` was opened from, and the folder `images` of its photos.
-    pub fn new(dir: &Path, images: &Path, catalog: &Catalog) -> Self {
+    pub(crate) fn new(dir: &Path, images: &Path, catalog: &Catalog) -> Self {
         let step = catalog.photos().div_ceil(PROBES).max(1);
         Self {
             dir: dir.to_owned(),
@@ -46,7 +46,7 @@ impl Watch {
 
     /// Returns why the service could not be restarted or cannot send photos; `None` if the folders are in order. Reads from
     /// the disk at most once per second, so it must not be called on an async thread.
-    pub fn fault(&self) -> Option<String> {
+    pub(crate) fn fault(&self) -> Option<String> {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if found.when.is_none_or(|when| when.elapsed() >= KEPT) {
             let looked = self.look();

@@ -11,4 +11,5 @@ mod queue;
 pub use category::Categoriser;
 pub use error::EmbedError;
 pub use model::RetrievalModel;
-pub use queue::{EmbedFn, EmbedQueue, QueueHealth, QueueOptions};
+pub use queue::{EmbedFn, QueueOptions};
+pub(crate) use queue::{EmbedQueue, QueueHealth};

@@ -55,7 +55,7 @@ impl Default for QueueOptions {
 
 /// Health of the worker and its model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QueueHealth {
+pub(crate) enum QueueHealth {
     /// The model is loaded and answers.
     Ready,
     /// The model is being loaded, for the first time or after a failure.
@@ -78,7 +78,7 @@ pub enum QueueHealth {
 
 impl QueueHealth {
     /// True if only a restart can help.
-    pub fn needs_restart(self) -> bool {
+    pub(crate) fn needs_restart(self) -> bool {
         match self {
             Self::Ready | Self::Loading => false,
             Self::Stalled { needs_restart, .. } => needs_restart,
@@ -118,7 +118,7 @@ struct Gauges {
 }
 
 /// Handle of the queue. When it is dropped, the worker answers the waiting inputs and ends.
-pub struct EmbedQueue {
+pub(crate) struct EmbedQueue {
     jobs: Arc<JobQueue<Vec<f32>, Answer>>,
     gauges: Arc<Gauges>,
     options: QueueOptions,
@@ -131,7 +131,7 @@ impl EmbedQueue {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start<M>(
+    pub(crate) fn start<M>(
         options: QueueOptions,
         make: M,
     ) -> std::io::Result<(Self, oneshot::Receiver<Result<(), EmbedError>>)>
@@ -164,7 +164,7 @@ impl EmbedQueue {
     }
 
     /// Health of the worker and its model.
-    pub fn health(&self) -> QueueHealth {
+    pub(crate) fn health(&self) -> QueueHealth {
         if self.jobs.is_closed() {
             return QueueHealth::Ended;
         }
@@ -188,17 +188,18 @@ impl EmbedQueue {
     }
 
     /// Number of waiting inputs.
-    pub fn waiting(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
         self.jobs.waiting()
     }
 
     /// Drops the waiting inputs whose futures were dropped, with the values that they held.
-    pub fn forget_abandoned(&self) {
+    pub(crate) fn forget_abandoned(&self) {
         self.jobs.forget_abandoned();
     }
 
     /// Estimated seconds until a new input is embedded, 1 to 60.
-    pub fn retry_after(&self) -> u64 {
+    pub(crate) fn retry_after(&self) -> u64 {
         self.jobs.retry_after()
     }
 
@@ -208,7 +209,7 @@ impl EmbedQueue {
     /// # Errors
     /// [`EmbedError::Overloaded`] if the queue is full, [`EmbedError::Model`] if the model fails, and
     /// [`EmbedError::Closed`] if the worker has ended.
-    pub async fn embed(&self, input: Vec<f32>, held: impl Send + 'static) -> Result<Vec<f32>, EmbedError> {
+    pub(crate) async fn embed(&self, input: Vec<f32>, held: impl Send + 'static) -> Result<Vec<f32>, EmbedError> {
         self.jobs.run(input, held).await.unwrap_or_else(|refused| {
             Err(match refused {
                 Refused::Full { waiting, retry_after_s } => EmbedError::Overloaded { waiting, retry_after_s },
@@ -218,7 +219,7 @@ impl EmbedQueue {
     }
 
     /// Lets the worker answer the waiting inputs and end, within `limit`. True if it has ended.
-    pub async fn end(&self, limit: Duration) -> bool {
+    pub(crate) async fn end(&self, limit: Duration) -> bool {
         self.jobs.close();
         let until = Instant::now() + limit;
         while !self.worker.is_finished() && Instant::now() < until {

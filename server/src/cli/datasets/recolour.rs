@@ -41,7 +41,7 @@ pub(crate) struct RecolourArgs {
     /// Random seed of the colours
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Rotate the hues of the whole photo, skin and surroundings included, as published; a black, white or grey garment only
+    /// Rotate the hues of the whole photo, skin and surroundings included, as published. A black, white or grey garment only
     /// changes its shade
     #[arg(long)]
     whole: bool,
