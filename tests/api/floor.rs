@@ -10,7 +10,7 @@ use shared::bundle::{ChosenOn, Manifest, ScoreFloor};
 use super::harness::{Service, json as body, png, shop};
 
 /// Copies the bundle `from` to `to` and adds the floor `score` for galleries of `gallery`.
-fn with_floor(from: &str, to: &str, score: f32, gallery: &str) {
+fn write_with_floor(from: &str, to: &str, score: f32, gallery: &str) {
     let (manifest, weights) = bundle::read(&shop().path(from)).expect("the bundle is readable");
     let chosen_on = ChosenOn {
         command: "selvedge calibrate".to_owned(),
@@ -47,9 +47,9 @@ fn with_floor(from: &str, to: &str, score: f32, gallery: &str) {
 fn an_answer_has_the_floor_of_the_model_that_embedded_the_query() {
     let (large, _) = bundle::read(&shop().path("retrieval")).expect("the bundle is readable");
     let (encoder, _) = bundle::read(&shop().path("query")).expect("the bundle is readable");
-    with_floor("retrieval", "retrieval-floor", 0.75, &large.model_id());
-    with_floor("query", "query-floor", 0.25, &large.model_id());
-    with_floor("query", "query-floor-elsewhere", 0.25, "other@0123456789ab");
+    write_with_floor("retrieval", "retrieval-floor", 0.75, &large.model_id());
+    write_with_floor("query", "query-floor", 0.25, &large.model_id());
+    write_with_floor("query", "query-floor-elsewhere", 0.25, "other@0123456789ab");
     // Per service the floors for a photo, for an embedding of its model, and for one of the query encoder.
     let cases = [
         (

@@ -71,8 +71,8 @@ pub(super) fn submit(args: &SubmitArgs, device: DeviceChoice) -> anyhow::Result<
     );
     let wanted = args.test.as_deref().map(read).transpose()?;
     let answers = match (&args.ensemble, &args.zoo, &args.images) {
-        (Some(ensemble), Some(zoo), _) => by_ensemble(args, ensemble, zoo, wanted.as_deref())?,
-        (_, _, Some(images)) => by_bundles(args, images, wanted, device)?,
+        (Some(ensemble), Some(zoo), _) => predict_with_ensemble(args, ensemble, zoo, wanted.as_deref())?,
+        (_, _, Some(images)) => predict_with_bundles(args, images, wanted, device)?,
         _ => anyhow::bail!("name --bundle with --images, or --ensemble with --zoo"),
     };
     let text = submission(answers.iter().map(|(id, styles)| (id.as_str(), *styles)));
@@ -82,7 +82,8 @@ pub(super) fn submit(args: &SubmitArgs, device: DeviceChoice) -> anyhow::Result<
     print_path(&args.out)
 }
 
-fn by_bundles(
+/// Predicts images with bundles: the `wanted` ones, or all of the folder.
+fn predict_with_bundles(
     args: &SubmitArgs,
     folder: &Path,
     wanted: Option<Vec<Entry>>,
@@ -162,7 +163,13 @@ fn all_images(folder: &Path) -> anyhow::Result<Vec<Entry>> {
         .collect())
 }
 
-fn by_ensemble(args: &SubmitArgs, dir: &Path, zoo: &Path, wanted: Option<&[Entry]>) -> anyhow::Result<Answers> {
+/// Predicts a split of a zoo with an ensemble: the `wanted` images, or all.
+fn predict_with_ensemble(
+    args: &SubmitArgs,
+    dir: &Path,
+    zoo: &Path,
+    wanted: Option<&[Entry]>,
+) -> anyhow::Result<Answers> {
     let (ensemble, zoo) = (Ensemble::read(dir)?, Zoo::read(zoo)?);
     let (probs, thresholds) = ensemble.split(&args.xgboost.load()?, &zoo, &args.split, args.bagging)?;
     let positions = positions(&zoo.labels)?;

@@ -61,12 +61,12 @@ fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, 
     let values = BTreeMap::<String, Value>::deserialize(deserializer)?;
     Ok(values
         .into_iter()
-        .filter_map(|(key, value)| Some((key, as_text(value)?)))
+        .filter_map(|(key, value)| Some((key, attribute_text(value)?)))
         .collect())
 }
 
 /// Converts an attribute's value to text; `None` for null.
-pub(super) fn as_text(value: Value) -> Option<String> {
+pub(super) fn attribute_text(value: Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::String(text) => Some(text),

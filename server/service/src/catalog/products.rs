@@ -10,7 +10,7 @@ use shared::taxonomy::{Category, style_by_id};
 use super::currency::{MAX_AMOUNT, exponent};
 use super::faults::{Faults, Remarks};
 use super::image_file::path_fault;
-use super::product::{as_text, shown};
+use super::product::{attribute_text, shown};
 use super::{CatalogError, LocalText, Price, Product};
 
 type Object = Map<String, Value>;
@@ -134,7 +134,7 @@ fn attributes(value: Value) -> Result<BTreeMap<String, String>, String> {
         Value::Null => Ok(BTreeMap::new()),
         Value::Object(values) => Ok(values
             .into_iter()
-            .filter_map(|(key, value)| Some((key, as_text(value)?)))
+            .filter_map(|(key, value)| Some((key, attribute_text(value)?)))
             .collect()),
         other => Err(format!(
             "`attributes` is {}; write {{\"pattern\": \"plain\", …}}",

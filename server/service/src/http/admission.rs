@@ -22,7 +22,7 @@ pub(super) struct Admission {
 
 /// Permit of a search with the memory of its body. Both are returned when the last clone is dropped.
 #[derive(Clone)]
-pub(super) struct Place {
+pub(super) struct SearchPermit {
     _held: Arc<(OwnedSemaphorePermit, BodyMemory)>,
 }
 
@@ -61,7 +61,7 @@ impl Admission {
     }
 }
 
-impl Place {
+impl SearchPermit {
     pub(super) fn new(permit: OwnedSemaphorePermit, memory: BodyMemory) -> Self {
         Self {
             _held: Arc::new((permit, memory)),

@@ -13,7 +13,7 @@ use shared::bundle::Manifest;
 use shared::embedding::Embedding;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::admission::{Admission, Place};
+use super::admission::{Admission, SearchPermit};
 use super::body::Pace;
 use super::bundle::{BrowserBundle, Role};
 use super::config::ServeConfig;
@@ -187,7 +187,7 @@ impl App {
         })
     }
 
-    /// Finds the products most similar to `query`. `place` is kept until the search has ended, even if the client leaves
+    /// Finds the products most similar to `query`. The permit is kept until the search has ended, even if the client leaves
     /// before.
     ///
     /// # Errors
@@ -196,9 +196,9 @@ impl App {
         &self,
         query: Embedding,
         options: SearchOptions,
-        place: &Place,
+        search_permit: &SearchPermit,
     ) -> Result<Vec<Match>, ApiError> {
-        Ok(self.searcher.search(query, options, place.clone()).await?)
+        Ok(self.searcher.search(query, options, search_permit.clone()).await?)
     }
 
     /// Score below which a best hit is not close, for an embedding of the model `embedder`, or for a photo without one.

@@ -75,17 +75,17 @@ impl Connections {
 
     /// Accepts connections until `ending` is true, then waits until the last connection has ended.
     pub(super) async fn serve(self: Arc<Self>, listener: TcpListener, ending: watch::Receiver<bool>) {
-        let mut told = ending.clone();
+        let mut ended = ending.clone();
         tokio::select! {
-            _ = told.wait_for(|ending| *ending) => {}
+            _ = ended.wait_for(|ending| *ending) => {}
             () = self.accept(&listener, &ending) => {}
         }
         // Connections that the system has accepted before the listener closes are also answered.
-        while let (Some(Ok((stream, _))), Ok(place)) = (
+        while let (Some(Ok((stream, _))), Ok(permit)) = (
             listener.accept().now_or_never(),
             Arc::clone(&self.permits).try_acquire_owned(),
         ) {
-            self.spawn(stream, place, ending.clone());
+            self.spawn(stream, permit, ending.clone());
         }
         drop(listener);
         // Every connection returns its permit when it ends.
@@ -113,17 +113,17 @@ impl Connections {
                     continue;
                 }
             };
-            let place = match Arc::clone(&self.permits).try_acquire_owned() {
-                Ok(place) => place,
+            let permit = match Arc::clone(&self.permits).try_acquire_owned() {
+                Ok(permit) => permit,
                 Err(_) => {
                     self.evict_one();
                     match Arc::clone(&self.permits).acquire_owned().await {
-                        Ok(place) => place,
+                        Ok(permit) => permit,
                         Err(_) => return,
                     }
                 }
             };
-            self.spawn(stream, place, ending.clone());
+            self.spawn(stream, permit, ending.clone());
         }
     }
 
@@ -132,16 +132,16 @@ impl Connections {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = open
             .values()
-            .filter_map(|activity| Some((activity.dispensable()?, activity)));
+            .filter_map(|activity| Some((activity.eviction_key()?, activity)));
         if let Some((_, activity)) = waiting.min_by_key(|(order, _)| *order) {
             activity.evict();
         }
     }
 
-    fn spawn(self: &Arc<Self>, stream: TcpStream, place: OwnedSemaphorePermit, ending: watch::Receiver<bool>) {
+    fn spawn(self: &Arc<Self>, stream: TcpStream, permit: OwnedSemaphorePermit, ending: watch::Receiver<bool>) {
         let this = Arc::clone(self);
         tokio::spawn(async move {
-            let _place = place;
+            let _permit = permit;
             let number = this.count.fetch_add(1, Ordering::Relaxed);
             let activity = Activity::new();
             let open = || this.open.lock().unwrap_or_else(PoisonError::into_inner);

@@ -53,8 +53,8 @@ impl Entity {
                 Some(*coding),
             ),
         };
-        let known = knows(request, &etag);
-        let mut response = if known {
+        let is_known = client_has(request, &etag);
+        let mut response = if is_known {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
             Body::from(bytes).into_response()
@@ -76,7 +76,7 @@ impl Entity {
         if !self.forms.is_empty() {
             set(VARY, "accept-encoding");
         }
-        if !known {
+        if !is_known {
             set(CONTENT_TYPE, self.media_type);
             if let Some(coding) = coding {
                 set(CONTENT_ENCODING, coding.name());
@@ -87,7 +87,7 @@ impl Entity {
 }
 
 /// True if `If-None-Match` contains the tag; weak comparison, RFC 9110.
-pub(super) fn knows(request: &HeaderMap, etag: &str) -> bool {
+pub(super) fn client_has(request: &HeaderMap, etag: &str) -> bool {
     let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let wanted = bare(etag);
     let values = request

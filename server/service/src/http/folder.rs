@@ -16,7 +16,7 @@ use image::ImageFormat;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::entity::{Caching, Entity, knows};
+use super::entity::{Caching, Entity, client_has};
 use super::error::ApiError;
 
 /// Bytes of every piece but the first. The server buffers some pieces per client.
@@ -175,7 +175,7 @@ fn open(root: &Path, path: &str, first: usize, request: &HeaderMap) -> io::Resul
         .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
         .unwrap_or_default();
     let (etag, bytes) = (format!("\"{:x}-{:x}\"", data.len(), modified.as_nanos()), data.len());
-    if knows(request, &etag) {
+    if client_has(request, &etag) {
         return Ok(Some(Opened {
             etag,
             bytes,

@@ -13,7 +13,7 @@ use shared::input::{CropBox, InputSpec};
 use shared::taxonomy::Category;
 use tokio::sync::Semaphore;
 
-use super::admission::Place;
+use super::admission::SearchPermit;
 use super::decoding::DecodeMemory;
 use super::error::ApiError;
 use crate::embed::{Categoriser, EmbedQueue};
@@ -76,13 +76,17 @@ impl PhotoEmbedder {
         }
     }
 
-    /// Decodes, crops and embeds a photo. `place` is kept until the work has ended, even if the client leaves before.
+    /// Decodes, crops and embeds a photo. The permit is kept until the work has ended, even if the client leaves before.
     ///
     /// # Errors
     /// If the file is not a usable image, the crop box lies outside, or the model fails.
-    pub(super) async fn embed(&self, query: PhotoQuery, place: &Place) -> Result<EmbeddedPhoto, ApiError> {
-        let Prepared { input, category, crop } = self.prepare(query, place).await?;
-        let values = self.queue.embed(input, place.clone()).await?;
+    pub(super) async fn embed(
+        &self,
+        query: PhotoQuery,
+        search_permit: &SearchPermit,
+    ) -> Result<EmbeddedPhoto, ApiError> {
+        let Prepared { input, category, crop } = self.prepare(query, search_permit).await?;
+        let values = self.queue.embed(input, search_permit.clone()).await?;
         let embedding = Embedding::new(self.model_id.as_str(), values)
             .context("the model's output")
             .map_err(ApiError::Internal)?;
@@ -94,12 +98,12 @@ impl PhotoEmbedder {
     }
 
     /// Decodes and crops a photo off the async threads.
-    async fn prepare(&self, query: PhotoQuery, place: &Place) -> Result<Prepared, ApiError> {
-        // Decoding continues if the client leaves, so it keeps the memory, the permit and the place.
+    async fn prepare(&self, query: PhotoQuery, search_permit: &SearchPermit) -> Result<Prepared, ApiError> {
+        // Decoding continues if the client leaves, so it keeps the memory and both permits.
         let memory = self.memory.acquire(&query.file).await?;
         let permit = Arc::clone(&self.decoders).acquire_owned().await;
         let permit = permit.map_err(|closed| ApiError::Internal(closed.into()))?;
-        let held = (permit, memory, place.clone());
+        let held = (permit, memory, search_permit.clone());
         let spec = self.input.clone();
         let categoriser = self.categoriser.clone().filter(|_| query.categorise);
         let prepared = tokio::task::spawn_blocking(move || {

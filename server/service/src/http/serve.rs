@@ -67,8 +67,8 @@ async fn run(
 
     let lifecycle = Arc::new(Lifecycle::default());
     let front = Arc::new(Front::new(Arc::clone(&lifecycle)));
-    let (ending, told) = watch::channel(false);
-    let mut server = tokio::spawn(Connections::new(Arc::clone(&front), config.limits).serve(listener, told));
+    let (ending, ended_receiver) = watch::channel(false);
+    let mut server = tokio::spawn(Connections::new(Arc::clone(&front), config.limits).serve(listener, ended_receiver));
 
     let opening = {
         let (config, lifecycle, front) = (config.clone(), Arc::clone(&lifecycle), Arc::clone(&front));

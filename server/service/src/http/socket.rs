@@ -100,7 +100,7 @@ impl Activity {
 
     /// Key by which connections are closed to make room: first the ones without a request, then the ones with an incomplete
     /// body, the longest wait first. `None` while an answer is computed or written, and after eviction.
-    pub(super) fn dispensable(&self) -> Option<(bool, Instant)> {
+    pub(super) fn eviction_key(&self) -> Option<(bool, Instant)> {
         let state = self.lock();
         let waits = state.phase != Phase::Busy && state.unwritten.is_none() && !state.evicted;
         waits.then_some((state.phase == Phase::Body, state.since))

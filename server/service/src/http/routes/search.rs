@@ -17,7 +17,7 @@ use axum::http::header::CONTENT_TYPE;
 use shared::api::{DEFAULT_LIMIT, MAX_LIMIT, Problem, SearchRequest, SearchResponse};
 use shared::taxonomy::Category;
 
-use crate::http::admission::Place;
+use crate::http::admission::SearchPermit;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::photo_embedder::PhotoQuery;
@@ -94,8 +94,8 @@ pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Res
     }
     let (bytes, memory) = body::read(&app.admission, app.pace, &parts, body, limit).await?;
     let begun = Instant::now();
-    let place = Place::new(admit()?, memory);
-    let answer = answer(&app, kind, &parts.headers, bytes, &place);
+    let search_permit = SearchPermit::new(admit()?, memory);
+    let answer = answer(&app, kind, &parts.headers, bytes, &search_permit);
     let answer = tokio::time::timeout(app.deadline, answer).await;
     let answer = answer.map_err(|_| ApiError::DeadlineExceeded(app.deadline))??;
     Ok(Json(SearchResponse {
@@ -110,7 +110,7 @@ async fn answer(
     kind: Kind,
     headers: &HeaderMap,
     bytes: Bytes,
-    place: &Place,
+    search_permit: &SearchPermit,
 ) -> Result<SearchResponse, ApiError> {
     let (query, options, crop, floor) = match kind {
         Kind::Form => {
@@ -121,7 +121,7 @@ async fn answer(
                 crop: form.crop,
                 categorise: options.category.is_none(),
             };
-            let photo = app.embedder.embed(photo, place).await?;
+            let photo = app.embedder.embed(photo, search_permit).await?;
             // A category without products would only empty the answer.
             let recognised = photo.category.filter(|category| app.catalog.has_category(*category));
             options.category = options.category.or(recognised);
@@ -134,7 +134,7 @@ async fn answer(
             (app.spaces.query(request.embedding)?, options, None, floor)
         }
     };
-    let found = app.search(query, options, place).await?;
+    let found = app.search(query, options, search_permit).await?;
     Ok(SearchResponse {
         model_id: app.catalog.model_id().into(),
         category: options.category.map(|category| category.id().to_owned()),
