@@ -239,7 +239,7 @@ fn a_dry_run_refuses_unreadable_images_and_leaks() {
         .expect_err("no training image is readable");
     for part in [
         "images/8.png (line 2): cannot read",
-        "Images/2.PNG (line 3): no such photo: there is images/2.png",
+        "Images/2.PNG (line 3): no such image: there is images/2.png",
         "no readable image in split 'train'",
     ] {
         assert!(error.contains(part), "{part}: {error}");

@@ -91,7 +91,7 @@ fn only_a_network_that_answers_becomes_a_bundle() -> Result<()> {
         (
             3e38,
             "every",
-            Some("answers a grey picture with a value that is not finite"),
+            Some("answers a grey image with a value that is not finite"),
         ),
     ] {
         let bytes = changed(&network, Dtype::F32, |at, values| {

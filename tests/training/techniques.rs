@@ -199,7 +199,7 @@ fn a_split_without_labels_is_predicted_and_never_scored() -> Result<()> {
     let (manifest, weights) = bundle::read(&trained.join(BUNDLE))?;
     let refused = evaluate(&manifest, &weights, Dataset::open(&data)?, "test", &Device::flex()).expect_err("no truth");
     assert!(
-        refused.to_string().contains("no picture of split 'test' has labels"),
+        refused.to_string().contains("no image of split 'test' has labels"),
         "{refused}"
     );
     Ok(())

@@ -1,19 +1,19 @@
-//! Number of photos that may fail before a command refuses its result: `--max-errors` of every command that reads many.
+//! Maximum number of images that may fail in a command that reads many images: the option `--max-errors`.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The most photos that may fail.
+/// Maximum number or share of images that may fail.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum MaxErrors {
-    /// So many.
+    /// Number of images.
     Count(usize),
-    /// A part of all, in percent, 0 to 100.
+    /// Percentage of all images, 0 to 100.
     Percent(f64),
 }
 
 impl MaxErrors {
-    /// True if `failed` of `total` photos are few enough.
+    /// True if `failed` of `total` images are within the limit.
     pub fn allows(self, failed: usize, total: usize) -> bool {
         match self {
             Self::Count(most) => failed <= most,
@@ -32,7 +32,7 @@ impl Default for MaxErrors {
 impl FromStr for MaxErrors {
     type Err = String;
 
-    /// Reads a count such as `12`, or a percentage such as `1%` or `0.5 %`.
+    /// Parses a count such as `12`, or a percentage such as `1%` or `0.5 %`.
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let percent = |number: &str| {
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_is_a_count_or_a_percentage_and_its_bound_is_allowed() {
+    fn counts_and_percentages_allow_up_to_their_value() {
         for (text, failed, total, allowed) in [
             ("1%", 1, 100, true),
             ("1%", 2, 100, false),

@@ -1,4 +1,4 @@
-//! Values made on a thread of their own, ahead of their consumer.
+//! Iterator over values that a background thread makes ahead of the consumer.
 //!
 //! Parallel iterators on that thread run on Rayon's global pool.
 
@@ -25,7 +25,7 @@ pub fn prefetch<T: Send + 'static>(ahead: usize, values: impl Iterator<Item = T>
     let (sender, receiver) = sync_channel(ahead);
     std::thread::spawn(move || {
         for value in values {
-            // The consumer is gone.
+            // The consumer was dropped.
             if sender.send(value).is_err() {
                 return;
             }

@@ -1,10 +1,10 @@
-//! Datasets of recoloured photos.
+//! Datasets of recoloured images.
 //!
 //! **Invariant:** the manifest is written last, so that a folder with a manifest is complete.
 
-use crate::atomic;
-use crate::images::Images;
-use crate::import::format_of;
+use crate::batches::Images;
+use crate::decode::format_of;
+use crate::files::atomic;
 use crate::manifest::{Dataset, MANIFEST, Row, TRAIN};
 use crate::recolour::{Coverage, Extent, recolour};
 use anyhow::Context;
@@ -22,11 +22,11 @@ const QUALITY: u8 = 95;
 /// Options of recoloured copies.
 #[derive(Debug, Clone, Copy)]
 pub struct CopyOptions {
-    /// Number of copies per photo.
+    /// Number of copies per image.
     pub copies: usize,
     /// Random seed of the colours.
     pub seed: u64,
-    /// Part of the photo that is recoloured.
+    /// Pixels that are recoloured.
     pub extent: Extent,
 }
 
@@ -46,7 +46,7 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// A line for a copy of `row`, without a box. The item of a row without an item is its path.
+    /// Creates the line for a copy of `row`, without a box. The path replaces a missing item id.
     fn new(row: &'a Row, path: String, mask: String) -> Self {
         Self {
             path,
@@ -67,15 +67,15 @@ impl<'a> Line<'a> {
     }
 }
 
-/// True if a row is in 'train' and has one of the labels; any labels if `labels` is empty.
+/// True if a row is in 'train' and has one of the labels. All rows of 'train' match if `labels` is empty.
 pub fn is_candidate(row: &Row, labels: &[String]) -> bool {
     row.split == TRAIN && (labels.is_empty() || row.labels().any(|label| labels.iter().any(|other| other == label)))
 }
 
-/// Training rows with one of the labels, at most `limit`, spread evenly.
+/// Returns at most `limit` training rows with one of the labels, spread evenly.
 ///
 /// # Errors
-/// If no photo has a label, or there is no such row.
+/// If a label does not occur in the dataset, or there is no such row.
 pub fn candidates(dataset: &Dataset, labels: &[String], limit: Option<usize>) -> anyhow::Result<Vec<usize>> {
     let known = dataset.vocabulary();
     if let Some(label) = labels.iter().find(|label| !known.contains(label)) {
@@ -90,7 +90,7 @@ pub fn candidates(dataset: &Dataset, labels: &[String], limit: Option<usize>) ->
     Ok((0..limit).map(|at| rows[at * rows.len() / limit]).collect())
 }
 
-/// A dataset of recoloured photos that is being written.
+/// Writer of a dataset of recoloured images.
 pub struct RecolouredDataset<'a> {
     images: &'a Images,
     out: PathBuf,
@@ -99,7 +99,7 @@ pub struct RecolouredDataset<'a> {
 }
 
 impl<'a> RecolouredDataset<'a> {
-    /// A new dataset in the folder `out`, made of photos of `images`.
+    /// Creates a writer of copies of `images` in the folder `out`.
     pub fn new(images: &'a Images, out: &Path, options: CopyOptions) -> Self {
         Self {
             images,
@@ -109,8 +109,8 @@ impl<'a> RecolouredDataset<'a> {
         }
     }
 
-    /// Writes recoloured copies of a row's photo, and their common mask. Returns the copies; none if the photo shows next to
-    /// no garment.
+    /// Writes recoloured copies of a row's image, and their common mask. Returns the copies. There are none if the image
+    /// shows too little of a garment.
     ///
     /// # Errors
     /// If a file cannot be read or written.
@@ -128,7 +128,7 @@ impl<'a> RecolouredDataset<'a> {
         Ok(copies)
     }
 
-    /// Adds all readable photos of the source dataset to the manifest, by their absolute paths.
+    /// Adds all readable images of the source dataset to the manifest, by their absolute paths.
     ///
     /// # Errors
     /// If the source folder cannot be found.

@@ -105,7 +105,7 @@ pub fn choose_points(
 ) -> anyhow::Result<Chosen> {
     let split = splits.first().context("name a split to choose on")?;
     anyhow::ensure!(
-        split != "train" && dataset.in_both("train", split).is_none(),
+        split != "train" && dataset.shared_item("train", split).is_none(),
         "points that are chosen on training images are too optimistic; choose them on a split that shares no item with 'train'"
     );
     dataset.leave_out_corrupt(|row| splits.contains(&row.split), false, Limit::Fixed)?;

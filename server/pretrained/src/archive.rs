@@ -1,5 +1,4 @@
-//! PyTorch's two containers, the zip archive of today and the row of pickles of before 1.6, and the way from either to
-//! safetensors.
+//! Conversion of PyTorch's containers to safetensors: zip archives, and sequences of pickles from before version 1.6.
 
 use super::pickle::{Item, Pickle, Storage, Tensor};
 use anyhow::{Context, bail, ensure};
@@ -9,24 +8,24 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{Cursor, Read};
 use zip::ZipArchive;
 
-/// Keys under which training programs keep the state_dict.
+/// Keys under which training programs store the state_dict.
 const WRAPPERS: [&str; 3] = ["state_dict", "model_state_dict", "model"];
 
-/// What a DataParallel model's names begin with.
+/// Prefix of the names of a DataParallel model.
 const PARALLEL: &str = "module.";
 
-/// The tensors of a PyTorch file as safetensors.
+/// Converts a PyTorch file to safetensors.
 ///
 /// # Errors
-/// If the file is damaged or holds no dictionary of tensors.
+/// If the file is damaged or does not contain a dictionary of tensors.
 pub(super) fn to_safetensors(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     let (pickle, mut blocks) = if bytes.starts_with(b"PK") {
-        Blocks::of_archive(bytes)?
+        Blocks::from_archive(bytes)?
     } else {
-        Blocks::of_row(bytes)?
+        Blocks::from_pickles(bytes)?
     };
     let tensors = state_dict(pickle.root())?;
-    // Tensors may share a block, but a few bytes must not become many.
+    // Tensors may share a block, but a small file must not expand to a large one.
     let limit = bytes.len().saturating_mul(2);
     let mut total = 0;
     let mut data = Vec::with_capacity(tensors.len());
@@ -42,9 +41,9 @@ pub(super) fn to_safetensors(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     Ok(safetensors::serialize(views, None)?)
 }
 
-/// The tensors by name, whether the state_dict is the whole of the file or an entry of it.
+/// Returns the tensors by name. The state_dict is the root value or an entry of it.
 fn state_dict(root: Item<'_>) -> anyhow::Result<BTreeMap<&str, &Tensor>> {
-    let entries = root.as_dict().context("it holds no dictionary")?;
+    let entries = root.as_dict().context("it does not contain a dictionary")?;
     let tensors = |entries: &[(&'_ str, Item<'_>)]| entries.iter().any(|(_, item)| item.as_tensor().is_some());
     let inner = WRAPPERS.iter().find_map(|wrapper| {
         let (_, item) = entries.iter().find(|(key, _)| key == wrapper)?;
@@ -56,7 +55,7 @@ fn state_dict(root: Item<'_>) -> anyhow::Result<BTreeMap<&str, &Tensor>> {
         None => {
             let keys: Vec<&str> = entries.iter().take(8).map(|(key, _)| *key).collect();
             bail!(
-                "there is no tensor in it, nor under {}; its entries are {}",
+                "it contains no tensor, and neither do its entries {}; its entries are {}",
                 WRAPPERS.join(", "),
                 keys.join(", ")
             )
@@ -70,7 +69,7 @@ fn state_dict(root: Item<'_>) -> anyhow::Result<BTreeMap<&str, &Tensor>> {
         .collect())
 }
 
-/// Element type and bytes of an element.
+/// Element type of a storage, and bytes per element.
 fn element(kind: &str) -> anyhow::Result<(Dtype, usize)> {
     Ok(match kind {
         "FloatStorage" => (Dtype::F32, 4),
@@ -84,12 +83,15 @@ fn element(kind: &str) -> anyhow::Result<(Dtype, usize)> {
         "ByteStorage" => (Dtype::U8, 1),
         "BoolStorage" => (Dtype::BOOL, 1),
         other => bail!(
-            "its numbers are of the type '{other}'; floats of 16, 32 and 64 bits, bfloat16, integers and booleans are read"
+            "its elements have the type '{other}'; floats of 16, 32 and 64 bits, bfloat16, integers and booleans are supported"
         ),
     })
 }
 
-/// The tensor's elements in row-major order, at most `limit` bytes.
+/// Copies the elements of a tensor in row-major order.
+///
+/// # Errors
+/// If the tensor exceeds its storage, or has more than `limit` bytes.
 fn dense(tensor: &Tensor, limit: usize, blocks: &mut Blocks<'_>) -> anyhow::Result<(Dtype, Vec<u8>)> {
     let Tensor {
         storage,
@@ -108,17 +110,14 @@ fn dense(tensor: &Tensor, limit: usize, blocks: &mut Blocks<'_>) -> anyhow::Resu
     let last = shape.iter().zip(stride).try_fold(*offset, |last, (side, step)| {
         (side - 1).checked_mul(*step).and_then(|far| last.checked_add(far))
     });
-    ensure!(
-        last.is_some_and(|last| last < storage.length),
-        "it reaches beyond its storage"
-    );
-    // A stride of 0 shows one element many times.
+    ensure!(last.is_some_and(|last| last < storage.length), "it exceeds its storage");
+    // A stride of 0 repeats one element.
     let bytes = count.checked_mul(size).filter(|bytes| *bytes <= limit);
     let bytes = bytes.context("it has more elements than the file")?;
     let block = blocks.read(storage, size)?;
     let mut dense = Vec::with_capacity(bytes);
     let mut position = vec![0; shape.len()];
-    // Runs along the last dimension are copied at once where they lie together.
+    // Contiguous elements along the last dimension are copied at once.
     let run = match (shape.last(), stride.last()) {
         (Some(side), Some(1)) => *side,
         _ => 1,
@@ -128,7 +127,7 @@ fn dense(tensor: &Tensor, limit: usize, blocks: &mut Blocks<'_>) -> anyhow::Resu
         dense.extend_from_slice(
             block
                 .get(from * size..(from + run) * size)
-                .context("its storage is cut off")?,
+                .context("its storage is truncated")?,
         );
         let mut step = run;
         for axis in (0..shape.len()).rev() {
@@ -145,20 +144,22 @@ fn dense(tensor: &Tensor, limit: usize, blocks: &mut Blocks<'_>) -> anyhow::Resu
     Ok((dtype, dense))
 }
 
-/// The blocks of numbers of a file.
+/// Storages of a file.
 enum Blocks<'a> {
+    /// Entries `FOLDER/data/KEY` of a zip archive.
     Archive {
         zip: ZipArchive<Cursor<&'a [u8]>>,
         folder: String,
     },
-    Row(HashMap<String, &'a [u8]>),
+    /// Blocks by key that follow the pickles.
+    Pickles(HashMap<String, &'a [u8]>),
 }
 
 impl<'a> Blocks<'a> {
-    /// `NAME/data.pkl` and the blocks `NAME/data/KEY`, all of them uncompressed.
-    fn of_archive(bytes: &'a [u8]) -> anyhow::Result<(Pickle, Self)> {
+    /// Opens a zip archive with `NAME/data.pkl` and the blocks `NAME/data/KEY`, all uncompressed.
+    fn from_archive(bytes: &'a [u8]) -> anyhow::Result<(Pickle, Self)> {
         const PICKLE: &str = "/data.pkl";
-        let mut zip = ZipArchive::new(Cursor::new(bytes)).context("the archive is damaged or cut off")?;
+        let mut zip = ZipArchive::new(Cursor::new(bytes)).context("the archive is damaged or truncated")?;
         let folder = zip
             .file_names()
             .find_map(|name| name.strip_suffix(PICKLE).map(str::to_owned));
@@ -167,23 +168,23 @@ impl<'a> Blocks<'a> {
         };
         ensure!(
             zip.index_for_name(&format!("{folder}/constants.pkl")).is_none(),
-            "it is a TorchScript program and no state_dict; load it by torch.jit.load and save its state_dict()"
+            "it is a TorchScript program, not a state_dict; load it with torch.jit.load and save its state_dict()"
         );
         let order = format!("{folder}/byteorder");
         if zip.index_for_name(&order).is_some() {
-            ensure!(entry(&mut zip, &order, 16)? == b"little", "its numbers are big-endian");
+            ensure!(entry(&mut zip, &order, 16)? == b"little", "its elements are big-endian");
         }
         let pickle = Pickle::read(&entry(&mut zip, &format!("{folder}{PICKLE}"), bytes.len())?)?;
         Ok((pickle, Self::Archive { zip, folder }))
     }
 
-    /// Pickles of a magic number, the version, the machine, the object and the keys of its blocks; then the blocks.
-    fn of_row(bytes: &'a [u8]) -> anyhow::Result<(Pickle, Self)> {
-        /// The pickle of PyTorch's magic number 0x1950a86a20f9469cfc6c.
+    /// Reads pickles of a magic number, the version, the machine, the object and the keys of its blocks, and then the blocks.
+    fn from_pickles(bytes: &'a [u8]) -> anyhow::Result<(Pickle, Self)> {
+        /// Pickle of PyTorch's magic number 0x1950a86a20f9469cfc6c.
         const MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
         let mut rest = bytes
             .strip_prefix(MAGIC)
-            .context("it is a pickle that PyTorch did not write")?;
+            .context("it is a pickle of another program than PyTorch")?;
         let mut next = || -> anyhow::Result<Pickle> {
             let pickle = Pickle::read(rest)?;
             rest = &rest[pickle.length..];
@@ -195,39 +196,41 @@ impl<'a> Blocks<'a> {
             .iter()
             .find(|(key, _)| *key == "little_endian")
             .and_then(|(_, item)| item.as_bool());
-        ensure!(little == Some(true), "its numbers are not little-endian");
+        ensure!(little == Some(true), "its elements are not little-endian");
         let storages: HashMap<&str, &Storage> = pickle
             .storages()
             .map(|storage| (storage.key.as_str(), storage))
             .collect();
         let mut blocks = HashMap::new();
-        for key in keys.root().as_list().context("it has no list of blocks")? {
+        for key in keys.root().as_list().context("it lacks the list of blocks")? {
             let key = key.as_text().context("a block has no name")?;
             let storage = storages
                 .get(key)
                 .with_context(|| format!("the block '{key}' belongs to no tensor"))?;
             let (_, size) = element(&storage.kind)?;
             let length = storage.length.checked_mul(size);
-            let (head, tail) = rest.split_at_checked(8).context("it is cut off")?;
+            let (head, tail) = rest.split_at_checked(8).context("it is truncated")?;
             ensure!(
                 head == (storage.length as u64).to_le_bytes(),
-                "the block '{key}' has another length than said"
+                "the length of the block '{key}' contradicts its storage"
             );
             let block = length
                 .and_then(|length| tail.split_at_checked(length))
-                .context("it is cut off")?;
+                .context("it is truncated")?;
             blocks.insert(key.to_owned(), block.0);
             rest = block.1;
         }
-        Ok((pickle, Self::Row(blocks)))
+        Ok((pickle, Self::Pickles(blocks)))
     }
 
-    /// The block of a storage, whose elements have `size` bytes.
+    /// Reads the block of a storage whose elements have `size` bytes.
     fn read(&mut self, storage: &Storage, size: usize) -> anyhow::Result<Cow<'a, [u8]>> {
         let length = storage.length.checked_mul(size).context("it is too large")?;
         let block: Cow<'a, [u8]> = match self {
             Self::Archive { zip, folder } => entry(zip, &format!("{folder}/data/{}", storage.key), length)?.into(),
-            Self::Row(blocks) => Cow::Borrowed(blocks.get(&storage.key).copied().context("its storage is missing")?),
+            Self::Pickles(blocks) => {
+                Cow::Borrowed(blocks.get(&storage.key).copied().context("its storage is missing")?)
+            }
         };
         ensure!(
             block.len() == length,
@@ -238,7 +241,7 @@ impl<'a> Blocks<'a> {
     }
 }
 
-/// What a zip archive is that PyTorch did not write, by the names of its entries.
+/// Message for a zip archive that PyTorch did not write, by the names of its entries.
 fn other_archive<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.filter(|name| !name.ends_with('/')).collect();
     let with = |endings: &[&str]| {
@@ -255,22 +258,20 @@ fn other_archive<'a>(names: impl Iterator<Item = &'a str>) -> String {
     } else {
         let shown: Vec<&str> = names.iter().take(4).copied().collect();
         format!(
-            "the archive has no data.pkl, so PyTorch did not write it; it has {}",
+            "the archive lacks data.pkl, so PyTorch did not write it; it contains {}",
             shown.join(", ")
         )
     }
 }
 
-/// An entry of at most `limit` bytes.
+/// Reads an entry of at most `limit` bytes.
 fn entry(zip: &mut ZipArchive<Cursor<&[u8]>>, name: &str, limit: usize) -> anyhow::Result<Vec<u8>> {
     let file = zip.by_name(name).with_context(|| {
-        format!(
-            "the archive's '{name}' cannot be read; entries that a zip program has compressed must be stored (zip -0)"
-        )
+        format!("the archive's '{name}' cannot be read; compressed entries must be stored without compression (zip -0)")
     })?;
     ensure!(
         file.size() <= limit as u64,
-        "the archive's '{name}' is larger than it should be"
+        "the archive's '{name}' is larger than expected"
     );
     let mut bytes = Vec::new();
     file.take(limit as u64)

@@ -1,11 +1,11 @@
-//! PyTorch files made here, one instruction after another, and files of other kinds.
+//! Conversion of hand-made PyTorch files, and refusal of other kinds of files.
 
 use super::to_safetensors;
 use safetensors::SafeTensors;
 use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
 
-/// A tensor as PyTorch describes it: storage type, shape, stride, offset, and the storage's bytes.
+/// Tensor as described by PyTorch, with the bytes of its storage.
 struct Stored<'a> {
     kind: &'a str,
     shape: &'a [usize],
@@ -32,8 +32,8 @@ fn tuple(items: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
     .concat()
 }
 
-/// The archive of `{"w": tensor}` with another entry beside it, if `beside` names one.
-fn archive(tensor: &Stored<'_>, beside: Option<&str>) -> Vec<u8> {
+/// Writes the archive of `{"w": tensor}`, with a further entry if `extra` names one.
+fn archive(tensor: &Stored<'_>, extra: Option<&str>) -> Vec<u8> {
     let storage = tuple([
         text("storage"),
         format!("ctorch\n{}\n", tensor.kind).into_bytes(),
@@ -54,11 +54,11 @@ fn archive(tensor: &Stored<'_>, beside: Option<&str>) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     let entries = [("m/data.pkl", &pickle[..]), ("m/data/0", &tensor.bytes)];
-    for (name, bytes) in entries.into_iter().chain(beside.map(|name| (name, &b"x"[..]))) {
-        zip.start_file(name, options).expect("an entry");
-        zip.write_all(bytes).expect("writes");
+    for (name, bytes) in entries.into_iter().chain(extra.map(|name| (name, &b"x"[..]))) {
+        zip.start_file(name, options).expect("the entry can be added");
+        zip.write_all(bytes).expect("the file can be written");
     }
-    zip.finish().expect("a whole archive").into_inner()
+    zip.finish().expect("the archive can be finished").into_inner()
 }
 
 fn floats(values: impl IntoIterator<Item = f32>) -> Vec<u8> {
@@ -67,10 +67,10 @@ fn floats(values: impl IntoIterator<Item = f32>) -> Vec<u8> {
 
 #[test]
 #[allow(clippy::type_complexity)] // a table of cases
-fn tensors_are_read_in_their_own_order_whatever_their_strides() {
+fn tensors_are_read_in_row_major_order_for_all_strides() {
     let counted = || floats((0..24).map(|value| value as f32));
     let cases: [(&str, &[usize], &[usize], usize, usize, Vec<u8>, Vec<f32>); 6] = [
-        // [out 2, in 2, height 1, width 3] with channels last: in PyTorch a common layout of convolutions.
+        // [out 2, in 2, height 1, width 3] with channels last, a common layout of convolutions in PyTorch.
         (
             "channels last",
             &[2, 2, 1, 3],
@@ -112,8 +112,8 @@ fn tensors_are_read_in_their_own_order_whatever_their_strides() {
             bytes,
         };
         let file = to_safetensors(archive(&stored, None)).unwrap_or_else(|error| panic!("{name}: {error:#}"));
-        let file = SafeTensors::deserialize(&file).expect("safetensors");
-        let tensor = file.tensor("w").expect("the tensor");
+        let file = SafeTensors::deserialize(&file).expect("the result is safetensors");
+        let tensor = file.tensor("w").expect("the tensor exists");
         assert_eq!(
             (tensor.shape(), tensor.data()),
             (shape, &floats(expected)[..]),
@@ -123,7 +123,7 @@ fn tensors_are_read_in_their_own_order_whatever_their_strides() {
 }
 
 #[test]
-fn files_of_other_kinds_are_named_with_what_to_do() {
+fn other_files_are_refused_by_name_with_advice() {
     let stored = || Stored {
         kind: "FloatStorage",
         shape: &[2],
@@ -132,21 +132,21 @@ fn files_of_other_kinds_are_named_with_what_to_do() {
         elements: 2,
         bytes: floats([1., 2.]),
     };
-    let good = to_safetensors(archive(&stored(), None)).expect("reads");
-    let of_names = |name: &str| {
+    let good = to_safetensors(archive(&stored(), None)).expect("the file can be read");
+    let zip_with = |name: &str| {
         let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
         zip.start_file(
             name,
             SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored),
         )
-        .expect("an entry");
-        zip.finish().expect("a whole archive").into_inner()
+        .expect("the entry can be added");
+        zip.finish().expect("the archive can be finished").into_inner()
     };
     let tar = [vec![0; 257], b"ustar".to_vec(), vec![0; 250]].concat();
     let table = [b"\0\0\x0bmodel".to_vec(), b"\x57\xfb\x80\x8b\x24\x75\x47\xdb".to_vec()].concat();
-    for (bytes, said) in [
+    for (bytes, message) in [
         (Vec::new(), "it is empty"),
-        (vec![0; 4096], "nothing but zeros"),
+        (vec![0; 4096], "a file of zeros"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n".to_vec(),
             "Git LFS pointer",
@@ -168,8 +168,8 @@ fn files_of_other_kinds_are_named_with_what_to_do() {
         (b"{\n \"metadata\": {}, \"weight_map\": {}}".to_vec(), "text, such as"),
         (b"Not Found\n".to_vec(), "text, such as"),
         (b"\x1f\x8b\x08\0\0\0\0\0\0\x03".to_vec(), "compressed by gzip"),
-        (tar, "a tar archive, as PyTorch wrote before 2017"),
-        (b"\x89HDF\r\n\x1a\n\0\0".to_vec(), "an HDF5 file, as Keras writes"),
+        (tar, "a tar archive, such as PyTorch wrote before 2017"),
+        (b"\x89HDF\r\n\x1a\n\0\0".to_vec(), "an HDF5 file, such as Keras writes"),
         (b"\x08\x07\x12\x07pytorch\x1a\x032.1".to_vec(), "an ONNX model"),
         (b"\x08\x08\x3a\x90\x80\x01\x0a\x10conv1".to_vec(), "an ONNX model"),
         (table, "a TensorFlow checkpoint"),
@@ -183,11 +183,11 @@ fn files_of_other_kinds_are_named_with_what_to_do() {
         ),
         (b"L119547037146038801333356L\n.".to_vec(), "pickle protocol 0"),
         (b"\x01\x02\x03".to_vec(), "begins with the bytes 01 02 03"),
-        (good[..good.len() - 1].to_vec(), "safetensors file that is cut off"),
-        (good[..20].to_vec(), "safetensors file that is cut off"),
-        (of_names("model.pth"), "a zip archive around 'model.pth'"),
-        (of_names("weight.npy"), "a NumPy archive"),
-        (of_names("readme.md"), "it has readme.md"),
+        (good[..good.len() - 1].to_vec(), "safetensors file that is truncated"),
+        (good[..20].to_vec(), "safetensors file that is truncated"),
+        (zip_with("model.pth"), "a zip archive around 'model.pth'"),
+        (zip_with("weight.npy"), "a NumPy archive"),
+        (zip_with("readme.md"), "it contains readme.md"),
         (archive(&stored(), Some("m/constants.pkl")), "a TorchScript program"),
         (
             archive(
@@ -197,7 +197,7 @@ fn files_of_other_kinds_are_named_with_what_to_do() {
                 },
                 None,
             ),
-            "of the type 'Float8_e4m3fnStorage'",
+            "have the type 'Float8_e4m3fnStorage'",
         ),
         (
             archive(
@@ -211,18 +211,21 @@ fn files_of_other_kinds_are_named_with_what_to_do() {
             "more elements than the file",
         ),
     ] {
-        let error = format!("{:#}", to_safetensors(bytes).expect_err(said));
-        assert!(error.contains(said) && error.contains("hint"), "{said}: {error}");
+        let error = format!("{:#}", to_safetensors(bytes).expect_err(message));
+        assert!(error.contains(message) && error.contains("hint"), "{message}: {error}");
     }
 }
 
-/// The length of a safetensors header may begin as another format's mark does.
 #[test]
-fn a_header_of_any_length_is_safetensors() {
+fn header_lengths_that_look_like_other_signatures_are_safetensors() {
     for length in [35_615_usize, 274, 0x5a42] {
         let entry = br#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#;
         let header = [&entry[..], &vec![b' '; length - entry.len() - 1], b"}"].concat();
         let bytes = [&(length as u64).to_le_bytes()[..], &header, &1.0_f32.to_le_bytes()].concat();
-        assert_eq!(to_safetensors(bytes.clone()).expect("safetensors"), bytes, "{length}");
+        assert_eq!(
+            to_safetensors(bytes.clone()).expect("the result is safetensors"),
+            bytes,
+            "{length}"
+        );
     }
 }

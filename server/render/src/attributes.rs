@@ -1,4 +1,4 @@
-//! Attributes of the shop's items: small closed sets with stable ids and names in two languages.
+//! Attributes of items: enumerations with stable ids and names in English and Chinese.
 
 macro_rules! attributes {
     ($($(#[$doc:meta])* $name:ident { $($variant:ident = $id:literal, $en:literal, $zh:literal;)+ })+) => {
@@ -8,18 +8,18 @@ macro_rules! attributes {
             pub(crate) enum $name { $($variant),+ }
 
             impl $name {
-                /// The id written to `products.jsonl`.
+                /// Id written to `products.jsonl`.
                 pub(crate) fn id(self) -> &'static str {
                     match self { $(Self::$variant => $id),+ }
                 }
 
-                /// The English word used in a name; empty when a name leaves it out.
+                /// English word in a product name, or empty.
                 #[allow(dead_code)]
                 pub(crate) fn en(self) -> &'static str {
                     match self { $(Self::$variant => $en),+ }
                 }
 
-                /// The Chinese word used in a name; empty when a name leaves it out.
+                /// Chinese word in a product name, or empty.
                 #[allow(dead_code)]
                 pub(crate) fn zh(self) -> &'static str {
                     match self { $(Self::$variant => $zh),+ }
@@ -30,7 +30,7 @@ macro_rules! attributes {
 }
 
 attributes! {
-    /// The kind of thing.
+    /// Kind of garment, shoe or bag.
     Garment {
         Tee = "tee", "tee", "T恤";
         Shirt = "shirt", "shirt", "衬衫";
@@ -58,7 +58,7 @@ attributes! {
         Loose = "loose", "loose", "宽松";
         Oversize = "oversize", "oversized", "廓形";
     }
-    /// The shape at the neck.
+    /// Shape of the neckline or collar.
     Neck {
         Crew = "crew", "crew-neck", "圆领";
         Vee = "v", "V-neck", "V领";
@@ -73,7 +73,7 @@ attributes! {
         Sailor = "sailor", "sailor-collar", "水手领";
         Wrap = "wrap", "wrap-front", "交领";
     }
-    /// The sleeves.
+    /// Sleeves.
     Sleeve {
         None = "none", "sleeveless", "无袖";
         Short = "short", "", "短袖";
@@ -82,7 +82,7 @@ attributes! {
         Puff = "puff", "puff-sleeve", "泡泡袖";
         Kimono = "kimono", "wide-sleeve", "阔袖";
     }
-    /// Position of the hem, relative to the garment's kind.
+    /// Length relative to the kind of garment.
     Length {
         Short = "short", "cropped", "短款";
         Regular = "regular", "", "";
@@ -129,7 +129,7 @@ attributes! {
         Laces = "laces", "lace-up", "系带";
         Flap = "flap", "", "";
     }
-    /// The look of its buttons or metal parts.
+    /// Material of buttons and metal parts.
     Hardware {
         Plain = "plain", "", "";
         Pearl = "pearl", "", "";
@@ -145,20 +145,20 @@ attributes! {
         Kangaroo = "kangaroo", "", "";
         Flap = "flap", "", "";
     }
-    /// The waist of a top or dress.
+    /// Waist of a top or dress.
     Waist {
         Straight = "straight", "", "";
         Nipped = "nipped", "waisted", "收腰";
         Belted = "belted", "belted", "束腰";
     }
-    /// An emblem.
+    /// Printed or woven logo.
     Logo {
         None = "none", "", "";
         Small = "small", "", "";
         Word = "word", "logo", "字母";
         Emblem = "emblem", "graphic", "印花";
     }
-    /// One added thing.
+    /// Added ornament.
     Trim {
         None = "none", "", "";
         Bow = "bow", "bow-trimmed", "蝴蝶结";
@@ -172,7 +172,7 @@ attributes! {
         Tassel = "tassel", "tasselled", "流苏";
         Buckle = "buckle", "buckled", "搭扣";
     }
-    /// The heel of a shoe.
+    /// Heel of a shoe.
     Heel {
         None = "none", "", "";
         Flat = "flat", "", "";
@@ -180,7 +180,7 @@ attributes! {
         Stiletto = "stiletto", "stiletto", "细跟";
         Platform = "platform", "platform", "厚底";
     }
-    /// The strap of a bag.
+    /// Strap of a bag.
     Strap {
         None = "none", "", "";
         Plain = "plain", "", "";
@@ -190,7 +190,7 @@ attributes! {
 }
 
 impl Garment {
-    /// The shop's category.
+    /// Category: `tops`, `shoes` or `bags`.
     pub(crate) fn category(self) -> &'static str {
         match self {
             Self::Sneaker | Self::Boot | Self::Pump | Self::Loafer | Self::Flat => "shoes",

@@ -1,6 +1,6 @@
-//! Box blur in place: running sums, so the cost does not depend on the radius.
+//! Box blur in place by running sums, at a cost independent of the radius.
 
-/// Blurs a `w` x `h` plane with a box of `2 r + 1`, `passes` times; outside counts as 0.
+/// Blurs a plane of `w` × `h` values with a box of side `2 r + 1`, `passes` times. Values outside count as 0.
 pub(crate) fn blur(plane: &mut [f32], w: usize, h: usize, r: usize, passes: usize) {
     if r == 0 || w == 0 || h == 0 {
         return;

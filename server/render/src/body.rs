@@ -1,8 +1,8 @@
-//! Proportions and pose of a figure, in garment space. A shop's invisible mannequin and a customer are both one.
+//! Proportions and pose of a body in garment space, for both the shop's invisible mannequin and users.
 
 use super::random::Dice;
 
-/// One arm: joints at the figure's right-hand side of the picture; the other side is the mirror image.
+/// Joints of an arm on the right side of the image. The left arm is mirrored when drawn.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arm {
     pub(crate) shoulder: (f32, f32),
@@ -11,8 +11,8 @@ pub(crate) struct Arm {
 }
 
 impl Arm {
-    /// The point a fraction `t` of the way from shoulder to wrist, rounded at the elbow, and the direction there.
-    pub(crate) fn at(&self, t: f32) -> ((f32, f32), (f32, f32)) {
+    /// Returns the point at fraction `t` from shoulder to wrist, rounded at the elbow, and the direction there.
+    pub(crate) fn point_at(&self, t: f32) -> ((f32, f32), (f32, f32)) {
         let (s, e, w) = (self.shoulder, self.elbow, self.wrist);
         let upper = 0.53;
         let lerp = |a: (f32, f32), b: (f32, f32), t: f32| (a.0 + (b.0 - a.0) * t, a.1 + (b.1 - a.1) * t);
@@ -33,7 +33,7 @@ impl Arm {
         (centre, (dx / len, dy / len))
     }
 
-    /// Raised `out` from hanging (a sine), bent at the elbow by turning the forearm towards `fore`.
+    /// Creates an arm. `out` is the sine of the upper arm's angle from vertical, and `fore` the direction of the forearm.
     pub(crate) fn posed(out: f32, fore: (f32, f32)) -> Self {
         let shoulder = (17.0, 7.5);
         let down = (1.0 - out * out).max(0.0).sqrt();
@@ -44,20 +44,20 @@ impl Arm {
     }
 }
 
-/// A figure seen from the front.
+/// Body seen from the front. Widths are half widths in centimetres.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Body {
-    /// Half widths.
     pub(crate) shoulder: f32,
     pub(crate) bust: f32,
     pub(crate) waist: f32,
     pub(crate) hip: f32,
-    /// Right and left; the left one is mirrored when drawn.
+    /// Right and left arm in the image. The left one is mirrored when drawn.
     pub(crate) arms: [Arm; 2],
-    /// Half distance of the feet.
+    /// Half distance between the feet.
     pub(crate) stance: f32,
 }
 
+// Heights in centimetres below the base of the neck.
 pub(crate) const WAIST_Y: f32 = 39.0;
 pub(crate) const HIP_Y: f32 = 57.0;
 pub(crate) const CROTCH_Y: f32 = 71.0;
@@ -65,7 +65,7 @@ pub(crate) const KNEE_Y: f32 = 108.0;
 pub(crate) const ANKLE_Y: f32 = 150.0;
 
 impl Body {
-    /// The shop's mannequin: arms a little away from the body.
+    /// Draws a mannequin with arms slightly away from the body.
     pub(crate) fn mannequin(dice: &mut Dice) -> Self {
         let out = dice.range(0.27, 0.40);
         let arm = Arm::posed(out, (out * 0.75, 1.0));
@@ -79,11 +79,11 @@ impl Body {
         }
     }
 
-    /// A customer.
-    pub(crate) fn customer(dice: &mut Dice) -> Self {
+    /// Draws a user with random proportions and poses.
+    pub(crate) fn user(dice: &mut Dice) -> Self {
         let build = dice.range(0.93, 1.10);
-        let pose = |dice: &mut Dice| match dice.below(5) {
-            // Hanging, slightly away.
+        let pose = |dice: &mut Dice| match dice.index(5) {
+            // Hanging, slightly away from the body.
             0 | 1 => {
                 let out = dice.range(0.10, 0.26);
                 Arm::posed(out, (out - dice.range(0.0, 0.2), 1.0))
@@ -92,7 +92,7 @@ impl Body {
             2 => Arm::posed(dice.range(0.48, 0.62), (-0.75, dice.range(0.55, 0.8))),
             // Across the body.
             3 => Arm::posed(dice.range(0.22, 0.32), (-0.75, dice.range(0.25, 0.6))),
-            // Held up, as with a telephone.
+            // Raised, as with a telephone.
             _ if dice.chance(0.5) => Arm::posed(dice.range(0.25, 0.38), (-1.0, dice.range(-0.25, 0.1))),
             _ => Arm::posed(dice.range(0.35, 0.5), (0.75, dice.range(-0.75, -0.35))),
         };

@@ -1,32 +1,34 @@
-//! The camera: from a canvas and a background to pixels and a mask, and what cheap cameras add.
+//! Camera: projection of a canvas and a background to pixels and a mask, and the defects of cheap cameras.
 
 use super::blur::blur;
 use super::canvas::Canvas;
 use super::noise::lattice;
 use super::random::Dice;
-use super::scene::{Picture, soften};
+use super::scene::{Raster, soften};
 
-/// Position of the camera. Lengths are fractions of the photo's side.
+/// Position of the camera. Lengths are shares of the photo's side.
 pub(crate) struct Camera {
     cos: f32,
     sin: f32,
     zoom: f32,
     shift: (f32, f32),
     tilt: (f32, f32),
-    /// Offset and darkness of the shadow that the figure throws on the background.
+    /// Shadow of the foreground on the background: offset in x and y, and darkness in 0–1.
     pub(crate) shadow: (f32, f32, f32),
 }
 
-/// A photo being made: linear light and mask (0 background, 1 garment, 2 person).
+/// Photo before encoding.
 pub(crate) struct Shot {
-    pub(crate) rgb: Picture,
+    /// Pixels in linear light.
+    pub(crate) rgb: Raster,
+    /// Mask: 0 background, 1 garment, 2 person.
     pub(crate) mask: Vec<u8>,
-    /// JPEG quality.
+    /// JPEG quality, 1–100.
     pub(crate) quality: u8,
 }
 
 impl Camera {
-    /// Upright and centred.
+    /// Upright and centred camera.
     pub(crate) fn straight() -> Self {
         Self {
             cos: 1.0,
@@ -38,13 +40,13 @@ impl Camera {
         }
     }
 
-    /// As a customer holds it; things that lie flat are turned further than people.
+    /// Hand-held camera with random rotation, zoom, shift and tilt. Lying items are rotated more than worn ones.
     pub(crate) fn hand_held(dice: &mut Dice, worn: bool) -> Self {
-        let turn = if worn { dice.bell() * 0.07 } else { dice.bell() * 0.32 };
+        let angle = if worn { dice.bell() * 0.07 } else { dice.bell() * 0.32 };
         let tilt = if worn { 0.10 } else { 0.18 };
         Self {
-            cos: libm::cosf(turn),
-            sin: libm::sinf(turn),
+            cos: libm::cosf(angle),
+            sin: libm::sinf(angle),
             zoom: dice.range(0.92, 1.10),
             shift: (dice.bell() * 0.03, dice.bell() * 0.03),
             tilt: (dice.range(-tilt, tilt), dice.range(-tilt, tilt)),
@@ -52,8 +54,8 @@ impl Camera {
         }
     }
 
-    /// From a point of the photo to a point of the canvas, both in `[-0.5, 0.5]`.
-    fn back(&self, x: f32, y: f32) -> (f32, f32) {
+    /// Maps a point of the photo to a point of the canvas, both in `[-0.5, 0.5]`.
+    fn to_canvas(&self, x: f32, y: f32) -> (f32, f32) {
         let w = 1.0 + self.tilt.0 * x + self.tilt.1 * y;
         let (x, y) = ((x - self.shift.0) / w, (y - self.shift.1) / w);
         (
@@ -62,20 +64,21 @@ impl Camera {
         )
     }
 
-    /// Takes the picture.
-    pub(crate) fn take(&self, canvas: &Canvas, background: Picture, size: usize) -> Shot {
+    /// Takes a photo of `size` pixels.
+    pub(crate) fn take(&self, canvas: &Canvas, background: Raster, size: usize) -> Shot {
         let mut rgb = background;
         let mut mask = vec![0u8; size * size];
         let mut layer = vec![[0.0f32; 4]; size * size];
         let side = canvas.width as f32;
-        // Four taps a pixel, at the corners of a half-pixel square.
+        // Four samples per pixel, at the corners of a half-pixel square.
         const TAPS: [(f32, f32); 4] = [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)];
         for j in 0..size {
             for i in 0..size {
                 let mut sum = [0.0f32; 4];
                 let mut garment = 0.0;
                 for (dx, dy) in TAPS {
-                    let (x, y) = self.back((i as f32 + dx) / size as f32 - 0.5, (j as f32 + dy) / size as f32 - 0.5);
+                    let (x, y) =
+                        self.to_canvas((i as f32 + dx) / size as f32 - 0.5, (j as f32 + dy) / size as f32 - 0.5);
                     let (c, g) = sample(canvas, (x + 0.5) * side - 0.5, (y + 0.5) * side - 0.5);
                     for k in 0..4 {
                         sum[k] += 0.25 * c[k];
@@ -120,13 +123,14 @@ impl Camera {
     }
 }
 
+/// Interpolates colour and garment share of a canvas bilinearly at a position in pixels.
 fn sample(canvas: &Canvas, x: f32, y: f32) -> ([f32; 4], f32) {
     let (w, h) = (canvas.width as isize, canvas.height as isize);
     let (fx, fy) = (x.floor(), y.floor());
     let (ix, iy) = (fx as isize, fy as isize);
     let mut sum = [0.0f32; 4];
     let mut garment = 0.0;
-    // A figure cut by the lower border goes on below it when the camera sees further than the canvas.
+    // Border pixels are repeated outside the canvas, so a body cut by the lower border continues below it.
     for (dx, dy, k) in [
         (0, 0, (1.0 - x + fx) * (1.0 - y + fy)),
         (1, 0, (x - fx) * (1.0 - y + fy)),
@@ -145,8 +149,8 @@ fn sample(canvas: &Canvas, x: f32, y: f32) -> ([f32; 4], f32) {
 }
 
 impl Shot {
-    /// Lays something in front; its mask value is `owner`.
-    pub(crate) fn cover(&mut self, canvas: &Canvas, owner: u8) {
+    /// Draws a canvas in front of the photo. The mask of its pixels becomes `owner`.
+    pub(crate) fn add_foreground(&mut self, canvas: &Canvas, owner: u8) {
         for ((p, m), l) in self.rgb.iter_mut().zip(&mut self.mask).zip(&canvas.pixels) {
             for c in 0..3 {
                 p[c] = p[c] * (1.0 - l[3]) + l[c];
@@ -157,8 +161,8 @@ impl Shot {
         }
     }
 
-    /// Exposure, colour cast, contrast, lens blur, sensor noise and the choice of JPEG quality.
-    pub(crate) fn develop(&mut self, size: usize, dice: &mut Dice) {
+    /// Applies random exposure, colour cast, vignetting, lens blur and sensor noise, and draws the JPEG quality.
+    pub(crate) fn degrade(&mut self, size: usize, dice: &mut Dice) {
         let exposure = dice.range(0.72, 1.20);
         let warm = dice.bell() * 0.09;
         let tint = dice.bell() * 0.03;
@@ -213,7 +217,7 @@ impl Shot {
         self.quality = dice.range(52.0, 94.0) as u8;
     }
 
-    /// sRGB bytes, row by row.
+    /// Converts to sRGB bytes, row-major.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         self.rgb
             .iter()

@@ -1,144 +1,32 @@
-//! A float canvas that shades while it paints: every part of a picture is a shape with a height field over it, lit by
-//! one lamp, and casts a soft shadow on what lies below.
+//! Canvas that shades shapes while they are painted. A shape has a height field, is lit by one lamp, and casts a soft shadow
+//! on the pixels below.
 
 use tiny_skia::{FillRule, LineCap, LineJoin, Mask, Path, Rect, Stroke, StrokeDash, Transform};
 
 use super::blur::blur;
-use super::folds::Folds;
 use super::outline::Outline;
+use super::paint::{Class, Light, Paint, Texel};
 
-/// The lamp of a photo. Directions in canvas axes, z towards the viewer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Light {
-    /// Towards the lamp, unit length.
-    pub(crate) toward: [f32; 3],
-    /// Share of light that comes from everywhere, in `[0, 1]`.
-    pub(crate) ambient: f32,
-}
-
-impl Light {
-    /// A lamp from this side; `x` and `y` in `[-1, 1]`.
-    pub(crate) fn from(x: f32, y: f32, ambient: f32) -> Self {
-        let len = (x * x + y * y + 1.0).sqrt();
-        Self {
-            toward: [x / len, y / len, 1.0 / len],
-            ambient,
-        }
-    }
-}
-
-/// Owner of a pixel in the mask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
-    Garment,
-    Person,
-}
-
-/// The surface at a point.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Texel {
-    /// Linear colour.
-    pub(crate) rgb: [f32; 3],
-    /// Small relief, centimetres.
-    pub(crate) height: f32,
-    /// Strength of the highlight.
-    pub(crate) gloss: f32,
-    /// 1 hides what is below.
-    pub(crate) cover: f32,
-}
-
-impl Texel {
-    /// A matt, smooth, opaque surface.
-    pub(crate) fn flat(rgb: [f32; 3]) -> Self {
-        Self {
-            rgb,
-            height: 0.0,
-            gloss: 0.0,
-            cover: 1.0,
-        }
-    }
-}
-
-/// Paint of a shape.
-pub(crate) struct Paint<'a> {
-    /// The surface at a point of garment space, and the drape's slope there.
-    pub(crate) texel: &'a dyn Fn(f32, f32, (f32, f32)) -> Texel,
-    /// The drape.
-    pub(crate) folds: Option<&'a Folds>,
-    /// Height of the middle above the edge, and the distance over which it rises (centimetres).
-    pub(crate) bulge: f32,
-    pub(crate) edge: f32,
-    /// Darkness of the shadow cast on what is below, in `[0, 1]`, and its softness in centimetres.
-    pub(crate) cast: f32,
-    pub(crate) reach: f32,
-    pub(crate) class: Class,
-    /// Shapes that this one continues into: no rounding along the shared edge.
-    pub(crate) joined: &'a [&'a Outline],
-    /// Paint only where this shape is too.
-    pub(crate) within: Option<&'a Outline>,
-}
-
-impl<'a> Paint<'a> {
-    /// Defaults: flat, a light shadow.
-    pub(crate) fn new(class: Class, texel: &'a dyn Fn(f32, f32, (f32, f32)) -> Texel) -> Self {
-        Self {
-            texel,
-            folds: None,
-            bulge: 0.0,
-            edge: 1.0,
-            cast: 0.0,
-            reach: 1.0,
-            class,
-            joined: &[],
-            within: None,
-        }
-    }
-
-    /// Rounds the shape off towards its edge.
-    pub(crate) fn round(mut self, bulge: f32, edge: f32) -> Self {
-        (self.bulge, self.edge) = (bulge, edge);
-        self
-    }
-
-    /// Casts a shadow.
-    pub(crate) fn shadow(mut self, cast: f32, reach: f32) -> Self {
-        (self.cast, self.reach) = (cast, reach);
-        self
-    }
-
-    /// Drapes.
-    pub(crate) fn drape(mut self, folds: &'a Folds) -> Self {
-        self.folds = Some(folds);
-        self
-    }
-
-    /// Continues into other shapes.
-    pub(crate) fn join(mut self, joined: &'a [&'a Outline]) -> Self {
-        self.joined = joined;
-        self
-    }
-
-    /// Is cut off at another shape.
-    pub(crate) fn inside(mut self, within: &'a Outline) -> Self {
-        self.within = Some(within);
-        self
-    }
-}
-
-/// Premultiplied linear colour with coverage, and the garment's share of each pixel.
+/// Image under construction. Positions are in garment space, in centimetres.
 pub(crate) struct Canvas {
+    /// Width in pixels.
     pub(crate) width: usize,
+    /// Height in pixels.
     pub(crate) height: usize,
+    /// Premultiplied RGB in linear light, and coverage, row-major.
     pub(crate) pixels: Vec<[f32; 4]>,
+    /// Share of garment per pixel, 0–1.
     pub(crate) garment: Vec<f32>,
     pub(crate) light: Light,
-    /// Pixels a centimetre.
+    /// Pixels per centimetre.
     pub(crate) scale: f32,
+    /// Position of the origin of garment space in pixels.
     origin: (f32, f32),
     lean: f32,
     sway: f32,
 }
 
+/// Rectangle of pixels that a shape touches.
 struct Window {
     x: usize,
     y: usize,
@@ -147,7 +35,7 @@ struct Window {
 }
 
 impl Canvas {
-    /// A transparent square canvas of `side` pixels that shows `span` centimetres around `centre`.
+    /// Creates a transparent square canvas of `side` pixels that shows `span` centimetres around `centre`.
     pub(crate) fn new(side: usize, span: f32, centre: (f32, f32), light: Light) -> Self {
         let scale = side as f32 / span;
         Self {
@@ -166,13 +54,13 @@ impl Canvas {
         }
     }
 
-    /// Bends everything that is painted: a sideways lean a centimetre of height, and a sway of the hips.
+    /// Bends all following shapes: `lean` is the sideways shift per centimetre of height, and `sway` that of the hips.
     pub(crate) fn bend(&mut self, lean: f32, sway: f32) {
         (self.lean, self.sway) = (lean, sway);
     }
 
-    /// Paints with the origin moved to a point of garment space, unbent.
-    pub(crate) fn moved(&mut self, x: f32, y: f32, paint: impl FnOnce(&mut Self)) {
+    /// Paints with the origin at a point of garment space, without bending.
+    pub(crate) fn with_origin(&mut self, x: f32, y: f32, paint: impl FnOnce(&mut Self)) {
         let (origin, bend) = (self.origin, (self.lean, self.sway));
         self.origin = (origin.0 + x * self.scale, origin.1 + y * self.scale);
         self.bend(0.0, 0.0);
@@ -181,14 +69,15 @@ impl Canvas {
         self.bend(bend.0, bend.1);
     }
 
-    fn place(&self, x: f32, y: f32) -> (f32, f32) {
+    /// Maps a point of garment space to pixels.
+    fn to_pixels(&self, x: f32, y: f32) -> (f32, f32) {
         let t = ((y - 10.0) / 100.0).clamp(0.0, 1.0);
         let x = x + self.lean * (60.0 - y) + self.sway * 4.0 * t * (1.0 - t);
         (x * self.scale + self.origin.0, y * self.scale + self.origin.1)
     }
 
     fn path(&self, outline: &Outline) -> Option<Path> {
-        outline.path(&|x, y| self.place(x, y))
+        outline.path(&|x, y| self.to_pixels(x, y))
     }
 
     fn window(&self, bounds: Rect, margin: f32) -> Option<Window> {
@@ -204,7 +93,7 @@ impl Canvas {
         })
     }
 
-    /// Paints a shape.
+    /// Paints a shape with its shadow.
     pub(crate) fn paint(&mut self, outline: &Outline, paint: &Paint<'_>) {
         let Some(path) = self.path(outline) else {
             return;
@@ -249,7 +138,7 @@ impl Canvas {
                 for i in 0..win.w {
                     if cover[j * win.w + i] > 0.0 {
                         let x = ((win.x + i) as f32 + 0.5 - self.origin.0) / self.scale;
-                        height[j * win.w + i] += folds.at(x, y);
+                        height[j * win.w + i] += folds.height_at(x, y);
                     }
                 }
             }
@@ -258,6 +147,7 @@ impl Canvas {
         self.shade(&cover, &height, &texels, &win, paint.class);
     }
 
+    /// Evaluates the surface at every covered pixel and adds its relief to `height`.
     fn texels(&self, cover: &[f32], height: &mut [f32], win: &Window, paint: &Paint<'_>) -> Vec<Texel> {
         let per_px = self.scale * 0.5;
         let drape = height.to_vec();
@@ -296,6 +186,7 @@ impl Canvas {
         texels
     }
 
+    /// Lights a surface and blends it with the pixels below.
     fn shade(&mut self, cover: &[f32], height: &[f32], texels: &[Texel], win: &Window, class: Class) {
         let light = self.light;
         let per_px = self.scale * 0.5;
@@ -313,7 +204,7 @@ impl Canvas {
                 if a <= 0.0 {
                     continue;
                 }
-                // One-sided at the rim: outside the shape there is no height to compare with.
+                // Differences are one-sided at the rim, since there is no height outside the shape.
                 let near = |step: isize, ok: bool| {
                     let other = (k as isize + step) as usize;
                     if ok && cover[other] > 0.0 {
@@ -356,6 +247,7 @@ impl Canvas {
         }
     }
 
+    /// Darkens the pixels below a shape by its blurred and shifted coverage.
     fn cast_shadow(&mut self, cover: &[f32], win: &Window, strength: f32, reach: f32) {
         let mut soft = cover.to_vec();
         blur(&mut soft, win.w, win.h, (reach * 0.7).max(1.0) as usize, 2);
@@ -378,7 +270,8 @@ impl Canvas {
         }
     }
 
-    /// Draws a line over what is there: `ink` is a colour, or a darkening where it is `None`.
+    /// Draws a line over existing pixels. `ink` is a colour in linear light, or `None` to darken the pixels. `strength` is its
+    /// opacity, 0–1. `width` and the lengths of `dash` (on, off) are in centimetres.
     pub(crate) fn line(
         &mut self,
         outline: &Outline,
@@ -442,7 +335,7 @@ impl Canvas {
         }
     }
 
-    /// A seam: a dark groove with a lit lip beside it.
+    /// Draws a seam: a dark groove with a bright edge.
     pub(crate) fn seam(&mut self, points: &[(f32, f32)], strength: f32) {
         let line = Outline::line(points);
         self.line(&line, 0.32, None, 0.42 * strength, None);
@@ -450,7 +343,7 @@ impl Canvas {
         self.line(&lip, 0.3, Some([0.9; 3]), 0.055 * strength, None);
     }
 
-    /// A row of stitches.
+    /// Draws a row of stitches. Without a `thread` colour, they darken the cloth.
     pub(crate) fn stitches(&mut self, points: &[(f32, f32)], thread: Option<[f32; 3]>) {
         self.line(
             &Outline::line(points),
@@ -462,6 +355,7 @@ impl Canvas {
     }
 }
 
+/// Rasterises a path with anti-aliasing to coverage in 0–1.
 fn fill(path: &Path, win: &Window) -> Option<Vec<f32>> {
     let mut mask = Mask::new(win.w as u32, win.h as u32)?;
     mask.fill_path(

@@ -1,14 +1,14 @@
-//! The surface of a material: weave or grain, sheen, and the pattern on it, in the cloth's own coordinates.
+//! Surfaces of materials: weave or grain, gloss and pattern, in coordinates of the cloth.
 
 use super::attributes::{Fabric, Pattern};
-use super::canvas::Texel;
 use super::noise::{blend, cloud, lattice, scale, value, wave};
+use super::paint::Texel;
 use super::palette::luma;
 use super::pattern::{Print, print};
 use super::random::Dice;
 use super::spec::ItemSpec;
 
-/// A material with its print.
+/// Material with its print.
 #[derive(Clone, Debug)]
 pub(crate) struct Cloth {
     pub(crate) fabric: Fabric,
@@ -17,18 +17,18 @@ pub(crate) struct Cloth {
     pub(crate) seed: u32,
 }
 
-/// Position of a piece of cloth: its own axes in garment space.
+/// Coordinate system of a piece of cloth in garment space.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
     pub(crate) origin: (f32, f32),
-    /// The direction of the cloth's length (its warp), unit.
+    /// Unit vector along the warp.
     pub(crate) down: (f32, f32),
-    /// Half the width of the round form it covers: patterns crowd towards the sides. 0 for flat.
+    /// Half width of the round body below, towards whose sides patterns become denser. 0 for flat.
     pub(crate) half: f32,
 }
 
 impl Frame {
-    /// Hangs straight down from the origin.
+    /// Frame that hangs straight down from the origin.
     pub(crate) fn straight(half: f32) -> Self {
         Self {
             origin: (0.0, 0.0),
@@ -37,7 +37,7 @@ impl Frame {
         }
     }
 
-    /// Lies along the line between two points.
+    /// Frame along the line between two points.
     pub(crate) fn along(from: (f32, f32), to: (f32, f32), half: f32) -> Self {
         let (dx, dy) = (to.0 - from.0, to.1 - from.1);
         let len = (dx * dx + dy * dy).sqrt().max(1e-3);
@@ -48,6 +48,7 @@ impl Frame {
         }
     }
 
+    /// Converts a point of garment space to coordinates along weft and warp.
     fn uv(&self, x: f32, y: f32) -> (f32, f32) {
         let (px, py) = (x - self.origin.0, y - self.origin.1);
         let u = px * self.down.1 - py * self.down.0;
@@ -62,24 +63,24 @@ impl Frame {
 }
 
 impl Cloth {
-    /// The main cloth of an item.
-    pub(crate) fn of(spec: &ItemSpec) -> Self {
+    /// Returns the main cloth of an item.
+    pub(crate) fn from_spec(spec: &ItemSpec) -> Self {
         let mut dice = Dice::new(spec.look, 0xC107);
         let mut print = Print {
             ground: spec.colours[0].rgb(),
             second: spec.colours[1].rgb(),
             third: spec.colours[2].rgb(),
             size: dice.range(0.75, 1.35),
-            variant: dice.below(4),
+            variant: dice.index(4),
             seed: dice.word() as u32,
         };
-        // Where the print brings its own ground, plain parts take it too.
+        // Prints with their own ground set the colour of plain parts too.
         match spec.pattern {
             Pattern::Leopard => print.ground = blend([0.50, 0.31, 0.13], print.ground, 0.3),
             Pattern::Camo => print.ground = blend([0.16, 0.18, 0.09], print.ground, 0.2),
             _ => {}
         }
-        // No two dye lots are quite alike.
+        // A random tint, like that of a dye lot.
         let lot = [dice.range(0.92, 1.08), dice.range(0.94, 1.06), dice.range(0.92, 1.08)];
         for c in [&mut print.ground, &mut print.second, &mut print.third] {
             for k in 0..3 {
@@ -97,7 +98,7 @@ impl Cloth {
         }
     }
 
-    /// The same material in one colour.
+    /// Returns the same material in one colour.
     pub(crate) fn plain(&self, rgb: [f32; 3]) -> Self {
         let mut c = self.clone();
         c.pattern = Pattern::Plain;
@@ -105,14 +106,14 @@ impl Cloth {
         c
     }
 
-    /// Another material in one colour.
+    /// Returns another material in one colour.
     pub(crate) fn trim(&self, fabric: Fabric, rgb: [f32; 3]) -> Self {
         let mut c = self.plain(rgb);
         c.fabric = fabric;
         c
     }
 
-    /// Tendency to crease: scales the height of folds.
+    /// Factor of the height of folds.
     pub(crate) fn drape(&self) -> f32 {
         match self.fabric {
             Fabric::Chiffon => 1.15,
@@ -129,7 +130,7 @@ impl Cloth {
         }
     }
 
-    /// The surface at a point of garment space; `slope` is the drape's slope, which shifts the cloth sideways.
+    /// Surface at a point of garment space. `slope` is the slope of the drape, which shifts the cloth sideways.
     pub(crate) fn texel(&self, frame: &Frame, x: f32, y: f32, slope: (f32, f32)) -> Texel {
         let (u, v) = frame.uv(x - slope.0 * 0.9, y - slope.1 * 0.9);
         let mut cover = 1.0;
@@ -229,7 +230,7 @@ impl Cloth {
     }
 }
 
-/// Twisted cables between ribs: relief and shade.
+/// Relief and brightness of twisted cables between ribs.
 fn cable(u: f32, v: f32) -> (f32, f32) {
     let column = (u / 7.2 + 0.5).floor();
     let c = u - column * 7.2;

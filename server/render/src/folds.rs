@@ -1,9 +1,9 @@
-//! The drape of cloth: a smooth height field made of anisotropic noise and a handful of creases.
+//! Drape of cloth: a smooth height field of anisotropic noise and creases.
 
 use super::noise::{ramp, saw, value};
 use super::random::Dice;
 
-/// Heights on a grid, in centimetres, read back with a quadratic B-spline so that the light on them has no facets.
+/// Height field in centimetres on a grid. Quadratic B-splines interpolate it smoothly, so shading shows no facets.
 pub(crate) struct Folds {
     x0: f32,
     y0: f32,
@@ -13,19 +13,19 @@ pub(crate) struct Folds {
     grid: Vec<f32>,
 }
 
-/// One crease from `from` to `to`: steep on one flank, soft on the other, fading at its ends.
+/// Crease from `from` to `to` with a steep and a soft flank, which fades at both ends. Lengths are in centimetres.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Crease {
     pub(crate) from: (f32, f32),
     pub(crate) to: (f32, f32),
-    /// Sideways bow in the middle.
+    /// Sideways offset in the middle.
     pub(crate) bow: f32,
     pub(crate) width: f32,
     pub(crate) height: f32,
 }
 
 impl Folds {
-    /// A flat field over a box.
+    /// Creates a flat field over a box.
     pub(crate) fn new(x0: f32, y0: f32, x1: f32, y1: f32) -> Self {
         let cell = 1.0;
         let w = ((x1 - x0) / cell) as usize + 4;
@@ -40,7 +40,8 @@ impl Folds {
         }
     }
 
-    fn each(&mut self, f: impl Fn(f32, f32) -> f32) {
+    /// Adds a function of position to the heights.
+    fn add(&mut self, f: impl Fn(f32, f32) -> f32) {
         for j in 0..self.h {
             for i in 0..self.w {
                 self.grid[j * self.w + i] += f(self.x0 + i as f32 * self.cell, self.y0 + j as f32 * self.cell);
@@ -48,25 +49,25 @@ impl Folds {
         }
     }
 
-    /// Soft unevenness with lattice spacing `(sx, sy)`, running along a direction given by its sideways drift `skew`.
+    /// Adds smooth noise with lattice spacing `(sx, sy)`, sheared sideways by `skew`.
     pub(crate) fn rumple(&mut self, seed: u32, sx: f32, sy: f32, skew: f32, amount: f32) {
-        self.each(|x, y| {
+        self.add(|x, y| {
             let bend = 2.2 * value(x / 14.0, y / 14.0, seed ^ 0x33) * sx / 6.0;
             let (u, v) = ((x + skew * y) / sx + bend, (y - skew * x) / sy);
             let a = value(u, v, seed);
             let b = value(u * 2.07 + 7.3, v * 1.7, seed ^ 0x91);
-            // The ridge term gives narrow crests; the plain term broad swells.
+            // The ridge term gives narrow crests, and the plain term broad waves.
             amount * (0.7 * a + 0.6 * (1.0 - (2.0 * b - 1.0).abs()) * a)
         });
     }
 
-    /// Hanging flutes that deepen from `top` to `bottom`, about `count` of them across `half` to either side.
+    /// Adds about `count` vertical flutes that deepen from `top` to `bottom`. `half` is the half width at both heights.
     pub(crate) fn flutes(&mut self, seed: u32, top: f32, bottom: f32, half: (f32, f32), count: f32, amount: f32) {
-        self.each(|x, y| {
+        self.add(|x, y| {
             let t = ((y - top) / (bottom - top)).clamp(0.0, 1.2);
             let width = half.0 + (half.1 - half.0) * t;
             let u =
-                x / width * count * 0.5 + 0.8 * value(x / width * 1.3 + 9.0, y / 40.0, seed) + 0.13 * wave_seed(seed);
+                x / width * count * 0.5 + 0.8 * value(x / width * 1.3 + 9.0, y / 40.0, seed) + 0.13 * phase_of(seed);
             let crest = 2.0 * saw(u);
             let strength = 0.4 + 0.9 * value(u.floor() * 1.7, 0.3, seed ^ 0x77);
             amount * ramp(0.0, 0.75, t) * strength * crest * crest * (3.0 - 2.0 * crest)
@@ -78,7 +79,7 @@ impl Folds {
         let (dx, dy) = (c.to.0 - c.from.0, c.to.1 - c.from.1);
         let len = (dx * dx + dy * dy).sqrt().max(0.5);
         let (tx, ty) = (dx / len, dy / len);
-        self.each(|x, y| {
+        self.add(|x, y| {
             let (px, py) = (x - c.from.0, y - c.from.1);
             let t = (px * tx + py * ty) / len;
             if !(0.0..=1.0).contains(&t) {
@@ -95,14 +96,14 @@ impl Folds {
         });
     }
 
-    /// Creases that fan out from a point of strain.
+    /// Adds `count` creases that radiate from a point towards `toward`.
     pub(crate) fn fan(&mut self, dice: &mut Dice, from: (f32, f32), toward: (f32, f32), count: usize, height: f32) {
         let (dx, dy) = (toward.0 - from.0, toward.1 - from.1);
         for _ in 0..count {
-            let turn = dice.range(-0.45, 0.45);
+            let slant = dice.range(-0.45, 0.45);
             let reach = dice.range(0.45, 1.1);
             let start = dice.range(0.0, 0.15);
-            let (ex, ey) = ((dx - dy * turn) * reach, (dy + dx * turn) * reach);
+            let (ex, ey) = ((dx - dy * slant) * reach, (dy + dx * slant) * reach);
             self.crease(Crease {
                 from: (from.0 + ex * start, from.1 + ey * start),
                 to: (from.0 + ex, from.1 + ey),
@@ -113,8 +114,8 @@ impl Folds {
         }
     }
 
-    /// The height at a point.
-    pub(crate) fn at(&self, x: f32, y: f32) -> f32 {
+    /// Height at a point.
+    pub(crate) fn height_at(&self, x: f32, y: f32) -> f32 {
         let gx = ((x - self.x0) / self.cell).clamp(1.0, (self.w - 3) as f32);
         let gy = ((y - self.y0) / self.cell).clamp(1.0, (self.h - 3) as f32);
         let (ix, iy) = ((gx + 0.5) as usize, (gy + 0.5) as usize);
@@ -131,6 +132,6 @@ impl Folds {
     }
 }
 
-fn wave_seed(seed: u32) -> f32 {
+fn phase_of(seed: u32) -> f32 {
     (seed % 17) as f32 * 0.3
 }

@@ -1,12 +1,11 @@
-//! Names in English and Chinese, put together from what can be seen.
-
+//! Product names in English and Chinese, composed of visible attributes.
 use super::attributes::*;
 use super::spec::ItemSpec;
 
-/// `(English, Chinese)`: "Striped crew-neck tee in navy" / "藏青条纹圆领T恤".
+/// Returns the English and the Chinese name, such as "Striped crew-neck tee in navy" and "藏青条纹圆领T恤".
 pub(crate) fn names(spec: &ItemSpec) -> (String, String) {
     let tops = spec.garment.category() == "tops";
-    let fabric_says = spec.fabric != Fabric::Cotton
+    let names_fabric = spec.fabric != Fabric::Cotton
         && spec.garment != Garment::Hoodie
         && (spec.fabric != Fabric::Rib || spec.garment == Garment::Knit);
     let mut en: Vec<&str> = Vec::new();
@@ -51,7 +50,7 @@ pub(crate) fn names(spec: &ItemSpec) -> (String, String) {
     {
         add(spec.closure.en(), spec.closure.zh());
     }
-    if fabric_says {
+    if names_fabric {
         add(spec.fabric.en(), spec.fabric.zh());
     }
     en.push(spec.garment.en());

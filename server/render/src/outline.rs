@@ -1,8 +1,9 @@
-//! Closed shapes and open lines in garment space: centimetres, x to the right, y down, origin at the pit of the neck.
+//! Closed shapes and open lines in garment space. Units are centimetres, x points right, y points down, and the origin is at
+//! the base of the neck.
 
 use tiny_skia::{Path, PathBuilder};
 
-/// A point of an outline; the curve has a corner there or runs through smoothly.
+/// Point of an outline, either a corner or a smooth point.
 #[derive(Clone, Copy, Debug)]
 struct Knot {
     x: f32,
@@ -10,7 +11,7 @@ struct Knot {
     corner: bool,
 }
 
-/// A curve through points (Catmull-Rom between corners).
+/// Curve through points, smooth between corners (Catmull-Rom).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outline {
     knots: Vec<Knot>,
@@ -18,30 +19,30 @@ pub(crate) struct Outline {
 }
 
 impl Outline {
-    /// An empty closed outline.
+    /// Creates an empty closed outline.
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Adds a corner.
-    pub(crate) fn to(mut self, x: f32, y: f32) -> Self {
+    pub(crate) fn corner(mut self, x: f32, y: f32) -> Self {
         self.knots.push(Knot { x, y, corner: true });
         self
     }
 
     /// Adds a smooth point.
-    pub(crate) fn via(mut self, x: f32, y: f32) -> Self {
+    pub(crate) fn smooth(mut self, x: f32, y: f32) -> Self {
         self.knots.push(Knot { x, y, corner: false });
         self
     }
 
-    /// An open line instead of a closed shape.
+    /// Makes the outline an open line.
     pub(crate) fn open(mut self) -> Self {
         self.open = true;
         self
     }
 
-    /// A smooth open line through points.
+    /// Creates a smooth open line through points.
     pub(crate) fn line(points: &[(f32, f32)]) -> Self {
         let mut o = Self::new().open();
         let last = points.len().saturating_sub(1);
@@ -55,7 +56,7 @@ impl Outline {
         o
     }
 
-    /// The right half given from top to bottom, completed by its mirror image about x = `axis`.
+    /// Completes a right half, given from top to bottom, by its mirror image about x = `axis`.
     pub(crate) fn mirrored(mut self, axis: f32) -> Self {
         for i in (0..self.knots.len()).rev() {
             let k = self.knots[i];
@@ -69,7 +70,7 @@ impl Outline {
         self
     }
 
-    /// The mirror image about x = 0.
+    /// Mirrors about x = 0.
     pub(crate) fn flipped(&self) -> Self {
         let mut o = self.clone();
         for k in &mut o.knots {
@@ -78,7 +79,7 @@ impl Outline {
         o
     }
 
-    /// An ellipse.
+    /// Creates an ellipse.
     pub(crate) fn ellipse(cx: f32, cy: f32, rx: f32, ry: f32) -> Self {
         const D: f32 = std::f32::consts::FRAC_1_SQRT_2;
         let mut o = Self::new();
@@ -92,30 +93,30 @@ impl Outline {
             (0.0, -1.0),
             (D, -D),
         ] {
-            o = o.via(cx + rx * dx, cy + ry * dy);
+            o = o.smooth(cx + rx * dx, cy + ry * dy);
         }
         o
     }
 
-    /// A rectangle with its corners cut round by `r`.
+    /// Creates a rectangle with corners rounded by `r`.
     pub(crate) fn rounded(x0: f32, y0: f32, x1: f32, y1: f32, r: f32) -> Self {
         let k = r * 0.3;
         Self::new()
-            .to(x0 + r, y0)
-            .to(x1 - r, y0)
-            .via(x1 - k, y0 + k)
-            .to(x1, y0 + r)
-            .to(x1, y1 - r)
-            .via(x1 - k, y1 - k)
-            .to(x1 - r, y1)
-            .to(x0 + r, y1)
-            .via(x0 + k, y1 - k)
-            .to(x0, y1 - r)
-            .to(x0, y0 + r)
-            .via(x0 + k, y0 + k)
+            .corner(x0 + r, y0)
+            .corner(x1 - r, y0)
+            .smooth(x1 - k, y0 + k)
+            .corner(x1, y0 + r)
+            .corner(x1, y1 - r)
+            .smooth(x1 - k, y1 - k)
+            .corner(x1 - r, y1)
+            .corner(x0 + r, y1)
+            .smooth(x0 + k, y1 - k)
+            .corner(x0, y1 - r)
+            .corner(x0, y0 + r)
+            .smooth(x0 + k, y0 + k)
     }
 
-    /// A tube along stations `(x, y, half width)`; both ends are cut square.
+    /// Creates a tube along stations `(x, y, half width)` with square ends.
     pub(crate) fn tube(stations: &[(f32, f32, f32)]) -> Self {
         let n = stations.len();
         let side = |i: usize, sign: f32| {
@@ -146,7 +147,7 @@ impl Outline {
         o
     }
 
-    /// Every point through `f`.
+    /// Maps every point.
     pub(crate) fn mapped(&self, f: impl Fn(f32, f32) -> (f32, f32)) -> Self {
         let mut o = self.clone();
         for k in &mut o.knots {
@@ -155,7 +156,7 @@ impl Outline {
         o
     }
 
-    /// The curve with each point through `f`, or nothing where it is degenerate.
+    /// Converts to a path with every point mapped by `f`. `None` if the outline is degenerate.
     pub(crate) fn path(&self, f: &dyn Fn(f32, f32) -> (f32, f32)) -> Option<Path> {
         let n = self.knots.len();
         if n < 2 {
@@ -166,8 +167,8 @@ impl Outline {
             let (x, y) = f(k.x, k.y);
             (x, y, k.corner)
         };
-        // A smooth point's tangent is half the chord between its neighbours, held back on short sides so that
-        // unevenly spaced points do not overshoot.
+        // The tangent of a smooth point is parallel to the chord between its neighbours. It is shorter towards a near
+        // neighbour, so that unevenly spaced points do not overshoot.
         let tangent = |i: usize, side: f32| {
             if self.open && (i == 0 || i == n - 1) {
                 return (0.0, 0.0);

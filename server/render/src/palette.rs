@@ -1,11 +1,10 @@
-//! Named fabric colours and the palettes that styles draw from.
+//! Named fabric colours, and the palettes of styles.
 //!
-//! The renderer works with squared sRGB values as its "linear" light: close enough to the true curve for shading, and
-//! exact arithmetic on every machine.
+//! Linear light is approximated by squared sRGB values. That is accurate enough for shading and exact on every machine.
 
 use super::random::Dice;
 
-/// A colour a shop would name.
+/// Fabric colour with its names.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Colour {
     pub(crate) id: &'static str,
@@ -15,18 +14,18 @@ pub(crate) struct Colour {
 }
 
 impl Colour {
-    /// Linear light, each channel in `[0, 1]`.
+    /// Converts to linear light, each channel in `[0, 1]`.
     pub(crate) fn rgb(&self) -> [f32; 3] {
         linear(self.hex)
     }
 
-    /// Brightness of the linear colour, in `[0, 1]`.
+    /// Brightness in linear light, in `[0, 1]`.
     pub(crate) fn luma(&self) -> f32 {
         luma(self.rgb())
     }
 }
 
-/// `0xRRGGBB` as linear light.
+/// Converts `0xRRGGBB` to linear light.
 pub(crate) fn linear(hex: u32) -> [f32; 3] {
     let c = |shift: u32| {
         let v = ((hex >> shift) & 255) as f32 / 255.0;
@@ -35,7 +34,7 @@ pub(crate) fn linear(hex: u32) -> [f32; 3] {
     [c(16), c(8), c(0)]
 }
 
-/// Brightness of a linear colour.
+/// Brightness of a colour in linear light.
 pub(crate) fn luma(c: [f32; 3]) -> f32 {
     0.25 * c[0] + 0.65 * c[1] + 0.10 * c[2]
 }
@@ -87,7 +86,7 @@ colours! {
     GREEN = 0x1F9150, "green", "green", "翠绿";
 }
 
-/// A family of colours that go together.
+/// Set of colours that a style uses together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Palette {
     Muted,
@@ -105,7 +104,7 @@ pub(crate) enum Palette {
 }
 
 impl Palette {
-    /// The colours a garment's ground is drawn from.
+    /// Colours for the ground of a garment.
     pub(crate) fn grounds(self) -> &'static [Colour] {
         match self {
             Self::Muted => &[
@@ -125,7 +124,7 @@ impl Palette {
         }
     }
 
-    /// The colours for patterns and contrast trims.
+    /// Colours for patterns and contrast trims.
     pub(crate) fn accents(self) -> &'static [Colour] {
         match self {
             Self::Muted => &[WHITE, NAVY, CHARCOAL, CAMEL, WINE],
@@ -143,7 +142,7 @@ impl Palette {
         }
     }
 
-    /// A ground and two accents, each told apart from the ground by brightness.
+    /// Draws a ground and two accents whose brightness differs from the ground's.
     pub(crate) fn draw(self, dice: &mut Dice) -> [Colour; 3] {
         let ground = dice.pick(self.grounds());
         let mut apart = |first: Option<Colour>| {

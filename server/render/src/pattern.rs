@@ -1,9 +1,9 @@
-//! Prints and weaves: colour, relief and coverage at a point of the cloth (centimetres along weft and warp).
+//! Prints and weaves: colour, relief and opacity at a point of the cloth, given in centimetres along weft and warp.
 
 use super::attributes::Pattern;
 use super::noise::{blend, cloud, lattice, ramp, saw, scale, value, wave};
 
-/// The colours and scale of a print.
+/// Colours and scale of a print.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Print {
     pub(crate) ground: [f32; 3],
@@ -14,12 +14,12 @@ pub(crate) struct Print {
     pub(crate) seed: u32,
 }
 
-/// 1 within `half` of the line at 0 of a period, with an edge `soft` wide.
+/// Periodic band with period 1: 1 within `half` of an integer and 0 outside, with an edge of width `soft`.
 fn band(x: f32, half: f32, soft: f32) -> f32 {
     1.0 - ramp(half - soft, half + soft, saw(x))
 }
 
-/// The print at a point: colour, relief, coverage.
+/// Returns colour, relief in centimetres and opacity of a print at a point.
 pub(crate) fn print(pattern: Pattern, p: &Print, u: f32, v: f32) -> ([f32; 3], f32, f32) {
     let solid = |rgb| (rgb, 0.0, 1.0);
     match pattern {
@@ -85,7 +85,7 @@ fn stripe(p: &Print, v: f32) -> [f32; 3] {
     }
 }
 
-/// The colour of one thread of a tartan at a fraction of the sett.
+/// Colour of a tartan's thread at a fraction of its period.
 fn sett(p: &Print, t: f32) -> [f32; 3] {
     let f = saw(t) * 2.0;
     let thin = |at: f32, w: f32| (f - at).abs() < w;
@@ -100,7 +100,7 @@ fn sett(p: &Print, t: f32) -> [f32; 3] {
     }
 }
 
-/// Flowers with petals, a heart and leaves, one or none a cell.
+/// Colour of a floral print with at most one flower per cell.
 fn floral(p: &Print, u: f32, v: f32) -> [f32; 3] {
     let period = [3.4, 4.6, 6.4, 8.5][p.variant] * p.size;
     let (gu, gv) = (u / period, v / period);
@@ -121,9 +121,8 @@ fn floral(p: &Print, u: f32, v: f32) -> [f32; 3] {
             }
             let size = 0.24 + 0.16 * lattice(i, j, p.seed ^ 11);
             let r = r2.sqrt();
-            let turn = lattice(i, j, p.seed ^ 13);
-            // Petals by a pseudo-angle that goes once round in [0, 1).
-            let angle = pseudo_angle(du, dv) + turn;
+            let rotation = lattice(i, j, p.seed ^ 13);
+            let angle = pseudo_angle(du, dv) + rotation;
             let petal = size * (0.72 + 0.28 * wave(angle * 5.0));
             let tint = if r0 > 0.62 { p.third } else { p.second };
             let leaf_at = angle * 2.0 + 0.3;
@@ -142,7 +141,7 @@ fn floral(p: &Print, u: f32, v: f32) -> [f32; 3] {
     rgb
 }
 
-/// An angle-like coordinate in `[0, 1)` without trigonometry.
+/// Approximate angle in full rotations, in `[0, 1)`, without trigonometry.
 fn pseudo_angle(x: f32, y: f32) -> f32 {
     let s = x.abs() + y.abs();
     if s < 1e-6 {
@@ -152,7 +151,7 @@ fn pseudo_angle(x: f32, y: f32) -> f32 {
     if y >= 0.0 { 0.25 * (1.0 - t) } else { 0.75 + 0.25 * t }
 }
 
-/// A net with worked motifs; the gaps show a darker lining.
+/// Lace: a net with motifs, whose gaps show a darker lining.
 fn lace(p: &Print, u: f32, v: f32) -> ([f32; 3], f32, f32) {
     let size = 5.5 * p.size;
     let row = (v / size).floor();
@@ -207,7 +206,7 @@ fn leopard(p: &Print, u: f32, v: f32) -> [f32; 3] {
     }
 }
 
-/// Woven bands of zigzags and lozenges between plain ground.
+/// Colour of woven bands of zigzags and diamonds on a plain ground.
 fn folk(p: &Print, u: f32, v: f32) -> [f32; 3] {
     let period = 13.0 * p.size;
     let t = v / period - (v / period).floor();

@@ -1,16 +1,17 @@
-//! One photo: garment, figure, background, camera.
+//! Composition of a photo from garment, person, background and camera.
 //!
-//! Everything in front of the background is painted on a canvas of twice the photo's side, then seen through a camera
-//! (rotation, scale, mild perspective). The mask goes through the same camera.
+//! The foreground is painted on a canvas of twice the photo's side. The camera applies rotation, scale and mild perspective
+//! to it and to its mask.
 
 use super::attributes::{Garment, Neck};
 use super::body::Body;
 use super::camera::{Camera, Shot};
-use super::canvas::{Canvas, Class, Light, Paint, Texel};
+use super::canvas::Canvas;
 use super::cloth::Cloth;
 use super::garment::{Cut, draw_back, draw_bag, draw_body, draw_pair, draw_shoe, draw_sleeves};
 use super::noise::{scale, value};
 use super::outline::Outline;
+use super::paint::{Class, Light, Paint, Texel};
 use super::palette::linear;
 use super::person::Person;
 use super::random::Dice;
@@ -18,18 +19,18 @@ use super::scene;
 use super::spec::ItemSpec;
 use super::surroundings;
 
-/// The shop's own photo of an item.
+/// Draws the shop photo of an item, `size` pixels wide and high.
 pub(crate) fn shop(spec: &ItemSpec, size: usize) -> Shot {
     let mut dice = Dice::new(spec.photos, 0);
-    let light = Light::from(dice.range(-0.75, -0.35), dice.range(-0.8, -0.5), 0.40);
-    let cloth = Cloth::of(spec);
+    let light = Light::from_direction(dice.range(-0.75, -0.35), dice.range(-0.8, -0.5), 0.40);
+    let cloth = Cloth::from_spec(spec);
     let background = scene::studio(size, &mut dice);
     let drape = dice.word();
     let side = size * 2;
     let canvas = match spec.garment.category() {
         "shoes" => {
             let pair = dice.chance(0.6);
-            let heel = tall(spec);
+            let heel = shoe_height(spec);
             let mut canvas = Canvas::new(
                 side,
                 (if pair { 40.0f32 } else { 34.0 }).max(heel * 1.75),
@@ -75,11 +76,11 @@ pub(crate) fn shop(spec: &ItemSpec, size: usize) -> Shot {
     shot
 }
 
-/// A customer's photo of an item; `k` counts from 1.
+/// Draws a user photo of an item, worn or lying, `size` pixels wide and high. `k` counts from 1.
 pub(crate) fn user(spec: &ItemSpec, k: usize, size: usize) -> Shot {
     let mut dice = Dice::new(spec.photos, k as u64);
-    let light = Light::from(dice.range(-1.1, 1.1), dice.range(-0.9, 0.2), dice.range(0.34, 0.6));
-    let cloth = Cloth::of(spec);
+    let light = Light::from_direction(dice.range(-1.1, 1.1), dice.range(-0.9, 0.2), dice.range(0.34, 0.6));
+    let cloth = Cloth::from_spec(spec);
     let worn = dice.chance(0.68);
     let drape = dice.word();
     let mut camera = Camera::hand_held(&mut dice, worn);
@@ -87,10 +88,10 @@ pub(crate) fn user(spec: &ItemSpec, k: usize, size: usize) -> Shot {
         ("shoes", true) => worn_shoes(spec, &cloth, size, light, &mut dice),
         ("shoes", false) => {
             let (span, background) = (
-                dice.range(40.0, 52.0).max(tall(spec) * 1.8),
+                dice.range(40.0, 52.0).max(shoe_height(spec) * 1.8),
                 scene::surface(size, &mut dice),
             );
-            let mut canvas = Canvas::new(size * 2, span, (15.0, -tall(spec) * 0.5 - 2.0), light);
+            let mut canvas = Canvas::new(size * 2, span, (15.0, -shoe_height(spec) * 0.5 - 2.0), light);
             let gap = (dice.range(1.0, 7.0), dice.range(-9.0, -5.0));
             draw_pair(&mut canvas, spec, &cloth, gap);
             (canvas, background, None)
@@ -126,12 +127,12 @@ pub(crate) fn user(spec: &ItemSpec, k: usize, size: usize) -> Shot {
     if dice.chance(0.38) {
         occlude(&mut shot, person.as_ref(), size, light, &mut dice);
     }
-    shot.develop(size, &mut dice);
+    shot.degrade(size, &mut dice);
     shot
 }
 
-/// Height of a shoe, for framing.
-fn tall(spec: &ItemSpec) -> f32 {
+/// Height of a shoe in centimetres, for framing.
+fn shoe_height(spec: &ItemSpec) -> f32 {
     match spec.garment {
         Garment::Boot => 25.0,
         Garment::Sneaker => 11.0,
@@ -140,7 +141,7 @@ fn tall(spec: &ItemSpec) -> f32 {
     }
 }
 
-/// Span and middle of the picture around a bag lying still.
+/// Span and vertical centre in centimetres of the frame around a bag that is not worn.
 fn bag_frame(spec: &ItemSpec, loose: f32) -> (f32, f32) {
     let (top, bottom) = match spec.garment {
         Garment::Tote => (-22.0, 35.0),
@@ -151,7 +152,7 @@ fn bag_frame(spec: &ItemSpec, loose: f32) -> (f32, f32) {
     ((bottom - top) * 1.16 * loose, (top + bottom) * 0.5)
 }
 
-/// Span and middle of the picture around a top.
+/// Span and vertical centre in centimetres of the frame around a top.
 fn top_frame(spec: &ItemSpec, cut: &Cut, loose: f32) -> (f32, f32) {
     let top = if spec.neck == Neck::Hood { -24.0 } else { -6.0 };
     let reach = cut
@@ -165,9 +166,10 @@ fn top_frame(spec: &ItemSpec, cut: &Cut, loose: f32) -> (f32, f32) {
     (span, (reach.1 + top) * 0.5)
 }
 
-type Staged = (Canvas, scene::Picture, Option<Person>);
+/// Foreground, background and person.
+type Staged = (Canvas, scene::Raster, Option<Person>);
 
-fn outside(size: usize, dice: &mut Dice, horizon: f32) -> scene::Picture {
+fn room_or_street(size: usize, dice: &mut Dice, horizon: f32) -> scene::Raster {
     if dice.chance(0.58) {
         surroundings::room(size, dice, horizon)
     } else {
@@ -176,14 +178,14 @@ fn outside(size: usize, dice: &mut Dice, horizon: f32) -> scene::Picture {
 }
 
 fn worn_top(spec: &ItemSpec, cloth: &Cloth, drape: u64, size: usize, light: Light, dice: &mut Dice) -> Staged {
-    let mut person = Person::draw_from(dice);
+    let mut person = Person::draw(dice);
     if spec.garment == Garment::Dress {
         person.bare_legs();
     }
     let cut = Cut::new(spec, &person.body);
     let long = matches!(spec.garment, Garment::Dress | Garment::Coat);
-    let (span, mid) = match dice.below(3) {
-        // Close: from the chin to the hips.
+    let (span, mid) = match dice.index(3) {
+        // Close-up from the chin to the hips.
         0 if !long => (dice.range(82.0, 98.0), dice.range(26.0, 33.0)),
         1 if !long => (dice.range(110.0, 132.0), dice.range(24.0, 34.0)),
         0 => (
@@ -194,17 +196,17 @@ fn worn_top(spec: &ItemSpec, cloth: &Cloth, drape: u64, size: usize, light: Ligh
     };
     let horizon = 50.0 + (142.0 - mid) / span * 100.0;
     let horizon = horizon.min(112.0) - dice.range(2.0, 14.0);
-    let background = outside(size, dice, horizon);
+    let background = room_or_street(size, dice, horizon);
     let mut canvas = Canvas::new(size * 2, span, (dice.range(-6.0, 6.0), mid), light);
     canvas.bend(dice.range(-0.05, 0.05), dice.range(-3.0, 3.0));
-    person.behind(&mut canvas);
+    person.hair_behind(&mut canvas);
     person.torso(&mut canvas);
     person.legs(&mut canvas);
     if matches!(spec.neck, Neck::Lapel) {
         person.undershirt(&mut canvas);
     } else if spec.neck == Neck::Hood {
         draw_back(&mut canvas, spec, &cut, cloth);
-        person.torso_neck(&mut canvas);
+        person.neck(&mut canvas);
     }
     if cut.sleeves.is_empty() {
         person.arms(&mut canvas, 0.0);
@@ -223,38 +225,38 @@ fn worn_top(spec: &ItemSpec, cloth: &Cloth, drape: u64, size: usize, light: Ligh
 }
 
 fn worn_bag(spec: &ItemSpec, cloth: &Cloth, drape: u64, size: usize, light: Light, dice: &mut Dice) -> Staged {
-    let person = Person::draw_from(dice);
+    let person = Person::draw(dice);
     let span = dice.range(96.0, 138.0);
     let mid = dice.range(34.0, 48.0);
     let horizon = (50.0 + (142.0 - mid) / span * 100.0).min(112.0) - dice.range(2.0, 12.0);
-    let background = outside(size, dice, horizon);
+    let background = room_or_street(size, dice, horizon);
     let mut canvas = Canvas::new(size * 2, span, (dice.range(-4.0, 8.0), mid), light);
-    person.behind(&mut canvas);
+    person.hair_behind(&mut canvas);
     person.torso(&mut canvas);
     person.legs(&mut canvas);
     person.undershirt(&mut canvas);
     person.arms(&mut canvas, 0.9);
-    person.own_sleeves(&mut canvas);
+    person.undershirt_sleeves(&mut canvas);
     person.head(&mut canvas);
-    // The bag has its own axes: paint it on a canvas of the same size whose origin is where it hangs.
+    // A bag is drawn in its own coordinates, whose origin is the point where it hangs.
     let (x, y, hang) = match spec.garment {
         Garment::Shoulder => (dice.range(12.0, 20.0), dice.range(40.0, 52.0), dice.range(34.0, 42.0)),
         Garment::Backpack => (dice.range(-3.0, 3.0), dice.range(14.0, 22.0), 0.0),
         Garment::Handbag => (dice.range(14.0, 24.0), dice.range(56.0, 66.0), 0.0),
         _ => (dice.range(14.0, 22.0), dice.range(40.0, 56.0), 0.0),
     };
-    canvas.moved(x, y, |c| draw_bag(c, spec, cloth, drape, hang));
+    canvas.with_origin(x, y, |c| draw_bag(c, spec, cloth, drape, hang));
     (canvas, background, Some(person))
 }
 
 fn worn_shoes(spec: &ItemSpec, cloth: &Cloth, size: usize, light: Light, dice: &mut Dice) -> Staged {
-    let person = Person::draw_from(dice);
+    let person = Person::draw(dice);
     let span = dice.range(44.0, 60.0);
     let mut canvas = Canvas::new(size * 2, span, (14.0, -span * 0.30), light);
     let background = if dice.chance(0.5) {
         scene::surface(size, dice)
     } else {
-        outside(size, dice, 14.0 + span * 0.4)
+        room_or_street(size, dice, 14.0 + span * 0.4)
     };
     let skin = person.skin();
     let bare = dice.chance(0.45);
@@ -278,12 +280,12 @@ fn worn_shoes(spec: &ItemSpec, cloth: &Cloth, size: usize, light: Light, dice: &
             (6.0 + dx, -4.0 - lift + dy, 4.2),
         ]);
         let foot = Outline::new()
-            .to(1.0 + dx, -9.0 - lift + dy)
-            .to(8.0 + dx, -10.0 - lift + dy)
-            .via(13.0 + dx, -5.2 - lift * 0.5 + dy)
-            .to(21.0 + dx, -2.6 + dy)
-            .to(20.0 + dx, -1.4 + dy)
-            .to(2.0 + dx, -1.6 - lift + dy);
+            .corner(1.0 + dx, -9.0 - lift + dy)
+            .corner(8.0 + dx, -10.0 - lift + dy)
+            .smooth(13.0 + dx, -5.2 - lift * 0.5 + dy)
+            .corner(21.0 + dx, -2.6 + dy)
+            .corner(20.0 + dx, -1.4 + dy)
+            .corner(2.0 + dx, -1.6 - lift + dy);
         let flesh = |x: f32, y: f32, _: (f32, f32)| Texel {
             gloss: 0.06,
             ..Texel::flat(scale(skin, 0.97 + 0.06 * value(x / 5.0, y / 5.0, 3)))
@@ -315,14 +317,14 @@ fn worn_shoes(spec: &ItemSpec, cloth: &Cloth, size: usize, light: Light, dice: &
     (canvas, background, Some(person))
 }
 
-/// Puts something in front: an arm, a strap, hair, a leaf or a bag at the edge.
+/// Draws an occluding arm or an object at the edge in front of the photo.
 fn occlude(shot: &mut Shot, person: Option<&Person>, size: usize, light: Light, dice: &mut Dice) {
     let mut canvas = Canvas::new(size, 100.0, (50.0, 50.0), light);
     let mut owner = 0u8;
     let skin = person.map_or_else(|| linear(dice.pick(&[0xE8BE9E, 0xC99470, 0x8E5D3D])), Person::skin);
-    match dice.below(2) {
+    match dice.index(2) {
         0 => {
-            // An arm that reaches in.
+            // An arm from the left or right edge.
             owner = 2;
             let from = if dice.chance(0.5) {
                 (-8.0, dice.range(50.0, 100.0))
@@ -344,7 +346,7 @@ fn occlude(shot: &mut Shot, person: Option<&Person>, size: usize, light: Light, 
             canvas.paint(&o, &Paint::new(Class::Person, &texel).round(2.6, 4.0));
         }
         _ => {
-            // Something at the edge, out of focus.
+            // A blurred object at the edge.
             let rgb = linear(dice.pick(&[0x2E2C2B, 0xB35C48, 0x5E7F6A, 0xE3DCCB, 0x54707A]));
             let (x, y) = (dice.pick(&[-4.0, 104.0]), dice.range(55.0, 100.0));
             let (a, b) = (dice.range(12.0, 26.0), dice.range(12.0, 24.0));
@@ -358,5 +360,5 @@ fn occlude(shot: &mut Shot, person: Option<&Person>, size: usize, light: Light, 
             );
         }
     }
-    shot.cover(&canvas, owner);
+    shot.add_foreground(&canvas, owner);
 }

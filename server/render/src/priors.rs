@@ -1,4 +1,4 @@
-//! Decides what no style's signature has: priors of the kind of garment.
+//! Priors of the kind of garment, for attributes that no signature sets.
 
 use super::attributes::*;
 use super::palette::Palette;
@@ -8,7 +8,7 @@ use super::spec::{FALLBACK_PALETTE, ItemSpec};
 use super::styles::StyleSet;
 
 impl Draft {
-    /// Decides the rest.
+    /// Draws all undecided attributes.
     pub(crate) fn finish(self, styles: StyleSet, dice: &mut Dice) -> ItemSpec {
         use Garment::*;
         let garment = if self.kinds.is_empty() {
@@ -24,7 +24,7 @@ impl Draft {
         if fabric == Fabric::Denim && !matches!(palette, Palette::Dark | Palette::Neutral | Palette::Pale) {
             colours[0] = dice.pick(&[super::palette::DENIM, super::palette::INDIGO, super::palette::POWDER]);
         }
-        // These prints bring their own ground.
+        // These prints have their own ground.
         match pattern {
             Pattern::Leopard => colours[0] = super::palette::TAN,
             Pattern::Camo => colours[0] = super::palette::OLIVE,

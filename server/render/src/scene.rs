@@ -1,26 +1,28 @@
-//! Backgrounds: a studio, and what clothes are laid on; `surroundings` has what stands behind people.
+//! Backgrounds of shop photos and of lying items; `surroundings` has those behind people.
 //!
-//! A background is painted on a canvas of its own, 100 units wide and high.
+//! A background is painted on its own canvas, 100 units wide and high.
 
 use super::blur::blur;
-use super::canvas::{Canvas, Class, Light, Paint, Texel};
+use super::canvas::Canvas;
 use super::noise::{cloud, lattice, ramp, saw, scale, value, wave};
 use super::outline::Outline;
+use super::paint::{Class, Light, Paint, Texel};
 use super::palette::linear;
 use super::random::Dice;
 
-/// A picture in linear light, row by row.
-pub(crate) type Picture = Vec<[f32; 3]>;
+/// Square of RGB pixels in linear light, row-major, with values in about 0–1.
+pub(crate) type Raster = Vec<[f32; 3]>;
 
-pub(crate) fn fill(size: usize, f: impl Fn(f32, f32) -> [f32; 3]) -> Picture {
+/// Fills a square of `size` pixels with a function of x and y in 0–100.
+pub(crate) fn fill(size: usize, f: impl Fn(f32, f32) -> [f32; 3]) -> Raster {
     let k = 100.0 / size as f32;
     (0..size * size)
         .map(|i| f((i % size) as f32 * k, (i / size) as f32 * k))
         .collect()
 }
 
-/// The shop's studio: a light sweep, a little darker towards the corners.
-pub(crate) fn studio(size: usize, dice: &mut Dice) -> Picture {
+/// Paints the shop's studio: a light backdrop that darkens towards the corners.
+pub(crate) fn studio(size: usize, dice: &mut Dice) -> Raster {
     let tone = linear(dice.pick(&[0xF7F6F4, 0xF3F3F3, 0xF1EEE9, 0xEEF0F3, 0xF5F1EC, 0xE9E7E4]));
     let fall = dice.range(0.04, 0.14);
     let (cx, cy) = (dice.range(38.0, 62.0), dice.range(28.0, 50.0));
@@ -30,12 +32,12 @@ pub(crate) fn studio(size: usize, dice: &mut Dice) -> Picture {
     })
 }
 
-/// Surface under the clothes: floorboards, a bed sheet, a rug, tiles, a table top.
-pub(crate) fn surface(size: usize, dice: &mut Dice) -> Picture {
+/// Paints a surface below lying items: floorboards, a bed sheet, a rug, tiles or a table top, with a few objects.
+pub(crate) fn surface(size: usize, dice: &mut Dice) -> Raster {
     let seed = dice.word() as u32;
     let zoom = dice.range(0.7, 1.4);
     let tilt = dice.range(-0.5, 0.5);
-    let kind = dice.below(5);
+    let kind = dice.index(5);
     let tone = match kind {
         0 => linear(dice.pick(&[0xB98A5A, 0x8A5F3C, 0xD3B48C, 0x6B4A32, 0xA89884])),
         1 => linear(dice.pick(&[0xE9E6E1, 0xC9D2DB, 0xD9CFC4, 0xB9C4B4, 0x8E98A8])),
@@ -43,7 +45,7 @@ pub(crate) fn surface(size: usize, dice: &mut Dice) -> Picture {
         3 => linear(dice.pick(&[0xD8D4CC, 0xB8B4AE, 0x8F9498, 0xE4E1DC])),
         _ => linear(dice.pick(&[0xE8E6E2, 0x3B3A3C, 0xC8A478, 0xF0EEEA])),
     };
-    let mut picture = fill(size, |x, y| {
+    let mut raster = fill(size, |x, y| {
         let (u, v) = ((x + tilt * y) / zoom, (y - tilt * x) / zoom);
         match kind {
             0 => {
@@ -101,30 +103,32 @@ pub(crate) fn surface(size: usize, dice: &mut Dice) -> Picture {
     });
     let light = dice.range(0.10, 0.35);
     let (lx, ly) = (dice.range(-1.0, 1.0), dice.range(-1.0, 1.0));
-    for (i, p) in picture.iter_mut().enumerate() {
+    for (i, p) in raster.iter_mut().enumerate() {
         let (x, y) = (
             (i % size) as f32 / size as f32 - 0.5,
             (i / size) as f32 / size as f32 - 0.5,
         );
         *p = scale(*p, 1.0 + light * (x * lx + y * ly) * 2.0);
     }
-    let mut canvas = over(size, &picture, dice);
-    for _ in 0..dice.below(4) {
-        lying_thing(&mut canvas, dice);
+    let mut canvas = canvas_with(size, &raster, dice);
+    for _ in 0..dice.index(4) {
+        lying_object(&mut canvas, dice);
     }
-    finish(canvas, 0)
+    to_raster(canvas, 0)
 }
 
-pub(crate) fn over(size: usize, picture: &Picture, dice: &mut Dice) -> Canvas {
-    let light = Light::from(dice.range(-0.8, 0.8), dice.range(-0.8, 0.1), 0.5);
+/// Creates a canvas of `size` pixels that shows `raster`, with a random lamp.
+pub(crate) fn canvas_with(size: usize, raster: &Raster, dice: &mut Dice) -> Canvas {
+    let light = Light::from_direction(dice.range(-0.8, 0.8), dice.range(-0.8, 0.1), 0.5);
     let mut canvas = Canvas::new(size, 100.0, (50.0, 50.0), light);
-    for (p, c) in canvas.pixels.iter_mut().zip(picture) {
+    for (p, c) in canvas.pixels.iter_mut().zip(raster) {
         *p = [c[0], c[1], c[2], 1.0];
     }
     canvas
 }
 
-pub(crate) fn finish(canvas: Canvas, soft: usize) -> Picture {
+/// Converts a canvas to pixels, blurred with a radius of `soft` pixels.
+pub(crate) fn to_raster(canvas: Canvas, soft: usize) -> Raster {
     let (w, h) = (canvas.width, canvas.height);
     let mut planes = [vec![0.0; w * h], vec![0.0; w * h], vec![0.0; w * h]];
     for (i, p) in canvas.pixels.iter().enumerate() {
@@ -140,7 +144,7 @@ pub(crate) fn finish(canvas: Canvas, soft: usize) -> Picture {
     (0..w * h).map(|i| [planes[0][i], planes[1][i], planes[2][i]]).collect()
 }
 
-/// A blur that does not darken towards the border.
+/// Blurs a plane without darkening its border.
 pub(crate) fn soften(plane: &mut [f32], w: usize, h: usize, r: usize) {
     let mut weight = vec![1.0; w * h];
     blur(&mut weight, w, h, r, 2);
@@ -150,12 +154,14 @@ pub(crate) fn soften(plane: &mut [f32], w: usize, h: usize, r: usize) {
     }
 }
 
-pub(crate) const THINGS: [u32; 12] = [
+/// Colours of background objects, `0xRRGGBB`.
+pub(crate) const OBJECT_COLOURS: [u32; 12] = [
     0xD8CFC2, 0x3A3F4A, 0xB35C48, 0x5E7F6A, 0xE3C26A, 0x7A8FB0, 0xEDEAE4, 0x8B5E45, 0xA9B4A2, 0x2C2B2E, 0xC78FA0,
     0x54707A,
 ];
 
-pub(crate) fn thing(canvas: &mut Canvas, outline: &Outline, rgb: [f32; 3], bulge: f32, cast: f32) {
+/// Paints an object with a matt, slightly uneven surface. `bulge` is its height, and `cast` the darkness of its shadow, 0–1.
+pub(crate) fn paint_object(canvas: &mut Canvas, outline: &Outline, rgb: [f32; 3], bulge: f32, cast: f32) {
     let texel = |x: f32, y: f32, _: (f32, f32)| Texel {
         gloss: 0.05,
         ..Texel::flat(scale(rgb, 0.94 + 0.12 * value(x / 3.0, y / 3.0, 5)))
@@ -166,9 +172,9 @@ pub(crate) fn thing(canvas: &mut Canvas, outline: &Outline, rgb: [f32; 3], bulge
     );
 }
 
-/// A book, cup, telephone, plant or cloth at the edge of the picture.
-fn lying_thing(canvas: &mut Canvas, dice: &mut Dice) {
-    let edge = dice.below(4);
+/// Paints a book, cup, plant or cloth at the edge of the image.
+fn lying_object(canvas: &mut Canvas, dice: &mut Dice) {
+    let edge = dice.index(4);
     let along = dice.range(5.0, 95.0);
     let inward = dice.range(-4.0, 12.0);
     let (x, y) = match edge {
@@ -177,16 +183,16 @@ fn lying_thing(canvas: &mut Canvas, dice: &mut Dice) {
         2 => (inward, along),
         _ => (100.0 - inward, along),
     };
-    let rgb = linear(dice.pick(&THINGS));
-    match dice.below(4) {
+    let rgb = linear(dice.pick(&OBJECT_COLOURS));
+    match dice.index(4) {
         0 => {
             let (w, h, t) = (dice.range(6.0, 11.0), dice.range(8.0, 14.0), dice.range(-0.5, 0.5));
             let o = Outline::new()
-                .to(x - w, y - h + t * w)
-                .to(x + w, y - h - t * w)
-                .to(x + w + t * h, y + h - t * w)
-                .to(x - w + t * h, y + h + t * w);
-            thing(canvas, &o, rgb, 0.5, 0.5);
+                .corner(x - w, y - h + t * w)
+                .corner(x + w, y - h - t * w)
+                .corner(x + w + t * h, y + h - t * w)
+                .corner(x - w + t * h, y + h + t * w);
+            paint_object(canvas, &o, rgb, 0.5, 0.5);
             canvas.line(
                 &Outline::line(&[(x - w * 0.6, y - h * 0.4), (x + w * 0.6, y - h * 0.4 - t * w)]),
                 1.2,
@@ -197,8 +203,8 @@ fn lying_thing(canvas: &mut Canvas, dice: &mut Dice) {
         }
         1 => {
             let r = dice.range(4.5, 8.0);
-            thing(canvas, &Outline::ellipse(x, y, r, r), rgb, 1.5, 0.55);
-            thing(
+            paint_object(canvas, &Outline::ellipse(x, y, r, r), rgb, 1.5, 0.55);
+            paint_object(
                 canvas,
                 &Outline::ellipse(x, y, r * 0.8, r * 0.8),
                 scale(rgb, 0.35),
@@ -210,26 +216,27 @@ fn lying_thing(canvas: &mut Canvas, dice: &mut Dice) {
         _ => {
             let (a, b) = (dice.range(10.0, 20.0), dice.range(8.0, 16.0));
             let o = Outline::new()
-                .via(x - a, y - b * 0.6)
-                .via(x + a * 0.2, y - b)
-                .via(x + a, y - b * 0.2)
-                .via(x + a * 0.7, y + b)
-                .via(x - a * 0.5, y + b * 0.8);
-            thing(canvas, &o, rgb, 2.0, 0.5);
+                .smooth(x - a, y - b * 0.6)
+                .smooth(x + a * 0.2, y - b)
+                .smooth(x + a, y - b * 0.2)
+                .smooth(x + a * 0.7, y + b)
+                .smooth(x - a * 0.5, y + b * 0.8);
+            paint_object(canvas, &o, rgb, 2.0, 0.5);
         }
     }
 }
 
+/// Paints the leaves of a plant around `at`.
 pub(crate) fn leaves(canvas: &mut Canvas, dice: &mut Dice, at: (f32, f32), size: f32) {
     let green = linear(dice.pick(&[0x4E7A4A, 0x6B8F5A, 0x2F5A3C, 0x7F9A6C]));
     for _ in 0..9 {
         let (dx, dy) = (dice.range(-1.0, 1.0) * size, dice.range(-1.4, 0.4) * size);
         let w = dice.range(1.2, 2.6);
         let o = Outline::new()
-            .to(at.0, at.1)
-            .via(at.0 + dx * 0.5 - dy * 0.06 * w, at.1 + dy * 0.5 + dx * 0.06 * w)
-            .to(at.0 + dx, at.1 + dy)
-            .via(at.0 + dx * 0.5 + dy * 0.06 * w, at.1 + dy * 0.5 - dx * 0.06 * w);
-        thing(canvas, &o, scale(green, dice.range(0.7, 1.25)), 0.6, 0.35);
+            .corner(at.0, at.1)
+            .smooth(at.0 + dx * 0.5 - dy * 0.06 * w, at.1 + dy * 0.5 + dx * 0.06 * w)
+            .corner(at.0 + dx, at.1 + dy)
+            .smooth(at.0 + dx * 0.5 + dy * 0.06 * w, at.1 + dy * 0.5 - dx * 0.06 * w);
+        paint_object(canvas, &o, scale(green, dice.range(0.7, 1.25)), 0.6, 0.35);
     }
 }

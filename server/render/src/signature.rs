@@ -1,17 +1,17 @@
-//! From style labels to attributes: each label's signature, what no label decides is left to `priors`.
-//! The rule is documented in [`super::styles`].
+//! Signatures of style labels: the attributes that a label sets. Other attributes are drawn in `priors`. The rule is
+//! documented in [`super::styles`].
 
 use super::attributes::*;
 use super::palette::Palette;
 use super::random::Dice;
 use super::styles::{BY_RARITY, StyleSet, id};
 
-/// The chance that a label leaves its signature on an item that has it.
+/// Probability that a label applies its signature.
 const SIGNATURE: f32 = 0.9;
-/// The chance that an item takes a signature that is not its own.
+/// Probability that an item also gets the signature of a random style.
 const NOISE: f32 = 0.05;
 
-/// An item half decided.
+/// Attributes that are decided so far.
 #[derive(Default)]
 pub(crate) struct Draft {
     pub(crate) kinds: Vec<(Garment, f32)>,
@@ -32,7 +32,7 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// Applies the signatures of `styles`.
+    /// Creates a draft from the signatures of `styles`.
     pub(crate) fn from_styles(styles: &StyleSet, dice: &mut Dice) -> Self {
         let mut draft = Self::default();
         for style in BY_RARITY {
@@ -41,12 +41,13 @@ impl Draft {
             }
         }
         if dice.chance(NOISE) {
-            let style = dice.below(13);
+            let style = dice.index(13);
             draft.sign(style, dice);
         }
         draft
     }
 
+    /// Applies the signature of a style.
     fn sign(&mut self, style: usize, dice: &mut Dice) {
         use Garment::*;
         match style {
@@ -90,7 +91,7 @@ impl Draft {
                 self.palette = Some(Palette::Bold);
                 self.fit = Some(Fit::Fitted);
                 self.neck = Some(Neck::Vee);
-                match dice.below(4) {
+                match dice.index(4) {
                     0 => self.pattern = Some(Pattern::Leopard),
                     1 => self.fabric = Some(Fabric::Leather),
                     2 => self.fabric = Some(Fabric::Satin),
@@ -150,7 +151,7 @@ impl Draft {
                 self.trim = Some(Trim::Studs);
                 self.logo = Some(dice.pick(&[Logo::Emblem, Logo::Word]));
                 self.hardware = Some(Hardware::Silver);
-                match dice.below(3) {
+                match dice.index(3) {
                     0 => self.fabric = Some(Fabric::Leather),
                     1 => self.pattern = Some(Pattern::Camo),
                     _ => self.pattern = Some(Pattern::Plain),

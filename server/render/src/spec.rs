@@ -1,4 +1,4 @@
-//! Specification of an item before it is drawn: its attributes, sampled from its style labels.
+//! Specification of an item: its attributes, sampled from its style labels.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::random::{Dice, mix};
 use super::signature::Draft;
 use super::styles::{StyleMix, StyleSet, StyleTable};
 
-/// One product.
+/// Product of the shop.
 #[derive(Clone, Debug)]
 pub(crate) struct ItemSpec {
     pub(crate) id: String,
@@ -30,20 +30,20 @@ pub(crate) struct ItemSpec {
     pub(crate) strap: Strap,
     /// Ground, second and third colour.
     pub(crate) colours: [Colour; 3],
-    /// The first item of the twin group this one belongs to, unless it is that item.
+    /// First item of its group of near twins, `None` for that item itself.
     pub(crate) twin_of: Option<String>,
-    /// Seed of everything that is the same in every photo of the item (and in its twins): scale of the pattern, cut.
+    /// Seed of properties that are equal in all photos of the item and its twins, such as cut and scale of the pattern.
     pub(crate) look: u64,
     /// Seed of the item's photos.
     pub(crate) photos: u64,
-    /// Minor units.
+    /// Price in minor units.
     pub(crate) price: u32,
-    /// `train`, `val` or `test`; the same for all twins of a group.
+    /// `train`, `val` or `test`, equal for all twins of a group.
     pub(crate) split: &'static str,
 }
 
 impl ItemSpec {
-    /// The attributes as written to `products.jsonl`.
+    /// Attributes as written to `products.jsonl`.
     pub(crate) fn attributes(&self) -> BTreeMap<&'static str, String> {
         let mut map = BTreeMap::new();
         let mut put = |key, value: &str| {
@@ -77,12 +77,12 @@ impl ItemSpec {
         map
     }
 
-    /// Copy of the item that differs in one attribute.
+    /// Copies the item with one attribute changed.
     fn twin(&self, dice: &mut Dice) -> Self {
         let mut t = self.clone();
         let before = self.attributes();
         for _ in 0..64 {
-            match dice.below(6) {
+            match dice.index(6) {
                 0 => t.logo = dice.pick(&[Logo::None, Logo::Small, Logo::Word, Logo::Emblem]),
                 1 => t.pocket = dice.pick(&[Pocket::None, Pocket::Chest, Pocket::Patch, Pocket::Flap]),
                 2 if matches!(self.closure, Closure::Buttons | Closure::Double)
@@ -109,7 +109,7 @@ impl ItemSpec {
                 5 if self.waist != Waist::Straight => t.waist = dice.pick(&[Waist::Nipped, Waist::Belted]),
                 _ => {}
             }
-            t.keep_to_what_shows();
+            t.reset_invisible();
             let after = t.attributes();
             if before.iter().filter(|&(k, v)| after.get(k) != Some(v)).count() == 1 {
                 return t;
@@ -119,8 +119,8 @@ impl ItemSpec {
         t
     }
 
-    /// Takes back what the garment cannot show, so that every attribute written can be seen.
-    pub(crate) fn keep_to_what_shows(&mut self) {
+    /// Resets attributes that the garment cannot show, so that every written attribute is visible.
+    pub(crate) fn reset_invisible(&mut self) {
         use Garment::*;
         match self.garment.category() {
             "shoes" => {
@@ -202,7 +202,7 @@ impl ItemSpec {
     }
 }
 
-/// Draws the specs of a shop of `items` products. About three items in ten belong to a group of near twins.
+/// Draws the specifications of `items` products. About 30 % of them belong to a group of near twins.
 pub(crate) fn draw_specs(items: usize, seed: u64, styles: StyleMix) -> Vec<ItemSpec> {
     let table = StyleTable::new(styles);
     let mut specs: Vec<ItemSpec> = Vec::with_capacity(items);
@@ -210,7 +210,7 @@ pub(crate) fn draw_specs(items: usize, seed: u64, styles: StyleMix) -> Vec<ItemS
     while specs.len() < items {
         let index = specs.len();
         let base = draw_item(index, seed, &table);
-        // A group is started by 1 fresh item in 7 or so and holds 2 or 3 items: three in ten overall.
+        // About one new item in seven starts a group of 2 or 3 items.
         let followers = if dice.chance(0.155) {
             1 + usize::from(dice.chance(0.2))
         } else {
@@ -234,7 +234,7 @@ fn item_id(index: usize) -> String {
     format!("P{:06}", index + 1)
 }
 
-/// Draws one fresh item.
+/// Draws an item that is not a twin.
 fn draw_item(index: usize, seed: u64, table: &StyleTable) -> ItemSpec {
     let own = mix(seed, index as u64);
     let mut dice = Dice::new(own, 1);
@@ -250,11 +250,11 @@ fn draw_item(index: usize, seed: u64, table: &StyleTable) -> ItemSpec {
         9 => "test",
         _ => "train",
     };
-    spec.keep_to_what_shows();
+    spec.reset_invisible();
     spec
 }
 
-/// A plausible price in minor units, ending in 900 or 500.
+/// Draws a price in minor units that ends in 900 or 500.
 fn price(spec: &ItemSpec, dice: &mut Dice) -> u32 {
     use Garment::*;
     let base: f32 = match spec.garment {
@@ -285,5 +285,5 @@ fn price(spec: &ItemSpec, dice: &mut Dice) -> u32 {
     tens * 1000 + if dice.chance(0.8) { 900 } else { 500 }
 }
 
-/// The default palette of an item that no style claims.
+/// Palette of items whose styles set none.
 pub(crate) const FALLBACK_PALETTE: Palette = Palette::Everyday;

@@ -1,13 +1,12 @@
-//! Style label sets: drawn from the real distribution, and turned into looks by a documented rule.
+//! Sampling of style label sets, and the rule that maps them to attributes.
 //!
-//! **Sets.** Each item's set is drawn from `style_sets.csv`: the 192 label sets of the 54,908 training images of the
-//! JD AI Fashion Challenge 2018, with their counts. Co-occurrence and the 480-fold imbalance are therefore real, and in
-//! a small shop the rare styles are empty; [`StyleMix::Tempered`] raises the counts to a power below 1 for a shop that
-//! should show them.
+//! **Sets.** The label set of each item is drawn from `style_sets.csv`: the 192 label sets of the 54,908 training images of
+//! the JD AI Fashion Challenge 2018 with their counts. Co-occurrence and the imbalance of 480 : 1 are therefore real, and a
+//! small shop may lack the rare styles. [`StyleMix::Tempered`] raises the counts to a power below 1 to include them.
 //!
-//! **Looks.** Every label of the set leaves its signature with probability 0.9, commonest label first, so that a rare
-//! label has the last word where two claim the same attribute; one item in twenty also takes a signature that is not
-//! its own. What no signature decides is drawn from priors of the kind of garment.
+//! **Attributes.** Each label of the set applies its signature with probability 0.9. The most common label comes first, so a
+//! rare label overrides common ones. One item in twenty also gets the signature of a random style. All other attributes are
+//! drawn from priors of the kind of garment.
 //!
 //! | style | signature |
 //! |---|---|
@@ -45,7 +44,7 @@ pub(crate) mod id {
     pub(crate) const ETHNIC: usize = 12;
 }
 
-/// The order in which signatures are applied: commonest label first, the rarest has the last word.
+/// Order in which signatures are applied, from the most common to the rarest style.
 pub(crate) const BY_RARITY: [usize; 13] = [
     id::OL,
     id::LADYLIKE,
@@ -62,8 +61,8 @@ pub(crate) const BY_RARITY: [usize; 13] = [
     id::SPORT,
 ];
 
-/// `labels,count`, commonest first. Made from the challenge's label rows (columns `id,split,fold` and one column a
-/// style) by counting, over the rows of the train split, the `;`-joined names of the columns that are 1:
+/// Label sets with their counts, `labels,count`, most common first. They were counted over the train split of the
+/// challenge's label rows, which have the columns `id,split,fold` and one column per style:
 /// `zcat labels.csv.gz | python3 -c "import csv,sys,collections as c; n=c.Counter(';'.join(k for k in list(r)[3:] if
 /// r[k]=='1') for r in csv.DictReader(sys.stdin) if r['split']=='train'); print('labels,count');
 /// [print(f'{k},{v}') for k,v in sorted(n.items(), key=lambda x:(-x[1],x[0]))]" > style_sets.csv`
@@ -72,15 +71,15 @@ const TABLE: &str = include_str!("style_sets.csv");
 /// Sampling of a shop's label sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum StyleMix {
-    /// In proportion to the real counts.
+    /// Probabilities proportional to the real counts.
     #[default]
     Real,
-    /// In proportion to the counts raised to this power, in `[0, 1]`: 1 is [`StyleMix::Real`], 0 gives every set the
-    /// same chance.
+    /// Probabilities proportional to the counts raised to this power, in `[0, 1]`. 1 is [`StyleMix::Real`], and 0 gives all
+    /// sets the same probability.
     Tempered(f32),
 }
 
-/// A set of style labels as indices into [`STYLES`], ascending.
+/// Set of style labels as ascending indices into [`STYLES`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StyleSet(pub(crate) Vec<usize>);
 
@@ -90,20 +89,20 @@ impl StyleSet {
         self.0.contains(&style)
     }
 
-    /// The ids, in table order.
+    /// Ids of the styles in the order of [`STYLES`].
     pub(crate) fn ids(&self) -> Vec<&'static str> {
         self.0.iter().map(|&i| STYLES[i].id).collect()
     }
 }
 
-/// The label sets with their weights, ready to draw from.
+/// Label sets with their cumulative weights.
 pub(crate) struct StyleTable {
     sets: Vec<StyleSet>,
     cumulative: Vec<f64>,
 }
 
 impl StyleTable {
-    /// Reads the committed table and weighs it as `mix` says.
+    /// Reads the table and weighs it according to `mix`.
     pub(crate) fn new(mix: StyleMix) -> Self {
         let mut table = Self {
             sets: Vec::new(),
@@ -131,7 +130,7 @@ impl StyleTable {
         table
     }
 
-    /// Draws one set.
+    /// Draws a label set.
     pub(crate) fn draw(&self, dice: &mut Dice) -> StyleSet {
         let total = self.cumulative.last().copied().unwrap_or(0.0);
         let at = (dice.word() >> 11) as f64 / (1u64 << 53) as f64 * total;
@@ -139,7 +138,7 @@ impl StyleTable {
         self.sets[i].clone()
     }
 
-    /// Every set with its share of the draws, for tests.
+    /// Returns all sets with their probabilities.
     #[cfg(test)]
     pub(crate) fn shares(&self) -> Vec<(StyleSet, f64)> {
         let total = self.cumulative.last().copied().unwrap_or(1.0);

@@ -1,14 +1,14 @@
-//! Backgrounds behind a person: rooms and streets.
+//! Backgrounds behind people: rooms and streets.
 
 use super::canvas::Canvas;
 use super::noise::{blend, cloud, lattice, saw, scale};
 use super::outline::Outline;
 use super::palette::linear;
 use super::random::Dice;
-use super::scene::{Picture, THINGS, fill, finish, leaves, over, thing};
+use super::scene::{OBJECT_COLOURS, Raster, canvas_with, fill, leaves, paint_object, to_raster};
 
-/// A room behind a person: wall, floor, and some of what stands in rooms. `horizon` is where the floor begins.
-pub(crate) fn room(size: usize, dice: &mut Dice, horizon: f32) -> Picture {
+/// Paints a room with wall, floor and furniture. `horizon` is the upper edge of the floor, in 0–100.
+pub(crate) fn room(size: usize, dice: &mut Dice, horizon: f32) -> Raster {
     let wall = linear(dice.pick(&[
         0xE9E4DC, 0xD6DBDF, 0xCFC6BA, 0xB9C2B6, 0xE6D9D2, 0x9FA6AE, 0xC3B29C, 0x6E7A80,
     ]));
@@ -32,52 +32,53 @@ pub(crate) fn room(size: usize, dice: &mut Dice, horizon: f32) -> Picture {
             scale(floor, glow * board)
         }
     });
-    let mut canvas = over(size, &base, dice);
-    let count = 2 + dice.below(4);
+    let mut canvas = canvas_with(size, &base, dice);
+    let count = 2 + dice.index(4);
     for _ in 0..count {
-        furnish(&mut canvas, dice, horizon);
+        add_furniture(&mut canvas, dice, horizon);
     }
     let soft = (size as f32 * dice.range(0.0, 0.016)) as usize;
-    finish(canvas, soft)
+    to_raster(canvas, soft)
 }
 
-fn furnish(canvas: &mut Canvas, dice: &mut Dice, horizon: f32) {
+/// Paints a framed print, shelf, plant, window, rail of clothes or sofa.
+fn add_furniture(canvas: &mut Canvas, dice: &mut Dice, horizon: f32) {
     let x = if dice.chance(0.5) {
         dice.range(-6.0, 26.0)
     } else {
         dice.range(74.0, 106.0)
     };
-    let rgb = linear(dice.pick(&THINGS));
-    match dice.below(6) {
+    let rgb = linear(dice.pick(&OBJECT_COLOURS));
+    match dice.index(6) {
         0 => {
-            // A picture on the wall.
+            // A framed print on the wall.
             let (w, h, y) = (dice.range(6.0, 13.0), dice.range(8.0, 16.0), dice.range(12.0, 34.0));
-            thing(
+            paint_object(
                 canvas,
                 &Outline::new()
-                    .to(x - w, y - h)
-                    .to(x + w, y - h)
-                    .to(x + w, y + h)
-                    .to(x - w, y + h),
+                    .corner(x - w, y - h)
+                    .corner(x + w, y - h)
+                    .corner(x + w, y + h)
+                    .corner(x - w, y + h),
                 linear(dice.pick(&[0x2E2C2B, 0xEDEBE6, 0xA57C4E])),
                 0.4,
                 0.4,
             );
-            thing(
+            paint_object(
                 canvas,
                 &Outline::new()
-                    .to(x - w + 1.5, y - h + 1.5)
-                    .to(x + w - 1.5, y - h + 1.5)
-                    .to(x + w - 1.5, y + h - 1.5)
-                    .to(x - w + 1.5, y + h - 1.5),
+                    .corner(x - w + 1.5, y - h + 1.5)
+                    .corner(x + w - 1.5, y - h + 1.5)
+                    .corner(x + w - 1.5, y + h - 1.5)
+                    .corner(x - w + 1.5, y + h - 1.5),
                 rgb,
                 0.0,
                 0.0,
             );
-            thing(
+            paint_object(
                 canvas,
                 &Outline::ellipse(x, y, w * 0.45, h * 0.35),
-                linear(dice.pick(&THINGS)),
+                linear(dice.pick(&OBJECT_COLOURS)),
                 0.0,
                 0.0,
             );
@@ -90,23 +91,27 @@ fn furnish(canvas: &mut Canvas, dice: &mut Dice, horizon: f32) {
                 while at < x + 14.0 {
                     let (w, h) = (dice.range(1.4, 3.4), dice.range(7.0, 12.5));
                     if dice.chance(0.85) {
-                        thing(
+                        paint_object(
                             canvas,
-                            &Outline::new().to(at, y - h).to(at + w, y - h).to(at + w, y).to(at, y),
-                            linear(dice.pick(&THINGS)),
+                            &Outline::new()
+                                .corner(at, y - h)
+                                .corner(at + w, y - h)
+                                .corner(at + w, y)
+                                .corner(at, y),
+                            linear(dice.pick(&OBJECT_COLOURS)),
                             0.3,
                             0.2,
                         );
                     }
                     at += w + 0.2;
                 }
-                thing(
+                paint_object(
                     canvas,
                     &Outline::new()
-                        .to(x - 16.0, y)
-                        .to(x + 16.0, y)
-                        .to(x + 16.0, y + 1.6)
-                        .to(x - 16.0, y + 1.6),
+                        .corner(x - 16.0, y)
+                        .corner(x + 16.0, y)
+                        .corner(x + 16.0, y + 1.6)
+                        .corner(x - 16.0, y + 1.6),
                     linear(0x9B7450),
                     0.2,
                     0.4,
@@ -115,37 +120,37 @@ fn furnish(canvas: &mut Canvas, dice: &mut Dice, horizon: f32) {
         }
         2 => {
             let pot = Outline::new()
-                .to(x - 6.0, horizon - 4.0)
-                .to(x + 6.0, horizon - 4.0)
-                .to(x + 4.4, horizon + 9.0)
-                .to(x - 4.4, horizon + 9.0);
+                .corner(x - 6.0, horizon - 4.0)
+                .corner(x + 6.0, horizon - 4.0)
+                .corner(x + 4.4, horizon + 9.0)
+                .corner(x - 4.4, horizon + 9.0);
             leaves(canvas, dice, (x, horizon - 4.0), 26.0);
             leaves(canvas, dice, (x, horizon - 4.0), 20.0);
-            thing(canvas, &pot, rgb, 1.4, 0.5);
+            paint_object(canvas, &pot, rgb, 1.4, 0.5);
         }
         3 => {
             // A window.
             let (w, h, y) = (dice.range(12.0, 20.0), dice.range(18.0, 28.0), dice.range(24.0, 38.0));
-            thing(
+            paint_object(
                 canvas,
                 &Outline::new()
-                    .to(x - w, y - h)
-                    .to(x + w, y - h)
-                    .to(x + w, y + h)
-                    .to(x - w, y + h),
+                    .corner(x - w, y - h)
+                    .corner(x + w, y - h)
+                    .corner(x + w, y + h)
+                    .corner(x - w, y + h),
                 linear(0xF4F3F0),
                 0.4,
                 0.3,
             );
             for (sx, sy) in [(-1.0, -1.0), (1.0, -1.0), (-1.0, 1.0), (1.0, 1.0f32)] {
                 let (cx, cy) = (x + sx * w * 0.48, y + sy * h * 0.48);
-                thing(
+                paint_object(
                     canvas,
                     &Outline::new()
-                        .to(cx - w * 0.42, cy - h * 0.43)
-                        .to(cx + w * 0.42, cy - h * 0.43)
-                        .to(cx + w * 0.42, cy + h * 0.43)
-                        .to(cx - w * 0.42, cy + h * 0.43),
+                        .corner(cx - w * 0.42, cy - h * 0.43)
+                        .corner(cx + w * 0.42, cy - h * 0.43)
+                        .corner(cx + w * 0.42, cy + h * 0.43)
+                        .corner(cx - w * 0.42, cy + h * 0.43),
                     scale(linear(0xDCEAF4), 1.15),
                     0.0,
                     0.0,
@@ -160,18 +165,18 @@ fn furnish(canvas: &mut Canvas, dice: &mut Dice, horizon: f32) {
                 let c = if dice.chance(0.5) {
                     scale(rgb, shade)
                 } else {
-                    scale(linear(dice.pick(&THINGS)), shade)
+                    scale(linear(dice.pick(&OBJECT_COLOURS)), shade)
                 };
                 let long = dice.range(52.0, 78.0);
-                thing(
+                paint_object(
                     canvas,
                     &Outline::new()
-                        .to(at, 20.0)
-                        .to(at + 4.4, 20.0)
-                        .via(at + 5.4, 45.0)
-                        .to(at + 5.0, long)
-                        .to(at - 0.6, long)
-                        .via(at - 0.8, 45.0),
+                        .corner(at, 20.0)
+                        .corner(at + 4.4, 20.0)
+                        .smooth(at + 5.4, 45.0)
+                        .corner(at + 5.0, long)
+                        .corner(at - 0.6, long)
+                        .smooth(at - 0.8, 45.0),
                     c,
                     1.4,
                     0.35,
@@ -188,14 +193,14 @@ fn furnish(canvas: &mut Canvas, dice: &mut Dice, horizon: f32) {
         _ => {
             // A chest or a sofa.
             let (w, h) = (dice.range(14.0, 24.0), dice.range(18.0, 30.0));
-            thing(
+            paint_object(
                 canvas,
                 &Outline::rounded(x - w, horizon - h + 8.0, x + w, horizon + 8.0, 2.5),
                 rgb,
                 1.6,
                 0.5,
             );
-            thing(
+            paint_object(
                 canvas,
                 &Outline::rounded(x - w + 2.0, horizon - h * 0.5 + 8.0, x + w - 2.0, horizon + 5.0, 2.0),
                 scale(rgb, 0.86),
@@ -206,8 +211,9 @@ fn furnish(canvas: &mut Canvas, dice: &mut Dice, horizon: f32) {
     }
 }
 
-/// A street: fronts with windows, a pavement, a blurred distance.
-pub(crate) fn street(size: usize, dice: &mut Dice, horizon: f32) -> Picture {
+/// Paints a blurred street with house fronts, pavement, and trees, cars or passers-by. `horizon` is the upper edge of the
+/// pavement, in 0–100.
+pub(crate) fn street(size: usize, dice: &mut Dice, horizon: f32) -> Raster {
     let seed = dice.word() as u32;
     let sky = linear(dice.pick(&[0xCFE0EC, 0xE6E6E2, 0xB9CDE0, 0xEFE3D2]));
     let road = linear(dice.pick(&[0x8D8B88, 0xA59E94, 0x6E6E70]));
@@ -216,7 +222,7 @@ pub(crate) fn street(size: usize, dice: &mut Dice, horizon: f32) -> Picture {
         .collect();
     let wide = dice.range(22.0, 40.0);
     let top = dice.range(-10.0, 18.0);
-    let picture = fill(size, |x, y| {
+    let base = fill(size, |x, y| {
         if y > horizon {
             let depth = 1.0 + (y - horizon) / 18.0;
             let slab = if saw((x - 50.0) / depth / 9.0) < 0.03 || saw(1.4 * depth) < 0.02 {
@@ -245,18 +251,18 @@ pub(crate) fn street(size: usize, dice: &mut Dice, horizon: f32) -> Picture {
             scale(wall, 0.9 + 0.14 * cloud(x / 4.0, y / 4.0, seed))
         }
     });
-    let mut canvas = over(size, &picture, dice);
-    for _ in 0..1 + dice.below(3) {
+    let mut canvas = canvas_with(size, &base, dice);
+    for _ in 0..1 + dice.index(3) {
         let x = dice.range(-5.0, 105.0);
-        match dice.below(3) {
+        match dice.index(3) {
             0 => {
-                thing(
+                paint_object(
                     &mut canvas,
                     &Outline::new()
-                        .to(x - 1.2, 20.0)
-                        .to(x + 1.2, 20.0)
-                        .to(x + 1.4, horizon + 6.0)
-                        .to(x - 1.4, horizon + 6.0),
+                        .corner(x - 1.2, 20.0)
+                        .corner(x + 1.2, 20.0)
+                        .corner(x + 1.4, horizon + 6.0)
+                        .corner(x - 1.4, horizon + 6.0),
                     linear(0x4A3B30),
                     0.6,
                     0.3,
@@ -267,15 +273,15 @@ pub(crate) fn street(size: usize, dice: &mut Dice, horizon: f32) -> Picture {
                 }
             }
             1 => {
-                let c = linear(dice.pick(&THINGS));
-                thing(
+                let c = linear(dice.pick(&OBJECT_COLOURS));
+                paint_object(
                     &mut canvas,
                     &Outline::rounded(x - 16.0, horizon - 13.0, x + 16.0, horizon + 3.0, 4.0),
                     c,
                     1.5,
                     0.5,
                 );
-                thing(
+                paint_object(
                     &mut canvas,
                     &Outline::rounded(x - 10.0, horizon - 11.0, x + 9.0, horizon - 6.0, 1.5),
                     [0.05, 0.06, 0.08],
@@ -284,23 +290,23 @@ pub(crate) fn street(size: usize, dice: &mut Dice, horizon: f32) -> Picture {
                 );
             }
             _ => {
-                // A passer-by, far away.
-                let c = linear(dice.pick(&THINGS));
-                thing(
+                // A distant passer-by.
+                let c = linear(dice.pick(&OBJECT_COLOURS));
+                paint_object(
                     &mut canvas,
                     &Outline::ellipse(x, horizon - 21.0, 1.6, 2.0),
                     [0.35, 0.24, 0.18],
                     0.5,
                     0.0,
                 );
-                thing(
+                paint_object(
                     &mut canvas,
                     &Outline::rounded(x - 3.0, horizon - 19.0, x + 3.0, horizon - 8.0, 1.6),
                     c,
                     0.8,
                     0.2,
                 );
-                thing(
+                paint_object(
                     &mut canvas,
                     &Outline::rounded(x - 2.4, horizon - 8.5, x + 2.4, horizon + 2.0, 0.8),
                     [0.04, 0.045, 0.06],
@@ -311,5 +317,5 @@ pub(crate) fn street(size: usize, dice: &mut Dice, horizon: f32) -> Picture {
         }
     }
     let soft = (size as f32 * dice.range(0.004, 0.022)) as usize;
-    finish(canvas, soft)
+    to_raster(canvas, soft)
 }

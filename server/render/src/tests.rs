@@ -1,4 +1,4 @@
-//! Checks through the module's public functions, and of the item specs.
+//! Rendered folders, item specifications, and label sets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,19 +23,19 @@ fn options(out: PathBuf, items: usize) -> RenderOptions {
     }
 }
 
-/// The digest of every file under a folder, by relative path.
+/// SHA-256 of every file in a rendered folder by relative path.
 fn digests(root: &Path) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
     for folder in ["", "shop", "user", "mask"] {
-        for entry in fs::read_dir(root.join(folder)).expect("rendered folder") {
-            let path = entry.expect("entry").path();
+        for entry in fs::read_dir(root.join(folder)).expect("the folder can be read") {
+            let path = entry.expect("the entry can be read").path();
             if path.is_file() {
                 let name = path
                     .strip_prefix(root)
-                    .expect("inside")
+                    .expect("the file is in the folder")
                     .to_string_lossy()
                     .replace('\\', "/");
-                let hash = Sha256::digest(fs::read(&path).expect("readable"));
+                let hash = Sha256::digest(fs::read(&path).expect("the images can be read"));
                 out.insert(name, hash.iter().map(|b| format!("{b:02x}")).collect());
             }
         }
@@ -44,22 +44,22 @@ fn digests(root: &Path) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn same_bytes_with_one_thread_and_four() {
-    let dir = tempfile::tempdir().expect("temporary folder");
+fn one_and_four_threads_render_equal_bytes() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be created");
     let render = |threads: usize| {
         let out = dir.path().join(format!("t{threads}"));
         let done = AtomicUsize::new(0);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
-            .expect("pool");
+            .expect("the threads can be started");
         let summary = pool
             .install(|| {
                 render_dataset(&options(out.clone(), 14), &|n| {
                     done.fetch_add(n, Ordering::Relaxed);
                 })
             })
-            .expect("renders");
+            .expect("the shop can be rendered");
         assert_eq!((summary.items, summary.images, done.into_inner()), (14, 28, 14));
         digests(&out)
     };
@@ -68,19 +68,49 @@ fn same_bytes_with_one_thread_and_four() {
     assert_eq!(one, four);
 }
 
+/// The digest was recorded when the renderer was last changed on purpose.
 #[test]
-fn manifest_files_and_masks_agree() {
-    let dir = tempfile::tempdir().expect("temporary folder");
+fn rendered_files_are_the_recorded_ones() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be created");
     let out = dir.path().join("shop");
-    render_dataset(&options(out.clone(), 12), &|_| {}).expect("renders");
+    let options = RenderOptions {
+        items: 120,
+        seed: 11,
+        size: 48,
+        user_photos: 1,
+        style_mix: StyleMix::Tempered(0.2),
+        out: out.clone(),
+    };
+    render_dataset(&options, &|_| {}).expect("the shop can be rendered");
+    let all: String = digests(&out)
+        .into_iter()
+        .map(|(name, digest)| format!("{name} {digest}\n"))
+        .collect();
+    let digest: String = Sha256::digest(all).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        digest,
+        "ca4d2d234f10498a0f01e54205e59a19d41d0ed80b7080b5788cbb8996e19253"
+    );
+}
+
+#[test]
+fn manifest_lists_all_images_and_masks() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be created");
+    let out = dir.path().join("shop");
+    render_dataset(&options(out.clone(), 12), &|_| {}).expect("the shop can be rendered");
     let mut listed = BTreeSet::from(["manifest.csv", "products.jsonl", "samples.txt"].map(str::to_owned));
-    let mut rows = csv::Reader::from_path(out.join("manifest.csv")).expect("manifest");
-    let header = rows.headers().expect("header").iter().collect::<Vec<_>>().join(",");
+    let mut rows = csv::Reader::from_path(out.join("manifest.csv")).expect("the manifest can be read");
+    let header = rows
+        .headers()
+        .expect("the manifest has a header")
+        .iter()
+        .collect::<Vec<_>>()
+        .join(",");
     assert_eq!(header, "path,split,labels,item_id,category,domain,mask");
     for row in rows.records() {
-        let row = row.expect("row");
-        let photo = image::open(out.join(&row[0])).expect("photo").to_rgb8();
-        let mask = image::open(out.join(&row[6])).expect("mask").to_luma8();
+        let row = row.expect("the row can be read");
+        let photo = image::open(out.join(&row[0])).expect("the photo can be read").to_rgb8();
+        let mask = image::open(out.join(&row[6])).expect("the mask can be read").to_luma8();
         assert_eq!(photo.dimensions(), (48, 48));
         assert_eq!(mask.dimensions(), (48, 48));
         assert!(mask.pixels().all(|p| p.0[0] <= 2), "{}", &row[6]);
@@ -92,7 +122,7 @@ fn manifest_files_and_masks_agree() {
         );
         listed.extend([row[0].to_owned(), row[6].to_owned()]);
     }
-    let samples = fs::read_to_string(out.join("samples.txt")).expect("samples");
+    let samples = fs::read_to_string(out.join("samples.txt")).expect("samples.txt can be read");
     assert_eq!(samples.lines().count(), 8);
     assert!(
         samples
@@ -106,7 +136,7 @@ fn manifest_files_and_masks_agree() {
 }
 
 #[test]
-fn label_sets_follow_the_table() {
+fn label_sets_have_the_frequencies_of_the_table() {
     let table = StyleTable::new(StyleMix::Real);
     let shares = table.shares();
     assert_eq!(shares.len(), 192);
@@ -118,7 +148,7 @@ fn label_sets_follow_the_table() {
     for (set, share) in shares {
         let got = *seen.get(&set.0).unwrap_or(&0) as f64;
         let expected = 5000.0 * share;
-        // Five standard deviations of a binomial count, and room for one more at the rare end.
+        // Five standard deviations of a binomial count, plus 1 for rare sets.
         assert!(
             (got - expected).abs() <= 5.0 * (expected * (1.0 - share)).sqrt() + 1.0,
             "{:?}: {got} of {expected}",
@@ -157,8 +187,8 @@ fn twins_differ_in_one_attribute_and_share_a_split() {
 }
 
 #[test]
-fn styles_leave_signals() {
-    // One telling attribute value for each of a few styles, common and rare; it must be far commoner with the label.
+fn styles_change_the_frequencies_of_attributes() {
+    // The values must be much more frequent with the label than without.
     let specs = draw_specs(4000, 9, StyleMix::Tempered(0.3));
     let cases: [(usize, &str, &[&str]); 6] = [
         (id::SPORT, "trim", &["side_stripe"]),
@@ -187,7 +217,7 @@ fn styles_leave_signals() {
 }
 
 #[test]
-fn what_tells_twins_apart_can_be_seen() {
+fn the_differing_attribute_of_twins_is_visible() {
     let specs = draw_specs(600, 8, StyleMix::Tempered(0.6));
     let by_id: BTreeMap<_, _> = specs.iter().map(|s| (s.id.clone(), s)).collect();
     for spec in &specs {

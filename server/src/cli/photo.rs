@@ -45,7 +45,7 @@ impl PhotoArgs {
 
     fn file_input(&self, path: &Path, spec: &InputSpec) -> anyhow::Result<Vec<f32>> {
         let photo = Photo::read(path)?;
-        let crop = self.crop.unwrap_or_default().of(&photo)?;
+        let crop = self.crop.unwrap_or_default().crop_box(&photo)?;
         if self.crop == Some(Crop::Auto) {
             match crop {
                 Some(b) => eprintln!("box {},{},{},{}", b.x, b.y, b.x + b.width, b.y + b.height),

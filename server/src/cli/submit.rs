@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use dataset::atomic;
 use dataset::challenge::{Entry, find_images, read, submission};
-use dataset::import::{format_of, none_missing};
+use dataset::import::{is_image, none_missing};
 use dataset::{Dataset, Images, Row};
 use device::DeviceChoice;
 use ensemble::{Bagging, Ensemble, Zoo};
@@ -109,7 +109,7 @@ fn predict_with_bundles(
         ..Row::default()
     };
     let rows = found.iter().flatten().map(row).collect();
-    let dataset = Dataset::of(rows);
+    let dataset = Dataset::from_rows(rows);
     let tuning = Tuning {
         on: out_of_fold(&args.tune_predictions)?,
         rule: args.thresholds,
@@ -134,7 +134,7 @@ fn all_images(folder: &Path) -> anyhow::Result<Vec<Entry>> {
         let path = entry?.path();
         let id = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         if let Some(id) = id.filter(|id| path.is_file() && !id.starts_with('.')) {
-            if format_of(&path).is_none() {
+            if !is_image(&path) {
                 eprintln!("left out {}: it is not an image", path.display());
                 continue;
             }

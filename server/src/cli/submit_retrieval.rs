@@ -7,7 +7,7 @@ use anyhow::ensure;
 use burn::tensor::Device;
 use clap::Args;
 use dataset::atomic;
-use dataset::benchmarks::{Boxed, boxed, find, inside, one_file_each, submission};
+use dataset::benchmarks::{Boxed, crop_box, find, one_file_each, read_boxed, submission};
 use dataset::import::{each_photo, none_missing};
 use dataset::manifest::SHOP;
 use dataset::{Dataset, MaxErrors, Row};
@@ -50,7 +50,7 @@ pub(crate) struct SubmitRetrievalArgs {
 
 pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice) -> anyhow::Result<()> {
     check(args)?;
-    let (queries, gallery) = (boxed(&args.queries)?, boxed(&args.gallery)?);
+    let (queries, gallery) = (read_boxed(&args.queries)?, read_boxed(&args.gallery)?);
     let mut rows = rows(&queries, &args.images, "user")?;
     rows.extend(self::rows(&gallery, &args.images, SHOP)?);
     let urls = queries.iter().chain(&gallery).map(|photo| photo.url.as_str());
@@ -59,7 +59,7 @@ pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice)
     if let Some(data) = &args.data {
         rows.extend(other_rows(data)?);
     }
-    let mut dataset = Arc::new(Dataset::of(rows));
+    let mut dataset = Arc::new(Dataset::from_rows(rows));
     let bundles = read_bundles(&args.bundle)?;
     let options = RetrievalOptions {
         views: args.views.clone(),
@@ -156,7 +156,7 @@ fn rows(photos: &[Boxed], folder: &Path, domain: &str) -> anyhow::Result<Vec<Row
         found,
         |(_, path)| path,
         |(boxed, path), photo| {
-            let bounds = inside(boxed.corners, photo);
+            let bounds = crop_box(boxed.corners, photo);
             if bounds.is_none() {
                 eprintln!(
                     "the box of {} lies outside of the photo; using the whole photo",

@@ -32,7 +32,7 @@ impl RecolourRecipe {
         let rows: Vec<usize> = data.train.iter().copied().filter(chosen).collect();
         let garments = if rows.is_empty() {
             Garments {
-                ids: Garments::but(&self.person),
+                ids: Garments::garment_ids(&self.person),
                 found: Default::default(),
             }
         } else {

@@ -139,7 +139,7 @@ impl<'a> Ranker<'a> {
     /// Chooses per category the weights of a grid with the highest mAP@10 on a split; of ties the most equal weights.
     fn tune(&self, split: &str) -> anyhow::Result<BTreeMap<String, Vec<f64>>> {
         anyhow::ensure!(
-            split != self.split && self.dataset.in_both(self.split, split).is_none(),
+            split != self.split && self.dataset.shared_item(self.split, split).is_none(),
             "weights tuned on '{split}' would have seen items of '{}', which is measured; tune on a split of other items",
             self.split
         );

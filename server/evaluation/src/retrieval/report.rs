@@ -171,7 +171,7 @@ fn propose_boxes(dataset: &mut Dataset, rows: &[usize]) -> anyhow::Result<()> {
         .collect();
     let propose = |row: &usize| {
         let photo = Photo::read(&dataset.dir.join(&dataset.rows[*row].path))?;
-        Ok(Crop::Auto.of(&photo)?)
+        Ok(Crop::Auto.crop_box(&photo)?)
     };
     let boxes = bare.par_iter().map(propose).collect::<anyhow::Result<Vec<_>>>()?;
     bare.into_iter()

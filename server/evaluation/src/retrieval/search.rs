@@ -77,7 +77,7 @@ impl Search {
             split != "train",
             "the whitening is fitted on 'train'; measure it on another split"
         );
-        if let Some(item) = dataset.in_both("train", split) {
+        if let Some(item) = dataset.shared_item("train", split) {
             anyhow::bail!("item {item} is in 'train' and in '{split}', so the metric would be too high");
         }
         fit_whitening(dataset, dims, embed, device)

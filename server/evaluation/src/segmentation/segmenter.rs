@@ -189,11 +189,11 @@ pub fn garments(
             );
         }
         return Ok(Garments {
-            ids: Garments::but(person),
+            ids: Garments::garment_ids(person),
             found: HashMap::new(),
         });
     };
-    let ids = person.map_or_else(|| Box::new(*segmenter.garments()), Garments::but);
+    let ids = person.map_or_else(|| Box::new(*segmenter.garments()), Garments::garment_ids);
     let found = segmenter.coverages(images, &bare, device, done)?;
     Ok(Garments {
         ids,

@@ -1,15 +1,16 @@
-//! Necklines, collars, lapels and hoods.
+//! Drawing of necklines, collars, lapels and hoods.
 
 use crate::attributes::*;
-use crate::canvas::{Canvas, Class, Paint, Texel};
+use crate::canvas::Canvas;
 use crate::cloth::{Cloth, Frame};
 use crate::noise::scale;
 use crate::outline::Outline;
+use crate::paint::{Class, Paint, Texel};
 use crate::palette::linear;
 use crate::spec::ItemSpec;
 
 use super::cut::Cut;
-use super::tops::patch;
+use super::patch::patch;
 
 /// Draws the part of a collar behind the neck.
 pub(crate) fn back(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
@@ -23,22 +24,22 @@ pub(crate) fn back(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Clot
     };
     if spec.neck == Neck::Hood {
         let shell = Outline::new()
-            .via(0.0, -23.0)
-            .via(9.5, -19.0)
-            .via(12.8, -8.0)
-            .via(12.0, 2.0)
-            .to(9.5, 6.0)
-            .to(0.0, 10.0)
+            .smooth(0.0, -23.0)
+            .smooth(9.5, -19.0)
+            .smooth(12.8, -8.0)
+            .smooth(12.0, 2.0)
+            .corner(9.5, 6.0)
+            .corner(0.0, 10.0)
             .mirrored(0.0);
         let texel = |x: f32, y: f32, s: (f32, f32)| cloth.texel(&frame, x, y, s);
         canvas.paint(&shell, &Paint::new(Class::Garment, &texel).round(4.5, 5.0));
         let mouth = Outline::new()
-            .via(0.0, -18.5)
-            .via(6.2, -15.0)
-            .via(8.6, -6.0)
-            .via(8.2, 3.0)
-            .to(6.0, 9.0)
-            .to(0.0, 12.0)
+            .smooth(0.0, -18.5)
+            .smooth(6.2, -15.0)
+            .smooth(8.6, -6.0)
+            .smooth(8.2, 3.0)
+            .corner(6.0, 9.0)
+            .corner(0.0, 12.0)
             .mirrored(0.0);
         canvas.paint(&mouth, &Paint::new(Class::Garment, &dim).round(2.0, 6.0));
         return;
@@ -56,14 +57,14 @@ pub(crate) fn back(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Clot
     };
     // The inside of the back panel, seen through the neckline.
     let panel = Outline::new()
-        .to(-n - 0.4, y + 0.6)
-        .via(-n * 0.6, y + dip * 0.8)
-        .via(0.0, y + dip)
-        .via(n * 0.6, y + dip * 0.8)
-        .to(n + 0.4, y + 0.6)
-        .via(n * 0.7, floor * 0.7)
-        .via(0.0, floor)
-        .via(-n * 0.7, floor * 0.7);
+        .corner(-n - 0.4, y + 0.6)
+        .smooth(-n * 0.6, y + dip * 0.8)
+        .smooth(0.0, y + dip)
+        .smooth(n * 0.6, y + dip * 0.8)
+        .corner(n + 0.4, y + 0.6)
+        .smooth(n * 0.7, floor * 0.7)
+        .smooth(0.0, floor)
+        .smooth(-n * 0.7, floor * 0.7);
     canvas.paint(&panel, &Paint::new(Class::Garment, &dim).round(1.0, 3.0));
     let label = linear(0xE9E4D8);
     let tag = |_: f32, _: f32, _: (f32, f32)| Texel::flat(label);
@@ -89,6 +90,7 @@ pub(crate) fn front(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Clo
     }
 }
 
+/// Outline of a band along the neckline, between the offsets `from` and `to`.
 fn strip(cut: &Cut, neck: Neck, from: f32, to: f32) -> Outline {
     let (a, b) = (cut.neckline(neck, from), cut.neckline(neck, to));
     let mut o = Outline::new();
@@ -100,16 +102,16 @@ fn strip(cut: &Cut, neck: Neck, from: f32, to: f32) -> Outline {
     };
     for (i, p) in a.iter().enumerate() {
         o = if corner(i, a.len()) {
-            o.to(p.0, p.1)
+            o.corner(p.0, p.1)
         } else {
-            o.via(p.0, p.1)
+            o.smooth(p.0, p.1)
         };
     }
     for (i, p) in b.iter().enumerate().rev() {
         o = if corner(i, b.len()) {
-            o.to(p.0, p.1)
+            o.corner(p.0, p.1)
         } else {
-            o.via(p.0, p.1)
+            o.smooth(p.0, p.1)
         };
     }
     o
@@ -143,6 +145,7 @@ fn band(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
     canvas.stitches(&cut.neckline(spec.neck, width + 0.7), None);
 }
 
+/// Draws the two leaves of a shirt collar, or of a Peter Pan collar if `round`.
 fn leaves(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth, round: bool) {
     let (n, y, d) = (cut.neck, cut.neck_y, cut.depth);
     let big = matches!(spec.garment, Garment::Jacket | Garment::Coat);
@@ -160,23 +163,23 @@ fn leaves(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth, round:
     }
     let leaf = if round {
         Outline::new()
-            .to(0.1, d - 0.2)
-            .via(n * 0.55, d * 0.75)
-            .via(n * 0.95, d * 0.3)
-            .to(n * 0.9, y - 1.6)
-            .to(n + 4.4, y + 3.0)
-            .via(n + 3.4, d + 3.4)
-            .via(n * 0.75, d + 6.8)
-            .via(n * 0.22, d + 5.2)
+            .corner(0.1, d - 0.2)
+            .smooth(n * 0.55, d * 0.75)
+            .smooth(n * 0.95, d * 0.3)
+            .corner(n * 0.9, y - 1.6)
+            .corner(n + 4.4, y + 3.0)
+            .smooth(n + 3.4, d + 3.4)
+            .smooth(n * 0.75, d + 6.8)
+            .smooth(n * 0.22, d + 5.2)
     } else {
         let reach = if big { 3.0 } else { 0.0 };
         Outline::new()
-            .to(0.2, d - 0.6)
-            .via(n * 0.5, d * 0.55)
-            .to(n * 0.86, y - 3.3)
-            .via(n + 1.4, y - 0.4)
-            .to(n + 2.6 + reach * 0.6, y + 2.2)
-            .to(6.8 + reach, d + 6.6 + reach)
+            .corner(0.2, d - 0.6)
+            .smooth(n * 0.5, d * 0.55)
+            .corner(n * 0.86, y - 3.3)
+            .smooth(n + 1.4, y - 0.4)
+            .corner(n + 2.6 + reach * 0.6, y + 2.2)
+            .corner(6.8 + reach, d + 6.6 + reach)
     };
     for leaf in [leaf.clone(), leaf.flipped()] {
         let frame = Frame::straight(0.0);
@@ -214,13 +217,13 @@ fn roll(canvas: &mut Canvas, cut: &Cut, cloth: &Cloth) {
     let frame = Frame::straight(n);
     let texel = |x: f32, y: f32, s: (f32, f32)| own.texel(&frame, x, y, s);
     let tube = Outline::new()
-        .via(0.0, -5.6)
-        .via(n * 0.6, -6.0)
-        .to(n * 0.88, -6.6)
-        .via(n * 0.98, -2.0)
-        .to(n + 0.9, y + 1.6)
-        .via(n * 0.6, d + 1.4)
-        .via(0.0, d + 2.2)
+        .smooth(0.0, -5.6)
+        .smooth(n * 0.6, -6.0)
+        .corner(n * 0.88, -6.6)
+        .smooth(n * 0.98, -2.0)
+        .corner(n + 0.9, y + 1.6)
+        .smooth(n * 0.6, d + 1.4)
+        .smooth(0.0, d + 2.2)
         .mirrored(0.0);
     canvas.paint(
         &tube,
@@ -252,12 +255,12 @@ fn stand(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
     };
     let own = cloth.plain(rgb);
     let half = Outline::new()
-        .to(0.15, d + 0.4)
-        .via(n * 0.55, d * 0.8 + 0.5)
-        .to(n + 0.3, y + 0.4)
-        .to(n * 0.9, y - high)
-        .via(n * 0.5, d * 0.75 - high)
-        .to(0.15, d - high + 0.6);
+        .corner(0.15, d + 0.4)
+        .smooth(n * 0.55, d * 0.8 + 0.5)
+        .corner(n + 0.3, y + 0.4)
+        .corner(n * 0.9, y - high)
+        .smooth(n * 0.5, d * 0.75 - high)
+        .corner(0.15, d - high + 0.6);
     for leaf in [half.clone(), half.flipped()] {
         let frame = Frame::straight(0.0);
         let texel = |x: f32, y: f32, s: (f32, f32)| own.texel(&frame, x, y, s);
@@ -279,20 +282,20 @@ fn lapels(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
     };
     let notch = d * 0.40;
     let lapel = Outline::new()
-        .to(0.0, d + 0.4)
-        .via(n * 0.50, d * 0.50)
-        .to(n * 0.86, notch * 0.62)
-        .to(10.4 + wide, notch * 0.86)
-        .to(12.6 + wide, notch * 0.74)
-        .via(9.4 + wide * 0.8, d * 0.66);
+        .corner(0.0, d + 0.4)
+        .smooth(n * 0.50, d * 0.50)
+        .corner(n * 0.86, notch * 0.62)
+        .corner(10.4 + wide, notch * 0.86)
+        .corner(12.6 + wide, notch * 0.74)
+        .smooth(9.4 + wide * 0.8, d * 0.66);
     let collar = Outline::new()
-        .to(n * 0.80, notch * 0.75)
-        .via(n * 0.92, y + 2.0)
-        .to(n * 0.70, y - 3.4)
-        .via(n + 1.2, y - 0.6)
-        .to(n + 3.8 + wide * 0.5, y + 4.2)
-        .to(11.2 + wide, notch * 0.70)
-        .to(10.2 + wide, notch * 0.90);
+        .corner(n * 0.80, notch * 0.75)
+        .smooth(n * 0.92, y + 2.0)
+        .corner(n * 0.70, y - 3.4)
+        .smooth(n + 1.2, y - 0.6)
+        .corner(n + 3.8 + wide * 0.5, y + 4.2)
+        .corner(11.2 + wide, notch * 0.70)
+        .corner(10.2 + wide, notch * 0.90);
     for side in [-1.0f32, 1.0] {
         for piece in [&collar, &lapel] {
             let piece = if side < 0.0 { piece.flipped() } else { piece.clone() };
@@ -312,15 +315,15 @@ fn hood(canvas: &mut Canvas, cut: &Cut, cloth: &Cloth) {
     let texel = |x: f32, y: f32, s: (f32, f32)| cloth.texel(&frame, x, y, s);
     // The hood's edges cross at the throat.
     let edge = Outline::new()
-        .to(-1.6, d + 1.6)
-        .via(3.4, d - 1.4)
-        .via(7.6, 3.4)
-        .via(8.4, -5.0)
-        .to(7.6, -9.0)
-        .via(11.4, -4.0)
-        .via(11.6, 2.8)
-        .via(8.6, 8.4)
-        .via(4.0, d + 2.4);
+        .corner(-1.6, d + 1.6)
+        .smooth(3.4, d - 1.4)
+        .smooth(7.6, 3.4)
+        .smooth(8.4, -5.0)
+        .corner(7.6, -9.0)
+        .smooth(11.4, -4.0)
+        .smooth(11.6, 2.8)
+        .smooth(8.6, 8.4)
+        .smooth(4.0, d + 2.4);
     for leaf in [edge.flipped(), edge] {
         canvas.paint(
             &leaf,
@@ -338,12 +341,12 @@ fn hood(canvas: &mut Canvas, cut: &Cut, cloth: &Cloth) {
 fn sailor(canvas: &mut Canvas, cut: &Cut, cloth: &Cloth) {
     let (n, y, d) = (cut.neck, cut.neck_y, cut.depth);
     let leaf = Outline::new()
-        .to(0.0, d + 0.5)
-        .via(n * 0.5, d * 0.52)
-        .to(n * 0.9, y - 1.0)
-        .to(cut.shoulder.0 * 0.84, cut.shoulder.1 + 1.2)
-        .via(cut.shoulder.0 * 0.70, d * 0.72)
-        .to(1.2, d + 3.6);
+        .corner(0.0, d + 0.5)
+        .smooth(n * 0.5, d * 0.52)
+        .corner(n * 0.9, y - 1.0)
+        .corner(cut.shoulder.0 * 0.84, cut.shoulder.1 + 1.2)
+        .smooth(cut.shoulder.0 * 0.70, d * 0.72)
+        .corner(1.2, d + 3.6);
     let dark = crate::palette::luma(cloth.print.ground) < 0.25;
     let own = cloth.plain(if dark {
         scale(cloth.print.ground, 0.92)
@@ -372,19 +375,19 @@ fn wrap(canvas: &mut Canvas, cut: &Cut, cloth: &Cloth) {
     let own = cloth.plain(cloth.print.second);
     let w = 4.2;
     let under = Outline::new()
-        .to(-n - 0.2, y - 1.5)
-        .via(-n * 0.45, d * 0.5)
-        .to(1.5, d + 4.0)
-        .to(-1.5, d + 6.0)
-        .via(-n * 0.5 - w, d * 0.55)
-        .to(-n - w * 0.9, y + 0.8);
+        .corner(-n - 0.2, y - 1.5)
+        .smooth(-n * 0.45, d * 0.5)
+        .corner(1.5, d + 4.0)
+        .corner(-1.5, d + 6.0)
+        .smooth(-n * 0.5 - w, d * 0.55)
+        .corner(-n - w * 0.9, y + 0.8);
     patch(canvas, &under, &own, None, 0.7);
     let over = Outline::new()
-        .to(n + 0.2, y - 1.5)
-        .via(n * 0.45, d * 0.5)
-        .to(-cut.waist * 0.62, cut.waist_y - 1.0)
-        .to(-cut.waist * 0.62 + 2.6, cut.waist_y + 3.0)
-        .via(n * 0.5 + w, d * 0.58)
-        .to(n + w * 0.9, y + 0.8);
+        .corner(n + 0.2, y - 1.5)
+        .smooth(n * 0.45, d * 0.5)
+        .corner(-cut.waist * 0.62, cut.waist_y - 1.0)
+        .corner(-cut.waist * 0.62 + 2.6, cut.waist_y + 3.0)
+        .smooth(n * 0.5 + w, d * 0.58)
+        .corner(n + w * 0.9, y + 0.8);
     patch(canvas, &over, &own, Some(&cut.body), 0.9);
 }

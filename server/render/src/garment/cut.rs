@@ -1,4 +1,4 @@
-//! The pattern pieces of a top, cut for a body: numbers that its panels, collars and trims share.
+//! Measurements and panels of a top for a body, shared by its panels, collars and trims.
 
 use crate::attributes::*;
 use crate::body::{Arm, Body, HIP_Y, WAIST_Y};
@@ -6,42 +6,47 @@ use crate::outline::Outline;
 use crate::random::Dice;
 use crate::spec::ItemSpec;
 
-/// A top, measured.
+/// Measurements of a top in garment space, in centimetres.
 pub(crate) struct Cut {
-    /// Half width of the neckline at the shoulder, its height there, and how deep it dips in front.
+    /// Half width of the neckline at the shoulder.
     pub(crate) neck: f32,
+    /// Height of the neckline at the shoulder.
     pub(crate) neck_y: f32,
+    /// Height of the neckline in the middle.
     pub(crate) depth: f32,
-    /// The shoulder's tip, the armpit.
+    /// Tip of the shoulder.
     pub(crate) shoulder: (f32, f32),
     pub(crate) armpit: (f32, f32),
-    /// Half widths at waist and hem, and where they are.
+    /// Half width of the waist.
     pub(crate) waist: f32,
     pub(crate) waist_y: f32,
+    /// Half width of the hem.
     pub(crate) hem: f32,
     pub(crate) hem_y: f32,
-    /// The share of the arm that the sleeve hides.
+    /// Share of the arm that the sleeve covers, 0 to about 1.
     pub(crate) covered: f32,
     pub(crate) body: Outline,
-    /// Both sleeves, right one first; none where there are none.
+    /// Right and left sleeve, or none.
     pub(crate) sleeves: Vec<SleeveCut>,
 }
 
-/// One sleeve.
+/// Measurements of a sleeve.
 pub(crate) struct SleeveCut {
     pub(crate) outline: Outline,
     pub(crate) cuff: Outline,
-    /// Shoulder to cuff.
+    /// Points at the shoulder, the middle and the cuff.
     pub(crate) axis: [(f32, f32); 3],
+    /// 1 for the right side of the image, -1 for the left.
     pub(crate) side: f32,
+    /// Half width.
     pub(crate) half: f32,
-    /// A line down its outer side.
+    /// Line along its outer side.
     pub(crate) outer: Vec<(f32, f32)>,
     pub(crate) armhole: Vec<(f32, f32)>,
 }
 
 impl Cut {
-    /// Cuts the item for a body.
+    /// Measures an item for a body.
     pub(crate) fn new(spec: &ItemSpec, body: &Body) -> Self {
         use Garment::*;
         let mut dice = Dice::new(spec.look, 0xC07);
@@ -134,26 +139,26 @@ impl Cut {
         let shirt_tail = spec.garment == Shirt && step > 0;
         let mut half = neckline_half(spec.neck, neck, neck_y, depth);
         let tip = (tip_x, tip_y);
-        half = half.to(tip.0, tip.1);
+        half = half.corner(tip.0, tip.1);
         let inset = if sleeveless { 1.4 } else { 1.8 };
         half = half
-            .via(tip.0 - inset, tip.1 + (armpit.1 - tip.1) * 0.5)
-            .to(armpit.0, armpit.1);
+            .smooth(tip.0 - inset, tip.1 + (armpit.1 - tip.1) * 0.5)
+            .corner(armpit.0, armpit.1);
         half = half
-            .via(waist + (armpit.0 - waist) * 0.35, armpit.1 + (waist_y - armpit.1) * 0.5)
-            .via(waist, waist_y);
+            .smooth(waist + (armpit.0 - waist) * 0.35, armpit.1 + (waist_y - armpit.1) * 0.5)
+            .smooth(waist, waist_y);
         if hem_y > HIP_Y + 6.0 {
-            half = half.via(hip + flare * 0.25, HIP_Y);
+            half = half.smooth(hip + flare * 0.25, HIP_Y);
         }
         half = if shirt_tail {
-            half.via(hem, hem_y - 6.5)
-                .via(hem * 0.82, hem_y - 1.8)
-                .via(hem * 0.45, hem_y + 0.6)
-                .via(0.0, hem_y + 1.0)
+            half.smooth(hem, hem_y - 6.5)
+                .smooth(hem * 0.82, hem_y - 1.8)
+                .smooth(hem * 0.45, hem_y + 0.6)
+                .smooth(0.0, hem_y + 1.0)
         } else {
-            half.to(hem, hem_y - 0.4)
-                .via(hem * 0.55, hem_y + 0.7)
-                .via(0.0, hem_y + 1.0)
+            half.corner(hem, hem_y - 0.4)
+                .smooth(hem * 0.55, hem_y + 0.7)
+                .smooth(0.0, hem_y + 1.0)
         };
         let outline = half.mirrored(0.0);
         let covered = sleeve_end(spec);
@@ -181,7 +186,7 @@ impl Cut {
         }
     }
 
-    /// The neckline from left to right, for bands and trims that follow it.
+    /// Points of the neckline from left to right, offset outwards by `out` centimetres.
     pub(crate) fn neckline(&self, neck: Neck, out: f32) -> Vec<(f32, f32)> {
         let right: Vec<(f32, f32)> = match neck {
             Neck::Vee | Neck::Lapel | Neck::Sailor | Neck::Wrap => {
@@ -216,23 +221,24 @@ impl Cut {
     }
 }
 
+/// Starts the right half of the body panel with its neckline.
 fn neckline_half(kind: Neck, neck: f32, neck_y: f32, depth: f32) -> Outline {
     let o = Outline::new();
     match kind {
         Neck::Vee | Neck::Lapel | Neck::Sailor | Neck::Wrap => o
-            .to(0.0, depth)
-            .via(neck * 0.52, depth * 0.48 + neck_y * 0.4)
-            .to(neck, neck_y),
-        Neck::Square => o.via(0.0, depth).to(neck * 0.9, depth).to(neck, neck_y),
+            .corner(0.0, depth)
+            .smooth(neck * 0.52, depth * 0.48 + neck_y * 0.4)
+            .corner(neck, neck_y),
+        Neck::Square => o.smooth(0.0, depth).corner(neck * 0.9, depth).corner(neck, neck_y),
         _ => o
-            .via(0.0, depth)
-            .via(neck * 0.55, depth * 0.82)
-            .via(neck * 0.92, depth * 0.38 + neck_y * 0.4)
-            .to(neck, neck_y),
+            .smooth(0.0, depth)
+            .smooth(neck * 0.55, depth * 0.82)
+            .smooth(neck * 0.92, depth * 0.38 + neck_y * 0.4)
+            .corner(neck, neck_y),
     }
 }
 
-/// End of the sleeve, as a fraction of the arm.
+/// End of the sleeve as a fraction of the arm.
 fn sleeve_end(spec: &ItemSpec) -> f32 {
     let mut dice = Dice::new(spec.look, 0x51EE);
     match spec.sleeve {
@@ -268,8 +274,8 @@ fn sleeve(spec: &ItemSpec, arm: Arm, side: f32, tip: (f32, f32), armpit: (f32, f
     };
     let flip = |p: (f32, f32)| (p.0 * side, p.1);
     let station = |t: f32, w: f32, sign: f32| {
-        let ((x, y), (dx, dy)) = arm.at(t);
-        // +1 is the outer side: for an arm that hangs on the right of the picture, to the right.
+        let ((x, y), (dx, dy)) = arm.point_at(t);
+        // +1 is the outer side of the arm.
         flip((x + dy * w * sign, y - dx * w * sign))
     };
     let at = |f: f32| 0.10 + (end - 0.10) * f;
@@ -284,22 +290,22 @@ fn sleeve(spec: &ItemSpec, arm: Arm, side: f32, tip: (f32, f32), armpit: (f32, f
     outer.push(station(at(1.0), widths[3], 1.0));
     let inner_end = station(at(1.0), widths[3], -1.0);
     let pit = flip((armpit.0 + 0.2, armpit.1));
-    let mut o = Outline::new().to(outer[0].0, outer[0].1);
+    let mut o = Outline::new().corner(outer[0].0, outer[0].1);
     for p in &outer[1..4] {
-        o = o.via(p.0, p.1);
+        o = o.smooth(p.0, p.1);
     }
-    o = o.to(outer[4].0, outer[4].1).to(inner_end.0, inner_end.1);
+    o = o.corner(outer[4].0, outer[4].1).corner(inner_end.0, inner_end.1);
     if end > 0.5 {
         for (f, w) in [(0.70, widths[2]), (0.42, widths[1])] {
             let p = station(at(f), w, -1.0);
-            o = o.via(p.0, p.1);
+            o = o.smooth(p.0, p.1);
         }
     } else {
         let p = station(at(0.66), widths[2], -1.0);
-        o = o.via(p.0, p.1);
+        o = o.smooth(p.0, p.1);
     }
     let mid = flip((tip.0 - 1.8, tip.1 + (armpit.1 - tip.1) * 0.5));
-    o = o.to(pit.0, pit.1).via(mid.0, mid.1);
+    o = o.corner(pit.0, pit.1).smooth(mid.0, mid.1);
     let cuff_share = match spec.garment {
         Garment::Knit | Garment::Hoodie => 6.0,
         Garment::Shirt => 5.5,
@@ -315,16 +321,24 @@ fn sleeve(spec: &ItemSpec, arm: Arm, side: f32, tip: (f32, f32), armpit: (f32, f
     };
     let cuff = Outline::tube(&[
         (
-            arm.at(at(1.0 - cuff_share)).0.0 * side,
-            arm.at(at(1.0 - cuff_share)).0.1,
+            arm.point_at(at(1.0 - cuff_share)).0.0 * side,
+            arm.point_at(at(1.0 - cuff_share)).0.1,
             (widths[3] + 0.25 * (widths[2] - widths[3]) * cuff_share * 3.0) * grip,
         ),
-        (arm.at(at(1.0)).0.0 * side, arm.at(at(1.0)).0.1, widths[3] * grip),
+        (
+            arm.point_at(at(1.0)).0.0 * side,
+            arm.point_at(at(1.0)).0.1,
+            widths[3] * grip,
+        ),
     ]);
     SleeveCut {
         outline: o,
         cuff,
-        axis: [flip(arm.at(0.0).0), flip(arm.at(end * 0.55).0), flip(arm.at(end).0)],
+        axis: [
+            flip(arm.point_at(0.0).0),
+            flip(arm.point_at(end * 0.55).0),
+            flip(arm.point_at(end).0),
+        ],
         side,
         half: widths[1],
         outer: {

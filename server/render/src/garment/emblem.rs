@@ -1,13 +1,13 @@
-//! Marks, words and graphics printed on cloth. All are invented.
+//! Drawing of invented logos: marks, words and graphics.
 
 use crate::canvas::Canvas;
 use crate::outline::Outline;
 use crate::random::Dice;
 
-/// A small woven mark.
+/// Draws a small mark of about `r` centimetres in radius.
 pub(crate) fn mark(canvas: &mut Canvas, at: (f32, f32), r: f32, ink: [f32; 3], look: u64) {
     let (x, y) = at;
-    match Dice::new(look, 0x3A).below(4) {
+    match Dice::new(look, 0x3A).index(4) {
         0 => {
             canvas.line(
                 &Outline::line(&[(x - r, y), (x - r * 0.2, y + r * 0.6), (x + r, y - r * 0.7)]),
@@ -47,15 +47,15 @@ pub(crate) fn mark(canvas: &mut Canvas, at: (f32, f32), r: f32, ink: [f32; 3], l
         }
         _ => {
             let tri = Outline::new()
-                .to(x, y - r * 0.8)
-                .to(x + r * 0.9, y + r * 0.7)
-                .to(x - r * 0.9, y + r * 0.7);
+                .corner(x, y - r * 0.8)
+                .corner(x + r * 0.9, y + r * 0.7)
+                .corner(x - r * 0.9, y + r * 0.7);
             canvas.line(&tri, r * 0.26, Some(ink), 0.95, None);
         }
     }
 }
 
-/// A word in capitals, `width` centimetres wide.
+/// Draws a word in capital letters, `width` centimetres wide.
 pub(crate) fn word(canvas: &mut Canvas, at: (f32, f32), width: f32, ink: [f32; 3], look: u64) {
     const WORDS: [&str; 8] = ["NOVA", "KITE", "ATLAS", "VOLT", "LINEN", "OKTAV", "MIX", "EAST"];
     let mut dice = Dice::new(look, 0x30D);
@@ -78,7 +78,7 @@ pub(crate) fn word(canvas: &mut Canvas, at: (f32, f32), width: f32, ink: [f32; 3
     }
 }
 
-/// The strokes of a capital in a unit box.
+/// Strokes of a capital letter in the unit square.
 fn strokes(letter: u8) -> &'static [&'static [(f32, f32)]] {
     match letter {
         b'A' => &[&[(0.0, 1.0), (0.5, 0.0), (1.0, 1.0)], &[(0.22, 0.62), (0.78, 0.62)]],
@@ -117,11 +117,11 @@ fn strokes(letter: u8) -> &'static [&'static [(f32, f32)]] {
     }
 }
 
-/// A large print: concentric, rayed or banded figures.
+/// Draws a large graphic of about `r` centimetres in radius.
 pub(crate) fn graphic(canvas: &mut Canvas, at: (f32, f32), r: f32, inks: [[f32; 3]; 2], look: u64) {
     let (x, y) = at;
     let mut dice = Dice::new(look, 0x6F);
-    match dice.below(4) {
+    match dice.index(4) {
         0 => {
             for i in 0..9 {
                 let t = (i as f32 + 0.5) / 9.0 * 2.0 - 1.0;
@@ -137,12 +137,12 @@ pub(crate) fn graphic(canvas: &mut Canvas, at: (f32, f32), r: f32, inks: [[f32; 
         }
         1 => {
             let bolt = Outline::new()
-                .to(x + r * 0.25, y - r)
-                .to(x - r * 0.55, y + r * 0.1)
-                .to(x - r * 0.05, y + r * 0.1)
-                .to(x - r * 0.25, y + r)
-                .to(x + r * 0.6, y - r * 0.2)
-                .to(x + r * 0.1, y - r * 0.2);
+                .corner(x + r * 0.25, y - r)
+                .corner(x - r * 0.55, y + r * 0.1)
+                .corner(x - r * 0.05, y + r * 0.1)
+                .corner(x - r * 0.25, y + r)
+                .corner(x + r * 0.6, y - r * 0.2)
+                .corner(x + r * 0.1, y - r * 0.2);
             canvas.line(&bolt, r * 0.2, Some(inks[0]), 0.95, None);
             canvas.line(
                 &Outline::ellipse(x, y, r * 1.05, r * 1.05),
@@ -153,17 +153,17 @@ pub(crate) fn graphic(canvas: &mut Canvas, at: (f32, f32), r: f32, inks: [[f32; 
             );
         }
         2 => {
-            // A skull-like mask: crown, eyes, teeth.
+            // A skull with eyes and teeth.
             let crown = Outline::new()
-                .to(x - r * 0.45, y + r * 0.5)
-                .via(x - r * 0.85, y - r * 0.1)
-                .via(x - r * 0.5, y - r * 0.85)
-                .via(x, y - r)
-                .via(x + r * 0.5, y - r * 0.85)
-                .via(x + r * 0.85, y - r * 0.1)
-                .to(x + r * 0.45, y + r * 0.5)
-                .to(x + r * 0.4, y + r * 0.95)
-                .to(x - r * 0.4, y + r * 0.95);
+                .corner(x - r * 0.45, y + r * 0.5)
+                .smooth(x - r * 0.85, y - r * 0.1)
+                .smooth(x - r * 0.5, y - r * 0.85)
+                .smooth(x, y - r)
+                .smooth(x + r * 0.5, y - r * 0.85)
+                .smooth(x + r * 0.85, y - r * 0.1)
+                .corner(x + r * 0.45, y + r * 0.5)
+                .corner(x + r * 0.4, y + r * 0.95)
+                .corner(x - r * 0.4, y + r * 0.95);
             canvas.line(&crown, r * 0.14, Some(inks[0]), 0.95, None);
             for side in [1.0, -1.0] {
                 canvas.line(
@@ -202,7 +202,7 @@ pub(crate) fn graphic(canvas: &mut Canvas, at: (f32, f32), r: f32, inks: [[f32; 
                 (-0.22, -0.31),
             ];
             for (dx, dy) in TIPS {
-                star = star.to(x + dx * r, y + dy * r);
+                star = star.corner(x + dx * r, y + dy * r);
             }
             canvas.line(&star, r * 0.16, Some(inks[0]), 0.95, None);
             canvas.line(

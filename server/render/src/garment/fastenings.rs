@@ -1,25 +1,27 @@
-//! Pockets, plackets, buttons, zips and belts.
+//! Drawing of pockets, plackets, buttons, zips and belts.
 
 use crate::attributes::*;
-use crate::canvas::{Canvas, Class, Paint, Texel};
+use crate::canvas::Canvas;
 use crate::cloth::Cloth;
 use crate::noise::scale;
 use crate::outline::Outline;
+use crate::paint::{Class, Paint, Texel};
 use crate::palette::{linear, luma};
 use crate::spec::ItemSpec;
 
 use super::cut::Cut;
-use super::tops::patch;
+use super::patch::patch;
 
+/// Draws the pockets of a top.
 pub(crate) fn pockets(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
     let own = cloth.clone();
     let boxy = |x: f32, y: f32, w: f32, h: f32| {
         Outline::new()
-            .to(x, y)
-            .to(x + w, y)
-            .to(x + w, y + h * 0.82)
-            .to(x + w * 0.5, y + h)
-            .to(x, y + h * 0.82)
+            .corner(x, y)
+            .corner(x + w, y)
+            .corner(x + w, y + h * 0.82)
+            .corner(x + w * 0.5, y + h)
+            .corner(x, y + h * 0.82)
     };
     let low = (cut.waist_y + 7.0).min(cut.hem_y - 14.0);
     match spec.pocket {
@@ -62,12 +64,12 @@ pub(crate) fn pockets(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &C
         Pocket::Kangaroo => {
             let top = (cut.hem_y - 20.0).max(34.0);
             let piece = Outline::new()
-                .to(7.4, top)
-                .to(13.4, top + 9.0)
-                .to(13.6, cut.hem_y - 5.0)
-                .to(-13.6, cut.hem_y - 5.0)
-                .to(-13.4, top + 9.0)
-                .to(-7.4, top);
+                .corner(7.4, top)
+                .corner(13.4, top + 9.0)
+                .corner(13.6, cut.hem_y - 5.0)
+                .corner(-13.6, cut.hem_y - 5.0)
+                .corner(-13.4, top + 9.0)
+                .corner(-7.4, top);
             patch(canvas, &piece, &own, Some(&cut.body), 0.8);
             for side in [1.0, -1.0] {
                 canvas.stitches(
@@ -83,10 +85,10 @@ pub(crate) fn pockets(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &C
         Pocket::Flap => {
             for side in [1.0f32, -1.0] {
                 let piece = Outline::new()
-                    .to(4.9, low)
-                    .to(14.6, low - 0.7)
-                    .to(14.7, low + 3.6)
-                    .to(4.8, low + 4.3);
+                    .corner(4.9, low)
+                    .corner(14.6, low - 0.7)
+                    .corner(14.7, low + 3.6)
+                    .corner(4.8, low + 4.3);
                 let piece = if side < 0.0 { piece.flipped() } else { piece };
                 patch(canvas, &piece, &own, Some(&cut.body), 0.7);
                 canvas.seam(&[(4.8 * side, low + 4.3), (14.7 * side, low + 3.6)], 1.0);
@@ -95,6 +97,7 @@ pub(crate) fn pockets(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &C
     }
 }
 
+/// Draws the closure of a top, from the height `from` down to the hem.
 pub(crate) fn closure(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth, from: f32) {
     let to = cut.hem_y - 0.5;
     let size = match spec.garment {
@@ -160,10 +163,10 @@ pub(crate) fn closure(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &C
             patch(
                 canvas,
                 &Outline::new()
-                    .to(-1.6, from)
-                    .to(1.6, from)
-                    .to(1.6, from + 14.0)
-                    .to(-1.6, from + 14.0),
+                    .corner(-1.6, from)
+                    .corner(1.6, from)
+                    .corner(1.6, from + 14.0)
+                    .corner(-1.6, from + 14.0),
                 cloth,
                 Some(&cut.body),
                 0.5,
@@ -176,6 +179,7 @@ pub(crate) fn closure(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &C
     }
 }
 
+/// Draws a button of radius `r`.
 pub(crate) fn button(canvas: &mut Canvas, spec: &ItemSpec, cloth: &Cloth, at: (f32, f32), r: f32) {
     let (rgb, gloss, r) = match spec.hardware {
         Hardware::Pearl => (linear(0xF4EEE4), 0.7, r * 1.1),
@@ -218,6 +222,7 @@ pub(crate) fn button(canvas: &mut Canvas, spec: &ItemSpec, cloth: &Cloth, at: (f
     }
 }
 
+/// Draws a tied or buckled belt.
 pub(crate) fn belt(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
     let (w, y) = (cut.waist + 3.0, cut.waist_y);
     let tied = matches!(
@@ -237,22 +242,22 @@ pub(crate) fn belt(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Clot
         )
     };
     let strip = Outline::new()
-        .to(-w, y - 2.1)
-        .via(0.0, y - 1.2)
-        .to(w, y - 2.1)
-        .to(w, y + 1.7)
-        .via(0.0, y + 2.6)
-        .to(-w, y + 1.7);
+        .corner(-w, y - 2.1)
+        .smooth(0.0, y - 1.2)
+        .corner(w, y - 2.1)
+        .corner(w, y + 1.7)
+        .smooth(0.0, y + 2.6)
+        .corner(-w, y + 1.7);
     patch(canvas, &strip, &own, Some(&cut.body), 0.9);
     if tied {
         for (dx, len) in [(-1.2f32, 17.0f32), (2.6, 14.0)] {
             let tail = Outline::new()
-                .to(-1.0, y + 1.0)
-                .to(1.2, y + 1.0)
-                .via(dx + 1.4, y + len * 0.5)
-                .to(dx + 1.8, y + len)
-                .to(dx - 1.6, y + len - 0.8)
-                .via(dx * 0.6 - 1.2, y + len * 0.5);
+                .corner(-1.0, y + 1.0)
+                .corner(1.2, y + 1.0)
+                .smooth(dx + 1.4, y + len * 0.5)
+                .corner(dx + 1.8, y + len)
+                .corner(dx - 1.6, y + len - 0.8)
+                .smooth(dx * 0.6 - 1.2, y + len * 0.5);
             patch(canvas, &tail, &own, None, 0.6);
         }
         patch(

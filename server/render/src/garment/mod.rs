@@ -1,10 +1,11 @@
-//! Garments: how each kind is drawn on a canvas in garment space.
+//! Drawing of garments, shoes and bags on a canvas in garment space.
 
 mod bags;
 mod collars;
 mod cut;
 mod emblem;
 mod fastenings;
+mod patch;
 mod sewn;
 mod shoes;
 mod tops;

@@ -1,32 +1,33 @@
-//! Small ornaments that any garment, shoe or bag can carry: bows, beads, lace, frills, embroidered bands.
+//! Ornaments of garments, shoes and bags: bows, beads, lace, ruffles and embroidered bands.
 
 use crate::attributes::*;
-use crate::canvas::{Canvas, Class, Paint, Texel};
+use crate::canvas::Canvas;
 use crate::cloth::{Cloth, Frame};
 use crate::noise::{saw, scale, wave};
 use crate::outline::Outline;
+use crate::paint::{Class, Paint, Texel};
 use crate::palette::linear;
 
-use super::tops::patch;
+use super::patch::patch;
 
-/// A bow of two loops, a knot and two tails.
+/// Draws a bow of two loops, a knot and two tails.
 pub(crate) fn bow(canvas: &mut Canvas, cloth: &Cloth, at: (f32, f32), size: f32, rgb: [f32; 3]) {
     let own = cloth.trim(Fabric::Satin, rgb);
     let (x, y, k) = (at.0, at.1, size);
     for side in [1.0f32, -1.0] {
         let tail = Outline::new()
-            .to(x, y)
-            .via(x + 2.6 * k * side, y + 4.4 * k)
-            .to(x + 3.6 * k * side, y + 8.6 * k)
-            .to(x + 1.2 * k * side, y + 8.0 * k)
-            .via(x + 0.8 * k * side, y + 4.0 * k);
+            .corner(x, y)
+            .smooth(x + 2.6 * k * side, y + 4.4 * k)
+            .corner(x + 3.6 * k * side, y + 8.6 * k)
+            .corner(x + 1.2 * k * side, y + 8.0 * k)
+            .smooth(x + 0.8 * k * side, y + 4.0 * k);
         patch(canvas, &tail, &own, None, 0.7);
         let wing = Outline::new()
-            .to(x, y - 0.3)
-            .via(x + 2.6 * k * side, y - 2.5 * k)
-            .via(x + 5.2 * k * side, y - 2.2 * k)
-            .via(x + 5.6 * k * side, y + 1.4 * k)
-            .via(x + 2.8 * k * side, y + 1.6 * k);
+            .corner(x, y - 0.3)
+            .smooth(x + 2.6 * k * side, y - 2.5 * k)
+            .smooth(x + 5.2 * k * side, y - 2.2 * k)
+            .smooth(x + 5.6 * k * side, y + 1.4 * k)
+            .smooth(x + 2.8 * k * side, y + 1.6 * k);
         patch(canvas, &wing, &own, None, 1.3);
         canvas.line(
             &Outline::line(&[(x + 0.8 * side, y - 0.1), (x + 3.4 * k * side, y - 0.4)]),
@@ -45,13 +46,13 @@ pub(crate) fn bow(canvas: &mut Canvas, cloth: &Cloth, at: (f32, f32), size: f32,
     );
 }
 
-/// Small raised beads along a line.
+/// Draws raised beads of radius `r` at distances of `step` along a line.
 pub(crate) fn beads(canvas: &mut Canvas, points: &[(f32, f32)], step: f32, r: f32, rgb: [f32; 3]) {
     let texel = |_: f32, _: f32, _: (f32, f32)| Texel {
         gloss: 0.6,
         ..Texel::flat(rgb)
     };
-    along(points, step, |x, y, _| {
+    each_step(points, step, |x, y, _| {
         canvas.paint(
             &Outline::ellipse(x, y, r, r),
             &Paint::new(Class::Garment, &texel).round(r * 0.9, r).shadow(0.45, 0.3),
@@ -59,7 +60,7 @@ pub(crate) fn beads(canvas: &mut Canvas, points: &[(f32, f32)], step: f32, r: f3
     });
 }
 
-/// A lace edging: white scallops with holes.
+/// Draws a lace edge of white scallops with holes.
 pub(crate) fn scallops(canvas: &mut Canvas, points: &[(f32, f32)], size: f32) {
     let white = linear(0xF8F5EF);
     let texel = |x: f32, y: f32, _: (f32, f32)| {
@@ -69,7 +70,7 @@ pub(crate) fn scallops(canvas: &mut Canvas, points: &[(f32, f32)], size: f32) {
             ..Texel::flat(scale(white, if hole { 0.72 } else { 1.0 }))
         }
     };
-    along(points, size * 1.25, |x, y, _| {
+    each_step(points, size * 1.25, |x, y, _| {
         canvas.paint(
             &Outline::ellipse(x, y, size * 0.8, size * 0.8),
             &Paint::new(Class::Garment, &texel).round(0.2, 0.5).shadow(0.35, 0.4),
@@ -79,20 +80,20 @@ pub(crate) fn scallops(canvas: &mut Canvas, points: &[(f32, f32)], size: f32) {
     canvas.line(&Outline::line(&line), 0.6, Some(white), 0.9, None);
 }
 
-/// A gathered frill that hangs from a line.
+/// Draws a ruffle that hangs `deep` centimetres from a line.
 pub(crate) fn ruffle(canvas: &mut Canvas, cloth: &Cloth, points: &[(f32, f32)], deep: f32) {
     let mut top = Vec::new();
-    along(points, 1.4, |x, y, i| top.push((x, y, i)));
+    each_step(points, 1.4, |x, y, i| top.push((x, y, i)));
     if top.len() < 3 {
         return;
     }
     let mut o = Outline::new();
     for p in &top {
-        o = o.via(p.0, p.1);
+        o = o.smooth(p.0, p.1);
     }
     for p in top.iter().rev() {
         let w = wave(p.2 as f32 * 0.31);
-        o = o.via(p.0 * 1.03, p.1 + deep * (0.86 + 0.12 * w));
+        o = o.smooth(p.0 * 1.03, p.1 + deep * (0.86 + 0.12 * w));
     }
     let frame = Frame::straight(0.0);
     let texel = |x: f32, y: f32, s: (f32, f32)| {
@@ -104,14 +105,15 @@ pub(crate) fn ruffle(canvas: &mut Canvas, cloth: &Cloth, points: &[(f32, f32)], 
     canvas.line(&Outline::line(points), 0.35, None, 0.4, None);
 }
 
+/// Draws an embroidered band across a panel, between the corners `from` and `to`.
 pub(crate) fn band_strip(canvas: &mut Canvas, cloth: &Cloth, within: &Outline, from: (f32, f32), to: (f32, f32)) {
     let strip = Outline::new()
-        .to(from.0, from.1)
-        .via(0.0, from.1 + 1.2)
-        .to(to.0, from.1)
-        .to(to.0, to.1)
-        .via(0.0, to.1 + 1.2)
-        .to(from.0, to.1);
+        .corner(from.0, from.1)
+        .smooth(0.0, from.1 + 1.2)
+        .corner(to.0, from.1)
+        .corner(to.0, to.1)
+        .smooth(0.0, to.1 + 1.2)
+        .corner(from.0, to.1);
     folk_strip(
         canvas,
         cloth,
@@ -125,7 +127,7 @@ pub(crate) fn band_strip(canvas: &mut Canvas, cloth: &Cloth, within: &Outline, f
     );
 }
 
-/// An embroidered band: zigzag and lozenges in the item's colours.
+/// Draws an embroidered band with zigzags and diamonds in the colours of the cloth.
 pub(crate) fn folk_strip(canvas: &mut Canvas, cloth: &Cloth, strip: &Outline, within: &Outline, frame: Frame) {
     let (a, b, gold) = (cloth.print.second, cloth.print.third, [0.60, 0.38, 0.06]);
     let dark = scale(cloth.print.ground, 0.35);
@@ -155,12 +157,12 @@ pub(crate) fn folk_strip(canvas: &mut Canvas, cloth: &Cloth, strip: &Outline, wi
         &Paint::new(Class::Garment, &texel)
             .round(0.3, 0.6)
             .shadow(0.2, 0.4)
-            .inside(within),
+            .clip(within),
     );
 }
 
-/// Calls `f` at even steps along a polyline.
-pub(crate) fn along(points: &[(f32, f32)], step: f32, mut f: impl FnMut(f32, f32, usize)) {
+/// Calls `f` with position and index at even steps along a polyline.
+pub(crate) fn each_step(points: &[(f32, f32)], step: f32, mut f: impl FnMut(f32, f32, usize)) {
     let mut left = step * 0.5;
     let mut index = 0;
     for pair in points.windows(2) {

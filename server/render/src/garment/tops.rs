@@ -1,11 +1,12 @@
-//! Tops, jackets, coats and dresses: panels, sleeves and the drape over them.
+//! Drawing of tops, jackets, coats and dresses: panels, sleeves and their drape.
 
 use crate::attributes::*;
-use crate::canvas::{Canvas, Class, Paint, Texel};
+use crate::canvas::Canvas;
 use crate::cloth::{Cloth, Frame};
 use crate::folds::{Crease, Folds};
 use crate::noise::scale;
 use crate::outline::Outline;
+use crate::paint::{Class, Paint};
 use crate::palette::luma;
 use crate::random::Dice;
 use crate::spec::ItemSpec;
@@ -14,12 +15,12 @@ use super::collars;
 use super::cut::{Cut, SleeveCut};
 use super::trims;
 
-/// Draws the parts behind the neck: the inside of the back, the back of a raised collar, a hood.
+/// Draws the parts behind the neck: the inside of the back, the back of a collar, or a hood.
 pub(crate) fn draw_back(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
     collars::back(canvas, spec, cut, cloth);
 }
 
-/// The body of the garment with all that is sewn on it. `drape` seeds the folds of this photo.
+/// Draws the body panel with collar, fastenings and trims. `drape` seeds the folds of this photo.
 pub(crate) fn draw_body(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth, drape: u64) {
     let mut dice = Dice::new(drape, 0xD4A9);
     let folds = body_folds(spec, cut, cloth, &mut dice);
@@ -52,7 +53,7 @@ pub(crate) fn draw_body(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: 
     trims::details(canvas, spec, cut, cloth);
 }
 
-/// The sleeves, which lie over the body; a customer's bare arms and hands come between.
+/// Draws the sleeves over the body panel. Arms and hands of a user are drawn before.
 pub(crate) fn draw_sleeves(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth, drape: u64) {
     let mut dice = Dice::new(drape, 0x51EE);
     for sleeve in &cut.sleeves {
@@ -60,6 +61,7 @@ pub(crate) fn draw_sleeves(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, clot
     }
 }
 
+/// Draws the folds of the body panel at random.
 fn body_folds(spec: &ItemSpec, cut: &Cut, cloth: &Cloth, dice: &mut Dice) -> Folds {
     let k = cloth.drape();
     let wide = cut.hem.max(cut.armpit.0) + 4.0;
@@ -73,9 +75,9 @@ fn body_folds(spec: &ItemSpec, cut: &Cut, cloth: &Cloth, dice: &mut Dice) -> Fol
     };
     folds.rumple(seed, 8.0, 26.0, dice.range(-0.12, 0.12), 1.5 * k * loose);
     folds.rumple(seed ^ 0xF00, 4.2, 11.0, dice.range(-0.3, 0.3), 0.55 * k);
-    // Strain from the armpits towards the middle, from the bust to the waist.
+    // Creases from the armpits and from the waist towards the middle.
     for side in [1.0f32, -1.0] {
-        let n = 2 + dice.below(2);
+        let n = 2 + dice.index(2);
         folds.fan(
             dice,
             (cut.armpit.0 * side * 0.98, cut.armpit.1),
@@ -83,7 +85,7 @@ fn body_folds(spec: &ItemSpec, cut: &Cut, cloth: &Cloth, dice: &mut Dice) -> Fol
             n,
             0.55 * k * loose,
         );
-        let n = 1 + dice.below(3);
+        let n = 1 + dice.index(3);
         let toward = (-9.0 * side, dice.range(-5.0, 6.0));
         folds.fan(dice, ((cut.waist - 0.5) * side, cut.waist_y - 1.0), toward, n, 0.45 * k);
         let x = dice.range(4.0, cut.armpit.0 - 3.0) * side;
@@ -117,7 +119,7 @@ fn body_folds(spec: &ItemSpec, cut: &Cut, cloth: &Cloth, dice: &mut Dice) -> Fol
         );
     }
     if spec.waist != Waist::Straight && spec.garment != Garment::Blazer {
-        // Gathers above and below a drawn-in waist.
+        // Gathers above and below a narrow waist.
         for _ in 0..10 {
             let x = dice.range(-cut.waist, cut.waist) * 0.92;
             let up = dice.chance(0.5);
@@ -146,7 +148,7 @@ fn draw_sleeve(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, sleeve: &SleeveC
     let seed = dice.word() as u32;
     folds.rumple(seed, 6.0, 9.0, dice.range(-0.4, 0.4), 1.1 * k);
     let long = (end.1 - top.1).abs() + (end.0 - top.0).abs() > 28.0;
-    // Across the elbow and above the cuff the cloth bunches; from the shoulder it hangs.
+    // Creases run across the elbow and above the cuff.
     let across = |folds: &mut Folds, dice: &mut Dice, at: (f32, f32), dir: (f32, f32), n: usize| {
         for _ in 0..n {
             let s = dice.range(-5.0, 5.0);
@@ -240,21 +242,10 @@ fn draw_cuff(canvas: &mut Canvas, spec: &ItemSpec, sleeve: &SleeveCut, cloth: &C
             &Paint::new(Class::Garment, &texel).round(1.6, 2.4).shadow(0.35, 0.6),
         );
     } else {
-        // A turned hem: one row of stitches a little above the edge.
+        // A hem with one row of stitches slightly above the edge.
         let d = frame.down;
         let (cx, cy) = (end.0 - d.0 * 1.6, end.1 - d.1 * 1.6);
         let w = sleeve.half * 0.82;
         canvas.stitches(&[(cx - d.1 * w, cy + d.0 * w), (cx + d.1 * w, cy - d.0 * w)], None);
     }
-}
-
-/// A piece laid over a panel in one colour.
-pub(crate) fn patch(canvas: &mut Canvas, outline: &Outline, cloth: &Cloth, within: Option<&Outline>, lift: f32) {
-    let frame = Frame::straight(0.0);
-    let texel = |x: f32, y: f32, s: (f32, f32)| -> Texel { cloth.texel(&frame, x, y, s) };
-    let mut paint = Paint::new(Class::Garment, &texel).round(lift, 1.0).shadow(0.5, 0.8);
-    if let Some(w) = within {
-        paint = paint.inside(w);
-    }
-    canvas.paint(outline, &paint);
 }

@@ -1,4 +1,4 @@
-//! Trims: what is sewn on hems, necklines, sleeves and fronts, and in which order.
+//! Drawing of trims on hems, necklines, sleeves and fronts, in the order of their layers.
 
 use crate::attributes::*;
 use crate::canvas::Canvas;
@@ -9,11 +9,11 @@ use crate::palette::linear;
 use crate::spec::ItemSpec;
 
 use super::cut::{Cut, SleeveCut};
+use super::patch::patch;
 use super::sewn::{band_strip, beads, bow, folk_strip, ruffle, scallops};
-use super::tops::patch;
 use super::{emblem, fastenings};
 
-/// Bands that belong to the body panel and lie under the sleeves.
+/// Draws bands, seams and edges of the body panel, below the sleeves.
 pub(crate) fn panels(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
     let (hem, y) = (cut.hem + 3.0, cut.hem_y);
     let ribbed = matches!(spec.garment, Garment::Knit | Garment::Hoodie)
@@ -25,11 +25,11 @@ pub(crate) fn panels(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cl
             cloth.clone()
         };
         let strip = Outline::new()
-            .to(-hem, y - 5.6)
-            .via(0.0, y - 4.6)
-            .to(hem, y - 5.6)
-            .to(hem, y + 3.0)
-            .to(-hem, y + 3.0);
+            .corner(-hem, y - 5.6)
+            .smooth(0.0, y - 4.6)
+            .corner(hem, y - 5.6)
+            .corner(hem, y + 3.0)
+            .corner(-hem, y + 3.0);
         patch(canvas, &strip, &own, Some(&cut.body), 1.0);
     } else {
         canvas.stitches(
@@ -90,7 +90,7 @@ pub(crate) fn panels(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cl
     }
 }
 
-/// Everything that lies on top.
+/// Draws pockets, closure, belt, logo and trims on top of the body panel.
 pub(crate) fn details(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
     fastenings::pockets(canvas, spec, cut, cloth);
     let open_from = match spec.neck {
@@ -215,10 +215,10 @@ pub(crate) fn sleeve(canvas: &mut Canvas, spec: &ItemSpec, sleeve: &SleeveCut, c
             let quad = |from: f32, to: f32| {
                 let (a, b) = (ring(from, k), ring(to, k));
                 Outline::new()
-                    .to(a[0].0, a[0].1)
-                    .to(a[1].0, a[1].1)
-                    .to(b[1].0, b[1].1)
-                    .to(b[0].0, b[0].1)
+                    .corner(a[0].0, a[0].1)
+                    .corner(a[1].0, a[1].1)
+                    .corner(b[1].0, b[1].1)
+                    .corner(b[0].0, b[0].1)
             };
             folk_strip(
                 canvas,
@@ -244,6 +244,7 @@ pub(crate) fn sleeve(canvas: &mut Canvas, spec: &ItemSpec, sleeve: &SleeveCut, c
     }
 }
 
+/// Draws the logo of a top.
 fn emblem_on(canvas: &mut Canvas, spec: &ItemSpec, cut: &Cut, cloth: &Cloth) {
     let ink = if spec.pattern == Pattern::Plain || (cloth.print.second[1] - cloth.print.ground[1]).abs() > 0.15 {
         cloth.print.second

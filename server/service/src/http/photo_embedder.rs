@@ -110,7 +110,7 @@ impl PhotoEmbedder {
             let _held = held;
             let photo = Photo::decode(&query.file)?;
             drop(query.file);
-            let crop = query.crop.of(&photo)?;
+            let crop = query.crop.crop_box(&photo)?;
             let category = match categoriser {
                 Some(categoriser) => categoriser.category(categoriser.input().to_chw(photo.pixels()?, crop)?),
                 None => None,

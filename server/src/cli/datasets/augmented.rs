@@ -4,10 +4,9 @@ use crate::cli::output::print_path;
 use crate::cli::recipe::read_recipe;
 use anyhow::{Context, ensure};
 use clap::Args;
-use dataset::{Dataset, Images, Loader, Plan, Recolouring, Source};
+use dataset::{Dataset, Images, Loader, Plan, Recolouring, Source, contact_sheet};
 use device::DeviceChoice;
 use image::RgbImage;
-use render::lay_out;
 use std::path::PathBuf;
 use std::sync::Arc;
 use training::{Labelled, Recipe};
@@ -69,7 +68,7 @@ pub(super) fn augmented(args: &AugmentedArgs, device: DeviceChoice) -> anyhow::R
     let cells: Vec<RgbImage> = (0..rows.len())
         .flat_map(|row| columns.iter().map(move |column| column[row].clone()))
         .collect();
-    lay_out(&cells, columns.len(), args.cell)
+    contact_sheet(&cells, columns.len(), args.cell)
         .save(&args.out)
         .with_context(|| format!("cannot write {}", args.out.display()))?;
     print_path(&args.out)

@@ -88,7 +88,7 @@ fn split_boxes(images: &Arc<Images>, split: &str, args: &BoxesArgs, propose: boo
         let shares = |[x0, y0, x1, y1]: Shares| [x0 / size.0, y0 / size.1, x1 / size.0, y1 / size.1];
         let corners = |CropBox { x, y, width, height }| [x, y, x + width, y + height].map(f64::from);
         let proposed = if propose {
-            Crop::Auto.of(&photo)?.map(corners).map(shares)
+            Crop::Auto.crop_box(&photo)?.map(corners).map(shares)
         } else {
             None
         };

@@ -5,11 +5,10 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use dataset::recolour::Extent;
 use dataset::recoloured::{CopyOptions, RecolouredDataset, candidates, is_candidate};
-use dataset::{Dataset, Garments, Images, Limit, MaxErrors};
+use dataset::{Dataset, Garments, Images, Limit, MaxErrors, contact_sheet};
 use device::DeviceChoice;
 use evaluation::segmentation;
 use image::RgbImage;
-use render::lay_out;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -133,7 +132,7 @@ fn write_dataset(args: &RecolourArgs, images: &Images, rows: &[usize], garments:
     let bar = progress_bar(rows.len(), "recolouring");
     for (at, row) in rows.iter().copied().enumerate() {
         bar.inc(1);
-        let Some(garment) = garments.of(images, row)? else {
+        let Some(garment) = garments.coverage(images, row)? else {
             continue;
         };
         let photo = images.get(row)?.to_rgb();
@@ -160,7 +159,7 @@ fn write_dataset(args: &RecolourArgs, images: &Images, rows: &[usize], garments:
 /// Writes a contact sheet with complete groups of a photo and its copies per row.
 fn write_sheet(path: &Path, cells: &[RgbImage], copies: usize) -> anyhow::Result<()> {
     let columns = (copies + 1) * (8 / (copies + 1)).max(1);
-    lay_out(cells, columns, CELL)
+    contact_sheet(cells, columns, CELL)
         .save(path)
         .with_context(|| format!("cannot write {}", path.display()))
 }

@@ -3,9 +3,8 @@
 use crate::cli::output::print_path;
 use anyhow::{Context, ensure};
 use clap::Args;
-use dataset::{Dataset, Images, Row};
+use dataset::{Dataset, Images, Row, contact_sheet, fit_cell};
 use image::RgbImage;
-use render::{fitted, lay_out};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -53,7 +52,7 @@ pub(super) fn sheet(args: &SheetArgs) -> anyhow::Result<()> {
         args.dir.display()
     );
     let cells = cells(args, dataset, &rows)?;
-    lay_out(&cells, args.columns, args.cell)
+    contact_sheet(&cells, args.columns, args.cell)
         .save(&args.out)
         .with_context(|| format!("cannot write {}", args.out.display()))?;
     print_path(&args.out)
@@ -69,7 +68,7 @@ fn cells(args: &SheetArgs, dataset: Dataset, rows: &[usize]) -> anyhow::Result<V
         }
         match images.get(*row) {
             // Scaled at once, because the full photos of a sheet may not fit into memory.
-            Ok(photo) => cells.push(fitted(&photo.to_rgb(), args.cell)),
+            Ok(photo) => cells.push(fit_cell(&photo.to_rgb(), args.cell)),
             Err(error) => {
                 let Row { path, line, .. } = &images.dataset().rows[*row];
                 eprintln!("left out {path} (line {line}): {error:#}");

@@ -1,0 +1,36 @@
+//! Atomic writes of files.
+//!
+//! **Invariant:** after a crash, the path holds either the old or the complete new file.
+
+use anyhow::Context;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+/// Writes `bytes` to `path` atomically.
+///
+/// # Errors
+/// If the file cannot be written. The old file is then unchanged.
+pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write_with(path, |file| Ok(file.write_all(bytes)?))
+}
+
+/// Writes `path` atomically with the content that `fill` writes to a temporary file.
+///
+/// # Errors
+/// If `fill` fails or the file cannot be written. The old file is then unchanged, and no part of the new one is left.
+pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let part = path.with_extension("part");
+    let write = || -> anyhow::Result<()> {
+        let mut file = File::create(&part)?;
+        fill(&mut file)?;
+        file.sync_all()?;
+        Ok(std::fs::rename(&part, path)?)
+    };
+    let written = write();
+    if written.is_err() {
+        // The caller needs the first error.
+        let _ = std::fs::remove_file(&part);
+    }
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
