@@ -13,8 +13,8 @@ Calibration. The expected calibration error uses scikit-learn's `calibration_cur
 bin includes its upper bound. The weight of a bin is its number of predictions.
 
 Thresholds. The threshold of a label is the value of 0.00, 0.01 ... 0.99 with the highest F2. Ties are resolved in
-favour of the lowest threshold. Soft F2 of the tagging problem replaces the step at the threshold by a sigmoid of width
-0.02.
+favour of the lowest threshold. Soft F2 of the tagging problem replaces the step at the threshold by a sigmoid
+of the difference of the logits, with width 0.1.
 
 Bounded minima. SciPy's L-BFGS-B minimises Rosenbrock's function of five variables within bounds. Some of the bounds
 exclude the unconstrained minimum. The search starts at the lower corner, at the centre and at the upper corner.
@@ -31,7 +31,7 @@ import pathlib
 
 import numpy as np
 from scipy.optimize import minimize, rosen, rosen_der
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, brier_score_loss, fbeta_score, roc_auc_score
 
@@ -95,9 +95,9 @@ def tagging() -> dict:
         }
 
     def soft_f2(truth: np.ndarray, probs: np.ndarray, threshold: float) -> float:
-        yes = expit((probs - threshold) / 0.02)
-        below = 4 * truth.sum() + yes.sum()
-        return float(5 * yes[truth].sum() / below) if below else 0.0
+        weights = expit((logit(probs.clip(1e-7, 1 - 1e-7)) - logit(threshold)) / 0.1)
+        below = 4 * truth.sum() + weights.sum()
+        return float(5 * weights[truth].sum() / below) if below else 0.0
 
     def defined(measure, l: int):
         return float(measure(truth[:, l], probs[:, l])) if truth[:, l].any() else None

@@ -100,7 +100,7 @@ fn ranking_and_calibration_agree_with_scikit_learn() {
         area(report.roc_auc, &golden["roc_auc"][label], "area under the ROC curve");
         close(report.f2_interval.value, &golden["tuned"]["f2"][label], "F2");
         close(
-            predictions.soft_f2(label, 0.3, 0.02).0,
+            predictions.soft_f2(label, (0.3f64 / 0.7).ln(), 0.1).0,
             &golden["soft_f2_at_0.3"][label],
             "soft F2",
         );
