@@ -1,7 +1,7 @@
 //! Data of a classifier's plots, computed from predictions: precision and recall, F2 over thresholds, labels that
 //! are mistaken for one another, and whether probabilities mean what they say.
 
-use evaluation::classifier::{Counts, Predictions};
+use evaluation::classifier::{Calibration, Counts, Predictions};
 use shared::score::descending;
 
 /// One point of a precision–recall curve.
@@ -88,50 +88,11 @@ pub fn confusion(predictions: &Predictions, thresholds: &[f32], labels: &[usize]
         .collect()
 }
 
-/// Probabilities of a stretch, and how often they came true.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bin {
-    /// Predictions in it, over all images and labels.
-    pub n: usize,
-    /// Their mean probability.
-    pub promised: f64,
-    /// Share of them that are true.
-    pub kept: f64,
-}
-
-/// Number of bins of a reliability diagram.
-pub const BINS: usize = 10;
-
-/// Probabilities in ten stretches of equal width; mean and share are NaN where a stretch is empty.
-pub fn reliability(predictions: &Predictions) -> Vec<Bin> {
-    let mut sums = [(0usize, 0.0f64, 0usize); BINS];
-    for (prob, truth) in predictions
-        .probs
-        .iter()
-        .flatten()
-        .zip(predictions.truth.iter().flatten())
-    {
-        if prob.is_finite() {
-            let (n, total, true_) = &mut sums[((prob * BINS as f32) as usize).min(BINS - 1)];
-            *n += 1;
-            *total += f64::from(*prob);
-            *true_ += usize::from(*truth);
-        }
-    }
-    sums.into_iter()
-        .map(|(n, total, true_)| Bin {
-            n,
-            promised: total / n as f64,
-            kept: true_ as f64 / n as f64,
-        })
-        .collect()
-}
-
-/// Expected calibration error (Naeini et al. 2015): mean distance between promised and kept, weighted by predictions.
-pub fn calibration_error(bins: &[Bin]) -> f64 {
-    let n: usize = bins.iter().map(|bin| bin.n).sum();
-    let apart = |bin: &Bin| bin.n as f64 * (bin.promised - bin.kept).abs();
-    bins.iter().filter(|bin| bin.n > 0).map(apart).sum::<f64>() / n.max(1) as f64
+/// Measures the calibration over all labels. Probabilities that are not finite do not count.
+pub(crate) fn calibration(predictions: &Predictions) -> Calibration {
+    let probs = predictions.probs.iter().flatten().copied();
+    let pairs = probs.zip(predictions.truth.iter().flatten().copied());
+    Calibration::measure(pairs.filter(|(prob, _)| prob.is_finite()))
 }
 
 /// Binary cross-entropy of one image, mean over labels; probabilities are kept off 0 and 1 by 1e-7.
@@ -192,14 +153,6 @@ mod tests {
         let matrix = confusion(&predictions, &[0.7, 0.01], &[0, 1]);
         assert!((matrix[0][0] - 2.0 / 3.0).abs() < 1e-12 && matrix[0][1] == 1.0 && matrix[1][0].is_nan());
 
-        let bins = reliability(&predictions);
-        assert_eq!((bins[0].n, bins[8].n, bins[8].kept, bins[9].n), (6, 2, 0.5, 1));
-        // By hand: (6 · .05 + |.1 - 0| + |.3 - 0| + |.6 - 1| + 2 · |.8 - .5| + |.9 - 1|) / 12
-        assert!(
-            (calibration_error(&bins) - 1.8 / 12.0).abs() < 1e-6,
-            "{}",
-            calibration_error(&bins)
-        );
         assert!((image_loss(&predictions, 4) - (-(0.7f64.ln()) - 0.95f64.ln()) / 2.0).abs() < 1e-6);
     }
 }

@@ -1,10 +1,10 @@
 //! The plots of a run, from its epochs and from predictions.
 
 use super::chart::{Axis, Figure, Mark, Panel};
-use super::curves::{BINS, calibration_error, f2_by_threshold, operating_at, precision_recall, reliability};
+use super::curves::{self, Operating, f2_by_threshold, operating_at, precision_recall};
 use super::heatmap;
 use super::record::Epoch;
-use evaluation::classifier::{Classification, Predictions, mean_of_numbers};
+use evaluation::classifier::{BINS, Bin, Calibration, Classification, Predictions, mean_of_numbers};
 
 /// Labels that get a panel of their own where there are more than [`ALL_LABELS`]: half frequent, half rare.
 const SOME_LABELS: usize = 16;
@@ -125,7 +125,7 @@ pub fn precision_recalls(predictions: &Predictions, thresholds: &[f32], measured
     let mean: Vec<[f64; 2]> = (0..=50)
         .map(|step| {
             let recall = f64::from(step) / 50.0;
-            let best = |curve: &Vec<super::curves::Operating>| {
+            let best = |curve: &Vec<Operating>| {
                 curve
                     .iter()
                     .filter(|p| p.recall >= recall - 1e-12)
@@ -258,7 +258,7 @@ pub fn confusion(predictions: &Predictions, thresholds: &[f32]) -> String {
         ""
     };
     let names: Vec<String> = labels.iter().map(|label| predictions.labels[*label].clone()).collect();
-    let matrix = super::curves::confusion(predictions, thresholds, &labels);
+    let matrix = curves::confusion(predictions, thresholds, &labels);
     heatmap::draw(&heatmap::Matrix {
         title: format!("Predicted where another label is true{some}"),
         description: "Line: the label that is true. Column: the label that is predicted. A cell is the share of the line's images that are predicted to carry the column's label, in percent; the diagonal is recall.".to_owned(),
@@ -271,11 +271,14 @@ pub fn confusion(predictions: &Predictions, thresholds: &[f32]) -> String {
 
 /// Reliability diagram: observed frequency per bin of predicted probability, with the counts.
 pub fn calibration(predictions: &Predictions) -> String {
-    let bins = reliability(predictions);
-    let filled: Vec<(usize, &super::curves::Bin)> = bins.iter().enumerate().filter(|(_, bin)| bin.n > 0).collect();
-    let error = calibration_error(&bins);
+    let Calibration {
+        bins,
+        expected_calibration_error: error,
+        ..
+    } = curves::calibration(predictions);
+    let filled: Vec<(usize, Bin)> = (0..).zip(bins).filter_map(|(at, bin)| Some((at, bin?))).collect();
     let width = 1.0 / BINS as f64;
-    let points: Vec<[f64; 2]> = filled.iter().map(|(_, bin)| [bin.promised, bin.kept]).collect();
+    let points: Vec<[f64; 2]> = filled.iter().map(|(_, bin)| [bin.mean_prob, bin.share_true]).collect();
     Figure {
         title: format!("Calibration: expected error {error:.3}"),
         description: format!(
