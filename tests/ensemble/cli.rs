@@ -1,4 +1,4 @@
-//! The commands, run as processes.
+//! The commands of ensembles, run as processes.
 
 use assert_cmd::Command;
 use dataset::predictions::{FOLDER, Table};
@@ -15,7 +15,7 @@ fn selvedge(dir: &Path) -> Command {
     command
 }
 
-/// Runs a command that must succeed, returns what it printed.
+/// Runs a command that must succeed; returns its output.
 fn ok(dir: &Path, args: &[&str]) -> String {
     let output = selvedge(dir).args(args).output().expect("starts");
     assert!(
@@ -26,14 +26,14 @@ fn ok(dir: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Runs a command that must fail, returns its complaint.
+/// Runs a command that must fail; returns its error.
 fn fails(dir: &Path, args: &[&str]) -> String {
     let output = selvedge(dir).args(args).output().expect("starts");
     assert!(!output.status.success(), "{args:?} succeeded");
     String::from_utf8(output.stderr).expect("text")
 }
 
-/// Writes the made-up predictions as runs would: a folder a model and fold, a table an epoch.
+/// Writes simulated predictions like runs: one folder per model and fold, one table per epoch.
 fn write_runs(dir: &Path, table: &Table) {
     let mut files: BTreeMap<(String, u32, u32), Table> = BTreeMap::new();
     for row in &table.rows {
@@ -53,7 +53,7 @@ fn write_runs(dir: &Path, table: &Table) {
     }
 }
 
-/// Every file under a folder.
+/// Contents of every file under a folder, by path.
 fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(dir).expect("a folder") {
@@ -73,8 +73,8 @@ fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
-fn shards_merge_to_what_one_process_fits_even_if_one_was_killed() {
-    if tests::skip::xgboost("shards_merge_to_what_one_process_fits_even_if_one_was_killed").is_none() {
+fn merged_shards_equal_a_fit_by_one_process() {
+    if tests::skip::xgboost("merged_shards_equal_a_fit_by_one_process").is_none() {
         return;
     }
     let dir = tempfile::tempdir().expect("a folder");
@@ -102,14 +102,14 @@ fn shards_merge_to_what_one_process_fits_even_if_one_was_killed() {
         "{missing}"
     );
 
-    // Killed while it fits.
+    // A fit that is killed leaves no part.
     let second = fit(&["--out", "part2", "--shard", "2/3"]);
     let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("selvedge"))
         .args(&second)
         .current_dir(dir)
         .spawn()
         .expect("starts");
-    // At the latest a moment after it began to work, which its threads for the boosters show.
+    // The process is killed once it has threads that fit boosters, or after ten seconds.
     let begun = Instant::now();
     let threads = || fs::read_dir(format!("/proc/{}/task", child.id())).map_or(0, Iterator::count);
     while cfg!(target_os = "linux") && threads() < 2 && begun.elapsed() < Duration::from_secs(10) {
@@ -122,13 +122,13 @@ fn shards_merge_to_what_one_process_fits_even_if_one_was_killed() {
         dir,
         &["ensemble", "merge", "part1", "part2", "part3", "--out", "merged"],
     );
-    assert!(unfinished.contains("part2 is no finished part"), "{unfinished}");
-    // Killed while it writes: what it left must not matter.
+    assert!(unfinished.contains("part2 is not a finished part"), "{unfinished}");
+    // The files of a process that was killed while it wrote are ignored.
     fs::create_dir_all(dir.join(".part2.partial/boosters")).expect("creates");
     fs::write(dir.join(".part2.partial/boosters/000-0.ubj"), "half").expect("writes");
 
     run(second.clone());
-    run(second); // once more: it is done already
+    run(second); // A finished shard is not fitted again.
     ok(
         dir,
         &["ensemble", "merge", "part3", "part1", "part2", "--out", "merged"],
@@ -142,8 +142,8 @@ fn shards_merge_to_what_one_process_fits_even_if_one_was_killed() {
     run(fit(&["--out", "other", "--shard", "2/3", "--rounds", "5"]));
     for (parts, complaint) in [
         (["part1", "other", "part3"], "other was fitted with other options"),
-        (["part1", "part1", "part3"], "shard 1/3 is there twice"),
-        (["part1", "whole", "part3"], "whole is no finished part"),
+        (["part1", "part1", "part3"], "shard 1/3 is given twice"),
+        (["part1", "whole", "part3"], "whole is not a finished part"),
     ] {
         let error = fails(dir, &[&["ensemble", "merge"], &parts[..], &["--out", "wrong"]].concat());
         assert!(error.contains(complaint), "{error}");
@@ -151,8 +151,8 @@ fn shards_merge_to_what_one_process_fits_even_if_one_was_killed() {
 }
 
 #[test]
-fn an_ensemble_predicts_and_is_reported_on() {
-    if tests::skip::xgboost("an_ensemble_predicts_and_is_reported_on").is_none() {
+fn an_ensemble_predicts_a_set_and_is_compared_with_simpler_methods() {
+    if tests::skip::xgboost("an_ensemble_predicts_a_set_and_is_compared_with_simpler_methods").is_none() {
         return;
     }
     let dir = tempfile::tempdir().expect("a folder");
@@ -178,9 +178,9 @@ fn an_ensemble_predicts_and_is_reported_on() {
     );
     let report: serde_json::Value =
         serde_json::from_str(&ok(dir, &["ensemble", "report", "e", "zoo.parquet", "--json"])).expect("JSON");
-    let figures = report["figures"].as_array().expect("figures");
-    assert_eq!(figures.len(), 6 + 8, "{report:#}");
-    // Nobody knows the truth of a test split: it is predicted, and no figure is made of it.
+    let metrics = report["figures"].as_array().expect("the report has metrics");
+    assert_eq!(metrics.len(), 6 + 8, "{report:#}");
+    // A split with unknown truth is predicted and has no metrics.
     let mut unlabelled = Table::read(&dir.join("zoo.parquet")).expect("a table");
     for row in unlabelled.rows.iter_mut().filter(|row| &*row.part == "val") {
         row.truth.fill(None);
@@ -202,9 +202,9 @@ fn an_ensemble_predicts_and_is_reported_on() {
         serde_json::from_str(&ok(dir, &["ensemble", "report", "u", "unlabelled.parquet", "--json"])).expect("JSON");
     let parts = report["figures"]
         .as_array()
-        .expect("figures")
+        .expect("the report has metrics")
         .iter()
-        .map(|figures| figures["part"].as_str());
+        .map(|metrics| metrics["part"].as_str());
     assert!(parts.into_iter().all(|part| part == Some("oof")), "{report:#}");
     assert_eq!(report["unknown"], serde_json::json!({ "val": 60 }));
     for bagging in ["mean", "pairs", "vote"] {

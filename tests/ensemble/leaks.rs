@@ -1,8 +1,8 @@
-//! No label of a row may reach the booster that predicts it.
+//! The truth of a row must not influence the model that predicts it.
 
-use super::{fitted, options};
+use super::{fit, options};
 use dataset::predictions::{OOF, Table};
-use ensemble::{Origin, Zoo, ZooFile};
+use ensemble::{Ensemble, Origin, PredictionSet, PredictionSetFile};
 use tests::zoo::{Recipe, zoo};
 
 fn small() -> Recipe {
@@ -15,12 +15,12 @@ fn small() -> Recipe {
 }
 
 #[test]
-fn a_zoo_that_leaks_or_does_not_fit_together_is_refused() {
+fn a_prediction_set_that_leaks_or_is_inconsistent_is_refused() {
     type Edit = fn(&mut Table);
     let cases: &[(&str, &str, Edit)] = &[
         (
-            "a picture predicted by a network of another fold",
-            "leak: the picture 00000.jpg",
+            "an image predicted by a network of another fold",
+            "leak: the image 00000.jpg",
             |table| {
                 for row in table
                     .rows
@@ -32,25 +32,21 @@ fn a_zoo_that_leaks_or_does_not_fit_together_is_refused() {
             },
         ),
         (
-            "a picture out of fold in two folds of one run",
-            "leak: the picture 00000.jpg",
+            "an image out of fold in two folds of one run",
+            "leak: the image 00000.jpg",
             |table| {
                 let mut row = table.rows[0].clone();
                 row.fold = Some(2);
                 table.rows.push(row);
             },
         ),
+        ("two images of an item in two folds", "leak: the item item0", |table| {
+            for row in table.rows.iter_mut().filter(|row| &*row.path == "00001.jpg") {
+                row.fold = Some(1);
+            }
+        }),
         (
-            "two pictures of an item in two folds",
-            "leak: the item item0",
-            |table| {
-                for row in table.rows.iter_mut().filter(|row| &*row.path == "00001.jpg") {
-                    row.fold = Some(1);
-                }
-            },
-        ),
-        (
-            "an item of the split that no network saw, in a fold",
+            "an item both in another split and in a fold",
             "leak: the item item0",
             |table| {
                 for row in table.rows.iter_mut().filter(|row| &*row.path == "00090.jpg") {
@@ -59,8 +55,8 @@ fn a_zoo_that_leaks_or_does_not_fit_together_is_refused() {
             },
         ),
         (
-            "a picture in the split that no network saw, and in a fold",
-            "leak: the picture 00000.jpg",
+            "an image both in another split and in a fold",
+            "leak: the image 00000.jpg",
             |table| {
                 let mut row = table.rows[0].clone();
                 row.part = "val".into();
@@ -70,18 +66,24 @@ fn a_zoo_that_leaks_or_does_not_fit_together_is_refused() {
         ("the same prediction twice", "twice", |table| {
             table.rows.push(table.rows[0].clone())
         }),
-        ("another truth of the same picture", "disagree on truth", |table| {
+        ("another truth of the same image", "disagree on truth", |table| {
             table.rows[0].truth[0] = None
         }),
         ("a network without a fold", "trained without folds", |table| {
             table.rows[0].fold = None
         }),
-        ("no probability", "as the probability of label1", |table| {
-            table.rows[0].probs[1] = f32::NAN
-        }),
-        ("a picture that one network left out", "00000.jpg is missing", |table| {
-            table.rows.remove(0);
-        }),
+        (
+            "a probability that is not a number",
+            "as the probability of label1",
+            |table| table.rows[0].probs[1] = f32::NAN,
+        ),
+        (
+            "an image that one network did not predict",
+            "00000.jpg is missing",
+            |table| {
+                table.rows.remove(0);
+            },
+        ),
         (
             "a model whose fold was never trained",
             "net2 has no epoch that all its folds predicted: fold 4",
@@ -91,18 +93,18 @@ fn a_zoo_that_leaks_or_does_not_fit_together_is_refused() {
         ),
     ];
     let sound = zoo(small());
-    Zoo::new(&sound).expect("a sound zoo");
+    PredictionSet::new(&sound).expect("the set is consistent");
     for (what, complaint, edit) in cases {
         let mut table = sound.clone();
         edit(&mut table);
-        let error = Zoo::new(&table).expect_err(what).to_string();
+        let error = PredictionSet::new(&table).expect_err(what).to_string();
         assert!(error.contains(complaint), "{what}: {error}");
     }
 }
 
 #[test]
-fn labels_of_a_fold_change_nothing_that_predicts_it() {
-    let Some(xgboost) = tests::skip::xgboost("labels_of_a_fold_change_nothing_that_predicts_it") else {
+fn the_truth_of_a_fold_does_not_change_its_predictions() {
+    let Some(xgboost) = tests::skip::xgboost("the_truth_of_a_fold_does_not_change_its_predictions") else {
         return;
     };
     let table = zoo(small());
@@ -116,40 +118,34 @@ fn labels_of_a_fold_change_nothing_that_predicts_it() {
             .iter_mut()
             .for_each(|truth| *truth = truth.map(|truth| !truth));
     }
-    let ((zoo, before), (_, after)) = (fitted(&xgboost, &table), fitted(&xgboost, &flipped));
-    for (before, after) in before.fitted.iter().zip(&after.fitted) {
-        let same = before == after;
-        assert_eq!(
-            same,
-            before.unit.fold == 1,
-            "{} fold {}",
-            before.unit.label,
-            before.unit.fold
-        );
+    let ((set, before), (_, after)) = (fit(&xgboost, &table), fit(&xgboost, &flipped));
+    for (before, after) in before.models.iter().zip(&after.models) {
+        let is_same = before == after;
+        assert_eq!(is_same, before.fold == 1, "{} fold {}", before.label, before.fold);
     }
-    let (before, after) = (before.oof(&xgboost, &zoo), after.oof(&xgboost, &zoo));
-    let (before, after) = (before.expect("predicts"), after.expect("predicts"));
-    for (row, fold) in zoo
+    let oof = |ensemble: &Ensemble| ensemble.oof(&xgboost, &set).expect("the set is that of the fit");
+    let (before, after) = (oof(&before), oof(&after));
+    for (row, fold) in set
         .fold_of
         .iter()
         .enumerate()
-        .filter(|(_, fold)| zoo.folds[**fold] == 1)
+        .filter(|(_, fold)| set.folds[**fold] == 1)
     {
         assert_eq!(before[row], after[row], "row {row} of fold {fold}");
     }
     assert_ne!(before, after);
 }
 
-/// Area under the ROC curve: how often a positive is above a negative.
+/// Area under the ROC curve: share of the pairs in which the positive row has the higher probability.
 fn auc(pairs: &[(f32, bool)]) -> f64 {
-    let of = |on: bool| {
+    let probs = |on: bool| {
         pairs
             .iter()
             .filter(move |(_, truth)| *truth == on)
             .map(|(prob, _)| *prob)
     };
-    let wins = of(true).flat_map(|p| {
-        of(false).map(move |n| {
+    let wins = probs(true).flat_map(|p| {
+        probs(false).map(move |n| {
             if p > n {
                 1.0
             } else if p == n {
@@ -159,7 +155,7 @@ fn auc(pairs: &[(f32, bool)]) -> f64 {
             }
         })
     });
-    wins.sum::<f64>() / (of(true).count() * of(false).count()) as f64
+    wins.sum::<f64>() / (probs(true).count() * probs(false).count()) as f64
 }
 
 #[test]
@@ -170,7 +166,7 @@ fn random_labels_cannot_be_predicted() {
     for (informative, low, high) in [(false, 0.46, 0.54), (true, 0.85, 1.0)] {
         let mut aucs = Vec::new();
         for seed in 0..3 {
-            let (zoo, ensemble) = fitted(
+            let (set, ensemble) = fit(
                 &xgboost,
                 &zoo(Recipe {
                     informative,
@@ -178,11 +174,11 @@ fn random_labels_cannot_be_predicted() {
                     ..Recipe::default()
                 }),
             );
-            let probs = ensemble.oof(&xgboost, &zoo).expect("predicts");
-            for (label, fold) in (0..zoo.labels.len()).flat_map(|l| (0..zoo.folds.len()).map(move |f| (l, f))) {
-                let rows = (0..zoo.oof.len()).filter(|row| zoo.fold_of[*row] == fold);
+            let probs = ensemble.oof(&xgboost, &set).expect("the set is that of the fit");
+            for (label, fold) in (0..set.labels.len()).flat_map(|l| (0..set.folds.len()).map(move |f| (l, f))) {
+                let rows = (0..set.oof.len()).filter(|row| set.fold_of[*row] == fold);
                 let pairs: Vec<_> = rows
-                    .filter_map(|row| Some((probs[row][label], zoo.oof[row].truth[label]?)))
+                    .filter_map(|row| Some((probs[row][label], set.oof[row].truth[label]?)))
                     .collect();
                 aucs.push(auc(&pairs));
             }
@@ -201,22 +197,26 @@ fn an_ensemble_refuses_rows_in_other_folds_than_it_was_fitted_to() {
         return;
     };
     let table = zoo(small());
-    let (_, ensemble) = fitted(&xgboost, &table);
+    let (_, ensemble) = fit(&xgboost, &table);
     let mut moved = table.clone();
     for row in moved.rows.iter_mut().filter(|row| &*row.part == OOF) {
         row.fold = row.fold.map(|fold| (fold + 1) % 5);
     }
-    let moved = Zoo::new(&moved).expect("sound in itself");
-    let error = ensemble.oof(&xgboost, &moved).expect_err("other folds").to_string();
+    let moved = PredictionSet::new(&moved).expect("the set is consistent");
+    let error = ensemble
+        .oof(&xgboost, &moved)
+        .expect_err("the folds differ")
+        .to_string();
     assert!(error.contains("leak"), "{error}");
 
     let mut two = table;
     two.rows.retain(|row| row.fold < Some(2));
-    let dir = tempfile::tempdir().expect("a folder");
+    let dir = tempfile::tempdir().expect("a temporary folder is created");
     let path = dir.path().join("zoo.parquet");
-    two.write(&path).expect("writes");
-    let file = ZooFile::open(&path).expect("sound in itself");
-    let origin = Origin::new(&file, &options(), &xgboost).expect("it has rows");
-    let error = ensemble::folder::fit(&xgboost, &file.zoo, &origin, super::WHOLE, &|| ()).expect_err("two folds");
+    two.write(&path).expect("the table is written");
+    let file = PredictionSetFile::open(&path).expect("the set is consistent");
+    let origin = Origin::new(&file, &options(), &xgboost).expect("the set has out-of-fold rows");
+    let error =
+        ensemble::folder::fit(&xgboost, &file.set, &origin, super::WHOLE, &|| ()).expect_err("two folds are too few");
     assert!(error.to_string().contains("three folds or more"), "{error}");
 }

@@ -1,11 +1,14 @@
-//! Ensembles of made-up networks: what is kept, what stacking may know, and work shared by several processes.
+//! Ensembles of simulated networks: the filter, stacking without leaks, and fits by several processes.
 
 mod cli;
 mod leaks;
 
 use dataset::predictions::{OOF, Table};
 use ensemble::filter::Dropped;
-use ensemble::{Ensemble, FilterOptions, FitOptions, Origin, Shard, XgBoost, Zoo, ZooFile, filter, folder};
+use ensemble::{
+    Ensemble, FilterOptions, FitOptions, Origin, PredictionSet, PredictionSetFile, Shard, XgBoost, filter, folder,
+};
+use evaluation::Interval;
 use tests::zoo::{Recipe, zoo};
 
 const FILTER: FilterOptions = FilterOptions {
@@ -17,7 +20,9 @@ const WHOLE: Shard = Shard { index: 1, of: 1 };
 fn options() -> FitOptions {
     FitOptions {
         filter: FILTER,
-        grid: "eta=0.2;max_depth=3;min_child_weight=1".parse().expect("a grid"),
+        grid: "eta=0.2;max_depth=3;min_child_weight=1"
+            .parse()
+            .expect("the grid is valid"),
         rounds: 200,
         patience: 10,
         inner_folds: 2,
@@ -25,24 +30,24 @@ fn options() -> FitOptions {
 }
 
 /// Fits an ensemble to a table.
-fn fitted(xgboost: &XgBoost, table: &Table) -> (Zoo, Ensemble) {
-    let dir = tempfile::tempdir().expect("a folder");
+fn fit(xgboost: &XgBoost, table: &Table) -> (PredictionSet, Ensemble) {
+    let dir = tempfile::tempdir().expect("a temporary folder is created");
     let path = dir.path().join("zoo.parquet");
-    table.write(&path).expect("writes");
-    let file = ZooFile::open(&path).expect("a sound zoo");
-    let origin = Origin::new(&file, &options(), xgboost).expect("it has rows to fit to");
-    let fitted = folder::fit(xgboost, &file.zoo, &origin, WHOLE, &|| ()).expect("fits");
-    let ensemble = Ensemble::new(xgboost, &file.zoo, origin, fitted).expect("predicts");
-    (file.zoo, ensemble)
+    table.write(&path).expect("the table is written");
+    let file = PredictionSetFile::open(&path).expect("the set is consistent");
+    let origin = Origin::new(&file, &options(), xgboost).expect("the set has out-of-fold rows");
+    let models = folder::fit(xgboost, &file.set, &origin, WHOLE, &|| ()).expect("the models are fitted");
+    let ensemble = Ensemble::new(xgboost, &file.set, origin, models).expect("the models predict");
+    (file.set, ensemble)
 }
 
 #[test]
 fn the_filter_keeps_one_epoch_of_each_of_the_best_different_models() {
-    let zoo = Zoo::new(&zoo(Recipe::default())).expect("a sound zoo");
-    assert_eq!(zoo.candidates.len(), 18);
+    let set = PredictionSet::new(&zoo(Recipe::default())).expect("the set is consistent");
+    assert_eq!(set.candidates.len(), 18);
     for (label, fold) in [(0, 0), (2, 4)] {
         let choice = filter(
-            &zoo,
+            &set,
             label,
             fold,
             FilterOptions {
@@ -69,9 +74,9 @@ fn the_filter_keeps_one_epoch_of_each_of_the_best_different_models() {
         for (out, with, correlation) in correlated {
             assert!(["net4", "net5"].contains(&out) && ["net4", "net5"].contains(&with) && correlation > 0.9);
         }
-        // A stricter filter keeps a beginning of the same ranking, and says why the rest is out.
+        // A stricter filter keeps the first candidates of the same ranking, and states why the others are dropped.
         let two = filter(
-            &zoo,
+            &set,
             label,
             fold,
             FilterOptions {
@@ -89,7 +94,7 @@ fn the_filter_keeps_one_epoch_of_each_of_the_best_different_models() {
 }
 
 #[test]
-fn an_epoch_that_a_fold_lacks_is_left_out_and_named() {
+fn an_epoch_without_a_fold_is_left_out_and_named() {
     let mut table = zoo(Recipe {
         pictures: 60,
         ..Recipe::default()
@@ -97,9 +102,9 @@ fn an_epoch_that_a_fold_lacks_is_left_out_and_named() {
     table
         .rows
         .retain(|row| !(&*row.run == "net1" && row.epoch == 3 && row.fold == Some(2)));
-    let zoo = Zoo::new(&table).expect("net1 has other epochs");
-    assert_eq!(zoo.candidates.len(), 17);
-    let (candidate, why) = &zoo.incomplete[0];
+    let set = PredictionSet::new(&table).expect("net1 has other epochs");
+    assert_eq!(set.candidates.len(), 17);
+    let (candidate, why) = &set.incomplete[0];
     assert_eq!(candidate.to_string(), "net1@3");
     assert!(why.contains("fold 2"), "{why}");
 }
@@ -110,45 +115,47 @@ fn stacking_is_reproducible_and_beats_the_best_model() {
         return;
     };
     let table = zoo(Recipe::default());
-    let (zoo, ensemble) = fitted(&xgboost, &table);
+    let (set, ensemble) = fit(&xgboost, &table);
     let mut shuffled = table.clone();
     shuffled.rows.reverse();
-    let (_, again) = fitted(&xgboost, &shuffled);
+    let (_, again) = fit(&xgboost, &shuffled);
     assert!(
-        again.fitted == ensemble.fitted && again.thresholds == ensemble.thresholds,
-        "rows in another order"
+        again.models == ensemble.models && again.thresholds == ensemble.thresholds,
+        "the order of the rows does not matter"
     );
 
-    let report = ensemble::report(&ensemble, &xgboost, &zoo).expect("reports");
+    let report = ensemble::report(&ensemble, &xgboost, &set).expect("the set is that of the fit");
     for part in [OOF, "val"] {
         let f2 = |method: &str| {
-            let figures = report
-                .figures
+            let metrics = report
+                .metrics
                 .iter()
                 .find(|f| f.method == method && f.part == part)
                 .expect(method);
-            assert!(figures.macro_f2.low < figures.macro_f2.value && figures.macro_f2.value < figures.macro_f2.high);
-            figures.macro_f2.value
+            let Interval { value, low, high } = metrics.macro_f2;
+            assert!(low < value && value < high);
+            value
         };
-        // The labels depend on each other, which only stacking can use.
+        // The labels depend on each other. Only stacking uses that.
         assert!(f2("stacking") > f2("mean of kept models"), "{part}\n{report}");
         assert!(f2("stacking") > f2("best single model"), "{part}\n{report}");
         assert!(f2("best single model") > f2("all positive"), "{part}\n{report}");
     }
 
-    let dir = tempfile::tempdir().expect("a folder");
-    ensemble.write(&dir.path().join("e")).expect("writes");
-    assert!(Ensemble::read(&dir.path().join("e")).expect("reads").thresholds == ensemble.thresholds);
+    let dir = tempfile::tempdir().expect("a temporary folder is created");
+    ensemble.write(&dir.path().join("e")).expect("the folder is written");
+    let read = Ensemble::read(&dir.path().join("e")).expect("the folder is read");
+    assert_eq!(read.thresholds, ensemble.thresholds);
     let error = ensemble
         .write(&dir.path().join("e"))
-        .expect_err("never overwritten")
+        .expect_err("an ensemble is never overwritten")
         .to_string();
     assert!(error.contains("exists already"), "{error}");
 }
 
 #[test]
-fn a_label_that_hardly_occurs_gets_its_frequency() {
-    let Some(xgboost) = tests::skip::xgboost("a_label_that_hardly_occurs_gets_its_frequency") else {
+fn a_label_without_positive_rows_gets_a_constant_prediction() {
+    let Some(xgboost) = tests::skip::xgboost("a_label_without_positive_rows_gets_a_constant_prediction") else {
         return;
     };
     let mut table = zoo(Recipe {
@@ -161,8 +168,8 @@ fn a_label_that_hardly_occurs_gets_its_frequency() {
         row.truth[0] = Some(false);
         row.truth[2] = row.truth[2].filter(|_| !row.path.ends_with("3.jpg"));
     }
-    let (zoo, ensemble) = fitted(&xgboost, &table);
-    let probs = ensemble.oof(&xgboost, &zoo).expect("predicts");
+    let (set, ensemble) = fit(&xgboost, &table);
+    let probs = ensemble.oof(&xgboost, &set).expect("the set is that of the fit");
     assert!(
         probs
             .iter()

@@ -1,65 +1,38 @@
-//! An ensemble's folder, whole or in parts fitted on several machines.
+//! Folder of an ensemble, or of a part that one of several machines fitted.
 //!
 //! ```text
-//! ensemble.json       labels, folds, options, units, thresholds      (part.json in a part)
-//! filter.json         per label and fold: every candidate, and why it was kept or dropped
+//! ensemble.json       labels, folds, options, models, thresholds     (part.json in a part)
+//! filter.json         per label and fold: every candidate, and the reason if it was dropped
 //! boosters/003-1.ubj  label 3, fold 1, in XGBoost's UBJSON
 //! ```
 //!
-//! **A folder appears in one step, a rename;** a fit that is killed leaves nothing that could be taken for a result.
+//! **Invariant:** a folder appears in one step, by a rename. A fit that is killed leaves no folder of that name.
 
 use super::filter::Choice;
+use super::prediction_set::PredictionSet;
 use super::score;
-use super::stack::{FitOptions, Fitted, Model, Unit, fit_unit};
+use super::shard::Shard;
+use super::stack::{FitOptions, LabelModel, Predictor, fit_label_model};
 use super::xgboost::XgBoost;
-use super::zoo::Zoo;
 use anyhow::{Context, bail, ensure};
+use dataset::atomic;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use shared::bundle::sha256_hex;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 const ENSEMBLE: &str = "ensemble.json";
 const PART: &str = "part.json";
 const FILTER: &str = "filter.json";
 const BOOSTERS: &str = "boosters";
 
-/// Share of the work of one process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shard {
-    /// Counted from 1.
-    pub index: usize,
-    /// Of how many.
-    pub of: usize,
-}
-
-impl std::fmt::Display for Shard {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.index, self.of)
-    }
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text
-            .split_once('/')
-            .and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
-        match parsed {
-            Some((index, of)) if index >= 1 && index <= of => Ok(Self { index, of }),
-            _ => Err(format!("'{text}' is not I/N with I from 1 to N, such as 3/8")),
-        }
-    }
-}
-
-/// Inputs of an ensemble; parts that are merged must agree on all of them.
+/// Inputs of an ensemble. Parts must agree on all of them to be merged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
-    /// SHA-256 of the zoo.
+    /// SHA-256 of the prediction set.
     pub zoo_sha256: String,
-    /// SHA-256 of which picture is in which fold.
+    /// SHA-256 of the assignment of images to folds.
     pub folds_sha256: String,
     /// Label identifiers.
     pub labels: Vec<String>,
@@ -76,14 +49,16 @@ struct PartManifest {
     shard: Shard,
     zoo: PathBuf,
     origin: Origin,
-    units: Vec<Unit>,
+    #[serde(rename = "units")]
+    models: Vec<LabelModel>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Manifest {
     origin: Origin,
     thresholds: Vec<f32>,
-    units: Vec<Unit>,
+    #[serde(rename = "units")]
+    models: Vec<LabelModel>,
 }
 
 /// A fitted ensemble.
@@ -91,28 +66,28 @@ struct Manifest {
 pub struct Ensemble {
     /// Inputs of the ensemble.
     pub origin: Origin,
-    /// Threshold of each label, tuned on the out-of-fold predictions of the boosters.
+    /// Threshold per label, tuned on the out-of-fold predictions of the models.
     pub thresholds: Vec<f32>,
-    /// Units in the order of labels, and of folds within.
-    pub fitted: Vec<Fitted>,
+    /// Models in the order of labels, and of folds within a label.
+    pub models: Vec<LabelModel>,
 }
 
-/// A zoo's file with its content.
+/// File of a prediction set with its content.
 #[derive(Debug)]
-pub struct ZooFile {
-    /// Path of the folder.
+pub struct PredictionSetFile {
+    /// Path of the file.
     pub path: PathBuf,
-    /// Its SHA-256.
+    /// SHA-256 of the file.
     pub sha256: String,
     /// Predictions of all networks.
-    pub zoo: Zoo,
+    pub set: PredictionSet,
 }
 
-impl ZooFile {
-    /// Reads and checks a zoo.
+impl PredictionSetFile {
+    /// Reads and checks a prediction set.
     ///
     /// # Errors
-    /// As [`Zoo::read`].
+    /// As [`PredictionSet::read`].
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let bytes = std::fs::read(path).with_context(|| {
             format!(
@@ -123,33 +98,33 @@ impl ZooFile {
         Ok(Self {
             path: path.to_owned(),
             sha256: sha256_hex(&bytes),
-            zoo: Zoo::read(path)?,
+            set: PredictionSet::read(path)?,
         })
     }
 }
 
 impl Origin {
-    /// Of a fit of this zoo with these options.
+    /// Describes a fit of this prediction set with these options.
     ///
     /// # Errors
-    /// If the zoo has no out-of-fold rows.
-    pub fn new(zoo: &ZooFile, options: &FitOptions, xgboost: &XgBoost) -> anyhow::Result<Self> {
+    /// If the set has no out-of-fold rows.
+    pub fn new(file: &PredictionSetFile, options: &FitOptions, xgboost: &XgBoost) -> anyhow::Result<Self> {
         ensure!(
-            !zoo.zoo.oof.is_empty(),
+            !file.set.oof.is_empty(),
             "{} has no out-of-fold predictions to fit to",
-            zoo.path.display()
+            file.path.display()
         );
         Ok(Self {
-            zoo_sha256: zoo.sha256.clone(),
-            folds_sha256: sha256_hex(zoo.zoo.fold_assignment().as_bytes()),
-            labels: zoo.zoo.labels.clone(),
-            folds: zoo.zoo.folds.clone(),
+            zoo_sha256: file.sha256.clone(),
+            folds_sha256: sha256_hex(file.set.fold_assignment().as_bytes()),
+            labels: file.set.labels.clone(),
+            folds: file.set.folds.clone(),
             options: options.clone(),
             xgboost: xgboost.version.clone(),
         })
     }
 
-    fn same_as(&self, other: &Self, what: &Path) -> anyhow::Result<()> {
+    fn ensure_same(&self, other: &Self, what: &Path) -> anyhow::Result<()> {
         let differs = [
             ("another zoo", self.zoo_sha256 != other.zoo_sha256),
             ("other options", self.options != other.options),
@@ -157,80 +132,84 @@ impl Origin {
         ];
         match differs.iter().find(|(_, differs)| *differs) {
             Some((name, _)) => bail!(
-                "{} was fitted with {name}, not that of the rest\nhint: fit all shards with the same zoo, options and library",
+                "{} was fitted with {name}, not with that of the other parts\nhint: fit all shards with the same zoo, options and library",
                 what.display()
             ),
-            // The rest follows from the zoo.
+            // The other fields depend on the prediction set.
             None => Ok(()),
         }
     }
 }
 
-/// Indices of label and fold of every unit that a shard fits, dealt out in turn.
-pub fn units_of(origin: &Origin, shard: Shard) -> Vec<(usize, usize)> {
+/// Returns the indices of label and fold of every model that a shard fits, in round-robin order.
+pub fn shard_indices(origin: &Origin, shard: Shard) -> Vec<(usize, usize)> {
     let folds = origin.folds.len();
-    let all = (0..origin.labels.len() * folds).filter(|unit| unit % shard.of == shard.index - 1);
-    all.map(|unit| (unit / folds, unit % folds)).collect()
+    let models = (0..origin.labels.len() * folds).filter(|model| model % shard.of == shard.index - 1);
+    models.map(|model| (model / folds, model % folds)).collect()
 }
 
-/// Fits a shard's units, on all threads of the current pool; `done` is called after each.
+/// Fits the models of a shard on all threads of the current pool. `done` is called after each.
 ///
 /// # Errors
-/// As [`fit_unit`].
+/// If there are fewer than three folds, a label has no known truth, or XGBoost fails.
 pub fn fit(
     xgboost: &XgBoost,
-    zoo: &Zoo,
+    set: &PredictionSet,
     origin: &Origin,
     shard: Shard,
     done: &(dyn Fn() + Sync),
-) -> anyhow::Result<Vec<Fitted>> {
+) -> anyhow::Result<Vec<LabelModel>> {
     let fit = |(label, fold)| {
-        let fitted = fit_unit(xgboost, zoo, label, fold, &origin.options);
+        let model = fit_label_model(xgboost, set, label, fold, &origin.options);
         done();
-        fitted
+        model
     };
-    units_of(origin, shard).into_par_iter().map(fit).collect()
+    shard_indices(origin, shard).into_par_iter().map(fit).collect()
 }
 
 impl Ensemble {
-    /// Puts all fitted units together and tunes the thresholds on what they predict out of fold.
+    /// Combines all models and tunes the thresholds on their out-of-fold predictions.
     ///
     /// # Errors
     /// If XGBoost fails.
-    pub fn new(xgboost: &XgBoost, zoo: &Zoo, origin: Origin, fitted: Vec<Fitted>) -> anyhow::Result<Self> {
+    pub fn new(
+        xgboost: &XgBoost,
+        set: &PredictionSet,
+        origin: Origin,
+        models: Vec<LabelModel>,
+    ) -> anyhow::Result<Self> {
         let mut ensemble = Self {
             origin,
             thresholds: Vec::new(),
-            fitted,
+            models,
         };
-        let probs = ensemble.oof(xgboost, zoo)?;
-        let rows: Vec<usize> = (0..zoo.oof.len()).collect();
-        ensemble.thresholds = score::thresholds(&probs, &zoo.oof, &rows);
+        let probs = ensemble.oof(xgboost, set)?;
+        let rows: Vec<usize> = (0..set.oof.len()).collect();
+        ensemble.thresholds = score::thresholds(&probs, &set.oof, &rows);
         Ok(ensemble)
     }
 
     /// Writes the folder in one step.
     ///
     /// # Errors
-    /// If there is one already, or it cannot be written.
+    /// If the folder exists already, or it cannot be written.
     pub fn write(&self, dir: &Path) -> anyhow::Result<()> {
         ensure!(
             !dir.exists(),
             "{} exists already, and an ensemble is never overwritten",
             dir.display()
         );
-        let units = self.fitted.iter().map(|fitted| fitted.unit.clone()).collect();
         let manifest = Manifest {
             origin: self.origin.clone(),
             thresholds: self.thresholds.clone(),
-            units,
+            models: self.models.clone(),
         };
         write_folder(
             dir,
             ENSEMBLE,
             &serde_json::to_vec_pretty(&manifest)?,
             &self.origin,
-            &self.fitted,
+            &self.models,
         )
     }
 
@@ -241,30 +220,30 @@ impl Ensemble {
     pub fn read(dir: &Path) -> anyhow::Result<Self> {
         let manifest: Manifest = read_json(&dir.join(ENSEMBLE)).with_context(|| {
             format!(
-                "{} is no ensemble\nhint: `selvedge ensemble fit` makes one",
+                "{} is not an ensemble\nhint: `selvedge ensemble fit` makes one",
                 dir.display()
             )
         })?;
-        let fitted = read_units(dir, &manifest.origin, manifest.units)?;
+        let models = read_models(dir, &manifest.origin, manifest.models)?;
         Ok(Self {
             origin: manifest.origin,
             thresholds: manifest.thresholds,
-            fitted,
+            models,
         })
     }
 
-    /// Joins the parts of all shards to what one machine would have fitted.
+    /// Merges the parts of all shards into the ensemble that one process would have fitted.
     ///
-    /// `zoo` is read from where the first part found it unless another place is given.
+    /// The prediction set is read from the path in the first part unless `zoo` is given.
     ///
     /// # Errors
-    /// If a shard is missing or there twice, or the parts do not belong together.
+    /// If a shard is missing or duplicate, or the parts do not belong together.
     pub fn merge(xgboost: &XgBoost, parts: &[PathBuf], zoo: Option<&Path>) -> anyhow::Result<Self> {
         let mut read = Vec::new();
         for dir in parts {
             let part: PartManifest = read_json(&dir.join(PART)).with_context(|| {
                 format!(
-                    "{} is no finished part\nhint: run its shard again with `selvedge ensemble fit --shard`",
+                    "{} is not a finished part\nhint: run its shard again with `selvedge ensemble fit --shard`",
                     dir.display()
                 )
             })?;
@@ -276,15 +255,15 @@ impl Ensemble {
         for (dir, part) in &read {
             ensure!(
                 part.shard.of == of,
-                "{} is shard {}, the rest are of {of}",
+                "{} is shard {}, the other parts are shards of {of}",
                 dir.display(),
                 part.shard
             );
-            part.origin.same_as(&origin, dir)?;
+            part.origin.ensure_same(&origin, dir)?;
         }
         let indices: Vec<usize> = read.iter().map(|(_, part)| part.shard.index).collect();
         if let Some(twice) = indices.windows(2).find(|pair| pair[0] == pair[1]) {
-            bail!("shard {}/{of} is there twice", twice[0]);
+            bail!("shard {}/{of} is given twice", twice[0]);
         }
         let missing: Vec<String> = (1..=of)
             .filter(|index| !indices.contains(index))
@@ -296,55 +275,61 @@ impl Ensemble {
             missing.join(", "),
             missing[0]
         );
-        let zoo = ZooFile::open(zoo.unwrap_or(&zoo_path))
-            .context("merging takes the zoo\nhint: name it with --zoo if it has moved")?;
+        let file = PredictionSetFile::open(zoo.unwrap_or(&zoo_path))
+            .context("merging needs the zoo\nhint: name it with --zoo if it has moved")?;
         ensure!(
-            zoo.sha256 == origin.zoo_sha256,
+            file.sha256 == origin.zoo_sha256,
             "{} is not the zoo that the parts were fitted to",
-            zoo.path.display()
+            file.path.display()
         );
 
-        let mut by_unit = std::collections::BTreeMap::new();
+        let mut by_index = BTreeMap::new();
         for (dir, part) in read {
-            let of_shard = units_of(&origin, part.shard);
-            ensure!(of_shard.len() == part.units.len(), "{} lacks units", dir.display());
-            by_unit.extend(of_shard.into_iter().zip(read_units(dir, &origin, part.units)?));
+            let indices = shard_indices(&origin, part.shard);
+            ensure!(indices.len() == part.models.len(), "{} lacks models", dir.display());
+            by_index.extend(indices.into_iter().zip(read_models(dir, &origin, part.models)?));
         }
-        Self::new(xgboost, &zoo.zoo, origin, by_unit.into_values().collect())
+        Self::new(xgboost, &file.set, origin, by_index.into_values().collect())
     }
 }
 
-/// Writes a shard's part in one step. A part that is there already must be of the same fit, and is kept.
+/// Writes the part of a shard in one step.
 ///
 /// # Errors
-/// If another fit's part is there, or it cannot be written.
-pub fn write_part(dir: &Path, shard: Shard, zoo: &ZooFile, origin: &Origin, fitted: &[Fitted]) -> anyhow::Result<()> {
+/// If the folder exists, or it cannot be written.
+pub fn write_part(
+    dir: &Path,
+    shard: Shard,
+    file: &PredictionSetFile,
+    origin: &Origin,
+    models: &[LabelModel],
+) -> anyhow::Result<()> {
     let manifest = PartManifest {
         shard,
-        zoo: std::path::absolute(&zoo.path)?,
+        zoo: std::path::absolute(&file.path)?,
         origin: origin.clone(),
-        units: fitted.iter().map(|fitted| fitted.unit.clone()).collect(),
+        models: models.to_vec(),
     };
-    write_folder(dir, PART, &serde_json::to_vec_pretty(&manifest)?, origin, fitted)
+    write_folder(dir, PART, &serde_json::to_vec_pretty(&manifest)?, origin, models)
 }
 
-/// True if a shard's part exists and is finished.
+/// True if the part of a shard exists, finished.
 ///
 /// # Errors
-/// If something else is there.
+/// If another folder of that name exists.
 pub fn part_is_done(dir: &Path, shard: Shard, origin: &Origin) -> anyhow::Result<bool> {
     if !dir.exists() {
         return Ok(false);
     }
     let part: PartManifest =
-        read_json(&dir.join(PART)).with_context(|| format!("{} exists and is no part", dir.display()))?;
+        read_json(&dir.join(PART)).with_context(|| format!("{} exists and is not a part", dir.display()))?;
     ensure!(
         part.shard == shard,
         "{} is shard {} of another fit",
         dir.display(),
         part.shard
     );
-    part.origin.same_as(origin, dir)?;
+    part.origin.ensure_same(origin, dir)?;
     Ok(true)
 }
 
@@ -353,58 +338,48 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
     serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))
 }
 
-fn booster_path(dir: &Path, origin: &Origin, unit: &Unit) -> PathBuf {
+fn booster_path(dir: &Path, origin: &Origin, model: &LabelModel) -> PathBuf {
     let label = origin
         .labels
         .iter()
-        .position(|label| *label == unit.label)
+        .position(|label| *label == model.label)
         .unwrap_or(usize::MAX);
-    dir.join(BOOSTERS).join(format!("{label:03}-{}.ubj", unit.fold))
+    dir.join(BOOSTERS).join(format!("{label:03}-{}.ubj", model.fold))
 }
 
-fn read_units(dir: &Path, origin: &Origin, units: Vec<Unit>) -> anyhow::Result<Vec<Fitted>> {
+/// Reads the boosters and the filter's decisions of models from their manifest.
+fn read_models(dir: &Path, origin: &Origin, models: Vec<LabelModel>) -> anyhow::Result<Vec<LabelModel>> {
     let choices: Vec<Choice> = read_json(&dir.join(FILTER))?;
     ensure!(
-        choices.len() == units.len(),
+        choices.len() == models.len(),
         "{} is damaged",
         dir.join(FILTER).display()
     );
-    let read = |(unit, choice): (Unit, Choice)| -> anyhow::Result<Fitted> {
-        let path = booster_path(dir, origin, &unit);
-        let booster = match unit.model {
-            Model::Constant { .. } => Vec::new(),
-            Model::Booster { .. } => std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?,
+    let read = |(model, choice): (LabelModel, Choice)| -> anyhow::Result<LabelModel> {
+        let path = booster_path(dir, origin, &model);
+        let booster = match model.predictor {
+            Predictor::Constant { .. } => Vec::new(),
+            Predictor::Booster { .. } => {
+                std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?
+            }
         };
-        Ok(Fitted { unit, booster, choice })
+        Ok(LabelModel {
+            booster,
+            choice,
+            ..model
+        })
     };
-    units.into_iter().zip(choices).map(read).collect()
+    models.into_iter().zip(choices).map(read).collect()
 }
 
-fn write_folder(dir: &Path, name: &str, manifest: &[u8], origin: &Origin, fitted: &[Fitted]) -> anyhow::Result<()> {
-    let file_name = dir
-        .file_name()
-        .with_context(|| format!("{} names no folder", dir.display()))?;
-    let temporary = dir.with_file_name(format!(".{}.partial", file_name.to_string_lossy()));
-    let write = || -> anyhow::Result<()> {
-        // Left by a fit that was killed.
-        if temporary.exists() {
-            std::fs::remove_dir_all(&temporary)?;
+fn write_folder(dir: &Path, name: &str, manifest: &[u8], origin: &Origin, models: &[LabelModel]) -> anyhow::Result<()> {
+    atomic::create_folder(dir, |folder| {
+        std::fs::create_dir(folder.join(BOOSTERS))?;
+        for model in models.iter().filter(|model| !model.booster.is_empty()) {
+            atomic::write(&booster_path(folder, origin, model), &model.booster)?;
         }
-        std::fs::create_dir_all(temporary.join(BOOSTERS))?;
-        for fitted in fitted.iter().filter(|fitted| !fitted.booster.is_empty()) {
-            write_synced(&booster_path(&temporary, origin, &fitted.unit), &fitted.booster)?;
-        }
-        let choices: Vec<&Choice> = fitted.iter().map(|fitted| &fitted.choice).collect();
-        write_synced(&temporary.join(FILTER), &serde_json::to_vec_pretty(&choices)?)?;
-        write_synced(&temporary.join(name), manifest)?;
-        Ok(std::fs::rename(&temporary, dir)?)
-    };
-    write().with_context(|| format!("cannot write {}", dir.display()))
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write;
-    let mut file = std::fs::File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+        let choices: Vec<&Choice> = models.iter().map(|model| &model.choice).collect();
+        atomic::write(&folder.join(FILTER), &serde_json::to_vec_pretty(&choices)?)?;
+        atomic::write(&folder.join(name), manifest)
+    })
 }

@@ -1,4 +1,4 @@
-//! Grids of booster parameters to try.
+//! Grids of booster parameters.
 
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -10,11 +10,11 @@ pub struct Params {
     pub eta: f32,
     /// Depth of each tree.
     pub max_depth: u32,
-    /// Least sum of second derivatives in a leaf.
+    /// Minimum sum of second derivatives in a leaf.
     pub min_child_weight: u32,
 }
 
-/// All combinations of these are tried.
+/// Values of each parameter. All combinations are tried.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Grid {
     /// Values of `eta`.
@@ -26,7 +26,7 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// Two combinations that take a minute or two on a few thousand pictures: shallow trees, small leaves or none.
+    /// Two combinations of shallow trees that take a minute or two on a few thousand images.
     pub fn small() -> Self {
         Self {
             eta: vec![0.2],
@@ -35,7 +35,7 @@ impl Grid {
         }
     }
 
-    /// The style champion's grid: 4 rates × depth 2–10 × least weight 1–5, 180 combinations.
+    /// Grid of the winner of the style challenge: 4 rates × depth 2–10 × minimum weight 1–5, 180 combinations.
     pub fn full() -> Self {
         Self {
             eta: vec![0.05, 0.1, 0.15, 0.2],
@@ -44,7 +44,7 @@ impl Grid {
         }
     }
 
-    /// Every combination, in a fixed order.
+    /// Returns every combination, in a fixed order.
     pub fn points(&self) -> Vec<Params> {
         let mut points = Vec::new();
         for &eta in &self.eta {
@@ -65,7 +65,7 @@ impl Grid {
 impl FromStr for Grid {
     type Err = String;
 
-    /// `small`, `full`, or the small grid with some lists replaced: `eta=0.1,0.2;max_depth=3;min_child_weight=1,5`.
+    /// Parses `small`, `full`, or lists that replace those of the small grid: `eta=0.1,0.2;max_depth=3;min_child_weight=1,5`.
     fn from_str(text: &str) -> Result<Self, String> {
         let mut grid = match text {
             "small" => return Ok(Self::small()),
@@ -100,9 +100,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grids_are_read_as_they_are_written() {
+    fn grids_are_parsed_and_wrong_ones_refused() {
         assert_eq!(Grid::full().points().len(), 180);
-        let grid: Grid = "eta=0.1;max_depth=3,4".parse().expect("a grid");
+        let grid: Grid = "eta=0.1;max_depth=3,4".parse().expect("the grid is valid");
         assert_eq!(
             (grid.eta, grid.max_depth, grid.min_child_weight),
             (vec![0.1], vec![3, 4], vec![1, 5])

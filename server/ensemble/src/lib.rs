@@ -1,24 +1,28 @@
-//! Ensembles of networks: collect what they predicted, keep the best and most different, stack boosters on them.
+//! Ensembles of networks: boosters that are stacked on the predictions of many networks.
 //!
-//! `zoo` gathers and checks predictions, `filter` chooses networks a label and fold, `stack` fits boosters by `xgboost`
-//! over a `grid`, `folder` keeps them (and shares the work over machines), `predict` applies them, `report` says what it
-//! was worth.
+//! `collect` and `prediction_set` read and check predictions. `filter` chooses networks per label and fold. `stack` fits boosters with
+//! `xgboost` over a `grid`. `folder` stores them, and divides a fit over machines. `predict` applies them. `report` compares
+//! them with simpler methods.
 
+mod collect;
 pub mod filter;
 pub mod folder;
 pub mod grid;
-pub mod predict;
-pub mod report;
+mod predict;
+mod prediction_set;
+mod report;
 mod score;
-pub mod stack;
-pub mod xgboost;
-pub mod zoo;
+mod shard;
+mod stack;
+mod xgboost;
 
+pub use collect::collect;
 pub use filter::{FilterOptions, filter};
-pub use folder::{Ensemble, Origin, Shard, ZooFile};
+pub use folder::{Ensemble, Origin, PredictionSetFile};
 pub use grid::Grid;
 pub use predict::Bagging;
-pub use report::report;
-pub use stack::{FitOptions, Fitted};
-pub use xgboost::XgBoost;
-pub use zoo::{Zoo, collect};
+pub use prediction_set::{Candidate, PredictionSet, Sample, Split};
+pub use report::{MethodMetrics, Report, report};
+pub use shard::Shard;
+pub use stack::{FitOptions, LabelModel, Predictor};
+pub use xgboost::{Booster, Matrix, XgBoost};

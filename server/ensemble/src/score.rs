@@ -1,14 +1,14 @@
-//! Thresholds and F2 where the truth of some pictures is not known.
+//! Thresholds and F2 of images with partly unknown truth.
 
-use super::zoo::Sample;
+use super::prediction_set::Sample;
 use evaluation::classifier::{Counts, Predictions, macro_f2, micro_f2};
 
-/// Per label the threshold with the highest F2 on those of `rows` whose truth is known.
+/// Chooses the threshold per label with the highest F2 on the `rows` with a known truth.
 ///
 /// `probs` is `[row][label]`, in the order of `samples`.
 pub(super) fn thresholds(probs: &[Vec<f32>], samples: &[Sample], rows: &[usize]) -> Vec<f32> {
     let n_labels = samples.first().map_or(0, |sample| sample.truth.len());
-    let of_label = |label: usize| {
+    let threshold = |label: usize| {
         let known = rows
             .iter()
             .filter_map(|&row| Some((probs[row][label], samples[row].truth[label]?)));
@@ -20,19 +20,19 @@ pub(super) fn thresholds(probs: &[Vec<f32>], samples: &[Sample], rows: &[usize])
         }
         .greedy_thresholds(0.5)[0]
     };
-    (0..n_labels).map(of_label).collect()
+    (0..n_labels).map(threshold).collect()
 }
 
-/// Outcome of the decision on each label of each row.
+/// Truth and prediction of each label of each row.
 #[derive(Debug, Clone)]
-pub(super) struct Outcomes {
+pub(super) struct Decisions {
     n_labels: usize,
-    /// `[row × label]`: truth and decision; `None` where the truth is not known.
+    /// Truth and prediction, `[row × label]`; `None` if the truth is unknown.
     cells: Vec<Option<(bool, bool)>>,
 }
 
-impl Outcomes {
-    /// Of the decisions `on(row, label)`.
+impl Decisions {
+    /// Combines the truth of samples with the predictions `on(row, label)`.
     pub(super) fn new(samples: &[Sample], on: impl Fn(usize, usize) -> bool) -> Self {
         let cells = samples.iter().enumerate().flat_map(|(row, sample)| {
             let on = &on;
@@ -60,7 +60,7 @@ impl Outcomes {
         counts
     }
 
-    /// Mean over labels of the F2 of these rows.
+    /// Mean F2 over labels of these rows.
     pub(super) fn macro_f2(&self, rows: &[usize]) -> f64 {
         macro_f2(&self.counts(rows), 0)
     }

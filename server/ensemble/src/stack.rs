@@ -1,18 +1,18 @@
-//! Stacking (Wolpert 1992): for each label and fold one booster that learns from what the networks said.
+//! Stacking (Wolpert 1992): one booster per label and fold that is trained on the probabilities of the networks.
 //!
-//! Input of the booster of a label and fold f: all labels' probabilities by each candidate that the filter kept. It is
-//! trained on the rows outside f, whose probabilities are out of fold themselves, and predicts the rows of f. How many
-//! rounds and which parameters is chosen by cross-validation over the *other* folds, with early stopping; then it is
-//! trained once more on all of them.
+//! The inputs of the booster of a label and fold f are the probabilities of all labels by each candidate that the filter kept.
+//! It is trained on the rows outside f, whose probabilities are out of fold, and predicts the rows of f. Cross-validation over
+//! the *other* folds with early stopping chooses its parameters and the number of rounds. Then it is trained again on all of
+//! these folds.
 //!
-//! **Invariant:** no label of a row reaches the booster that predicts it: neither by training, nor by early stopping, nor
-//! by the grid, nor by the filter. (As in all stacking, labels of fold f were seen by the networks that predicted the
-//! *other* folds' rows; only a training of all networks within each fold could avoid that.)
+//! **Invariant:** the truth of a row does not influence the booster that predicts it: not by training, early stopping, the grid
+//! or the filter. As in all stacking, the networks that predicted the rows of the *other* folds were trained on the truth of
+//! fold f. Only a training of all networks within each fold avoids that.
 
 use super::filter::{Choice, FilterOptions, filter, rounded};
 use super::grid::{Grid, Params};
+use super::prediction_set::{Candidate, PredictionSet, Split};
 use super::xgboost::XgBoost;
-use super::zoo::{Candidate, Split, Zoo};
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
@@ -23,59 +23,55 @@ pub struct FitOptions {
     pub filter: FilterOptions,
     /// Parameters tried.
     pub grid: Grid,
-    /// Rounds at most.
+    /// Maximum number of rounds.
     pub rounds: u32,
-    /// Rounds without a better score after which to stop.
+    /// Number of rounds without a better score after which training stops.
     pub patience: u32,
-    /// Folds held out in turn to choose parameters and rounds; at most those there are besides the booster's own.
+    /// Number of folds that are held out in turn to choose parameters and rounds.
     pub inner_folds: usize,
 }
 
 /// Predictor of a label.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Model {
+pub enum Predictor {
     /// A booster.
     Booster {
-        /// The parameters chosen.
+        /// The chosen parameters.
         params: Params,
-        /// Its trees.
+        /// Number of trees.
         rounds: u32,
-        /// Mean cross-entropy of the held-out rows at that point.
+        /// Mean cross-entropy of the held-out rows after that many trees.
         inner_logloss: f64,
     },
-    /// Too few rows carry the label, or all do: its frequency in the other folds.
+    /// The frequency of the label in the other folds, if too few rows or all rows carry it.
     Constant {
         /// The probability.
         prob: f32,
     },
 }
 
-/// Result of the fit for a label and a fold.
+/// Model of a label that predicts the rows of one fold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Unit {
+pub struct LabelModel {
     /// The label.
     pub label: String,
-    /// The fold it predicts.
+    /// The fold that it predicts.
     pub fold: u32,
-    /// Candidates whose probabilities are the booster's inputs, in this order.
+    /// Candidates whose probabilities are the inputs, in this order.
     pub inputs: Vec<Candidate>,
-    /// The model.
-    pub model: Model,
-}
-
-/// A unit with its trees and the filter's account.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fitted {
-    /// The unit.
-    pub unit: Unit,
+    /// Predictor of the label.
+    #[serde(rename = "model")]
+    pub predictor: Predictor,
     /// The booster in UBJSON; empty for a constant.
+    #[serde(skip)]
     pub booster: Vec<u8>,
     /// Candidates that the filter kept and dropped.
+    #[serde(skip)]
     pub choice: Choice,
 }
 
-/// Rows of features with what is known of them.
+/// Rows of features with their targets and folds.
 struct Rows {
     features: Vec<f32>,
     targets: Vec<f32>,
@@ -84,7 +80,7 @@ struct Rows {
 }
 
 impl Rows {
-    /// The rows that satisfy `keep`, given their folds.
+    /// Selects the rows whose fold satisfies `keep`.
     fn select(&self, keep: impl Fn(usize) -> bool) -> Self {
         let at: Vec<usize> = (0..self.targets.len()).filter(|i| keep(self.folds[*i])).collect();
         Self {
@@ -107,47 +103,47 @@ impl Rows {
     }
 }
 
-/// Fits the unit of the label and the fold at these indices.
+/// Fits the model of the label and the fold at these indices.
 ///
 /// # Errors
-/// If the zoo has fewer than three folds, no known truth, or XGBoost fails.
-pub fn fit_unit(
+/// If there are fewer than three folds or no known truth, or XGBoost fails.
+pub(crate) fn fit_label_model(
     xgboost: &XgBoost,
-    zoo: &Zoo,
+    set: &PredictionSet,
     label: usize,
     fold: usize,
     options: &FitOptions,
-) -> anyhow::Result<Fitted> {
+) -> anyhow::Result<LabelModel> {
     ensure!(
-        zoo.folds.len() >= 3,
+        set.folds.len() >= 3,
         "stacking takes three folds or more (to train on, to stop by, to predict), and the zoo has {:?}",
-        zoo.folds
+        set.folds
     );
-    let choice = filter(zoo, label, fold, options.filter);
+    let choice = filter(set, label, fold, options.filter);
     let kept: Vec<usize> = choice.kept().map(|ranked| ranked.index).collect();
-    let known: Vec<usize> = (0..zoo.oof.len())
-        .filter(|&row| zoo.fold_of[row] != fold && zoo.oof[row].truth[label].is_some())
+    let known: Vec<usize> = (0..set.oof.len())
+        .filter(|&row| set.fold_of[row] != fold && set.oof[row].truth[label].is_some())
         .collect();
     ensure!(
         !known.is_empty(),
         "no row outside fold {} has a known truth of {}",
-        zoo.folds[fold],
-        zoo.labels[label]
+        set.folds[fold],
+        set.labels[label]
     );
     let rows = Rows {
-        features: known.iter().flat_map(|&row| oof_features(zoo, &kept, row)).collect(),
+        features: known.iter().flat_map(|&row| oof_features(set, &kept, row)).collect(),
         targets: known
             .iter()
-            .map(|&row| f32::from(u8::from(zoo.oof[row].truth[label] == Some(true))))
+            .map(|&row| f32::from(u8::from(set.oof[row].truth[label] == Some(true))))
             .collect(),
-        folds: known.iter().map(|&row| zoo.fold_of[row]).collect(),
-        width: kept.len() * zoo.labels.len(),
+        folds: known.iter().map(|&row| set.fold_of[row]).collect(),
+        width: kept.len() * set.labels.len(),
     };
-    let (model, booster) = match search(xgboost, &rows, zoo.folds.len(), fold, options)? {
+    let (predictor, booster) = match search(xgboost, &rows, set.folds.len(), fold, options)? {
         Some((params, rounds, inner_logloss)) => {
             let booster = train(xgboost, &rows, params, rounds)?;
             (
-                Model::Booster {
+                Predictor::Booster {
                     params,
                     rounds,
                     inner_logloss: rounded(inner_logloss),
@@ -156,22 +152,24 @@ pub fn fit_unit(
             )
         }
         None => (
-            Model::Constant {
+            Predictor::Constant {
                 prob: rows.positives() as f32 / rows.targets.len() as f32,
             },
             Vec::new(),
         ),
     };
-    let unit = Unit {
-        label: zoo.labels[label].clone(),
-        fold: zoo.folds[fold],
-        inputs: kept.iter().map(|c| zoo.candidates[*c].clone()).collect(),
-        model,
-    };
-    Ok(Fitted { unit, booster, choice })
+    Ok(LabelModel {
+        label: set.labels[label].clone(),
+        fold: set.folds[fold],
+        inputs: kept.iter().map(|c| set.candidates[*c].clone()).collect(),
+        predictor,
+        booster,
+        choice,
+    })
 }
 
-/// The best parameters, how many rounds, and their score; `None` if no held-out fold leaves both answers to learn from.
+/// Returns the best parameters, their number of rounds and their score; `None` if no held-out fold leaves positive and
+/// negative rows in both parts.
 fn search(
     xgboost: &XgBoost,
     rows: &Rows,
@@ -179,10 +177,10 @@ fn search(
     fold: usize,
     options: &FitOptions,
 ) -> anyhow::Result<Option<(Params, u32, f64)>> {
-    // The folds after the booster's own, in turn, so that each serves as often.
+    // Starting after the booster's own fold holds out each fold equally often.
     let others = (1..n_folds).map(|step| (fold + step) % n_folds);
     let splits: Vec<(Rows, Rows)> = others
-        .map(|inner| (rows.select(|of| of != inner), rows.select(|of| of == inner)))
+        .map(|inner| (rows.select(|fold| fold != inner), rows.select(|fold| fold == inner)))
         .filter(|(train, held_out)| train.has_both() && held_out.has_both())
         .take(options.inner_folds.max(1))
         .collect();
@@ -199,7 +197,7 @@ fn search(
     Ok(best)
 }
 
-/// The number of rounds with the lowest mean cross-entropy of held-out rows, and that.
+/// Returns the number of rounds with the lowest mean cross-entropy of held-out rows, and that cross-entropy.
 fn cross_validate(
     xgboost: &XgBoost,
     splits: &[(Rows, Rows)],
@@ -258,29 +256,29 @@ fn train(xgboost: &XgBoost, rows: &Rows, params: Params, rounds: u32) -> anyhow:
     booster.save()
 }
 
-/// A row's features: all labels' probabilities by each of these candidates.
-fn oof_features<'a>(zoo: &'a Zoo, candidates: &'a [usize], row: usize) -> impl Iterator<Item = f32> + 'a {
+/// Features of a row: the probabilities of all labels by each candidate.
+fn oof_features<'a>(set: &'a PredictionSet, candidates: &'a [usize], row: usize) -> impl Iterator<Item = f32> + 'a {
     candidates
         .iter()
-        .flat_map(move |&candidate| zoo.oof_line(candidate, row).iter().copied())
+        .flat_map(move |&candidate| set.oof_line(candidate, row).iter().copied())
 }
 
-/// Choice of a split's predictions as inputs of a booster.
+/// Networks whose predictions of a split are the inputs of a booster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Networks {
+pub(crate) enum Networks {
     /// The mean over the networks of all folds.
     Mean,
-    /// Those of the fold at this index.
+    /// The networks of the fold at this index.
     OfFold(usize),
 }
 
-impl Unit {
-    /// Probability of the unit's label for each row of its fold.
+impl LabelModel {
+    /// Predicts the probability of the label for each row of the fold.
     ///
     /// # Errors
-    /// If the zoo lacks an input, or XGBoost fails.
-    pub fn predict_oof(&self, xgboost: &XgBoost, booster: &[u8], zoo: &Zoo) -> anyhow::Result<Vec<(usize, f32)>> {
-        let fold = zoo
+    /// If the set lacks an input, or XGBoost fails.
+    pub(crate) fn predict_oof(&self, xgboost: &XgBoost, set: &PredictionSet) -> anyhow::Result<Vec<(usize, f32)>> {
+        let fold = set
             .folds
             .iter()
             .position(|fold| *fold == self.fold)
@@ -288,30 +286,29 @@ impl Unit {
         let inputs = self
             .inputs
             .iter()
-            .map(|input| zoo.candidate(input))
+            .map(|input| set.candidate(input))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let rows: Vec<usize> = (0..zoo.oof.len()).filter(|&row| zoo.fold_of[row] == fold).collect();
-        let features: Vec<f32> = rows.iter().flat_map(|&row| oof_features(zoo, &inputs, row)).collect();
-        let probs = self.apply(xgboost, booster, &features, inputs.len() * zoo.labels.len(), rows.len())?;
+        let rows: Vec<usize> = (0..set.oof.len()).filter(|&row| set.fold_of[row] == fold).collect();
+        let features: Vec<f32> = rows.iter().flat_map(|&row| oof_features(set, &inputs, row)).collect();
+        let probs = self.apply(xgboost, &features, inputs.len() * set.labels.len(), rows.len())?;
         Ok(rows.into_iter().zip(probs).collect())
     }
 
-    /// Probability of the unit's label for each picture of a split.
+    /// Predicts the probability of the label for each image of a split.
     ///
     /// # Errors
-    /// If the zoo lacks an input, or XGBoost fails.
-    pub fn predict_split(
+    /// If the set lacks an input, or XGBoost fails.
+    pub(crate) fn predict_split(
         &self,
         xgboost: &XgBoost,
-        booster: &[u8],
-        zoo: &Zoo,
+        set: &PredictionSet,
         split: &Split,
         networks: Networks,
     ) -> anyhow::Result<Vec<f32>> {
         let inputs = self
             .inputs
             .iter()
-            .map(|input| zoo.candidate(input))
+            .map(|input| set.candidate(input))
             .collect::<anyhow::Result<Vec<_>>>()?;
         let mut features = Vec::new();
         for sample in 0..split.samples.len() {
@@ -322,28 +319,15 @@ impl Unit {
                 }
             }
         }
-        self.apply(
-            xgboost,
-            booster,
-            &features,
-            inputs.len() * zoo.labels.len(),
-            split.samples.len(),
-        )
+        self.apply(xgboost, &features, inputs.len() * set.labels.len(), split.samples.len())
     }
 
-    fn apply(
-        &self,
-        xgboost: &XgBoost,
-        booster: &[u8],
-        features: &[f32],
-        width: usize,
-        rows: usize,
-    ) -> anyhow::Result<Vec<f32>> {
-        match self.model {
-            Model::Constant { prob } => Ok(vec![prob; rows]),
-            Model::Booster { .. } if rows == 0 => Ok(Vec::new()),
-            Model::Booster { .. } => {
-                let mut booster = xgboost.load_booster(booster)?;
+    fn apply(&self, xgboost: &XgBoost, features: &[f32], width: usize, rows: usize) -> anyhow::Result<Vec<f32>> {
+        match self.predictor {
+            Predictor::Constant { prob } => Ok(vec![prob; rows]),
+            Predictor::Booster { .. } if rows == 0 => Ok(Vec::new()),
+            Predictor::Booster { .. } => {
+                let mut booster = xgboost.load_booster(&self.booster)?;
                 booster.predict(&xgboost.matrix(features, width)?)
             }
         }

@@ -1,10 +1,10 @@
 //! XGBoost (Chen & Guestrin 2016, <https://arxiv.org/abs/1603.02754>) through the C interface of `libxgboost`.
 //!
-//! The library is loaded when it is needed, so building Selvedge takes no C++ and a machine that does not stack boosters
-//! needs no XGBoost. Every call goes through [`XgBoost`]; the handles it gives out free themselves.
+//! The library is loaded at run time, so Selvedge builds without C++, and only stacking needs XGBoost. All calls go through
+//! [`XgBoost`], whose handles free themselves.
 //!
-//! **Invariant:** one thread and a fixed seed, so the same rows give the same booster to the bit.
-#![allow(unsafe_code)] // the one place that calls C; each block says why it may
+//! **Invariant:** the same rows give the same booster to the bit, because there is one thread and a fixed seed.
+#![allow(unsafe_code)] // This file calls C. Each block states why it is sound.
 
 use super::grid::Params;
 use anyhow::{Context, ensure};
@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 
 /// Hint on how to install the library.
 const HINT: &str = "hint: `pip install xgboost-cpu` (or xgboost), then name its libxgboost.so with --xgboost or SELVEDGE_XGBOOST: python3 -c 'import xgboost; print(xgboost.libpath.find_lib_path()[0])'";
-/// Seed of every booster. Without sampling of rows or columns it decides nothing; it is fixed all the same.
+/// Seed of every booster. Boosters do not sample rows or columns, so it has no effect.
 const SEED: &str = "0";
 
 type Handle = *mut c_void;
 
-/// The functions used, with their signatures of `xgboost/c_api.h`; all but the first two return 0 on success.
+/// Functions of the library with their signatures in `xgboost/c_api.h`. All but the first two return 0 on success.
 #[derive(Debug)]
 struct Functions {
     version: unsafe extern "C" fn(*mut c_int, *mut c_int, *mut c_int),
@@ -41,25 +41,25 @@ struct Functions {
 #[derive(Debug)]
 pub struct XgBoost {
     functions: Functions,
-    /// Its version, such as `3.2.0`.
+    /// Version, such as `3.2.0`.
     pub version: String,
 }
 
 impl XgBoost {
-    /// Loads the library from `file`, or from where pip and package managers put it.
+    /// Loads the library from `file`, or from the folders of pip and package managers.
     ///
     /// # Errors
-    /// If it is not found, is no XGBoost, or is older than 1.7.
+    /// If the library is not found, is not XGBoost, or is older than 1.7.
     pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
         let candidates = file.map_or_else(usual_places, |file| vec![file.to_owned()]);
         let mut failures = Vec::new();
         for candidate in &candidates {
-            // SAFETY: loading runs the library's initialisers. The path is the user's own choice or a place that only the
-            // user or the system's packages write to, as with any program's shared libraries.
+            // SAFETY: loading runs the library's initialisers. The path is the user's choice or a folder that only the user or
+            // the system's packages write to, as for the shared libraries of any program.
             match unsafe { libloading::Library::new(candidate) } {
                 Ok(library) => {
                     return Self::bind(library)
-                        .with_context(|| format!("{} is no usable XGBoost", candidate.display()));
+                        .with_context(|| format!("{} is not a usable XGBoost", candidate.display()));
                 }
                 Err(error) => failures.push(format!("{}: {error}", candidate.display())),
             }
@@ -68,9 +68,9 @@ impl XgBoost {
     }
 
     fn bind(library: libloading::Library) -> anyhow::Result<Self> {
-        // Its OpenMP runtime keeps threads, so the library is never unloaded, and its functions stay valid for ever.
+        // The OpenMP runtime of the library keeps threads, so the library is never unloaded and its functions stay valid.
         let library: &'static libloading::Library = Box::leak(Box::new(library));
-        /// Looks a function up; its type comes from the field it goes into.
+        /// Looks up a function with the type of its field.
         macro_rules! function {
             ($name:literal) => {
                 // SAFETY: the field's type is the signature of this name in xgboost/c_api.h (`bst_ulong` is uint64_t),
@@ -93,7 +93,7 @@ impl XgBoost {
             booster_load: function!(b"XGBoosterLoadModelFromBuffer"),
         };
         let (mut major, mut minor, mut patch) = (0, 0, 0);
-        // SAFETY: three valid pointers to int, as the function wants.
+        // SAFETY: the function takes three valid pointers to int.
         unsafe { (functions.version)(&raw mut major, &raw mut minor, &raw mut patch) };
         ensure!(
             (major, minor) >= (1, 7),
@@ -117,14 +117,14 @@ impl XgBoost {
         )
     }
 
-    /// Rows of `columns` values each, in order; NaN is a missing value.
+    /// Creates a matrix of rows with `columns` values each. NaN is a missing value.
     ///
     /// # Errors
-    /// If the values are no whole rows, or XGBoost refuses them.
+    /// If the values are not whole rows, or XGBoost refuses them.
     pub fn matrix(&self, values: &[f32], columns: usize) -> anyhow::Result<Matrix<'_>> {
         ensure!(
             columns > 0 && values.len().is_multiple_of(columns),
-            "{} values are no rows of {columns}",
+            "{} values are not whole rows of {columns}",
             values.len()
         );
         let rows = values.len() / columns;
@@ -141,9 +141,9 @@ impl XgBoost {
         })
     }
 
-    /// A booster without trees that will be trained with `params`.
+    /// Creates a booster without trees for training with `params`.
     ///
-    /// It remembers its predictions of the `cached` matrices, so that predicting them after every round is cheap.
+    /// The booster caches its predictions of the matrices `cached`, so that predicting them after every round is cheap.
     ///
     /// # Errors
     /// If XGBoost refuses the parameters.
@@ -158,10 +158,10 @@ impl XgBoost {
         Ok(booster)
     }
 
-    /// A booster as [`Booster::save`] wrote it.
+    /// Reads a booster from the bytes of [`Booster::save`].
     ///
     /// # Errors
-    /// If the bytes are no model.
+    /// If the bytes are not a model.
     pub fn load_booster(&self, bytes: &[u8]) -> anyhow::Result<Booster<'_>> {
         let booster = self.empty_booster(&[])?;
         // SAFETY: a live booster and a buffer of the given length, which the call only reads.
@@ -185,7 +185,7 @@ impl XgBoost {
     }
 }
 
-/// Rows in XGBoost's own memory.
+/// Rows in XGBoost's memory.
 #[derive(Debug)]
 pub struct Matrix<'a> {
     xgboost: &'a XgBoost,
@@ -194,10 +194,10 @@ pub struct Matrix<'a> {
 }
 
 impl Matrix<'_> {
-    /// Sets what the rows are to be predicted as, 0 or 1 each.
+    /// Sets the target of each row, 0 or 1.
     ///
     /// # Errors
-    /// If there are not as many as rows.
+    /// If there is not one target per row.
     pub fn set_targets(&self, targets: &[f32]) -> anyhow::Result<()> {
         ensure!(
             targets.len() == self.rows,
@@ -236,7 +236,7 @@ impl Booster<'_> {
         self.xgboost.check(status, &format!("set {name} to {value}"))
     }
 
-    /// Adds the tree of round `round`, counted from 0.
+    /// Adds the tree of round `round`, which counts from 0.
     ///
     /// # Errors
     /// If the matrix has no targets or other columns than before.
@@ -246,7 +246,7 @@ impl Booster<'_> {
         self.xgboost.check(status, "train")
     }
 
-    /// Probability of each row.
+    /// Predicts the probability of each row.
     ///
     /// # Errors
     /// If the matrix has other columns than the booster was trained with.
@@ -274,7 +274,7 @@ impl Booster<'_> {
         Ok(unsafe { std::slice::from_raw_parts(values, matrix.rows) }.to_vec())
     }
 
-    /// The model in XGBoost's UBJSON.
+    /// Returns the model in XGBoost's UBJSON format.
     ///
     /// # Errors
     /// If XGBoost cannot write it.
@@ -298,7 +298,7 @@ impl Drop for Booster<'_> {
     }
 }
 
-/// Paths where pip and package managers install the library, and finally the name that the system's loader resolves.
+/// Returns the paths where pip and package managers install the library, then the name that the system's loader resolves.
 fn usual_places() -> Vec<PathBuf> {
     let name = format!("{DLL_PREFIX}xgboost{DLL_SUFFIX}");
     let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".local"));

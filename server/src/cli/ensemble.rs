@@ -4,8 +4,11 @@ use super::output::{print, print_path, print_report, progress_bar};
 use super::xgboost::XgBoostArgs;
 use clap::{Args, Subcommand};
 use ensemble::filter::Choice;
-use ensemble::folder::{fit as fit_units, part_is_done, units_of, write_part};
-use ensemble::{self, Bagging, Ensemble, FilterOptions, FitOptions, Fitted, Grid, Origin, Shard, Zoo, ZooFile};
+use ensemble::folder::{fit as fit_models, part_is_done, shard_indices, write_part};
+use ensemble::{
+    self, Bagging, Ensemble, FilterOptions, FitOptions, Grid, LabelModel, Origin, PredictionSet, PredictionSetFile,
+    Shard,
+};
 use std::path::{Path, PathBuf};
 
 /// Subcommands of `selvedge ensemble`.
@@ -158,14 +161,14 @@ pub(super) fn run(command: &EnsembleCommand) -> anyhow::Result<()> {
             finish(&ensemble, &args.out)
         }
         EnsembleCommand::Predict(args) => {
-            let (ensemble, zoo) = (Ensemble::read(&args.ensemble)?, Zoo::read(&args.zoo)?);
+            let (ensemble, zoo) = (Ensemble::read(&args.ensemble)?, PredictionSet::read(&args.zoo)?);
             ensemble
                 .predict(&args.xgboost.load()?, &zoo, &args.name, args.bagging)?
                 .write(&args.out)?;
             print_path(&args.out)
         }
         EnsembleCommand::Report(args) => {
-            let (ensemble, zoo) = (Ensemble::read(&args.ensemble)?, Zoo::read(&args.zoo)?);
+            let (ensemble, zoo) = (Ensemble::read(&args.ensemble)?, PredictionSet::read(&args.zoo)?);
             let report = ensemble::report(&ensemble, &args.xgboost.load()?, &zoo)?;
             print_report(&report, args.json)
         }
@@ -199,7 +202,7 @@ fn collect(args: &CollectArgs) -> anyhow::Result<()> {
 }
 
 fn filter(args: &FilterArgs) -> anyhow::Result<()> {
-    let (zoo, options) = (Zoo::read(&args.zoo)?, args.filter.options()?);
+    let (zoo, options) = (PredictionSet::read(&args.zoo)?, args.filter.options()?);
     let units = (0..zoo.labels.len()).flat_map(|label| (0..zoo.folds.len()).map(move |fold| (label, fold)));
     let choices: Vec<Choice> = units
         .map(|(label, fold)| ensemble::filter(&zoo, label, fold, options))
@@ -220,11 +223,11 @@ fn fit(args: &FitArgs) -> anyhow::Result<()> {
         inner_folds: args.inner_folds,
     };
     let xgboost = args.xgboost.load()?;
-    let zoo = ZooFile::open(&args.zoo)?;
+    let zoo = PredictionSetFile::open(&args.zoo)?;
     let origin = Origin::new(&zoo, &options, &xgboost)?;
-    let fit = |shard: Shard| -> anyhow::Result<Vec<Fitted>> {
-        let bar = progress_bar(units_of(&origin, shard).len(), "fitting boosters");
-        let fitted = fit_units(&xgboost, &zoo.zoo, &origin, shard, &|| bar.inc(1))?;
+    let fit = |shard: Shard| -> anyhow::Result<Vec<LabelModel>> {
+        let bar = progress_bar(shard_indices(&origin, shard).len(), "fitting boosters");
+        let fitted = fit_models(&xgboost, &zoo.set, &origin, shard, &|| bar.inc(1))?;
         bar.finish_and_clear();
         Ok(fitted)
     };
@@ -236,7 +239,7 @@ fn fit(args: &FitArgs) -> anyhow::Result<()> {
                 args.out.display()
             );
             let fitted = fit(Shard { index: 1, of: 1 })?;
-            finish(&Ensemble::new(&xgboost, &zoo.zoo, origin.clone(), fitted)?, &args.out)
+            finish(&Ensemble::new(&xgboost, &zoo.set, origin.clone(), fitted)?, &args.out)
         }
         Some(shard) => {
             if part_is_done(&args.out, shard, &origin)? {
@@ -253,7 +256,7 @@ fn finish(ensemble: &Ensemble, out: &Path) -> anyhow::Result<()> {
     ensemble.write(out)?;
     eprintln!(
         "{} boosters of {} labels",
-        ensemble.fitted.len(),
+        ensemble.models.len(),
         ensemble.origin.labels.len()
     );
     print_path(out)

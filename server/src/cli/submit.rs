@@ -11,7 +11,7 @@ use dataset::challenge::{Entry, find_images, read, submission};
 use dataset::import::{is_image, none_missing};
 use dataset::{Dataset, Images, Row};
 use device::DeviceChoice;
-use ensemble::{Bagging, Ensemble, Zoo};
+use ensemble::{Bagging, Ensemble, PredictionSet};
 use evaluation::classifier::{ThresholdRule, Tuning};
 use evaluation::inference::{Views, mean_probabilities};
 use shared::taxonomy::STYLES;
@@ -170,7 +170,7 @@ fn predict_with_ensemble(
     zoo: &Path,
     wanted: Option<&[Entry]>,
 ) -> anyhow::Result<Answers> {
-    let (ensemble, zoo) = (Ensemble::read(dir)?, Zoo::read(zoo)?);
+    let (ensemble, zoo) = (Ensemble::read(dir)?, PredictionSet::read(zoo)?);
     let (probs, thresholds) = ensemble.split(&args.xgboost.load()?, &zoo, &args.split, args.bagging)?;
     let positions = positions(&zoo.labels)?;
     let samples = &zoo.split(&args.split)?.samples;

@@ -34,3 +34,24 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> anyhow::Result<()
     }
     written.with_context(|| format!("cannot write {}", path.display()))
 }
+
+/// Creates the folder `dir` atomically with the files that `fill` writes to a temporary folder.
+///
+/// # Errors
+/// If `fill` fails or the folder cannot be created. Then there is no folder `dir`.
+pub fn create_folder(dir: &Path, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let name = dir
+        .file_name()
+        .with_context(|| format!("{} does not name a folder", dir.display()))?;
+    let temporary = dir.with_file_name(format!(".{}.partial", name.to_string_lossy()));
+    let create = || -> anyhow::Result<()> {
+        // A process that was killed can leave this folder.
+        if temporary.exists() {
+            std::fs::remove_dir_all(&temporary)?;
+        }
+        std::fs::create_dir_all(&temporary)?;
+        fill(&temporary)?;
+        Ok(std::fs::rename(&temporary, dir)?)
+    };
+    create().with_context(|| format!("cannot write {}", dir.display()))
+}

@@ -1,17 +1,18 @@
-//! The zoo: what every network predicted at every epoch, checked to be fit for stacking.
+//! Prediction sets: the predictions of many networks at every epoch, checked for stacking. The command line calls them zoos.
 //!
-//! A zoo is one predictions table ([`dataset::predictions`]) of many runs. Reading it proves what stacking rests on:
-//! **every out-of-fold row was predicted only by networks that had kept its fold out, all runs agree on folds and truth,
-//! and no picture or item is in two folds or in a fold and a split that no network may have seen.**
+//! A prediction set is one predictions table ([`dataset::predictions`]) of many runs.
+//!
+//! **Invariant:** an out-of-fold row was predicted only by networks that were not trained on its fold. All runs agree on folds
+//! and truth. No image or item is in two folds, or in a fold and in another split.
 
 use anyhow::{Context, bail, ensure};
-use dataset::predictions::{FOLDER, OOF, Row, Table};
+use dataset::predictions::{OOF, Row, Table};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-/// A model after so many epochs.
+/// A model after a number of epochs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Candidate {
     /// Name of the model.
@@ -26,121 +27,71 @@ impl std::fmt::Display for Candidate {
     }
 }
 
-/// A picture.
+/// An image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// Path within its dataset.
     pub path: Arc<str>,
-    /// Its item.
+    /// Item of the image.
     pub item_id: Arc<str>,
-    /// Truth by label; `None` where nobody knows.
+    /// Truth per label; `None` if unknown.
     pub truth: Vec<Option<bool>>,
 }
 
-/// A split that no network saw.
+/// A split that no network was trained on.
 #[derive(Debug, Clone)]
 pub struct Split {
-    /// Its pictures, by path.
+    /// Images, by path.
     pub samples: Vec<Sample>,
-    /// `[candidate][fold][sample × label]`: what the network of each fold predicts.
+    /// Probabilities by the network of each fold, `[candidate][fold][sample × label]`.
     probs: Vec<Vec<Vec<f32>>>,
 }
 
-/// Predictions of many networks for the same pictures.
+/// Predictions of many networks for the same images.
 #[derive(Debug, Clone)]
-pub struct Zoo {
+pub struct PredictionSet {
     /// Label identifiers.
     pub labels: Vec<String>,
-    /// Folds, rising.
+    /// Folds in ascending order.
     pub folds: Vec<u32>,
     /// Models and epochs that predicted all rows, by name and epoch.
     pub candidates: Vec<Candidate>,
-    /// Models and epochs that lack whole folds, and which.
+    /// Models and epochs that lack whole folds, with a description of these folds.
     pub incomplete: Vec<(Candidate, String)>,
-    /// Pictures predicted out of fold, by fold and path.
+    /// Images predicted out of fold, by fold and path.
     pub oof: Vec<Sample>,
-    /// Index of each one's fold in `folds`.
+    /// Index in `folds` per image of `oof`.
     pub fold_of: Vec<usize>,
-    /// Splits that no network saw, by name.
+    /// Splits that no network was trained on, by name.
     pub splits: BTreeMap<String, Split>,
     /// `[candidate][row × label]`.
     oof_probs: Vec<Vec<f32>>,
 }
 
-/// Gathers the tables of runs into one, and checks it.
-///
-/// Each path is a run folder, a folder of run folders, or a table.
-///
-/// # Errors
-/// If there is no table, or the runs do not fit together; see [`Zoo::new`].
-pub fn collect(runs: &[PathBuf]) -> anyhow::Result<(Table, Zoo)> {
-    let mut tables = Vec::new();
-    for run in runs {
-        let files = tables_of(run)?;
-        ensure!(
-            !files.is_empty(),
-            "{} holds no predictions\nhint: training with folds writes RUN/{FOLDER}/epochNNNN.parquet",
-            run.display()
-        );
-        for file in files {
-            tables.push(Table::read(&file)?);
-        }
-    }
-    let table = Table::concat(tables)?;
-    let zoo = Zoo::new(&table)?;
-    Ok((table, zoo))
-}
-
-/// The predictions tables under a path, in the order of their names.
-fn tables_of(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    if path.is_file() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let list = |dir: &Path| -> anyhow::Result<Vec<PathBuf>> {
-        let entries = std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
-        let mut paths = entries
-            .map(|entry| Ok(entry?.path()))
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        paths.sort();
-        Ok(paths)
-    };
-    let mut folders = vec![path.join(FOLDER)];
-    folders.extend(list(path)?.into_iter().map(|run| run.join(FOLDER)));
-    let mut files = Vec::new();
-    for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
-        files.extend(
-            list(&folder)?
-                .into_iter()
-                .filter(|file| file.extension().is_some_and(|e| e == "parquet")),
-        );
-    }
-    Ok(files)
-}
-
 /// Rows of one network and part, by path.
 type ByPath<'a> = HashMap<&'a str, &'a Row>;
 
-impl Zoo {
-    /// Reads and checks a collected table.
+impl PredictionSet {
+    /// Reads and checks a table.
     ///
     /// # Errors
-    /// As [`Zoo::new`].
+    /// As [`PredictionSet::new`].
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         Self::new(&Table::read(path)?).with_context(|| format!("{} cannot be ensembled", path.display()))
     }
 
-    /// Checks a table and orders it by candidate and picture.
+    /// Checks a table and orders it by candidate and image.
     ///
     /// # Errors
-    /// If a network has no fold, predicted a row twice or not at all, or not as a probability; if runs disagree on a
-    /// picture's fold, item or truth; if a picture or item is in two folds, or both out of fold and in another split.
+    /// If a network has no fold, predicted a row twice or not at all, or predicted a number outside 0–1. If runs disagree on
+    /// the fold, item or truth of an image. If an image or item is in two folds, or in a fold and in another split.
     pub fn new(table: &Table) -> anyhow::Result<Self> {
         ensure!(
             !table.rows.is_empty() && !table.labels.is_empty(),
             "there are no predictions"
         );
         let networks = group(table)?;
-        let pictures = Pictures::of(table)?;
+        let images = Samples::check(table)?;
         let folds: Vec<u32> = table
             .rows
             .iter()
@@ -149,16 +100,16 @@ impl Zoo {
             .into_iter()
             .collect();
 
-        let parts: BTreeSet<&str> = pictures.part_of.keys().map(|(part, _)| *part).collect();
+        let parts: BTreeSet<&str> = images.part_of.keys().map(|(part, _)| *part).collect();
         let mut expected: BTreeMap<(&str, Option<u32>), Vec<&Row>> = BTreeMap::new();
-        for ((part, _), row) in &pictures.part_of {
+        for ((part, _), row) in &images.part_of {
             expected
                 .entry((part, row.fold.filter(|_| *part == OOF)))
                 .or_default()
                 .push(row);
         }
         let has_oof = parts.contains(OOF);
-        let mut zoo = Self {
+        let mut set = Self {
             labels: table.labels.clone(),
             candidates: Vec::new(),
             incomplete: Vec::new(),
@@ -170,72 +121,72 @@ impl Zoo {
         };
         let names: BTreeSet<Candidate> = networks.keys().map(|(candidate, ..)| candidate.clone()).collect();
         for candidate in names {
-            match missing(&zoo.folds, &networks, &candidate, &expected)? {
-                None => zoo.candidates.push(candidate),
-                Some(what) => zoo.incomplete.push((candidate, what)),
+            match missing(&set.folds, &networks, &candidate, &expected)? {
+                None => set.candidates.push(candidate),
+                Some(what) => set.incomplete.push((candidate, what)),
             }
         }
-        for (run, what) in zoo.incomplete.iter().map(|(candidate, what)| (&candidate.run, what)) {
+        for (run, what) in set.incomplete.iter().map(|(candidate, what)| (&candidate.run, what)) {
             ensure!(
-                zoo.candidates.iter().any(|candidate| candidate.run == *run),
+                set.candidates.iter().any(|candidate| candidate.run == *run),
                 "{run} has no epoch that all its folds predicted: {what}\nhint: train the missing fold, or collect without {run}"
             );
         }
         if has_oof {
-            for (fold, rows) in zoo.folds.iter().enumerate() {
+            for (fold, rows) in set.folds.iter().enumerate() {
                 let rows = expected.get(&(OOF, Some(*rows))).cloned().unwrap_or_default();
-                zoo.fold_of.extend(std::iter::repeat_n(fold, rows.len()));
-                zoo.oof.extend(rows.into_iter().map(sample));
+                set.fold_of.extend(std::iter::repeat_n(fold, rows.len()));
+                set.oof.extend(rows.into_iter().map(sample));
             }
-            let lines = zoo.candidates.iter().map(|candidate| {
-                let rows = zoo.oof.iter().zip(&zoo.fold_of);
+            let lines = set.candidates.iter().map(|candidate| {
+                let rows = set.oof.iter().zip(&set.fold_of);
                 let line = rows.flat_map(|(sample, fold)| {
-                    networks[&(candidate.clone(), zoo.folds[*fold], OOF)][&*sample.path]
+                    networks[&(candidate.clone(), set.folds[*fold], OOF)][&*sample.path]
                         .probs
                         .iter()
                         .copied()
                 });
                 line.collect()
             });
-            zoo.oof_probs = lines.collect();
+            set.oof_probs = lines.collect();
         }
         for part in parts.into_iter().filter(|part| *part != OOF) {
             let samples: Vec<Sample> = expected[&(part, None)].iter().map(|row| sample(row)).collect();
-            let of_network = |candidate: &Candidate, fold: u32| -> Vec<f32> {
+            let network_probs = |candidate: &Candidate, fold: u32| -> Vec<f32> {
                 let rows = &networks[&(candidate.clone(), fold, part)];
                 samples
                     .iter()
                     .flat_map(|sample| rows[&*sample.path].probs.iter().copied())
                     .collect()
             };
-            let of_candidate = |c: &Candidate| zoo.folds.iter().map(|fold| of_network(c, *fold)).collect();
-            let probs = zoo.candidates.iter().map(of_candidate).collect();
-            zoo.splits.insert(part.to_owned(), Split { samples, probs });
+            let candidate_probs = |c: &Candidate| set.folds.iter().map(|fold| network_probs(c, *fold)).collect();
+            let probs = set.candidates.iter().map(candidate_probs).collect();
+            set.splits.insert(part.to_owned(), Split { samples, probs });
         }
-        Ok(zoo)
+        Ok(set)
     }
 
-    /// Out-of-fold probability of a candidate: the network of the row's fold predicts it.
+    /// Out-of-fold probability of a candidate, predicted by the network of the row's fold.
     pub fn oof_prob(&self, candidate: usize, row: usize, label: usize) -> f32 {
         self.oof_probs[candidate][row * self.labels.len() + label]
     }
 
-    /// Its probabilities of all labels.
+    /// Out-of-fold probabilities of a candidate for all labels.
     pub fn oof_line(&self, candidate: usize, row: usize) -> &[f32] {
         let n = self.labels.len();
         &self.oof_probs[candidate][row * n..][..n]
     }
 
-    /// Place of a candidate.
+    /// Returns the place of a candidate.
     ///
     /// # Errors
-    /// If it is not in the zoo.
+    /// If it is not in the set.
     pub fn candidate(&self, wanted: &Candidate) -> anyhow::Result<usize> {
         let at = self.candidates.iter().position(|candidate| candidate == wanted);
         at.with_context(|| format!("{wanted} is needed and the zoo lacks it\nhint: collect that run too"))
     }
 
-    /// The split of this name.
+    /// Returns the split of this name.
     ///
     /// # Errors
     /// If there is none.
@@ -248,8 +199,8 @@ impl Zoo {
         })
     }
 
-    /// Text that two zoos share only if they put the same pictures into the same folds.
-    pub fn fold_assignment(&self) -> String {
+    /// Text that is equal for two sets only if the same images are in the same folds.
+    pub(crate) fn fold_assignment(&self) -> String {
         let rows = self.oof.iter().zip(&self.fold_of);
         rows.map(|(sample, fold)| format!("{}\t{}\n", sample.path, self.folds[*fold]))
             .collect()
@@ -257,14 +208,14 @@ impl Zoo {
 }
 
 impl Split {
-    /// Probabilities of a fold's network for a picture, by label.
-    pub fn line(&self, candidate: usize, fold: usize, sample: usize) -> &[f32] {
+    /// Probabilities of a fold's network for an image, `[label]`.
+    pub(crate) fn line(&self, candidate: usize, fold: usize, sample: usize) -> &[f32] {
         let n = self.samples[sample].truth.len();
         &self.probs[candidate][fold][sample * n..][..n]
     }
 
-    /// The mean over the networks of all folds, by label.
-    pub fn mean_line(&self, candidate: usize, sample: usize) -> Vec<f32> {
+    /// Mean of the probabilities over the networks of all folds, `[label]`.
+    pub(crate) fn mean_line(&self, candidate: usize, sample: usize) -> Vec<f32> {
         let folds = self.probs[candidate].len();
         let mut mean = vec![0.0; self.samples[sample].truth.len()];
         for fold in 0..folds {
@@ -284,13 +235,13 @@ fn sample(row: &Row) -> Sample {
     }
 }
 
-/// Rows by network and part.
+/// Groups rows by network and part.
 fn group(table: &Table) -> anyhow::Result<HashMap<(Candidate, u32, &str), ByPath<'_>>> {
     let mut networks: HashMap<(Candidate, u32, &str), ByPath<'_>> = HashMap::new();
     for row in &table.rows {
         let fold = row.fold.with_context(|| {
             format!(
-                "{} was trained without folds, so nothing of it is out of fold\nhint: train it with folds",
+                "{} was trained without folds, so it has no out-of-fold predictions\nhint: train it with folds",
                 row.run
             )
         })?;
@@ -322,17 +273,17 @@ fn group(table: &Table) -> anyhow::Result<HashMap<(Candidate, u32, &str), ByPath
     Ok(networks)
 }
 
-/// Every picture once, with a row of it.
-struct Pictures<'a> {
-    /// By part and path.
+/// Images of a table.
+struct Samples<'a> {
+    /// One row per image, by part and path.
     part_of: BTreeMap<(&'a str, &'a str), &'a Row>,
 }
 
-impl<'a> Pictures<'a> {
-    fn of(table: &'a Table) -> anyhow::Result<Self> {
+impl<'a> Samples<'a> {
+    fn check(table: &'a Table) -> anyhow::Result<Self> {
         let mut part_of: BTreeMap<(&str, &str), &Row> = BTreeMap::new();
-        // Where each picture and each item belongs: a fold, or a split that no network saw.
-        let mut home: HashMap<(&str, &str), &Row> = HashMap::new();
+        // A row per image and per item, which states its fold or split.
+        let mut first_rows: HashMap<(&str, &str), &Row> = HashMap::new();
         for row in &table.rows {
             let known = *part_of.entry((&row.part, &row.path)).or_insert(row);
             ensure!(
@@ -344,14 +295,14 @@ impl<'a> Pictures<'a> {
                 row.epoch,
                 row.path
             );
-            for (kind, id) in [("picture", &row.path), ("item", &row.item_id)] {
+            for (kind, id) in [("image", &row.path), ("item", &row.item_id)] {
                 if id.is_empty() {
                     continue;
                 }
-                let first = *home.entry((kind, id)).or_insert(row);
-                let same = first.part == row.part && (&*row.part != OOF || first.fold == row.fold);
+                let first = *first_rows.entry((kind, id)).or_insert(row);
+                let is_same = first.part == row.part && (&*row.part != OOF || first.fold == row.fold);
                 ensure!(
-                    same,
+                    is_same,
                     "leak: the {kind} {id} is in {} for {} and in {} for {}, so a network that trained on it predicts it\nhint: give all runs the same folds, keep each item in one of them, and out of the other splits",
                     place(first),
                     first.run,
@@ -371,7 +322,10 @@ fn place(row: &Row) -> String {
     }
 }
 
-/// Folds that a candidate lacks; a candidate that lacks single rows is an error.
+/// Describes the folds that a candidate lacks; `None` if it lacks none.
+///
+/// # Errors
+/// If the candidate lacks single rows of a fold.
 fn missing(
     folds: &[u32],
     networks: &HashMap<(Candidate, u32, &str), ByPath<'_>>,
@@ -379,15 +333,15 @@ fn missing(
     expected: &BTreeMap<(&str, Option<u32>), Vec<&Row>>,
 ) -> anyhow::Result<Option<String>> {
     let mut lacks = Vec::new();
-    for ((part, of_fold), rows) in expected {
-        for fold in folds.iter().filter(|fold| of_fold.is_none_or(|of| of == **fold)) {
+    for ((part, only), rows) in expected {
+        for fold in folds.iter().filter(|fold| only.is_none_or(|only| only == **fold)) {
             let Some(predicted) = networks.get(&(candidate.clone(), *fold, part)) else {
                 lacks.push(format!("fold {fold} has no {part} rows"));
                 continue;
             };
             if let Some(row) = rows.iter().find(|row| !predicted.contains_key(&*row.path)) {
                 bail!(
-                    "{candidate} of fold {fold} predicts {} of {} pictures of {part}; {} is missing, which {} predicts",
+                    "{candidate} of fold {fold} predicts {} of {} images of {part}; {} is missing, which {} predicts",
                     predicted.len(),
                     rows.len(),
                     row.path,
