@@ -2,9 +2,9 @@
 
 use super::svg::{Anchor, Svg, mark, series};
 
-/// One direction of a panel.
+/// Axis of a panel.
 #[derive(Debug, Clone)]
-pub struct Axis {
+pub(crate) struct Axis {
     title: String,
     low: f64,
     high: f64,
@@ -13,8 +13,8 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// From `low` to `high`, exactly.
-    pub fn fixed(title: &str, low: f64, high: f64) -> Self {
+    /// Axis from `low` to `high`, exactly.
+    pub(crate) fn fixed(title: &str, low: f64, high: f64) -> Self {
         Self {
             title: title.to_owned(),
             low,
@@ -24,15 +24,15 @@ impl Axis {
         }
     }
 
-    /// Wide enough for all finite `values`, with round ends.
-    pub fn fitting(title: &str, values: impl Iterator<Item = f64>) -> Self {
+    /// Axis that contains all finite `values`, with round ends.
+    pub(crate) fn fitting(title: &str, values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = extent(values);
         let step = step(low, high);
         Self::fixed(title, (low / step).floor() * step, (high / step).ceil() * step)
     }
 
-    /// As [`Axis::fitting`] for counted things: ticks at whole numbers only, ends as they are.
-    pub fn counting(title: &str, low: usize, high: usize) -> Self {
+    /// Axis of counts from `low` to `high` with ticks at whole numbers.
+    pub(crate) fn counting(title: &str, low: usize, high: usize) -> Self {
         let (low, high) = (low as f64, high as f64);
         let (low, high) = if low < high {
             (low, high)
@@ -45,8 +45,8 @@ impl Axis {
         }
     }
 
-    /// Whole powers of ten around all positive `values`.
-    pub fn logarithmic(title: &str, values: impl Iterator<Item = f64>) -> Self {
+    /// Logarithmic axis that contains all positive `values`, with powers of ten as ends.
+    pub(crate) fn logarithmic(title: &str, values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = extent(values.filter(|value| *value > 0.0).map(f64::log10));
         let (low, high) = (low.floor(), high.ceil().max(low.floor() + 1.0));
         Self {
@@ -55,7 +55,7 @@ impl Axis {
         }
     }
 
-    /// Position of `value`, 0 at the low end and 1 at the high end.
+    /// Position of `value`: 0 at the low end and 1 at the high end.
     pub(super) fn place(&self, value: f64) -> f64 {
         let (value, low, high) = if self.logarithmic {
             (value.max(self.low).log10(), self.low.log10(), self.high.log10())
@@ -65,7 +65,7 @@ impl Axis {
         ((value - low) / (high - low)).clamp(0.0, 1.0)
     }
 
-    /// Ticks with their texts.
+    /// Values and texts of the ticks.
     pub(super) fn ticks(&self) -> Vec<(f64, String)> {
         if self.logarithmic {
             let (low, high) = (self.low.log10().round() as i32, self.high.log10().round() as i32);
@@ -86,7 +86,7 @@ impl Axis {
     }
 }
 
-/// Smallest and largest finite value, a little apart even where all are one.
+/// Smallest and largest finite value. If they are equal, they are moved apart.
 fn extent(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values
         .filter(|value| value.is_finite())
@@ -103,7 +103,7 @@ fn extent(values: impl Iterator<Item = f64>) -> (f64, f64) {
     }
 }
 
-/// Distance of about five ticks: 1, 2 or 5 times a power of ten.
+/// Distance between ticks for about five ticks: 1, 2 or 5 times a power of ten.
 fn step(low: f64, high: f64) -> f64 {
     let rough = (high - low) / 5.0;
     let power = 10f64.powf(rough.log10().floor());
@@ -120,7 +120,7 @@ fn step(low: f64, high: f64) -> f64 {
         }
 }
 
-/// A tick's number with as many digits as its step needs.
+/// Text of a tick with as many digits as the step needs.
 fn number(value: f64, step: f64) -> String {
     if value != 0.0 && (step < 1e-4 || value.abs() >= 1e6) {
         return format!("{value:.1e}").replace(".0e", "e");
@@ -129,84 +129,84 @@ fn number(value: f64, step: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// Something drawn in a panel.
+/// Element of a panel.
 #[derive(Debug, Clone)]
-pub enum Mark {
-    /// A line through points; points that are not finite interrupt it. A name puts it into the legend.
+pub(crate) enum Mark {
+    /// Line through points, interrupted at points that are not finite.
     Line {
-        /// x and y.
+        /// Points as x and y.
         points: Vec<[f64; 2]>,
         /// Index of the colour.
         series: usize,
-        /// For the legend.
+        /// Name in the legend; `None` for no entry.
         name: Option<String>,
     },
     /// Discs.
     Dots {
-        /// x and y.
+        /// Points as x and y.
         points: Vec<[f64; 2]>,
         /// Index of the colour.
         series: usize,
     },
-    /// A dashed line over the panel's whole height: what was chosen.
+    /// Dashed line over the whole height of the panel that marks a chosen value.
     Chosen {
-        /// x.
+        /// Position on the x axis.
         at: f64,
         /// Index of the colour.
         series: usize,
     },
-    /// A dotted line: what a constant guess, or a perfect model, would do.
+    /// Dotted line of a constant baseline or of a perfect model.
     Guess {
-        /// One end.
+        /// Start.
         from: [f64; 2],
-        /// The other.
+        /// End.
         to: [f64; 2],
     },
-    /// Bars from the panel's floor.
+    /// Bars from the bottom of the panel.
     Bars {
-        /// Left end, right end, height.
+        /// Left end, right end and height of each bar.
         bars: Vec<[f64; 3]>,
         /// Index of the colour.
         series: usize,
     },
 }
 
-/// A plot with its own axes.
+/// A plot with axes.
 #[derive(Debug, Clone)]
-pub struct Panel {
-    /// Above the panel.
-    pub title: String,
-    /// To the right.
-    pub x: Axis,
-    /// Upwards.
-    pub y: Axis,
-    /// Marks, the last on top.
-    pub marks: Vec<Mark>,
+pub(crate) struct Panel {
+    /// Title above the panel.
+    pub(crate) title: String,
+    /// Horizontal axis.
+    pub(crate) x: Axis,
+    /// Vertical axis.
+    pub(crate) y: Axis,
+    /// Marks, from back to front.
+    pub(crate) marks: Vec<Mark>,
 }
 
-/// Panels that belong together.
+/// Panels in one drawing.
 #[derive(Debug, Clone)]
-pub struct Figure {
+pub(crate) struct Chart {
     /// Title.
-    pub title: String,
-    /// Text alternative for readers who cannot see the plot.
-    pub description: String,
-    /// Read along the lines.
-    pub panels: Vec<Panel>,
-    /// Panels in a line.
-    pub columns: usize,
-    /// Width and height of a panel with its texts.
-    pub size: [f64; 2],
+    pub(crate) title: String,
+    /// Text alternative of the chart.
+    pub(crate) description: String,
+    /// Panels, line by line.
+    pub(crate) panels: Vec<Panel>,
+    /// Panels per line.
+    pub(crate) columns: usize,
+    /// Width and height of a panel, with its texts.
+    pub(crate) size: [f64; 2],
 }
 
-/// Room around a panel's frame: left, top, right, bottom.
+/// Margins of a panel: left, top, right, bottom.
 const MARGIN: [f64; 4] = [52.0, 46.0, 14.0, 40.0];
-/// Room above the panels.
+/// Height of the title above the panels.
 const HEAD: f64 = 32.0;
 
-impl Figure {
-    /// The figure as an SVG file.
-    pub fn draw(&self) -> String {
+impl Chart {
+    /// Draws the chart as an SVG file.
+    pub(crate) fn draw(&self) -> String {
         let columns = self.columns.clamp(1, self.panels.len().max(1));
         let lines = self.panels.len().div_ceil(columns).max(1);
         let [width, height] = self.size;
@@ -245,7 +245,7 @@ impl Panel {
         }
         svg.line([x, y + h], [x + w, y + h], "axis");
         svg.text([x + w / 2.0, y + h + 33.0], Anchor::Middle, "small soft", &self.x.title);
-        svg.turned_text(
+        svg.rotated_text(
             [x - 40.0, y + h / 2.0],
             -90.0,
             Anchor::Middle,
@@ -317,12 +317,12 @@ impl Mark {
     }
 }
 
-/// About how wide a small text is, in pixels; no font is there to measure with.
+/// Approximate width of a small text in pixels.
 fn text_width(text: &str) -> f64 {
     text.chars().map(|c| if c.is_ascii() { 6.3 } else { 11.0 }).sum()
 }
 
-/// A title that fits into `width` pixels.
+/// Shortens a title to `width` pixels.
 fn shortened(text: &str, width: f64) -> String {
     let most = (width / 7.0) as usize;
     if text.chars().count() <= most {
@@ -336,7 +336,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_are_round_and_inside() {
+    fn ticks_are_round_numbers_within_the_axis() {
         let texts = |axis: &Axis| axis.ticks().into_iter().map(|(_, text)| text).collect::<Vec<_>>();
         let unit = Axis::fixed("", 0.0, 1.0);
         assert_eq!(texts(&unit), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
@@ -356,7 +356,7 @@ mod tests {
             texts(&Axis::fitting("", [0.0, 4e-5].into_iter())),
             ["0.00000", "1e-5", "2e-5", "3e-5", "4e-5", "5e-5"]
         );
-        // Nothing to show, and one value only, still make an axis.
+        // There is an axis even without values, or with a single one.
         for values in [vec![], vec![f64::NAN], vec![0.0], vec![-3.0]] {
             let axis = Axis::fitting("", values.iter().copied());
             assert!(axis.low < axis.high && axis.ticks().len() >= 2, "{values:?} {axis:?}");

@@ -1,22 +1,21 @@
-//! Data of a classifier's plots, computed from predictions: precision and recall, F2 over thresholds, labels that
-//! are mistaken for one another, and whether probabilities mean what they say.
+//! Data of a classifier's plots: precision and recall, F2 by threshold, confusion of labels, and calibration.
 
 use evaluation::classifier::{Calibration, Counts, Predictions};
 use shared::score::descending;
 
 /// One point of a precision–recall curve.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Operating {
-    /// Share of the label's images that are found, 0–1.
-    pub recall: f64,
-    /// Share of what is found that carries the label, 0–1.
-    pub precision: f64,
+pub(crate) struct Operating {
+    /// Share of the label's images that are predicted, 0–1.
+    pub(crate) recall: f64,
+    /// Share of the predicted images that carry the label, 0–1.
+    pub(crate) precision: f64,
 }
 
-/// Precision and recall of one label at every threshold that tells images apart, from the highest threshold down.
+/// Computes precision and recall of one label at every distinct probability as a threshold, from the highest to the lowest.
 ///
-/// Empty for a label that no image carries: there is nothing to recall.
-pub fn precision_recall(predictions: &Predictions, label: usize) -> Vec<Operating> {
+/// The curve is empty for a label without a positive image.
+pub(crate) fn precision_recall(predictions: &Predictions, label: usize) -> Vec<Operating> {
     let positives = predictions.support(label);
     if positives == 0 {
         return Vec::new();
@@ -32,7 +31,7 @@ pub fn precision_recall(predictions: &Predictions, label: usize) -> Vec<Operatin
     let mut curve = Vec::new();
     for (i, (prob, truth)) in ranked.iter().enumerate() {
         found += usize::from(*truth);
-        // Equal probabilities come in together, whatever order they were sorted into.
+        // A threshold includes all images of one probability.
         if ranked.get(i + 1).is_none_or(|(next, _)| next != prob) {
             curve.push(Operating {
                 recall: found as f64 / positives as f64,
@@ -43,8 +42,8 @@ pub fn precision_recall(predictions: &Predictions, label: usize) -> Vec<Operatin
     curve
 }
 
-/// Precision and recall of one label at a threshold; precision is NaN where nothing is predicted.
-pub fn operating_at(predictions: &Predictions, label: usize, threshold: f32) -> Operating {
+/// Computes precision and recall of one label at a threshold. Precision is NaN without predictions.
+pub(crate) fn operating_at(predictions: &Predictions, label: usize, threshold: f32) -> Operating {
     let Counts { tp, fp, fn_ } = predictions.counts_at(label, threshold);
     Operating {
         recall: tp as f64 / (tp + fn_) as f64,
@@ -52,8 +51,8 @@ pub fn operating_at(predictions: &Predictions, label: usize, threshold: f32) -> 
     }
 }
 
-/// F2 of one label at the thresholds 0, 0.01 … 1.
-pub fn f2_by_threshold(predictions: &Predictions, label: usize) -> Vec<[f64; 2]> {
+/// Computes the F2 of one label at the thresholds 0, 0.01 … 1.
+pub(crate) fn f2_by_threshold(predictions: &Predictions, label: usize) -> Vec<[f64; 2]> {
     (0..=100u8)
         .map(|step| {
             let threshold = f32::from(step) / 100.0;
@@ -62,9 +61,9 @@ pub fn f2_by_threshold(predictions: &Predictions, label: usize) -> Vec<[f64; 2]>
         .collect()
 }
 
-/// For each pair of `labels` the share of images carrying the first that are predicted to carry the second; a line of
-/// NaN for a label that no image carries.
-pub fn confusion(predictions: &Predictions, thresholds: &[f32], labels: &[usize]) -> Vec<Vec<f64>> {
+/// Computes for each pair of `labels` the share of the images with the first label that are predicted to carry the second.
+/// The line of a label without a positive image is NaN.
+pub(crate) fn confusion(predictions: &Predictions, thresholds: &[f32], labels: &[usize]) -> Vec<Vec<f64>> {
     labels
         .iter()
         .map(|&truly| {
@@ -95,8 +94,8 @@ pub(crate) fn calibration(predictions: &Predictions) -> Calibration {
     Calibration::measure(pairs.filter(|(prob, _)| prob.is_finite()))
 }
 
-/// Binary cross-entropy of one image, mean over labels; probabilities are kept off 0 and 1 by 1e-7.
-pub fn image_loss(predictions: &Predictions, image: usize) -> f64 {
+/// Computes the mean binary cross-entropy over labels of one image. Probabilities are limited to 1e-7–(1 − 1e-7).
+pub(crate) fn image_loss(predictions: &Predictions, image: usize) -> f64 {
     let pairs = predictions.probs[image].iter().zip(&predictions.truth[image]);
     let losses = pairs.map(|(prob, truth)| {
         let prob = f64::from(*prob).clamp(1e-7, 1.0 - 1e-7);
@@ -110,7 +109,7 @@ mod tests {
     use super::*;
     use evaluation::classifier::Ranking;
 
-    /// Six images, two labels; the second is carried by none.
+    /// Six images and two labels. No image carries the second label.
     fn predictions() -> Predictions {
         let probs = [0.9, 0.8, 0.8, 0.6, 0.3, 0.1];
         let truth = [true, false, true, true, false, false];
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn agree_with_values_from_scikit_learn_and_by_hand() {
+    fn curves_agree_with_scikit_learn() {
         let predictions = predictions();
         let curve = precision_recall(&predictions, 0);
         let expected = [
@@ -154,5 +153,14 @@ mod tests {
         assert!((matrix[0][0] - 2.0 / 3.0).abs() < 1e-12 && matrix[0][1] == 1.0 && matrix[1][0].is_nan());
 
         assert!((image_loss(&predictions, 4) - (-(0.7f64.ln()) - 0.95f64.ln()) / 2.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn calibration_ignores_probabilities_that_are_not_finite() {
+        let mut predictions = predictions();
+        let expected = calibration(&predictions);
+        predictions.probs.push(vec![f32::NAN; 2]);
+        predictions.truth.push(vec![true; 2]);
+        assert_eq!(calibration(&predictions), expected);
     }
 }

@@ -1,35 +1,35 @@
-//! Matrices of shares as tinted cells with their percentages.
+//! Matrices of shares as tinted cells with percentages.
 
 use super::svg::{Anchor, Svg};
 
 /// A square matrix over named labels.
 #[derive(Debug)]
-pub struct Matrix<'a> {
+pub(crate) struct Matrix<'a> {
     /// Title.
-    pub title: String,
-    /// Text alternative for readers who cannot see the plot.
-    pub description: String,
+    pub(crate) title: String,
+    /// Text alternative of the plot.
+    pub(crate) description: String,
     /// Meaning of the lines.
-    pub lines: &'a str,
+    pub(crate) lines: &'a str,
     /// Meaning of the columns.
-    pub columns: &'a str,
+    pub(crate) columns: &'a str,
     /// Names of lines and columns.
-    pub names: &'a [String],
-    /// Shares 0–1, `[line][column]`; NaN where there are none.
-    pub shares: &'a [Vec<f64>],
+    pub(crate) names: &'a [String],
+    /// Shares 0–1, `[line][column]`; NaN if undefined.
+    pub(crate) shares: &'a [Vec<f64>],
 }
 
 /// Side of a cell in pixels.
 const CELL: f64 = 30.0;
-/// Tint from which on text is written in the ground's colour.
+/// Minimum tint of cells whose text has the colour of the background.
 const DEEP: f64 = 0.6;
 
-/// The matrix as an SVG file.
-pub fn draw(matrix: &Matrix<'_>) -> String {
+/// Draws the matrix as an SVG file.
+pub(crate) fn draw(matrix: &Matrix<'_>) -> String {
     let n = matrix.names.len() as f64;
     let longest = matrix.names.iter().map(|name| name.chars().count()).max().unwrap_or(0) as f64;
     let room = (longest * 6.6 + 34.0).max(90.0);
-    // Names of columns lean to the right and stick out beyond the last one.
+    // Names of columns are slanted and extend beyond the last column.
     let (left, top) = (room, 44.0 + room * 0.75);
     let (width, height) = ((left + n * CELL + room * 0.6).max(420.0), top + n * CELL + 16.0);
     let mut svg = Svg::new(width, height, &matrix.title, &matrix.description);
@@ -43,7 +43,7 @@ pub fn draw(matrix: &Matrix<'_>) -> String {
     for (i, name) in matrix.names.iter().enumerate() {
         let middle = (i as f64 + 0.5) * CELL;
         svg.text([left - 8.0, top + middle + 4.0], Anchor::End, "small", name);
-        svg.turned_text([left + middle, top - 8.0], -45.0, Anchor::Start, "small", name);
+        svg.rotated_text([left + middle, top - 8.0], -45.0, Anchor::Start, "small", name);
     }
     for (i, line) in matrix.shares.iter().enumerate() {
         for (j, share) in line.iter().enumerate() {
@@ -57,7 +57,7 @@ pub fn draw(matrix: &Matrix<'_>) -> String {
                 );
                 continue;
             }
-            // A little tint for every share above 0, so that rare ones can be seen.
+            // Every share above 0 has a minimum tint, so that small shares are visible.
             let tint = if *share > 0.0 { 0.06 + 0.94 * share } else { 0.02 };
             svg.rect([corner[0] + 1.0, corner[1] + 1.0], [CELL - 2.0, CELL - 2.0], "m0", tint);
             let class = if tint > DEEP { "small on" } else { "small" };

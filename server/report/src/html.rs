@@ -1,64 +1,79 @@
-//! The one page of a run: everything within it, nothing fetched, readable with scripts switched off.
+//! HTML page of a run. It contains everything, fetches nothing and is readable without scripts.
 
-use super::mistakes::{CELL, COLUMNS, Mistake};
+use super::contact_sheet::CELL;
+use super::mistakes::{COLUMNS, Mistake};
 use super::record::Record;
 use super::runs::duration;
-use super::svg::{escape, inline};
-use super::tables::{FigureRow, LabelRow};
+use super::svg::inline;
+use super::tables::{LabelRow, MetricRow};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// The worst mistakes as the page shows them.
 #[derive(Debug, Default)]
-pub struct Worst {
-    /// The worst first.
-    pub mistakes: Vec<Mistake>,
+pub(crate) struct Worst {
+    /// Mistakes, worst first.
+    pub(crate) mistakes: Vec<Mistake>,
     /// Their photos as one JPEG.
-    pub sheet: Option<Vec<u8>>,
-    /// Why there is no sheet.
-    pub note: Option<String>,
+    pub(crate) sheet: Option<Vec<u8>>,
+    /// Reason for a missing sheet.
+    pub(crate) note: Option<String>,
 }
 
 /// Content of the page.
 #[derive(Debug)]
-pub struct Content<'a> {
+pub(crate) struct Content<'a> {
     /// The run.
-    pub record: &'a Record,
-    /// Figures over all labels; none for retrieval.
-    pub figures: Vec<FigureRow>,
-    /// Finished drawings.
-    pub plots: Vec<&'a str>,
-    /// Figures of each label; none for retrieval.
-    pub labels: &'a [LabelRow],
-    /// The worst mistakes; none for retrieval.
-    pub worst: &'a Worst,
+    pub(crate) record: &'a Record,
+    /// Metrics over all labels; empty for retrieval.
+    pub(crate) metrics: Vec<MetricRow>,
+    /// Plots as SVG.
+    pub(crate) plots: Vec<&'a str>,
+    /// Metrics of each label; empty for retrieval.
+    pub(crate) labels: &'a [LabelRow],
+    /// The worst mistakes; empty for retrieval.
+    pub(crate) worst: &'a Worst,
 }
 
-/// The page.
-pub fn page(content: &Content<'_>) -> String {
-    let name = escape(&content.record.name());
-    let mut sections = vec![overview(content.record), figures(content)];
-    let plots: String = content
-        .plots
-        .iter()
-        .map(|svg| format!("<figure>{}</figure>\n", inline(svg)))
-        .collect();
-    sections.push(format!("<section id=\"plots\"><h2>Plots</h2>\n{plots}</section>"));
-    if !content.labels.is_empty() {
-        sections.push(labels(content.labels));
-        sections.push(mistakes(content.worst));
-    }
-    sections.push(origin(content.record));
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{name}</title>\n\
-         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
-         <style>{STYLE}{}</style>\n</head>\n<body>\n<main>\n<h1>{name}</h1>\n{}\n</main>\n<script>{SORT}</script>\n</body>\n</html>\n",
-        sheet_style(content.worst),
-        sections.join("\n")
-    )
+/// Draws the page.
+pub(crate) fn page(content: &Content<'_>) -> String {
+    let name = content.record.name();
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                title { (name) }
+                meta name="viewport" content="width=device-width,initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                style { (PreEscaped(STYLE)) (PreEscaped(sheet_style(content.worst))) }
+            }
+            body {
+                main {
+                    h1 { (name) }
+                    (overview(content.record))
+                    (metrics(content))
+                    section id="plots" {
+                        h2 { "Plots" }
+                        @for svg in &content.plots {
+                            figure { (PreEscaped(inline(svg))) }
+                        }
+                    }
+                    @if !content.labels.is_empty() {
+                        (labels(content.labels))
+                        (mistakes(content.worst))
+                    }
+                    (origin(content.record))
+                }
+                script { (PreEscaped(SORT)) }
+            }
+        }
+    };
+    page.into_string()
 }
 
-fn overview(record: &Record) -> String {
+fn overview(record: &Record) -> Markup {
     let unknown = || "unknown".to_owned();
     let planned = record
         .epochs_planned()
@@ -77,62 +92,84 @@ fn overview(record: &Record) -> String {
     if let Some(provenance) = &record.provenance {
         pairs.push(("Device", provenance.device.clone()));
     }
-    let notes: String = record
-        .notes
-        .iter()
-        .map(|note| format!("<p class=\"note\">{}</p>", escape(note)))
-        .collect();
-    format!("<section id=\"overview\">{}{notes}</section>", definitions(&pairs))
-}
-
-fn definitions(pairs: &[(&str, String)]) -> String {
-    let pairs: String = pairs
-        .iter()
-        .map(|(term, text)| format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(term), escape(text)))
-        .collect();
-    format!("<dl>{pairs}</dl>")
-}
-
-fn figures(content: &Content<'_>) -> String {
-    if content.figures.is_empty() {
-        let figures = content.record.best().map(|best| &best.figures);
-        let rows: String = figures
-            .into_iter()
-            .flatten()
-            .map(|(name, value)| format!("<tr><td>{}</td><td>{value:.4}</td></tr>", escape(name)))
-            .collect();
-        return format!(
-            "<section id=\"figures\"><h2>Figures of the best epoch</h2>\n<p>On the tuning part, which chose the epoch.</p>\n\
-             <table><thead><tr><th>figure</th><th>value</th></tr></thead><tbody>{rows}</tbody></table></section>"
-        );
+    html! {
+        section id="overview" {
+            (definitions(&pairs))
+            @for note in &record.notes {
+                p.note { (note) }
+            }
+        }
     }
-    let rows: String = content
-        .figures
-        .iter()
-        .map(|row| {
-            format!(
-                "<tr><td>{}</td><td><b>{:.4}</b> [{:.4}, {:.4}]</td><td>{:.4}</td><td>{:.4} <small>{}</small></td></tr>",
-                escape(&row.name),
-                row.ours.value,
-                row.ours.low,
-                row.ours.high,
-                row.half,
-                row.guessed,
-                escape(row.guess)
-            )
-        })
-        .collect();
-    format!(
-        "<section id=\"figures\"><h2>Figures beside the constant guess</h2>\n\
-         <p>On the tuning part: epoch and thresholds were chosen by these very photos, so the figures are flattered. \
-         <code>selvedge evaluate</code> measures on a split that chose nothing. Brackets are 95&#160;% bootstrap intervals.</p>\n\
-         <div class=\"wide\"><table><thead><tr><th>figure</th><th>chosen thresholds</th><th>every threshold at 0.5</th>\
-         <th>constant guess</th></tr></thead><tbody>{rows}</tbody></table></div></section>"
-    )
 }
 
-fn labels(rows: &[LabelRow]) -> String {
-    let header: String = [
+fn definitions(pairs: &[(&str, String)]) -> Markup {
+    html! {
+        dl {
+            @for (term, text) in pairs {
+                div { dt { (term) } dd { (text) } }
+            }
+        }
+    }
+}
+
+fn metrics(content: &Content<'_>) -> Markup {
+    if content.metrics.is_empty() {
+        return best_epoch(content.record);
+    }
+    html! {
+        section id="metrics" {
+            h2 { "Metrics and constant baselines" }
+            p {
+                "On the tuning part. The epoch and the thresholds were chosen on these photos, so the metrics are too high. "
+                code { "selvedge evaluate" }
+                " measures on another split. Brackets are 95\u{a0}% bootstrap intervals."
+            }
+            div.wide {
+                table {
+                    thead {
+                        tr {
+                            @for heading in ["metric", "chosen thresholds", "every threshold at 0.5", "constant baseline"] {
+                                th { (heading) }
+                            }
+                        }
+                    }
+                    tbody {
+                        @for MetricRow { name, ours, half, baseline, baseline_value } in &content.metrics {
+                            tr {
+                                td { (name) }
+                                td { b { (format!("{:.4}", ours.value)) } (format!(" [{:.4}, {:.4}]", ours.low, ours.high)) }
+                                td { (format!("{half:.4}")) }
+                                td { (format!("{baseline_value:.4} ")) small { (baseline) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Metrics of the best epoch from the record of the run.
+fn best_epoch(record: &Record) -> Markup {
+    let metrics = record.best().map(|best| &best.metrics);
+    html! {
+        section id="metrics" {
+            h2 { "Metrics of the best epoch" }
+            p { "On the tuning part, which chose the epoch." }
+            table {
+                thead { tr { th { "metric" } th { "value" } } }
+                tbody {
+                    @for (name, value) in metrics.into_iter().flatten() {
+                        tr { td { (name) } td { (format!("{value:.4}")) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn labels(rows: &[LabelRow]) -> Markup {
+    let headings = [
         "label",
         "images",
         "threshold",
@@ -140,88 +177,92 @@ fn labels(rows: &[LabelRow]) -> String {
         "recall",
         "F2",
         "95 % interval",
-        "yes to all",
+        "all positive",
         "gain",
         "average precision",
-    ]
-    .iter()
-    .map(|name| format!("<th aria-sort=\"none\"><button type=\"button\">{name}</button></th>"))
-    .collect();
+    ];
     let number = |value: f64| {
-        if value.is_finite() {
-            format!("<td data-v=\"{value}\">{value:.3}</td>")
-        } else {
-            "<td data-v=\"-1\">–</td>".to_owned()
+        let is_known = value.is_finite();
+        html! {
+            td data-v=(if is_known { value } else { -1.0 }) {
+                (if is_known { format!("{value:.3}") } else { "–".to_owned() })
+            }
         }
     };
-    let body: String = rows
-        .iter()
-        .map(|row| {
-            let gain = row.f2.value - row.all_positive_f2;
-            let sign = if gain > 0.0 { "up" } else { "down" };
-            format!(
-                "<tr><td>{}</td><td data-v=\"{}\">{}</td>{}{}{}{}<td data-v=\"{}\">{:.3}–{:.3}</td>{}<td data-v=\"{gain}\" class=\"{sign}\">{gain:+.3}</td>{}</tr>\n",
-                escape(&row.id),
-                row.support,
-                row.support,
-                number(f64::from(row.threshold)),
-                number(row.at.precision),
-                number(row.at.recall),
-                number(row.f2.value),
-                row.f2.high - row.f2.low,
-                row.f2.low,
-                row.f2.high,
-                number(row.all_positive_f2),
-                number(row.average_precision),
-            )
-        })
-        .collect();
-    format!(
-        "<section id=\"labels\"><h2>Labels</h2>\n<p>A press on a heading sorts by it.</p>\n\
-         <div class=\"wide\"><table class=\"sortable\"><thead><tr>{header}</tr></thead><tbody>\n{body}</tbody></table></div></section>"
-    )
+    let row = |row: &LabelRow| {
+        let gain = row.f2.value - row.all_positive_f2;
+        html! {
+            tr {
+                td { (row.id) }
+                td data-v=(row.support) { (row.support) }
+                (number(f64::from(row.threshold)))
+                (number(row.at.precision))
+                (number(row.at.recall))
+                (number(row.f2.value))
+                td data-v=(row.f2.high - row.f2.low) { (format!("{:.3}–{:.3}", row.f2.low, row.f2.high)) }
+                (number(row.all_positive_f2))
+                td data-v=(gain) class=(if gain > 0.0 { "up" } else { "down" }) { (format!("{gain:+.3}")) }
+                (number(row.average_precision))
+            }
+        }
+    };
+    html! {
+        section id="labels" {
+            h2 { "Labels" }
+            p { "Press a heading to sort by it." }
+            div.wide {
+                table.sortable {
+                    thead {
+                        tr {
+                            @for heading in headings {
+                                th aria-sort="none" { button type="button" { (heading) } }
+                            }
+                        }
+                    }
+                    tbody { @for label in rows { (row(label)) } }
+                }
+            }
+        }
+    }
 }
 
-fn mistakes(worst: &Worst) -> String {
-    let note = worst.note.as_ref().map_or_else(String::new, |note| {
-        format!("<p class=\"note\">The photos cannot be shown: {}</p>", escape(note))
-    });
+fn mistakes(worst: &Worst) -> Markup {
     let list = |class: &str, word: &str, labels: &[String]| {
-        if labels.is_empty() {
-            return String::new();
+        html! {
+            @if !labels.is_empty() {
+                span class=(class) { (word) " " (labels.join(", ")) }
+            }
         }
-        format!("<span class=\"{class}\">{word} {}</span>", escape(&labels.join(", ")))
     };
-    let shown: String = worst
-        .mistakes
-        .iter()
-        .enumerate()
-        .map(|(i, mistake)| {
-            let file = mistake.photo.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-            let photo = if worst.sheet.is_some() {
-                let (x, y) = ((i % COLUMNS) * CELL, (i / COLUMNS) * CELL);
-                format!(
-                    "<div class=\"photo\" role=\"img\" aria-label=\"{}\" style=\"background-position:-{x}px -{y}px\"></div>",
-                    escape(&file)
-                )
-            } else {
-                String::new()
-            };
-            format!(
-                "<li>{photo}<b>{}. loss {:.2}</b><small>{}</small>{}{}{}</li>\n",
-                i + 1,
-                mistake.loss,
-                escape(&file),
-                list("missed", "missed:", &mistake.missed),
-                list("wrong", "wrong:", &mistake.wrong),
-                list("right", "right:", &mistake.right),
-            )
-        })
-        .collect();
-    format!(
-        "<section id=\"mistakes\"><h2>Worst mistakes</h2>\n<p>The photos of the tuning part with the largest loss, \
-         the mean cross-entropy over labels.</p>\n{note}<ol class=\"mistakes\">\n{shown}</ol></section>"
-    )
+    let item = |(at, mistake): (usize, &Mistake)| {
+        let file = mistake
+            .photo
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let (x, y) = ((at % COLUMNS) * CELL, (at / COLUMNS) * CELL);
+        html! {
+            li {
+                @if worst.sheet.is_some() {
+                    div.photo role="img" aria-label=(file) style={ "background-position:-" (x) "px -" (y) "px" } {}
+                }
+                b { (at + 1) ". loss " (format!("{:.2}", mistake.loss)) }
+                small { (file) }
+                (list("missed", "missed:", &mistake.missed))
+                (list("wrong", "wrong:", &mistake.wrong))
+                (list("right", "right:", &mistake.right))
+            }
+        }
+    };
+    html! {
+        section id="mistakes" {
+            h2 { "Worst mistakes" }
+            p { "The photos of the tuning part with the largest loss, which is the mean cross-entropy over labels." }
+            @if let Some(note) = &worst.note {
+                p.note { "The photos cannot be shown: " (note) }
+            }
+            ol.mistakes { @for mistake in worst.mistakes.iter().enumerate() { (item(mistake)) } }
+        }
+    }
 }
 
 fn sheet_style(worst: &Worst) -> String {
@@ -233,25 +274,27 @@ fn sheet_style(worst: &Worst) -> String {
     })
 }
 
-fn origin(record: &Record) -> String {
-    let provenance = record.provenance.as_ref().map_or_else(
-        || "<p class=\"note\">Unknown.</p>".to_owned(),
-        |provenance| {
-            definitions(&[
-                ("Command", provenance.command.clone()),
-                ("Commit", provenance.commit.clone()),
-                ("SHA-256 of the dataset's manifest", provenance.data_sha256.clone()),
-                ("Device", provenance.device.clone()),
-            ])
-        },
-    );
-    format!(
-        "<section id=\"recipe\"><h2>Recipe</h2>\n<pre>{}</pre></section>\n<section id=\"provenance\"><h2>Provenance</h2>\n{provenance}</section>",
-        escape(&record.recipe_text)
-    )
+fn origin(record: &Record) -> Markup {
+    html! {
+        section id="recipe" { h2 { "Recipe" } pre { (record.recipe_text) } }
+        section id="provenance" {
+            h2 { "Provenance" }
+            @match &record.provenance {
+                Some(provenance) => {
+                    (definitions(&[
+                        ("Command", provenance.command.clone()),
+                        ("Commit", provenance.commit.clone()),
+                        ("SHA-256 of the dataset's manifest", provenance.data_sha256.clone()),
+                        ("Device", provenance.device.clone()),
+                    ]))
+                }
+                None => p.note { "Unknown." }
+            }
+        }
+    }
 }
 
-/// The page's colours are the plots'.
+/// Style of the page, with the colours of the plots.
 const STYLE: &str = "
 :root{color-scheme:light dark;--ground:#fff;--ink:#1c2127;--soft:#59636e;--rule:#e4e7eb;--card:#f5f6f8;--up:#0d7a5f;--down:#b3261e;--accent:#0b63b5}
 @media(prefers-color-scheme:dark){:root{--ground:#14181d;--ink:#e6e9ed;--soft:#9aa5b1;--rule:#2a3138;--card:#1c2229;--up:#4fcfa8;--down:#ff8a80;--accent:#6bb1f5}}
@@ -268,7 +311,7 @@ th button{all:unset;cursor:pointer}th button:focus-visible{outline:2px solid var
 .mistakes li>*{display:block}.photo{border-radius:6px;margin-bottom:4px}.missed{color:var(--down)}.wrong{color:var(--accent)}.right{color:var(--soft)}
 ";
 
-/// Sorts a table by the column whose heading is pressed: numbers downwards first, words upwards.
+/// Script that sorts a table by the pressed heading: numbers first in descending order, words first in ascending order.
 const SORT: &str = "
 for(const table of document.querySelectorAll('table.sortable'))for(const [i,th] of [...table.tHead.rows[0].cells].entries())
 th.querySelector('button').addEventListener('click',()=>{
@@ -278,3 +321,30 @@ const up=th.ariaSort==='none'?words:th.ariaSort==='descending';
 for(const other of th.parentElement.cells)other.ariaSort='none';th.ariaSort=up?'ascending':'descending';
 rows.sort((a,b)=>(words?of(a).localeCompare(of(b)):of(a)-of(b))*(up?1:-1));body.append(...rows)});
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn texts_of_a_run_are_escaped() {
+        let mut record = Record::read(Path::new("no-run"));
+        record.recipe_text = "name = \"<script>\" # & more".to_owned();
+        record.notes = vec!["<b>".to_owned()];
+        let content = Content {
+            record: &record,
+            metrics: Vec::new(),
+            plots: Vec::new(),
+            labels: &[],
+            worst: &Worst::default(),
+        };
+        let page = page(&content);
+        assert!(page.starts_with("<!DOCTYPE html><html lang=\"en\">"), "{page}");
+        assert!(
+            page.contains("name = &quot;&lt;script&gt;&quot; # &amp; more"),
+            "{page}"
+        );
+        assert!(page.contains("&lt;b&gt;") && !page.contains("<b>"), "{page}");
+    }
+}

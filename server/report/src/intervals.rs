@@ -1,4 +1,4 @@
-//! Dots with their intervals, one below another: differences at a glance.
+//! Plot of values with intervals, one per line.
 
 use super::svg::{Anchor, Svg, mark, series};
 
@@ -15,10 +15,12 @@ pub struct Dot {
     pub note: String,
 }
 
+/// Height of a line in pixels.
 const LINE: f64 = 30.0;
+/// Width of the plot in pixels.
 const PLOT: f64 = 420.0;
 
-/// Groups of values, each with a heading, as an SVG file; the line at zero is what they are compared with.
+/// Draws groups of values, each with a heading, as an SVG file with a line at zero.
 pub fn intervals(title: &str, unit: &str, groups: &[(String, Vec<Dot>)]) -> String {
     let dots = || groups.iter().flat_map(|(_, dots)| dots);
     let ends = dots().flat_map(|dot| {
@@ -26,7 +28,7 @@ pub fn intervals(title: &str, unit: &str, groups: &[(String, Vec<Dot>)]) -> Stri
         [low, high, dot.value]
     });
     let axis = super::chart::Axis::fitting(unit, ends.chain([0.0]));
-    let longest = |of: &dyn Fn(&Dot) -> usize| dots().map(of).max().unwrap_or(0) as f64 * 6.8;
+    let longest = |length: &dyn Fn(&Dot) -> usize| dots().map(length).max().unwrap_or(0) as f64 * 6.8;
     let left = longest(&|dot| dot.name.chars().count()).max(80.0) + 28.0;
     let right = longest(&|dot| dot.note.chars().count()) + 24.0;
     let n_lines = groups.iter().map(|(_, dots)| dots.len() + 1).sum::<usize>() as f64;

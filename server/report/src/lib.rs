@@ -1,19 +1,20 @@
-//! Reports of a run for people: tables, plots, the worst mistakes, and one page that contains them all.
+//! Reports of a run: tables, plots, the worst mistakes, and one page that contains them all.
 //!
-//! **Invariant:** everything here is made from a run's files and its predictions alone, and can be made again.
+//! **Invariant:** a report depends on the files of the run and its predictions alone, so it can be written again.
 
-pub mod chart;
-pub mod curves;
+mod chart;
+mod contact_sheet;
+mod curves;
 pub mod failures;
-pub mod heatmap;
-pub mod html;
-pub mod intervals;
-pub mod mistakes;
-pub mod plots;
+mod heatmap;
+mod html;
+mod intervals;
+mod mistakes;
+mod plots;
 pub mod record;
 pub mod runs;
-pub mod svg;
-pub mod tables;
+mod svg;
+mod tables;
 
 pub use intervals::{Dot, intervals};
 pub use record::Record;
@@ -23,31 +24,31 @@ use dataset::atomic;
 use evaluation::classifier::{Predictions, classify};
 use std::path::{Path, PathBuf};
 
-/// The page's name within a run.
-pub const PAGE: &str = "report.html";
+/// Name of the page within a run.
+const PAGE: &str = "report.html";
 
 /// Results of a classifier's best epoch.
 #[derive(Debug)]
 pub struct Classified<'a> {
-    /// Its predictions on the tuning part.
+    /// Predictions on the tuning part.
     pub predictions: &'a Predictions,
-    /// One threshold a label, 0–1.
+    /// Thresholds, `[label]`, 0–1.
     pub thresholds: &'a [f32],
-    /// The files of the predictions' images.
+    /// Image files, in the order of the predictions.
     pub photos: &'a [PathBuf],
 }
 
-/// A plot with the name of its file.
+/// A plot and its file name.
 struct Plot {
     file: &'static str,
     svg: String,
 }
 
 /// Writes `summary.csv`, `plots/` and `report.html` into a run, and for a classifier `labels.csv` and the contact sheet of
-/// its worst mistakes; returns the page. What was there before is replaced.
+/// its worst mistakes. Returns the path of the page. Existing files are replaced.
 ///
 /// # Errors
-/// If a file cannot be written. Photos that cannot be read only leave the contact sheet out.
+/// If a file cannot be written. There is no contact sheet if a photo cannot be read.
 pub fn write(run: &Path, classified: Option<&Classified<'_>>) -> anyhow::Result<PathBuf> {
     let record = Record::read(run);
     let folder = run.join("plots");
@@ -58,7 +59,7 @@ pub fn write(run: &Path, classified: Option<&Classified<'_>>) -> anyhow::Result<
         file: "training.svg",
         svg: plots::training(&record.epochs),
     }];
-    let (mut labels, mut figures) = (Vec::new(), Vec::new());
+    let (mut labels, mut metrics) = (Vec::new(), Vec::new());
     let mut worst = html::Worst::default();
     if let Some(Classified {
         predictions,
@@ -70,7 +71,7 @@ pub fn write(run: &Path, classified: Option<&Classified<'_>>) -> anyhow::Result<
             .map(|label| predictions.support(label))
             .collect();
         let measured = classify(predictions, thresholds, &frequency);
-        figures = tables::figures(predictions, &measured);
+        metrics = tables::metric_rows(predictions, &measured);
         labels = tables::label_rows(predictions, thresholds, &measured);
         drawn.extend([
             Plot {
@@ -105,7 +106,7 @@ pub fn write(run: &Path, classified: Option<&Classified<'_>>) -> anyhow::Result<
     }
     let page = html::page(&html::Content {
         record: &record,
-        figures,
+        metrics,
         plots: drawn.iter().map(|plot| plot.svg.as_str()).collect(),
         labels: &labels,
         worst: &worst,

@@ -1,39 +1,32 @@
-//! The worst mistakes: the photos with the largest loss on one contact sheet, with what was missed and what was wrongly
-//! seen.
+//! Worst mistakes: the photos with the largest loss, with their missed and wrongly predicted labels.
 
+use super::contact_sheet::{page, thumbnail};
 use super::curves::image_loss;
-use anyhow::Context;
 use dataset::Photo;
 use evaluation::classifier::Predictions;
-use image::codecs::jpeg::JpegEncoder;
-use image::{Rgb, RgbImage};
-use shared::input::{Fit, InputSpec};
 use std::path::PathBuf;
 
-/// Photos shown.
+/// Number of photos.
 const SHOWN: usize = 24;
-/// Photos in a line of the sheet.
-pub const COLUMNS: usize = 6;
-/// Side of a photo's place in pixels.
-pub const CELL: usize = 144;
-
+/// Photos per line of the sheet.
+pub(crate) const COLUMNS: usize = 6;
 /// A photo on the sheet.
 #[derive(Debug, Clone)]
-pub struct Mistake {
-    /// The file.
-    pub photo: PathBuf,
+pub(crate) struct Mistake {
+    /// The image file.
+    pub(crate) photo: PathBuf,
     /// Binary cross-entropy, mean over labels.
-    pub loss: f64,
-    /// Labels that it carries and that are shown.
-    pub right: Vec<String>,
-    /// Labels that it carries and that are not shown.
-    pub missed: Vec<String>,
-    /// Labels that are shown and that it does not carry.
-    pub wrong: Vec<String>,
+    pub(crate) loss: f64,
+    /// Labels that the photo carries and that are predicted.
+    pub(crate) right: Vec<String>,
+    /// Labels that the photo carries and that are not predicted.
+    pub(crate) missed: Vec<String>,
+    /// Labels that are predicted and that the photo does not carry.
+    pub(crate) wrong: Vec<String>,
 }
 
-/// The photos with the largest loss, worst first; `photos` are the files of the predictions' images.
-pub fn worst(predictions: &Predictions, thresholds: &[f32], photos: &[PathBuf]) -> Vec<Mistake> {
+/// Returns the photos with the largest loss, worst first. `photos` are the files of the predictions' images.
+pub(crate) fn worst(predictions: &Predictions, thresholds: &[f32], photos: &[PathBuf]) -> Vec<Mistake> {
     let mut losses: Vec<(usize, f64)> = (0..predictions.truth.len())
         .map(|image| (image, image_loss(predictions, image)))
         .collect();
@@ -42,11 +35,11 @@ pub fn worst(predictions: &Predictions, thresholds: &[f32], photos: &[PathBuf]) 
         .into_iter()
         .take(SHOWN)
         .map(|(image, loss)| {
-            let named = |truth: bool, shown: bool| -> Vec<String> {
+            let labels = |truth: bool, is_predicted: bool| -> Vec<String> {
                 (0..predictions.labels.len())
                     .filter(|&label| {
                         predictions.truth[image][label] == truth
-                            && (predictions.probs[image][label] >= thresholds[label]) == shown
+                            && (predictions.probs[image][label] >= thresholds[label]) == is_predicted
                     })
                     .map(|label| predictions.labels[label].clone())
                     .collect()
@@ -54,49 +47,21 @@ pub fn worst(predictions: &Predictions, thresholds: &[f32], photos: &[PathBuf]) 
             Mistake {
                 photo: photos[image].clone(),
                 loss,
-                right: named(true, true),
-                missed: named(true, false),
-                wrong: named(false, true),
+                right: labels(true, true),
+                missed: labels(true, false),
+                wrong: labels(false, true),
             }
         })
         .collect()
 }
 
-/// The photos side by side as a JPEG, [`COLUMNS`] a line, each in a square of [`CELL`] pixels.
+/// Draws the photos on a contact sheet with [`COLUMNS`] per line.
 ///
 /// # Errors
-/// If a photo cannot be read; names it.
-pub fn sheet(mistakes: &[Mistake]) -> anyhow::Result<Vec<u8>> {
+/// If a photo cannot be read.
+pub(crate) fn sheet(mistakes: &[Mistake]) -> anyhow::Result<Vec<u8>> {
     let cells = mistakes
         .iter()
         .map(|mistake| Ok(Some(thumbnail(&Photo::read(&mistake.photo)?)?)));
     page(&cells.collect::<anyhow::Result<Vec<_>>>()?, COLUMNS)
-}
-
-/// Pictures of [`CELL`] pixels a side laid out on one JPEG, `columns` a line; `None` leaves a place empty.
-pub(super) fn page(cells: &[Option<RgbImage>], columns: usize) -> anyhow::Result<Vec<u8>> {
-    let lines = cells.len().div_ceil(columns).max(1);
-    let mut page = RgbImage::from_pixel((columns * CELL) as u32, (lines * CELL) as u32, Rgb([128, 128, 128]));
-    for (i, cell) in cells.iter().enumerate() {
-        let Some(cell) = cell else { continue };
-        let corner = ((i % columns) * CELL, (i / columns) * CELL);
-        image::imageops::replace(&mut page, cell, corner.0 as i64, corner.1 as i64);
-    }
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, 82)
-        .encode_image(&page)
-        .context("cannot encode the contact sheet")?;
-    Ok(bytes)
-}
-
-/// A whole photo within a square of [`CELL`] pixels, by the resizing that models see.
-pub(super) fn thumbnail(photo: &Photo) -> anyhow::Result<RgbImage> {
-    // The mean is what pads: a middle grey, on light and dark pages alike.
-    let spec = InputSpec {
-        mean: [0.5; 3],
-        std: [1.0; 3],
-        ..InputSpec::new(CELL, CELL, Fit::Pad)
-    };
-    let chw = spec.to_chw(photo.pixels()?, None)?;
-    RgbImage::from_raw(CELL as u32, CELL as u32, spec.to_rgb(&chw)).context("a thumbnail of another size")
 }

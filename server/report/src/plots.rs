@@ -1,30 +1,33 @@
-//! The plots of a run, from its epochs and from predictions.
+//! Plots of a run, from its epochs and its predictions.
 
-use super::chart::{Axis, Figure, Mark, Panel};
+use super::chart::{Axis, Chart, Mark, Panel};
 use super::curves::{self, Operating, f2_by_threshold, operating_at, precision_recall};
 use super::heatmap;
 use super::record::Epoch;
 use evaluation::classifier::{BINS, Bin, Calibration, Classification, Predictions, mean_of_numbers};
 
-/// Labels that get a panel of their own where there are more than [`ALL_LABELS`]: half frequent, half rare.
+/// Number of labels with a panel if there are more than [`ALL_LABELS`] labels. Half of them are frequent, half are rare.
 const SOME_LABELS: usize = 16;
-/// Up to so many labels, each gets a panel.
+/// Maximum number of labels for which each label has a panel.
 const ALL_LABELS: usize = 20;
-/// Labels of the confusion matrix at most, the most frequent.
+/// Maximum number of labels in the confusion matrix.
 const MATRIX_LABELS: usize = 24;
-/// A small panel's size.
+/// Size of a small panel.
 const SMALL: [f64; 2] = [240.0, 210.0];
 
-/// Loss, score and learning rate over the epochs; the best epoch is marked.
-pub fn training(epochs: &[Epoch]) -> String {
+/// Plots loss, score and learning rate over the epochs, with a mark at the best epoch.
+pub(crate) fn training(epochs: &[Epoch]) -> String {
     let number = |epoch: &Epoch| (epoch.epoch + 1) as f64;
     let best = super::record::best(epochs);
     let (first, last) = (
         epochs.first().map_or(1, |e| e.epoch + 1),
         epochs.last().map_or(1, |e| e.epoch + 1),
     );
-    let panel = |title: &str, unit: &str, series: usize, of: &dyn Fn(&Epoch) -> Option<f64>| {
-        let points: Vec<[f64; 2]> = epochs.iter().map(|e| [number(e), of(e).unwrap_or(f64::NAN)]).collect();
+    let panel = |title: &str, unit: &str, series: usize, value: &dyn Fn(&Epoch) -> Option<f64>| {
+        let points: Vec<[f64; 2]> = epochs
+            .iter()
+            .map(|e| [number(e), value(e).unwrap_or(f64::NAN)])
+            .collect();
         let mut marks = Vec::new();
         if let Some(best) = best {
             marks.push(Mark::Chosen {
@@ -39,7 +42,7 @@ pub fn training(epochs: &[Epoch]) -> String {
         });
         if let Some(best) = best {
             marks.push(Mark::Dots {
-                points: vec![[number(best), of(best).unwrap_or(f64::NAN)]],
+                points: vec![[number(best), value(best).unwrap_or(f64::NAN)]],
                 series,
             });
         }
@@ -52,7 +55,7 @@ pub fn training(epochs: &[Epoch]) -> String {
     };
     let description = match best {
         Some(best) => format!(
-            "{} epochs. The training loss ends at {}. The score on the tuning part is best in epoch {}, {:.4}, which the dashed line marks.",
+            "{} epochs. The last training loss is {}. The dashed line marks the best epoch, {}, with the score {:.4} on the tuning part.",
             epochs.len(),
             epochs
                 .last()
@@ -61,9 +64,9 @@ pub fn training(epochs: &[Epoch]) -> String {
             best.epoch + 1,
             best.score.unwrap_or(f64::NAN)
         ),
-        None => "No epoch is done.".to_owned(),
+        None => "No epoch is finished.".to_owned(),
     };
-    Figure {
+    Chart {
         title: "Training".to_owned(),
         description,
         panels: vec![
@@ -77,7 +80,7 @@ pub fn training(epochs: &[Epoch]) -> String {
     .draw()
 }
 
-/// Indices of the labels that get a panel: all of a few, else the most frequent and the rarest that occur at all.
+/// Returns the indices of the labels with a panel: all labels, or the most frequent and the rarest ones with an image.
 fn shown_labels(predictions: &Predictions) -> Vec<usize> {
     let mut order: Vec<usize> = (0..predictions.labels.len())
         .filter(|label| predictions.support(*label) > 0)
@@ -91,14 +94,15 @@ fn shown_labels(predictions: &Predictions) -> Vec<usize> {
     order.into_iter().chain(rare).collect()
 }
 
-fn which(predictions: &Predictions, shown: &[usize]) -> String {
+/// Describes the labels with a panel.
+fn describe(predictions: &Predictions, shown: &[usize]) -> String {
     let known = predictions.labels.len();
     if shown.len() == known {
         return format!("all {known} labels");
     }
     let absent = (0..known).filter(|label| predictions.support(*label) == 0).count();
     let note = if absent > 0 {
-        format!("; {absent} have no image here")
+        format!("; {absent} have no image")
     } else {
         String::new()
     };
@@ -112,8 +116,8 @@ fn which(predictions: &Predictions, shown: &[usize]) -> String {
     )
 }
 
-/// Precision over recall, a panel a label with the chosen threshold's point, after one with the mean over labels.
-pub fn precision_recalls(predictions: &Predictions, thresholds: &[f32], measured: &Classification) -> String {
+/// Plots precision over recall: a panel with the mean over labels, and one per label with the chosen threshold.
+pub(crate) fn precision_recalls(predictions: &Predictions, thresholds: &[f32], measured: &Classification) -> String {
     let shown = shown_labels(predictions);
     let n = predictions.truth.len().max(1) as f64;
     let axes = || (Axis::fixed("recall", 0.0, 1.0), Axis::fixed("precision", 0.0, 1.0));
@@ -121,7 +125,7 @@ pub fn precision_recalls(predictions: &Predictions, thresholds: &[f32], measured
         .map(|label| precision_recall(predictions, label))
         .filter(|c| !c.is_empty())
         .collect();
-    // Mean over labels of the best precision at that recall or a higher one.
+    // Mean over labels of the maximum precision at that recall or a higher one.
     let mean: Vec<[f64; 2]> = (0..=50)
         .map(|step| {
             let recall = f64::from(step) / 50.0;
@@ -186,10 +190,10 @@ pub fn precision_recalls(predictions: &Predictions, thresholds: &[f32], measured
             ],
         }
     }));
-    Figure {
-        title: format!("Precision and recall: mean and {}", which(predictions, &shown)),
+    Chart {
+        title: format!("Precision and recall: mean and {}", describe(predictions, &shown)),
         description: format!(
-            "Mean average precision over labels {mean_ap:.3}. In brackets the images that carry a label; the dot is the chosen threshold, the dotted line a guess."
+            "The mean average precision over labels is {mean_ap:.3}. Brackets contain the number of images with the label. The dot is the chosen threshold. The dotted line is a constant baseline."
         ),
         panels,
         columns: 4,
@@ -198,14 +202,14 @@ pub fn precision_recalls(predictions: &Predictions, thresholds: &[f32], measured
     .draw()
 }
 
-/// F2 over the threshold, a panel a label: dashed what was chosen, dotted what yes to every image gives.
-pub fn thresholds(predictions: &Predictions, thresholds: &[f32]) -> String {
+/// Plots F2 by threshold with one panel per label. The chosen threshold is dashed, predicting every image is dotted.
+pub(crate) fn thresholds(predictions: &Predictions, thresholds: &[f32]) -> String {
     let shown = shown_labels(predictions);
-    let yes = predictions.counts(&predictions.all(), |_, _| true);
+    let all_positive = predictions.counts(&predictions.all(), |_, _| true);
     let panels = shown
         .iter()
         .map(|&label| {
-            let guess = yes[label].f2();
+            let guess = all_positive[label].f2();
             Panel {
                 title: format!(
                     "{} ({}) at {:.2}",
@@ -233,10 +237,10 @@ pub fn thresholds(predictions: &Predictions, thresholds: &[f32]) -> String {
             }
         })
         .collect();
-    Figure {
-        title: format!("F2 over the threshold: {}", which(predictions, &shown)),
+    Chart {
+        title: format!("F2 by threshold: {}", describe(predictions, &shown)),
         description:
-            "Each label's F2 at every threshold. The dashed line is the chosen threshold, the dotted one is the F2 of saying yes to every image."
+            "F2 of each label at every threshold. The dashed line is the chosen threshold. The dotted line is the F2 of predicting the label for every image."
                 .to_owned(),
         panels,
         columns: 4,
@@ -245,14 +249,14 @@ pub fn thresholds(predictions: &Predictions, thresholds: &[f32]) -> String {
     .draw()
 }
 
-/// Plot of how often each label is predicted where another is true.
-pub fn confusion(predictions: &Predictions, thresholds: &[f32]) -> String {
+/// Plots the frequency of each prediction for images with another label.
+pub(crate) fn confusion(predictions: &Predictions, thresholds: &[f32]) -> String {
     let mut labels: Vec<usize> = (0..predictions.labels.len()).collect();
     if labels.len() > MATRIX_LABELS {
         labels.sort_by_key(|label| (std::cmp::Reverse(predictions.support(*label)), *label));
         labels.truncate(MATRIX_LABELS);
     }
-    let some = if labels.len() < predictions.labels.len() {
+    let suffix = if labels.len() < predictions.labels.len() {
         ", most frequent labels"
     } else {
         ""
@@ -260,8 +264,8 @@ pub fn confusion(predictions: &Predictions, thresholds: &[f32]) -> String {
     let names: Vec<String> = labels.iter().map(|label| predictions.labels[*label].clone()).collect();
     let matrix = curves::confusion(predictions, thresholds, &labels);
     heatmap::draw(&heatmap::Matrix {
-        title: format!("Predicted where another label is true{some}"),
-        description: "Line: the label that is true. Column: the label that is predicted. A cell is the share of the line's images that are predicted to carry the column's label, in percent; the diagonal is recall.".to_owned(),
+        title: format!("Predicted where another label is true{suffix}"),
+        description: "Lines are true labels. Columns are predicted labels. A cell is the percentage of the images with the line's label that are predicted to carry the column's label. The diagonal is the recall.".to_owned(),
         lines: "true",
         columns: "predicted",
         names: &names,
@@ -269,8 +273,8 @@ pub fn confusion(predictions: &Predictions, thresholds: &[f32]) -> String {
     })
 }
 
-/// Reliability diagram: observed frequency per bin of predicted probability, with the counts.
-pub fn calibration(predictions: &Predictions) -> String {
+/// Plots a reliability diagram: the share of true predictions per bin of probability, and the number of predictions.
+pub(crate) fn calibration(predictions: &Predictions) -> String {
     let Calibration {
         bins,
         expected_calibration_error: error,
@@ -279,10 +283,10 @@ pub fn calibration(predictions: &Predictions) -> String {
     let filled: Vec<(usize, Bin)> = (0..).zip(bins).filter_map(|(at, bin)| Some((at, bin?))).collect();
     let width = 1.0 / BINS as f64;
     let points: Vec<[f64; 2]> = filled.iter().map(|(_, bin)| [bin.mean_prob, bin.share_true]).collect();
-    Figure {
+    Chart {
         title: format!("Calibration: expected error {error:.3}"),
         description: format!(
-            "All labels together, in ten stretches of probability. The mean distance between promised probability and share that came true is {error:.3}; on the dotted line they are equal."
+            "All labels together, in ten bins of probability. The mean distance between the predicted probability and the share that is true is {error:.3}. They are equal on the dotted line."
         ),
         panels: vec![
             Panel {
@@ -296,7 +300,7 @@ pub fn calibration(predictions: &Predictions) -> String {
                 ],
             },
             Panel {
-                title: "How many probabilities".to_owned(),
+                title: "Number of predictions".to_owned(),
                 x: Axis::fixed("predicted probability", 0.0, 1.0),
                 y: Axis::logarithmic("predictions", filled.iter().map(|(_, bin)| bin.n as f64)),
                 marks: vec![Mark::Bars {

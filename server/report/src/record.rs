@@ -1,5 +1,6 @@
-//! A run as its folder tells it. Reading is forgiving: a folder that another version wrote, or that a crash left half
-//! written, is still shown with what can be read of it, and with notes on what cannot.
+//! Record of a run, read from its folder.
+//!
+//! Reading tolerates folders of other versions and of crashed runs. Notes list the files that cannot be read.
 
 use anyhow::Context;
 use dataset::predictions::epoch_table;
@@ -8,12 +9,12 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// One epoch, as `metrics.jsonl` tells it.
+/// One epoch of `metrics.jsonl`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Epoch {
-    /// Counted from 0.
+    /// Number of the epoch, from 0.
     pub epoch: usize,
-    /// Mean over the epoch.
+    /// Mean training loss of the epoch.
     pub train_loss: Option<f64>,
     /// Score that selects the epoch; higher is better.
     pub score: Option<f64>,
@@ -23,26 +24,27 @@ pub struct Epoch {
     pub seconds: Option<f64>,
     /// Throughput of training.
     pub images_per_second: Option<f64>,
-    /// Figures on the tuning part by name.
-    pub figures: BTreeMap<String, f64>,
+    /// Metrics on the tuning part by name.
+    #[serde(rename = "figures")]
+    pub metrics: BTreeMap<String, f64>,
 }
 
 /// State of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It left a bundle.
+    /// The run has a bundle.
     Finished,
-    /// A process is training it now.
+    /// A process is training it.
     Running,
-    /// It has no bundle, and no process works on it; `--resume` goes on.
+    /// The run has no bundle, and no process trains it. `--resume` continues it.
     Interrupted,
-    /// Its recipe cannot be read.
+    /// The recipe cannot be read.
     Broken,
 }
 
 impl Status {
-    /// In a word.
+    /// Name of the status.
     pub fn name(self) -> &'static str {
         match self {
             Self::Finished => "finished",
@@ -53,18 +55,18 @@ impl Status {
     }
 }
 
-/// A run's folder, read.
+/// Content of a run's folder.
 #[derive(Debug, Clone)]
 pub struct Record {
     /// The folder.
     pub dir: PathBuf,
-    /// The recipe's text; empty if it is missing.
+    /// Text of the recipe; empty if it is missing.
     pub recipe_text: String,
-    /// The recipe's keys, whatever version wrote them.
+    /// Keys of the recipe, of any version.
     pub recipe: toml::Table,
     /// Origin of the run.
     pub provenance: Option<Provenance>,
-    /// Epochs that are done, in order.
+    /// Finished epochs, in order.
     pub epochs: Vec<Epoch>,
     /// State of the run.
     pub status: Status,
@@ -73,14 +75,14 @@ pub struct Record {
 }
 
 impl Record {
-    /// True if a folder looks like a run, whole or broken.
+    /// True if a folder contains a file of a run.
     pub fn is_run(dir: &Path) -> bool {
         [RECIPE, PROVENANCE, METRICS]
             .iter()
             .any(|file| dir.join(file).is_file())
     }
 
-    /// Reads what there is.
+    /// Reads the files of a folder.
     pub fn read(dir: &Path) -> Self {
         let mut notes = Vec::new();
         let mut text = |file: &str| {
@@ -90,7 +92,7 @@ impl Record {
         };
         let recipe_text = text(RECIPE);
         let provenance = text(PROVENANCE);
-        // A run that was interrupted in its first epoch has no metrics, which is no damage.
+        // A run that was interrupted in its first epoch has no metrics.
         let metrics = if dir.join(METRICS).exists() {
             text(METRICS)
         } else {
@@ -135,21 +137,21 @@ impl Record {
         }
     }
 
-    /// The value of a recipe's key such as `task.backbone`.
-    pub fn key(&self, key: &str) -> Option<&toml::Value> {
+    /// Value of a recipe's key such as `task.backbone`.
+    fn key(&self, key: &str) -> Option<&toml::Value> {
         let mut parts = key.split('.');
         let first = self.recipe.get(parts.next()?)?;
         parts.try_fold(first, |value, part| value.get(part))
     }
 
-    /// A recipe's key as text, without the quotes of a string.
+    /// Value of a recipe's key as text, without the quotes of a string.
     pub fn text(&self, key: &str) -> Option<String> {
         self.key(key)
             .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
     }
 
-    /// The recipe's name, or the folder's.
-    pub fn name(&self) -> String {
+    /// Name of the recipe, or of the folder.
+    pub(crate) fn name(&self) -> String {
         self.text("name").unwrap_or_else(|| {
             self.dir
                 .file_name()
@@ -157,32 +159,30 @@ impl Record {
         })
     }
 
-    /// `style`, `distill` or `retrieval`.
-    pub fn task(&self) -> Option<String> {
+    /// Kind of the task, such as `style` or `retrieval`.
+    pub(crate) fn task(&self) -> Option<String> {
         self.text("task.kind")
     }
 
-    /// The backbone's name.
-    pub fn backbone(&self) -> Option<String> {
+    /// Name of the backbone.
+    pub(crate) fn backbone(&self) -> Option<String> {
         self.text("task.backbone").or_else(|| self.text("task.model.backbone"))
     }
 
-    /// Epochs that the recipe asks for.
-    pub fn epochs_planned(&self) -> Option<u64> {
+    /// Number of epochs in the recipe.
+    pub(crate) fn epochs_planned(&self) -> Option<u64> {
         self.key("epochs")
             .and_then(toml::Value::as_integer)
             .and_then(|epochs| u64::try_from(epochs).ok())
     }
 
-    /// The predictions table of the best epoch.
+    /// Path of the predictions table of the best epoch.
     ///
     /// # Errors
-    /// If no epoch is done, or the table is not there: a run keeps tables of classifiers only.
+    /// If no epoch is finished, or there is no table. Only runs of classifiers have tables.
     pub fn best_predictions(&self) -> anyhow::Result<PathBuf> {
         let run = self.dir.display();
-        let best = self
-            .best()
-            .with_context(|| format!("{run} is no run with a finished epoch"))?;
+        let best = self.best().with_context(|| format!("{run} has no finished epoch"))?;
         let table = epoch_table(&self.dir, best.epoch as u32);
         anyhow::ensure!(
             table.is_file(),
@@ -192,19 +192,19 @@ impl Record {
         Ok(table)
     }
 
-    /// The epoch with the highest score.
+    /// Returns the epoch with the highest score.
     pub fn best(&self) -> Option<&Epoch> {
         best(&self.epochs)
     }
 
-    /// Seconds of all epochs together.
+    /// Duration of all epochs in seconds.
     pub fn seconds(&self) -> f64 {
         self.epochs.iter().filter_map(|epoch| epoch.seconds).sum()
     }
 }
 
-/// The epoch with the highest score, the first of equals, as training chooses it.
-pub fn best(epochs: &[Epoch]) -> Option<&Epoch> {
+/// Returns the epoch with the highest score, the first of ties, like training.
+pub(crate) fn best(epochs: &[Epoch]) -> Option<&Epoch> {
     let mut best: Option<&Epoch> = None;
     for epoch in epochs {
         let Some(score) = epoch.score.filter(|score| score.is_finite()) else {
@@ -217,7 +217,7 @@ pub fn best(epochs: &[Epoch]) -> Option<&Epoch> {
     best
 }
 
-/// Epochs of a `metrics.jsonl`, and how many lines make no sense. Lines of one epoch complete each other.
+/// Parses a `metrics.jsonl`; returns the epochs and the number of lines that cannot be read. Lines of one epoch are merged.
 fn epochs(text: &str) -> (Vec<Epoch>, usize) {
     let mut by_epoch: BTreeMap<usize, Epoch> = BTreeMap::new();
     let mut unread = 0;
@@ -242,9 +242,9 @@ fn epochs(text: &str) -> (Vec<Epoch>, usize) {
         for (name, field) in fields {
             *field = value[name].as_f64().or(*field);
         }
-        if let Some(figures) = value["figures"].as_object() {
-            epoch.figures.extend(
-                figures
+        if let Some(metrics) = value["figures"].as_object() {
+            epoch.metrics.extend(
+                metrics
                     .iter()
                     .filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))),
             );

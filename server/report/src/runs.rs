@@ -1,4 +1,4 @@
-//! Runs side by side: a list of all under a folder, and what differs between some of them.
+//! Lists of the runs under a folder, and differences between runs.
 
 use super::record::{Record, Status};
 use serde::Serialize;
@@ -6,33 +6,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// Depth of the search for runs; those of an ablation lie three deep.
+/// Maximum depth of folders with runs. The runs of an ablation are three deep.
 const DEPTH: usize = 4;
 
-/// One run in a line.
+/// One run in a list.
 #[derive(Debug, Clone, Serialize)]
 pub struct Line {
     /// The folder.
     pub dir: PathBuf,
-    /// The recipe's name.
+    /// Name of the recipe.
     pub name: String,
-    /// `style`, `distill` or `retrieval`.
+    /// Kind of the task, such as `style` or `retrieval`.
     pub task: Option<String>,
-    /// The backbone's name.
+    /// Name of the backbone.
     pub backbone: Option<String>,
-    /// Epochs that are done.
+    /// Number of finished epochs.
     pub epochs_done: usize,
-    /// Epochs that the recipe asks for.
+    /// Number of epochs in the recipe.
     pub epochs_planned: Option<u64>,
-    /// The highest score on the tuning part.
+    /// Highest score on the tuning part.
     pub best_score: Option<f64>,
-    /// The epoch it came from, counted from 1.
+    /// Epoch with that score, from 1.
     pub best_epoch: Option<usize>,
-    /// Time of all epochs.
+    /// Duration of all epochs in seconds.
     pub seconds: f64,
     /// Device of the training.
     pub device: Option<String>,
-    /// The program's commit.
+    /// Commit of the program.
     pub commit: Option<String>,
     /// State of the run.
     pub status: Status,
@@ -41,7 +41,7 @@ pub struct Line {
 }
 
 impl Line {
-    fn of(record: &Record) -> Self {
+    fn from_record(record: &Record) -> Self {
         let best = record.best();
         Self {
             dir: record.dir.clone(),
@@ -61,10 +61,10 @@ impl Line {
     }
 }
 
-/// All runs in `dir` or below it, by path.
+/// Lists all runs in `dir` or below it, by path.
 ///
 /// # Errors
-/// If `dir` is no folder that can be read.
+/// If `dir` is not a readable folder.
 pub fn list(dir: &Path) -> anyhow::Result<Vec<Line>> {
     anyhow::ensure!(
         dir.is_dir(),
@@ -74,7 +74,7 @@ pub fn list(dir: &Path) -> anyhow::Result<Vec<Line>> {
     let mut found = Vec::new();
     find(dir, DEPTH, &mut found)?;
     found.sort();
-    Ok(found.iter().map(|dir| Line::of(&Record::read(dir))).collect())
+    Ok(found.iter().map(|dir| Line::from_record(&Record::read(dir))).collect())
 }
 
 fn find(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
@@ -86,16 +86,16 @@ fn find(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> anyhow::Result<()
     }
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
-        // Symbolic links are not followed: they could lead in circles.
+        // Symbolic links are not followed, because they can form circles.
         if entry.file_type()?.is_dir() {
-            // A folder that this user may not read holds no run for them.
+            // A folder that the user cannot read is skipped.
             let _ = find(&entry.path(), depth - 1, found);
         }
     }
     Ok(())
 }
 
-/// The list as text.
+/// Formats the list as text.
 pub fn listed(lines: &[Line], below: &Path) -> String {
     let header = [
         "run", "name", "task", "backbone", "epochs", "best", "at", "time", "device", "commit", "status",
@@ -141,12 +141,13 @@ pub fn listed(lines: &[Line], below: &Path) -> String {
 /// Differences between runs.
 #[derive(Debug, Clone, Serialize)]
 pub struct Comparison {
-    /// The folders, in the order asked for.
+    /// Folders of the runs, in the requested order.
     pub runs: Vec<PathBuf>,
-    /// Recipe keys whose values are not all the same, with each run's value.
+    /// Recipe keys with different values, with the value per run.
     pub recipe: BTreeMap<String, Vec<Option<String>>>,
-    /// Figures of each run's best epoch.
-    pub figures: BTreeMap<String, Vec<Option<f64>>>,
+    /// Metrics of the best epoch per run, by name.
+    #[serde(rename = "figures")]
+    pub metrics: BTreeMap<String, Vec<Option<f64>>>,
     /// Files that could not be read.
     pub notes: Vec<String>,
 }
@@ -154,12 +155,12 @@ pub struct Comparison {
 /// Compares runs.
 ///
 /// # Errors
-/// If one of them is no run.
+/// If a folder is not a run.
 pub fn compare(dirs: &[PathBuf]) -> anyhow::Result<Comparison> {
     for dir in dirs {
         anyhow::ensure!(
             Record::is_run(dir),
-            "{} is no run\nhint: `selvedge runs DIR` lists the runs of a folder",
+            "{} is not a run\nhint: `selvedge runs DIR` lists the runs of a folder",
             dir.display()
         );
     }
@@ -186,24 +187,6 @@ pub fn compare(dirs: &[PathBuf]) -> anyhow::Result<Comparison> {
         })
         .filter(|(_, values)| values.windows(2).any(|pair| pair[0] != pair[1]))
         .collect();
-
-    let mut figures: BTreeMap<String, Vec<Option<f64>>> = BTreeMap::new();
-    let mut put = |name: &str, at: usize, value: Option<f64>| {
-        figures
-            .entry(name.to_owned())
-            .or_insert_with(|| vec![None; records.len()])[at] = value;
-    };
-    for (at, record) in records.iter().enumerate() {
-        let best = record.best();
-        put("best epoch", at, best.map(|epoch| (epoch.epoch + 1) as f64));
-        put("epochs", at, Some(record.epochs.len() as f64));
-        put("score", at, best.and_then(|epoch| epoch.score));
-        put("seconds", at, Some(record.seconds()));
-        put("train_loss", at, best.and_then(|epoch| epoch.train_loss));
-        for (name, value) in best.iter().flat_map(|epoch| &epoch.figures) {
-            put(name, at, Some(*value));
-        }
-    }
     let notes = records
         .iter()
         .flat_map(|record| {
@@ -216,12 +199,34 @@ pub fn compare(dirs: &[PathBuf]) -> anyhow::Result<Comparison> {
     Ok(Comparison {
         runs: dirs.to_vec(),
         recipe,
-        figures,
+        metrics: best_metrics(&records),
         notes,
     })
 }
 
-/// Every key of a table with its path, `optimiser.rate` for example.
+/// Returns the metrics of the best epoch per run, by name.
+fn best_metrics(records: &[Record]) -> BTreeMap<String, Vec<Option<f64>>> {
+    let mut metrics: BTreeMap<String, Vec<Option<f64>>> = BTreeMap::new();
+    let mut put = |name: &str, at: usize, value: Option<f64>| {
+        metrics
+            .entry(name.to_owned())
+            .or_insert_with(|| vec![None; records.len()])[at] = value;
+    };
+    for (at, record) in records.iter().enumerate() {
+        let best = record.best();
+        put("best epoch", at, best.map(|epoch| (epoch.epoch + 1) as f64));
+        put("epochs", at, Some(record.epochs.len() as f64));
+        put("score", at, best.and_then(|epoch| epoch.score));
+        put("seconds", at, Some(record.seconds()));
+        put("train_loss", at, best.and_then(|epoch| epoch.train_loss));
+        for (name, value) in best.iter().flat_map(|epoch| &epoch.metrics) {
+            put(name, at, Some(*value));
+        }
+    }
+    metrics
+}
+
+/// Collects every key of a table with its path, such as `optimiser.rate`.
 fn flatten(path: &str, table: &toml::Table, keys: &mut BTreeMap<String, String>) {
     for (key, value) in table {
         let path = if path.is_empty() {
@@ -251,7 +256,7 @@ impl std::fmt::Display for Comparison {
         if self.recipe.is_empty() {
             writeln!(f, "the recipes are the same")?;
         }
-        for (name, values) in &self.figures {
+        for (name, values) in &self.metrics {
             let number = |value: f64| {
                 if value.fract() == 0.0 {
                     format!("{value:.0}")
@@ -267,7 +272,7 @@ impl std::fmt::Display for Comparison {
     }
 }
 
-/// Columns as wide as their widest text, two spaces apart.
+/// Formats columns as wide as their widest text, two spaces apart.
 fn aligned(rows: &[Vec<String>]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();
@@ -284,8 +289,8 @@ fn aligned(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Seconds as people say them.
-pub fn duration(seconds: f64) -> String {
+/// Formats a duration in seconds with seconds, minutes and hours.
+pub(crate) fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
         0..60 => format!("{seconds:.1} s"),

@@ -1,11 +1,10 @@
-//! SVG as text: escaped, drawn in classes whose colours follow the reader's light or dark scheme, and with words for
-//! those who cannot see it.
+//! Drawings as SVG text, with colours for light and dark schemes and a text alternative.
 //!
-//! **Invariant:** what comes out is well-formed XML and refers to nothing outside of itself.
+//! **Invariant:** a drawing is well-formed XML and refers to no other file.
 
 use std::fmt::Write;
 
-/// Colours of series in the order of their use, on light and on dark ground; told apart with any colour vision.
+/// Colours of series in the order of their use, on light and on dark background. They differ for all kinds of colour vision.
 const SERIES: [(&str, &str); 6] = [
     ("#0b63b5", "#6bb1f5"),
     ("#c2510c", "#f59c5c"),
@@ -15,17 +14,17 @@ const SERIES: [(&str, &str); 6] = [
     ("#5a6470", "#a9b4c0"),
 ];
 
-/// Number of colours; series beyond it begin again.
-pub const N_SERIES: usize = SERIES.len();
+/// Number of colours. Further series start again with the first colour.
+const N_SERIES: usize = SERIES.len();
 
 /// Alignment of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Anchor {
-    /// At its left end.
+pub(crate) enum Anchor {
+    /// Anchor at the left end.
     Start,
-    /// At its middle.
+    /// Anchor at the middle.
     Middle,
-    /// At its right end.
+    /// Anchor at the right end.
     End,
 }
 
@@ -39,9 +38,9 @@ impl Anchor {
     }
 }
 
-/// A drawing in progress; lengths are pixels, y points down.
+/// A drawing in progress. Lengths are pixels, and y points down.
 #[derive(Debug, Clone)]
-pub struct Svg {
+pub(crate) struct Svg {
     width: f64,
     height: f64,
     title: String,
@@ -50,8 +49,8 @@ pub struct Svg {
 }
 
 impl Svg {
-    /// An empty drawing of `width` × `height`; `title` names it, `description` says what is to be seen.
-    pub fn new(width: f64, height: f64, title: &str, description: &str) -> Self {
+    /// Creates an empty drawing of `width` × `height` with a title and a text alternative.
+    pub(crate) fn new(width: f64, height: f64, title: &str, description: &str) -> Self {
         Self {
             width,
             height,
@@ -67,15 +66,15 @@ impl Svg {
         self.body.push('\n');
     }
 
-    /// A straight line.
-    pub fn line(&mut self, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2], class: &str) {
+    /// Draws a straight line.
+    pub(crate) fn line(&mut self, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2], class: &str) {
         self.push(format_args!(
             r#"<line x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}" class="{class}"/>"#
         ));
     }
 
-    /// A line through points.
-    pub fn polyline(&mut self, points: &[[f64; 2]], class: &str) {
+    /// Draws a line through points.
+    pub(crate) fn polyline(&mut self, points: &[[f64; 2]], class: &str) {
         let points: Vec<String> = points.iter().map(|[x, y]| format!("{x:.1},{y:.1}")).collect();
         self.push(format_args!(
             r#"<polyline points="{}" class="{class}"/>"#,
@@ -83,38 +82,38 @@ impl Svg {
         ));
     }
 
-    /// A rectangle; `opacity` is that of its fill, 0–1.
-    pub fn rect(&mut self, [x, y]: [f64; 2], [width, height]: [f64; 2], class: &str, opacity: f64) {
+    /// Draws a rectangle with an opacity of its fill, 0–1.
+    pub(crate) fn rect(&mut self, [x, y]: [f64; 2], [width, height]: [f64; 2], class: &str, opacity: f64) {
         self.push(format_args!(
             r#"<rect x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}" class="{class}" fill-opacity="{opacity:.3}"/>"#
         ));
     }
 
-    /// A disc.
-    pub fn disc(&mut self, [x, y]: [f64; 2], radius: f64, class: &str) {
+    /// Draws a disc.
+    pub(crate) fn disc(&mut self, [x, y]: [f64; 2], radius: f64, class: &str) {
         self.push(format_args!(
             r#"<circle cx="{x:.1}" cy="{y:.1}" r="{radius:.1}" class="{class}"/>"#
         ));
     }
 
-    /// Text on the baseline `y`.
-    pub fn text(&mut self, [x, y]: [f64; 2], anchor: Anchor, class: &str, text: &str) {
+    /// Writes text on the baseline `y`.
+    pub(crate) fn text(&mut self, [x, y]: [f64; 2], anchor: Anchor, class: &str, text: &str) {
         let (anchor, text) = (anchor.name(), escape(text));
         self.push(format_args!(
             r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}" class="{class}">{text}</text>"#
         ));
     }
 
-    /// Text turned by `degrees` about the point it begins at, clockwise.
-    pub fn turned_text(&mut self, [x, y]: [f64; 2], degrees: f64, anchor: Anchor, class: &str, text: &str) {
+    /// Writes text that is rotated clockwise by `degrees` about its anchor.
+    pub(crate) fn rotated_text(&mut self, [x, y]: [f64; 2], degrees: f64, anchor: Anchor, class: &str, text: &str) {
         let (anchor, text) = (anchor.name(), escape(text));
         self.push(format_args!(
             r#"<text transform="translate({x:.1} {y:.1}) rotate({degrees})" text-anchor="{anchor}" class="{class}">{text}</text>"#
         ));
     }
 
-    /// The drawing as a file.
-    pub fn finish(self) -> String {
+    /// Returns the drawing as a file.
+    pub(crate) fn finish(self) -> String {
         let Self {
             width,
             height,
@@ -133,13 +132,13 @@ impl Svg {
     }
 }
 
-/// A finished drawing as a part of an HTML page, which needs no namespace and so has no address in it at all.
-pub fn inline(svg: &str) -> String {
+/// Converts a drawing to a part of an HTML page, without the namespace, which is an address.
+pub(crate) fn inline(svg: &str) -> String {
     svg.replacen(" xmlns=\"http://www.w3.org/2000/svg\"", "", 1)
 }
 
-/// Text for XML and HTML, in elements and in quoted attributes. What XML cannot hold at all becomes U+FFFD.
-pub fn escape(text: &str) -> String {
+/// Escapes text for elements and quoted attributes of XML. Characters that XML forbids become U+FFFD.
+fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, c| {
         match c {
             '&' => escaped.push_str("&amp;"),
@@ -154,13 +153,13 @@ pub fn escape(text: &str) -> String {
     })
 }
 
-/// The class of the line of series `index`.
-pub fn series(index: usize) -> String {
+/// Class of the line of series `index`.
+pub(crate) fn series(index: usize) -> String {
     format!("s{}", index % N_SERIES)
 }
 
-/// The class of the filled marks of series `index`.
-pub fn mark(index: usize) -> String {
+/// Class of the filled marks of series `index`.
+pub(crate) fn mark(index: usize) -> String {
     format!("m{}", index % N_SERIES)
 }
 

@@ -1,4 +1,4 @@
-//! The tables of a run as CSV: an epoch a line, a label a line.
+//! Tables of a run as CSV: one line per epoch, and one line per label.
 
 use super::curves::{Operating, operating_at};
 use super::record::Epoch;
@@ -6,14 +6,14 @@ use evaluation::Interval;
 use evaluation::classifier::{Classification, LabelReport, Predictions, macro_f2, micro_f2};
 use std::collections::BTreeSet;
 
-/// `summary.csv`: epoch (from 1), loss, score, rate, time, then every figure by name; empty where there is none.
+/// Writes `summary.csv`: epoch (from 1), loss, score, rate and time, then every metric by name. Missing values are empty.
 ///
 /// # Errors
-/// If a line cannot be written, which memory allows.
-pub fn summary(epochs: &[Epoch]) -> anyhow::Result<Vec<u8>> {
+/// If a line cannot be written.
+pub(crate) fn summary(epochs: &[Epoch]) -> anyhow::Result<Vec<u8>> {
     let names: BTreeSet<&str> = epochs
         .iter()
-        .flat_map(|epoch| epoch.figures.keys().map(String::as_str))
+        .flat_map(|epoch| epoch.metrics.keys().map(String::as_str))
         .collect();
     let mut table = csv::Writer::from_writer(Vec::new());
     let fixed = ["epoch", "train_loss", "score", "rate", "seconds", "images_per_second"];
@@ -28,7 +28,7 @@ pub fn summary(epochs: &[Epoch]) -> anyhow::Result<Vec<u8>> {
         ];
         let values = known
             .into_iter()
-            .chain(names.iter().map(|name| epoch.figures.get(*name).copied()));
+            .chain(names.iter().map(|name| epoch.metrics.get(*name).copied()));
         let texts = values.map(|value| value.map_or_else(String::new, |value| value.to_string()));
         table.write_record(std::iter::once((epoch.epoch + 1).to_string()).chain(texts))?;
     }
@@ -37,25 +37,25 @@ pub fn summary(epochs: &[Epoch]) -> anyhow::Result<Vec<u8>> {
 
 /// Results for one label.
 #[derive(Debug, Clone)]
-pub struct LabelRow {
+pub(crate) struct LabelRow {
     /// Label identifier.
-    pub id: String,
+    pub(crate) id: String,
     /// Images that carry it.
-    pub support: usize,
+    pub(crate) support: usize,
     /// Threshold.
-    pub threshold: f32,
+    pub(crate) threshold: f32,
     /// Precision and recall at the threshold.
-    pub at: Operating,
+    pub(crate) at: Operating,
     /// F2 at the threshold with its bootstrap interval over images.
-    pub f2: Interval,
-    /// F2 of saying yes to every image.
-    pub all_positive_f2: f64,
+    pub(crate) f2: Interval,
+    /// F2 of predicting the label for every image.
+    pub(crate) all_positive_f2: f64,
     /// Average precision; NaN without a positive image.
-    pub average_precision: f64,
+    pub(crate) average_precision: f64,
 }
 
-/// Every label's figures.
-pub fn label_rows(predictions: &Predictions, thresholds: &[f32], measured: &Classification) -> Vec<LabelRow> {
+/// Computes the results of every label.
+pub(crate) fn label_rows(predictions: &Predictions, thresholds: &[f32], measured: &Classification) -> Vec<LabelRow> {
     let row = |(label, report): (usize, &LabelReport)| LabelRow {
         id: report.score.id.clone(),
         support: report.score.support,
@@ -68,11 +68,11 @@ pub fn label_rows(predictions: &Predictions, thresholds: &[f32], measured: &Clas
     measured.labels.iter().enumerate().map(row).collect()
 }
 
-/// `labels.csv`: a label a line; empty where a figure does not exist.
+/// Writes `labels.csv` with one line per label. Missing values are empty.
 ///
 /// # Errors
-/// If a line cannot be written, which memory allows.
-pub fn labels(rows: &[LabelRow]) -> anyhow::Result<Vec<u8>> {
+/// If a line cannot be written.
+pub(crate) fn labels(rows: &[LabelRow]) -> anyhow::Result<Vec<u8>> {
     let mut table = csv::Writer::from_writer(Vec::new());
     table.write_record([
         "label",
@@ -110,41 +110,41 @@ pub fn labels(rows: &[LabelRow]) -> anyhow::Result<Vec<u8>> {
     Ok(table.into_inner()?)
 }
 
-/// A figure over all labels, beside what a guess would reach.
+/// A metric over all labels, and its value for a constant baseline.
 #[derive(Debug, Clone)]
-pub struct FigureRow {
+pub(crate) struct MetricRow {
     /// Name of the metric.
-    pub name: String,
-    /// The figure with its bootstrap interval over images.
-    pub ours: Interval,
-    /// The same with every threshold at 0.5.
-    pub half: f64,
-    /// Description of the constant guess.
-    pub guess: &'static str,
-    /// Value that the constant guess reaches.
-    pub guessed: f64,
+    pub(crate) name: String,
+    /// The metric at the chosen thresholds with its bootstrap interval over images.
+    pub(crate) ours: Interval,
+    /// The metric with every threshold at 0.5.
+    pub(crate) half: f64,
+    /// Description of the constant baseline.
+    pub(crate) baseline: &'static str,
+    /// The metric of the constant baseline.
+    pub(crate) baseline_value: f64,
 }
 
-/// Macro F2 over all labels and without the first, and micro F2, each beside its constant guess.
-pub fn figures(predictions: &Predictions, measured: &Classification) -> Vec<FigureRow> {
+/// Returns macro F2 over all labels and without the first, and micro F2, each with its constant baseline.
+pub(crate) fn metric_rows(predictions: &Predictions, measured: &Classification) -> Vec<MetricRow> {
     let n_labels = predictions.labels.len();
     let half = predictions.counts(&predictions.all(), |_, prob| prob >= 0.5);
     let macros = [0, 1].into_iter().filter(|skip| n_labels > *skip).map(|skip| {
         let key = format!("macro_f2_{}", n_labels - skip);
-        FigureRow {
+        MetricRow {
             name: format!("macro F2, {} labels", n_labels - skip),
             ours: measured.metrics[&key],
             half: macro_f2(&half, skip),
-            guess: "yes to every label",
-            guessed: measured.guesses[&format!("{key} all positive")],
+            baseline: "every label",
+            baseline_value: measured.guesses[&format!("{key} all positive")],
         }
     });
-    let micro = FigureRow {
+    let micro = MetricRow {
         name: "micro F2".to_owned(),
         ours: measured.metrics["micro_f2"],
         half: micro_f2(&half),
-        guess: "the three most frequent labels",
-        guessed: measured.guesses["micro_f2 top-3 labels"],
+        baseline: "the three most frequent labels",
+        baseline_value: measured.guesses["micro_f2 top-3 labels"],
     };
     macros.chain([micro]).collect()
 }
