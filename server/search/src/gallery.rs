@@ -1,8 +1,7 @@
 //! Exact search: every embedding is compared with every query.
 //!
-//! Rows of one product lie together and products are in the order of their ids, so grouping by product costs nothing and
-//! equal scores come out by id on every machine. **Invariant:** the result depends on the data alone, never on the number
-//! of threads.
+//! The rows of a product are adjacent and products are in the order of their ids. So grouping by product needs no sorting, and
+//! ties are resolved by id. **Invariant:** the result depends on the data alone, not on the number of threads.
 
 use std::ops::Range;
 
@@ -14,32 +13,32 @@ use super::rerank::Rerank;
 use super::storage::Stored;
 use super::top::Best;
 
-/// Products that one task scans; about a megabyte of embeddings, so that a block stays in cache for all queries.
+/// Products per task. Their embeddings have about a megabyte, so a block stays in the cache for all queries.
 const BLOCK: usize = 256;
 
 /// Options of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SearchOptions {
-    /// The most products wanted.
+    /// Maximum number of products.
     pub limit: usize,
-    /// Only products of this category.
+    /// Category of the products; all categories if `None`.
     pub category: Option<Category>,
     /// Method of the second ranking.
     pub rerank: Rerank,
 }
 
-/// One product found.
+/// A product in the results.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Match {
     /// Index of the product.
     pub product: usize,
-    /// Index of its best row.
+    /// Index of the product's best row.
     pub row: usize,
-    /// Dot product of that row and the query, also where another order than theirs was asked for.
+    /// Dot product of that row and the query, also if re-ranking changed the order.
     pub score: f32,
 }
 
-/// One query's pass over the embeddings.
+/// Scan of the embeddings for one query.
 struct Scan {
     query: Vec<f32>,
     limit: usize,
@@ -50,19 +49,19 @@ struct Scan {
 #[derive(Debug)]
 pub struct Gallery {
     embeddings: Stored,
-    /// Row where each product begins, and the number of rows.
+    /// First row of each product, and the number of rows.
     starts: Vec<usize>,
-    /// Of each product.
+    /// Category of each product.
     categories: Vec<Category>,
     /// Product of each row.
     products: Vec<u32>,
 }
 
 impl Gallery {
-    /// Groups `embeddings`: product `i` owns the next `products[i].1` rows.
+    /// Groups `embeddings` by product. Product `i` has the next `products[i].1` rows.
     ///
     /// # Errors
-    /// When there are not that many rows.
+    /// If the number of rows differs.
     pub fn new(embeddings: Stored, products: &[(Category, usize)]) -> Result<Self, String> {
         let mut starts = Vec::with_capacity(products.len() + 1);
         let mut rows = 0;
@@ -86,18 +85,19 @@ impl Gallery {
         })
     }
 
-    /// The embeddings, one a photo.
+    /// Embeddings, one per photo.
     pub fn embeddings(&self) -> &Stored {
         &self.embeddings
     }
 
-    /// The products most like `query`, best first; equal scores by product. A query of another dimension finds nothing.
+    /// Returns the products most similar to `query`, best first, with ties by product. A query of another dimension has no
+    /// results.
     pub fn search(&self, query: &Embedding, options: &SearchOptions) -> Vec<Match> {
         self.search_batch(&[(query, *options)]).pop().unwrap_or_default()
     }
 
-    /// [`search`](Self::search) for several queries, each with its own options, in one pass over the embeddings;
-    /// re-ranking takes one more a query.
+    /// As [`search`](Self::search) for several queries with their options, in one pass over the embeddings. Re-ranking takes
+    /// another pass per query.
     pub fn search_batch(&self, queries: &[(&Embedding, SearchOptions)]) -> Vec<Vec<Match>> {
         let scans: Vec<Option<Scan>> = queries
             .iter()
@@ -131,14 +131,14 @@ impl Gallery {
         query.dim() == self.embeddings.dim()
     }
 
-    /// True if `row` has the wanted category.
+    /// True if `row` has the requested category.
     fn keeps(&self, options: &SearchOptions, row: usize) -> bool {
         options
             .category
             .is_none_or(|wanted| wanted == self.categories[self.products[row] as usize])
     }
 
-    /// The pass over the embeddings that answers a query; nothing when it is of another dimension.
+    /// Prepares the scan for a query; `None` if the query has another dimension.
     fn prepare(&self, query: &Embedding, options: &SearchOptions) -> Option<Scan> {
         self.is_comparable(query).then(|| Scan {
             query: options
@@ -183,7 +183,7 @@ impl Gallery {
             }
             let rows = self.starts[product]..self.starts[product + 1];
             let scored = rows.map(|row| (self.embeddings.dot(query, row), row));
-            // The first row wins among equals.
+            // Of ties, the first row is kept.
             if let Some((score, row)) = scored.reduce(|a, b| if b.0 > a.0 { b } else { a }) {
                 best.offer(score, (product, row));
             }
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
     use crate::storage::Storage;
 
-    /// All products by their best row, sorted, the plain way.
+    /// Reference implementation: all products by their best row, sorted.
     fn naive(gallery: &Gallery, query: &Embedding, options: &SearchOptions) -> Vec<Match> {
         let mut all: Vec<Match> = (0..gallery.categories.len())
             .filter(|&product| {
@@ -222,9 +222,9 @@ mod tests {
     }
 
     proptest! {
-        /// Few distinct values make many ties, so the order among equals is tested too.
+        /// Few distinct values cause many ties, so the order of ties is tested too.
         #[test]
-        fn equals_the_plain_way(
+        fn search_equals_the_reference_implementation(
             dim in 1usize..40,
             counts in proptest::collection::vec((0usize..4, 0usize..4), 0..700),
             limit in 0usize..60,
@@ -236,12 +236,12 @@ mod tests {
             let value = |at: usize| f32::from(seed[(at * 7 + at / dim % 5) % seed.len()]);
             let values: Vec<f32> = (0..rows * dim).map(value).collect();
             let values: Vec<Vec<f32>> = values.chunks(dim).map(<[f32]>::to_vec).collect();
-            let gallery = Gallery::new(Stored::new(Storage::F32, &values), &products).expect("fits");
-            let query = Embedding::new("m", (0..dim).map(|at| value(at + 3) + 0.5).collect()).expect("not zero");
+            let gallery = Gallery::new(Stored::new(Storage::F32, &values), &products).expect("the number of rows is right");
+            let query = Embedding::new("m", (0..dim).map(|at| value(at + 3) + 0.5).collect()).expect("the vector is not zero");
             let category = wanted.map(|at| Category::ALL[at]);
             let options = SearchOptions { limit, category, rerank: Rerank::None };
-            // Whoever else is in the batch, and whatever they want, changes nothing.
-            let other = Embedding::new("m", (0..dim).map(|at| value(at + 11) - 0.25).collect()).expect("not zero");
+            // Other queries in the batch do not change the result.
+            let other = Embedding::new("m", (0..dim).map(|at| value(at + 11) - 0.25).collect()).expect("the vector is not zero");
             let all = SearchOptions { limit: 7, category: None, rerank: Rerank::None };
             let hop = SearchOptions { limit: 3, category: Some(Category::Shoes), rerank: Rerank::Hop };
             let batch = [(&other, all), (&query, options), (&query, all), (&other, hop), (&query, options)];
@@ -254,11 +254,11 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_gallery() {
+    fn a_wrong_number_of_rows_is_refused_and_a_query_of_another_dimension_has_no_results() {
         let rows = Stored::new(Storage::F32, &[vec![1.0, 0.0]]);
         assert!(Gallery::new(Stored::new(Storage::F32, &[]), &[(Category::Tops, 1)]).is_err());
-        let gallery = Gallery::new(rows, &[(Category::Tops, 1)]).expect("fits");
-        let other = Embedding::new("m", vec![1.0; 3]).expect("valid");
+        let gallery = Gallery::new(rows, &[(Category::Tops, 1)]).expect("the number of rows is right");
+        let other = Embedding::new("m", vec![1.0; 3]).expect("the vector is not zero");
         for rerank in [Rerank::None, Rerank::Hop, Rerank::AlphaQe, Rerank::KReciprocal] {
             assert!(
                 gallery

@@ -1,12 +1,12 @@
-//! Exact vector search: storage of embeddings, top-k, re-ranking, whitening, unit length.
+//! Exact vector search: storage of embeddings, top-k, re-ranking, whitening and normalisation to unit length.
 //!
-//! **Invariant:** evaluation and service call the same code, and a result depends on the data alone.
+//! **Invariant:** evaluation and service use the same code. A result depends on the data alone, not on the number of threads.
 
 pub mod gallery;
 pub mod rerank;
 pub mod storage;
 mod top;
-pub mod unit;
+mod unit;
 pub mod whitening;
 
 pub use gallery::{Gallery, Match, SearchOptions};

@@ -1,6 +1,6 @@
 //! Re-ranking of hits: hop, query expansion, k-reciprocal neighbours, gallery augmentation.
 //!
-//! All work on unit vectors of one model. Equal similarities rank in gallery order. Evaluation and service call the same.
+//! All methods take unit vectors of one model. Equal similarities rank in gallery order.
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::storage::{Storage, Stored};
 use super::unit::unit;
 
-/// Gallery vectors that α-query expansion and gallery augmentation add.
+/// Number of gallery vectors that α-query expansion and gallery augmentation add.
 const NEIGHBOURS: usize = 3;
 /// Exponent of the similarity as a neighbour's weight (Radenović, Tolias & Chum 2018).
 const ALPHA: f64 = 3.0;
@@ -19,26 +19,26 @@ const K_RECIPROCAL: KReciprocal = KReciprocal {
     lambda: 0.3,
 };
 
-/// Rows among which k-reciprocal neighbours are looked for where a whole gallery would take too long.
-pub const CANDIDATES: usize = 100;
+/// Number of rows that k-reciprocal re-ranking of one query compares. A whole gallery takes too long.
+const CANDIDATES: usize = 100;
 
 /// Method of the second ranking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rerank {
-    /// The inner product decides.
+    /// No second ranking: the order of the inner products.
     #[default]
     None,
     /// Search again with the first hit instead of the query.
     Hop,
-    /// Search again with the query plus its first hits, each weighted by its similarity to the power of α.
+    /// Search again with the query plus its first hits, weighted by their similarity to the power of α.
     AlphaQe,
-    /// By shared k-reciprocal neighbours. Transductive: a query's neighbours may be other queries of the same run.
+    /// Rank by common k-reciprocal neighbours. It is transductive: neighbours of a query can be other queries of the run.
     KReciprocal,
 }
 
 impl Rerank {
-    /// Scores `[query][gallery]`, the higher the better; comparable within a query.
+    /// Computes scores `[query][gallery]`; higher is better. Scores of one query are comparable.
     pub fn scores(self, queries: &[Vec<f32>], gallery: &Stored) -> Vec<Vec<f32>> {
         if self == Self::KReciprocal {
             let rows: Vec<Vec<f32>> = (0..gallery.len()).map(|row| gallery.row(row)).collect();
@@ -55,9 +55,9 @@ impl Rerank {
         queries.par_iter().map(scores).collect()
     }
 
-    /// Query of the second search among the gallery's rows that `keep` accepts, at unit length; `query` itself where
-    /// there is no second search.
-    pub fn second_query(self, query: &[f32], gallery: &Stored, keep: impl Fn(usize) -> bool + Sync) -> Vec<f32> {
+    /// Computes the query of the second search among the gallery's rows that `keep` accepts, at unit length. Without a second
+    /// search it is `query`.
+    pub(crate) fn second_query(self, query: &[f32], gallery: &Stored, keep: impl Fn(usize) -> bool + Sync) -> Vec<f32> {
         match self {
             Self::None | Self::KReciprocal => query.to_vec(),
             Self::Hop => {
@@ -70,10 +70,9 @@ impl Rerank {
         }
     }
 
-    /// The rows of the gallery that `keep` wants in their new order, as far as it is another than that of the inner
-    /// products with [`second_query`](Self::second_query): k-reciprocal neighbours among the [`CANDIDATES`] nearest, which
-    /// bounds what a query costs.
-    pub fn reordered(self, query: &[f32], gallery: &Stored, keep: impl Fn(usize) -> bool + Sync) -> Vec<usize> {
+    /// Returns the [`CANDIDATES`] nearest rows that `keep` accepts in the order of k-reciprocal re-ranking. It is empty for the
+    /// other methods, whose order is that of the inner products with [`second_query`](Self::second_query).
+    pub(crate) fn reordered(self, query: &[f32], gallery: &Stored, keep: impl Fn(usize) -> bool + Sync) -> Vec<usize> {
         if self != Self::KReciprocal {
             return Vec::new();
         }
@@ -89,11 +88,9 @@ impl Rerank {
     }
 }
 
-/// `row` plus its `n` nearest of the gallery that `keep` wants, weighted by similarity to the power of `alpha`, at unit
-/// length.
-///
-/// Neighbours of negative similarity have no weight.
-pub fn expand(row: &[f32], gallery: &Stored, n: usize, alpha: f64, keep: impl Fn(usize) -> bool + Sync) -> Vec<f32> {
+/// Computes `row` plus its `n` nearest rows of the gallery that `keep` accepts, weighted by their similarity to the power of
+/// `alpha`, at unit length. Neighbours with a negative similarity have weight 0.
+fn expand(row: &[f32], gallery: &Stored, n: usize, alpha: f64, keep: impl Fn(usize) -> bool + Sync) -> Vec<f32> {
     let mut sum: Vec<f64> = row.iter().map(|value| f64::from(*value)).collect();
     for (near, similarity) in gallery.nearest(row, n, keep) {
         let weight = f64::from(similarity).max(0.0).powf(alpha);
@@ -104,10 +101,10 @@ pub fn expand(row: &[f32], gallery: &Stored, n: usize, alpha: f64, keep: impl Fn
     unit(&sum)
 }
 
-/// Database-side augmentation: every gallery vector with its nearest others mixed in.
+/// Applies database-side augmentation: adds to every gallery vector its nearest neighbours.
 pub fn augment(gallery: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
     let stored = Stored::new(Storage::F32, &gallery);
-    // The nearest is the vector itself, at weight one, which leaves its direction as it was.
+    // The nearest row is the vector itself with weight 1, which does not change its direction.
     gallery
         .par_iter()
         .map(|row| expand(row, &stored, NEIGHBOURS + 1, ALPHA, |_| true))
@@ -116,21 +113,21 @@ pub fn augment(gallery: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
 
 /// Re-ranking with k-reciprocal encoding (Zhong, Zheng, Cao & Li, CVPR 2017).
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct KReciprocal {
-    /// Neighbours that may be reciprocal.
-    pub k1: usize,
-    /// Neighbours whose encodings are averaged.
-    pub k2: usize,
-    /// Weight of the original distance, 0–1; the Jaccard distance has the rest.
-    pub lambda: f64,
+struct KReciprocal {
+    /// Number of neighbours that can be reciprocal.
+    k1: usize,
+    /// Number of neighbours whose encodings are averaged.
+    k2: usize,
+    /// Weight of the original distance, 0–1. The weight of the Jaccard distance is 1 less this.
+    lambda: f64,
 }
 
 impl KReciprocal {
-    /// Distances `[query][gallery]`, the lower the better. Takes memory for (queries + gallery)² numbers three times.
-    pub fn distances(&self, queries: &[Vec<f32>], gallery: &[Vec<f32>]) -> Vec<Vec<f64>> {
+    /// Computes distances `[query][gallery]`; lower is better. It holds three tables of (queries + gallery)² numbers.
+    fn distances(&self, queries: &[Vec<f32>], gallery: &[Vec<f32>]) -> Vec<Vec<f64>> {
         let all: Vec<&Vec<f32>> = queries.iter().chain(gallery).collect();
         let n = all.len();
-        // Squared Euclidean distances of unit vectors, each row scaled by its greatest.
+        // Squared Euclidean distances of unit vectors, with each row divided by its maximum.
         let scaled = |a: &&Vec<f32>| {
             let line: Vec<f64> = all.iter().map(|b| (2.0 - 2.0 * dot(a, b)).max(0.0)).collect();
             let greatest = line.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
@@ -226,12 +223,12 @@ mod tests {
     }
 
     #[test]
-    fn a_second_search_follows_the_first_hits() {
-        // The query at 0 is nearest to 10; seen from there 25 is nearer than −20.
+    fn a_second_search_starts_from_the_first_hits() {
+        // The query at 0° is nearest to 10°. From 10°, 25° is nearer than −20°.
         let gallery = [10.0, -20.0, 25.0];
         assert_eq!(best(Rerank::None, &[0.0], &gallery), [0, 1, 2]);
         assert_eq!(best(Rerank::Hop, &[0.0], &gallery), [0, 2, 1]);
-        // The weighted mean of the query and all three lies at 3, whence 25 is nearer too.
+        // The weighted mean of the query and all three is at 3°. From there, 25° is also nearer than −20°.
         assert_eq!(best(Rerank::AlphaQe, &[0.0], &gallery), [0, 2, 1]);
         for rerank in [Rerank::Hop, Rerank::AlphaQe, Rerank::KReciprocal] {
             let nothing = rerank.scores(&at(&[0.0]), &Stored::new(Storage::F32, &[]));
@@ -240,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn augmentation_draws_a_gallery_together_and_keeps_unit_length() {
+    fn augmentation_moves_neighbours_together_and_keeps_unit_length() {
         let before = at(&[0.0, 20.0, 90.0]);
         let after = augment(before.clone());
         assert!(dot(&after[0], &after[1]) > dot(&before[0], &before[1]));

@@ -1,5 +1,6 @@
-//! Embeddings kept in fewer bytes, and exact search straight over what is kept: nothing is expanded but, for f16, a
-//! piece of the row that is being compared.
+//! Storage of embeddings as f32, f16 or int8, and exact search in the stored values.
+//!
+//! A search converts only a part of one row to f32 at a time.
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -12,17 +13,17 @@ use super::top::Best;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Storage {
-    /// Four bytes, as computed.
+    /// Four bytes per number, as computed.
     #[default]
     F32,
-    /// Two bytes.
+    /// Two bytes per number.
     F16,
-    /// One byte, of which the greatest magnitude is 127, and one scale an embedding, which gives it back its length.
+    /// One byte per number and one scale per embedding. The largest magnitude is stored as 127. The scale restores the length.
     Int8,
 }
 
 impl Storage {
-    /// The name on the command line, and the ending of a catalogue's file.
+    /// Name on the command line, and extension of a catalog's file.
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -31,7 +32,7 @@ impl Storage {
         }
     }
 
-    /// Bytes of an embedding of `dim` numbers.
+    /// Number of bytes of an embedding of `dim` numbers.
     pub const fn bytes(self, dim: usize) -> usize {
         match self {
             Self::F32 => 4 * dim,
@@ -40,7 +41,7 @@ impl Storage {
         }
     }
 
-    /// Appends an embedding as a catalogue keeps it, little-endian; int8 has its scale, an f32, in front.
+    /// Appends an embedding in the format of a catalog, little-endian. The scale of int8, an f32, comes first.
     pub fn encode(self, row: &[f32], bytes: &mut Vec<u8>) {
         match self {
             Self::F32 => bytes.extend(row.iter().flat_map(|value| value.to_le_bytes())),
@@ -60,12 +61,12 @@ impl Storage {
     }
 }
 
-/// Embeddings of one length as they are kept in memory.
+/// Embeddings of one dimension in memory.
 #[derive(Debug)]
 pub struct Stored {
     dim: usize,
     len: usize,
-    /// Bytes that were no whole row.
+    /// Number of bytes that were not part of a whole row.
     extra: usize,
     values: Values,
 }
@@ -78,7 +79,7 @@ enum Values {
 }
 
 impl Stored {
-    /// Keeps `rows`, which are equally long.
+    /// Stores `rows` of equal length.
     pub fn new(storage: Storage, rows: &[Vec<f32>]) -> Self {
         let dim = rows.first().map_or(0, Vec::len);
         let mut stored = Self::empty(storage, dim, rows.len());
@@ -91,17 +92,17 @@ impl Stored {
         stored
     }
 
-    /// Reads whole rows of `dim` numbers that [`Storage::encode`] wrote one after the other.
+    /// Reads rows of `dim` numbers that [`Storage::encode`] appended.
     ///
     /// # Errors
-    /// When they are no whole rows, or a number is not finite.
+    /// If the bytes are not whole rows, or a number is not finite.
     pub fn decode(storage: Storage, dim: usize, bytes: &[u8]) -> Result<Self, String> {
         let mut stored = Self::empty(storage, dim, bytes.len() / storage.bytes(dim).max(1));
         stored.extend(bytes);
         stored.check().map(|()| stored)
     }
 
-    /// None yet, with room for `rows` embeddings of `dim` numbers.
+    /// Creates an empty storage with capacity for `rows` embeddings of `dim` numbers.
     pub fn empty(storage: Storage, dim: usize, rows: usize) -> Self {
         let numbers = rows * dim;
         let values = match storage {
@@ -120,7 +121,7 @@ impl Stored {
         }
     }
 
-    /// Appends whole rows that [`Storage::encode`] wrote one after the other.
+    /// Appends rows that [`Storage::encode`] wrote.
     pub fn extend(&mut self, bytes: &[u8]) {
         let row = self.storage().bytes(self.dim);
         let whole = if self.dim == 0 { 0 } else { bytes.len() / row };
@@ -143,12 +144,15 @@ impl Stored {
         }
     }
 
-    /// Sees that all rows were whole and all numbers are finite.
+    /// Checks that all rows were whole and all numbers are finite.
+    ///
+    /// # Errors
+    /// If a row was not whole or a number is not finite.
     pub fn check(&self) -> Result<(), String> {
         let dim = self.dim;
         if dim == 0 || self.extra > 0 {
             return Err(format!(
-                "it holds no whole rows of {dim} numbers kept as {}",
+                "it does not hold whole rows of {dim} numbers stored as {}",
                 self.storage().name()
             ));
         }
@@ -174,12 +178,12 @@ impl Stored {
         }
     }
 
-    /// Numbers of an embedding.
+    /// Dimension of the embeddings.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
-    /// Embeddings kept.
+    /// Number of embeddings.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -189,8 +193,8 @@ impl Stored {
         self.len == 0
     }
 
-    /// An embedding as it comes back. Kept as int8, it has its length still, and each of its numbers was rounded to a
-    /// multiple of the greatest magnitude / 127 before.
+    /// Returns an embedding as f32. An embedding that is stored as int8 has its original length. Its numbers were rounded to
+    /// multiples of the largest magnitude / 127.
     pub fn row(&self, row: usize) -> Vec<f32> {
         let range = row * self.dim..(row + 1) * self.dim;
         match &self.values {
@@ -200,7 +204,7 @@ impl Stored {
         }
     }
 
-    /// Inner product of `query`, of [`dim`](Self::dim) numbers, and an embedding.
+    /// Computes the inner product of `query`, `[dim]`, and an embedding.
     #[inline]
     pub fn dot(&self, query: &[f32], row: usize) -> f32 {
         let range = row * self.dim..(row + 1) * self.dim;
@@ -211,9 +215,8 @@ impl Stored {
         }
     }
 
-    /// The `n` embeddings most like `query` of those that `keep` wants, best first, with their inner products; equal ones
-    /// by row.
-    pub fn nearest(&self, query: &[f32], n: usize, keep: impl Fn(usize) -> bool + Sync) -> Vec<(usize, f32)> {
+    /// Returns the `n` rows that `keep` accepts with the largest inner products with `query`, best first, with ties by row.
+    pub(crate) fn nearest(&self, query: &[f32], n: usize, keep: impl Fn(usize) -> bool + Sync) -> Vec<(usize, f32)> {
         let best = (0..self.len)
             .into_par_iter()
             .with_min_len(BLOCK)
@@ -230,18 +233,18 @@ impl Stored {
     }
 }
 
-/// Rows that one task compares, at least.
+/// Minimum number of rows per task.
 const BLOCK: usize = 512;
 
-/// Independent sums of an inner product, so that the compiler can use wide registers.
+/// Number of independent sums of an inner product, so that the compiler can use SIMD.
 const LANES: usize = 16;
 
-/// Numbers that are expanded at once, a multiple of [`LANES`].
+/// Number of values that are converted at once, a multiple of [`LANES`].
 const PIECE: usize = 128;
 
-/// A number that is kept in fewer bytes.
+/// A number that is stored in fewer bytes than an f32.
 trait Kept: Copy {
-    /// Expands as many as `buffer` has.
+    /// Converts as many numbers as `buffer` has.
     fn expand(kept: &[Self], buffer: &mut [f32]);
 }
 
@@ -267,7 +270,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + tail
 }
 
-/// As [`dot`], with the additions in the same order.
+/// As [`dot`], with the same order of additions.
 fn dot_kept<T: Kept>(a: &[f32], b: &[T]) -> f32 {
     let (mut sums, mut tail, mut buffer) = ([0.0; LANES], 0.0, [0.0; PIECE]);
     for (a, b) in a.chunks(PIECE).zip(b.chunks(PIECE)) {
@@ -278,7 +281,7 @@ fn dot_kept<T: Kept>(a: &[f32], b: &[T]) -> f32 {
     sums.iter().sum::<f32>() + tail
 }
 
-/// Adds the products of the whole blocks to `sums`; returns the sum of the rest's.
+/// Adds the products of whole blocks to `sums`; returns the sum of the other products.
 #[inline]
 fn add(a: &[f32], b: &[f32], sums: &mut [f32; LANES]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
@@ -303,17 +306,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_kept_comes_back_as_nearly_as_its_bytes_allow(
+        fn a_stored_embedding_differs_by_at_most_the_rounding_error(
             row in proptest::collection::vec(-1f32..1.0, 1..300), query in proptest::collection::vec(-1f32..1.0, 300),
         ) {
             let most = row.iter().fold(0.0f32, |most, value| most.max(value.abs()));
-            // Rounding errs by half a step a number, and what gives the length back errs no more.
+            // The rounding error is half a step per number. Restoring the length adds at most as much.
             let int8 = f64::from(most) / 127.0 * (row.len() as f64).sqrt() + 1e-6;
             for (storage, bound) in [(Storage::F32, 0.0), (Storage::F16, length(&row) / 2048.0 + 1e-6), (Storage::Int8, int8)] {
                 let mut bytes = Vec::new();
                 storage.encode(&row, &mut bytes);
                 prop_assert_eq!(bytes.len(), storage.bytes(row.len()));
-                let stored = Stored::decode(storage, row.len(), &bytes).expect("as written");
+                let stored = Stored::decode(storage, row.len(), &bytes).expect("the bytes are whole rows");
                 let back = stored.row(0);
                 let error: Vec<f32> = row.iter().zip(&back).map(|(a, b)| a - b).collect();
                 prop_assert!(length(&error) <= bound, "{storage:?} {}", length(&error));
@@ -325,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_row_is_refused() {
+    fn bytes_that_are_not_whole_rows_or_not_finite_are_refused() {
         for (storage, dim, bytes) in [
             (Storage::F32, 2, vec![0u8; 4]),
             (Storage::F16, 0, vec![]),

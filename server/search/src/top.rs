@@ -1,9 +1,9 @@
-//! The best of many, whatever the order in which they come.
+//! Selection of the best candidates, independent of their order.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-/// A score and whose it is, in the order of merit: the greater score is the better, then the smaller key.
+/// A score and its key. A higher score is better. Of equal scores, the smaller key is better.
 #[derive(Debug, Clone, Copy)]
 struct Ranked<K> {
     score: f32,
@@ -30,7 +30,7 @@ impl<K: Ord> PartialEq for Ranked<K> {
 
 impl<K: Ord> Eq for Ranked<K> {}
 
-/// The best so far, the worst of them on top. Keys are offered once.
+/// The best candidates so far, in a heap with the worst one on top. Each key is offered once.
 pub(crate) struct Best<K> {
     limit: usize,
     heap: BinaryHeap<Reverse<Ranked<K>>>,
@@ -44,7 +44,7 @@ impl<K: Ord> Best<K> {
         }
     }
 
-    /// NaN is worse than everything.
+    /// Adds a candidate if it is among the best. NaN is worse than every number.
     pub(crate) fn offer(&mut self, score: f32, key: K) {
         if score.is_nan() {
             return;
@@ -67,7 +67,7 @@ impl<K: Ord> Best<K> {
         self
     }
 
-    /// Best first.
+    /// Returns the candidates, best first.
     pub(crate) fn sorted(self) -> Vec<(f32, K)> {
         self.heap
             .into_sorted_vec()

@@ -1,6 +1,6 @@
-//! Unit length.
+//! Normalisation to unit length.
 
-/// `values` at unit length; all zero stays so.
+/// Scales `values` to unit length. A vector of zeros stays zero.
 pub fn unit(values: &[f64]) -> Vec<f32> {
     let norm = values
         .iter()
