@@ -1,21 +1,21 @@
-//! L-BFGS-B: a smooth function's minimum within bounds (Byrd, Lu, Nocedal & Zhu 1995, SIAM J. Sci. Comput. 16).
+//! L-BFGS-B: minimisation of a smooth function within bounds (Byrd, Lu, Nocedal & Zhu 1995, SIAM J. Sci. Comput. 16).
 //!
-//! The limited-memory matrix is written out, `[n, n]`, instead of kept in its compact form: thresholds are a few dozen,
-//! and the algorithm then reads as in the paper's sections 4 and 5.
+//! The limited-memory matrix is stored as a full matrix, `[n, n]`, instead of in its compact form, because problems are small.
+//! The code follows sections 4 and 5 of the paper.
 
 use std::collections::VecDeque;
 
-/// Pairs of steps and changes of gradient that the matrix is made of.
+/// Number of pairs of steps and changes of gradient in the matrix.
 const MEMORY: usize = 10;
-/// Iterations at most.
+/// Maximum number of iterations.
 const ITERATIONS: usize = 200;
-/// Stops when no coordinate of the projected gradient is larger.
+/// Maximum coordinate of the projected gradient at which the search stops.
 const GRADIENT_TOLERANCE: f64 = 1e-7;
-/// Stops when a step lowers the value by a smaller share of it.
+/// Minimum relative decrease of the value per step. The search stops at a smaller one.
 const VALUE_TOLERANCE: f64 = 1e-12;
-/// A step must lower the value by this share of what its slope promises (Armijo).
+/// Minimum decrease of the value as a share of the decrease that the slope predicts (Armijo).
 const DECREASE: f64 = 1e-4;
-/// A step must flatten the slope to this share of it, unless it is a full one (Wolfe).
+/// Maximum slope after a step as a share of the slope before, unless the step is a full one (Wolfe).
 const CURVATURE: f64 = 0.9;
 
 /// Result of the search.
@@ -23,14 +23,14 @@ const CURVATURE: f64 = 0.9;
 pub struct Minimum {
     /// The point, within the bounds.
     pub x: Vec<f64>,
-    /// The function's value there.
+    /// Value of the function at the point.
     pub value: f64,
 }
 
-/// Searches from `start` for a local minimum within `lower..=upper`, all of one length `n`.
+/// Searches from `start` for a local minimum within `lower..=upper`, all `[n]`.
 ///
 /// `function` returns the value at a point within the bounds and writes the gradient, `[n]`, into its second argument.
-/// A start outside is moved to the nearest bound. The value found is never above the one at the start.
+/// A start outside is moved to the nearest bound. The result is never above the value at the start.
 pub fn minimise(
     mut function: impl FnMut(&[f64], &mut [f64]) -> f64,
     start: &[f64],
@@ -61,7 +61,7 @@ pub fn minimise(
             .then(|| line_search(&mut function, &model, &direction, (value, slope), pairs.is_empty()))
             .flatten();
         let Some((next, next_value, next_gradient)) = found else {
-            // The memory misleads where the function bends too sharply; without any there is nothing left to try.
+            // The matrix can be wrong if the curvature changes quickly. Without memory, no other direction is left.
             if pairs.is_empty() {
                 break;
             }
@@ -86,9 +86,9 @@ pub fn minimise(
     Minimum { x, value }
 }
 
-/// A step along `direction`, at most a full one, that satisfies the Wolfe conditions, by bisection: point, value,
-/// gradient. `None` if rounding leaves no step that lowers the value.
-#[allow(clippy::type_complexity)] // three parts of one step, taken apart at once
+/// Searches by bisection for a step along `direction`, at most a full one, that satisfies the Wolfe conditions. Returns point,
+/// value and gradient; `None` if rounding leaves no step that lowers the value.
+#[allow(clippy::type_complexity)] // The caller destructures the step at once.
 fn line_search(
     function: &mut impl FnMut(&[f64], &mut [f64]) -> f64,
     model: &Model<'_>,
@@ -97,7 +97,7 @@ fn line_search(
     cautious: bool,
 ) -> Option<(Vec<f64>, f64, Vec<f64>)> {
     let length = dot(direction, direction).sqrt();
-    // Without memory the model knows nothing of the function's scale.
+    // Without memory, the scale of the function is unknown.
     let mut step: f64 = if cautious { (1.0 / length).min(1.0) } else { 1.0 };
     let (mut low, mut high) = (0.0, 1.0);
     for _ in 0..40 {
@@ -125,7 +125,7 @@ fn line_search(
     None
 }
 
-/// The BFGS matrix of the pairs, oldest first, from a multiple of the identity.
+/// Computes the BFGS matrix of the pairs, oldest first, starting from a multiple of the identity.
 fn matrix(pairs: &VecDeque<(Vec<f64>, Vec<f64>)>, n: usize) -> Vec<Vec<f64>> {
     let scale = pairs
         .back()
@@ -145,7 +145,7 @@ fn matrix(pairs: &VecDeque<(Vec<f64>, Vec<f64>)>, n: usize) -> Vec<Vec<f64>> {
     matrix
 }
 
-/// The quadratic model of the function about `x`, within the bounds.
+/// Quadratic model of the function around `x`, within the bounds.
 struct Model<'a> {
     x: &'a [f64],
     gradient: &'a [f64],
@@ -155,7 +155,7 @@ struct Model<'a> {
 }
 
 impl Model<'_> {
-    /// The model's minimum over the coordinates that its Cauchy point leaves free, cut off at the bounds.
+    /// Computes the minimum over the free coordinates of the Cauchy point, truncated at the bounds.
     fn minimum(&self) -> Vec<f64> {
         let mut at = self.cauchy_point();
         let free: Vec<usize> = (0..at.len())
@@ -183,7 +183,7 @@ impl Model<'_> {
         at
     }
 
-    /// The first minimum of the model along the steepest descent, bent at every bound it meets.
+    /// Computes the Cauchy point: the first minimum along the steepest descent, projected onto the bounds.
     fn cauchy_point(&self) -> Vec<f64> {
         let n = self.x.len();
         let meets = |i: usize| match self.gradient[i].total_cmp(&0.0) {
@@ -215,7 +215,7 @@ impl Model<'_> {
             let Some(i) = bound.filter(|_| best >= length) else {
                 break;
             };
-            // Exactly the bound, whatever rounding made of the way there.
+            // This avoids the rounding error of the sum.
             moved[i] = if direction[i] > 0.0 {
                 self.upper[i]
             } else {
@@ -230,7 +230,7 @@ impl Model<'_> {
     }
 }
 
-/// Solves `matrix · x = right` by Cholesky's decomposition; `None` unless the matrix is positive definite.
+/// Solves `matrix · x = right` by Cholesky decomposition; `None` unless the matrix is positive definite.
 fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Option<Vec<f64>> {
     let n = right.len();
     for i in 0..n {

@@ -1,31 +1,33 @@
-//! Test-time augmentation: one picture looked at in several ways, whose probabilities or embeddings are averaged.
+//! Test-time augmentation: several views of an image, whose probabilities or embeddings are averaged.
 
 use dataset::Photo;
+use image::imageops::{rotate90, rotate180, rotate270};
+use image::{ImageBuffer, Luma};
 use serde::{Deserialize, Serialize};
 use shared::input::{CropBox, InputError, InputSpec};
 
 /// Share of each side that a crop of [`Views::TenCrop`] keeps, as 224 of 256 pixels (Krizhevsky et al. 2012).
 const TEN_CROP_SHARE: f64 = 0.875;
-/// Sizes of [`Views::Sizes`] beside the network's own (Radenović, Tolias & Chum 2018, <https://arxiv.org/abs/1711.02512>).
+/// Input sizes of [`Views::Sizes`] relative to that of the network (Radenović, Tolias & Chum 2018, <https://arxiv.org/abs/1711.02512>).
 const OTHER_SIZES: [f64; 2] = [std::f64::consts::FRAC_1_SQRT_2, std::f64::consts::SQRT_2];
 
-/// Views that a picture is predicted from: `"none"`, `"flip"`, `"ten-crop"`, `"sizes"`, `"turns"`, or a list of [`View`]s
+/// Views of an image: `"none"`, `"flip"`, `"ten-crop"`, `"sizes"`, `"turns"`, or a list of [`View`]s
 /// such as `[{ crop = [0.0, 0.0, 1.0, 0.5] }, { mirrored = true, turns = 1 }]`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Source", into = "Source")]
 pub enum Views {
-    /// The picture as it is.
+    /// The image without changes.
     #[default]
     None,
-    /// The picture and its mirror image.
+    /// The image and its mirror image.
     Flip,
     /// The four corners and the centre, .875 of each side, each with its mirror image.
     TenCrop,
-    /// The picture at the network's input size, and at 1/√2 and √2 times it.
+    /// The image at the network's input size, and at 1/√2 and √2 times that size.
     Sizes,
-    /// The picture in all four quarter turns.
+    /// The image in all four rotations by multiples of 90°.
     Turns,
-    /// These, at least one.
+    /// These views, at least one.
     List(Vec<View>),
 }
 
@@ -40,15 +42,15 @@ enum Source {
     List(Vec<View>),
 }
 
-/// One way to look at a picture: a crop, then turned, then mirrored.
+/// View of an image: first cropped, then rotated, then mirrored.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct View {
-    /// The part that is seen, as shares of the picture's sides: left, top, width, height.
+    /// Crop as shares of the image's sides: left, top, width, height.
     pub crop: [f64; 4],
     /// Left and right exchanged.
     pub mirrored: bool,
-    /// Quarter turns clockwise, 0–3.
+    /// Clockwise rotation in steps of 90°, 0–3.
     pub turns: u8,
     /// Factor of the network's input size, ¼–4.
     pub size: f64,
@@ -66,12 +68,12 @@ impl Default for View {
 }
 
 impl Views {
-    /// The views one by one, at least one.
+    /// Lists the views, at least one.
     pub fn list(&self) -> Vec<View> {
-        let and_mirrored = |view: View| [view, View { mirrored: true, ..view }];
+        let with_mirrored = |view: View| [view, View { mirrored: true, ..view }];
         match self {
             Self::None => vec![View::default()],
-            Self::Flip => and_mirrored(View::default()).to_vec(),
+            Self::Flip => with_mirrored(View::default()).to_vec(),
             Self::TenCrop => {
                 let far = 1.0 - TEN_CROP_SHARE;
                 let corners = [(0.0, 0.0), (far, 0.0), (0.0, far), (far, far), (far / 2.0, far / 2.0)];
@@ -79,7 +81,7 @@ impl Views {
                     crop: [x, y, TEN_CROP_SHARE, TEN_CROP_SHARE],
                     ..View::default()
                 };
-                corners.map(crop).into_iter().flat_map(and_mirrored).collect()
+                corners.map(crop).into_iter().flat_map(with_mirrored).collect()
             }
             Self::Sizes => {
                 let sized = |size| View {
@@ -126,7 +128,7 @@ impl std::str::FromStr for Views {
             .iter()
             .find(|(name, _)| *name == text)
             .map(|(_, views)| views.clone());
-        named.ok_or_else(|| format!("'{text}' is none of the views none, flip, ten-crop, sizes and turns"))
+        named.ok_or_else(|| format!("'{text}' is not one of the views none, flip, ten-crop, sizes and turns"))
     }
 }
 
@@ -148,11 +150,11 @@ impl TryFrom<Source> for Views {
             let inside = |start: f64, length: f64| start >= 0.0 && length > 0.0 && start + length <= 1.0 + 1e-9;
             if !inside(*x, *width) || !inside(*y, *height) {
                 return Err(format!(
-                    "the crop [{x}, {y}, {width}, {height}] of a view is empty or leaves the picture, whose sides are 1"
+                    "the crop [{x}, {y}, {width}, {height}] of a view is empty or leaves the image, whose sides are 1"
                 ));
             }
             if *turns > 3 {
-                return Err(format!("a view turns by 0 to 3 quarters, not by {turns}"));
+                return Err(format!("a view is rotated by 0 to 3 quarters, not by {turns}"));
             }
             if !(0.25..=4.0).contains(size) {
                 return Err(format!("the size {size} of a view is not a factor between 0.25 and 4"));
@@ -176,7 +178,7 @@ impl From<Views> for Source {
 }
 
 impl View {
-    /// Input of this view: the network's own, scaled to the size of the view.
+    /// Input of this view: the network's input, scaled by the size of the view.
     pub fn spec(&self, network: &InputSpec) -> InputSpec {
         let side = |side: usize| ((side as f64 * self.size).round() as usize).max(1);
         InputSpec {
@@ -186,15 +188,14 @@ impl View {
         }
     }
 
-    /// A photo seen so as a model input, `[3, height, width]`; `spec` is that of this view.
+    /// Converts an image to the model input of this view, `[3, height, width]`. `spec` is the input of this view.
     ///
     /// # Errors
-    /// [`InputError`], which a view that was read from a recipe does not cause.
+    /// [`InputError`] if the crop is invalid. A view that was read from a recipe has a valid crop.
     pub fn input(&self, photo: &Photo, spec: &InputSpec) -> Result<Vec<f32>, InputError> {
         let crop = (self.crop != [0.0, 0.0, 1.0, 1.0]).then(|| self.crop_box(photo.width(), photo.height()));
-        // What is turned by a quarter afterwards must first fill the rectangle lying on its side.
-        let lying = self.turns % 2 == 1;
-        let (width, height) = if lying {
+        // The sides of the input are exchanged before a rotation by 90° or 270°.
+        let (width, height) = if self.turns % 2 == 1 {
             (spec.height, spec.width)
         } else {
             (spec.width, spec.height)
@@ -211,7 +212,7 @@ impl View {
         .view(photo.pixels()?, &seen)?;
         if self.turns > 0 {
             for plane in chw.chunks_exact_mut(width * height) {
-                turn(plane, (width, height), self.turns);
+                rotate(plane, (width, height), self.turns);
             }
         }
         if self.mirrored {
@@ -231,18 +232,17 @@ impl View {
     }
 }
 
-/// Turns a plane of `width × height` values clockwise by quarters.
-fn turn(plane: &mut [f32], (width, height): (usize, usize), quarters: u8) {
-    if quarters >= 2 {
-        plane.reverse();
-    }
-    if quarters % 2 == 1 {
-        // Column x from the bottom up becomes row x.
-        let turned: Vec<f32> = (0..width)
-            .flat_map(|x| (0..height).rev().map(move |y| y * width + x))
-            .map(|at| plane[at])
-            .collect();
-        plane.copy_from_slice(&turned);
+/// Rotates a plane of `width × height` values clockwise by `quarters` of 90°.
+fn rotate(plane: &mut [f32], (width, height): (usize, usize), quarters: u8) {
+    let image = ImageBuffer::<Luma<f32>, &[f32]>::from_raw(width as u32, height as u32, plane);
+    let rotated = image.and_then(|image| match quarters % 4 {
+        1 => Some(rotate90(&image)),
+        2 => Some(rotate180(&image)),
+        3 => Some(rotate270(&image)),
+        _ => None,
+    });
+    if let Some(rotated) = rotated {
+        plane.copy_from_slice(rotated.as_raw());
     }
 }
 
@@ -252,7 +252,7 @@ mod tests {
     use image::{DynamicImage, Rgb, RgbImage};
     use shared::input::Fit;
 
-    fn picture(width: u32, height: u32) -> DynamicImage {
+    fn pattern(width: u32, height: u32) -> DynamicImage {
         DynamicImage::from(RgbImage::from_fn(width, height, |x, y| {
             Rgb([(x * 37 + y * 11) as u8, (x * y) as u8, (y * 53) as u8])
         }))
@@ -263,38 +263,37 @@ mod tests {
         a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
     }
 
-    /// A view equals the input of the changed file.
     #[test]
-    fn a_view_is_the_input_of_the_changed_picture() {
-        let picture = picture(40, 24);
+    fn a_view_equals_the_input_of_the_changed_image() {
+        let image = pattern(40, 24);
         let cases = [
             (
                 View {
                     mirrored: true,
                     ..View::default()
                 },
-                picture.fliph(),
+                image.fliph(),
             ),
             (
                 View {
                     turns: 1,
                     ..View::default()
                 },
-                picture.rotate90(),
+                image.rotate90(),
             ),
             (
                 View {
                     turns: 2,
                     ..View::default()
                 },
-                picture.rotate180(),
+                image.rotate180(),
             ),
             (
                 View {
                     turns: 3,
                     ..View::default()
                 },
-                picture.rotate270(),
+                image.rotate270(),
             ),
             (
                 View {
@@ -302,14 +301,14 @@ mod tests {
                     mirrored: true,
                     ..View::default()
                 },
-                picture.rotate90().fliph(),
+                image.rotate90().fliph(),
             ),
             (
                 View {
                     crop: [0.25, 0.5, 0.5, 0.5],
                     ..View::default()
                 },
-                picture.crop_imm(10, 12, 20, 12),
+                image.crop_imm(10, 12, 20, 12),
             ),
             (
                 View {
@@ -318,45 +317,49 @@ mod tests {
                     mirrored: true,
                     ..View::default()
                 },
-                picture.crop_imm(10, 12, 20, 12).rotate270().fliph(),
+                image.crop_imm(10, 12, 20, 12).rotate270().fliph(),
             ),
         ];
         for fit in [Fit::Stretch, Fit::Cover, Fit::Pad] {
             let spec = InputSpec::new(16, 20, fit);
-            let whole = Photo::from(picture.clone());
+            let whole = Photo::from(image.clone());
             for (view, changed) in &cases {
                 let expected = View::default()
                     .input(&Photo::from(changed.clone()), &spec)
-                    .expect("whole");
-                let seen = view.input(&whole, &spec).expect("inside");
+                    .expect("the crop is inside the image");
+                let seen = view.input(&whole, &spec).expect("the crop is inside the image");
                 assert!(distance(&seen, &expected) < 1e-5, "{fit:?} {view:?}");
             }
         }
     }
 
     #[test]
-    fn ten_crop_is_ten_views_that_together_mirror_onto_themselves() {
+    fn ten_crop_has_ten_views_whose_mirror_images_are_views() {
         let views = Views::TenCrop.list();
         assert_eq!(views.len(), 10);
         let spec = InputSpec::new(12, 12, Fit::Stretch);
-        let (photo, flipped) = (Photo::from(picture(64, 48)), Photo::from(picture(64, 48).fliph()));
-        let inputs =
-            |photo: &Photo| -> Vec<Vec<f32>> { views.iter().map(|v| v.input(photo, &spec).expect("inside")).collect() };
+        let (photo, flipped) = (Photo::from(pattern(64, 48)), Photo::from(pattern(64, 48).fliph()));
+        let inputs = |photo: &Photo| -> Vec<Vec<f32>> {
+            views
+                .iter()
+                .map(|v| v.input(photo, &spec).expect("the crop is inside the image"))
+                .collect()
+        };
         let (straight, mirrored) = (inputs(&photo), inputs(&flipped));
         for (i, input) in straight.iter().enumerate() {
             assert!(
                 straight[..i].iter().all(|other| distance(input, other) > 1e-3),
-                "view {i} shows something of its own"
+                "view {i} differs from the others"
             );
             assert!(
                 mirrored.iter().any(|other| distance(input, other) < 1e-5),
-                "view {i} is there in the mirror image"
+                "view {i} is a view of the mirror image"
             );
         }
     }
 
     #[test]
-    fn views_are_read_as_they_are_written_and_refused_with_a_reason() {
+    fn views_survive_a_round_trip_and_wrong_ones_are_refused() {
         #[derive(Debug, PartialEq, Serialize, Deserialize)]
         struct Table {
             views: Views,
@@ -368,9 +371,13 @@ mod tests {
             size: 0.5,
         }]);
         for views in NAMED.map(|(_, views)| views).into_iter().chain([own]) {
-            let text = toml::to_string(&Table { views: views.clone() }).expect("writes");
-            assert_eq!(toml::from_str::<Table>(&text).expect("reads").views, views, "{text}");
-            // On a command line, too.
+            let text = toml::to_string(&Table { views: views.clone() }).expect("the views serialise");
+            assert_eq!(
+                toml::from_str::<Table>(&text).expect("the views deserialise").views,
+                views,
+                "{text}"
+            );
+            // The command line has the same notation.
             let alone = text.trim().trim_start_matches("views = ").trim_matches('"');
             if !alone.contains("[[") {
                 assert_eq!(alone.parse::<Views>(), Ok(views), "{alone}");
@@ -380,7 +387,7 @@ mod tests {
             ("\"five\"", "none, flip, ten-crop, sizes and turns"),
             ("[{ size = 8.0 }]", "between 0.25 and 4"),
             ("[]", "at least one"),
-            ("[{ crop = [0.5, 0.0, 0.6, 1.0] }]", "leaves the picture"),
+            ("[{ crop = [0.5, 0.0, 0.6, 1.0] }]", "leaves the image"),
             ("[{ turns = 4 }]", "0 to 3"),
             ("[{ angle = 4 }]", "views are"),
         ] {
