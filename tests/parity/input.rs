@@ -1,6 +1,6 @@
-//! Preprocessing against an independent implementation in f64, and against its own bits.
+//! Preprocessing compared with an independent implementation in f64, and with recorded bits.
 
-use crate::{golden, of};
+use crate::{golden, parse};
 use sha2::{Digest, Sha256};
 use shared::input::{CropBox, InputSpec, Pixels};
 
@@ -12,34 +12,35 @@ struct Case {
 
 fn cases() -> Vec<Case> {
     let golden = golden("input.json");
-    let cases = golden["cases"].as_array().expect("cases");
+    let cases = golden["cases"].as_array().expect("the golden has cases");
     cases
         .iter()
         .map(|case| {
-            let picture = &golden["pictures"][case["picture"].as_str().expect("a name")];
-            let data: Vec<u8> = of(&picture["data"]);
-            let side = |name: &str| of::<usize>(&picture[name]);
-            let pixels = Pixels::new(&data, side("width"), side("height"), side("channels")).expect("a valid picture");
-            let crop: Option<CropBox> = of(&case["crop"]);
+            let image = &golden["pictures"][case["picture"].as_str().expect("the image has a name")];
+            let data: Vec<u8> = parse(&image["data"]);
+            let side = |name: &str| parse::<usize>(&image[name]);
+            let pixels =
+                Pixels::new(&data, side("width"), side("height"), side("channels")).expect("the image is valid");
+            let crop: Option<CropBox> = parse(&case["crop"]);
             let spec = InputSpec {
-                mean: of(&golden["mean"]),
-                std: of(&golden["std"]),
-                ..InputSpec::new(of(&case["width"]), of(&case["height"]), of(&case["fit"]))
+                mean: parse(&golden["mean"]),
+                std: parse(&golden["std"]),
+                ..InputSpec::new(parse(&case["width"]), parse(&case["height"]), parse(&case["fit"]))
             };
             Case {
                 name: format!(
                     "{} {} {}×{} {crop:?}",
                     case["picture"], case["fit"], case["width"], case["height"]
                 ),
-                expected: of(&case["expected"]),
-                actual: spec.to_chw(pixels, crop).expect("the crop is inside"),
+                expected: parse(&case["expected"]),
+                actual: spec.to_chw(pixels, crop).expect("the crop is inside the image"),
             }
         })
         .collect()
 }
 
 #[test]
-fn agrees_with_the_reference() {
+fn inputs_agree_with_the_reference() {
     for Case { name, expected, actual } in cases() {
         assert_eq!(actual.len(), expected.len(), "{name}");
         for (i, (a, e)) in actual.iter().zip(&expected).enumerate() {
@@ -48,10 +49,9 @@ fn agrees_with_the_reference() {
     }
 }
 
-/// The same bits on every machine: any change of the arithmetic, or a machine that computes otherwise, shows here. The
-/// browser test holds the wasm module to the same digest.
+/// The browser test compares the wasm module with the same digest.
 #[test]
-fn has_the_recorded_bits() {
+fn inputs_have_the_recorded_bits_on_every_machine() {
     let mut hash = Sha256::new();
     for case in cases() {
         case.actual

@@ -1,7 +1,7 @@
-//! The classifier's and the embeddings' losses and their gradients against PyTorch's and torchvision's.
+//! Losses of classifiers and embeddings and their gradients, compared with PyTorch and torchvision.
 
 use crate::formula::uniform;
-use crate::{golden, of};
+use crate::{golden, parse};
 use burn::module::Param;
 use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -19,7 +19,7 @@ fn draw(key: &str, rows: usize, f: impl Fn(usize, f32) -> f32) -> TensorData {
 }
 
 #[test]
-fn values_and_gradients_agree_with_pytorch() {
+fn classifier_losses_and_gradients_agree_with_pytorch() {
     let golden = golden("losses.json");
     let device = Device::flex().autodiff();
     let targets = draw("losses/targets", ROWS, |i, u| {
@@ -46,7 +46,7 @@ fn values_and_gradients_agree_with_pytorch() {
         let value = loss(logits.clone(), targets.clone());
         let gradients = value.backward();
         let value: f32 = value.into_scalar();
-        let expected: f64 = of(&golden[name]["value"]);
+        let expected: f64 = parse(&golden[name]["value"]);
         assert!(
             (f64::from(value) - expected).abs() < 1e-6,
             "{name}: {value}, not {expected}"
@@ -54,7 +54,7 @@ fn values_and_gradients_agree_with_pytorch() {
         let gradient = logits.grad(&gradients).expect("the logits are tracked").into_data();
         for (i, (ours, theirs)) in gradient
             .iter::<f32>()
-            .zip(of::<Vec<f64>>(&golden[name]["gradient"]))
+            .zip(parse::<Vec<f64>>(&golden[name]["gradient"]))
             .enumerate()
         {
             assert!(
@@ -65,13 +65,15 @@ fn values_and_gradients_agree_with_pytorch() {
     }
 }
 
-/// As in the generator: blocks of the same identities, values of an embedding.
+/// Number of blocks with the same identities, as in the generator.
 const BLOCKS: usize = 3;
+/// Identities per block.
 const IDENTITIES: usize = 4;
+/// Dimension of the embeddings.
 const DIM: usize = 6;
 
 #[test]
-fn losses_of_embeddings_agree_with_pytorch() {
+fn embedding_losses_and_gradients_agree_with_pytorch() {
     let golden = golden("losses.json");
     let device = Device::flex().autodiff();
     let draw = |key: &str, shape: [usize; 2]| {
@@ -86,7 +88,7 @@ fn losses_of_embeddings_agree_with_pytorch() {
         classes,
         block: IDENTITIES,
     };
-    // Name, recipe, directions of each identity; a plain softmax's bias would start somewhere and is left out.
+    // Name, recipe and number of directions per identity. The classifiers have no bias.
     let losses = [
         ("softmax", json!({ "kind": "softmax", "smoothing": 0.1 }), Some(1)),
         (
@@ -118,7 +120,7 @@ fn losses_of_embeddings_agree_with_pytorch() {
         ("contrast", json!({ "kind": "contrast", "temperature": 0.07 }), None),
     ];
     for (name, recipe, centres) in losses {
-        let loss: EmbeddingLoss = serde_json::from_value(recipe).expect("a recipe");
+        let loss: EmbeddingLoss = serde_json::from_value(recipe).expect("the recipe is valid");
         assert_eq!(
             loss.classifier(DIM, IDENTITIES, true).is_some(),
             centres.is_some(),
@@ -136,7 +138,9 @@ fn losses_of_embeddings_agree_with_pytorch() {
                 bias: None,
             }
         });
-        let value = loss.compute(x.clone(), classifier.as_ref(), &batch).expect("complete");
+        let value = loss
+            .compute(x.clone(), classifier.as_ref(), &batch)
+            .expect("the loss has its inputs");
         let gradients = value.backward();
         let expected = &golden["embeddings"][name];
         let agree = |what: &str, ours: Vec<f32>, theirs: Vec<f64>| {
@@ -148,37 +152,39 @@ fn losses_of_embeddings_agree_with_pytorch() {
                 );
             }
         };
-        agree("value", vec![value.into_scalar()], vec![of(&expected["value"])]);
+        agree("value", vec![value.into_scalar()], vec![parse(&expected["value"])]);
         let values = |gradient: Option<Tensor<2>>| -> Vec<f32> {
-            gradient.expect("is tracked").into_data().iter::<f32>().collect()
+            gradient
+                .expect("the tensor is tracked")
+                .into_data()
+                .iter::<f32>()
+                .collect()
         };
-        agree("gradient", values(x.grad(&gradients)), of(&expected["gradient"]));
+        agree("gradient", values(x.grad(&gradients)), parse(&expected["gradient"]));
         if let Some(classifier) = &classifier {
             let gradient = values(classifier.weight.val().grad(&gradients));
             agree(
                 "the classifier's gradient",
                 gradient,
-                of(&expected["classifier_gradient"]),
+                parse(&expected["classifier_gradient"]),
             );
         }
     }
 }
 
-/// What a recipe says of the loss, against the same reference: which weights it makes of the training rows, and which terms
-/// it adds up.
 #[test]
-fn a_recipes_loss_is_made_of_the_training_rows() {
+fn a_recipes_loss_has_the_stated_weights_and_terms() {
     let device = Device::flex();
     let logits = Tensor::<2>::from_data(draw("losses/logits", ROWS, |_, u| 6.0 * u - 3.0), &device);
     let targets = draw("losses/targets", ROWS, |i, u| {
         f32::from(u8::from(u < 0.35 && i % LABELS != 0))
     });
     let targets = Tensor::<2>::from_data(targets, &device);
-    // Of 100 rows; the first label has no positive, and its weight is as if it had one.
+    // Positive rows per label of 100 rows. The weight of a label without positive rows is that of one positive row.
     let positives = [0, 1, 10, 50, 80];
     let value = |loss: Tensor<1>| f64::from(loss.into_scalar::<f32>());
     let ours = |recipe: serde_json::Value| {
-        let recipe = serde_json::from_value(recipe).expect("a loss");
+        let recipe = serde_json::from_value(recipe).expect("the loss is valid");
         value(ClassifierLoss::new(recipe, &positives, 100).compute(logits.clone(), targets.clone()))
     };
     let weighted = |weights: [f32; LABELS]| {

@@ -1,6 +1,6 @@
-//! Metrics against scikit-learn and an independent reference.
+//! Metrics compared with scikit-learn and an independent reference.
 
-use crate::{golden, of};
+use crate::{golden, parse};
 use evaluation::classifier::{
     Calibration, Counts, Predictions, ThresholdRule, ThresholdTransfer, classify, macro_f2, micro_f2, minimise,
 };
@@ -11,19 +11,19 @@ use serde_json::Value;
 use std::io::Read;
 
 fn close(actual: f64, expected: &Value, what: &str) {
-    let expected: f64 = of(expected);
+    let expected: f64 = parse(expected);
     assert!(
         (actual - expected).abs() < 1e-9,
         "{what}: {actual}, expected {expected}"
     );
 }
 
-/// The tagging problem.
+/// Predictions of the tagging problem.
 fn predictions(golden: &Value) -> Predictions {
-    let truth: Vec<Vec<u8>> = of(&golden["truth"]);
+    let truth: Vec<Vec<u8>> = parse(&golden["truth"]);
     Predictions {
         labels: (0..truth[0].len()).map(|label| label.to_string()).collect(),
-        probs: of(&golden["probs"]),
+        probs: parse(&golden["probs"]),
         truth: truth
             .into_iter()
             .map(|line| line.into_iter().map(|on| on == 1).collect())
@@ -37,13 +37,13 @@ fn f2_and_thresholds_agree_with_scikit_learn() {
     let predictions = predictions(golden);
     for name in ["everything_on", "at_half", "tuned"] {
         let expected = &golden[name];
-        let thresholds: Vec<f32> = of(&expected["thresholds"]);
+        let thresholds: Vec<f32> = parse(&expected["thresholds"]);
         if name == "tuned" {
             assert_eq!(predictions.greedy_thresholds(0.0), thresholds);
             for (label, threshold) in ThresholdRule::Lbfgsb.choose(&predictions).into_iter().enumerate() {
                 let (found, grid) = (
                     predictions.counts_at(label, threshold).f2(),
-                    of::<f64>(&expected["f2"][label]),
+                    parse::<f64>(&expected["f2"][label]),
                 );
                 assert!(
                     found > grid - 0.03,
@@ -65,7 +65,7 @@ fn f2_and_thresholds_agree_with_scikit_learn() {
 fn ranking_and_calibration_agree_with_scikit_learn() {
     let golden = &golden("metrics.json")["tagging"];
     let predictions = predictions(golden);
-    let thresholds: Vec<f32> = of(&golden["tuned"]["thresholds"]);
+    let thresholds: Vec<f32> = parse(&golden["tuned"]["thresholds"]);
     let measured = classify(&predictions, &thresholds, &[1; 6]);
     let area = |area: Option<Interval>, expected: &Value, what: &str| match area {
         Some(area) => {
@@ -84,7 +84,7 @@ fn ranking_and_calibration_agree_with_scikit_learn() {
         let bins: Vec<_> = calibration.bins.iter().flatten().collect();
         assert_eq!(
             bins.iter().map(|bin| bin.n).collect::<Vec<_>>(),
-            of::<Vec<usize>>(&expected["n"])
+            parse::<Vec<usize>>(&expected["n"])
         );
         for (at, bin) in bins.into_iter().enumerate() {
             close(bin.share_true, &expected["share_true"][at], "share true");
@@ -120,7 +120,7 @@ fn ranking_and_calibration_agree_with_scikit_learn() {
     ] {
         close(measured.metrics[metric].value, expected, metric);
     }
-    // Two halves of the problem as pictures tuned on and pictures unseen.
+    // One half of the images is for tuning, the other half is unseen.
     let half = |keep: fn(usize) -> bool| {
         let rows: Vec<usize> = predictions.all().into_iter().filter(|image| keep(*image)).collect();
         let truth = rows.iter().map(|row| predictions.truth[*row].clone()).collect();
@@ -133,7 +133,7 @@ fn ranking_and_calibration_agree_with_scikit_learn() {
     };
     let (tuned, unseen) = (half(|image| image % 2 == 0), half(|image| image % 2 == 1));
     let thresholds = ThresholdRule::Greedy.choose(&tuned);
-    let transfer = ThresholdTransfer::measure(&tuned, &thresholds, &unseen).expect("the same labels");
+    let transfer = ThresholdTransfer::measure(&tuned, &thresholds, &unseen).expect("the labels are the same");
     assert!(transfer.gap > 0.0, "{transfer}");
     for (label, line) in transfer.labels.iter().enumerate() {
         let f2 = |predictions: &Predictions| predictions.counts_at(label, thresholds[label]).f2();
@@ -159,34 +159,35 @@ fn bounded_minima_agree_with_scipy() {
         sum
     };
     let golden = golden("metrics.json");
-    for case in golden["bounded_minima"].as_array().expect("cases") {
-        let expected: Vec<f64> = of(&case["x"]);
-        let all = |key: &str| vec![of::<f64>(&case[key]); expected.len()];
+    for case in golden["bounded_minima"].as_array().expect("the golden has cases") {
+        let expected: Vec<f64> = parse(&case["x"]);
+        let all = |key: &str| vec![parse::<f64>(&case[key]); expected.len()];
         let found = minimise(rosenbrock, &all("start"), &all("low"), &all("high"));
         for (found, expected) in found.x.iter().zip(&expected) {
             assert!((found - expected).abs() < 1e-4, "{case}: {found}");
         }
         assert!(
-            (found.value - of::<f64>(&case["value"])).abs() < 1e-6,
+            (found.value - parse::<f64>(&case["value"])).abs() < 1e-6,
             "{case}: {}",
             found.value
         );
     }
 }
 
-/// What constant guesses are worth on the challenge's own test labels, as its participants published.
 #[test]
-fn constant_guesses_on_the_challenge_labels_are_worth_what_was_published() {
+fn constant_baselines_on_the_challenge_labels_equal_the_published_metrics() {
     let Some(dir) = tests::real_data("jd13_labels") else {
         return;
     };
     let mut text = String::new();
-    let file = std::fs::File::open(dir.join("labels.csv.gz")).expect("the labels");
-    GzDecoder::new(file).read_to_string(&mut text).expect("gzip");
+    let file = std::fs::File::open(dir.join("labels.csv.gz")).expect("the labels exist");
+    GzDecoder::new(file)
+        .read_to_string(&mut text)
+        .expect("the file is compressed by gzip");
     let mut lines = text.lines();
     let labels: Vec<String> = lines
         .next()
-        .expect("a header")
+        .expect("there is a header")
         .split(',')
         .skip(3)
         .map(str::to_owned)
@@ -232,11 +233,11 @@ fn constant_guesses_on_the_challenge_labels_are_worth_what_was_published() {
 }
 
 #[test]
-fn retrieval_metrics_agree_with_the_reference_ties_included() {
+fn retrieval_metrics_agree_with_the_reference_including_ties() {
     let golden = &golden("metrics.json")["retrieval"];
-    let queries: Vec<i64> = of(&golden["query_ids"]);
-    let gallery: Vec<i64> = of(&golden["gallery_ids"]);
-    let scores: Vec<Vec<f32>> = of(&golden["scores"]);
+    let queries: Vec<i64> = parse(&golden["query_ids"]);
+    let gallery: Vec<i64> = parse(&golden["gallery_ids"]);
+    let scores: Vec<Vec<f32>> = parse(&golden["scores"]);
     let ranked: Vec<_> = scores
         .iter()
         .zip(&queries)
@@ -244,13 +245,13 @@ fn retrieval_metrics_agree_with_the_reference_ties_included() {
         .collect();
     for (i, (ranked, expected)) in ranked
         .iter()
-        .zip(golden["queries"].as_array().expect("queries"))
+        .zip(golden["queries"].as_array().expect("the golden has queries"))
         .enumerate()
     {
-        assert_eq!(ranked.top, of::<Vec<usize>>(&expected["top_10"]), "query {i}");
+        assert_eq!(ranked.top, parse::<Vec<usize>>(&expected["top_10"]), "query {i}");
         match ranked.average_precision() {
             Some(precision) => close(precision, &expected["ap_at_10"], "average precision"),
-            None => assert!(expected["ap_at_10"].is_null(), "query {i} has something to find"),
+            None => assert!(expected["ap_at_10"].is_null(), "query {i} has a relevant image"),
         }
     }
     let all: Vec<usize> = (0..ranked.len()).collect();

@@ -1,8 +1,7 @@
-//! Parts of the retrieval network against PyTorch's, written out from their papers: GeM pooling with its learned exponent,
-//! and CBAM.
+//! GeM pooling with a learned exponent, and CBAM, compared with implementations of their papers in PyTorch.
 
 use crate::formula::uniform;
-use crate::{golden, of};
+use crate::{golden, parse};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use shared::model::Pooling;
@@ -26,28 +25,28 @@ fn assert_close(ours: Vec<f32>, theirs: Vec<f64>, what: &str) {
 }
 
 #[test]
-fn the_generalised_mean_and_its_exponents_gradient_agree_with_pytorch() {
+fn gem_pooling_and_the_gradient_of_its_exponent_agree_with_pytorch() {
     let device = Device::flex().autodiff();
-    for case in golden("modules.json")["gem"].as_array().expect("cases") {
-        let p: f32 = of(&case["p"]);
+    for case in golden("modules.json")["gem"].as_array().expect("the golden has cases") {
+        let p: f32 = parse(&case["p"]);
         let exponent = Tensor::<1>::from_floats([p], &device).require_grad();
         let pooled = Pooling::Gem.pool(map(&device), None, Some(exponent.clone()));
         let gradients = pooled.clone().sum().backward();
         assert_close(
             pooled.into_data().iter::<f32>().collect(),
-            of(&case["pooled"]),
+            parse(&case["pooled"]),
             &format!("p = {p}"),
         );
-        let gradient = exponent.grad(&gradients).expect("the exponent is learnt").into_data();
+        let gradient = exponent.grad(&gradients).expect("the exponent is tracked").into_data();
         assert_close(
             gradient.iter::<f32>().collect(),
-            vec![of(&case["gradient"])],
+            vec![parse(&case["gradient"])],
             &format!("gradient of p = {p}"),
         );
     }
 }
 
-/// Fills parameters as the generator does, in their order.
+/// Fills parameters like the generator, in their order.
 struct Drawn(usize);
 
 impl ModuleMapper for Drawn {
@@ -71,12 +70,12 @@ fn attention_agrees_with_pytorch() {
     let cbam = Cbam::new(32, &device).map(&mut drawn);
     assert_eq!(
         drawn.0, 9,
-        "weights and shifts of two layers, a window, and its norm's four lines"
+        "two layers have weights and biases, and one convolution has a weight and a norm with four parameters"
     );
-    let weighed = cbam.forward(map(&device)).into_data();
+    let output = cbam.forward(map(&device)).into_data();
     assert_close(
-        weighed.iter::<f32>().collect(),
-        of(&golden("modules.json")["cbam"]),
+        output.iter::<f32>().collect(),
+        parse(&golden("modules.json")["cbam"]),
         "CBAM",
     );
 }

@@ -1,4 +1,4 @@
-//! What comes after a retrieval network equals an independent NumPy reference, ties included (tests/golden/search.py).
+//! Search, re-ranking and whitening compared with an independent NumPy reference, including ties (tests/golden/search.py).
 
 use burn::tensor::Device;
 use evaluation::retrieval::{Ranked, mean_ap_at_10, rank_scores_to, standardised_sum, values};
@@ -6,7 +6,7 @@ use search::rerank::{Rerank, augment};
 use search::storage::{Storage, Stored};
 use search::whitening::whitening;
 
-/// The generator's numbers, at unit length.
+/// Vectors of the generator, at unit length.
 fn vectors(n: usize, width: usize, seed: f64) -> Vec<Vec<f32>> {
     let value = |i: usize| {
         let raw = (i as f64 * 12.9898 + seed * 78.233).sin() * 43758.5453;
@@ -21,11 +21,11 @@ fn vectors(n: usize, width: usize, seed: f64) -> Vec<Vec<f32>> {
 }
 
 fn golden() -> serde_json::Value {
-    serde_json::from_str(include_str!("../golden/search.json")).expect("JSON")
+    serde_json::from_str(include_str!("../golden/search.json")).expect("the golden file is JSON")
 }
 
 fn matrix(value: &serde_json::Value) -> Vec<Vec<f64>> {
-    serde_json::from_value(value.clone()).expect("a matrix")
+    serde_json::from_value(value.clone()).expect("the value is a matrix")
 }
 
 fn assert_close(found: &[Vec<f64>], expected: &[Vec<f64>], tolerance: f64, what: &str) {
@@ -39,7 +39,7 @@ fn assert_close(found: &[Vec<f64>], expected: &[Vec<f64>], tolerance: f64, what:
 }
 
 #[test]
-fn search_figures_and_re_ranking_equal_numpy() {
+fn search_metrics_and_re_ranking_equal_numpy() {
     let golden = golden();
     let (queries, mut gallery) = (vectors(12, 8, 1.0), vectors(30, 8, 2.0));
     gallery[7] = gallery[3].clone();
@@ -49,25 +49,30 @@ fn search_figures_and_re_ranking_equal_numpy() {
         plain(queries).iter().enumerate().map(rank).collect()
     };
     let searched = ranked(&queries, &|q, g| Some(q % 6 == g % 7));
-    // Every photo among all others: each is left out of its own gallery.
+    // Every photo searches all others.
     let among_others = ranked(&gallery, &|q, g| (q != g).then_some(q % 7 == g % 7));
-    for (figures, ranked) in [("figures", &searched), ("figures_among_all_others", &among_others)] {
+    for (key, ranked) in [("figures", &searched), ("figures_among_all_others", &among_others)] {
         let found = values(ranked, &[1, 5, 10, 20]);
-        let expected = golden[figures].as_object().expect("figures");
+        let expected = golden[key].as_object().expect("the golden has metrics");
         assert_eq!(found.len(), expected.len());
         for (name, values) in found {
             let counted: Vec<f64> = values.into_iter().flatten().collect();
             let (mean, expected) = (counted.iter().sum::<f64>() / counted.len() as f64, &expected[&name]);
-            let expected = expected.as_f64().expect("a number");
+            let expected = expected.as_f64().expect("the value is a number");
             assert!(
                 (mean - expected).abs() < 1e-12,
-                "{figures}, {name}: {mean} instead of {expected}"
+                "{key}, {name}: {mean} instead of {expected}"
             );
         }
     }
     let all: Vec<usize> = (0..searched.len()).collect();
     assert!(
-        (mean_ap_at_10(&searched, &all) - golden["figures"]["mean_ap_at_10"].as_f64().expect("a number")).abs() < 1e-12
+        (mean_ap_at_10(&searched, &all)
+            - golden["figures"]["mean_ap_at_10"]
+                .as_f64()
+                .expect("the value is a number"))
+        .abs()
+            < 1e-12
     );
     let scores = |rerank: Rerank, sign: f64| -> Vec<Vec<f64>> {
         let scores = rerank.scores(&queries, &Stored::new(Storage::F32, &gallery));
@@ -120,7 +125,7 @@ fn whitening_equals_numpy() {
     let ids: Vec<String> = (0..30).map(|row| format!("{:02}", row / 3)).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let device = Device::flex();
-    let projection = whitening(&rows, &ids, 4, &device).expect("enough rows");
+    let projection = whitening(&rows, &ids, 4, &device).expect("there are enough rows");
     let white = projection.apply(&rows);
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
     let alike: Vec<Vec<f64>> = white[..5]
@@ -143,7 +148,7 @@ fn whitening_equals_numpy() {
     let alone: Vec<String> = (0..30).map(|row| row.to_string()).collect();
     let alone: Vec<&str> = alone.iter().map(String::as_str).collect();
     let error = whitening(&rows, &alone, 4, &device)
-        .expect_err("one photo each")
+        .expect_err("every item has one photo")
         .to_string();
     assert!(error.contains("two training photos"), "{error}");
 }

@@ -1,6 +1,6 @@
-//! PyTorch's files: what is read from them is what PyTorch wrote, and nothing in them can do harm.
+//! PyTorch's files: their tensors are read exactly, and damaged or malicious files are errors.
 
-use crate::{golden, of};
+use crate::{golden, parse};
 use base64::Engine;
 use flate2::read::ZlibDecoder;
 use pretrained::to_safetensors;
@@ -11,26 +11,26 @@ use std::io::Read;
 
 fn bytes(case: &Value) -> Vec<u8> {
     let packed = base64::engine::general_purpose::STANDARD
-        .decode(of::<String>(&case["file"]))
-        .expect("the golden is base64");
+        .decode(parse::<String>(&case["file"]))
+        .expect("the file is base64");
     let mut bytes = Vec::new();
     ZlibDecoder::new(&packed[..])
         .read_to_end(&mut bytes)
-        .expect("the golden is compressed by zlib");
+        .expect("the file is compressed by zlib");
     bytes
 }
 
-/// Values of a tensor whose type holds them.
+/// Values of a tensor of any supported type.
 fn values(tensor: &safetensors::tensor::TensorView<'_>) -> Vec<f64> {
     let data = tensor.data();
     match tensor.dtype() {
         Dtype::F32 => data
             .chunks_exact(4)
-            .map(|b| f32::from_le_bytes(b.try_into().expect("four bytes")).into())
+            .map(|b| f32::from_le_bytes(b.try_into().expect("there are four bytes")).into())
             .collect(),
         Dtype::I64 => data
             .chunks_exact(8)
-            .map(|b| i64::from_le_bytes(b.try_into().expect("eight bytes")) as f64)
+            .map(|b| i64::from_le_bytes(b.try_into().expect("there are eight bytes")) as f64)
             .collect(),
         Dtype::F16 => data
             .chunks_exact(2)
@@ -45,8 +45,11 @@ fn values(tensor: &safetensors::tensor::TensorView<'_>) -> Vec<f64> {
 }
 
 #[test]
-fn what_pytorch_saved_is_read() {
-    for (name, case) in golden("torch_files.json").as_object().expect("cases by name") {
+fn tensors_equal_those_that_pytorch_saved() {
+    for (name, case) in golden("torch_files.json")
+        .as_object()
+        .expect("the golden has cases by name")
+    {
         let result = to_safetensors(bytes(case));
         if let Some(expected) = case["error"].as_str() {
             let error = format!("{:#}", result.err().unwrap_or_else(|| panic!("{name} was read")));
@@ -54,29 +57,28 @@ fn what_pytorch_saved_is_read() {
             continue;
         }
         let file = result.unwrap_or_else(|error| panic!("{name}: {error:#}"));
-        let file = SafeTensors::deserialize(&file).expect("safetensors");
-        let expected = case["tensors"].as_object().expect("tensors by name");
+        let file = SafeTensors::deserialize(&file).expect("the file is safetensors");
+        let expected = case["tensors"].as_object().expect("the case has tensors by name");
         assert_eq!(file.len(), expected.len(), "{name}");
         for (key, expected) in expected {
             let tensor = file
                 .tensor(key)
                 .unwrap_or_else(|error| panic!("{name}: {key}: {error}"));
-            assert_eq!(tensor.shape(), of::<Vec<usize>>(&expected["shape"]), "{name}: {key}");
-            assert_eq!(values(&tensor), of::<Vec<f64>>(&expected["values"]), "{name}: {key}");
+            assert_eq!(tensor.shape(), parse::<Vec<usize>>(&expected["shape"]), "{name}: {key}");
+            assert_eq!(values(&tensor), parse::<Vec<f64>>(&expected["values"]), "{name}: {key}");
         }
     }
 }
 
-/// However a file is cut off or damaged, the answer is an error or what can still be read, never a panic.
 #[test]
-fn damaged_files_are_errors() {
+fn truncated_files_are_errors_and_damaged_files_do_not_panic() {
     let cases = golden("torch_files.json");
     for name in ["views", "views of before 1.6"] {
         let whole = bytes(&cases[name]);
         for length in 4..whole.len() {
             assert!(
                 to_safetensors(whole[..length].to_vec()).is_err(),
-                "{name} cut off at {length} of {}",
+                "{name} truncated at {length} of {}",
                 whole.len()
             );
         }

@@ -1,8 +1,7 @@
-//! torchvision's networks, and timm's Xception, with weights that both sides make from a formula: names, layouts, eval
-//! mode and logits.
+//! Networks of torchvision, and timm's Xception, with weights from a formula: names, layouts and logits.
 
 use crate::formula::{fnv1a64, uniform};
-use crate::{golden, of};
+use crate::{golden, parse};
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -10,7 +9,7 @@ use shared::model::{HeadConfig, RetrievalConfig, StyleConfig, StyleNet};
 use shared::server_models::load_pretrained;
 use shared::weights::{Precision, WeightsError, layout, load, save};
 
-/// The contents of one tensor, as `torchvision_logits.py` describes it.
+/// Values of one tensor, as in `torchvision_logits.py`.
 fn contents(key: &str, shape: &[usize], gain: f64) -> Vec<u8> {
     let fan_in: usize = shape.iter().skip(1).product();
     let scale = gain * (3.0 / fan_in as f64).sqrt();
@@ -31,7 +30,7 @@ fn contents(key: &str, shape: &[usize], gain: f64) -> Vec<u8> {
         .collect()
 }
 
-/// A file as torchvision would write it, except for what `alter` does to a tensor's name and bytes.
+/// A file like torchvision's. `alter` changes the names and bytes of tensors.
 fn file(net: &StyleNet, gain: f64, alter: impl Fn(&mut String, &mut Vec<u8>)) -> Vec<u8> {
     let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = layout(net)
         .into_iter()
@@ -44,10 +43,10 @@ fn file(net: &StyleNet, gain: f64, alter: impl Fn(&mut String, &mut Vec<u8>)) ->
     let views = tensors.iter().map(|(key, shape, bytes)| {
         (
             key.as_str(),
-            TensorView::new(Dtype::F32, shape.clone(), bytes).expect("sizes agree"),
+            TensorView::new(Dtype::F32, shape.clone(), bytes).expect("the sizes agree"),
         )
     });
-    safetensors::serialize(views, None).expect("serializes")
+    safetensors::serialize(views, None).expect("the tensors serialise")
 }
 
 fn network(name: &str) -> StyleNet {
@@ -58,7 +57,7 @@ fn network(name: &str) -> StyleNet {
         per_label: false,
         n_labels: 1000,
     };
-    config.init(&Device::flex()).expect("the registry has it")
+    config.init(&Device::flex()).expect("the backbone is registered")
 }
 
 fn input(side: usize) -> Tensor<4> {
@@ -70,33 +69,33 @@ fn input(side: usize) -> Tensor<4> {
 }
 
 #[test]
-fn logits_agree_to_a_ten_thousandth() {
+fn logits_agree_within_a_ten_thousandth() {
     let golden = golden("torchvision.json");
-    for (name, expected) in golden["networks"].as_object().expect("networks by name") {
+    for (name, expected) in golden["networks"].as_object().expect("the golden has networks") {
         let net = network(name);
-        let bytes = file(&net, of(&expected["gain"]), |_, _| {});
+        let bytes = file(&net, parse(&expected["gain"]), |_, _| {});
         let net = load(net, &bytes).expect("every key fits");
         for (net, what, tolerance) in [
             (net.clone(), "as trained", 1e-4),
             (net.fold_batch_norm(), "folded", 1e-4),
         ] {
             let logits: Vec<f32> = net
-                .forward(input(of(&expected["side"])))
+                .forward(input(parse(&expected["side"])))
                 .into_data()
                 .iter::<f32>()
                 .collect();
-            for (picture, logits) in logits.chunks_exact(1000).enumerate() {
-                let output = &expected["outputs"][picture];
-                for (i, (logit, head)) in logits.iter().zip(of::<Vec<f64>>(&output["head"])).enumerate() {
-                    let off = (f64::from(*logit) - head).abs();
+            for (image, logits) in logits.chunks_exact(1000).enumerate() {
+                let output = &expected["outputs"][image];
+                for (i, (logit, head)) in logits.iter().zip(parse::<Vec<f64>>(&output["head"])).enumerate() {
+                    let error = (f64::from(*logit) - head).abs();
                     assert!(
-                        off <= tolerance,
-                        "{name} {what}, picture {picture}, logit {i}: off by {off:e}"
+                        error <= tolerance,
+                        "{name} {what}, image {image}, logit {i}: the error is {error:e}"
                     );
                 }
                 let sum: f64 = logits.iter().map(|logit| f64::from(*logit)).sum();
                 assert!(
-                    (sum - of::<f64>(&output["sum"])).abs() <= 1000.0 * tolerance,
+                    (sum - parse::<f64>(&output["sum"])).abs() <= 1000.0 * tolerance,
                     "{name} {what}: sum of logits"
                 );
             }
@@ -104,11 +103,10 @@ fn logits_agree_to_a_ten_thousandth() {
     }
 }
 
-/// Also of a network that only this project has in that size.
 #[test]
-fn names_and_shapes_are_torchvisions() {
+fn names_and_shapes_equal_those_of_torchvision() {
     let golden = golden("torchvision.json");
-    let known = |part: &str| golden[part].as_object().expect("networks by name").clone();
+    let known = |part: &str| golden[part].as_object().expect("the golden has networks").clone();
     for (name, expected) in known("networks").into_iter().chain(known("layouts")) {
         let mut lines: Vec<String> = layout(&network(&name))
             .into_iter()
@@ -118,7 +116,7 @@ fn names_and_shapes_are_torchvisions() {
             })
             .collect();
         lines.sort();
-        assert_eq!(lines.len(), of::<usize>(&expected["tensors"]), "{name}");
+        assert_eq!(lines.len(), parse::<usize>(&expected["tensors"]), "{name}");
         assert_eq!(
             format!("{:016x}", fnv1a64(lines.concat().as_bytes())),
             expected["keys"],
@@ -128,7 +126,7 @@ fn names_and_shapes_are_torchvisions() {
 }
 
 #[test]
-fn weights_that_do_not_fit_are_refused_by_name() {
+fn weights_that_do_not_fit_are_refused_with_the_names_of_tensors() {
     let key = "layer2.0.conv1.weight";
     let net = network("resnet18");
     let renamed = file(&net, 1.0, |name, _| {
@@ -152,7 +150,7 @@ fn weights_that_do_not_fit_are_refused_by_name() {
             bytes[..4].copy_from_slice(&f32::NAN.to_le_bytes());
         }
     });
-    let error = load(net.clone(), &poisoned).expect_err("a NaN");
+    let error = load(net.clone(), &poisoned).expect_err("a weight is NaN");
     assert_eq!(error, WeightsError::NotFinite { key: key.to_owned() });
 
     let whole = file(&net, 1.0, |_, _| {});
@@ -162,9 +160,8 @@ fn weights_that_do_not_fit_are_refused_by_name() {
     ));
 }
 
-/// The error says which backbone a file would fit, whichever other one it was meant for.
 #[test]
-fn a_misfit_says_what_the_weights_look_like() {
+fn the_error_of_other_weights_names_their_backbone() {
     let folded = network("mobilenet_v3_small").fold_batch_norm();
     for (bytes, wanted, says) in [
         (
@@ -189,17 +186,17 @@ fn a_misfit_says_what_the_weights_look_like() {
         ),
     ] {
         let error = load_pretrained(network(wanted), &bytes)
-            .expect_err("another network")
+            .expect_err("the weights are of another network")
             .to_string();
         assert!(says.iter().all(|part| error.contains(part)), "{error}");
     }
     let other = [(
         "a.weight",
-        TensorView::new(Dtype::F32, vec![1], &[0; 4]).expect("four bytes"),
+        TensorView::new(Dtype::F32, vec![1], &[0; 4]).expect("there are four bytes"),
     )];
-    let other = safetensors::serialize(other, None).expect("serializes");
+    let other = safetensors::serialize(other, None).expect("the tensors serialise");
     let error = load_pretrained(network("resnet18"), &other)
-        .expect_err("no network")
+        .expect_err("the weights are of no known network")
         .to_string();
     assert!(
         error.contains("unexpected 'a.weight'") && !error.contains("hint"),
@@ -207,26 +204,29 @@ fn a_misfit_says_what_the_weights_look_like() {
     );
 }
 
-/// A pretrained network has one last stage; every branch of the retrieval network starts from it, and heads keep their own.
+/// A pretrained network has one last stage. Every branch of the retrieval network is initialised with it.
 #[test]
-fn pretrained_weights_reach_every_branch() {
+fn pretrained_weights_initialise_every_branch() {
     let bytes = file(&network("resnet18"), 1.0, |_, _| {});
     let net = RetrievalConfig::published("resnet18")
         .init(&Device::flex())
-        .expect("valid");
+        .expect("the configuration is valid");
     let net = load_pretrained(net, &bytes).expect("the classifier of the file is ignored");
-    let saved = save(&net, Precision::F32).expect("saves");
-    let saved = SafeTensors::deserialize(&saved).expect("its own file");
+    let saved = save(&net, Precision::F32).expect("the weights serialise");
+    let saved = SafeTensors::deserialize(&saved).expect("the file is safetensors");
     let expected = contents("layer4.1.conv2.weight", &[512, 512, 3, 3], 1.0);
     for branch in 0..4 {
         let tensor = saved
             .tensor(&format!("branches.{branch}.layer4.1.conv2.weight"))
-            .expect("is there");
+            .expect("the tensor is in the file");
         assert!(tensor.data() == expected, "branch {branch}");
     }
-    assert!(saved.tensor("conv1.weight").expect("is there").data() == contents("conv1.weight", &[64, 3, 7, 7], 1.0));
+    assert!(
+        saved.tensor("conv1.weight").expect("the tensor is in the file").data()
+            == contents("conv1.weight", &[64, 3, 7, 7], 1.0)
+    );
 
-    // And back: what a retrieval network learnt starts a classifier, whose own head stays as it is.
+    // The weights of a retrieval network initialise a classifier, but not its head.
     let config = StyleConfig {
         backbone: "resnet18".to_owned(),
         head: HeadConfig::default(),
@@ -234,16 +234,26 @@ fn pretrained_weights_reach_every_branch() {
         per_label: false,
         n_labels: 3,
     };
-    let learnt = save(&net, Precision::F32).expect("saves");
-    let style = load_pretrained(config.init(&Device::flex()).expect("valid"), &learnt).expect("fits");
-    let style = save(&style, Precision::F32).expect("saves");
-    let style = SafeTensors::deserialize(&style).expect("its own file");
-    assert!(style.tensor("layer4.1.conv2.weight").expect("is there").data() == expected);
+    let trained = save(&net, Precision::F32).expect("the weights serialise");
+    let style = load_pretrained(
+        config.init(&Device::flex()).expect("the configuration is valid"),
+        &trained,
+    )
+    .expect("the backbone fits");
+    let style = save(&style, Precision::F32).expect("the weights serialise");
+    let style = SafeTensors::deserialize(&style).expect("the file is safetensors");
+    assert!(
+        style
+            .tensor("layer4.1.conv2.weight")
+            .expect("the tensor is in the file")
+            .data()
+            == expected
+    );
 }
 
-/// Files as they are published: classifiers, counters, and names that were in use before today's.
+/// Published files contain classifiers, counters and older names.
 #[test]
-fn what_published_files_have_beside_the_backbone_is_ignored() {
+fn tensors_of_published_files_outside_the_backbone_are_ignored() {
     for (name, first, rename, extra) in [
         (
             "densenet37_w16",
@@ -268,13 +278,18 @@ fn what_published_files_have_beside_the_backbone_is_ignored() {
         let bytes = file(&net, 1.0, |key, _| {
             *key = key.replace(rename.0, rename.1);
         });
-        let read = SafeTensors::deserialize(&bytes).expect("just written");
-        let extra = extra.map(|key| (key, TensorView::new(Dtype::F32, vec![1], &[0; 4]).expect("four bytes")));
-        let bytes = safetensors::serialize(read.iter().chain(extra), None).expect("serializes");
+        let read = SafeTensors::deserialize(&bytes).expect("the file was just written");
+        let extra = extra.map(|key| {
+            (
+                key,
+                TensorView::new(Dtype::F32, vec![1], &[0; 4]).expect("there are four bytes"),
+            )
+        });
+        let bytes = safetensors::serialize(read.iter().chain(extra), None).expect("the tensors serialise");
         let net = load_pretrained(net, &bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let saved = save(&net, Precision::F32).expect("saves");
-        let saved = SafeTensors::deserialize(&saved).expect("its own file");
-        let tensor = saved.tensor(first).expect("is there");
+        let saved = save(&net, Precision::F32).expect("the weights serialise");
+        let saved = SafeTensors::deserialize(&saved).expect("the file is safetensors");
+        let tensor = saved.tensor(first).expect("the tensor is in the file");
         assert!(tensor.data() == contents(first, tensor.shape(), 1.0), "{name}: {first}");
     }
 }
