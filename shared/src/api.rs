@@ -1,21 +1,20 @@
-//! The wire types: everything that crosses HTTP between page, server and other clients, and nothing else.
+//! Types of the HTTP protocol between page, server and other clients.
 //!
-//! The types are plain data with public fields. Domain types ([`crate::embedding`], the server's catalogue) are converted
-//! to and from them at the edge, so that a change inside never changes the protocol by accident. The `openapi` feature
-//! adds the schemas; without it the module costs the browser only serde.
+//! The types are plain data with public fields. The server converts its own types to and from them in its handlers, so that a
+//! change of its own types does not change the protocol. The feature `openapi` adds the schemas.
 
 use std::collections::BTreeMap;
 
 use crate::input::CropBox;
 use serde::{Deserialize, Serialize};
 
-/// Hits returned when a search names no limit.
+/// Number of hits of a search without a limit.
 pub const DEFAULT_LIMIT: usize = 10;
 
-/// The most hits one search may ask for.
+/// Largest number of hits of a search.
 pub const MAX_LIMIT: usize = 50;
 
-/// The media type of every error body.
+/// Media type of all error bodies.
 pub const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";
 
 /// A text in both languages of the product.
@@ -32,17 +31,17 @@ pub struct LocalText {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Price {
-    /// The amount in the currency's minor unit: 12900 is 129.00 yuan.
+    /// Amount in the currency's minor unit: 12900 is 129.00 yuan.
     pub amount: u64,
     /// ISO 4217 code, such as `CNY`.
     pub currency: String,
-    /// Decimals of the currency's minor unit as ISO 4217 has them: 2 for CNY, 0 for JPY, 3 for KWD. A price in major units is
+    /// Decimals of the currency's minor unit in ISO 4217: 2 for CNY, 0 for JPY, 3 for KWD. A price in major units is
     /// `amount / 10^exponent`.
     #[cfg_attr(feature = "openapi", schema(maximum = 4))]
     pub exponent: u8,
 }
 
-/// One product of the shop.
+/// A product of the shop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Product {
@@ -50,18 +49,18 @@ pub struct Product {
     pub id: String,
     /// Category id: `tops`, `shoes`, `bags` or `other`.
     pub category: String,
-    /// What the shop calls it.
+    /// Name of the product.
     pub name: LocalText,
-    /// What it costs; absent where the shop's data has no prices.
+    /// Price of the product. It is absent if the shop's data has no prices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
-    /// Ids of its styles, see the taxonomy.
+    /// Ids of the product's styles.
     #[serde(default)]
     pub styles: Vec<String>,
     /// Further properties, such as `pattern: plain`.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
-    /// Path of its shop photo on this server, such as `/images/shop/P000123.jpg`.
+    /// Path of the product's shop photo on this server, such as `/images/shop/P000123.jpg`.
     pub image: String,
 }
 
@@ -70,9 +69,9 @@ pub struct Product {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EmbeddingInput {
-    /// The model that made it: the one the catalogue was indexed with, or the query encoder that the service offers.
+    /// Id of the model that computed the embedding: the model that the catalog was indexed with, or the service's query encoder.
     pub model_id: String,
-    /// Its numbers, finite and not all zero; any length is scaled to one.
+    /// Values of the embedding, finite and not all zero. The server scales them to unit length.
     pub values: Vec<f32>,
 }
 
@@ -81,72 +80,72 @@ pub struct EmbeddingInput {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SearchRequest {
-    /// What to search for.
+    /// Embedding to search with.
     pub embedding: EmbeddingInput,
-    /// Only products of this category; all when absent.
+    /// Category of the hits. If it is absent, all products are searched.
     #[serde(default)]
     pub category: Option<String>,
-    /// The most hits wanted, 1 to 50; 10 when absent.
+    /// Largest number of hits, 1 to 50. The default is 10.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 50))]
     pub limit: Option<usize>,
 }
 
-/// One product found.
+/// A product that was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Hit {
-    /// The product's id.
+    /// Id of the product.
     pub product_id: String,
-    /// Cosine similarity of its best photo to the query, -1 to 1.
+    /// Cosine similarity of the product's best photo to the query, -1 to 1.
     pub score: f32,
-    /// The product itself.
+    /// The product.
     pub product: Product,
 }
 
-/// The answer to a search.
+/// Result of a search.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SearchResponse {
-    /// The model that the catalogue was indexed with, in whose space query and products were compared.
+    /// Id of the model that the catalog was indexed with. Query and products were compared in its space.
     pub model_id: String,
-    /// Time from the arrival of the whole body to this answer, in milliseconds.
+    /// Time from the arrival of the whole body to this result, in milliseconds.
     pub took_ms: f64,
-    /// The category that the search was narrowed to: the one asked for, or else the one that the photo surely shows; absent
-    /// for all.
+    /// Category that was searched: the requested category, or else the category that the photo shows with confidence. It is
+    /// absent if all products were searched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
-    /// The part of the upright photo that was searched for, in pixels; absent for all of it, and for embeddings.
+    /// Crop box of the upright photo that was searched with, in pixels. It is absent for the whole photo and for embeddings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crop: Option<CropBox>,
-    /// The score below which the best hit is not close to the query, by the bundle that embedded the query; null where that
-    /// bundle states none, and where hits are ranked a second time.
+    /// Score below which the best hit is not close to the query, as the bundle that embedded the query states. It is null if that
+    /// bundle states none or if hits are re-ranked.
     pub floor: Option<f32>,
-    /// Products, best first, each once.
+    /// Products, best first. No product occurs twice.
     pub hits: Vec<Hit>,
 }
 
-/// A photo a visitor can try the page with.
+/// A photo that a visitor can try the page with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Sample {
     /// Path of the photo on this server.
     pub image: String,
-    /// The product it shows, when known.
+    /// Id of the product in the photo, if it is known.
     pub product_id: Option<String>,
-    /// What it shows, for those who cannot see it.
+    /// Alternative text of the photo.
     pub alt: LocalText,
 }
 
-/// The photos a visitor can try the page with.
+/// Photos that a visitor can try the page with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Samples {
-    /// At most eight, which the operator chose; none unless some were chosen.
+    /// At most eight photos that the operator chose.
     pub samples: Vec<Sample>,
 }
 
-/// Whether the server is alive or ready.
+/// State of the server: alive or ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Health {
@@ -154,70 +153,70 @@ pub struct Health {
     pub status: String,
 }
 
-/// The stable name of an error; clients decide by it, never by the texts.
+/// Stable code of an error. Clients use it, because the texts may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum ProblemCode {
-    /// A body was needed, or a file in it, and it came empty.
+    /// A body or a file in it is needed and is empty.
     EmptyBody,
-    /// The file is no picture, or of no known kind.
+    /// The file is not an image of a known format.
     NotAnImage,
-    /// The file is a picture in a format or coding that is not read.
+    /// The file is an image in a format or coding that the server does not read.
     UnsupportedImage,
-    /// The picture breaks off or is damaged.
+    /// The image is truncated or damaged.
     ImageTruncated,
-    /// The picture has too many pixels, or takes too much memory to decode.
+    /// The image has too many pixels or takes too much memory to decode.
     ImageTooLarge,
     /// The body has too many bytes.
     PayloadTooLarge,
-    /// The body's content type is not one the endpoint reads.
+    /// The endpoint does not read the body's content type.
     UnsupportedMediaType,
-    /// A field that is needed did not come.
+    /// A needed field is missing.
     MissingField,
-    /// A field or the form around it cannot be read, or its value is out of range.
+    /// A field or its form cannot be read, or the field's value is out of range.
     InvalidField,
-    /// The crop box is empty or leaves the picture.
+    /// The crop box is empty or not inside the photo.
     InvalidCrop,
-    /// The embedding is not finite, or zero.
+    /// The embedding is not finite, or it is zero.
     InvalidEmbedding,
-    /// The embedding has another length than the catalogue's.
+    /// The embedding has another length than the catalog's embeddings.
     WrongDimension,
-    /// The embedding lies in another space than the catalogue's.
+    /// The embedding lies in another space than the catalog's embeddings.
     WrongModel,
-    /// No category has that id.
+    /// No category has the id.
     UnknownCategory,
-    /// There is nothing at that path.
+    /// There is nothing at the path.
     NotFound,
-    /// There is something at that path, but it does not take this method.
+    /// The path does not take the method.
     MethodNotAllowed,
     /// The request's body did not arrive in time.
     Timeout,
-    /// Too much to do right now; try again after `Retry-After` seconds.
+    /// The server is overloaded. Try again after `Retry-After` seconds.
     Overloaded,
-    /// The server is starting or ending; another will answer.
+    /// The server is starting or shutting down.
     ShuttingDown,
-    /// The answer was not there in time, although the body was.
+    /// The body arrived in time, but the result took too long.
     DeadlineExceeded,
-    /// The server's own fault; its log has the request id.
+    /// The server failed. Its log has the request id.
     Internal,
 }
 
-/// An error, as RFC 9457 describes it.
+/// An error as in RFC 9457.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// `urn:selvedge:problem:` and the code.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What the code means, in one line that never changes.
+    /// Meaning of the code, in one line that does not change.
     pub title: String,
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// The stable name of the error.
+    /// Stable code of the error.
     pub code: ProblemCode,
-    /// What happened this time and what to do about it.
+    /// Cause of this error and what to do about it.
     pub detail: String,
-    /// The id of the request, the same as in `x-request-id` and in the server's log.
+    /// Id of the request, as in `x-request-id` and in the server's log.
     pub request_id: String,
 }

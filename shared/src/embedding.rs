@@ -1,15 +1,15 @@
-//! A picture as a point on the unit sphere, always with the name of the space that the sphere lies in.
+//! Embeddings: vectors of unit length with the name of their space.
 //!
-//! A space is named by the id of the model that spans it. A query encoder that was distilled from that model embeds into
-//! the same space; whoever else does not ([`Manifest::space`](crate::bundle::Manifest::space)).
+//! The name of a space is the id of the model that defines it. A query encoder that was distilled from that model embeds into
+//! the same space (see [`Manifest::space`](crate::bundle::Manifest::space)).
 //!
-//! **Invariant:** an [`Embedding`] has unit length and finite values, and two of them are only ever compared when they
-//! lie in the same space.
+//! **Invariant:** an [`Embedding`] has unit length and finite values. Two embeddings are compared only if they lie in the same
+//! space.
 
-/// Why values are no embedding, or two embeddings cannot be compared.
+/// Errors of making or comparing embeddings.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum EmbeddingError {
-    /// No values.
+    /// There are no values.
     #[error("the embedding is empty")]
     Empty,
     /// A value is NaN or infinite.
@@ -18,22 +18,22 @@ pub enum EmbeddingError {
         /// Index of the first such value.
         index: usize,
     },
-    /// All values are zero, so there is no direction.
+    /// All values are zero, so that there is no direction.
     #[error("the embedding has no direction: all its values are zero")]
     Zero,
-    /// They lie in different spaces.
+    /// The embeddings lie in different spaces.
     #[error(
         "embeddings in the spaces of {left} and {right} cannot be compared; embed both with the same model, or with a query encoder of it"
     )]
     Space {
-        /// Space of one.
+        /// Space of the first embedding.
         left: String,
-        /// Space of the other.
+        /// Space of the second embedding.
         right: String,
     },
 }
 
-/// A unit-norm vector and the space it lies in.
+/// A vector of unit length and the space that it lies in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embedding {
     space: String,
@@ -41,10 +41,10 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// Scales `values` to unit length; `space` is the id of the model that spans it.
+    /// Scales `values` to unit length. `space` is the id of the model that defines the space.
     ///
     /// # Errors
-    /// If there are none, one is not finite, or all are zero.
+    /// If there are no values, a value is not finite, or all are zero.
     pub fn new(space: impl Into<String>, mut values: Vec<f32>) -> Result<Self, EmbeddingError> {
         if values.is_empty() {
             return Err(EmbeddingError::Empty);
@@ -65,12 +65,12 @@ impl Embedding {
         })
     }
 
-    /// Id of the embedding space.
+    /// Name of the space.
     pub fn space(&self) -> &str {
         &self.space
     }
 
-    /// The values, unit norm.
+    /// The values, of unit norm.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
@@ -101,7 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn refuses_what_has_no_direction() {
+    fn values_without_a_direction_and_other_spaces_are_refused() {
         for (values, error) in [
             (vec![], EmbeddingError::Empty),
             (vec![0.0; 4], EmbeddingError::Zero),
@@ -110,13 +110,13 @@ mod tests {
         ] {
             assert_eq!(Embedding::new("m", values), Err(error));
         }
-        let of = |space: &str| Embedding::new(space, vec![1.0, 2.0]).expect("valid");
-        assert!(of("a").similarity(&of("b")).is_err());
+        let embedding = |space: &str| Embedding::new(space, vec![1.0, 2.0]).expect("valid");
+        assert!(embedding("a").similarity(&embedding("b")).is_err());
     }
 
     proptest! {
         #[test]
-        fn always_unit_norm(values in proptest::collection::vec(-1e30f32..1e30, 1..64)) {
+        fn every_embedding_has_unit_norm(values in proptest::collection::vec(-1e30f32..1e30, 1..64)) {
             prop_assume!(values.iter().any(|value| *value != 0.0));
             let embedding = Embedding::new("m", values).expect("valid");
             prop_assert!((embedding.similarity(&embedding).expect("same space") - 1.0).abs() < 1e-4);

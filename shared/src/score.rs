@@ -1,11 +1,11 @@
-//! Logits and similarities → what a person is shown: probabilities, tags above their thresholds, best matches.
+//! Probabilities, tags and best matches from logits and similarities.
 //!
-//! **Invariant:** a NaN never wins and never panics; it ranks below every number.
+//! **Invariant:** NaN ranks below every number and does not cause a panic.
 
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
-/// The logistic function, `1 / (1 + e^-x)`; exact at both ends, NaN for NaN.
+/// Computes the logistic function, `1 / (1 + e^-x)`. It is exact at both ends and NaN for NaN.
 pub fn sigmoid(logit: f32) -> f32 {
     1.0 / (1.0 + (-logit).exp())
 }
@@ -13,29 +13,30 @@ pub fn sigmoid(logit: f32) -> f32 {
 /// A threshold that no probability reaches.
 pub const NEVER: f32 = 1.0;
 
-/// True if a classifier is confident of a label with this probability: the threshold can be reached, and is.
+/// True if a classifier is confident of a label with this probability: the threshold can be reached, and the probability
+/// reaches it.
 pub fn is_confident(prob: f32, threshold: f32) -> bool {
     threshold < NEVER && prob >= threshold
 }
 
-/// One label of a picture with its probability and the threshold it was held against.
+/// A label with its probability for an image and the threshold of the label.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tag {
-    /// Label identifier.
+    /// Identifier of the label.
     pub id: String,
     /// Probability, 0–1.
     pub prob: f32,
-    /// Threshold of this label, 0–1.
+    /// Threshold of the label, 0–1.
     pub threshold: f32,
-    /// Threshold, 0–1, at which the label is seldom wrong; nothing where the bundle states none.
+    /// Threshold of high precision, 0–1, if the bundle states one.
     pub precise: Option<f32>,
     /// True if the probability reaches the threshold.
     pub on: bool,
 }
 
-/// Every label as a tag, the most probable first.
+/// Returns all labels as tags, most probable first.
 ///
-/// `labels`, `logits` and `thresholds` have the same length; `precise` has it too, or is empty.
+/// `labels`, `logits` and `thresholds` have the same length. `precise` has the same length or is empty.
 pub fn tags(labels: &[String], logits: &[f32], thresholds: &[f32], precise: &[Option<f32>]) -> Vec<Tag> {
     debug_assert!(labels.len() == logits.len() && logits.len() == thresholds.len());
     let probs: Vec<f32> = logits.iter().copied().map(sigmoid).collect();
@@ -51,7 +52,7 @@ pub fn tags(labels: &[String], logits: &[f32], thresholds: &[f32], precise: &[Op
         .collect()
 }
 
-/// The `k` largest scores with their indices, best first; equal scores in index order, NaN last.
+/// Returns the `k` largest scores with their indices, best first. Equal scores are in the order of their indices. NaN is last.
 pub fn top_k(scores: &[f32], k: usize) -> Vec<(usize, f32)> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     let better = |a: &usize, b: &usize| descending(scores[*a], scores[*b]).then(a.cmp(b));
@@ -63,7 +64,7 @@ pub fn top_k(scores: &[f32], k: usize) -> Vec<(usize, f32)> {
     order.into_iter().map(|i| (i, scores[i])).collect()
 }
 
-/// Orders scores from best to worst with NaN at the end.
+/// Orders scores from best to worst, with NaN last.
 pub fn descending(a: f32, b: f32) -> Ordering {
     match (a.is_nan(), b.is_nan()) {
         (false, false) => b.partial_cmp(&a).unwrap_or(Ordering::Equal),
@@ -77,7 +78,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn sigmoid_has_no_overflow() {
+    fn sigmoid_does_not_overflow() {
         for (logit, prob) in [
             (0.0, 0.5),
             (200.0, 1.0),
@@ -91,18 +92,18 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_sorted_and_held_against_their_own_threshold() {
+    fn tags_are_sorted_and_have_the_thresholds_of_their_labels() {
         let labels = ["a", "b", "c"].map(String::from);
-        let of = |precise: &[Option<f32>]| tags(&labels, &[0.0, 2.0, f32::NAN], &[0.5, 0.9, 0.0], precise);
-        let shown: Vec<_> = of(&[None, Some(0.8), None])
+        let tagged = |precise: &[Option<f32>]| tags(&labels, &[0.0, 2.0, f32::NAN], &[0.5, 0.9, 0.0], precise);
+        let shown: Vec<_> = tagged(&[None, Some(0.8), None])
             .into_iter()
             .map(|tag| (tag.id, tag.on, tag.precise))
             .collect();
         let expected = [("b", false, Some(0.8)), ("a", true, None), ("c", false, None)];
         assert_eq!(shown, expected.map(|(id, on, precise)| (id.to_owned(), on, precise)));
         assert!(
-            of(&[]).iter().all(|tag| tag.precise.is_none()),
-            "a bundle that states none"
+            tagged(&[]).iter().all(|tag| tag.precise.is_none()),
+            "a bundle without precise thresholds has none"
         );
     }
 

@@ -1,13 +1,13 @@
-//! The 13 styles of the JD AI Fashion Challenge and the item categories: stable identifiers with their names.
+//! Styles of the JD AI Fashion Challenge and categories of products: stable identifiers with their names.
 //!
-//! **Invariant:** identifiers and their order never change, because bundles, datasets and stored results name them.
+//! **Invariant:** identifiers and their order do not change, because bundles, datasets and stored results contain them.
 
 use serde::{Deserialize, Serialize};
 
-/// A style a garment can carry; a garment has one to five of them.
+/// A style of a garment. A garment has one to five styles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
-    /// Stable identifier, as in manifests and on the wire.
+    /// Stable identifier in manifests and in the HTTP protocol.
     pub id: &'static str,
     /// English name.
     pub en: &'static str,
@@ -36,23 +36,23 @@ pub const STYLES: [Style; 13] = [
     style("ethnic", "Ethnic", "民族"),
 ];
 
-/// The style with this identifier.
+/// Returns the style with this identifier.
 pub fn style_by_id(id: &str) -> Option<&'static Style> {
     STYLES.iter().find(|style| style.id == id)
 }
 
-/// Kind of item that a product is.
+/// Category of a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Category {
-    /// Anything worn on the upper body, dresses and coats included.
+    /// Garments of the upper body, with dresses and coats.
     Tops,
     /// Footwear.
     Shoes,
     /// Bags of any kind.
     Bags,
-    /// Everything else.
+    /// All other products.
     Other,
 }
 
@@ -60,7 +60,7 @@ impl Category {
     /// All categories.
     pub const ALL: [Self; 4] = [Self::Tops, Self::Shoes, Self::Bags, Self::Other];
 
-    /// Stable identifier, as in manifests and on the wire.
+    /// Stable identifier in manifests and in the HTTP protocol.
     pub const fn id(self) -> &'static str {
         match self {
             Self::Tops => "tops",
@@ -80,7 +80,7 @@ impl Category {
         }
     }
 
-    /// True if `labels` are all the categories in their order. Such labels exclude each other.
+    /// True if `labels` are all categories in their order. Such labels exclude each other.
     pub fn are<S: AsRef<str>>(labels: &[S]) -> bool {
         labels
             .iter()
@@ -88,7 +88,7 @@ impl Category {
             .eq(Self::ALL.iter().map(|category| category.id()))
     }
 
-    /// The category with this identifier.
+    /// Returns the category with this identifier.
     pub fn from_id(id: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|category| category.id() == id)
     }
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_unique_and_found_again() {
+    fn identifiers_are_unique_and_lead_to_their_style_or_category() {
         for style in &STYLES {
             assert_eq!(style_by_id(style.id), Some(style));
             assert_eq!(STYLES.iter().filter(|other| other.id == style.id).count(), 1);

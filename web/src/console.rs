@@ -1,7 +1,7 @@
-//! Log records go to the browser's console.
+//! Logging to the browser's console.
 //!
-//! On wasm the GPU stack only *logs* a shader that does not compile and then computes nonsense; without a logger that
-//! would be silent.
+//! On wasm the GPU stack only logs that a shader does not compile, and then computes wrong results. The console shows these
+//! records.
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 

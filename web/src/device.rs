@@ -1,4 +1,4 @@
-//! The one place that names a backend.
+//! Backends of the browser. No other file names one.
 
 use burn::tensor::Device;
 
@@ -7,17 +7,17 @@ use crate::error::WebError;
 /// Backend that computes a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
-    /// The browser's GPU. The module must be built with the `webgpu` feature.
+    /// The browser's GPU. It needs a module that was built with the feature `webgpu`.
     WebGpu,
-    /// This thread, with SIMD.
+    /// The CPU: one thread with SIMD.
     Cpu,
 }
 
 impl Backend {
-    /// Reads the name that JavaScript uses.
+    /// Parses the name that JavaScript uses.
     ///
     /// # Errors
-    /// [`WebError::BackendUnknown`] for any other name.
+    /// [`WebError::BackendUnknown`] if there is no such backend.
     pub(crate) fn parse(name: &str) -> Result<Self, WebError> {
         match name {
             "webgpu" => Ok(Self::WebGpu),
@@ -26,7 +26,7 @@ impl Backend {
         }
     }
 
-    /// The name that JavaScript uses.
+    /// Name that JavaScript uses.
     pub(crate) fn id(self) -> &'static str {
         match self {
             Self::WebGpu => "webgpu",
@@ -34,11 +34,10 @@ impl Backend {
         }
     }
 
-    /// Opens the device. WebGPU has to be awaited before the first tensor is made.
+    /// Opens the device. WebGPU must be opened before the first tensor is made.
     ///
     /// # Errors
-    /// [`WebError::Device`] where the browser gives no adapter or no device, [`WebError::BackendMissing`] in the small
-    /// module.
+    /// [`WebError::Device`] if the browser has no adapter or no device, [`WebError::BackendMissing`] in the small module.
     pub(crate) async fn open(self) -> Result<Device, WebError> {
         match self {
             Self::Cpu => Ok(Device::flex()),

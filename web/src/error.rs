@@ -1,45 +1,45 @@
-//! Errors in the browser, as JavaScript sees them.
+//! Errors in the browser as JavaScript's `Error`.
 //!
-//! **Invariant:** every error has a stable code in the `Error`'s `name`; the worker decides by it whether another backend
-//! could help, never by the message.
+//! **Invariant:** every error has a stable code in the `name` of the `Error`. The worker decides by the code, not by the message,
+//! whether to try another backend.
 
 use shared::bundle::BundleError;
 use shared::input::InputError;
 use wasm_bindgen::JsValue;
 
-/// A failure of [`crate::Model`].
+/// Errors of [`crate::Model`].
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WebError {
-    /// The caller named a backend that does not exist.
+    /// There is no backend of the given name.
     #[error("there is no backend called {0:?}; use \"webgpu\" or \"cpu\"")]
     BackendUnknown(String),
-    /// The small module was asked for WebGPU.
+    /// The small module has no WebGPU.
     #[error("this module was built without WebGPU; load selvedge-webgpu.js instead")]
     #[cfg_attr(
         feature = "webgpu",
         expect(dead_code, reason = "only the small module lacks a backend")
     )]
     BackendMissing,
-    /// WebGPU would not start.
+    /// WebGPU did not start.
     #[error("WebGPU would not start ({0}); load the model with \"cpu\"")]
     #[cfg_attr(not(feature = "webgpu"), expect(dead_code, reason = "the small module opens no GPU"))]
     Device(String),
-    /// The manifest or the weights are damaged, or one does not belong to the other.
+    /// The manifest or the weights are damaged, do not belong together, or belong to another task.
     #[error("the bundle cannot be used: {0}")]
     Bundle(#[from] BundleError),
-    /// The pixels do not fit the size they came with.
+    /// The pixels do not fit the given size.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// The device failed while computing.
+    /// The device failed during the computation.
     #[error("the device failed while computing ({0}); load the model again")]
     Inference(String),
-    /// JSON that came in is not as described, or the result would not become JSON.
+    /// JSON could not be read or written.
     #[error("JSON could not be read or written ({0})")]
     Json(#[from] serde_json::Error),
 }
 
 impl WebError {
-    /// The stable code, as JavaScript finds it in the error's `name`.
+    /// Stable code, the `name` of the `Error` in JavaScript.
     fn code(&self) -> &'static str {
         match self {
             Self::BackendUnknown(_) => "backend_unknown",

@@ -1,7 +1,9 @@
-//! Selvedge in the browser: what JavaScript may call, and nothing else.
+//! Selvedge in the browser: the functions that JavaScript calls.
 //!
-//! Runs inside a Web Worker (`www/app/worker.js`), one model a worker. **Invariant:** nothing here touches the network: the
-//! worker hands in the manifest, the weights and the pixels, and gets tags or an embedding back.
+//! The module runs in a Web Worker (`www/app/worker.js`), one model per worker.
+//!
+//! **Invariant:** the module does not use the network. The worker passes the manifest, the weights and the pixels, and receives
+//! tags or an embedding.
 
 mod console;
 mod device;
@@ -13,17 +15,17 @@ use wasm_bindgen::prelude::*;
 
 use crate::error::WebError;
 
-/// Installs the panic hook and the console logger; wasm-bindgen calls it once when the module starts.
+/// Installs the panic hook and the console logger. wasm-bindgen calls it once when the module starts.
 #[wasm_bindgen(start)]
 pub fn start() {
     console_error_panic_hook::set_once();
     console::install();
 }
 
-/// Crops, resizes and normalises pixels exactly as the models do, for whoever runs a model of their own on them.
+/// Crops, resizes and normalises pixels as the models do, for pages that run a model of their own.
 ///
-/// `spec_json` is the `input` of a bundle's manifest; `crop_json` a box `{x, y, width, height}` in pixels, or nothing for
-/// the whole picture. Returns `[3, height, width]` in row-major order, the same bits as the server's.
+/// `spec_json` is the `input` of a bundle's manifest. `crop_json` is a crop box `{x, y, width, height}` in pixels, or undefined
+/// for the whole photo. Returns `[3, height, width]` in row-major order, with the same bits as on the server.
 ///
 /// # Errors
 /// An `Error` whose `name` is `input_invalid`, or `inference_failed` if `spec_json` or `crop_json` is not as described.
@@ -45,10 +47,11 @@ pub fn prepare(
     Ok(spec.to_chw(pixels, crop).map_err(WebError::from)?)
 }
 
-/// A box `{x, y, width, height}` in pixels, as JSON, around what stands out in a photo; nothing where nothing does.
+/// Returns a crop box `{x, y, width, height}` in pixels, as JSON, around the subject of a photo. Returns undefined if nothing
+/// stands out.
 ///
 /// # Errors
-/// An `Error` whose `name` is `input_invalid`, if the pixels do not fit the size.
+/// An `Error` whose `name` is `input_invalid` if the pixels do not fit the size.
 #[wasm_bindgen(js_name = proposeBox)]
 pub fn propose_box(rgba: &[u8], width: usize, height: usize) -> Result<Option<String>, JsValue> {
     let pixels = Pixels::new(rgba, width, height, 4).map_err(WebError::from)?;
@@ -56,8 +59,7 @@ pub fn propose_box(rgba: &[u8], width: usize, height: usize) -> Result<Option<St
     Ok(saliency::propose(pixels).map(json).transpose()?)
 }
 
-/// A model of a garment photo, on WebGPU or on the CPU: a style classifier names its tags, a query encoder embeds it to be
-/// searched with.
+/// A model for garment photos on WebGPU or on the CPU: a style classifier or a query encoder.
 #[wasm_bindgen]
 pub struct Model(model::Model);
 
@@ -65,40 +67,40 @@ pub struct Model(model::Model);
 impl Model {
     /// Builds the model from a bundle.
     ///
-    /// `manifest_json` is the bundle's `bundle.json`, `weights` the safetensors file it names, `backend` is `"webgpu"` or
-    /// `"cpu"`.
+    /// `manifest_json` is the bundle's `bundle.json`. `weights` is the safetensors file that it names. `backend` is `"webgpu"`
+    /// or `"cpu"`.
     ///
     /// # Errors
-    /// An `Error` whose `name` is a stable code: `backend_unknown`, `backend_missing`, `device_failed` (WebGPU would not
-    /// start: use the CPU), `bundle_invalid` (the manifest or the weights are damaged, do not belong together, or are of a
-    /// model that no browser runs).
+    /// An `Error` whose `name` is a stable code. `backend_unknown` and `backend_missing` are about `backend`. `device_failed`:
+    /// WebGPU did not start, and the CPU can be used. `bundle_invalid`: the manifest or the weights are damaged, do not belong
+    /// together, or belong to a model that browsers do not run.
     pub async fn load(manifest_json: String, weights: Vec<u8>, backend: String) -> Result<Model, JsValue> {
         Ok(Self(model::Model::load(&manifest_json, &weights, &backend).await?))
     }
 
-    /// Tags one photo: `rgba` holds `height × width × 4` bytes, rows from the top.
-    /// Transparent pixels count as seen on white.
+    /// Tags one photo. `rgba` holds `height × width × 4` bytes, rows from the top. Transparent pixels are blended with white.
     ///
-    /// Resolves to an array over all labels, most probable first: `{id, prob, threshold, precise, on}`, `prob` and
-    /// `threshold` in 0..=1, `on` where `prob` reaches the threshold. `precise` is the threshold in 0..=1 at which the label
-    /// is seldom wrong, or null where the bundle states none.
+    /// Resolves to an array with all labels, most probable first: `{id, prob, threshold, precise, on}`. `prob` and `threshold`
+    /// are in 0..=1. `on` is true if `prob` reaches the threshold. `precise` is the threshold of high precision in 0..=1, or
+    /// null if the bundle states none.
     ///
     /// # Errors
-    /// An `Error` whose `name` is `input_invalid` (the pixels do not fit the size), `inference_failed`, or `bundle_invalid`
-    /// where the model is a query encoder.
+    /// An `Error` whose `name` is `input_invalid` if the pixels do not fit the size, `bundle_invalid` if the model is a query
+    /// encoder, or `inference_failed` if the device fails.
     pub async fn tag(&self, rgba: Vec<u8>, width: usize, height: usize) -> Result<JsValue, JsValue> {
         let tags = self.0.tag(&rgba, width, height).await?;
         let json = serde_json::to_string(&tags).map_err(WebError::from)?;
         js_sys::JSON::parse(&json)
     }
 
-    /// Embeds one photo, given as to [`tag`](Self::tag), or the box `{x, y, width, height}` of it in pixels that
-    /// `crop_json` holds.
+    /// Embeds one photo, in the form of [`tag`](Self::tag). `crop_json` is a crop box `{x, y, width, height}` in pixels, or
+    /// undefined for the whole photo.
     ///
-    /// Resolves to a `Float32Array` of unit length, to be sent with [`model_id`](Self::model_id).
+    /// Resolves to a `Float32Array` of unit length. A search sends it with [`model_id`](Self::model_id).
     ///
     /// # Errors
-    /// As [`tag`](Self::tag), where the model is a style classifier; `inference_failed` also if `crop_json` is no box.
+    /// As [`tag`](Self::tag), but `bundle_invalid` if the model is a style classifier. `inference_failed` also if `crop_json`
+    /// is not a crop box.
     pub async fn embed(
         &self,
         rgba: Vec<u8>,
@@ -114,17 +116,17 @@ impl Model {
         Ok(js_sys::Float32Array::from(embedding.values()))
     }
 
-    /// The backend that runs: `"webgpu"` or `"cpu"`.
+    /// Backend that computes the model: `"webgpu"` or `"cpu"`.
     pub fn backend(&self) -> String {
         self.0.backend().to_string()
     }
 
-    /// The model's identity, as the server writes it: `id@first 12 hex digits of the weights' sha256`.
+    /// Id of the model, as on the server: `id@` and the first 12 hexadecimal digits of the weights' SHA-256.
     #[wasm_bindgen(js_name = modelId)]
     pub fn model_id(&self) -> String {
         self.0.model_id()
     }
 
-    /// Frees the weights and the device's buffers; the object can't be used afterwards.
+    /// Frees the weights and the device's buffers. The object cannot be used afterwards.
     pub fn dispose(self) {}
 }

@@ -1,4 +1,4 @@
-//! Manifest + weights + pixels → tags, or an embedding.
+//! A model in the browser: tags or an embedding from a manifest, weights and pixels.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use shared::bundle::{self, BundleError, Manifest};
@@ -10,10 +10,10 @@ use shared::score::Tag;
 use crate::device::Backend;
 use crate::error::WebError;
 
-/// Bytes a pixel: canvases hand out RGBA.
+/// Bytes per pixel. Canvases return RGBA.
 const CHANNELS: usize = 4;
 
-/// A style classifier or a query encoder on one device; both are the same kind of network.
+/// A style classifier or a query encoder on one device. Both are the same kind of network.
 pub(crate) struct Model {
     manifest: Manifest,
     net: StyleNet,
@@ -25,7 +25,7 @@ impl Model {
     /// Checks the bundle, opens the device and builds the network.
     ///
     /// # Errors
-    /// Any [`WebError`] but [`WebError::Input`].
+    /// [`WebError`] if the backend or the bundle cannot be used.
     pub(crate) async fn load(manifest_json: &str, weights: &[u8], backend: &str) -> Result<Self, WebError> {
         let backend = Backend::parse(backend)?;
         let manifest = Manifest::from_json(manifest_json.as_bytes())?;
@@ -42,21 +42,21 @@ impl Model {
         })
     }
 
-    /// Tags one photo of `height × width × 4` bytes; all labels, most probable first.
+    /// Tags one photo of `height × width × 4` bytes. Returns all labels, most probable first.
     ///
     /// # Errors
-    /// [`WebError::Bundle`] where the model is a query encoder, [`WebError::Input`] where the bytes do not fit the size,
-    /// [`WebError::Inference`] where the device fails or answers with something that is not a number.
+    /// [`WebError::Bundle`] if the model is a query encoder, [`WebError::Input`] if the bytes do not fit the size,
+    /// [`WebError::Inference`] if the device fails or a result is not a finite number.
     pub(crate) async fn tag(&self, rgba: &[u8], width: usize, height: usize) -> Result<Vec<Tag>, WebError> {
         let pixels = Pixels::new(rgba, width, height, CHANNELS)?;
         let logits = self.run("style", self.manifest.labels.len(), pixels, None).await?;
         Ok(self.manifest.tags(&logits))
     }
 
-    /// Embeds one photo of `height × width × 4` bytes, or the box `crop` of it.
+    /// Embeds one photo of `height × width × 4` bytes, or its crop box `crop`.
     ///
     /// # Errors
-    /// As [`tag`](Self::tag), where the model is a style classifier.
+    /// As [`tag`](Self::tag), but [`WebError::Bundle`] if the model is a style classifier.
     pub(crate) async fn embed(
         &self,
         rgba: &[u8],
@@ -69,7 +69,10 @@ impl Model {
         Embedding::new(self.manifest.space(), values).map_err(|error| WebError::Inference(error.to_string()))
     }
 
-    /// Output of the network, if it is one for `task`: `outputs` finite numbers.
+    /// Computes the `outputs` finite numbers of a network for `task`.
+    ///
+    /// # Errors
+    /// As [`tag`](Self::tag), and [`WebError::Bundle`] if the model is for another task.
     async fn run(
         &self,
         task: &'static str,
@@ -89,7 +92,7 @@ impl Model {
         let data = TensorData::new(chw, [1, 3, input.height, input.width]);
         let x = Tensor::<4>::from_data(data, &self.device); // [1, 3, h, w]
         let answer = self.net.forward(x); // [1, outputs]
-        // Only the asynchronous read works in a browser: the GPU can't be waited for on a thread that may not block.
+        // A browser's thread must not block, so that only the asynchronous read of the GPU's result works.
         let data = answer
             .into_data_async()
             .await
@@ -99,18 +102,18 @@ impl Model {
             .map_err(|error| WebError::Inference(error.to_string()))?;
         if values.len() != outputs || values.iter().any(|value| !value.is_finite()) {
             return Err(WebError::Inference(
-                "the answer is not the finite numbers that it should be".to_owned(),
+                "the network did not return the expected number of finite values".to_owned(),
             ));
         }
         Ok(values)
     }
 
-    /// The backend's name.
+    /// Name of the backend.
     pub(crate) fn backend(&self) -> &'static str {
         self.backend.id()
     }
 
-    /// The model's identity.
+    /// Id of the model.
     pub(crate) fn model_id(&self) -> String {
         self.manifest.model_id()
     }

@@ -1,43 +1,46 @@
-//! Operating points of a bundle: thresholds and floors that were chosen on a split for high precision, with their
-//! provenance. `selvedge calibrate` chooses them. A bundle without them is complete.
+//! Operating points of a bundle: thresholds and score floors that were chosen on a split for high precision, with their
+//! provenance.
+//!
+//! `selvedge calibrate` chooses them. A bundle without operating points is complete.
 
 use serde::{Deserialize, Serialize};
 
-/// The pictures that operating points were chosen on.
+/// Images that operating points were chosen on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ChosenOn {
-    /// The command that chose them.
+    /// Command that chose the operating points.
     pub command: String,
-    /// The dataset in words.
+    /// Dataset in words.
     pub data: String,
     /// SHA-256 of the dataset's manifest.
     pub data_sha256: String,
-    /// The split.
+    /// Name of the split.
     pub split: String,
-    /// Photos of it that were used.
+    /// Number of used photos of the split.
     pub photos: usize,
-    /// Items that these photos show. A photo without an item counts as one.
+    /// Number of items that these photos show. A photo without an item counts as one item.
     pub items: usize,
 }
 
 impl ChosenOn {
-    /// Whether nothing is said of the pictures, as in a public manifest.
+    /// True if the images are not described, as in a public manifest.
     pub fn is_unknown(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Per label of a style bundle a threshold at which the label is seldom wrong.
+/// Thresholds of high precision, one per label of a style bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PreciseThresholds {
-    /// Precision, 0–1, that every threshold reaches on the pictures that it was chosen on.
+    /// Precision, 0–1, that every threshold reaches on the images that it was chosen on.
     pub target: f64,
     /// One-sided confidence, 0–1, of the lower bounds.
     pub confidence: f64,
-    /// The pictures that the thresholds were chosen on.
+    /// Images that the thresholds were chosen on.
     #[serde(default, skip_serializing_if = "ChosenOn::is_unknown")]
     pub chosen_on: ChosenOn,
-    /// One entry a label, in the order of the bundle's labels; nothing for a label that reaches the target at no threshold.
+    /// One entry per label, in the order of the bundle's labels. `None` stands for a label that does not reach the target at any
+    /// threshold.
     pub labels: Vec<Option<PreciseThreshold>>,
 }
 
@@ -46,36 +49,36 @@ pub struct PreciseThresholds {
 pub struct PreciseThreshold {
     /// Lowest probability, 0–1, at which the label is stated.
     pub threshold: f32,
-    /// Share, 0–1, of the photos at or above the threshold that carry the label.
+    /// Share, 0–1, of the photos at or above the threshold that have the label.
     pub precision: f64,
-    /// Lower confidence bound of the precision, 0–1; half way from the base rate to 1, or more.
+    /// Lower confidence bound of the precision, 0–1. It is at least half way from the base rate to 1.
     pub bound: f64,
-    /// Items that the photos at or above the threshold show.
+    /// Number of items that the photos at or above the threshold show.
     pub items: usize,
     /// Share, 0–1, of the photos with the label that lie at or above the threshold.
     pub recall: f64,
-    /// Share, 0–1, of all photos that carry the label.
+    /// Share, 0–1, of all photos that have the label.
     pub base_rate: f64,
 }
 
-/// The similarity of a search's best match below which nothing of the gallery is close to the query.
+/// Score of a search's best match below which no photo of the gallery is close to the query.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScoreFloor {
     /// The floor, a cosine, -1 to 1.
     pub score: f32,
-    /// Id of the model whose embeddings were searched; the floor holds for galleries of no other model.
+    /// Id of the model whose embeddings were searched. The floor holds for galleries of this model alone.
     pub gallery: String,
-    /// Largest share, 0–1, of the queries with a match that was allowed below the floor.
+    /// Largest allowed share, 0–1, of the queries with a match whose best match lies below the floor.
     pub allowed: f64,
-    /// Queries whose product was among the ten best.
+    /// Number of queries whose product was among the ten best.
     pub found: usize,
-    /// Share, 0–1, of these whose best match lies below the floor.
+    /// Share, 0–1, of these queries whose best match lies below the floor.
     pub lost: f64,
-    /// Queries that were searched with once more after their product was taken out of the gallery.
+    /// Number of queries that were repeated after their product had been removed from the gallery.
     pub unmatched: usize,
-    /// Share, 0–1, of these whose best match lies below the floor.
+    /// Share, 0–1, of the repeated queries whose best match lies below the floor.
     pub caught: f64,
-    /// The pictures that the floor was chosen on, queries and gallery.
+    /// Images that the floor was chosen on, queries and gallery.
     #[serde(default, skip_serializing_if = "ChosenOn::is_unknown")]
     pub chosen_on: ChosenOn,
 }
@@ -102,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn points_are_optional_and_checked() {
+    fn operating_points_are_optional_and_checked() {
         let style = || {
             let style =
                 json!({ "task": "style", "backbone": "resnet10_w16", "head": "style", "hidden": 8, "n_labels": 2 });
@@ -134,14 +137,24 @@ mod tests {
         let plain = read(style()).expect("a bundle without points");
         assert!(plain.tags(&[0.0, 1.0]).iter().all(|tag| tag.precise.is_none()));
         let stated = read(with(style(), "precise", precise(json!([null, point(0.75)])))).expect("a bundle with points");
-        assert_eq!(stated.model_id(), plain.model_id(), "points do not change the model");
+        assert_eq!(
+            stated.model_id(),
+            plain.model_id(),
+            "operating points do not change the id of the model"
+        );
         let tags = stated.tags(&[0.0, 1.0]);
         let tags: Vec<_> = tags.iter().map(|tag| (tag.id.as_str(), tag.precise)).collect();
         assert_eq!(tags, [("b", Some(0.75)), ("a", None)]);
 
         let public = serde_json::to_value(stated.public()).expect("serialises");
-        assert_eq!(public["precise"]["labels"][1]["threshold"], 0.75, "the page needs it");
-        assert!(!public.to_string().contains("/home/me"), "and no more: {public}");
+        assert_eq!(
+            public["precise"]["labels"][1]["threshold"], 0.75,
+            "the page needs the threshold"
+        );
+        assert!(
+            !public.to_string().contains("/home/me"),
+            "the public manifest has a private path: {public}"
+        );
         assert_eq!(
             read(public).expect("a public manifest").tags(&[0.0, 1.0]),
             stated.tags(&[0.0, 1.0])

@@ -1,31 +1,32 @@
-//! Proposal of a box around a picture's subject, without a network.
+//! Proposal of a crop box around the subject of an image, without a network.
 //!
-//! Minimum barrier distance to the frame and backgroundness by the frame's colours: Zhang et al., "Minimum Barrier Salient
-//! Object Detection at 80 FPS", ICCV 2015 (their MB+). Beside addition, multiplication and division there is only the
-//! square root, which IEEE rounds as exactly, so machines agree to the bit here too.
+//! The method is MB+ of Zhang et al., "Minimum Barrier Salient Object Detection at 80 FPS", ICCV 2015: the minimum barrier
+//! distance to the frame and the difference from the frame's colours. The arithmetic is addition, multiplication, division and
+//! the square root. IEEE rounds all of them exactly, so machines agree to the bit.
 
 use super::pixels::{CropBox, Pixels};
 use super::place::Window;
 use super::resize::resize;
 
-/// Longer side of the thumbnail that is looked at, in pixels.
+/// Longer side of the thumbnail that is analysed, in pixels.
 const SIDE: usize = 64;
 /// Passes over the thumbnail, alternately from the top left and from the bottom right.
 const PASSES: usize = 3;
-/// Width of the strips along the frame that are taken for background, as a share of the side.
+/// Width of the strips along the frame that count as background, as a share of the side.
 const STRIP: f32 = 0.1;
-/// Variance added to each channel of a strip, (of 255)²: noise in a plain ground is no contrast.
+/// Variance added to each channel of a strip, in (1/255)², so that noise in a plain background is not a contrast.
 const NOISE: f32 = 50.0;
-/// Barrier, summed over the channels (of 765), below which nothing stands out.
+/// Smallest highest barrier, summed over the channels (at most 765), of an image with a subject.
 const CONTRAST: f32 = 30.0;
-/// Share of the salient pixels that may lie beyond each side of the box: specks.
+/// Share of the salient pixels that may lie beyond each side of the box, because they are specks.
 const SPECKS: f32 = 0.01;
-/// Room left around what is salient, as a share of the box's sides.
+/// Margin around the salient pixels, as a share of the box's sides.
 const MARGIN: f32 = 0.04;
-/// Shares of the picture between which a box says something.
+/// Smallest and largest area of a proposed box, as shares of the image.
 const AREA: (f32, f32) = (0.01, 0.9);
 
-/// A box around what stands out in a picture, in its pixels; `None` where nothing does, or all of it.
+/// Returns a crop box around the subject of an image, in pixels. Returns `None` if nothing stands out or the subject fills the
+/// image.
 pub fn propose(pixels: Pixels<'_>) -> Option<CropBox> {
     let (width, height) = (pixels.width(), pixels.height());
     let side = |length: usize| (length * SIDE).div_ceil(width.max(height)).min(length).max(1);
@@ -43,7 +44,7 @@ pub fn propose(pixels: Pixels<'_>) -> Option<CropBox> {
         return None;
     }
     normalise(&mut map);
-    for (value, other) in map.iter_mut().zip(strangeness(&thumbnail, w, h)) {
+    for (value, other) in map.iter_mut().zip(difference_from_frame(&thumbnail, w, h)) {
         *value += other;
     }
     normalise(&mut map);
@@ -52,7 +53,7 @@ pub fn propose(pixels: Pixels<'_>) -> Option<CropBox> {
     let (left, right) = extent((0..w).map(|x| (0..h).filter(|y| salient(x, *y)).count()).collect());
     let (top, bottom) = extent((0..h).map(|y| (0..w).filter(|x| salient(*x, y)).count()).collect());
 
-    // From cells of the thumbnail to pixels that hold them, and some room.
+    // Cells of the thumbnail are mapped to the pixels that contain them. A margin is added.
     let along = |from: usize, to: usize, cells: usize, length: usize| {
         let room = ((to - from) as f32 * length as f32 / cells as f32 * MARGIN + 0.5) as usize;
         let from = (from * length / cells).saturating_sub(room);
@@ -72,11 +73,12 @@ pub fn propose(pixels: Pixels<'_>) -> Option<CropBox> {
     })
 }
 
-/// For each pixel how far colours range on the way to the frame that ranges least, summed over the channels: 0 to 765.
+/// Returns the minimum barrier distance of each pixel to the frame: the smallest range of colours over all ways to the frame,
+/// summed over the channels, 0 to 765.
 fn barriers(rgb: &[[f32; 3]], w: usize, h: usize) -> Vec<f32> {
     let framed = |i: usize| i.is_multiple_of(w) || i % w == w - 1 || i / w == 0 || i / w == h - 1;
     let mut distance: Vec<f32> = (0..w * h).map(|i| if framed(i) { 0.0 } else { f32::MAX }).collect();
-    // Highest and lowest value on the best way found so far.
+    // Highest and lowest value per channel on the best way so far.
     let (mut high, mut low) = (rgb.to_vec(), rgb.to_vec());
     for pass in 0..PASSES {
         for step in 0..w * h {
@@ -102,16 +104,16 @@ fn barriers(rgb: &[[f32; 3]], w: usize, h: usize) -> Vec<f32> {
     distance
 }
 
-/// Difference of each pixel from the frame's colours, 0 to 1: Mahalanobis distances to the four strips, without the
-/// greatest, since one side may be the subject's.
-fn strangeness(rgb: &[[f32; 3]], w: usize, h: usize) -> Vec<f32> {
+/// Returns the difference of each pixel from the frame's colours, 0 to 1: the sum of its Mahalanobis distances to the four
+/// strips without the greatest distance, because the subject may touch one side.
+fn difference_from_frame(rgb: &[[f32; 3]], w: usize, h: usize) -> Vec<f32> {
     let strip = |length: usize| ((length as f32 * STRIP) as usize).max(1);
     let (dx, dy) = (strip(w), strip(h));
     let strips = [(0, 0, dx, h), (w - dx, 0, w, h), (0, 0, w, dy), (0, h - dy, w, h)];
     let (mut sum, mut most) = (vec![0.0f32; w * h], vec![0.0f32; w * h]);
     for (x0, y0, x1, y1) in strips {
         let inside: Vec<[f32; 3]> = (y0..y1).flat_map(|y| (x0..x1).map(move |x| rgb[y * w + x])).collect();
-        let (mean, inverse) = colours(&inside);
+        let (mean, inverse) = colour_statistics(&inside);
         let mut far: Vec<f32> = rgb.iter().map(|colour| mahalanobis(colour, &mean, &inverse)).collect();
         normalise(&mut far);
         for (i, value) in far.into_iter().enumerate() {
@@ -124,24 +126,24 @@ fn strangeness(rgb: &[[f32; 3]], w: usize, h: usize) -> Vec<f32> {
     rest
 }
 
-/// Mean and inverse covariance of colours.
-fn colours(of: &[[f32; 3]]) -> ([f32; 3], [[f32; 3]; 3]) {
-    let n = of.len() as f32;
+/// Computes the mean and the inverse covariance of colours.
+fn colour_statistics(colours: &[[f32; 3]]) -> ([f32; 3], [[f32; 3]; 3]) {
+    let n = colours.len() as f32;
     let mut mean = [0.0; 3];
-    for colour in of {
+    for colour in colours {
         for c in 0..3 {
             mean[c] += colour[c] / n;
         }
     }
     let mut m = [[NOISE, 0.0, 0.0], [0.0, NOISE, 0.0], [0.0, 0.0, NOISE]];
-    for colour in of {
+    for colour in colours {
         for a in 0..3 {
             for b in 0..3 {
                 m[a][b] += (colour[a] - mean[a]) * (colour[b] - mean[b]) / n;
             }
         }
     }
-    // Cofactors; the matrix is symmetric, and NOISE keeps the determinant from zero.
+    // The inverse consists of cofactors, since the matrix is symmetric. NOISE keeps the determinant above zero.
     let minor = |a: usize, b: usize| {
         let (r, s, c, d) = ((a + 1) % 3, (a + 2) % 3, (b + 1) % 3, (b + 2) % 3);
         m[r][c] * m[s][d] - m[r][d] * m[s][c]
@@ -150,6 +152,7 @@ fn colours(of: &[[f32; 3]]) -> ([f32; 3], [[f32; 3]; 3]) {
     (mean, [0, 1, 2].map(|a| [0, 1, 2].map(|b| minor(a, b) / determinant)))
 }
 
+/// Computes the Mahalanobis distance of a colour from the mean.
 fn mahalanobis(colour: &[f32; 3], mean: &[f32; 3], inverse: &[[f32; 3]; 3]) -> f32 {
     let mut square = 0.0;
     for a in 0..3 {
@@ -164,7 +167,7 @@ fn greatest(map: &[f32]) -> f32 {
     map.iter().fold(0.0, |most: f32, value| most.max(*value))
 }
 
-/// Scales a map to at most 1; one of zeros stays.
+/// Scales a map to a maximum of 1. A map of zeros stays the same.
 fn normalise(map: &mut [f32]) {
     let most = greatest(map);
     if most > 0.0 {
@@ -172,7 +175,7 @@ fn normalise(map: &mut [f32]) {
     }
 }
 
-/// The threshold that divides a map of 0 to 1 into the two most different parts (Otsu 1979).
+/// Returns the threshold that divides a map of 0 to 1 into the two most different parts (Otsu 1979).
 fn otsu(map: &[f32]) -> f32 {
     const BINS: usize = 64;
     let mut counts = [0u32; BINS];
@@ -196,7 +199,7 @@ fn otsu(map: &[f32]) -> f32 {
     threshold
 }
 
-/// First and one past the last of the places that hold all but the specks at either end.
+/// Returns the start and the end of the range that has all counts except the specks at either end.
 fn extent(counts: Vec<usize>) -> (usize, usize) {
     let spare = counts.iter().sum::<usize>() as f32 * SPECKS;
     let specks = |counts: &mut dyn Iterator<Item = &usize>| {
@@ -218,7 +221,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// `width × height` of one colour with rectangles `(x0, y0, x1, y1)` of another.
+    /// Draws `width × height` pixels of one colour with rectangles `(x0, y0, x1, y1)` of another.
     fn drawn(width: usize, height: usize, objects: &[(usize, usize, usize, usize)]) -> Vec<u8> {
         let within = |x, y| {
             objects
@@ -236,18 +239,18 @@ mod tests {
             .collect()
     }
 
-    fn of(rgb: &[u8], width: usize, height: usize) -> Option<CropBox> {
+    fn proposed(rgb: &[u8], width: usize, height: usize) -> Option<CropBox> {
         propose(Pixels::new(rgb, width, height, 3).expect("valid"))
     }
 
     #[test]
-    fn finds_what_stands_out_and_nothing_where_nothing_does() {
+    fn a_subject_gets_a_box_and_a_plain_image_gets_none() {
         for (what, width, height, objects, expected) in [
-            ("plain ground", 300, 400, &[][..], None),
+            ("plain background", 300, 400, &[][..], None),
             ("one pixel", 1, 1, &[], None),
             ("one row", 200, 1, &[(50, 0, 90, 1)], None),
             ("a dress", 300, 400, &[(100, 80, 200, 300)], Some([100, 80, 200, 300])),
-            ("small picture", 40, 30, &[(10, 8, 24, 20)], Some([10, 8, 24, 20])),
+            ("small image", 40, 30, &[(10, 8, 24, 20)], Some([10, 8, 24, 20])),
             (
                 "a pair",
                 400,
@@ -273,8 +276,8 @@ mod tests {
             ("nearly all", 300, 300, &[(6, 6, 294, 294)], None),
         ] {
             let rgb = drawn(width, height, objects);
-            let found = of(&rgb, width, height);
-            assert_eq!(found, of(&rgb, width, height), "{what}: the same again");
+            let found = proposed(&rgb, width, height);
+            assert_eq!(found, proposed(&rgb, width, height), "{what}: a second call differs");
             let (Some(found), Some(expected)) = (found, expected) else {
                 assert_eq!(found.is_some(), expected.is_some(), "{what}: {found:?}");
                 continue;
@@ -291,7 +294,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_box_lies_inside_its_picture(w in 1usize..90, h in 1usize..90, seed: u32, objects in 0u32..6) {
+        fn a_box_lies_inside_its_image(w in 1usize..90, h in 1usize..90, seed: u32, objects in 0u32..6) {
             let mut state = seed;
             let mut draw = |below: usize| {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -302,7 +305,7 @@ mod tests {
                 .collect();
             let mut rgb = drawn(w, h, &objects);
             rgb.iter_mut().for_each(|value| *value = value.wrapping_add(draw(20) as u8));
-            if let Some(found) = of(&rgb, w, h) {
+            if let Some(found) = proposed(&rgb, w, h) {
                 prop_assert!(Window::new((w, h), Some(found)).is_ok(), "{found:?}");
             }
         }

@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 #[test]
-fn refuses_what_does_not_fit() {
+fn sizes_and_boxes_that_do_not_fit_are_refused() {
     assert!(Pixels::new(&[0; 12], 2, 2, 3).is_ok());
     for (len, w, h, c) in [(11, 2, 2, 3), (0, 0, 2, 3), (8, 2, 2, 2), (12, usize::MAX, 2, 3)] {
         assert!(Pixels::new(&vec![0; len], w, h, c).is_err(), "{len} {w} {h} {c}");
@@ -18,13 +18,13 @@ fn refuses_what_does_not_fit() {
 }
 
 #[test]
-fn a_margin_grows_a_box_as_far_as_the_picture_reaches() {
-    let of = |x, y, width, height| CropBox { x, y, width, height };
+fn a_margin_grows_a_box_as_far_as_the_image_reaches() {
+    let crop_box = |x, y, width, height| CropBox { x, y, width, height };
     for (margin, crop, expected) in [
-        (0.0, of(3, 4, 5, 6), of(3, 4, 5, 6)),
-        (0.1, of(20, 30, 40, 20), of(16, 28, 48, 24)),
-        (0.5, of(0, 40, 10, 20), of(0, 30, 15, 40)),
-        (9.0, of(90, 70, 10, 10), of(0, 0, 100, 80)),
+        (0.0, crop_box(3, 4, 5, 6), crop_box(3, 4, 5, 6)),
+        (0.1, crop_box(20, 30, 40, 20), crop_box(16, 28, 48, 24)),
+        (0.5, crop_box(0, 40, 10, 20), crop_box(0, 30, 15, 40)),
+        (9.0, crop_box(90, 70, 10, 10), crop_box(0, 0, 100, 80)),
     ] {
         let spec = InputSpec {
             margin,
@@ -37,13 +37,13 @@ fn a_margin_grows_a_box_as_far_as_the_picture_reaches() {
         ..InputSpec::new(4, 4, Fit::Stretch)
     };
     assert!(
-        outside.with_margin(of(96, 0, 5, 5), (100, 80)).is_err(),
-        "no margin mends a box outside"
+        outside.with_margin(crop_box(96, 0, 5, 5), (100, 80)).is_err(),
+        "a margin does not make a box outside valid"
     );
 }
 
 #[test]
-fn a_specification_that_gives_no_finite_input_is_refused_by_its_key() {
+fn the_error_of_a_specification_outside_its_limits_names_the_key() {
     let good = InputSpec {
         margin: 2.0,
         ..InputSpec::new(4096, 1, Fit::Pad)
@@ -161,9 +161,9 @@ fn padding_is_the_mean_colour() {
 }
 
 proptest! {
-    /// One colour stays that colour whatever the sizes, and the crop of a picture equals the cropped picture.
+    /// An image of one colour keeps that colour at all sizes.
     #[test]
-    fn flat_colour_survives(w in 1usize..40, h in 1usize..40, ow in 1usize..20, oh in 1usize..20, v: u8,
+    fn one_colour_stays_the_same(w in 1usize..40, h in 1usize..40, ow in 1usize..20, oh in 1usize..20, v: u8,
                             fit in prop_oneof![Just(Fit::Stretch), Just(Fit::Cover)]) {
         let data = vec![v; w * h * 3];
         let pixels = Pixels::new(&data, w, h, 3).expect("valid");
@@ -174,7 +174,7 @@ proptest! {
     }
 
     #[test]
-    fn crop_equals_cropped_picture(data in proptest::collection::vec(any::<u8>(), 10 * 8 * 3),
+    fn a_crop_equals_the_cropped_image(data in proptest::collection::vec(any::<u8>(), 10 * 8 * 3),
                                    x in 0u32..6, y in 0u32..5, width in 1u32..5, height in 1u32..4) {
         let whole = Pixels::new(&data, 10, 8, 3).expect("valid");
         let part: Vec<u8> = (y..y + height)

@@ -1,6 +1,6 @@
-//! The small module: the CPU backend alone, for browsers without a real GPU adapter.
+//! The small module with the CPU backend alone, for browsers without a GPU adapter.
 
-// Linked for its exports; wasm-bindgen finds them in the module.
+// The crate is linked for its exports, which wasm-bindgen reads from the module.
 use web as _;
 
 fn main() {}

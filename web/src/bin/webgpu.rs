@@ -1,6 +1,6 @@
-//! The full module: WebGPU, and the CPU backend beside it. Loaded only after an adapter was found.
+//! The full module with the WebGPU backend and the CPU backend. The page loads it only after it has found an adapter.
 
-// Linked for its exports; wasm-bindgen finds them in the module.
+// The crate is linked for its exports, which wasm-bindgen reads from the module.
 use web as _;
 
 fn main() {}
