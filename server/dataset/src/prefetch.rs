@@ -3,18 +3,28 @@
 //! Parallel iterators on that thread run on Rayon's global pool.
 
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
 
 /// Iterator over values that a thread makes ahead of the consumer.
 #[derive(Debug)]
 pub struct Prefetch<T> {
     receiver: Receiver<T>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl<T> Iterator for Prefetch<T> {
     type Item = T;
 
+    /// # Panics
+    /// If the thread panicked, with its message.
     fn next(&mut self) -> Option<T> {
-        self.receiver.recv().ok()
+        if let Ok(value) = self.receiver.recv() {
+            return Some(value);
+        }
+        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
+            std::panic::resume_unwind(panic);
+        }
+        None
     }
 }
 
@@ -23,7 +33,7 @@ impl<T> Iterator for Prefetch<T> {
 /// The thread ends with the values, or when the iterator is dropped.
 pub fn prefetch<T: Send + 'static>(ahead: usize, values: impl Iterator<Item = T> + Send + 'static) -> Prefetch<T> {
     let (sender, receiver) = sync_channel(ahead);
-    std::thread::spawn(move || {
+    let thread = std::thread::spawn(move || {
         for value in values {
             // The consumer was dropped.
             if sender.send(value).is_err() {
@@ -31,7 +41,10 @@ pub fn prefetch<T: Send + 'static>(ahead: usize, values: impl Iterator<Item = T>
             }
         }
     });
-    Prefetch { receiver }
+    Prefetch {
+        receiver,
+        thread: Some(thread),
+    }
 }
 
 /// Ends `results` after the first error, which is the last item.
@@ -56,6 +69,13 @@ mod tests {
         let results = [Ok(1), Ok(2), Err("broken"), Ok(4)];
         let found: Vec<Result<i32, &str>> = prefetch(1, until_error(results.into_iter())).collect();
         assert_eq!(found, [Ok(1), Ok(2), Err("broken")]);
+    }
+
+    #[test]
+    #[should_panic(expected = "broken value")]
+    fn a_panic_of_the_thread_reaches_the_consumer() {
+        let values = (0..3).map(|value| if value < 2 { value } else { panic!("broken value") });
+        prefetch(1, values).for_each(drop);
     }
 
     #[test]

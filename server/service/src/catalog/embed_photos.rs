@@ -3,8 +3,6 @@
 //! All cores decode the next batch while the device embeds the current one.
 
 use std::path::Path;
-use std::sync::mpsc::sync_channel;
-use std::thread;
 
 use rayon::prelude::*;
 use shared::embedding::Embedding;
@@ -16,6 +14,7 @@ use super::writer::{DataWriter, Writer};
 use super::{CatalogError, image_file};
 use crate::embed::RetrievalModel;
 use dataset::MaxErrors;
+use dataset::prefetch::prefetch;
 use search::storage::Storage;
 
 /// Number of decoded batches that wait for the device. With one, neither the decoder nor the device idles.
@@ -128,23 +127,20 @@ fn for_each_batch<'a>(
     batch: usize,
     mut consume: impl FnMut(Decoded<'a>) -> Result<(), CatalogError>,
 ) -> Result<(), CatalogError> {
-    thread::scope(|scope| {
-        let (ahead, decoded) = sync_channel(AHEAD);
-        scope.spawn(move || {
-            for batch in photos.chunks(batch) {
-                let batch: Decoded<'a> = batch
-                    .par_iter()
-                    .map(|photo| (photo, decode(root, &photo.image, photo.bounds, spec)))
-                    .collect();
-                // The receiver is dropped if `consume` failed.
-                if ahead.send(batch).is_err() {
-                    return;
-                }
-            }
-        });
-        // By value, so that a failure drops the receiver and the decoder ends.
-        decoded.into_iter().try_for_each(&mut consume)
-    })
+    let files: Vec<(String, Option<CropBox>)> =
+        photos.iter().map(|photo| (photo.image.clone(), photo.bounds)).collect();
+    let (root, spec) = (root.to_owned(), spec.clone());
+    let decode_batch = move |start: usize| -> Vec<Result<Vec<f32>, String>> {
+        files[start..files.len().min(start + batch)]
+            .par_iter()
+            .map(|(image, bounds)| decode(&root, image, *bounds, &spec))
+            .collect()
+    };
+    let inputs = prefetch(AHEAD, (0..photos.len()).step_by(batch).map(decode_batch));
+    for (photos, inputs) in photos.chunks(batch).zip(inputs) {
+        consume(photos.iter().zip(inputs).collect())?;
+    }
+    Ok(())
 }
 
 fn decode(root: &Path, image: &str, bounds: Option<CropBox>, spec: &InputSpec) -> Result<Vec<f32>, String> {
