@@ -71,6 +71,9 @@ pub struct PredictionSet {
 /// Rows of one network and part, by path.
 type ByPath<'a> = HashMap<&'a str, &'a Row>;
 
+/// Rows by candidate, fold of the network, and part.
+type Networks<'a> = HashMap<(Candidate, u32, &'a str), ByPath<'a>>;
+
 impl PredictionSet {
     /// Reads and checks a table.
     ///
@@ -92,14 +95,7 @@ impl PredictionSet {
         );
         let networks = group(table)?;
         let images = Samples::check(table)?;
-        let folds: Vec<u32> = table
-            .rows
-            .iter()
-            .filter_map(|row| row.fold)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
-
+        let folds: BTreeSet<u32> = table.rows.iter().filter_map(|row| row.fold).collect();
         let parts: BTreeSet<&str> = images.part_of.keys().map(|(part, _)| *part).collect();
         let mut expected: BTreeMap<(&str, Option<u32>), Vec<&Row>> = BTreeMap::new();
         for ((part, _), row) in &images.part_of {
@@ -108,7 +104,6 @@ impl PredictionSet {
                 .or_default()
                 .push(row);
         }
-        let has_oof = parts.contains(OOF);
         let mut set = Self {
             labels: table.labels.clone(),
             candidates: Vec::new(),
@@ -117,7 +112,7 @@ impl PredictionSet {
             fold_of: Vec::new(),
             splits: BTreeMap::new(),
             oof_probs: Vec::new(),
-            folds,
+            folds: folds.into_iter().collect(),
         };
         let names: BTreeSet<Candidate> = networks.keys().map(|(candidate, ..)| candidate.clone()).collect();
         for candidate in names {
@@ -132,38 +127,48 @@ impl PredictionSet {
                 "{run} has no epoch that all its folds predicted: {what}\nhint: train the missing fold, or collect without {run}"
             );
         }
-        if has_oof {
-            for (fold, rows) in set.folds.iter().enumerate() {
-                let rows = expected.get(&(OOF, Some(*rows))).cloned().unwrap_or_default();
-                set.fold_of.extend(std::iter::repeat_n(fold, rows.len()));
-                set.oof.extend(rows.into_iter().map(sample));
-            }
-            let lines = set.candidates.iter().map(|candidate| {
-                let rows = set.oof.iter().zip(&set.fold_of);
-                let line = rows.flat_map(|(sample, fold)| {
-                    networks[&(candidate.clone(), set.folds[*fold], OOF)][&*sample.path]
-                        .probs
-                        .iter()
-                        .copied()
-                });
-                line.collect()
-            });
-            set.oof_probs = lines.collect();
+        if parts.contains(OOF) {
+            set.add_oof(&networks, &expected);
         }
         for part in parts.into_iter().filter(|part| *part != OOF) {
-            let samples: Vec<Sample> = expected[&(part, None)].iter().map(|row| sample(row)).collect();
-            let network_probs = |candidate: &Candidate, fold: u32| -> Vec<f32> {
-                let rows = &networks[&(candidate.clone(), fold, part)];
-                samples
-                    .iter()
-                    .flat_map(|sample| rows[&*sample.path].probs.iter().copied())
-                    .collect()
-            };
-            let candidate_probs = |c: &Candidate| set.folds.iter().map(|fold| network_probs(c, *fold)).collect();
-            let probs = set.candidates.iter().map(candidate_probs).collect();
-            set.splits.insert(part.to_owned(), Split { samples, probs });
+            let samples = expected[&(part, None)].iter().map(|row| sample(row)).collect();
+            set.add_split(part, samples, &networks);
         }
         Ok(set)
+    }
+
+    /// Adds the out-of-fold rows, and their probabilities by the network of each row's fold.
+    fn add_oof(&mut self, networks: &Networks<'_>, expected: &BTreeMap<(&str, Option<u32>), Vec<&Row>>) {
+        for (at, fold) in self.folds.iter().enumerate() {
+            let rows = expected.get(&(OOF, Some(*fold))).cloned().unwrap_or_default();
+            self.fold_of.extend(std::iter::repeat_n(at, rows.len()));
+            self.oof.extend(rows.into_iter().map(sample));
+        }
+        let lines = self.candidates.iter().map(|candidate| {
+            let rows = self.oof.iter().zip(&self.fold_of);
+            let line = rows.flat_map(|(sample, fold)| {
+                networks[&(candidate.clone(), self.folds[*fold], OOF)][&*sample.path]
+                    .probs
+                    .iter()
+                    .copied()
+            });
+            line.collect()
+        });
+        self.oof_probs = lines.collect();
+    }
+
+    /// Adds a split, and its probabilities by the networks of all folds.
+    fn add_split(&mut self, part: &str, samples: Vec<Sample>, networks: &Networks<'_>) {
+        let network_probs = |candidate: &Candidate, fold: u32| -> Vec<f32> {
+            let rows = &networks[&(candidate.clone(), fold, part)];
+            samples
+                .iter()
+                .flat_map(|sample| rows[&*sample.path].probs.iter().copied())
+                .collect()
+        };
+        let candidate_probs = |c: &Candidate| self.folds.iter().map(|fold| network_probs(c, *fold)).collect();
+        let probs = self.candidates.iter().map(candidate_probs).collect();
+        self.splits.insert(part.to_owned(), Split { samples, probs });
     }
 
     /// Out-of-fold probability of a candidate, predicted by the network of the row's fold.
@@ -236,8 +241,8 @@ fn sample(row: &Row) -> Sample {
 }
 
 /// Groups rows by network and part.
-fn group(table: &Table) -> anyhow::Result<HashMap<(Candidate, u32, &str), ByPath<'_>>> {
-    let mut networks: HashMap<(Candidate, u32, &str), ByPath<'_>> = HashMap::new();
+fn group(table: &Table) -> anyhow::Result<Networks<'_>> {
+    let mut networks: Networks<'_> = HashMap::new();
     for row in &table.rows {
         let fold = row.fold.with_context(|| {
             format!(
@@ -328,7 +333,7 @@ fn place(row: &Row) -> String {
 /// If the candidate lacks single rows of a fold.
 fn missing(
     folds: &[u32],
-    networks: &HashMap<(Candidate, u32, &str), ByPath<'_>>,
+    networks: &Networks<'_>,
     candidate: &Candidate,
     expected: &BTreeMap<(&str, Option<u32>), Vec<&Row>>,
 ) -> anyhow::Result<Option<String>> {

@@ -109,19 +109,7 @@ pub fn choose_points(
         "points that are chosen on training images are too optimistic; choose them on a split that shares no item with 'train'"
     );
     dataset.leave_out_corrupt(|row| splits.contains(&row.split), false, Limit::Fixed)?;
-    let rows = dataset.split(split, |_| true, "")?;
-    let items: HashSet<usize> = dataset.groups(&rows).into_iter().collect();
-    let chosen_on = ChosenOn {
-        command,
-        data: dataset
-            .dir
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
-        data_sha256: dataset.sha256.clone(),
-        split: split.clone(),
-        photos: rows.len(),
-        items: items.len(),
-    };
+    let chosen_on = chosen_on(&dataset, split, command)?;
     let manifest = &bundle.0;
     // Queries are cropped like the gallery.
     let input = gallery.map_or(&manifest.input, |(large, _)| &large.input);
@@ -164,6 +152,23 @@ pub fn choose_points(
             )
         }
     }
+}
+
+/// Describes the split that points are chosen on.
+fn chosen_on(dataset: &Dataset, split: &str, command: String) -> anyhow::Result<ChosenOn> {
+    let rows = dataset.split(split, |_| true, "")?;
+    let items: HashSet<usize> = dataset.groups(&rows).into_iter().collect();
+    Ok(ChosenOn {
+        command,
+        data: dataset
+            .dir
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        data_sha256: dataset.sha256.clone(),
+        split: split.to_owned(),
+        photos: rows.len(),
+        items: items.len(),
+    })
 }
 
 /// Chooses the precise thresholds of a style bundle.

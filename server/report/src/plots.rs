@@ -119,76 +119,26 @@ fn describe(predictions: &Predictions, shown: &[usize]) -> String {
 /// Plots precision over recall: a panel with the mean over labels, and one per label with the chosen threshold.
 pub(crate) fn precision_recalls(predictions: &Predictions, thresholds: &[f32], measured: &Classification) -> String {
     let shown = shown_labels(predictions);
-    let n = predictions.truth.len().max(1) as f64;
-    let axes = || (Axis::fixed("recall", 0.0, 1.0), Axis::fixed("precision", 0.0, 1.0));
-    let curves: Vec<_> = (0..predictions.labels.len())
-        .map(|label| precision_recall(predictions, label))
-        .filter(|c| !c.is_empty())
-        .collect();
-    // Mean over labels of the maximum precision at that recall or a higher one.
-    let mean: Vec<[f64; 2]> = (0..=50)
-        .map(|step| {
-            let recall = f64::from(step) / 50.0;
-            let best = |curve: &Vec<Operating>| {
-                curve
-                    .iter()
-                    .filter(|p| p.recall >= recall - 1e-12)
-                    .map(|p| p.precision)
-                    .fold(0.0, f64::max)
-            };
-            [
-                recall,
-                curves.iter().map(best).sum::<f64>() / curves.len().max(1) as f64,
-            ]
-        })
-        .collect();
     let average_precision = |label: usize| {
         measured.labels[label]
             .average_precision
             .map_or(f64::NAN, |interval| interval.value)
     };
     let mean_ap = mean_of_numbers((0..predictions.labels.len()).map(average_precision)).max(0.0);
-    let (x, y) = axes();
-    let mut panels = vec![Panel {
-        title: format!("mean, AP {mean_ap:.3}"),
-        x,
-        y,
-        marks: vec![Mark::Line {
-            points: mean,
-            series: 1,
-            name: None,
-        }],
-    }];
+    let mean = Mark::Line {
+        points: mean_precision_by_recall(predictions),
+        series: 1,
+        name: None,
+    };
+    let mut panels = vec![precision_recall_panel(format!("mean, AP {mean_ap:.3}"), vec![mean])];
     panels.extend(shown.iter().map(|&label| {
-        let curve = precision_recall(predictions, label);
-        let share = predictions.support(label) as f64 / n;
-        let chosen = operating_at(predictions, label, thresholds[label]);
-        let (x, y) = axes();
-        Panel {
-            title: format!(
-                "{} ({}), AP {:.3}",
-                predictions.labels[label],
-                predictions.support(label),
-                average_precision(label)
-            ),
-            x,
-            y,
-            marks: vec![
-                Mark::Guess {
-                    from: [0.0, share],
-                    to: [1.0, share],
-                },
-                Mark::Line {
-                    points: curve.iter().map(|point| [point.recall, point.precision]).collect(),
-                    series: 0,
-                    name: None,
-                },
-                Mark::Dots {
-                    points: vec![[chosen.recall, chosen.precision]],
-                    series: 1,
-                },
-            ],
-        }
+        let title = format!(
+            "{} ({}), AP {:.3}",
+            predictions.labels[label],
+            predictions.support(label),
+            average_precision(label)
+        );
+        precision_recall_panel(title, precision_recall_marks(predictions, label, thresholds[label]))
     }));
     Chart {
         title: format!("Precision and recall: mean and {}", describe(predictions, &shown)),
@@ -200,6 +150,60 @@ pub(crate) fn precision_recalls(predictions: &Predictions, thresholds: &[f32], m
         size: SMALL,
     }
     .draw()
+}
+
+fn precision_recall_panel(title: String, marks: Vec<Mark>) -> Panel {
+    Panel {
+        title,
+        x: Axis::fixed("recall", 0.0, 1.0),
+        y: Axis::fixed("precision", 0.0, 1.0),
+        marks,
+    }
+}
+
+/// Curve of a label, with its baseline and the chosen threshold.
+fn precision_recall_marks(predictions: &Predictions, label: usize, threshold: f32) -> Vec<Mark> {
+    let curve = precision_recall(predictions, label);
+    let share = predictions.support(label) as f64 / predictions.truth.len().max(1) as f64;
+    let chosen = operating_at(predictions, label, threshold);
+    vec![
+        Mark::Guess {
+            from: [0.0, share],
+            to: [1.0, share],
+        },
+        Mark::Line {
+            points: curve.iter().map(|point| [point.recall, point.precision]).collect(),
+            series: 0,
+            name: None,
+        },
+        Mark::Dots {
+            points: vec![[chosen.recall, chosen.precision]],
+            series: 1,
+        },
+    ]
+}
+
+/// Mean over labels of the maximum precision at each recall or a higher one, as recall and precision.
+fn mean_precision_by_recall(predictions: &Predictions) -> Vec<[f64; 2]> {
+    let curves: Vec<Vec<Operating>> = (0..predictions.labels.len())
+        .map(|label| precision_recall(predictions, label))
+        .filter(|curve| !curve.is_empty())
+        .collect();
+    let mean = |step: u8| {
+        let recall = f64::from(step) / 50.0;
+        let best = |curve: &Vec<Operating>| {
+            curve
+                .iter()
+                .filter(|point| point.recall >= recall - 1e-12)
+                .map(|point| point.precision)
+                .fold(0.0, f64::max)
+        };
+        [
+            recall,
+            curves.iter().map(best).sum::<f64>() / curves.len().max(1) as f64,
+        ]
+    };
+    (0..=50).map(mean).collect()
 }
 
 /// Plots F2 by threshold with one panel per label. The chosen threshold is dashed, predicting every image is dotted.

@@ -127,51 +127,56 @@ impl KReciprocal {
     fn distances(&self, queries: &[Vec<f32>], gallery: &[Vec<f32>]) -> Vec<Vec<f64>> {
         let all: Vec<&Vec<f32>> = queries.iter().chain(gallery).collect();
         let n = all.len();
-        // Squared Euclidean distances of unit vectors, with each row divided by its maximum.
-        let scaled = |a: &&Vec<f32>| {
-            let line: Vec<f64> = all.iter().map(|b| (2.0 - 2.0 * dot(a, b)).max(0.0)).collect();
-            let greatest = line.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-            line.into_iter()
-                .map(|distance| distance / greatest)
-                .collect::<Vec<f64>>()
-        };
-        let original: Vec<Vec<f64>> = all.par_iter().map(scaled).collect();
+        let original = scaled_distances(&all);
         let order = |line: &Vec<f64>| {
             let mut order: Vec<usize> = (0..n).collect();
             order.sort_by(|a, b| line[*a].total_cmp(&line[*b]));
             order
         };
         let ranks: Vec<Vec<usize>> = original.par_iter().map(order).collect();
-        let reciprocal = |i: usize, k: usize| -> Vec<usize> {
-            let forward = ranks[i].iter().take(k + 1);
-            forward
-                .copied()
-                .filter(|j| ranks[*j].iter().take(k + 1).any(|back| *back == i))
-                .collect()
-        };
-        let half = (self.k1 as f64 / 2.0).round_ties_even() as usize;
-        let encode = |i: usize| {
-            let core = reciprocal(i, self.k1);
-            let mut members = core.clone();
-            for candidate in &core {
-                let theirs = reciprocal(*candidate, half);
-                let shared = theirs.iter().filter(|member| core.contains(member)).count();
-                if 3 * shared > 2 * theirs.len() {
-                    members.extend(theirs);
-                }
-            }
-            members.sort_unstable();
-            members.dedup();
-            let weights: Vec<f64> = members.iter().map(|j| (-original[i][*j]).exp()).collect();
-            let sum: f64 = weights.iter().sum();
-            let mut line = vec![0.0; n];
-            members
-                .iter()
-                .zip(weights)
-                .for_each(|(j, weight)| line[*j] = weight / sum);
-            line
-        };
+        let encode = |i: usize| self.encode(i, &original[i], &ranks);
         let encoded: Vec<Vec<f64>> = (0..n).into_par_iter().map(encode).collect();
+        let smooth = self.smooth(&encoded, &ranks);
+        let distance = |q: usize, g: usize| {
+            let common: f64 = smooth[q].iter().zip(&smooth[g]).map(|(a, b)| a.min(*b)).sum();
+            (1.0 - self.lambda) * (1.0 - common / (2.0 - common)) + self.lambda * original[q][g]
+        };
+        (0..queries.len())
+            .into_par_iter()
+            .map(|q| (queries.len()..n).map(|g| distance(q, g)).collect())
+            .collect()
+    }
+
+    /// Encodes photo `i` by the weights of its k-reciprocal neighbours, `[photo]`. `distances` are those of photo `i`.
+    fn encode(&self, i: usize, distances: &[f64], ranks: &[Vec<usize>]) -> Vec<f64> {
+        let half = (self.k1 as f64 / 2.0).round_ties_even() as usize;
+        let core = reciprocal(i, self.k1, ranks);
+        let mut members = core.clone();
+        for candidate in &core {
+            let theirs = reciprocal(*candidate, half, ranks);
+            let shared = theirs.iter().filter(|member| core.contains(member)).count();
+            if 3 * shared > 2 * theirs.len() {
+                members.extend(theirs);
+            }
+        }
+        members.sort_unstable();
+        members.dedup();
+        let weights: Vec<f64> = members.iter().map(|j| (-distances[*j]).exp()).collect();
+        let sum: f64 = weights.iter().sum();
+        let mut line = vec![0.0; ranks.len()];
+        members
+            .iter()
+            .zip(weights)
+            .for_each(|(j, weight)| line[*j] = weight / sum);
+        line
+    }
+
+    /// Averages the encodings of each photo's `k2` nearest neighbours.
+    fn smooth(&self, encoded: &[Vec<f64>], ranks: &[Vec<usize>]) -> Vec<Vec<f64>> {
+        if self.k2 <= 1 {
+            return encoded.to_vec();
+        }
+        let n = encoded.len();
         let averaged = |i: usize| {
             let mut line = vec![0.0; n];
             let near = &ranks[i][..self.k2.clamp(1, n)];
@@ -182,20 +187,27 @@ impl KReciprocal {
             }
             line
         };
-        let smooth: Vec<Vec<f64>> = if self.k2 > 1 {
-            (0..n).into_par_iter().map(averaged).collect()
-        } else {
-            encoded.clone()
-        };
-        let distance = |q: usize, g: usize| {
-            let common: f64 = smooth[q].iter().zip(&smooth[g]).map(|(a, b)| a.min(*b)).sum();
-            (1.0 - self.lambda) * (1.0 - common / (2.0 - common)) + self.lambda * original[q][g]
-        };
-        (0..queries.len())
-            .into_par_iter()
-            .map(|q| (queries.len()..n).map(|g| distance(q, g)).collect())
-            .collect()
+        (0..n).into_par_iter().map(averaged).collect()
     }
+}
+
+/// Squared Euclidean distances of unit vectors, with each row divided by its maximum.
+fn scaled_distances(all: &[&Vec<f32>]) -> Vec<Vec<f64>> {
+    let scaled = |a: &&Vec<f32>| {
+        let line: Vec<f64> = all.iter().map(|b| (2.0 - 2.0 * dot(a, b)).max(0.0)).collect();
+        let greatest = line.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        line.into_iter().map(|distance| distance / greatest).collect()
+    };
+    all.par_iter().map(scaled).collect()
+}
+
+/// The `k` nearest neighbours of photo `i` that have photo `i` among their `k` nearest neighbours.
+fn reciprocal(i: usize, k: usize, ranks: &[Vec<usize>]) -> Vec<usize> {
+    let forward = ranks[i].iter().take(k + 1);
+    forward
+        .copied()
+        .filter(|j| ranks[*j].iter().take(k + 1).any(|back| *back == i))
+        .collect()
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f64 {

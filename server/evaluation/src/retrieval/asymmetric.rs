@@ -2,7 +2,7 @@
 //!
 //! The baselines use one network for both (the protocol of Budnik & Avrithis 2021, <https://arxiv.org/abs/2006.16331>, §4).
 
-use super::metrics::{MEAN_AP, Ranked, rank_scores_to, recall_by_chance, values};
+use super::metrics::{MEAN_AP, Ranked, rank_scores_to, recalls_by_chance, values};
 use super::options::DEPTHS;
 use super::search::Search;
 use crate::inference::forward_all;
@@ -115,26 +115,10 @@ pub fn asymmetric(
     let alone = search(&small_queries, &embed_small(&shop)?);
     let items: Vec<String> = user.iter().map(|row| item(*row).clone()).collect();
     let groups = groups(&items);
-    let precision = |ranked: &[Ranked]| Metric::Queries(values(ranked, &[]).remove(MEAN_AP).unwrap_or_default());
-    let pairing = |name, ranked: &[Ranked]| Pairing {
-        name,
-        metrics: metrics_with_intervals(&values(ranked, &DEPTHS), &groups),
-        gain: differences(
-            &[precision(ranked), precision(&reference)],
-            &groups,
-            &[(vec![0], vec![1])],
-        )[0],
-    };
     let found = values(&across, &DEPTHS);
-    let chance = |k: &usize| {
-        (
-            format!("recall_at_{k} by chance"),
-            recall_by_chance(*k, shop.len(), &across),
-        )
-    };
     Ok(AsymmetricReport {
         metrics: metrics_with_intervals(&found, &groups),
-        guesses: DEPTHS.iter().map(chance).collect(),
+        guesses: recalls_by_chance(&DEPTHS, shop.len(), &across),
         per_image: PerImage::Queries {
             paths: paths(images.dataset(), &user),
             items,
@@ -146,11 +130,24 @@ pub fn asymmetric(
         queries: user.len(),
         gallery: shop.len(),
         pairings: vec![
-            pairing("large–large", &reference),
-            pairing("small–large", &across),
-            pairing("small–small", &alone),
+            Pairing::measure("large–large", &reference, &reference, &groups),
+            Pairing::measure("small–large", &across, &reference, &groups),
+            Pairing::measure("small–small", &alone, &reference, &groups),
         ],
     })
+}
+
+impl Pairing {
+    /// Measures rankings, and their gain over the rankings `reference`.
+    fn measure(name: &'static str, ranked: &[Ranked], reference: &[Ranked], groups: &[usize]) -> Self {
+        let precision = |ranked: &[Ranked]| Metric::Queries(values(ranked, &[]).remove(MEAN_AP).unwrap_or_default());
+        let metrics = [precision(ranked), precision(reference)];
+        Self {
+            name,
+            metrics: metrics_with_intervals(&values(ranked, &DEPTHS), groups),
+            gain: differences(&metrics, groups, &[(vec![0], vec![1])])[0],
+        }
+    }
 }
 
 impl std::fmt::Display for AsymmetricReport {

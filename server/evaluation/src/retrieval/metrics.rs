@@ -119,9 +119,20 @@ pub fn recall_at(k: usize, ranked: &[Ranked], queries: &[usize]) -> f64 {
     )
 }
 
+/// Computes the expected recall at each of `ks` of a random ranking, by name.
+pub(super) fn recalls_by_chance(ks: &[usize], candidates: usize, ranked: &[Ranked]) -> BTreeMap<String, f64> {
+    let chance = |k: &usize| {
+        (
+            format!("recall_at_{k} by chance"),
+            recall_by_chance(*k, candidates, ranked),
+        )
+    };
+    ks.iter().map(chance).collect()
+}
+
 /// Computes the expected [`recall_at`] `k` of a random ranking of `candidates`. A query with r relevant images among n
 /// candidates misses all of them with probability C(n−r, k) / C(n, k).
-pub(super) fn recall_by_chance(k: usize, candidates: usize, ranked: &[Ranked]) -> f64 {
+fn recall_by_chance(k: usize, candidates: usize, ranked: &[Ranked]) -> f64 {
     let missed = |relevant: usize| -> f64 {
         (0..k.min(candidates))
             .map(|at| (candidates - at).saturating_sub(relevant) as f64 / (candidates - at) as f64)

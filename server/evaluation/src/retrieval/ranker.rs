@@ -214,19 +214,7 @@ impl<'a> Ranker<'a> {
                     .unzip()
             }
         };
-        let photos = queries.len() + gallery.len();
-        anyhow::ensure!(
-            self.search.rerank != Rerank::KReciprocal || photos <= K_RECIPROCAL_PHOTOS,
-            "k-reciprocal re-ranking compares all {photos} photos with each other, which takes {} GB of memory; measure it on \
-             fewer, at most {K_RECIPROCAL_PHOTOS}, or choose another --rerank",
-            24 * photos * photos / 1_000_000_000
-        );
-        // K-reciprocal re-ranking uses neighbours among the queries, so it needs all queries in one chunk.
-        let chunk = if self.search.rerank == Rerank::KReciprocal {
-            queries.len()
-        } else {
-            CHUNK
-        };
+        let chunk = self.chunk(queries, gallery)?;
         let rows = &self.dataset.rows;
         let categories = self.confident_categories(queries, gallery)?;
         let mut ranked = Vec::with_capacity(queries.len());
@@ -255,6 +243,25 @@ impl<'a> Ranker<'a> {
             }));
         }
         Ok(ranked)
+    }
+
+    /// Returns the number of queries whose scores are computed at once.
+    ///
+    /// # Errors
+    /// If k-reciprocal re-ranking would compare too many photos.
+    fn chunk(&self, queries: &[usize], gallery: &[usize]) -> anyhow::Result<usize> {
+        if self.search.rerank != Rerank::KReciprocal {
+            return Ok(CHUNK);
+        }
+        let photos = queries.len() + gallery.len();
+        anyhow::ensure!(
+            photos <= K_RECIPROCAL_PHOTOS,
+            "k-reciprocal re-ranking compares all {photos} photos with each other, which takes {} GB of memory; measure it on \
+             fewer, at most {K_RECIPROCAL_PHOTOS}, or choose another --rerank",
+            24 * photos * photos / 1_000_000_000
+        );
+        // It uses neighbours among the queries, so it needs all queries in one chunk.
+        Ok(queries.len())
     }
 
     /// Predicts the category per query; `None` unless it is confident and in the gallery.

@@ -3,7 +3,7 @@
 //! Intervals are over items: the photos of an item are drawn together.
 
 use super::fusion::Fused;
-use super::metrics::{DEPTH, MEAN_AP, Ranked, recall_by_chance, values};
+use super::metrics::{DEPTH, MEAN_AP, Ranked, recalls_by_chance, values};
 use super::options::RetrievalOptions;
 use super::ranker::Ranker;
 use crate::statistics::{Interval, PerImage, groups, metrics_with_intervals};
@@ -119,13 +119,7 @@ pub fn evaluate(
     let items: Vec<&str> = queries.iter().map(|row| dataset.rows[*row].item_id.as_str()).collect();
     let values = values(&ranked, &options.recall_at);
     let candidates = gallery.len() - usize::from(queries == gallery);
-    let chance = |k: &usize| {
-        (
-            format!("recall_at_{k} by chance"),
-            recall_by_chance(*k, candidates, &ranked),
-        )
-    };
-    let mut guesses: BTreeMap<String, f64> = options.recall_at.iter().map(chance).collect();
+    let mut guesses = recalls_by_chance(&options.recall_at, candidates, &ranked);
     if let Some(fused) = &fused {
         let alone = |(id, value): (&String, &f64)| (format!("{MEAN_AP} of {id} alone"), *value);
         guesses.extend(fused.alone.iter().map(alone));
