@@ -116,7 +116,7 @@ fn splits_and_shares_that_cannot_calibrate_are_refused() {
         ("--out new --split test", "no image"),
         ("--out new --lost 0.01", "at least 100"),
         ("--out new --lost 1.5", "is not between 0 and 1"),
-        ("--out new --gallery-bundle stated", "belongs to a query encoder"),
+        ("--out new --gallery-bundle stated", "is for a query encoder"),
     ] {
         let line = format!("calibrate --bundle plain --data shop {options}");
         let error = run_on_cpu(dir, &line).expect_err(says);

@@ -16,7 +16,7 @@ pub mod recoloured;
 
 pub use batches::{Augment, Batch, Garments, Images, Loader, Plan, Recolouring, Rotations, Source};
 pub use contact_sheet::{contact_sheet, fit_cell};
-pub use decode::{Crop, Mask, OUTSIDE, Photo, PhotoError};
+pub use decode::{Crop, Mask, OUTSIDE, Photo, PhotoError, media_type};
 pub use files::{atomic, bundle, foreign, predictions, run};
 pub use import::{benchmarks, challenge};
 pub use manifest::{DataError, Dataset, Limit, MAX_CORRUPT, ManifestError, Row};

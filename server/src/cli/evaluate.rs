@@ -70,7 +70,7 @@ pub(crate) struct EvaluateArgs {
     /// Crop queries without a box to the proposed box, as `crop=auto` does in the service
     #[arg(long)]
     propose_boxes: bool,
-    /// List the twelve queries with the lowest precision, and write a contact sheet of them: each query with its first ten
+    /// List the twelve queries with the lowest average precision, and write a contact sheet of them: each query with its first ten
     /// results (correct ones framed in green) and the best photo of the correct item
     #[arg(long, value_name = "FILE.jpg")]
     failures: Option<PathBuf>,
@@ -207,7 +207,7 @@ pub(super) fn evaluate(args: &EvaluateArgs, choice: DeviceChoice) -> anyhow::Res
     answer(&report, &report.summary().per_image, args)
 }
 
-/// Writes the contact sheet of the queries with the lowest precision.
+/// Writes the contact sheet of the queries with the lowest average precision.
 fn write_failures(path: &Path, failures: &[Failure], mut dataset: Dataset, manifest: &Manifest) -> anyhow::Result<()> {
     for failure in failures {
         dataset.rows[failure.row].bounds = failure.bounds;

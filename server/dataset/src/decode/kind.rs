@@ -165,6 +165,11 @@ pub fn format_of(path: &Path) -> Option<ImageFormat> {
     detect_file(path).ok().map(Kind::format)
 }
 
+/// Media type of an image by its first bytes; at least 12 are needed. `None` if the format is not supported.
+pub fn media_type(head: &[u8]) -> Option<&'static str> {
+    Kind::detect(head).ok().map(|kind| kind.format().to_mime_type())
+}
+
 /// True if the first bytes of a file are those of an image, in a supported format or another one.
 pub fn is_image(path: &Path) -> bool {
     !matches!(

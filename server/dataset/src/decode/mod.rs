@@ -16,6 +16,6 @@ mod samples;
 
 pub use crop::Crop;
 pub use error::PhotoError;
-pub use kind::{format_of, is_image};
+pub use kind::{format_of, is_image, media_type};
 pub use mask::{Mask, OUTSIDE};
 pub use photo::Photo;

@@ -12,7 +12,6 @@ use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use futures::stream::try_unfold;
-use image::ImageFormat;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -185,20 +184,10 @@ fn open(root: &Path, path: &str, first: usize, request: &HeaderMap) -> io::Resul
     }
     let mut begin = vec![0; usize::try_from(bytes).map_or(first, |bytes| bytes.min(first))];
     file.read_exact(&mut begin)?;
-    Ok(media_type(&begin).map(|media_type| Opened {
+    Ok(dataset::media_type(&begin).map(|media_type| Opened {
         etag,
         bytes,
         begin: Some((media_type, begin)),
         file,
     }))
-}
-
-/// Media type of an image that browsers show, by its first bytes.
-fn media_type(begin: &[u8]) -> Option<&'static str> {
-    match image::guess_format(begin).ok()? {
-        format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP | ImageFormat::Gif | ImageFormat::Bmp) => {
-            Some(format.to_mime_type())
-        }
-        _ => None,
-    }
 }

@@ -38,7 +38,7 @@ pub(super) struct SearchForm {
     crop: Option<CropBox>,
     /// Only products of this category: tops, shoes, bags or other.
     category: Option<String>,
-    /// Maximum number of hits, 1 to 50; 10 by default.
+    /// Largest number of hits, 1 to 50. The default is 10.
     #[schema(minimum = 1, maximum = 50)]
     limit: Option<usize>,
 }
