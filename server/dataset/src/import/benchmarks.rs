@@ -119,8 +119,8 @@ pub fn lines(
     Ok((each_photo(there, |(_, path)| path, line, max_errors)?, missing))
 }
 
-/// Finds the file of an image: by its name, below `Img` (DeepFashion), below the host and folders of its URL (`wget -x`), or
-/// by the last part of its URL.
+/// Finds the file of an image. Candidates are its name, its name below `Img` (DeepFashion), the host and folders of its URL
+/// (`wget -x`), and the last part of its URL.
 pub fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     let without_scheme = name.split_once("://").map_or(name, |(_, rest)| rest);
     [

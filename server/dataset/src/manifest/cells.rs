@@ -113,7 +113,7 @@ impl Header {
         }
         if let Some(name) = REQUIRED.iter().find(|name| place(name).is_none()) {
             return Err(format!(
-                "the header lacks the column '{name}'; it has '{}'; the first line names the columns, separated by commas",
+                "the header lacks the column '{name}'; it has '{}'. The first line must name the columns, separated by commas",
                 cells.join("', '")
             ));
         }

@@ -23,7 +23,7 @@ const NAMED: usize = 20;
 pub enum Limit {
     /// Value of the recipe key `data.max_corrupt`.
     Recipe(usize),
-    /// [`MAX_CORRUPT`].
+    /// The default, [`MAX_CORRUPT`].
     Fixed,
     /// Share of the checked images, the value of `--max-errors`.
     Share(MaxErrors),

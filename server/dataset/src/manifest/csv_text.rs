@@ -123,7 +123,7 @@ pub(crate) fn trimmed(cell: &str) -> &str {
     cell.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}'))
 }
 
-/// Error message for a header that contains `column` but does not separate columns by commas. `None` if it does.
+/// Error message for a header that contains `column` and separates columns by another character than a comma.
 pub(crate) fn separator(first: &str, column: &str) -> Option<String> {
     let named = |c: char| {
         first

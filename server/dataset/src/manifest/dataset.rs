@@ -147,7 +147,7 @@ impl Dataset {
     /// Reads the manifest of `dir`.
     ///
     /// # Errors
-    /// If the manifest is missing, unreadable or invalid; see [`parse`].
+    /// If the manifest is missing, unreadable or invalid. Names the first invalid line.
     pub fn open(dir: &Path) -> anyhow::Result<Self> {
         let path = dir.join(MANIFEST);
         let bytes = std::fs::read(&path).with_context(|| {

@@ -106,8 +106,8 @@ impl<'a> Division<'a> {
         labels.iter().for_each(|label| self.positive[fold][*label] += 1);
     }
 
-    /// Runs the published algorithm. It takes the label with the fewest remaining groups first and puts each of its groups
-    /// into the fold with the fewest of that label, then the fewest rows, then a random one. Full folds are skipped.
+    /// Runs the published algorithm. It takes the label with the fewest remaining groups first. Each group of that label goes
+    /// to the fold with the fewest such groups, then the fewest rows, then a random one. Full folds are skipped.
     fn stratify(&mut self, rng: &mut impl Rng) {
         let mut order: Vec<usize> = (0..self.groups.len()).collect();
         order.shuffle(rng);

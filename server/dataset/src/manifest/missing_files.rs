@@ -60,7 +60,7 @@ impl Dataset {
     }
 }
 
-/// Advice for a path that is not a file: a file whose name differs only in case or extension, or the rule for folders,
+/// Advice for a path that is not a file. It names a file that differs only in case or extension, or explains folders,
 /// absolute paths and broken links.
 pub(super) fn hint(dir: &Path, path: &str) -> Option<String> {
     let whole = dir.join(path);

@@ -1,7 +1,7 @@
 //! Headers of a JPEG file up to its first scan, and the check that a file is complete.
 //!
-//! The check is needed because the strict mode of `zune-jpeg` accepts files without an end marker, refuses intact files
-//! with extra bytes between segments, and does not cover `jpeg-decoder`.
+//! The strict mode of `zune-jpeg` cannot replace the check: it accepts files without an end marker, refuses intact files with
+//! extra bytes between segments, and does not cover `jpeg-decoder`.
 
 use std::ops::Range;
 
