@@ -21,8 +21,8 @@ fn rotated_jpeg() -> Vec<u8> {
     bytes
 }
 
-/// Writes unusual files into `dir`: `turned.png` is the rotated JPEG, `clear.jpg` a transparent PNG, `plain` a PNG without
-/// an extension, `bad.jpg` a web page and `cut.jpg` half of a JPEG.
+/// Writes unusual files into `dir`. `turned.png` is the rotated JPEG, `clear.jpg` a transparent PNG, and `plain` a PNG
+/// without an extension. `bad.jpg` is a web page and `cut.jpg` the first part of a JPEG.
 fn write_unusual(dir: &Path) {
     fs::create_dir_all(dir).expect("the folder is created");
     fs::write(dir.join("turned.png"), rotated_jpeg()).expect("the file is written");

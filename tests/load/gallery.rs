@@ -1,5 +1,5 @@
-//! Size and search time of a gallery as f32, f16 and int8: random unit embeddings, one per product, one query at a time, and
-//! the three storages in turn.
+//! Size and search time of a gallery as f32, f16 and int8. The embeddings are random, one per product. Queries are sent one at
+//! a time, to the three storages in turn.
 //!
 //!     CARGO_PROFILE_DEV_OPT_LEVEL=3 cargo run --example gallery [EMBEDDINGS] [SEARCHES]
 

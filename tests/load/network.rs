@@ -1,5 +1,7 @@
-//! Training steps and embeddings per second of a retrieval network on the CPU, compared with PyTorch on the same cores, in
-//! turns: ResNet-18, one global part of 256 dimensions, 923 identities, batches of 64 images of 96×128 pixels.
+//! Training steps and embeddings per second of a retrieval network on the CPU, compared with PyTorch on the same cores.
+//!
+//! The network is a ResNet-18 with one global part of 256 dimensions and 923 identities. Batches have 64 images of 96×128
+//! pixels. Both sides are measured in turn.
 //!
 //!     RAYON_NUM_THREADS=2 cargo run --example network [PYTHON] [ROUNDS]
 //!

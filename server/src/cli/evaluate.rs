@@ -48,8 +48,8 @@ pub(crate) struct EvaluateArgs {
     /// input), turns (all four rotations), or a list such as '[{ mirrored = true, turns = 1 }]'
     #[arg(long, default_value = "none")]
     views: Views,
-    /// Runs of the same model, one per fold, whose out-of-fold predictions thresholds are tuned on and compared with: run
-    /// folders (of which the best epoch is used) or predictions tables
+    /// Runs of the same model, one per fold: run folders (of which the best epoch is used) or predictions tables. Thresholds
+    /// are tuned on their out-of-fold predictions and compared there
     #[arg(long, value_name = "RUN", num_args = 1..)]
     tune_predictions: Vec<PathBuf>,
     /// Thresholds instead of the bundle's: greedy, expected or lbfgsb on --tune-predictions, or one number from 0 to 1 for
@@ -70,8 +70,8 @@ pub(crate) struct EvaluateArgs {
     /// Crop queries without a box to the proposed box, as `crop=auto` does in the service
     #[arg(long)]
     propose_boxes: bool,
-    /// List the twelve queries with the lowest average precision, and write a contact sheet of them: each query with its first ten
-    /// results (correct ones framed in green) and the best photo of the correct item
+    /// List the twelve queries with the lowest average precision, and write a contact sheet of them. It has per query the
+    /// first ten results, correct ones framed in green, and the best photo of the correct item
     #[arg(long, value_name = "FILE.jpg")]
     failures: Option<PathBuf>,
     /// Also write the results per image as JSON, to compare models

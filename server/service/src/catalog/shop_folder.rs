@@ -1,8 +1,8 @@
 //! The dataset folder of a shop, as indexing reads it: products, shop photos and sample photos.
 //!
 //! `manifest.csv` lists the photos; [`dataset::Dataset`] reads it. `products.jsonl` describes the products. Without that
-//! file a product is the set of shop photos of one `item_id`, and a photo without `item_id` is a product of its own with
-//! its path as id. `samples.txt` lists the sample photos; without it there are none.
+//! file a product is the set of shop photos of one `item_id`. A photo without `item_id` is then a product, whose id is the
+//! photo's path. `samples.txt` lists the sample photos; without it there are none.
 //!
 //! **Invariant:** the category of a manifest row is [`Row::category`], as everywhere else. A value that is not a
 //! category id is mapped by it and remarked on. In `products.jsonl`, which only this module reads, it is a fault.

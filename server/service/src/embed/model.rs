@@ -17,8 +17,8 @@ pub struct RetrievalModel {
     net: Embedder,
     manifest: Manifest,
     device: Device,
-    /// A separate pool: from inside it the CPU backend splits work without passing every operation to other threads, and
-    /// it never waits for photos that are decoded on the global pool.
+    /// Pool for computing. Inside it, the CPU backend does not pass every operation to other threads. It never waits for
+    /// photos that are decoded on the global pool.
     pool: ThreadPool,
 }
 
