@@ -1,14 +1,19 @@
-//! Ablations: what each technique is worth, from many trainings of one recipe with techniques switched on and off.
+//! Ablations: the effect of each technique, from many trainings of one recipe with techniques switched on and off.
 //!
-//! **Invariant:** every figure comes from `selvedge train` and `selvedge evaluate`, run as processes of their own, so one
-//! that crashes takes nothing from the others; what is finished is never computed again.
+//! **Invariant:** every metric comes from `selvedge train` or `selvedge distill`, and `selvedge evaluate`, run as separate
+//! processes. A crash of one does not affect the others, and finished results are never computed again.
 
-pub mod options;
-pub mod plan;
-pub mod recipe;
-pub mod results;
-pub mod table;
-pub mod work;
+mod options;
+mod plan;
+mod recipe;
+mod results;
+mod run;
+mod settings;
+mod table;
+mod variants;
 
-pub use plan::Plan;
+pub use plan::{Measurement, Plan, Training};
 pub use recipe::{AblationRecipe, Mode};
+pub use results::Results;
+pub use run::{Progress, Runner};
+pub use table::write;

@@ -1,13 +1,15 @@
-//! Options of a command, written as `key=value` so that they can be laid over each other.
+//! Options of a command, written as `key=value` so that later ones can override earlier ones.
 
-/// A command's options in the order of their first mention: `views=flip` is `--views=flip`, `tune-predictions=["a", "b"]`
-/// is `--tune-predictions a b`, a key alone is a flag, and `views=null` takes the option away again.
+/// Options of a command in the order of their first mention.
+///
+/// `views=flip` stands for `--views=flip`, `tune-predictions=["a", "b"]` for `--tune-predictions a b`, and a key alone is a
+/// flag. `views=null` removes an option.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Options(Vec<(String, Vec<String>)>);
 
 impl Options {
-    /// Lays settings over those that are there; the later of two with one key wins.
-    pub fn set(&mut self, settings: &[String]) {
+    /// Applies settings; each overrides an earlier option with the same key.
+    pub(crate) fn set(&mut self, settings: &[String]) {
         for setting in settings {
             let (key, value) = match setting.split_once('=') {
                 Some((key, value)) => (key, Some(value)),
@@ -26,25 +28,25 @@ impl Options {
         }
     }
 
-    /// The option of this key alone, if it is there.
-    pub fn only(&self, key: &str) -> Self {
+    /// Returns the option with this key alone, or no option.
+    pub(crate) fn only(&self, key: &str) -> Self {
         Self(self.0.iter().filter(|(known, _)| known == key).cloned().collect())
     }
 
-    /// The command line's arguments.
+    /// Returns the arguments of the command line.
     pub fn arguments(&self) -> Vec<String> {
-        let of = |(key, values): &(String, Vec<String>)| match &values[..] {
+        let arguments = |(key, values): &(String, Vec<String>)| match &values[..] {
             [] => vec![format!("--{key}")],
             [value] => vec![format!("--{key}={value}")],
             several => std::iter::once(format!("--{key}"))
                 .chain(several.iter().cloned())
                 .collect(),
         };
-        self.0.iter().flat_map(of).collect()
+        self.0.iter().flat_map(arguments).collect()
     }
 }
 
-/// The texts of a TOML list, or the one text that it is.
+/// Returns the elements of a TOML list, or the value itself if it is not a list.
 fn values(value: &str) -> Vec<String> {
     let parsed = toml::from_str::<toml::Table>(&format!("v = {value}"))
         .ok()
@@ -62,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn later_settings_replace_earlier_ones_and_null_takes_away() {
+    fn later_settings_replace_earlier_ones_and_null_removes_them() {
         let mut options = Options::default();
         let set = |options: &mut Options, settings: &[&str]| {
             options.set(&settings.iter().map(|setting| (*setting).to_owned()).collect::<Vec<_>>());

@@ -1,118 +1,100 @@
-//! Results of an ablation so far: one cell per variant and seed, and the differences between variants.
+//! Results of an ablation so far: one cell per measurement, and the differences between variants.
 
-use super::plan::{Measurement, Plan, Row};
-use super::work::{Measured, Workshop};
+use crate::plan::{Measurement, Plan};
+use crate::run::{Measured, Runner};
+use crate::variants::Row;
 use anyhow::Context;
 use evaluation::classifier::mean_of_numbers;
 use evaluation::statistics::{Interval, Metric, differences};
 use report::Record;
 
-/// A variant trained with one seed.
+/// Result of one measurement.
 #[derive(Debug, Clone)]
-pub enum Cell {
-    /// Its turn has not come.
+pub(crate) enum Cell {
+    /// Not started.
     Waiting,
-    /// Why there is nothing.
+    /// Failed, with the reason.
     Failed(String),
-    /// Finished result.
+    /// Finished.
     Done(Box<Done>),
 }
 
-/// A measured run, or several together.
+/// Finished measurement of one run, or of several together.
 #[derive(Debug, Clone)]
-pub struct Done {
-    /// Its evaluation.
-    pub measured: Measured,
-    /// The score that its epoch was chosen by, on the tuning part; the mean of several.
-    pub tuned: Option<f64>,
-    /// Seconds of training and choosing.
-    pub seconds: f64,
+pub(crate) struct Done {
+    /// Result of the evaluation.
+    pub(crate) measured: Measured,
+    /// Score on the tuning rows that chose the epoch; the mean over several runs.
+    pub(crate) tuned: Option<f64>,
+    /// Seconds of training, evaluation on the tuning rows included.
+    pub(crate) seconds: f64,
 }
 
-/// Measurements as they come in, by place in the plan.
+/// Results of the measurements of a plan, in its order.
 #[derive(Debug)]
 pub struct Results {
     cells: Vec<Cell>,
 }
 
-/// A variant against its reference.
+/// Difference of a variant from its reference.
 #[derive(Debug, Clone)]
-pub struct Difference {
-    /// Mean difference over seeds with its interval over pictures.
-    pub interval: Interval,
-    /// Difference of each seed that both were measured with.
-    pub by_seed: Vec<f64>,
+pub(crate) struct Difference {
+    /// Mean difference over seeds with its interval over images.
+    pub(crate) interval: Interval,
+    /// Difference per seed that both were measured with.
+    pub(crate) by_seed: Vec<f64>,
 }
 
 impl Results {
-    /// Nothing is known yet.
+    /// Starts without results.
     pub fn new(plan: &Plan) -> Self {
         Self {
             cells: vec![Cell::Waiting; plan.measurements.len()],
         }
     }
 
-    /// A variant's cells, one a seed.
-    pub fn of<'a>(&'a self, plan: &'a Plan, variant: usize) -> impl Iterator<Item = &'a Cell> {
+    /// Returns a variant's cells, one per seed.
+    pub(crate) fn cells<'a>(&'a self, plan: &'a Plan, variant: usize) -> impl Iterator<Item = &'a Cell> {
         plan.variants[variant].measurements.iter().map(|at| &self.cells[*at])
     }
 
-    /// Measurements that failed: their names and why.
+    /// Returns the names of failed measurements with the reasons.
     pub fn failures<'a>(&'a self, plan: &'a Plan) -> Vec<(&'a str, &'a str)> {
-        let of = |(at, cell): (usize, &'a Cell)| match cell {
+        let failure = |(at, cell): (usize, &'a Cell)| match cell {
             Cell::Failed(why) => Some((plan.measurements[at].name.as_str(), why.as_str())),
             _ => None,
         };
-        self.cells.iter().enumerate().filter_map(of).collect()
+        self.cells.iter().enumerate().filter_map(failure).collect()
     }
 
-    /// All that are done.
-    pub fn done(&self) -> impl Iterator<Item = &Done> {
+    /// Returns the finished measurements.
+    pub(crate) fn done(&self) -> impl Iterator<Item = &Done> {
         self.cells.iter().filter_map(Cell::done)
     }
 
-    /// Trains and measures everything; `after` is called with the results so far whenever there is more.
+    /// Trains and measures everything; calls `after` with the results so far after every training.
     ///
     /// # Errors
-    /// Only of `after`: what fails otherwise fails for its cells alone.
-    pub fn work(
+    /// If `after` fails. A failed training or measurement only fails its cells.
+    pub fn run(
         &mut self,
         plan: &Plan,
-        workshop: &Workshop<'_>,
+        runner: &Runner<'_>,
         after: impl Fn(&Self) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let mut trained: Vec<Result<(), String>> = Vec::new();
         for (place, training) in plan.trainings.iter().enumerate() {
             eprintln!("[{}/{}] {}", place + 1, plan.trainings.len(), training.name);
-            trained.push(workshop.train(training).map_err(|error| format!("{error:#}")));
+            trained.push(runner.train(training).map_err(|error| format!("{error:#}")));
             if let Some(Err(error)) = trained.last() {
                 eprintln!("warning: {error}");
             }
-            // An evaluation's turn comes with the last of its networks.
-            let due = |measurement: &Measurement| measurement.trainings.iter().max() == Some(&place);
-            for (at, measurement) in plan.measurements.iter().enumerate().filter(|(_, m)| due(m)) {
+            // A measurement is due with the last of its trainings.
+            let is_due = |measurement: &Measurement| measurement.trainings.iter().max() == Some(&place);
+            for (at, measurement) in plan.measurements.iter().enumerate().filter(|(_, m)| is_due(m)) {
                 self.cells[at] = match measurement.trainings.iter().find_map(|at| trained[*at].as_ref().err()) {
                     Some(error) => Cell::Failed(error.clone()),
-                    None => match workshop.measure(measurement) {
-                        Ok(measured) => {
-                            let run = |at: &usize| Record::read(&workshop.run(&plan.trainings[*at]));
-                            let records: Vec<Record> = measurement.trainings.iter().map(run).collect();
-                            let scores = records
-                                .iter()
-                                .filter_map(|record| record.best().and_then(|epoch| epoch.score));
-                            let tuned = Some(mean_of_numbers(scores)).filter(|score| !score.is_nan());
-                            let seconds = records.iter().map(Record::seconds).sum();
-                            Cell::Done(Box::new(Done {
-                                measured,
-                                tuned,
-                                seconds,
-                            }))
-                        }
-                        Err(error) => {
-                            eprintln!("warning: {error:#}");
-                            Cell::Failed(format!("{error:#}"))
-                        }
-                    },
+                    None => measure(plan, runner, measurement),
                 };
             }
             after(self)?;
@@ -120,11 +102,11 @@ impl Results {
         Ok(())
     }
 
-    /// The figure that is compared: `wanted`, or the first that evaluations know; `None` while nothing is measured.
+    /// Returns the metric that is compared: `wanted`, or the first of the evaluations; `None` before the first result.
     ///
     /// # Errors
-    /// If no evaluation knows the one wanted.
-    pub fn figure(&self, wanted: Option<&str>) -> anyhow::Result<Option<String>> {
+    /// If the evaluations lack the wanted metric.
+    pub(crate) fn metric(&self, wanted: Option<&str>) -> anyhow::Result<Option<String>> {
         let Some(done) = self.done().next() else {
             return Ok(None);
         };
@@ -133,44 +115,32 @@ impl Results {
             return Ok(known.into_iter().next());
         };
         anyhow::ensure!(
-            known.iter().any(|figure| figure == wanted),
-            "there is no figure '{wanted}'; it is one of {}",
+            known.iter().any(|metric| metric == wanted),
+            "there is no metric '{wanted}'; choose one of {}",
             known.join(", ")
         );
         Ok(Some(wanted.to_owned()))
     }
 
-    /// The differences of rows, on the seeds that both variants were measured with; `None` where there is none.
+    /// Returns the differences of rows, on the seeds that both variants were measured with, or `None` without such a seed.
     ///
     /// # Errors
-    /// If evaluations asked about different pictures, which cannot be paired.
-    pub fn differences(&self, plan: &Plan, rows: &[&Row], figure: &str) -> anyhow::Result<Vec<Option<Difference>>> {
-        let mut paths: Option<&[String]> = None;
-        let mut groups = Vec::new();
-        let mut figures: Vec<Metric> = Vec::new();
-        // Place among `figures` by place among cells.
-        let mut places: Vec<Option<usize>> = vec![None; self.cells.len()];
-        for (place, cell) in places.iter_mut().zip(&self.cells) {
-            let Some(done) = cell.done() else { continue };
-            let outcomes = &done.measured.outcomes;
-            anyhow::ensure!(
-                *paths.get_or_insert(outcomes.paths()) == outcomes.paths(),
-                "evaluations asked about different pictures, so their figures cannot be compared\nhint: no switch may change which pictures are evaluated"
-            );
-            if figures.is_empty() {
-                groups = outcomes.groups();
-            }
-            *place = Some(figures.len());
-            figures.push(
-                outcomes
-                    .metric(figure)
-                    .with_context(|| format!("an evaluation lacks the figure '{figure}'"))?,
-            );
-        }
+    /// If evaluations used different images, which cannot be paired.
+    pub(crate) fn differences(
+        &self,
+        plan: &Plan,
+        rows: &[&Row],
+        metric: &str,
+    ) -> anyhow::Result<Vec<Option<Difference>>> {
+        let Paired {
+            groups,
+            metrics,
+            places,
+        } = self.pair(metric)?;
         let pairs = |row: &Row| -> Vec<(usize, usize)> {
-            let of = |variant: usize| plan.variants[variant].measurements.iter().map(|at| places[*at]);
-            of(row.variant)
-                .zip(of(row.reference))
+            let places = |variant: usize| plan.variants[variant].measurements.iter().map(|at| places[*at]);
+            places(row.variant)
+                .zip(places(row.reference))
                 .filter_map(|(a, b)| Some((a?, b?)))
                 .collect()
         };
@@ -180,42 +150,96 @@ impl Results {
             .filter(|pairs| !pairs.is_empty())
             .map(|pairs| pairs.iter().copied().unzip())
             .collect();
-        let mut intervals = differences(&figures, &groups, &comparisons).into_iter();
-        let values: Vec<f64> = figures
+        let mut intervals = differences(&metrics, &groups, &comparisons).into_iter();
+        let values: Vec<f64> = metrics
             .iter()
-            .map(|figure| figure.value(&vec![1; groups.len()]))
+            .map(|metric| metric.value(&vec![1; groups.len()]))
             .collect();
-        Ok(by_row
-            .into_iter()
-            .map(|pairs| {
-                let by_seed: Vec<f64> = pairs.iter().map(|(a, b)| values[*a] - values[*b]).collect();
-                if by_seed.is_empty() {
-                    None
-                } else {
-                    Some(Difference {
-                        interval: intervals.next()?,
-                        by_seed,
-                    })
-                }
+        let difference = |pairs: Vec<(usize, usize)>| {
+            let by_seed: Vec<f64> = pairs.iter().map(|(a, b)| values[*a] - values[*b]).collect();
+            if by_seed.is_empty() {
+                return None;
+            }
+            Some(Difference {
+                interval: intervals.next()?,
+                by_seed,
             })
-            .collect())
+        };
+        Ok(by_row.into_iter().map(difference).collect())
+    }
+
+    /// Collects a metric per image of all finished measurements.
+    fn pair(&self, metric: &str) -> anyhow::Result<Paired> {
+        let mut paths: Option<&[String]> = None;
+        let mut paired = Paired {
+            groups: Vec::new(),
+            metrics: Vec::new(),
+            places: vec![None; self.cells.len()],
+        };
+        for (place, cell) in paired.places.iter_mut().zip(&self.cells) {
+            let Some(done) = cell.done() else { continue };
+            let outcomes = &done.measured.outcomes;
+            anyhow::ensure!(
+                *paths.get_or_insert(outcomes.paths()) == outcomes.paths(),
+                "evaluations used different images, so their metrics cannot be compared\nhint: no switch may change the evaluated images"
+            );
+            if paired.metrics.is_empty() {
+                paired.groups = outcomes.groups();
+            }
+            *place = Some(paired.metrics.len());
+            let values = outcomes.metric(metric);
+            paired
+                .metrics
+                .push(values.with_context(|| format!("an evaluation lacks the metric '{metric}'"))?);
+        }
+        Ok(paired)
     }
 }
 
+/// A metric per image of all finished measurements.
+struct Paired {
+    /// Group of every image.
+    groups: Vec<usize>,
+    metrics: Vec<Metric>,
+    /// Index among `metrics` of every measurement.
+    places: Vec<Option<usize>>,
+}
+
+/// Measures finished runs.
+fn measure(plan: &Plan, runner: &Runner<'_>, measurement: &Measurement) -> Cell {
+    let measured = match runner.measure(measurement) {
+        Ok(measured) => measured,
+        Err(error) => {
+            eprintln!("warning: {error:#}");
+            return Cell::Failed(format!("{error:#}"));
+        }
+    };
+    let record = |at: &usize| Record::read(&runner.run_folder(&plan.trainings[*at]));
+    let records: Vec<Record> = measurement.trainings.iter().map(record).collect();
+    let scores = records
+        .iter()
+        .filter_map(|record| record.best().and_then(|epoch| epoch.score));
+    Cell::Done(Box::new(Done {
+        measured,
+        tuned: Some(mean_of_numbers(scores)).filter(|score| !score.is_nan()),
+        seconds: records.iter().map(Record::seconds).sum(),
+    }))
+}
+
 impl Cell {
-    /// Result, if it is finished.
-    pub fn done(&self) -> Option<&Done> {
+    /// Returns the result of a finished measurement.
+    pub(crate) fn done(&self) -> Option<&Done> {
         if let Self::Done(done) = self { Some(done) } else { None }
     }
 }
 
-/// Mean of values; NaN of none.
-pub fn mean(values: &[f64]) -> f64 {
+/// Returns the mean of values; NaN without a value.
+pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// Standard deviation of a sample; `None` of fewer than two values, which do not spread.
-pub fn spread(values: &[f64]) -> Option<f64> {
+/// Returns the standard deviation of a sample; `None` for fewer than two values.
+pub(crate) fn spread(values: &[f64]) -> Option<f64> {
     let mean = mean(values);
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     (values.len() > 1).then(|| (squares / (values.len() - 1) as f64).sqrt())

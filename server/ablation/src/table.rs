@@ -1,7 +1,8 @@
-//! An ablation's tables and plot: `ablation.csv`, `ablation.md`, `ablation.svg`.
+//! Tables and plot of an ablation: `ablation.csv`, `ablation.md`, `ablation.svg`.
 
-use super::plan::{Group, Plan, Row};
-use super::results::{Cell, Difference, Results, mean, spread};
+use crate::plan::Plan;
+use crate::results::{Cell, Difference, Results, mean, spread};
+use crate::variants::{Group, Row};
 use dataset::atomic;
 use dataset::run::Invocation;
 use report::{Dot, intervals};
@@ -9,28 +10,28 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
-/// Writes what is known so far; returns the Markdown.
+/// Writes tables and plot of the results so far into the folder `out`; returns the Markdown.
 ///
 /// # Errors
-/// If a figure is not known, pictures differ between evaluations, or a file cannot be written.
+/// If the metric is unknown, evaluations used different images, or a file cannot be written.
 pub fn write(plan: &Plan, results: &Results, out: &Path, invocation: &Invocation) -> anyhow::Result<String> {
     let rows: Vec<&Row> = plan.groups.iter().flat_map(|group| &group.rows).collect();
-    let figure = results.figure(plan.ablation.figure.as_deref())?;
-    let differences = match &figure {
-        Some(figure) => results.differences(plan, &rows, figure)?,
+    let metric = results.metric(plan.ablation.metric.as_deref())?;
+    let differences = match &metric {
+        Some(metric) => results.differences(plan, &rows, metric)?,
         None => vec![None; rows.len()],
     };
-    let figure = figure.unwrap_or_else(|| "no figure yet".to_owned());
+    let metric = metric.unwrap_or_else(|| "no metric yet".to_owned());
     std::fs::create_dir_all(out)?;
-    let text = markdown(plan, results, &differences, &figure, invocation);
+    let text = markdown(plan, results, &differences, &metric, invocation);
     atomic::write(&out.join("ablation.csv"), &csv(plan, results)?)?;
-    atomic::write(&out.join("ablation.svg"), plot(plan, &differences, &figure).as_bytes())?;
+    atomic::write(&out.join("ablation.svg"), plot(plan, &differences, &metric).as_bytes())?;
     atomic::write(&out.join("ablation.md"), text.as_bytes())?;
     Ok(text)
 }
 
 fn csv(plan: &Plan, results: &Results) -> anyhow::Result<Vec<u8>> {
-    let figures: BTreeSet<&String> = results.done().flat_map(|done| done.measured.figures.keys()).collect();
+    let metrics: BTreeSet<&String> = results.done().flat_map(|done| done.measured.metrics.keys()).collect();
     let mut table = csv::Writer::from_writer(Vec::new());
     let fixed = [
         "variant",
@@ -41,14 +42,14 @@ fn csv(plan: &Plan, results: &Results) -> anyhow::Result<Vec<u8>> {
         "tuned_score",
         "train_seconds",
     ];
-    table.write_record(fixed.into_iter().chain(figures.iter().map(|figure| figure.as_str())))?;
+    table.write_record(fixed.into_iter().chain(metrics.iter().map(|metric| metric.as_str())))?;
     for (at, variant) in plan.variants.iter().enumerate() {
         let on: Vec<&str> = variant
             .on
             .iter()
             .map(|on| plan.ablation.switches[*on].name.as_str())
             .collect();
-        for ((cell, seed), measurement) in results.of(plan, at).zip(&plan.seeds).zip(&variant.measurements) {
+        for ((cell, seed), measurement) in results.cells(plan, at).zip(&plan.seeds).zip(&variant.measurements) {
             let status = match cell {
                 Cell::Waiting => "waiting".to_owned(),
                 Cell::Failed(why) => format!("failed: {why}"),
@@ -71,9 +72,9 @@ fn csv(plan: &Plan, results: &Results) -> anyhow::Result<Vec<u8>> {
                 seconds,
             ];
             record.extend(
-                figures
+                metrics
                     .iter()
-                    .map(|f| number(done.and_then(|done| done.measured.figures.get(*f).copied()))),
+                    .map(|metric| number(done.and_then(|done| done.measured.metrics.get(*metric).copied()))),
             );
             table.write_record(record)?;
         }
@@ -81,56 +82,72 @@ fn csv(plan: &Plan, results: &Results) -> anyhow::Result<Vec<u8>> {
     Ok(table.into_inner()?)
 }
 
-/// A variant's values of a figure, one a seed that is done.
-fn values(plan: &Plan, results: &Results, variant: usize, figure: &str) -> Vec<f64> {
-    let done = results.of(plan, variant).filter_map(Cell::done);
-    done.filter_map(|done| done.measured.figures.get(figure).copied())
+/// Returns a variant's values of a metric, one per finished seed.
+fn values(plan: &Plan, results: &Results, variant: usize, metric: &str) -> Vec<f64> {
+    let done = results.cells(plan, variant).filter_map(Cell::done);
+    done.filter_map(|done| done.measured.metrics.get(metric).copied())
         .collect()
 }
 
+/// Formats the report.
 fn markdown(
     plan: &Plan,
     results: &Results,
     differences: &[Option<Difference>],
-    figure: &str,
+    metric: &str,
     invocation: &Invocation,
 ) -> String {
-    let ablation = &plan.ablation;
+    let mut text = introduction(plan, results, metric, invocation);
+    text += &state(plan, results);
+    let mut differences = differences.iter();
+    for Group { title, rows } in &plan.groups {
+        let _ = writeln!(text, "## {title}\n");
+        text += "| | mean | ± seeds | against | difference | 95 % interval | ± seeds | better in | chosen by |\n";
+        text += "|---|---|---|---|---|---|---|---|---|\n";
+        for (row, difference) in rows.iter().zip(differences.by_ref()) {
+            text += &line(plan, results, row, difference.as_ref(), metric);
+        }
+        text.push('\n');
+    }
+    text += "mean: over seeds, ± their standard deviation. difference: between the means over the seeds that both variants \
+             have. 95 % interval: paired bootstrap over images for these trained networks; it does not include the variation \
+             between seeds. ± seeds: standard deviation of the differences of single seeds, which shows that variation. \
+             chosen by: mean of the score on the tuning rows that chose the epochs. The number of comparisons is not \
+             corrected for.\n\n![differences](ablation.svg)\n";
+    text
+}
+
+/// Formats title, data, command and guesses.
+fn introduction(plan: &Plan, results: &Results, metric: &str, invocation: &Invocation) -> String {
     let seeds: Vec<String> = plan.seeds.iter().map(u64::to_string).collect();
     let base = plan.trainings.first();
     let data = base.map_or_else(String::new, |training| training.recipe.data.dir.display().to_string());
-    let n = results
-        .done()
-        .next()
-        .map_or(0, |done| done.measured.outcomes.paths().len());
+    let first = results.done().next().map(|done| &done.measured);
     let mut text = format!(
-        "# Ablation of {}\n\n{figure} on {n} pictures of the split `{}` of `{data}`, which nothing is chosen by; seeds {}.\n\n    {}\n\n",
+        "# Ablation of {}\n\n{metric} on {} images of the split `{}` of `{data}`, by which nothing is chosen; seeds {}.\n\n    {}\n\n",
         base.map_or("", |training| &training.recipe.name),
-        ablation.split,
+        first.map_or(0, |measured| measured.outcomes.paths().len()),
+        plan.ablation.split,
         seeds.join(", "),
         invocation.command
     );
     let _ = writeln!(text, "commit {}\n", invocation.commit);
-    let guesses = results
-        .done()
-        .next()
-        .map(|done| &done.measured.guesses)
-        .into_iter()
-        .flatten();
-    for (name, value) in guesses.filter(|(name, _)| name.starts_with(figure)) {
+    let guesses = first.map(|measured| &measured.guesses).into_iter().flatten();
+    for (name, value) in guesses.filter(|(name, _)| name.starts_with(metric)) {
         let _ = writeln!(text, "guess: {name} {value:.4}\n");
     }
-    let left = plan
-        .variants
-        .iter()
-        .flat_map(|variant| &variant.measurements)
-        .collect::<BTreeSet<_>>()
-        .len();
-    let (done, failed) = (results.done().count(), results.failures(plan));
-    if done + failed.len() < left {
+    text
+}
+
+/// Formats the numbers of missing and failed evaluations.
+fn state(plan: &Plan, results: &Results) -> String {
+    let mut text = String::new();
+    let measurements: BTreeSet<&usize> = plan.variants.iter().flat_map(|v| &v.measurements).collect();
+    let (total, done, failed) = (measurements.len(), results.done().count(), results.failures(plan));
+    if done + failed.len() < total {
         let _ = writeln!(
             text,
-            "**Not finished: {done} of {left} evaluations are done.** The same command goes on.\n"
+            "**Not finished: {done} of {total} evaluations are done.** The same command resumes.\n"
         );
     }
     if !failed.is_empty() {
@@ -140,28 +157,14 @@ fn markdown(
         }
         text.push('\n');
     }
-    let mut differences = differences.iter();
-    for Group { title, rows } in &plan.groups {
-        let _ = writeln!(text, "## {title}\n");
-        text += "| | mean | ± seeds | against | difference | 95 % interval | ± seeds | better in | chosen by |\n";
-        text += "|---|---|---|---|---|---|---|---|---|\n";
-        for (row, difference) in rows.iter().zip(differences.by_ref()) {
-            text += &line(plan, results, row, difference.as_ref(), figure);
-        }
-        text.push('\n');
-    }
-    text += "mean: over seeds, ± their standard deviation. difference: of the means, over the seeds that both have. 95 % \
-             interval: paired bootstrap over pictures, for these very networks; it does not know that other seeds would \
-             give others, which ± seeds, the standard deviation of the differences of single seeds, is there to say. \
-             chosen by: mean of the score on the tuning part that epochs were chosen by. No correction is made for the \
-             number of comparisons.\n\n![differences](ablation.svg)\n";
     text
 }
 
-fn line(plan: &Plan, results: &Results, row: &Row, difference: Option<&Difference>, figure: &str) -> String {
-    let values = values(plan, results, row.variant, figure);
+/// Formats a row of a table.
+fn line(plan: &Plan, results: &Results, row: &Row, difference: Option<&Difference>, metric: &str) -> String {
+    let values = values(plan, results, row.variant, metric);
     let tuned: Vec<f64> = results
-        .of(plan, row.variant)
+        .cells(plan, row.variant)
         .filter_map(|cell| cell.done()?.tuned)
         .collect();
     let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
@@ -184,12 +187,13 @@ fn line(plan: &Plan, results: &Results, row: &Row, difference: Option<&Differenc
         average(&values),
         number(spread(&values)),
         plan.variants[row.reference].name,
-        average(&self::values(plan, results, row.reference, figure)),
+        average(&self::values(plan, results, row.reference, metric)),
         average(&tuned)
     )
 }
 
-fn plot(plan: &Plan, differences: &[Option<Difference>], figure: &str) -> String {
+/// Draws the differences with their intervals.
+fn plot(plan: &Plan, differences: &[Option<Difference>], metric: &str) -> String {
     let mut differences = differences.iter();
     let groups: Vec<(String, Vec<Dot>)> = plan
         .groups
@@ -212,9 +216,5 @@ fn plot(plan: &Plan, differences: &[Option<Difference>], figure: &str) -> String
             (title.clone(), dots.collect())
         })
         .collect();
-    intervals(
-        "What each technique is worth",
-        &format!("difference of {figure}"),
-        &groups,
-    )
+    intervals("Effect of each technique", &format!("difference of {metric}"), &groups)
 }

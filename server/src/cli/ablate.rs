@@ -2,10 +2,7 @@
 
 use super::invocation::invocation;
 use super::output::print;
-use ablation::plan::Measurement;
-use ablation::results::Results;
-use ablation::work::{Progress, Workshop};
-use ablation::{AblationRecipe, Mode, Plan, table};
+use ablation::{AblationRecipe, Measurement, Mode, Plan, Progress, Results, Runner};
 use anyhow::Context;
 use clap::Args;
 use device::DeviceChoice;
@@ -73,8 +70,8 @@ impl AblateArgs {
         ablation.seeds = self.seeds.unwrap_or(ablation.seeds);
         ablation.modes = self.modes.clone().unwrap_or(ablation.modes);
         ablation.split = self.split.clone().unwrap_or(ablation.split);
-        ablation.figure = self.figure.clone().or(ablation.figure);
-        ablation.set.extend(self.settings.iter().cloned());
+        ablation.metric = self.figure.clone().or(ablation.metric);
+        ablation.settings.extend(self.settings.iter().cloned());
         ablation.evaluate.extend(self.evaluations.iter().cloned());
         Ok(ablation)
     }
@@ -86,16 +83,16 @@ pub(super) fn ablate(args: &AblateArgs, device: DeviceChoice, parse: Parse<'_>) 
     check_options(&plan, parse)?;
     let name = args.recipe.file_stem().unwrap_or_default();
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(name));
-    let workshop = Workshop::open(&plan, &out, &device.to_string())?;
+    let runner = Runner::open(&plan, &out, &device.to_string())?;
     if args.dry_run {
-        return print(&describe(&plan, &workshop)?);
+        return print(&describe(&plan, &runner)?);
     }
     let invocation = invocation();
     let mut results = Results::new(&plan);
-    results.work(&plan, &workshop, |results| {
-        table::write(&plan, results, &out, &invocation).map(drop)
+    results.run(&plan, &runner, |results| {
+        ablation::write(&plan, results, &out, &invocation).map(drop)
     })?;
-    let text = table::write(&plan, &results, &out, &invocation)?;
+    let text = ablation::write(&plan, &results, &out, &invocation)?;
     eprintln!(
         "wrote {0}/ablation.md, {0}/ablation.csv, {0}/ablation.svg",
         out.display()
@@ -153,7 +150,7 @@ fn check_options(plan: &Plan, parse: Parse<'_>) -> anyhow::Result<()> {
 }
 
 /// Text of the plan.
-fn describe(plan: &Plan, workshop: &Workshop<'_>) -> anyhow::Result<String> {
+fn describe(plan: &Plan, runner: &Runner<'_>) -> anyhow::Result<String> {
     let mut text = String::new();
     for group in &plan.groups {
         let _ = writeln!(text, "{}", group.title);
@@ -165,7 +162,7 @@ fn describe(plan: &Plan, workshop: &Workshop<'_>) -> anyhow::Result<String> {
     let (mut epochs, mut left) = (0, 0);
     text += "runs\n";
     for training in &plan.trainings {
-        let status = match workshop.progress(training)? {
+        let status = match runner.progress(training)? {
             Progress::New => "new",
             Progress::Interrupted => "interrupted, will be resumed",
             Progress::Running => "in training by another process",

@@ -26,11 +26,12 @@ pub use task::{
 };
 
 use dataset::Augment;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shared::input::InputSpec;
 
 /// Complete description of a training.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// Name of the resulting model.
@@ -41,7 +42,7 @@ pub struct Recipe {
     pub epochs: usize,
     /// Dataset, and its division into training and tuning rows.
     pub data: DataRecipe,
-    /// Input of the network: size, fit and normalisation.
+    /// Input of the network: size, fit and normalisation. `mean` and `std` default to those of the backbone.
     pub input: InputSpec,
     /// Optimiser and learning rate schedule.
     pub optimiser: OptimiserRecipe,
@@ -78,6 +79,11 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// Returns the JSON Schema of recipe files.
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
+    }
+
     /// Returns the supervision of an epoch, counted from 0.
     pub fn supervision(&self, epoch: usize) -> Supervision {
         self.stages

@@ -16,6 +16,7 @@ pub const STD_RANGE: std::ops::RangeInclusive<f32> = 1e-3..=1e3;
 /// Placement of an image with another aspect ratio in the model's rectangle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Fit {
     /// The whole image fills the rectangle. Each side is scaled on its own, so shapes are distorted.
     Stretch,
@@ -29,6 +30,7 @@ pub enum Fit {
 /// Input of a model: size, fit and normalisation. Every bundle stores it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InputSpec {
     /// Width in pixels.
     pub width: usize,

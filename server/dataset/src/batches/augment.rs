@@ -12,6 +12,7 @@ use shared::input::{CropBox, InputError, InputSpec, View};
 /// Strengths of the augmentations. Zero disables an augmentation.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[derive(schemars::JsonSchema)]
 pub struct Augment {
     /// Maximum share of the width that a random crop removes; 0.15 as published.
     pub crop_width: f32,

@@ -7,6 +7,7 @@ use shared::taxonomy::Category;
 /// Categories whose training images are rotated, as a list such as `["shoes", "bags"]` in a recipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<Category>", into = "Vec<Category>")]
+#[derive(schemars::JsonSchema)]
 pub struct Rotations([bool; Category::ALL.len()]);
 
 impl Rotations {

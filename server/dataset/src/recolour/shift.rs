@@ -16,6 +16,7 @@ const SHADE_STEP: f32 = 0.12;
 /// Pixels that are shifted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[derive(schemars::JsonSchema)]
 pub enum Extent {
     /// Pixels of the garment near its dominant colour.
     #[default]

@@ -17,6 +17,7 @@ const SOFTNESS: [f64; 3] = [0.2, 0.05, 0.01];
 /// `{ precise = 0.98 }`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[derive(schemars::JsonSchema)]
 pub enum ThresholdRule {
     /// This threshold, 0–1, for every label.
     Fixed(f32),

@@ -15,6 +15,7 @@ const OTHER_SIZES: [f64; 2] = [std::f64::consts::FRAC_1_SQRT_2, std::f64::consts
 /// such as `[{ crop = [0.0, 0.0, 1.0, 0.5] }, { mirrored = true, turns = 1 }]`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Source", into = "Source")]
+#[derive(schemars::JsonSchema)]
 pub enum Views {
     /// The image without changes.
     #[default]
@@ -37,6 +38,7 @@ pub enum Views {
     untagged,
     expecting = "views are \"none\", \"flip\", \"ten-crop\", \"sizes\", \"turns\" or a list of { crop, mirrored, turns, size }"
 )]
+#[derive(schemars::JsonSchema)]
 enum Source {
     Name(String),
     List(Vec<View>),
@@ -45,6 +47,7 @@ enum Source {
 /// View of an image: first cropped, then rotated, then mirrored.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[derive(schemars::JsonSchema)]
 pub struct View {
     /// Crop as shares of the image's sides: left, top, width, height.
     pub crop: [f64; 4],

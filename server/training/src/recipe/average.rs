@@ -1,9 +1,10 @@
 //! Averaging of weights in a recipe.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Average of the weights that is evaluated and kept.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum AverageRecipe {
     /// Exponential moving average over steps, running statistics included (Polyak & Juditsky 1992).

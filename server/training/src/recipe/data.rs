@@ -4,11 +4,12 @@ use anyhow::Context;
 use dataset::MAX_CORRUPT;
 use evaluation::classifier::ThresholdRule;
 use evaluation::inference::Views;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Selection of training rows, and of tuning rows that choose the epoch and the thresholds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataRecipe {
     /// Folder of the dataset; `--data` overrides it.
@@ -44,7 +45,7 @@ pub struct DataRecipe {
 }
 
 /// Prediction of the tuning rows during training.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluateRecipe {
     /// Views whose probabilities are averaged. The bundle's thresholds are tuned without views, as a bundle is used.
@@ -53,7 +54,7 @@ pub struct EvaluateRecipe {
 }
 
 /// Source of the label vocabulary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LabelSource {
     /// The 13 styles.

@@ -1,9 +1,10 @@
 //! Terms of a retrieval network's loss in a recipe.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Vectors that a loss compares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LossInput {
     /// Each part by itself; the loss is the mean over the parts.
@@ -13,7 +14,7 @@ pub enum LossInput {
 }
 
 /// One term of a retrieval network's loss: an entry of `[[task.losses]]`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum EmbeddingLoss {
     /// Cross-entropy of a linear identity classifier.

@@ -1,12 +1,13 @@
 //! The part of a recipe that configures the optimiser and the learning rate.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Minimum number of images in a batch: batch norm needs a second image for a variance.
 pub const SMALLEST_BATCH: usize = 2;
 
 /// Algorithm of the optimiser.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimiserKind {
     /// Adam with decoupled weight decay (Loshchilov & Hutter 2019).
@@ -19,7 +20,7 @@ pub enum OptimiserKind {
 }
 
 /// Learning rate over time, after the warm-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ScheduleKind {
     /// Constant rate.
@@ -38,7 +39,7 @@ pub enum ScheduleKind {
 }
 
 /// Optimiser and learning rate schedule.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OptimiserRecipe {
     /// Algorithm.

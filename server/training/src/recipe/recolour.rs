@@ -1,11 +1,12 @@
 //! Recolouring of training photos in a recipe.
 
 use dataset::Extent;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Recolouring of the garments in training photos.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RecolourRecipe {
     /// Probability, above 0 to 1, that a selected photo is recoloured. Each time another colour is drawn.

@@ -1,9 +1,10 @@
 //! Over- and under-sampling of training rows in a recipe.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Sampling of training rows. If empty, every epoch shows each row once.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SamplingRecipe {
     /// Rules for rows that an epoch shows several times.
@@ -15,7 +16,7 @@ pub struct SamplingRecipe {
 }
 
 /// Over-sampling of all rows with a rare label.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Oversample {
     /// Labels whose rows are repeated. The style champion repeated `sport`, `japanese`, `british` and `ethnic`.
@@ -27,7 +28,7 @@ pub struct Oversample {
 }
 
 /// Under-sampling of the rows whose labels equal one of the given sets.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Undersample {
     /// Sets of labels.

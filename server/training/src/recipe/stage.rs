@@ -1,9 +1,10 @@
 //! Stages of fine-tuning in a recipe.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One stage of a training.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StageRecipe {
     /// First epoch of the stage. The first stage begins at 0.
@@ -20,7 +21,7 @@ pub struct StageRecipe {
 }
 
 /// Supervision of a stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Supervision {
     /// All labels and masks that the task uses.

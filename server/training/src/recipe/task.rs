@@ -3,11 +3,12 @@
 //! A new task needs a variant of [`TaskRecipe`], its arm of `with_task`, and a file under `crate::task`.
 
 use super::embedding_loss::{EmbeddingLoss, default_temperature};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shared::model::{DenseConfig, Hidden, RetrievalConfig};
 
 /// A task with its network.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum TaskRecipe {
     /// Multi-label classification, trained on the dataset's labels.
@@ -37,7 +38,7 @@ macro_rules! with_task {
 pub(crate) use with_task;
 
 /// Multi-label classification.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StyleRecipe {
     /// Name in the registry of backbones.
@@ -54,7 +55,7 @@ pub struct StyleRecipe {
 }
 
 /// Dense supervision from masks.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DenseRecipe {
     /// Weight of the cross-entropy of positions, a mean over positions, that is added to the labels' loss.
     pub weight: f64,
@@ -64,7 +65,7 @@ pub struct DenseRecipe {
 }
 
 /// Distillation of a classifier.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DistillRecipe {
     /// Name in the registry of backbones.
@@ -78,7 +79,7 @@ pub struct DistillRecipe {
 }
 
 /// Distillation of a query encoder into the embedding space of its teacher.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueryRecipe {
     /// Name in the registry of backbones.
@@ -106,7 +107,7 @@ fn default_max_megabytes() -> f64 {
 }
 
 /// Embeddings of items.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetrievalRecipe {
     /// Network.
@@ -121,7 +122,7 @@ pub struct RetrievalRecipe {
 }
 
 /// Segmentation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SegmentRecipe {
     /// Name of a residual network in the registry of backbones.
@@ -145,7 +146,7 @@ pub struct SegmentRecipe {
 }
 
 /// Source of a segmentation's classes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClassSource {
     /// Background, person and garment. All ids of neither background nor person are garment.

@@ -30,6 +30,7 @@ pub enum RetrievalConfigError {
 /// A retrieval network's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RetrievalConfig {
     /// Name of a ResNet, ResNeXt or DenseNet in the registry of backbones.
     pub backbone: String,
@@ -76,6 +77,7 @@ pub struct RetrievalConfig {
 /// Attention on a branch's map before it is cut into parts and pooled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Attention {
     /// No attention.
     #[default]
@@ -156,6 +158,7 @@ impl RetrievalConfig {
 /// Pooling of the positions of a part into one vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Pooling {
     /// The mean.
     Average,

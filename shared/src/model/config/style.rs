@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Files write one number, `256`, or a list, `[512, 256]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Widths", into = "Widths")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hidden(Vec<usize>);
 
 /// Form of [`Hidden`] in files.
@@ -17,6 +18,7 @@ pub struct Hidden(Vec<usize>);
     untagged,
     expecting = "hidden must be a number of units such as 256, or a list of them such as [512, 256]"
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 enum Widths {
     One(usize),
     Many(Vec<usize>),
@@ -138,6 +140,7 @@ pub enum StyleConfigError {
 /// Layers that dense supervision adds to a classifier's backbone and hidden layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DenseConfig {
     /// Number of ids in masks. The ids are 0 to `classes − 1`.
     pub classes: usize,

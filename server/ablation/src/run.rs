@@ -1,7 +1,7 @@
-//! Doing what a plan says: every training and every evaluation is a process of its own, and what is there is kept.
+//! Execution of a plan: every training and every evaluation is a process of its own, and existing results are kept.
 
-use super::options::Options;
-use super::plan::{Measurement, Plan, Training};
+use crate::options::Options;
+use crate::plan::{Measurement, Plan, Training};
 use anyhow::Context;
 use dataset::Dataset;
 use dataset::atomic;
@@ -18,39 +18,41 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use training::Recipe;
 
-/// Pause before the next look at a run that another process trains.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Options of each run, which its folder does not know.
+/// Interval between checks of a run that another process trains.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// File with the options of each run, which its folder does not record.
 const OPTIONS: &str = "runs.json";
 
 /// State of a training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// There is no run yet.
+    /// The run does not exist.
     New,
-    /// It was interrupted, and goes on.
+    /// The run was interrupted and can be resumed.
     Interrupted,
-    /// Another process trains it.
+    /// Another process trains the run.
     Running,
-    /// It left a bundle.
+    /// The run has a bundle.
     Finished,
 }
 
-/// An evaluation with what it was made from, as kept on disk.
+/// Result of an evaluation with its inputs, as kept on disk.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Measured {
-    of: Source,
-    /// Figures by name.
-    pub figures: BTreeMap<String, f64>,
-    /// Figures of trivial guesses by name.
-    pub guesses: BTreeMap<String, f64>,
-    /// Results per picture.
-    pub outcomes: PerImage,
+pub(crate) struct Measured {
+    #[serde(rename = "of")]
+    inputs: Inputs,
+    /// Metrics by name.
+    #[serde(rename = "figures")]
+    pub(crate) metrics: BTreeMap<String, f64>,
+    /// Metrics of trivial guesses by name.
+    pub(crate) guesses: BTreeMap<String, f64>,
+    /// Results per image.
+    pub(crate) outcomes: PerImage,
 }
 
 /// Inputs of an evaluation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Source {
+struct Inputs {
     weights_sha256: Vec<String>,
     data_sha256: String,
     split: String,
@@ -62,7 +64,8 @@ struct Source {
 /// The parts of `selvedge evaluate --json` that are kept.
 #[derive(Deserialize)]
 struct Printed {
-    figures: BTreeMap<String, Value>,
+    #[serde(rename = "figures")]
+    metrics: BTreeMap<String, Value>,
     guesses: BTreeMap<String, f64>,
 }
 
@@ -71,39 +74,39 @@ struct Value {
     value: f64,
 }
 
-/// Location of an ablation's runs and the way to make them.
+/// Runs the trainings and evaluations of a plan in one folder.
 #[derive(Debug)]
-pub struct Workshop<'a> {
+pub struct Runner<'a> {
     plan: &'a Plan,
-    /// The folder of everything.
-    pub out: PathBuf,
+    /// Folder of runs, evaluations and logs.
+    out: PathBuf,
     program: PathBuf,
     device: String,
     data_sha256: String,
 }
 
-impl<'a> Workshop<'a> {
-    /// Opens `out`, or makes it where it is not there; `device` is that of `--device`.
+impl<'a> Runner<'a> {
+    /// Prepares to run a plan in the folder `out`, which need not exist; `device` is the value of `--device`.
     ///
     /// # Errors
-    /// If the dataset cannot be read, or a run that is there was made in another way.
+    /// If the dataset cannot be read, or an existing run differs from the plan.
     pub fn open(plan: &'a Plan, out: &Path, device: &str) -> anyhow::Result<Self> {
-        let base = &plan.trainings.first().context("there is nothing to train")?.recipe;
-        let workshop = Self {
+        let base = &plan.trainings.first().context("the plan has no training")?.recipe;
+        let runner = Self {
             plan,
             out: out.to_owned(),
-            program: std::env::current_exe().context("the program does not know where it lies")?,
+            program: std::env::current_exe().context("the path of the program is unknown")?,
             device: device.to_owned(),
             data_sha256: Dataset::open(&base.data.dir)?.sha256,
         };
         for training in &plan.trainings {
-            workshop.progress(training)?;
+            runner.progress(training)?;
         }
-        Ok(workshop)
+        Ok(runner)
     }
 
-    /// The run's folder.
-    pub fn run(&self, training: &Training) -> PathBuf {
+    /// Returns the folder of a run.
+    pub(crate) fn run_folder(&self, training: &Training) -> PathBuf {
         self.out.join(&training.name)
     }
 
@@ -111,17 +114,17 @@ impl<'a> Workshop<'a> {
         self.out.join("logs").join(format!("{name}.log"))
     }
 
-    /// State of a training.
+    /// Returns the state of a training.
     ///
     /// # Errors
-    /// If its folder holds something else.
+    /// If its folder has another run.
     pub fn progress(&self, training: &Training) -> anyhow::Result<Progress> {
-        let dir = self.run(training);
+        let dir = self.run_folder(training);
         if !dir.exists() {
             return Ok(Progress::New);
         }
         let (recipe, provenance) = (dir.join(RECIPE), dir.join(PROVENANCE));
-        // Both are written before anything else.
+        // Both are written before any other file.
         if !recipe.exists() || !provenance.exists() {
             return Ok(if is_locked(&dir) {
                 Progress::Running
@@ -149,6 +152,7 @@ impl<'a> Workshop<'a> {
         })
     }
 
+    /// Reads the options of all runs.
     fn recorded_options(&self) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
         let path = self.out.join(OPTIONS);
         if !path.exists() {
@@ -157,25 +161,25 @@ impl<'a> Workshop<'a> {
         serde_json::from_slice(&std::fs::read(&path)?).with_context(|| format!("{} is damaged", path.display()))
     }
 
-    /// Trains a run from its beginning or from where it stopped, unless it is there; waits for one that another process
-    /// trains.
+    /// Trains a run from its beginning or from its last checkpoint, unless it is finished. Waits for a run that another
+    /// process trains.
     ///
     /// # Errors
-    /// Runs the training; fails with its last messages.
-    pub fn train(&self, training: &Training) -> anyhow::Result<()> {
-        let dir = self.run(training);
-        let mut said = false;
+    /// If the training fails; the error has its last message.
+    pub(crate) fn train(&self, training: &Training) -> anyhow::Result<()> {
+        let dir = self.run_folder(training);
+        let mut announced = false;
         let progress = loop {
             match self.progress(training)? {
                 Progress::Finished => return Ok(()),
-                Progress::Running if !said => {
+                Progress::Running if !announced => {
                     eprintln!("{}: another process trains it; waiting", training.name);
-                    said = true;
+                    announced = true;
                 }
                 Progress::Running => {}
                 progress => break progress,
             }
-            std::thread::sleep(PATIENCE);
+            std::thread::sleep(POLL_INTERVAL);
         };
         if progress == Progress::New && dir.exists() {
             remove_unborn(&dir)?;
@@ -202,15 +206,15 @@ impl<'a> Workshop<'a> {
         self.wait_for(command, &training.name).map(drop)
     }
 
-    /// Evaluates a finished run, unless that has been done.
+    /// Evaluates finished runs, unless a result with the same inputs exists.
     ///
     /// # Errors
-    /// Runs the evaluation; fails with its last messages.
-    pub fn measure(&self, measurement: &Measurement) -> anyhow::Result<Measured> {
+    /// If the evaluation fails; the error has its last message.
+    pub(crate) fn measure(&self, measurement: &Measurement) -> anyhow::Result<Measured> {
         let runs: Vec<PathBuf> = measurement
             .trainings
             .iter()
-            .map(|at| self.run(&self.plan.trainings[*at]))
+            .map(|at| self.run_folder(&self.plan.trainings[*at]))
             .collect();
         let bundles: Vec<PathBuf> = runs.iter().map(|run| run.join(BUNDLE)).collect();
         let weights = |bundle: &PathBuf| -> anyhow::Result<String> {
@@ -218,7 +222,7 @@ impl<'a> Workshop<'a> {
                 .with_context(|| format!("cannot read the bundle {}", bundle.display()))?;
             Ok(Manifest::from_json(&manifest)?.weights.sha256)
         };
-        let of = Source {
+        let inputs = Inputs {
             weights_sha256: bundles.iter().map(weights).collect::<anyhow::Result<_>>()?,
             data_sha256: self.data_sha256.clone(),
             split: self.plan.ablation.split.clone(),
@@ -227,15 +231,29 @@ impl<'a> Workshop<'a> {
         };
         let folder = self.out.join("evaluations");
         let path = folder.join(format!("{}.json", measurement.name));
-        // What cannot be read is evaluated again.
+        // A result that cannot be read is computed again.
         let kept = std::fs::read(&path)
             .ok()
             .and_then(|bytes| serde_json::from_slice::<Measured>(&bytes).ok());
-        if let Some(kept) = kept.filter(|kept| kept.of == of) {
+        if let Some(kept) = kept.filter(|kept| kept.inputs == inputs) {
             return Ok(kept);
         }
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let found = folder.join(format!("{}.outcomes", measurement.name));
+        let measured = self.evaluate(measurement, inputs, &runs, &bundles, &folder)?;
+        atomic::write(&path, &serde_json::to_vec(&measured)?)?;
+        Ok(measured)
+    }
+
+    /// Runs the evaluation of a measurement.
+    fn evaluate(
+        &self,
+        measurement: &Measurement,
+        inputs: Inputs,
+        runs: &[PathBuf],
+        bundles: &[PathBuf],
+        folder: &Path,
+    ) -> anyhow::Result<Measured> {
+        let outcomes = folder.join(format!("{}.outcomes", measurement.name));
         let mut command = Command::new(&self.program);
         command.args([
             "--device",
@@ -243,53 +261,51 @@ impl<'a> Workshop<'a> {
             "evaluate",
             "--json",
             "--split",
-            &of.split,
+            &inputs.split,
             "--outcomes",
         ]);
-        command.arg(&found);
-        if let Some(options) = &of.stacking {
+        command.arg(&outcomes);
+        if let Some(options) = &inputs.stacking {
             command
                 .arg("--predictions")
-                .arg(self.stack(&measurement.name, &runs, options)?);
+                .arg(self.stack(&measurement.name, runs, options)?);
         } else {
-            command.arg("--bundle").args(&bundles);
+            command.arg("--bundle").args(bundles);
             if self.plan.ablation.folds > 0 {
-                command.arg("--tune-predictions").args(&runs);
+                command.arg("--tune-predictions").args(runs);
             }
         }
         command
             .arg("--data")
             .arg(&self.plan.trainings[measurement.trainings[0]].recipe.data.dir);
-        command.args(&of.arguments);
+        command.args(&inputs.arguments);
         let printed = self.wait_for(command, &measurement.name)?;
-        let Printed { figures, guesses } =
-            serde_json::from_slice(&printed).context("`selvedge evaluate --json` printed something else")?;
-        let outcomes = std::fs::read(&found).with_context(|| format!("cannot read {}", found.display()))?;
-        let figures = figures.into_iter().map(|(name, figure)| (name, figure.value)).collect();
+        let Printed { metrics, guesses } =
+            serde_json::from_slice(&printed).context("the output of `selvedge evaluate --json` is not a report")?;
+        let text = std::fs::read(&outcomes).with_context(|| format!("cannot read {}", outcomes.display()))?;
         let measured = Measured {
-            of,
-            figures,
+            inputs,
+            metrics: metrics.into_iter().map(|(name, metric)| (name, metric.value)).collect(),
             guesses,
-            outcomes: serde_json::from_slice(&outcomes)?,
+            outcomes: serde_json::from_slice(&text)?,
         };
-        atomic::write(&path, &serde_json::to_vec(&measured)?)?;
-        std::fs::remove_file(&found)?;
+        std::fs::remove_file(&outcomes)?;
         Ok(measured)
     }
 
-    /// Stacks boosters on everything that runs predicted; returns the table of what the ensemble predicts.
+    /// Stacks boosters on all predictions of the runs; returns the table of the ensemble's predictions.
     fn stack(&self, name: &str, runs: &[PathBuf], options: &[String]) -> anyhow::Result<PathBuf> {
         let folder = self.out.join("stacking");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let [zoo, ensemble, table] =
-            ["zoo.parquet", "ensemble", "predictions.parquet"].map(|what| folder.join(format!("{name}.{what}")));
-        // Of other networks, or it would not be asked for again.
+            ["zoo.parquet", "ensemble", "predictions.parquet"].map(|suffix| folder.join(format!("{name}.{suffix}")));
+        // An existing ensemble is of other networks.
         if ensemble.exists() {
             std::fs::remove_dir_all(&ensemble).with_context(|| format!("cannot remove {}", ensemble.display()))?;
         }
-        let ensemble_command = |what: &str| {
+        let ensemble_command = |subcommand: &str| {
             let mut command = Command::new(&self.program);
-            command.args(["ensemble", what]);
+            command.args(["ensemble", subcommand]);
             command
         };
         let mut collect = ensemble_command("collect");
@@ -304,7 +320,10 @@ impl<'a> Workshop<'a> {
         Ok(table)
     }
 
-    /// Runs this program once more, its talk appended to a log; returns what it printed.
+    /// Runs a command of this program and appends its stderr to a log; returns its stdout.
+    ///
+    /// # Errors
+    /// If the command fails; the error has its last message.
     fn wait_for(&self, mut command: Command, name: &str) -> anyhow::Result<Vec<u8>> {
         let path = self.log(name);
         let open = || -> std::io::Result<File> {
@@ -322,8 +341,8 @@ impl<'a> Workshop<'a> {
             return Ok(output.stdout);
         }
         let log = std::fs::read(&path).unwrap_or_default();
-        let said = String::from_utf8_lossy(log.get(start as usize..).unwrap_or_default()).into_owned();
-        let reason = said
+        let messages = String::from_utf8_lossy(log.get(start as usize..).unwrap_or_default()).into_owned();
+        let reason = messages
             .lines()
             .rev()
             .find(|line| line.starts_with("error: ") || line.contains("panicked at"));
