@@ -1,17 +1,22 @@
-//! A bundle is one only if its network was loaded and has answered; whatever cannot be used is refused by name.
+//! A bundle is written only if its network can be loaded and predicts finite values. Invalid bundles are refused with the
+//! invalid key or parameter.
 
-use super::*;
+use anyhow::Result;
 use burn::module::Module;
+use burn::tensor::Device;
+use dataset::bundle;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
-use shared::bundle::{Weights, describe_weights};
+use shared::bundle::{Manifest, Weights, describe_weights};
 use shared::model::{Architecture, StyleNet};
 use shared::server_models::load_classifier;
-use shared::weights::{Precision, TorchKeys, save};
+use shared::weights::{Precision, TorchKeys, load, save};
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use tests::fixture;
 
-/// A file of weights with each parameter's values as `change` makes them of its key and values, in the type `dtype`.
+/// Rewrites a file of weights in the type `dtype`; `change` is called with every parameter's key and values.
 pub(crate) fn changed(file: &[u8], dtype: Dtype, change: impl Fn(&str, &mut Vec<f64>)) -> Result<Vec<u8>> {
     let file = SafeTensors::deserialize(file)?;
     let mut parameters: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
@@ -44,14 +49,15 @@ pub(crate) fn changed(file: &[u8], dtype: Dtype, change: impl Fn(&str, &mut Vec<
     Ok(safetensors::serialize(views.collect::<Result<Vec<_>>>()?, None)?)
 }
 
-/// A style bundle of the fixture, in memory.
+/// Writes the fixture's style bundle and returns its contents.
 fn style(dir: &Path) -> Result<(Manifest, Vec<u8>)> {
     fixture::write_style_bundle(dir)?;
     let (manifest, weights) = bundle::read(dir)?;
     Ok((manifest, weights.network))
 }
 
-fn listed(dir: &Path) -> Result<Vec<String>> {
+/// Names of a folder's entries, sorted.
+fn names(dir: &Path) -> Result<Vec<String>> {
     let mut names: Vec<String> = fs::read_dir(dir)?
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
         .collect::<Result<_>>()?;
@@ -64,17 +70,12 @@ fn only_a_network_that_answers_becomes_a_bundle() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let device = Device::flex();
     let (manifest, network) = style(&dir.path().join("source"))?;
-    let first = |key: &str, wanted: &str, values: &mut Vec<f64>, value: f64| {
-        if key == wanted {
-            values[0] = value;
-        }
-    };
     let variance = SafeTensors::deserialize(&network)?
         .iter()
         .map(|(key, _)| key.to_owned())
         .find(|key| key.ends_with("running_var"))
-        .expect("a batch norm");
-    for (value, key, said) in [
+        .expect("the network has a batch norm");
+    for (value, key, expected) in [
         (1.0, "head.output.bias", None),
         (
             f64::NAN,
@@ -87,7 +88,7 @@ fn only_a_network_that_answers_becomes_a_bundle() -> Result<()> {
             Some("'head.output.weight' holds a value that is not finite"),
         ),
         (-1e-3, variance.as_str(), Some("holds the variance -0.001")),
-        // Each value is finite, and what comes of them is not.
+        // Every weight is finite, but the predictions are not.
         (
             3e38,
             "every",
@@ -98,7 +99,9 @@ fn only_a_network_that_answers_becomes_a_bundle() -> Result<()> {
             if key == "every" && at.ends_with("weight") {
                 values.fill(value);
             }
-            first(at, key, values, value);
+            if at == key {
+                values[0] = value;
+            }
         })?;
         let manifest = Manifest {
             weights: describe_weights(&bytes, Precision::F32, false),
@@ -106,24 +109,28 @@ fn only_a_network_that_answers_becomes_a_bundle() -> Result<()> {
         };
         let out = dir.path().join("out");
         let written = bundle::write(&out, &manifest, &Weights::from(bytes), &device);
-        match said {
+        match expected {
             None => {
                 written?;
-                assert_eq!(listed(&out)?, ["bundle.json", "weights.safetensors"]);
+                assert_eq!(names(&out)?, ["bundle.json", "weights.safetensors"]);
                 assert_eq!(bundle::read(&out)?.0, manifest);
                 fs::remove_dir_all(&out)?;
             }
-            Some(said) => {
-                let error = format!("{:#}", written.expect_err(said));
-                assert!(error.contains(said), "{error}");
-                assert!(!out.exists(), "{key}: a folder that looks like a bundle");
+            Some(expected) => {
+                let error = format!("{:#}", written.expect_err(expected));
+                assert!(error.contains(expected), "{error}");
+                assert!(!out.exists(), "{key}: the folder of a refused bundle remains");
             }
         }
     }
-    // A folder that was there stays, without a bundle.
-    let bytes = changed(&network, Dtype::F32, |at, values| {
-        first(at, "head.output.bias", values, f64::NAN)
-    })?;
+    Ok(())
+}
+
+#[test]
+fn a_refused_bundle_leaves_an_existing_folder_as_it_was() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let (manifest, network) = style(&dir.path().join("source"))?;
+    let bytes = changed(&network, Dtype::F32, first("head.output.bias", f64::NAN))?;
     let manifest = Manifest {
         weights: describe_weights(&bytes, Precision::F32, false),
         ..manifest
@@ -131,8 +138,8 @@ fn only_a_network_that_answers_becomes_a_bundle() -> Result<()> {
     let mine = dir.path().join("mine");
     fs::create_dir(&mine)?;
     fs::write(mine.join("notes.txt"), "mine")?;
-    assert!(bundle::write(&mine, &manifest, &Weights::from(bytes), &device).is_err());
-    assert_eq!(listed(&mine)?, ["notes.txt"]);
+    assert!(bundle::write(&mine, &manifest, &Weights::from(bytes), &Device::flex()).is_err());
+    assert_eq!(names(&mine)?, ["notes.txt"]);
     Ok(())
 }
 
@@ -146,14 +153,14 @@ fn first(key: &'static str, value: f64) -> impl Fn(&str, &mut Vec<f64>) {
 }
 
 #[test]
-fn weights_of_every_float_type_are_the_same_network() -> Result<()> {
+fn weights_of_every_float_type_give_the_same_network() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let device = Device::flex();
     let (manifest, network) = style(dir.path())?;
     let Architecture::Style(config) = &manifest.architecture else {
-        panic!("a style bundle")
+        panic!("the bundle is a classifier")
     };
-    // Of so few bits that each type holds them.
+    // Every type can represent values of so few bits.
     let coarse =
         |_: &str, values: &mut Vec<f64>| values.iter_mut().for_each(|v| *v = half::bf16::from_f64(*v).to_f64());
     let coarse = changed(&network, Dtype::F16, coarse)?;
@@ -164,7 +171,7 @@ fn weights_of_every_float_type_are_the_same_network() -> Result<()> {
         let bytes = changed(&coarse, dtype, |_, _| ())?;
         assert!(parameters(&loaded(&bytes)?)? == expected, "{dtype:?}");
     }
-    for (dtype, key, value, said) in [
+    for (dtype, key, value, expected) in [
         (Dtype::F64, "head.output.bias", 1e300, "'head.output.bias' holds 1e300"),
         (
             Dtype::F64,
@@ -174,12 +181,14 @@ fn weights_of_every_float_type_are_the_same_network() -> Result<()> {
         ),
         (Dtype::I32, "head.output.bias", 1.0, "is stored as I32"),
     ] {
-        let error = loaded(&changed(&coarse, dtype, first(key, value))?).expect_err(said);
-        assert!(format!("{error:#}").contains(said), "{error:#}");
+        let error = loaded(&changed(&coarse, dtype, first(key, value))?).expect_err(expected);
+        assert!(format!("{error:#}").contains(expected), "{error:#}");
     }
-    // What f16 would make infinite is not written.
+    // Values that are infinite as f16 are refused.
     fn large<M: Module + TorchKeys>(net: &M) -> String {
-        save(net, Precision::F16).expect_err("beyond f16").to_string()
+        save(net, Precision::F16)
+            .expect_err("the weight is too large for f16")
+            .to_string()
     }
     let net = loaded(&changed(&coarse, Dtype::F32, first("head.output.bias", 7e4))?)?;
     assert_eq!(
@@ -190,12 +199,12 @@ fn weights_of_every_float_type_are_the_same_network() -> Result<()> {
 }
 
 #[test]
-fn a_manifest_that_no_picture_fits_is_refused_by_its_key() -> Result<()> {
+fn a_manifest_with_an_invalid_value_is_refused_by_its_key() -> Result<()> {
     let dir = tempfile::tempdir()?;
     style(dir.path())?;
     let path = dir.path().join("bundle.json");
     let good: serde_json::Value = serde_json::from_slice(&fs::read(&path)?)?;
-    for (pointer, value, said) in [
+    for (pointer, value, expected) in [
         ("/input/std", "[0.2, 0.0, 0.2]", "input.std is [0.2, 0.0, 0.2]"),
         ("/input/std", "[-0.2, 0.2, 0.2]", "input.std is [-0.2, 0.2, 0.2]"),
         ("/input/std", "[1e-30, 0.2, 0.2]", "input.std is"),
@@ -223,17 +232,17 @@ fn a_manifest_that_no_picture_fits_is_refused_by_its_key() -> Result<()> {
         let mut json = good.clone();
         let place = json
             .pointer_mut(pointer)
-            .unwrap_or_else(|| panic!("{pointer} is not there: {good}"));
+            .unwrap_or_else(|| panic!("the manifest lacks {pointer}: {good}"));
         *place = serde_json::from_str(value)?;
         fs::write(&path, json.to_string())?;
-        let error = format!("{:#}", bundle::read(dir.path()).expect_err(said));
-        assert!(error.contains(said), "{pointer} = {value}: {error}");
+        let error = format!("{:#}", bundle::read(dir.path()).expect_err(expected));
+        assert!(error.contains(expected), "{pointer} = {value}: {error}");
     }
     fs::write(
         &path,
         "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
     )?;
-    let error = format!("{:#}", bundle::read(dir.path()).expect_err("a pointer"));
+    let error = format!("{:#}", bundle::read(dir.path()).expect_err("the file is a pointer"));
     assert!(
         error.contains("Git LFS pointer") && error.contains("git lfs pull"),
         "{error}"
@@ -245,7 +254,7 @@ fn a_manifest_that_no_picture_fits_is_refused_by_its_key() -> Result<()> {
 fn a_bundle_of_a_damaged_network_is_not_loaded() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let (manifest, network) = style(dir.path())?;
-    for (value, said) in [
+    for (value, expected) in [
         (-1.0, "holds the variance -1"),
         (f64::NAN, "holds a value that is not finite"),
     ] {
@@ -259,9 +268,9 @@ fn a_bundle_of_a_damaged_network_is_not_loaded() -> Result<()> {
             ..manifest.clone()
         };
         let error = load_classifier(&manifest, &bytes, &Device::flex())
-            .expect_err(said)
+            .expect_err(expected)
             .to_string();
-        assert!(error.contains("running_var' ") && error.contains(said), "{error}");
+        assert!(error.contains("running_var' ") && error.contains(expected), "{error}");
     }
     Ok(())
 }

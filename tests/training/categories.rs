@@ -1,70 +1,60 @@
-//! A classifier of categories: trained from the dataset's own column, measured by accuracy, sure at thresholds that keep a
-//! promise.
+//! A classifier of categories: trained on the dataset's own column, measured by accuracy, confident above thresholds of a
+//! chosen precision.
 
-use super::{STYLE, alone, lines, order, recipe, shop};
 use anyhow::Result;
-use burn::tensor::Device;
-use dataset::Dataset;
-use dataset::bundle;
-use dataset::run::Start;
 use evaluation::evaluate;
 use service::embed::Categoriser;
 use shared::taxonomy::Category;
-use training::train;
+use tests::tiny::{STYLE, Trainings};
 
 #[test]
-fn categories_are_learnt_and_believed_only_where_sure() -> Result<()> {
-    let _alone = alone();
-    let dir = tempfile::tempdir()?;
-    let data = dir.path().join("shop");
-    shop(&data)?;
-    let device = Device::flex();
-    let run = dir.path().join("run");
+fn categories_are_learnt_and_confident_ones_are_precise() -> Result<()> {
+    let trainings = Trainings::on_shop()?;
     let settings = [
         "data.labels=categories",
         "data.thresholds={ precise = 0.9 }",
         "epochs=10",
     ];
-    let bundle = train(&recipe(STYLE, &data, &settings)?, &order(&run, Start::New), &device)?;
-    for line in lines(&run) {
+    let run = trainings.train("run", STYLE, &settings)?;
+    for record in run.log() {
         assert_eq!(
-            line["score"], line["figures"]["tune_accuracy"],
+            record["score"], record["figures"]["tune_accuracy"],
             "the accuracy chooses the epoch"
         );
     }
-    let (manifest, weights) = bundle::read(&bundle)?;
+    let (manifest, weights) = run.read()?;
     assert!(Category::are(&manifest.labels));
-    let report = evaluate(&manifest, &weights, Dataset::open(&data)?, "val", &device)?;
-    let figure = |name: &str| report.summary().metrics[name].value;
-    // Twenty pictures prove little; those of the training split say whether it learns at all.
-    let seen = evaluate(&manifest, &weights, Dataset::open(&data)?, "train", &device)?;
+    let report = evaluate(&manifest, &weights, trainings.dataset()?, "val", &trainings.device)?;
+    let metric = |name: &str| report.summary().metrics[name].value;
+    // The 20 images of `val` are too few to show that the network learns.
+    let seen = evaluate(&manifest, &weights, trainings.dataset()?, "train", &trainings.device)?;
     let guess = seen.summary().guesses["accuracy of the most frequent category"];
     assert!(seen.summary().metrics["accuracy"].value > guess + 0.05, "{seen}");
-    // The bundle's thresholds were chosen on these very pictures, by the same network.
+    // The bundle's thresholds were chosen on the same images with the same network.
     assert!(
-        figure("confident_share") > 0.0 && figure("confident_accuracy") >= 0.9,
+        metric("confident_share") > 0.0 && metric("confident_accuracy") >= 0.9,
         "{report}"
     );
 
-    let categoriser = Categoriser::open(&bundle, &device)?;
-    let dataset = Dataset::open(&data)?;
-    let (mut sure, mut right) = (0, 0);
+    let categoriser = Categoriser::open(&run.bundle, &trainings.device)?;
+    let dataset = trainings.dataset()?;
+    let (mut confident, mut correct) = (0, 0);
     let rows = dataset.split("val", |_| true, "")?;
     for row in &rows {
         let row = &dataset.rows[*row];
-        let photo = dataset::Photo::read(&data.join(&row.path))?;
+        let photo = dataset::Photo::read(&trainings.data().join(&row.path))?;
         if let Some(category) = categoriser.category(categoriser.input().to_chw(photo.pixels()?, None)?) {
-            sure += 1;
-            right += usize::from(category == row.category());
+            confident += 1;
+            correct += usize::from(category == row.category());
         }
     }
     assert!(
-        (sure as f64 / rows.len() as f64 - figure("confident_share")).abs() < 1e-9,
-        "{sure}: {report}"
+        (confident as f64 / rows.len() as f64 - metric("confident_share")).abs() < 1e-9,
+        "{confident}: {report}"
     );
     assert!(
-        (right as f64 / sure as f64 - figure("confident_accuracy")).abs() < 1e-9,
-        "{right} of {sure}: {report}"
+        (correct as f64 / confident as f64 - metric("confident_accuracy")).abs() < 1e-9,
+        "{correct} of {confident}: {report}"
     );
     Ok(())
 }

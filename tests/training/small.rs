@@ -1,22 +1,34 @@
-//! The smallest training sets: what can be learnt is learnt, and what cannot is refused before anything is computed.
+//! The smallest training sets: one photo is refused before anything is computed, and nine photos are enough.
 
-use super::masks::SEGMENT;
-use super::*;
+use super::bundles::changed;
+use anyhow::Result;
 use image::{GrayImage, Luma};
 use safetensors::tensor::Dtype;
 use std::fmt::Write;
+use std::fs;
+use std::path::Path;
 use tests::fixture;
-use training::dry_run;
+use tests::tiny::{RETRIEVAL, SEGMENT, STYLE, Trainings, assert_error};
+use training::{TrainOptions, dry_run, train};
 
-/// A dataset of `train` items to train on and two to choose by, each with a user's and a shop's photo, masks of three ids
-/// and the label 'casual'. Where `halves` is set, the items to train on have a shop's photo alone.
-fn dataset(dir: &Path, train: usize, halves: bool) -> Result<()> {
+/// Settings of one epoch on small images.
+const FEW: [&str; 5] = [
+    "epochs=1",
+    "optimiser.batch=8",
+    "augment={}",
+    "input.width=32",
+    "input.height=32",
+];
+
+/// Writes a dataset of `train` training items and two tuning items, each with a user's and a shop's photo, masks of three ids
+/// and the label 'casual'. If `shop_only` is true, the training items have a shop photo alone.
+fn dataset(dir: &Path, train: usize, shop_only: bool) -> Result<()> {
     fs::create_dir_all(dir)?;
     let mut manifest = String::from("path,split,labels,item_id,category,domain,mask\n");
     for item in 0..train + 2 {
         let split = if item < train { "train" } else { "val" };
         for (at, domain) in ["shop", "user"].into_iter().enumerate() {
-            if halves && split == "train" && domain == "user" {
+            if shop_only && split == "train" && domain == "user" {
                 continue;
             }
             let name = format!("{item}-{domain}");
@@ -34,99 +46,93 @@ fn dataset(dir: &Path, train: usize, halves: bool) -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn one_photo_is_refused_by_every_task_and_a_ninth_is_learnt_from() -> Result<()> {
-    let _alone = alone();
-    let dir = tempfile::tempdir()?;
-    let device = Device::flex();
-    let (one, nine) = (dir.path().join("one"), dir.path().join("nine"));
-    dataset(&one, 1, true)?;
-    dataset(&nine, 9, true)?;
-    let head = STYLE.split("[task]").next().expect("a head");
-    let query = format!("{head}[task]\nkind = \"query\"\nbackbone = \"mobilenet_v3_small\"\n");
-    let distill = format!("{head}[task]\nkind = \"distill\"\nbackbone = \"resnet10_w16\"\n");
-    let segment = SEGMENT.replace("width = 48\nheight = 48", "width = 32\nheight = 32");
-    let few = [
-        "epochs=1",
-        "optimiser.batch=8",
-        "augment={}",
-        "input.width=32",
-        "input.height=32",
-    ];
-    let dense = [&few[..], &["task.dense={ classes = 3, weight = 1.0 }"]].concat();
-    let masks = [&dense[..], &["stages=[{ learn = 'masks' }]"]].concat();
-    let category = [&few[..], &["data.labels=categories"]].concat();
-
-    let mut style = None;
-    for (name, text, settings) in [
-        ("style", STYLE, &few[..]),
-        ("category", STYLE, &category),
-        ("dense", STYLE, &dense),
-        ("masks", STYLE, &masks),
-        ("segment", &segment, &few),
+/// Trains on nine photos, after one photo was refused.
+fn check_task(name: &str, recipe: &str, settings: &[&str], teacher: Option<&Path>) -> Result<()> {
+    let trainings = Trainings::without_shop()?;
+    let settings = [&FEW[..], settings].concat();
+    let options = TrainOptions {
+        teachers: teacher.into_iter().map(Path::to_owned).collect(),
+        ..trainings.options("run")
+    };
+    dataset(&trainings.data(), 1, true)?;
+    let refused = trainings.recipe(recipe, &settings)?;
+    for error in [
+        dry_run(&refused).err(),
+        train(&refused, &options, &trainings.device).err(),
     ] {
-        let out = dir.path().join(name);
-        let refused = recipe(text, &one, settings)?;
-        for error in [
-            dry_run(&refused).err(),
-            train(&refused, &order(&out, Start::New), &device).err(),
-        ] {
-            let error = format!("{:#}", error.unwrap_or_else(|| panic!("{name} learnt from one photo")));
-            assert!(
-                error.contains("fewer than 2 training photos") && error.contains("hint"),
-                "{name}: {error}"
-            );
-        }
+        let error = format!("{:#}", error.unwrap_or_else(|| panic!("{name} accepts one photo")));
         assert!(
-            !out.exists(),
-            "{name}: a training that never began is in the way of the next"
+            error.contains("fewer than 2 training photos") && error.contains("hint"),
+            "{name}: {error}"
         );
-        let bundle = train(&recipe(text, &nine, settings)?, &order(&out, Start::New), &device)?;
-        let loss = lines(&out)[0]["train_loss"].as_f64().expect("a finite loss");
-        assert!(loss > 0.0, "{name}: {loss}");
-        style.get_or_insert(bundle);
     }
+    assert!(
+        !trainings.path("run").exists(),
+        "{name}: a training that never started leaves no folder"
+    );
+    fs::remove_dir_all(trainings.data())?;
+    dataset(&trainings.data(), 9, true)?;
+    let loss = trainings.train_with(options, recipe, &settings)?.losses()[0];
+    assert!(loss > 0.0, "{name}: {loss}");
+    Ok(())
+}
 
-    // Of both kinds of students one refuses, and the other learns.
-    let teacher = dir.path().join("teacher");
-    fixture::write_retrieval_bundle(&teacher)?;
-    let sides = [
-        format!("input.width={}", fixture::INPUT),
-        format!("input.height={}", fixture::INPUT),
-    ];
-    let wide = ["epochs=1", "optimiser.batch=8", "augment={}", &sides[0], &sides[1]];
-    let style = style.expect("trained");
-    for (name, text, settings, teacher) in [
-        ("query", &query, &wide[..], teacher),
-        ("distill", &distill, &few, style.clone()),
+/// Replaces the task of the style recipe.
+fn with_task(task: &str) -> String {
+    let head = STYLE.split("[task]").next().expect("the recipe has a task");
+    format!("{head}[task]\n{task}\n")
+}
+
+#[test]
+fn tasks_without_a_teacher_refuse_one_photo_and_learn_from_nine() -> Result<()> {
+    const DENSE: &str = "task.dense={ classes = 3, weight = 1.0 }";
+    for (name, recipe, settings) in [
+        ("style", STYLE, &[][..]),
+        ("category", STYLE, &["data.labels=categories"]),
+        ("dense", STYLE, &[DENSE]),
+        ("masks", STYLE, &[DENSE, "stages=[{ learn = 'masks' }]"]),
+        ("segment", SEGMENT, &[]),
     ] {
-        let taught = |out: &Path| TrainOptions {
-            teachers: vec![teacher.clone()],
-            ..order(out, Start::New)
-        };
-        let out = dir.path().join(name);
-        let error = train(&recipe(text, &one, settings)?, &taught(&out), &device).expect_err(name);
-        assert!(
-            format!("{error:#}").contains("fewer than 2 training photos"),
-            "{name}: {error:#}"
-        );
-        assert!(!out.exists(), "{name}");
-        train(&recipe(text, &nine, settings)?, &taught(&out), &device)?;
-        assert!(
-            lines(&out)[0]["train_loss"].as_f64().is_some_and(|loss| loss > 0.0),
-            "{name}"
-        );
+        check_task(name, recipe, settings, None)?;
     }
     Ok(())
 }
 
 #[test]
-fn what_leaves_nothing_to_learn_is_named() -> Result<()> {
-    let _alone = alone();
-    let dir = tempfile::tempdir()?;
-    let data = dir.path().join("data");
-    dataset(&data, 4, false)?;
-    for (text, setting, said) in [
+fn a_query_encoder_refuses_one_photo_and_learns_from_nine() -> Result<()> {
+    let teacher = tempfile::tempdir()?;
+    {
+        let _one_at_a_time = Trainings::without_shop()?;
+        fixture::write_retrieval_bundle(teacher.path())?;
+    }
+    let query = with_task("kind = \"query\"\nbackbone = \"mobilenet_v3_small\"");
+    let sides = [
+        format!("input.width={}", fixture::INPUT),
+        format!("input.height={}", fixture::INPUT),
+    ];
+    check_task("query", &query, &[&sides[0], &sides[1]], Some(teacher.path()))
+}
+
+#[test]
+fn a_student_refuses_one_photo_and_learns_from_nine() -> Result<()> {
+    let teacher = {
+        let trainings = Trainings::without_shop()?;
+        dataset(&trainings.data(), 9, true)?;
+        let bundle = trainings.train("teacher", STYLE, &FEW)?.bundle;
+        let kept = tempfile::tempdir()?;
+        for name in ["bundle.json", "weights.safetensors"] {
+            fs::copy(bundle.join(name), kept.path().join(name))?;
+        }
+        kept
+    };
+    let distill = with_task("kind = \"distill\"\nbackbone = \"resnet10_w16\"");
+    check_task("distill", &distill, &[], Some(teacher.path()))
+}
+
+#[test]
+fn recipes_that_leave_nothing_to_learn_are_refused() -> Result<()> {
+    let trainings = Trainings::without_shop()?;
+    for (recipe, setting, expected) in [
         (STYLE, "optimiser.batch=1", "optimiser.batch must be at least 2"),
         (STYLE, "input.std=[0.2, 0.0, 0.2]", "input.std is [0.2, 0.0, 0.2]"),
         (STYLE, "input.width=0", "input.width is 0"),
@@ -142,71 +148,58 @@ fn what_leaves_nothing_to_learn_is_named() -> Result<()> {
             "every entry of task.losses has the weight 0",
         ),
     ] {
-        let error = format!("{:#}", recipe(text, &data, &[setting]).expect_err(setting));
-        assert!(error.contains(said), "{setting}: {error}");
-    }
-    let out = dir.path().join("out");
-    for (text, settings, said) in [
-        // All ids of the masks are without a class.
-        (SEGMENT, &["task.classes=dataset"][..], "no training mask"),
-        (
-            RETRIEVAL,
-            &["task.identities=5", "optimiser.batch=10"],
-            "has 4 items with both a shop's and a user's photo",
-        ),
-    ] {
-        fs::write(data.join("label_list.csv"), "id,name\n77,hat\n78,bag\n")?;
-        let error = train(
-            &recipe(text, &data, settings)?,
-            &order(&out, Start::New),
-            &Device::flex(),
-        )
-        .expect_err(said);
-        assert!(format!("{error:#}").contains(said), "{settings:?}: {error:#}");
+        assert_error(trainings.recipe(recipe, &[setting]), expected);
     }
     Ok(())
 }
 
 #[test]
+fn data_that_leave_nothing_to_learn_are_refused() -> Result<()> {
+    let trainings = Trainings::without_shop()?;
+    dataset(&trainings.data(), 4, false)?;
+    // No id of the masks has a class.
+    fs::write(trainings.data().join("label_list.csv"), "id,name\n77,hat\n78,bag\n")?;
+    assert_error(
+        trainings.train("masks", SEGMENT, &["task.classes=dataset"]),
+        "no training mask",
+    );
+    assert_error(
+        trainings.train("items", RETRIEVAL, &["task.identities=5", "optimiser.batch=10"]),
+        "has 4 items with both a shop's and a user's photo",
+    );
+    Ok(())
+}
+
+#[test]
 fn a_training_that_diverges_leaves_no_bundle() -> Result<()> {
-    let _alone = alone();
-    let dir = tempfile::tempdir()?;
-    let data = dir.path().join("data");
-    dataset(&data, 8, false)?;
-    let out = dir.path().join("out");
+    let trainings = Trainings::without_shop()?;
+    dataset(&trainings.data(), 8, false)?;
     let settings = [
         "optimiser.rate=1e30",
         "optimiser.kind=sgd",
         "optimiser.batch=4",
         "epochs=3",
     ];
-    let error = train(
-        &recipe(STYLE, &data, &settings)?,
-        &order(&out, Start::New),
-        &Device::flex(),
-    );
-    let error = format!("{:#}", error.expect_err("no network comes of this"));
-    assert!(error.contains("optimiser.rate"), "{error}");
-    assert!(!out.join(BUNDLE).exists(), "a bundle of a network that diverged");
+    assert_error(trainings.train("run", STYLE, &settings), "optimiser.rate");
+    assert!(!trainings.path("run/bundle").exists());
+    Ok(())
+}
 
-    // Weights that no training can begin with leave no folder in the way of the next try.
-    let good = dir.path().join("good");
-    train(
-        &recipe(STYLE, &data, &["epochs=1"])?,
-        &order(&good, Start::New),
-        &Device::flex(),
+#[test]
+fn initial_weights_without_a_finite_loss_leave_no_run() -> Result<()> {
+    let trainings = Trainings::without_shop()?;
+    dataset(&trainings.data(), 8, false)?;
+    let run = trainings.train("good", STYLE, &["epochs=1"])?;
+    let huge = trainings.path("huge.safetensors");
+    fs::write(
+        &huge,
+        changed(&fs::read(run.best())?, Dtype::F32, |_, values| values.fill(3e38))?,
     )?;
-    let bytes = super::bundles::changed(&fs::read(good.join("best.safetensors"))?, Dtype::F32, |_, v| {
-        v.fill(3e38)
-    })?;
-    fs::write(dir.path().join("huge.safetensors"), bytes)?;
-    let out = dir.path().join("huge");
-    let begun = TrainOptions {
-        init: Some(dir.path().join("huge.safetensors")),
-        ..order(&out, Start::New)
+    let options = TrainOptions {
+        init: Some(huge),
+        ..trainings.options("huge")
     };
-    let error = train(&recipe(STYLE, &data, &[])?, &begun, &Device::flex()).expect_err("no loss comes of this");
-    assert!(format!("{error:#}").contains("the weights of --init"), "{error:#}");
-    assert!(!out.exists(), "a run without an epoch");
+    assert_error(trainings.train_with(options, STYLE, &[]), "the weights of --init");
+    assert!(!trainings.path("huge").exists());
     Ok(())
 }

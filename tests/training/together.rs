@@ -1,7 +1,6 @@
 //! Evaluation of searches: several networks together, rotated queries, views, searches among all photos, categories and
 //! failures.
 
-use super::alone;
 use anyhow::Result;
 use burn::tensor::Device;
 use dataset::bundle;
@@ -13,24 +12,25 @@ use report::failures;
 use search::rerank::Rerank;
 use shared::bundle::{Manifest, Weights};
 use shared::taxonomy::Category;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tests::fixture;
+use tests::tiny::Trainings;
 
 /// A shop with twenty users' photos and forty shop photos of three categories in the split 'test', and bundles `a` and `b`.
 struct Shop {
-    dir: tempfile::TempDir,
+    trainings: Trainings,
 }
 
 impl Shop {
     fn new() -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        fixture::write_search(dir.path(), &["a", "b"])?;
-        Ok(Self { dir })
+        let trainings = Trainings::without_shop()?;
+        fixture::write_search(trainings.dir(), &["a", "b"])?;
+        Ok(Self { trainings })
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        Path::new(self.dir.path()).join(name)
+        self.trainings.path(name)
     }
 
     fn bundle(&self, name: &str) -> Result<(Manifest, Weights)> {
@@ -57,7 +57,6 @@ fn value(report: &RetrievalReport, name: &str) -> f64 {
 
 #[test]
 fn metrics_per_category_average_to_the_metrics_over_all_queries() -> Result<()> {
-    let _alone = alone();
     let shop = Shop::new()?;
     let report = shop.evaluate_a(&RetrievalOptions::default())?;
     assert_eq!(report.summary.n, 20);
@@ -74,7 +73,6 @@ fn metrics_per_category_average_to_the_metrics_over_all_queries() -> Result<()> 
 
 #[test]
 fn a_network_together_with_itself_equals_the_network_alone() -> Result<()> {
-    let _alone = alone();
     let shop = Shop::new()?;
     let a = shop.bundle("a")?;
     let plain = shop.evaluate_a(&RetrievalOptions::default())?;
@@ -91,7 +89,6 @@ fn a_network_together_with_itself_equals_the_network_alone() -> Result<()> {
 
 #[test]
 fn fusion_weights_are_tuned_per_category_on_other_items() -> Result<()> {
-    let _alone = alone();
     let shop = Shop::new()?;
     let (a, b) = (shop.bundle("a")?, shop.bundle("b")?);
     assert_ne!(a.0.model_id(), b.0.model_id());
@@ -123,7 +120,6 @@ fn fusion_weights_are_tuned_per_category_on_other_items() -> Result<()> {
 
 #[test]
 fn a_query_with_a_confident_category_finds_only_that_category() -> Result<()> {
-    let _alone = alone();
     let shop = Shop::new()?;
     let plain = shop.evaluate_a(&RetrievalOptions::default())?;
     // This classifier predicts shoes for every photo.
@@ -169,7 +165,6 @@ fn a_query_with_a_confident_category_finds_only_that_category() -> Result<()> {
 
 #[test]
 fn views_in_all_rotations_make_the_metrics_independent_of_the_rotation_of_queries() -> Result<()> {
-    let _alone = alone();
     let shop = Shop::new()?;
     let precision = |views: &Views, turn_queries: u8| -> Result<f64> {
         let options = RetrievalOptions {
@@ -188,7 +183,6 @@ fn views_in_all_rotations_make_the_metrics_independent_of_the_rotation_of_querie
 
 #[test]
 fn every_photo_searches_all_others() -> Result<()> {
-    let _alone = alone();
     let shop = Shop::new()?;
     // Two of the 59 other photos show the item of the query.
     let all = Search {
@@ -220,7 +214,6 @@ fn every_photo_searches_all_others() -> Result<()> {
 
 #[test]
 fn failures_are_listed_worst_first() -> Result<()> {
-    let _alone = alone();
     let shop = Shop::new()?;
     let worst = worst(&shop)?;
     assert_eq!(worst.len(), 3);
@@ -241,7 +234,6 @@ fn failures_are_listed_worst_first() -> Result<()> {
 
 #[test]
 fn the_sheet_of_failures_shows_rotated_queries_rotated() -> Result<()> {
-    let _alone = alone();
     let shop = Shop::new()?;
     let worst = worst(&shop)?;
     let images = Images::new(Arc::new(shop.dataset()?));

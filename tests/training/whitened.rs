@@ -1,24 +1,20 @@
-//! Bundles that are made from other bundles: whitened and joined ones.
-//!
-//! A whitened bundle equals `evaluate --whiten`, for its own queries and for query encoders that were distilled before. Joined
-//! networks equal early fusion. Both can be teachers.
+//! Bundles that are made from other bundles: whitened embeddings and joined networks.
 
-use super::{alone, order, recipe};
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::Parser;
 use dataset::Dataset;
 use dataset::MaxErrors;
 use dataset::bundle;
-use dataset::run::Start;
-use evaluation::retrieval::{self, RetrievalOptions, RetrievalReport, Search, asymmetric};
+use evaluation::retrieval::{self, RetrievalOptions, Search, asymmetric};
 use search::storage::Storage;
 use server::cli::{Cli, run};
 use service::catalog::{self, IndexOptions};
 use shared::bundle::load_query;
 use std::path::Path;
 use tests::fixture;
-use training::{TrainOptions, train};
+use tests::tiny::{Trainings, assert_error};
+use training::TrainOptions;
 
 const QUERY: &str = r#"
 name = "tiny-query"
@@ -39,7 +35,7 @@ kind = "query"
 backbone = "resnet10_w16"
 "#;
 
-/// Runs a command. `DIR` stands for the folder.
+/// Runs a command; `DIR` stands for the folder `dir`.
 fn selvedge(dir: &Path, args: &str) -> Result<()> {
     let args = args.split(' ').map(|arg| arg.replace("DIR", &dir.to_string_lossy()));
     run(Cli::try_parse_from(
@@ -51,19 +47,18 @@ fn selvedge(dir: &Path, args: &str) -> Result<()> {
 }
 
 #[test]
-fn a_whitened_bundle_equals_evaluation_with_whitening() -> Result<()> {
-    let _alone = alone();
-    let dir = tempfile::tempdir()?;
-    let path = |name: &str| dir.path().join(name);
+fn a_whitened_bundle_has_the_metrics_of_evaluation_with_whitening() -> Result<()> {
+    let trainings = Trainings::without_shop()?;
+    let path = |name: &str| trainings.path(name);
     let device = Device::flex();
-    fixture::write_search(dir.path(), &["plain"])?;
+    fixture::write_search(trainings.dir(), &["plain"])?;
     selvedge(
-        dir.path(),
+        trainings.dir(),
         "whiten --dims 8 --bundle DIR/plain --data DIR/shop --out DIR/white",
     )?;
 
     let (plain, white) = (bundle::read(&path("plain"))?, bundle::read(&path("white"))?);
-    assert_eq!(plain.1.network, white.1.network, "whitening keeps the network");
+    assert_eq!(plain.1.network, white.1.network, "the network is the same");
     let measure = |bundle: &(_, _), whiten: Option<usize>| {
         let options = RetrievalOptions {
             search: Search {
@@ -80,67 +75,72 @@ fn a_whitened_bundle_equals_evaluation_with_whitening() -> Result<()> {
             &device,
         )
     };
-    let (expected, found, before) = (
+    let (option, bundle, before) = (
         measure(&plain, Some(8))?,
         measure(&white, None)?,
         measure(&plain, None)?,
     );
-    let found = found.summary.metrics;
-    for (name, expected) in &expected.summary.metrics {
-        let found = found[name];
+    for (name, metric) in &option.summary.metrics {
+        let found = bundle.summary.metrics[name];
         for (a, b) in [
-            (expected.value, found.value),
-            (expected.low, found.low),
-            (expected.high, found.high),
+            (metric.value, found.value),
+            (metric.low, found.low),
+            (metric.high, found.high),
         ] {
-            assert!((a - b).abs() < 1e-6, "{name}: {found} instead of {expected}");
+            assert!((a - b).abs() < 1e-6, "{name}: {found} instead of {metric}");
         }
     }
-    assert_ne!(before.summary.metrics, found, "whitening changes the metrics");
+    assert_ne!(
+        before.summary.metrics, bundle.summary.metrics,
+        "whitening changes the metrics"
+    );
 
+    // Query encoders of the space before whitening search it too.
     fixture::write_query_bundle(&path("query"), &plain.0.space(), fixture::DIM)?;
     let query = bundle::read(&path("query"))?;
     let report = asymmetric(&query, &white, Dataset::open(&path("shop"))?, "test", &device)?;
-    assert_eq!(report.pairings[0].metrics, found);
+    assert_eq!(report.pairings[0].metrics, bundle.summary.metrics);
+    Ok(())
+}
 
-    let recipe = recipe(QUERY, &path("shop"), &[])?;
-    let student = train(
-        &recipe,
-        &TrainOptions {
-            teachers: vec![path("white")],
-            ..order(&path("run"), Start::New)
-        },
-        &device,
+#[test]
+fn a_whitened_bundle_is_a_teacher() -> Result<()> {
+    let trainings = Trainings::without_shop()?;
+    fixture::write_search(trainings.dir(), &["plain"])?;
+    selvedge(
+        trainings.dir(),
+        "whiten --dims 8 --bundle DIR/plain --data DIR/shop --out DIR/white",
     )?;
-    let student = bundle::read(&student)?;
+    let read = |name: &str| bundle::read(&trainings.path(name));
+    let (plain, white) = (read("plain")?, read("white")?);
+    let options = TrainOptions {
+        teachers: vec![trainings.path("white")],
+        ..trainings.options("run")
+    };
+    let student = trainings.train_with(options, QUERY, &[])?.read()?;
     assert_eq!((student.0.space(), student.0.embedding_dim), (white.0.model_id(), 8));
-    load_query(&student.0, &student.1.network, &device)?;
-    asymmetric(&student, &white, Dataset::open(&path("shop"))?, "test", &device)?;
-    let error = asymmetric(&student, &plain, Dataset::open(&path("shop"))?, "test", &device)
-        .expect_err("the student embeds into another space");
-    assert!(
-        format!("{error:#}").contains("embeds into the space of tiny.retrieval@"),
-        "{error:#}"
+    load_query(&student.0, &student.1.network, &trainings.device)?;
+    asymmetric(&student, &white, trainings.dataset()?, "test", &trainings.device)?;
+    assert_error(
+        asymmetric(&student, &plain, trainings.dataset()?, "test", &trainings.device),
+        "embeds into the space of tiny.retrieval@",
     );
     Ok(())
 }
 
 #[test]
-fn a_joined_bundle_equals_its_networks_together() -> Result<()> {
-    let _alone = alone();
-    let dir = tempfile::tempdir()?;
-    let path = |name: &str| dir.path().join(name);
-    let device = Device::flex();
-    fixture::write_search(dir.path(), &["a", "b", "c"])?;
-    selvedge(dir.path(), "join --bundle DIR/a DIR/b DIR/c --out DIR/joined")?;
-    let read = |name: &str| bundle::read(&path(name));
+fn joined_networks_search_as_evaluation_joins_them() -> Result<()> {
+    let trainings = Trainings::without_shop()?;
+    fixture::write_search(trainings.dir(), &["a", "b", "c"])?;
+    selvedge(trainings.dir(), "join --bundle DIR/a DIR/b DIR/c --out DIR/joined")?;
+    let read = |name: &str| bundle::read(&trainings.path(name));
     let measure = |bundles: &[_]| {
         retrieval::evaluate(
             bundles,
-            Dataset::open(&path("shop"))?,
+            trainings.dataset()?,
             "test",
             &RetrievalOptions::default(),
-            &device,
+            &trainings.device,
         )
     };
     let joined = read("joined")?;
@@ -149,55 +149,77 @@ fn a_joined_bundle_equals_its_networks_together() -> Result<()> {
         measure(std::slice::from_ref(&joined))?,
         measure(&[read("a")?, read("b")?, read("c")?])?,
     );
-    for (name, expected) in &three.summary.metrics {
-        let found = one.summary.metrics[name];
+    for (name, metric) in &three.summary.metrics {
         assert!(
-            (found.value - expected.value).abs() < 1e-6,
-            "{name}: {found} instead of {expected}"
+            (one.summary.metrics[name].value - metric.value).abs() < 1e-6,
+            "{name}: {} {metric}",
+            one.summary.metrics[name]
         );
     }
-    // A very small share hardly changes the search.
+    // A network with a share of 1 in 1001 has nearly no effect.
     selvedge(
-        dir.path(),
+        trainings.dir(),
         "join --bundle DIR/a DIR/b --share 1000 1 --name mostly-a --out DIR/mostly",
     )?;
     let (mostly, alone) = (measure(&[read("mostly")?])?, measure(&[read("a")?])?);
-    let precision = |report: &RetrievalReport| report.summary.metrics["mean_ap_at_10"].value;
-    assert!((precision(&mostly) - precision(&alone)).abs() < 0.02, "{mostly}");
+    assert!(
+        (mostly.summary.metrics["mean_ap_at_10"].value - alone.summary.metrics["mean_ap_at_10"].value).abs() < 0.02,
+        "{mostly}"
+    );
+    Ok(())
+}
 
-    // A joined bundle can be whitened, distilled and used for a catalog.
+#[test]
+fn a_joined_bundle_is_whitened_distilled_and_indexed_like_any_other() -> Result<()> {
+    let trainings = Trainings::without_shop()?;
+    fixture::write_search(trainings.dir(), &["a", "b"])?;
+    selvedge(trainings.dir(), "join --bundle DIR/a DIR/b --out DIR/joined")?;
     selvedge(
-        dir.path(),
+        trainings.dir(),
         "whiten --dims 8 --bundle DIR/joined --data DIR/shop --out DIR/white",
     )?;
-    let white = read("white")?.0;
-    let order = TrainOptions {
-        teachers: vec![path("white")],
-        ..order(&path("run"), Start::New)
+    let white = bundle::read(&trainings.path("white"))?.0;
+    let options = TrainOptions {
+        teachers: vec![trainings.path("white")],
+        ..trainings.options("run")
     };
-    let student = bundle::read(&train(&recipe(QUERY, &path("shop"), &[])?, &order, &device)?)?;
+    let student = trainings.train_with(options, QUERY, &[])?.read()?;
     assert_eq!((student.0.space(), student.0.embedding_dim), (white.model_id(), 8));
     let options = IndexOptions {
-        dataset: path("shop"),
-        bundle: path("white"),
-        out: path("index"),
+        dataset: trainings.data(),
+        bundle: trainings.path("white"),
+        out: trainings.path("index"),
         storage: Storage::F16,
         batch: 8,
         max_errors: MaxErrors::default(),
     };
-    let summary = catalog::index(&options, &device, |_| ())?;
+    let summary = catalog::index(&options, &trainings.device, |_| ())?;
     assert_eq!((summary.model_id, summary.dim), (white.model_id(), 8));
+    Ok(())
+}
 
-    for (args, said) in [
+#[test]
+fn bundles_that_cannot_be_joined_are_refused_with_the_reason() -> Result<()> {
+    let trainings = Trainings::without_shop()?;
+    fixture::write_search(trainings.dir(), &["a", "b"])?;
+    for command in [
+        "join --bundle DIR/a DIR/b --out DIR/joined",
+        "whiten --dims 8 --bundle DIR/a --data DIR/shop --out DIR/white",
+    ] {
+        selvedge(trainings.dir(), command)?;
+    }
+    fixture::write_style_bundle(&trainings.path("style"))?;
+    for (args, expected) in [
         ("--bundle DIR/a DIR/white", "white is whitened"),
         ("--bundle DIR/joined DIR/a", "joined is joined already"),
-        ("--bundle DIR/a DIR/run/bundle", "is not a retrieval bundle"),
+        ("--bundle DIR/a DIR/style", "is not a retrieval bundle"),
         ("--bundle DIR/a DIR/b --share 1 2 3", "3 shares for 2 bundles"),
     ] {
-        let error = selvedge(dir.path(), &format!("join {args} --out DIR/no"))
-            .expect_err(said)
-            .to_string();
-        assert!(error.contains(said) && !path("no").exists(), "{error}");
+        assert_error(
+            selvedge(trainings.dir(), &format!("join {args} --out DIR/no")),
+            expected,
+        );
+        assert!(!trainings.path("no").exists(), "{args}");
     }
     Ok(())
 }
