@@ -46,7 +46,7 @@ fn a_file_that_has_no_weights_is_refused_before_a_run_begins() {
         (
             "noise.safetensors",
             b"\x01\x02\x03\x04\x05\x06\x07\x08\x09",
-            "neither safetensors nor PyTorch's",
+            "neither a safetensors nor a PyTorch file",
         ),
         ("folder", b"", "is a folder"),
     ] {
