@@ -123,3 +123,95 @@ pub fn evaluate_with(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classifier::{Predictions, ThresholdTransfer, classify};
+    use crate::retrieval::CategoryReport;
+    use crate::statistics::{Interval, PerImage};
+    use serde_json::{Value, json};
+    use std::collections::BTreeMap;
+
+    fn summary() -> Summary {
+        let per_image = PerImage::Queries {
+            paths: vec!["a.jpg".to_owned()],
+            items: Vec::new(),
+            metrics: BTreeMap::new(),
+        };
+        let half = Interval {
+            value: 0.5,
+            low: 0.25,
+            high: 0.75,
+        };
+        let metrics = BTreeMap::from([("recall_at_1".to_owned(), half)]);
+        let guesses = BTreeMap::from([("recall_at_1 by chance".to_owned(), 0.125)]);
+        Summary::new("net@1".to_owned(), "test", metrics, guesses, per_image)
+    }
+
+    fn keys(value: &Value) -> Vec<&str> {
+        value
+            .as_object()
+            .expect("the value is an object")
+            .keys()
+            .map(String::as_str)
+            .collect()
+    }
+
+    #[test]
+    fn the_json_of_a_retrieval_report_has_the_public_keys() {
+        let report = Report::Retrieval(RetrievalReport {
+            categories: vec![CategoryReport {
+                id: "shoes".to_owned(),
+                n: 1,
+                metrics: summary().metrics,
+            }],
+            summary: summary(),
+            fused: None,
+            failures: Vec::new(),
+        });
+        let figures = json!({ "recall_at_1": { "value": 0.5, "low": 0.25, "high": 0.75 } });
+        let expected = json!({
+            "model_id": "net@1",
+            "split": "test",
+            "n": 1,
+            "figures": figures,
+            "guesses": { "recall_at_1 by chance": 0.125 },
+            "categories": [{ "id": "shoes", "n": 1, "figures": figures }],
+        });
+        assert_eq!(serde_json::to_value(&report).expect("the report serialises"), expected);
+    }
+
+    #[test]
+    fn the_json_of_a_classifier_report_has_the_public_keys() {
+        let predictions = Predictions {
+            labels: vec!["a".to_owned()],
+            probs: vec![vec![0.9], vec![0.2]],
+            truth: vec![vec![true], vec![false]],
+        };
+        let measured = classify(&predictions, &[0.5], &[1]);
+        let transfer = ThresholdTransfer::measure(&predictions, &[0.5], &predictions).expect("the labels are the same");
+        let report = Report::Classifier(ClassifierReport {
+            summary: summary(),
+            labels: measured.labels,
+            calibration: measured.calibration,
+            transfer: Some(transfer),
+        });
+        let report = serde_json::to_value(&report).expect("the report serialises");
+        let mut expected = [
+            "model_id",
+            "split",
+            "n",
+            "figures",
+            "guesses",
+            "labels",
+            "calibration",
+            "gap",
+        ];
+        expected.sort_unstable();
+        let mut found = keys(&report);
+        found.sort_unstable();
+        assert_eq!(found, expected);
+        assert!(report["gap"]["tuned_macro_f2"].is_number() && report["labels"][0]["f2"].is_number());
+    }
+}
