@@ -239,3 +239,31 @@ fn reachable(from: &Module, edges: &BTreeMap<Module, BTreeSet<Module>>) -> BTree
     }
     seen
 }
+
+/// Names of the functions of a file with their lengths in lines, without unit tests. A function ends at the closing brace with
+/// its own indentation, as rustfmt writes it.
+pub(crate) fn functions(text: &str) -> Vec<(String, usize)> {
+    let code = without_tests(text);
+    let lines: Vec<&str> = code.lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        let Some((before, after)) = code.split_once("fn ") else {
+            continue;
+        };
+        let is_item = before.split_whitespace().all(|word| {
+            word.starts_with("pub")
+                || ["const", "async", "unsafe", "extern", "in"].contains(&word)
+                || word.ends_with(')')
+        });
+        let name: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        if !is_item || name.is_empty() || code.ends_with(';') {
+            continue;
+        }
+        let closing = format!("{}}}", &line[..line.len() - code.len()]);
+        if let Some(length) = lines[at..].iter().position(|other| *other == closing) {
+            found.push((name, length + 1));
+        }
+    }
+    found
+}

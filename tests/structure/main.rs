@@ -145,3 +145,33 @@ fn packages_above_device_do_not_name_a_backend() {
         }
     }
 }
+
+/// Lines of a source file at most.
+const FILE_LINES: usize = 400;
+/// Lines of a function at most. Functions that draw and tests may be longer.
+const FUNCTION_LINES: usize = 60;
+
+#[test]
+fn files_and_functions_are_short() {
+    let mut long = Vec::new();
+    for package in LAYERS.iter().chain(&["web", "tests"]) {
+        let folder = folder(package);
+        let files = sources(&if *package == "tests" { folder } else { folder.join("src") });
+        for file in files {
+            let text = fs::read_to_string(&file).expect("the file is readable");
+            let lines = text.lines().count();
+            if lines > FILE_LINES {
+                long.push(format!("{}: {lines} lines", file.display()));
+            }
+            if ["render", "tests"].contains(package) || file.ends_with("tests.rs") {
+                continue;
+            }
+            for (name, lines) in imports::functions(&text) {
+                if lines > FUNCTION_LINES {
+                    long.push(format!("{}: {name} has {lines} lines", file.display()));
+                }
+            }
+        }
+    }
+    assert!(long.is_empty(), "{long:#?}");
+}

@@ -21,7 +21,7 @@ pub use record::Record;
 
 use anyhow::Context;
 use dataset::atomic;
-use evaluation::classifier::{Predictions, classify};
+use evaluation::classifier::{Classification, Predictions, classify};
 use std::path::{Path, PathBuf};
 
 /// Name of the page within a run.
@@ -61,45 +61,16 @@ pub fn write(run: &Path, classified: Option<&Classified<'_>>) -> anyhow::Result<
     }];
     let (mut labels, mut metrics) = (Vec::new(), Vec::new());
     let mut worst = html::Worst::default();
-    if let Some(Classified {
-        predictions,
-        thresholds,
-        photos,
-    }) = classified
-    {
-        let frequency: Vec<usize> = (0..predictions.labels.len())
-            .map(|label| predictions.support(label))
+    if let Some(classified) = classified {
+        let frequency: Vec<usize> = (0..classified.predictions.labels.len())
+            .map(|label| classified.predictions.support(label))
             .collect();
-        let measured = classify(predictions, thresholds, &frequency);
-        metrics = tables::metric_rows(predictions, &measured);
-        labels = tables::label_rows(predictions, thresholds, &measured);
-        drawn.extend([
-            Plot {
-                file: "thresholds.svg",
-                svg: plots::thresholds(predictions, thresholds),
-            },
-            Plot {
-                file: "precision-recall.svg",
-                svg: plots::precision_recalls(predictions, thresholds, &measured),
-            },
-            Plot {
-                file: "confusion.svg",
-                svg: plots::confusion(predictions, thresholds),
-            },
-            Plot {
-                file: "calibration.svg",
-                svg: plots::calibration(predictions),
-            },
-        ]);
+        let measured = classify(classified.predictions, classified.thresholds, &frequency);
+        metrics = tables::metric_rows(classified.predictions, &measured);
+        labels = tables::label_rows(classified.predictions, classified.thresholds, &measured);
         atomic::write(&run.join("labels.csv"), &tables::labels(&labels)?)?;
-        worst.mistakes = mistakes::worst(predictions, thresholds, photos);
-        match mistakes::sheet(&worst.mistakes) {
-            Ok(sheet) => {
-                atomic::write(&folder.join("mistakes.jpg"), &sheet)?;
-                worst.sheet = Some(sheet);
-            }
-            Err(error) => worst.note = Some(format!("{error:#}")),
-        }
+        drawn.extend(classifier_plots(classified, &measured));
+        worst = worst_mistakes(classified, &folder)?;
     }
     for plot in &drawn {
         atomic::write(&folder.join(plot.file), plot.svg.as_bytes())?;
@@ -114,4 +85,46 @@ pub fn write(run: &Path, classified: Option<&Classified<'_>>) -> anyhow::Result<
     let path = run.join(PAGE);
     atomic::write(&path, page.as_bytes())?;
     Ok(path)
+}
+
+/// Draws the plots of a classifier.
+fn classifier_plots(classified: &Classified<'_>, measured: &Classification) -> [Plot; 4] {
+    let (predictions, thresholds) = (classified.predictions, classified.thresholds);
+    [
+        Plot {
+            file: "thresholds.svg",
+            svg: plots::thresholds(predictions, thresholds),
+        },
+        Plot {
+            file: "precision-recall.svg",
+            svg: plots::precision_recalls(predictions, thresholds, measured),
+        },
+        Plot {
+            file: "confusion.svg",
+            svg: plots::confusion(predictions, thresholds),
+        },
+        Plot {
+            file: "calibration.svg",
+            svg: plots::calibration(predictions),
+        },
+    ]
+}
+
+/// Lists the worst mistakes and writes their contact sheet to `folder`. A note takes the place of a sheet that cannot be made.
+///
+/// # Errors
+/// If the sheet cannot be written.
+fn worst_mistakes(classified: &Classified<'_>, folder: &Path) -> anyhow::Result<html::Worst> {
+    let mut worst = html::Worst {
+        mistakes: mistakes::worst(classified.predictions, classified.thresholds, classified.photos),
+        ..html::Worst::default()
+    };
+    match mistakes::sheet(&worst.mistakes) {
+        Ok(sheet) => {
+            atomic::write(&folder.join("mistakes.jpg"), &sheet)?;
+            worst.sheet = Some(sheet);
+        }
+        Err(error) => worst.note = Some(format!("{error:#}")),
+    }
+    Ok(worst)
 }

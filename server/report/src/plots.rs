@@ -15,6 +15,23 @@ const MATRIX_LABELS: usize = 24;
 /// Size of a small panel.
 const SMALL: [f64; 2] = [240.0, 210.0];
 
+/// Text of the training plots for readers who do not see them.
+fn training_description(epochs: &[Epoch], best: Option<&Epoch>) -> String {
+    match best {
+        Some(best) => format!(
+            "{} epochs. The last training loss is {}. The dashed line marks the best epoch, {}, with the score {:.4} on the tuning part.",
+            epochs.len(),
+            epochs
+                .last()
+                .and_then(|e| e.train_loss)
+                .map_or("an unknown value".to_owned(), |loss| format!("{loss:.4}")),
+            best.epoch + 1,
+            best.score.unwrap_or(f64::NAN)
+        ),
+        None => "No epoch is finished.".to_owned(),
+    }
+}
+
 /// Plots loss, score and learning rate over the epochs, with a mark at the best epoch.
 pub(crate) fn training(epochs: &[Epoch]) -> String {
     let number = |epoch: &Epoch| (epoch.epoch + 1) as f64;
@@ -53,22 +70,9 @@ pub(crate) fn training(epochs: &[Epoch]) -> String {
             marks,
         }
     };
-    let description = match best {
-        Some(best) => format!(
-            "{} epochs. The last training loss is {}. The dashed line marks the best epoch, {}, with the score {:.4} on the tuning part.",
-            epochs.len(),
-            epochs
-                .last()
-                .and_then(|e| e.train_loss)
-                .map_or("an unknown value".to_owned(), |loss| format!("{loss:.4}")),
-            best.epoch + 1,
-            best.score.unwrap_or(f64::NAN)
-        ),
-        None => "No epoch is finished.".to_owned(),
-    };
     Chart {
         title: "Training".to_owned(),
-        description,
+        description: training_description(epochs, best),
         panels: vec![
             panel("Training loss", "loss", 1, &|e| e.train_loss),
             panel("Score on the tuning part", "score", 0, &|e| e.score),

@@ -64,19 +64,7 @@ pub fn evaluate(
         );
     }
 
-    let (height, width) = SegmentConfig::map_size(manifest.input.height, manifest.input.width);
-    let background = config.classes()?[0].min(config.ids.len() as u8 - 1);
-    let mut names = vec![format!("all {}", manifest.labels[usize::from(background)])];
-    let mut maps = vec![vec![background; height * width]];
-    if !train.is_empty() {
-        names.push("usual mask of train".to_owned());
-        maps.push(masked.usual_map(&train)?);
-    }
-    let mut guesses = BTreeMap::new();
-    for (name, found) in names.iter().zip(masked.constant_overlaps(&rows, &maps)?) {
-        guesses.insert(format!("mean_iou {name}"), mean_iou(&found, &all));
-        guesses.insert(format!("pixel_accuracy {name}"), pixel_accuracy(&found, &all));
-    }
+    let guesses = guesses(&masked, &manifest.labels, &rows, &train)?;
     let each = all.iter().map(|image| Some(mean_iou(&found, &[*image]))).collect();
     let per_image = PerImage::Queries {
         paths: paths(images.dataset(), &rows),
@@ -86,6 +74,31 @@ pub fn evaluate(
     Ok(SegmentationReport {
         summary: Summary::new(manifest.model_id(), split, metrics, guesses, per_image),
     })
+}
+
+/// Metrics of two predictions that ignore the image: background everywhere, and the most frequent class of each position in
+/// the training masks.
+fn guesses(
+    masked: &Masked<'_>,
+    labels: &[String],
+    rows: &[usize],
+    train: &[usize],
+) -> anyhow::Result<BTreeMap<String, f64>> {
+    let (height, width) = SegmentConfig::map_size(masked.spec.height, masked.spec.width);
+    let background = masked.config.classes()?[0].min(masked.config.ids.len() as u8 - 1);
+    let mut names = vec![format!("all {}", labels[usize::from(background)])];
+    let mut maps = vec![vec![background; height * width]];
+    if !train.is_empty() {
+        names.push("usual mask of train".to_owned());
+        maps.push(masked.usual_map(train)?);
+    }
+    let all: Vec<usize> = (0..rows.len()).collect();
+    let mut guesses = BTreeMap::new();
+    for (name, found) in names.iter().zip(masked.constant_overlaps(rows, &maps)?) {
+        guesses.insert(format!("mean_iou {name}"), mean_iou(&found, &all));
+        guesses.insert(format!("pixel_accuracy {name}"), pixel_accuracy(&found, &all));
+    }
+    Ok(guesses)
 }
 
 impl std::fmt::Display for SegmentationReport {
