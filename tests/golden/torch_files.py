@@ -74,7 +74,7 @@ def main() -> None:
             "error": "more elements than the file",
         },
         "no tensors": {"file": saved({"epoch": 3}), "error": "its entries are epoch"},
-        "pickle": {"file": pickle.dumps({"epoch": 3}, protocol=2), "error": "PyTorch did not write"},
+        "pickle": {"file": pickle.dumps({"epoch": 3}, protocol=2), "error": "another program than PyTorch"},
     }
     for case in out.values():
         case["file"] = base64.b64encode(zlib.compress(case["file"], 9)).decode()
