@@ -119,7 +119,7 @@ fn documentation_begins_with_nouns_and_verbs() {
         }
     }
     let share = offending.len() as f64 / total as f64;
-    println!(
+    eprintln!(
         "{} of {total} documentation lines ({:.1} %) begin with one of {CLAUSES:?}; at most {:.0} % may",
         offending.len(),
         100.0 * share,
@@ -143,7 +143,7 @@ fn few_sentences_are_long() {
         let long: Vec<&String> = all.iter().filter(|sentence| length(sentence) > LONG).collect();
         let share = long.len() as f64 / all.len() as f64;
         let mean = all.iter().map(|sentence| length(sentence)).sum::<usize>() as f64 / all.len() as f64;
-        println!(
+        eprintln!(
             "{document}: {} of {} sentences ({:.0} %) have more than {LONG} words, {mean:.1} on average; at most {:.0} % may",
             long.len(),
             all.len(),

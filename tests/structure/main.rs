@@ -89,7 +89,7 @@ fn packages_depend_only_on_packages_of_lower_layers() {
             .map(String::as_str)
             .filter(|name| LAYERS.contains(name))
             .collect();
-        println!("{package}: {}", used.join(", "));
+        eprintln!("{package}: {}", used.join(", "));
         wrong.extend(
             used.into_iter()
                 .filter(|name| !LAYERS[..layer].contains(name))
@@ -107,7 +107,7 @@ fn packages_have_no_import_cycles() {
     let mut wrong = BTreeMap::new();
     for package in LAYERS.iter().chain(&["web"]) {
         let cycles = imports::cycles(&folder(package).join("src"));
-        println!("{package}: {} import cycles", cycles.len());
+        eprintln!("{package}: {} import cycles", cycles.len());
         if !cycles.is_empty() {
             wrong.insert(*package, cycles);
         }
@@ -156,7 +156,11 @@ fn files_and_functions_are_short() {
     let mut long = Vec::new();
     for package in LAYERS.iter().chain(&["web", "tests"]) {
         let folder = folder(package);
-        let files = sources(&if *package == "tests" { folder } else { folder.join("src") });
+        let files = sources(&if *package == "tests" {
+            folder
+        } else {
+            folder.join("src")
+        });
         for file in files {
             let text = fs::read_to_string(&file).expect("the file is readable");
             let lines = text.lines().count();

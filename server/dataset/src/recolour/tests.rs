@@ -1,3 +1,5 @@
+//! Tests of colours and of recolouring.
+
 use super::hsv::{Hsv, NEUTRAL, is_skin_like};
 use super::*;
 use crate::decode::Mask;
