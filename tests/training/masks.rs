@@ -9,11 +9,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use tests::tiny::{SEGMENT, STYLE, Trainings, assert_error};
 
+/// Parameters of a network, as little-endian bytes, by their names.
+type Parameters = BTreeMap<String, Vec<u8>>;
+
 #[test]
 fn a_stage_on_masks_alone_trains_the_backbone_and_not_the_head_of_the_labels() -> Result<()> {
     let trainings = Trainings::on_shop()?;
     // Both runs start with the same weights, so different weights were trained.
-    let trained = |run: &str, rate: &str| -> Result<(BTreeMap<String, Vec<u8>>, Vec<f64>)> {
+    let trained = |run: &str, rate: &str| -> Result<(Parameters, Vec<f64>)> {
         let stages = format!("stages=[{{ rate = {rate}, learn = 'masks' }}]");
         let settings = [
             "epochs=2",

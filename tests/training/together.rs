@@ -34,11 +34,11 @@ impl Shop {
     }
 
     fn bundle(&self, name: &str) -> Result<(Manifest, Weights)> {
-        Ok(bundle::read(&self.path(name))?)
+        bundle::read(&self.path(name))
     }
 
     fn dataset(&self) -> Result<Dataset> {
-        Ok(Dataset::open(&self.path("shop"))?)
+        Dataset::open(&self.path("shop"))
     }
 
     fn evaluate(&self, bundles: &[(Manifest, Weights)], options: &RetrievalOptions) -> Result<RetrievalReport> {
