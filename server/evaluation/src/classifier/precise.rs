@@ -86,7 +86,7 @@ fn precise_threshold(
     found
 }
 
-/// Tags that a page shows for a split: per photo the [`SHOWN`] most probable labels that reach their precise threshold.
+/// Tags that a page shows for a split: per photo the three most probable labels that reach their precise threshold.
 #[derive(Debug, Clone, Serialize)]
 pub struct ShownTags {
     /// Photos of the split.
