@@ -1,10 +1,11 @@
 //! Registry of backbones: names, as recipes and bundles write them, with their configurations.
 //!
-//! Browsers run ResNets, ResNeXts and MobileNetV3. The other families are in
+//! Browsers run ResNets, ResNeXts, MobileNetV3 and EfficientNet-Lite. The other families are in
 //! [`server_models`](crate::server_models), behind the feature `server-models`.
 
 use super::block::Fold;
 use super::contract::InputContract;
+use super::efficientnet_lite::{EfficientNetLite, EfficientNetLiteConfig};
 use super::keys::plain;
 use super::mobilenet::{MobileNetV3, MobileNetV3Config};
 use super::resnet::{ResNet, ResNetConfig};
@@ -20,6 +21,8 @@ pub enum BackboneConfig {
     ResNet(ResNetConfig),
     /// MobileNetV3.
     MobileNetV3(MobileNetV3Config),
+    /// EfficientNet-Lite.
+    EfficientNetLite(EfficientNetLiteConfig),
     /// The families that browsers do not run.
     #[cfg(feature = "server-models")]
     Server(ServerBackboneConfig),
@@ -27,7 +30,11 @@ pub enum BackboneConfig {
 
 /// No backbone has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no backbone '{name}'; choose one of {}", BackboneConfig::names().collect::<Vec<_>>().join(", "))]
+#[error(
+    "there is no backbone '{name}'; choose one of {}; an EfficientNet-Lite ends after stage 1 to 7 by a name such as \
+     efficientnet_lite0_s5",
+    BackboneConfig::names().collect::<Vec<_>>().join(", ")
+)]
 pub struct UnknownBackbone {
     /// The unknown name.
     pub name: String,
@@ -50,6 +57,17 @@ const fn resnext(blocks: [usize; 4], width: usize, groups: usize, group_width: u
         width,
         groups,
         group_width,
+    })
+}
+
+const fn lite(widths: [usize; 7], depths: [usize; 7], side: usize) -> BackboneConfig {
+    BackboneConfig::EfficientNetLite(EfficientNetLiteConfig {
+        stem: 32,
+        widths,
+        depths,
+        head: 1280,
+        end: None,
+        side,
     })
 }
 
@@ -76,6 +94,29 @@ const REGISTRY: &[(&str, BackboneConfig)] = &[
         "mobilenet_v3_large",
         BackboneConfig::MobileNetV3(MobileNetV3Config::Large),
     ),
+    (
+        "efficientnet_lite_w8",
+        BackboneConfig::EfficientNetLite(EfficientNetLiteConfig {
+            stem: 8,
+            widths: [4, 6, 10, 20, 28, 48, 80],
+            depths: [1; 7],
+            head: 320,
+            end: None,
+            side: 224,
+        }),
+    ),
+    (
+        "efficientnet_lite0",
+        lite([16, 24, 40, 80, 112, 192, 320], [1, 2, 2, 3, 3, 4, 1], 224),
+    ),
+    (
+        "efficientnet_lite1",
+        lite([16, 24, 40, 80, 112, 192, 320], [1, 3, 3, 4, 4, 5, 1], 240),
+    ),
+    (
+        "efficientnet_lite2",
+        lite([16, 24, 48, 88, 120, 208, 352], [1, 3, 3, 4, 4, 5, 1], 260),
+    ),
 ];
 
 /// All names of this build with their configurations.
@@ -92,6 +133,7 @@ macro_rules! each {
         match $of {
             Self::ResNet($it) => $do,
             Self::MobileNetV3($it) => $do,
+            Self::EfficientNetLite($it) => $do,
             #[cfg(feature = "server-models")]
             Self::Server($it) => $do,
         }
@@ -104,20 +146,39 @@ impl BackboneConfig {
         registry().map(|(name, _)| name)
     }
 
-    /// Returns the configuration of this name.
+    /// Returns the configuration of this name. `_sN` after the name of an EfficientNet-Lite ends it after stage N.
     ///
     /// # Errors
     /// [`UnknownBackbone`], which lists all names, if no backbone has this name.
     pub fn named(name: &str) -> Result<Self, UnknownBackbone> {
-        registry()
-            .find(|(known, _)| *known == name)
-            .map(|(_, config)| config)
+        let known = |name: &str| registry().find(|(known, _)| *known == name).map(|(_, config)| config);
+        let cut = || match name.rsplit_once("_s") {
+            Some((whole, stage)) => match known(whole)? {
+                Self::EfficientNetLite(lite) => Some(Self::EfficientNetLite(lite.ending_after(stage.parse().ok()?)?)),
+                _ => None,
+            },
+            None => None,
+        };
+        known(name)
+            .or_else(cut)
             .ok_or_else(|| UnknownBackbone { name: name.to_owned() })
     }
 
     /// Channels of the features.
     pub fn channels(&self) -> usize {
         each!(self, config => config.channels())
+    }
+
+    /// Channels of the maps that [`Backbone::forward_pyramid`] returns, or `None` if the family has no such maps.
+    pub fn pyramid_channels(&self) -> Option<[usize; 5]> {
+        match self {
+            Self::ResNet(config) => {
+                let [stem, one, two, three] = config.skip_channels();
+                Some([stem, one, two, three, config.channels()])
+            }
+            Self::EfficientNetLite(config) => config.pyramid_channels(),
+            _ => None,
+        }
     }
 
     /// Input that published weights expect, and the smallest input that the network accepts.
@@ -147,6 +208,8 @@ pub enum Backbone {
     ResNet(ResNet),
     /// MobileNetV3.
     MobileNetV3(MobileNetV3),
+    /// EfficientNet-Lite.
+    EfficientNetLite(EfficientNetLite),
     /// The families that browsers do not run.
     #[cfg(feature = "server-models")]
     Server(ServerBackbone),
@@ -156,6 +219,19 @@ impl Backbone {
     /// `[batch, 3, h, w]` → `[batch, channels, h / 32, w / 32]`. Inception's and Xception's maps are slightly smaller.
     pub fn forward_features(&self, x: Tensor<4>) -> Tensor<4> {
         each!(self, net => net.forward_features(x))
+    }
+
+    /// `[batch, 3, h, w]` → the maps at h / 2, h / 4, h / 8, h / 16 and h / 32, rounded up. The last are the features. Families
+    /// without [`BackboneConfig::pyramid_channels`] return the features alone.
+    pub fn forward_pyramid(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
+        match self {
+            Self::ResNet(net) => {
+                let (features, skips) = net.forward_with_skips(x);
+                skips.into_iter().chain([features]).collect()
+            }
+            Self::EfficientNetLite(net) => net.forward_pyramid(x),
+            _ => vec![self.forward_features(x)],
+        }
     }
 
     pub(crate) fn fold(self, fold: Fold) -> Self {
@@ -171,6 +247,7 @@ impl Backbone {
     pub(crate) fn classifier_key(&self, fields: &[&str]) -> String {
         match self {
             Self::ResNet(_) => linear_key("fc", fields),
+            Self::EfficientNetLite(_) => linear_key("_fc", fields),
             Self::MobileNetV3(_) => MobileNetV3::classifier_key(fields),
             #[cfg(feature = "server-models")]
             Self::Server(net) => linear_key(net.classifier_name(), fields),
@@ -195,6 +272,12 @@ impl From<ResNet> for Backbone {
 impl From<MobileNetV3> for Backbone {
     fn from(net: MobileNetV3) -> Self {
         Self::MobileNetV3(net)
+    }
+}
+
+impl From<EfficientNetLite> for Backbone {
+    fn from(net: EfficientNetLite) -> Self {
+        Self::EfficientNetLite(net)
     }
 }
 

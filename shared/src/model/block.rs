@@ -5,6 +5,15 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 
+/// Zeros around the input of a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Padding {
+    /// Rows of zeros above and below, and columns of zeros left and right.
+    Symmetric([usize; 2]),
+    /// TensorFlow's "SAME": as few zeros as give a map of `side / stride`, rounded up. The smaller half is above and left.
+    Same,
+}
+
 /// Configuration of a [`ConvBn`].
 #[derive(Debug, Clone, Copy)]
 pub struct ConvBnConfig {
@@ -16,8 +25,8 @@ pub struct ConvBnConfig {
     pub kernel: [usize; 2],
     /// Stride in both directions.
     pub stride: usize,
-    /// Rows of zeros above and below, and columns of zeros left and right.
-    pub padding: [usize; 2],
+    /// Zeros around the input.
+    pub padding: Padding,
     /// Channel groups. A depthwise convolution has `input` groups.
     pub groups: usize,
     /// Epsilon of the batch norm.
@@ -30,7 +39,7 @@ impl ConvBnConfig {
     /// Returns an ungrouped convolution with a square kernel and torchvision's default batch norm. It keeps the size at
     /// stride 1.
     pub fn new(input: usize, output: usize, kernel: usize, stride: usize) -> Self {
-        let (kernel, padding) = ([kernel; 2], [kernel / 2; 2]);
+        let (kernel, padding) = ([kernel; 2], Padding::Symmetric([kernel / 2; 2]));
         Self {
             input,
             output,
@@ -45,11 +54,14 @@ impl ConvBnConfig {
 
     /// Builds the layer with random weights (He et al. 2015, fan-out, as in torchvision).
     pub fn init(&self, device: &Device) -> ConvBn {
-        let [rows, columns] = self.padding;
+        let padding = match self.padding {
+            Padding::Symmetric([rows, columns]) => PaddingConfig2d::Explicit(rows, columns, rows, columns),
+            Padding::Same => PaddingConfig2d::Same,
+        };
         let conv = Conv2dConfig::new([self.input, self.output], self.kernel)
             .with_stride([self.stride; 2])
             .with_groups(self.groups)
-            .with_padding(PaddingConfig2d::Explicit(rows, columns, rows, columns))
+            .with_padding(padding)
             .with_initializer(Initializer::KaimingNormal {
                 gain: std::f64::consts::SQRT_2,
                 fan_out_only: true,

@@ -10,6 +10,7 @@ pub mod backbone;
 pub mod block;
 pub mod config;
 pub mod contract;
+pub mod efficientnet_lite;
 pub mod keys;
 pub mod mobilenet;
 pub mod query;

@@ -50,7 +50,7 @@ impl ResNetConfig {
     }
 
     /// Channels after stage `stage` (0–3).
-    pub(crate) fn channels_after(&self, stage: usize) -> usize {
+    fn channels_after(&self, stage: usize) -> usize {
         (self.width << stage) * if self.bottleneck { 4 } else { 1 }
     }
 
@@ -162,17 +162,8 @@ pub struct ResNet {
 impl ResNet {
     /// `[batch, 3, h, w]` → `[batch, channels, h / 32, w / 32]`. A trunk returns half the channels at h / 16 and w / 16.
     pub fn forward_features(&self, x: Tensor<4>) -> Tensor<4> {
-        let [.., features] = self.forward_stages(x);
+        let (features, _) = self.forward_with_skips(x);
         features
-    }
-
-    /// Returns the features after the second, third and last stage. The first are `[batch, c, h / 8, w / 8]`.
-    pub fn forward_stages(&self, x: Tensor<4>) -> [Tensor<4>; 3] {
-        let x = self.pool.forward(relu(self.stem.forward(x)));
-        let second = forward_stage(&self.layer2, forward_stage(&self.layer1, x));
-        let third = forward_stage(&self.layer3, second.clone());
-        let last = forward_stage(&self.layer4, third.clone());
-        [second, third, last]
     }
 
     /// `[batch, 3, h, w]` → the features, and the maps after the stem and the first three stages, at h / 2, h / 4, h / 8 and

@@ -4,7 +4,7 @@
 //! A block has parallel branches. A branch is a chain of convolutions that may fork at its end. The names of torchvision's
 //! parameters follow from that, see [`Branch`].
 
-use crate::model::block::{ConvBn, ConvBnConfig, Fold};
+use crate::model::block::{ConvBn, ConvBnConfig, Fold, Padding};
 use crate::model::keys::{number, plain};
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
@@ -185,7 +185,7 @@ impl InceptionConfig {
         let output = self.scaled(output);
         let config = ConvBnConfig {
             kernel,
-            padding,
+            padding: Padding::Symmetric(padding),
             epsilon: 1e-3,
             ..ConvBnConfig::new(*input, output, kernel[0], stride)
         };

@@ -50,8 +50,9 @@ fn with_hint(error: WeightsError, hint: impl FnOnce() -> Option<Resemblance>) ->
 }
 
 /// Prefixes of heads (of this crate, torchvision and timm) and of auxiliary classifiers.
-const HEADS: [&str; 9] = [
+const HEADS: [&str; 10] = [
     "fc.",
+    "_fc.",
     "classifier.",
     "last_linear.",
     "AuxLogits.",

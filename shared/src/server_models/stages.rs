@@ -5,6 +5,7 @@ use super::backbone::{ServerBackbone, ServerBackboneConfig};
 use super::densenet::DenseStage;
 use crate::model::backbone::{Backbone, BackboneConfig};
 use crate::model::block::Fold;
+use crate::model::efficientnet_lite::EfficientNetLite;
 use crate::model::resnet::{Block, fold_stage, forward_stage};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -17,6 +18,9 @@ impl BackboneConfig {
         match self {
             // A ResNet's last stage has the stride itself.
             Self::ResNet(config) => Some(Backbone::ResNet(config.trunk(device))),
+            Self::EfficientNetLite(config) if config.has_trunk() => {
+                Some(Backbone::EfficientNetLite(config.trunk(device)))
+            }
             Self::Server(ServerBackboneConfig::DenseNet(config)) => {
                 Some(ServerBackbone::DenseNet(config.trunk(last_stride, device)).into())
             }
@@ -28,6 +32,9 @@ impl BackboneConfig {
     pub(crate) fn last_stage(&self, last_stride: usize, device: &Device) -> Option<LastStage> {
         match self {
             Self::ResNet(config) => Some(LastStage::ResNet(config.stage(3, last_stride, device))),
+            Self::EfficientNetLite(config) if config.has_trunk() => {
+                Some(LastStage::EfficientNetLite(config.last_stage(last_stride, device)))
+            }
             Self::Server(ServerBackboneConfig::DenseNet(config)) => {
                 Some(LastStage::DenseNet(config.last_stage(device)))
             }
@@ -38,7 +45,10 @@ impl BackboneConfig {
     /// Channels per stage that [`Backbone::forward_stages`] returns, finest first.
     pub(crate) fn stage_channels(&self) -> Vec<usize> {
         match self {
-            Self::ResNet(config) => (1..4).map(|stage| config.channels_after(stage)).collect(),
+            Self::ResNet(_) | Self::EfficientNetLite(_) => match self.pyramid_channels() {
+                Some([_, _, maps @ ..]) => maps.to_vec(),
+                None => vec![self.channels()],
+            },
             _ => vec![self.channels()],
         }
     }
@@ -48,19 +58,17 @@ impl Backbone {
     /// Computes the features of several stages, finest first and [`forward_features`](Self::forward_features) last. Families
     /// without such stages return the last features only.
     pub(crate) fn forward_stages(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
-        match self {
-            Self::ResNet(net) => net.forward_stages(x).into(),
-            _ => vec![self.forward_features(x)],
-        }
+        let mut maps = self.forward_pyramid(x);
+        maps.split_off(maps.len().saturating_sub(3))
     }
 
     /// Name in a file of the parameter at this path of fields of the last stage.
     pub(crate) fn last_stage_key(&self, fields: &[&str]) -> String {
-        let stage = match self {
-            Self::Server(ServerBackbone::DenseNet(_)) => "last",
-            _ => "layer4",
-        };
-        self.torch_key(&[&[stage], fields].concat())
+        match self {
+            Self::EfficientNetLite(trunk) => trunk.following_key(fields),
+            Self::Server(ServerBackbone::DenseNet(_)) => self.torch_key(&[&["last"], fields].concat()),
+            _ => self.torch_key(&[&["layer4"], fields].concat()),
+        }
     }
 }
 
@@ -70,6 +78,8 @@ impl Backbone {
 pub(crate) enum LastStage {
     /// Residual blocks.
     ResNet(Vec<Block>),
+    /// The stages after the trunk.
+    EfficientNetLite(EfficientNetLite),
     /// The last dense block and the norm after it.
     DenseNet(DenseStage),
 }
@@ -79,6 +89,7 @@ impl LastStage {
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
             Self::ResNet(blocks) => forward_stage(blocks, x),
+            Self::EfficientNetLite(stages) => stages.forward_features(x),
             Self::DenseNet(stage) => stage.forward(x),
         }
     }
@@ -86,6 +97,7 @@ impl LastStage {
     pub(crate) fn fold(self, fold: Fold) -> Self {
         match self {
             Self::ResNet(blocks) => Self::ResNet(fold_stage(blocks, fold)),
+            Self::EfficientNetLite(stages) => Self::EfficientNetLite(stages.fold(fold)),
             Self::DenseNet(stage) => Self::DenseNet(stage.fold(fold)),
         }
     }

@@ -1,7 +1,7 @@
 //! Xception (Chollet 2017, <https://arxiv.org/abs/1610.02357>) in the layout of timm's `legacy_xception`: two convolutions
 //! without padding, then depthwise separable convolutions in residual blocks.
 
-use crate::model::block::{ConvBn, ConvBnConfig, Fold};
+use crate::model::block::{ConvBn, ConvBnConfig, Fold, Padding};
 use crate::model::keys::{number, parameter, plain};
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -34,7 +34,7 @@ impl XceptionConfig {
     pub fn init(self, device: &Device) -> Xception {
         let valid = |input, output, stride| {
             ConvBnConfig {
-                padding: [0, 0],
+                padding: Padding::Symmetric([0, 0]),
                 ..ConvBnConfig::new(input, self.scaled(output), 3, stride)
             }
             .init(device)
