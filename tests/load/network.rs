@@ -1,11 +1,12 @@
 //! Training steps and embeddings per second of a retrieval network on the CPU, compared with PyTorch on the same cores.
 //!
-//! The network is a ResNet-18 with one global part of 256 dimensions and 923 identities. Batches have 64 images of 96×128
-//! pixels. Both sides are measured in turn.
+//! The network is a ResNet-18 or an EfficientNet-Lite0 with one global part of 256 dimensions and 923 identities. Batches have
+//! 32 images of 96×128 pixels. Both sides are measured in turn.
 //!
-//!     RAYON_NUM_THREADS=2 cargo run --example network [PYTHON] [ROUNDS]
+//!     RAYON_NUM_THREADS=2 cargo run --example network [PYTHON] [ROUNDS] [BACKBONE]
 //!
-//! PYTHON is a Python with torch and torchvision. Without it, or with `-`, PyTorch is not measured.
+//! PYTHON is a Python with torch and torchvision. Without it, or with `-`, PyTorch is not measured. BACKBONE is `resnet18` or
+//! `efficientnet_lite0`.
 
 #![allow(clippy::print_stdout)] // the table
 
@@ -22,7 +23,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 use training::loss::cross_entropy;
 
-const BATCH: usize = 64;
+const BATCH: usize = 32;
 const IDENTITIES: usize = 923;
 
 #[derive(Module, Debug)]
@@ -39,10 +40,10 @@ struct Peer {
 }
 
 impl Peer {
-    fn start(python: &str, threads: usize) -> Result<Self> {
+    fn start(python: &str, threads: usize, backbone: &str) -> Result<Self> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/load/network_peer.py");
         let mut process = Command::new(python)
-            .args([script, &threads.to_string()])
+            .args([script, &threads.to_string(), backbone])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -76,13 +77,13 @@ struct Ours {
     optimiser: ModuleOptimizer,
     /// Network without gradients.
     network: RetrievalNet,
-    /// Images `[64, 3, 128, 96]` on the device with gradients, and their identities.
+    /// Images `[32, 3, 128, 96]` on the device with gradients, and their identities.
     training: (Tensor<4>, Tensor<1, Int>),
     images: Tensor<4>,
 }
 
 impl Ours {
-    fn new() -> Result<Self> {
+    fn new(backbone: &str) -> Result<Self> {
         let device = Device::flex();
         let training = device.clone().autodiff();
         let config = RetrievalConfig {
@@ -91,7 +92,7 @@ impl Ours {
             ring: Vec::new(),
             pooling: Pooling::Average,
             last_stride: 2,
-            ..RetrievalConfig::published("resnet18")
+            ..RetrievalConfig::published(backbone)
         };
         let net = config.init(&training)?;
         let classifier = LinearConfig::new(config.embedding_dim(), IDENTITIES).init(&training);
@@ -136,11 +137,12 @@ fn main() -> Result<()> {
         .next()
         .map_or(Ok(9), |rounds| rounds.parse())
         .context("ROUNDS is a number")?;
+    let backbone = args.next().unwrap_or_else(|| "resnet18".to_owned());
     let pool = rayon::ThreadPoolBuilder::new().build()?;
     let threads = pool.current_num_threads();
-    let mut peer = python.map(|python| Peer::start(&python, threads)).transpose()?;
+    let mut peer = python.map(|python| Peer::start(&python, threads, &backbone)).transpose()?;
 
-    let mut ours = Ours::new()?;
+    let mut ours = Ours::new(&backbone)?;
     let mut times: [[Vec<f64>; 2]; 2] = Default::default();
     for round in 0..=rounds {
         for (what, times) in ["train", "embed"].into_iter().zip(&mut times) {
@@ -153,7 +155,7 @@ fn main() -> Result<()> {
             }
         }
     }
-    println!("ResNet-18, {BATCH} images of 96×128, {threads} threads, median of {rounds} rounds");
+    println!("{backbone}, {BATCH} images of 96×128, {threads} threads, median of {rounds} rounds");
     for (what, [ours, theirs]) in ["training steps/s", "embeddings/s"].into_iter().zip(times) {
         let units = if what == "embeddings/s" { BATCH as f64 } else { 1.0 };
         let (ours, theirs) = (units / median(ours), units / median(theirs));

@@ -89,7 +89,7 @@ impl ConvBn {
     /// `[batch, input, h, w]` → `[batch, output, h / stride, w / stride]`. Sizes are rounded up if the padding keeps the size
     /// at stride 1.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = self.conv.forward(x);
+        let x = convolve(&self.conv, x);
         match &self.bn {
             Some(bn) => bn.forward(x),
             None => x,
@@ -121,6 +121,21 @@ impl ConvBn {
         }
         self
     }
+}
+
+/// Applies a convolution. In training, a 1×1 convolution is a matrix product: on the CPU its gradients need no transposed
+/// copies then.
+fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    let [output, input, rows, columns] = conv.weight.dims();
+    let point = [rows, columns, conv.groups] == [1; 3] && conv.stride == [1; 2] && conv.bias.is_none();
+    if !point || !x.device().is_autodiff() {
+        return conv.forward(x);
+    }
+    let [batch, _, height, width] = x.dims();
+    let weight = conv.weight.val().reshape([1, output, input]);
+    weight
+        .matmul(x.reshape([batch, input, height * width]))
+        .reshape([batch, output, height, width])
 }
 
 /// Way of folding a network's norms into the layers before them.
