@@ -140,7 +140,9 @@ fn main() -> Result<()> {
     let backbone = args.next().unwrap_or_else(|| "resnet18".to_owned());
     let pool = rayon::ThreadPoolBuilder::new().build()?;
     let threads = pool.current_num_threads();
-    let mut peer = python.map(|python| Peer::start(&python, threads, &backbone)).transpose()?;
+    let mut peer = python
+        .map(|python| Peer::start(&python, threads, &backbone))
+        .transpose()?;
 
     let mut ours = Ours::new(&backbone)?;
     let mut times: [[Vec<f64>; 2]; 2] = Default::default();

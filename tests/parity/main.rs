@@ -1,7 +1,8 @@
-//! Comparison with other implementations: torchvision's logits, PyTorch's files, Pillow's resize, scikit-learn's metrics.
+//! Comparison with other implementations: torchvision's logits, published weights of EfficientNet-Lite, PyTorch's files, Pillow's resize, scikit-learn's metrics.
 //!
 //! The golden files and their generators are in `tests/golden/`.
 
+mod efficientnet_lite;
 mod formula;
 mod input;
 mod losses;

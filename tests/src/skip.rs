@@ -24,3 +24,15 @@ pub fn xgboost(test: &str) -> Option<XgBoost> {
         }
     }
 }
+
+/// Returns the file of a fetched package of pretrained weights. Without it, prints that the test is skipped and returns `None`.
+pub fn pretrained(test: &str, package: &str) -> Option<std::path::PathBuf> {
+    let file = pretrained::locate(&format!("{}{package}", pretrained::PREFIX)).ok();
+    if file.is_none() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped {test}: {package} is not fetched (selvedge pretrained fetch {package})"
+        );
+    }
+    file
+}

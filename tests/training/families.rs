@@ -58,12 +58,12 @@ fn weights_of_a_run_initialise_another_run_and_folded_weights_do_not() -> Result
         let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
         let run = trainings.train(backbone, STYLE, &settings)?;
         let again = TrainOptions {
-            init: Some(run.best()),
+            init: Some(run.best().display().to_string()),
             ..trainings.options(&format!("again-{backbone}"))
         };
         trainings.train_with(again, STYLE, &settings)?;
         let folded = TrainOptions {
-            init: Some(run.bundle.join("weights.safetensors")),
+            init: Some(run.bundle.join("weights.safetensors").display().to_string()),
             ..trainings.options("folded")
         };
         assert_error(

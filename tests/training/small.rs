@@ -196,7 +196,7 @@ fn initial_weights_without_a_finite_loss_leave_no_run() -> Result<()> {
         changed(&fs::read(run.best())?, Dtype::F32, |_, values| values.fill(3e38))?,
     )?;
     let options = TrainOptions {
-        init: Some(huge),
+        init: Some(huge.display().to_string()),
         ..trainings.options("huge")
     };
     assert_error(trainings.train_with(options, STYLE, &[]), "the weights of --init");

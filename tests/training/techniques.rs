@@ -32,7 +32,7 @@ fn weights(run: &TrainedRun) -> Result<Weights> {
 /// Trains the tiny style recipe from the best weights of `init`.
 fn continued(trainings: &Trainings, run: &str, settings: &[&str], init: &TrainedRun) -> Result<TrainedRun> {
     let options = TrainOptions {
-        init: Some(init.best()),
+        init: Some(init.best().display().to_string()),
         ..trainings.options(run)
     };
     trainings.train_with(options, STYLE, settings)

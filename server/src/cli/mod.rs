@@ -17,6 +17,7 @@ mod join;
 mod output;
 mod photo;
 mod predictions;
+mod pretrained;
 mod recipe;
 mod runs;
 mod search_args;
@@ -47,6 +48,9 @@ enum Command {
     /// Make, import or inspect datasets
     #[command(subcommand)]
     Dataset(datasets::DatasetCommand),
+    /// List or fetch pretrained weights that trainings start from
+    #[command(subcommand)]
+    Pretrained(pretrained::PretrainedCommand),
     /// Train a model by a recipe
     Train(train::TrainArgs),
     /// Train a small model on the probabilities or embeddings of a large one
@@ -88,6 +92,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     let device = cli.device;
     match cli.command {
         Command::Dataset(command) => datasets::run(command, device),
+        Command::Pretrained(command) => pretrained::run(&command, device),
         Command::Train(args) => train::train(&args, device),
         Command::Distill(args) => distill::distill(args, device),
         Command::Evaluate(args) => evaluate::evaluate(&args, device),

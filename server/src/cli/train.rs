@@ -21,10 +21,10 @@ pub(crate) struct TrainArgs {
     /// Folder of the run, by default runs/NAME. It must be new
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Initialise the backbone from pretrained weights: a .safetensors or .pth file with torchvision's parameter names
-    /// (Xception: timm's), or best.safetensors of a run
+    /// Initialise the backbone from pretrained weights instead of the recipe's: pretrained:NAME, a .safetensors or .pth file
+    /// with torchvision's parameter names (Xception: timm's), or best.safetensors of a run
     #[arg(long, value_name = "FILE")]
-    init: Option<PathBuf>,
+    init: Option<String>,
     /// Only print the plan: rows, steps, sampling, and a plot of the learning rate
     #[arg(long)]
     dry_run: bool,

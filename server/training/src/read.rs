@@ -4,6 +4,7 @@ use crate::input_check;
 use crate::recipe::{Recipe, StageRecipe, TaskRecipe, with_task};
 use crate::task::Task;
 use anyhow::Context;
+use pretrained::{PREFIX, Package};
 use std::path::Path;
 
 impl Recipe {
@@ -34,6 +35,9 @@ impl Recipe {
 
     fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(self.epochs > 0, "epochs must be at least 1");
+        if let Some(name) = self.init.as_deref().and_then(|init| init.strip_prefix(PREFIX)) {
+            Package::named(name).context("init")?;
+        }
         self.optimiser.check()?;
         self.loss.check()?;
         if let Some(average) = self.average {

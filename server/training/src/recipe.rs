@@ -40,6 +40,10 @@ pub struct Recipe {
     pub seed: u64,
     /// Passes over the training split, at least 1.
     pub epochs: usize,
+    /// Pretrained weights that the backbone starts from: `pretrained:NAME` for a package of `selvedge pretrained list`, or a
+    /// file as in `train --init`, which replaces this key. Without it the weights are random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
     /// Dataset, and its division into training and tuning rows.
     pub data: DataRecipe,
     /// Input of the network: size, fit and normalisation. `mean` and `std` default to those of the backbone.

@@ -21,8 +21,9 @@ pub struct TrainOptions {
     pub start: Start,
     /// Folders of the teachers' bundles, for distillation.
     pub teachers: Vec<PathBuf>,
-    /// File of pretrained weights, safetensors or PyTorch's, with torchvision's or timm's names.
-    pub init: Option<PathBuf>,
+    /// Pretrained weights instead of those of the recipe: `pretrained:NAME`, or a file, safetensors or PyTorch's, with
+    /// torchvision's or timm's names.
+    pub init: Option<String>,
     /// Invocation of the program, for the record.
     pub invocation: Invocation,
 }
@@ -39,8 +40,10 @@ pub fn train(recipe: &Recipe, options: &TrainOptions, device: &Device) -> anyhow
 }
 
 fn train_task<T: Task>(task: &T, recipe: &Recipe, options: &TrainOptions, device: &Device) -> anyhow::Result<PathBuf> {
+    let init = options.init.as_ref().or(recipe.init.as_ref());
+    let init = init.map(|init| pretrained::locate(init)).transpose()?;
     let dataset = readable::<T>(recipe)?;
-    if let Some(remark) = input_check::check(task.backbone(), &recipe.input, options.init.is_some())? {
+    if let Some(remark) = input_check::check(task.backbone(), &recipe.input, init.is_some())? {
         eprintln!("{remark}");
     }
     let provenance = Provenance {
@@ -60,7 +63,7 @@ fn train_task<T: Task>(task: &T, recipe: &Recipe, options: &TrainOptions, device
         device,
         run: &options.out,
     })?;
-    let net = task.network(&objective, options.init.as_deref(), device)?;
+    let net = task.network(&objective, init.as_deref(), device)?;
     // The run is opened last: an earlier error must not leave a folder that blocks the next attempt.
     let run = Run::open(&options.out, recipe, provenance, options.start)?;
     if let Some(table) = data.sampling_table(recipe) {

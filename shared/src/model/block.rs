@@ -177,6 +177,45 @@ mod tests {
     use burn::tensor::{Distribution, Tolerance};
 
     #[test]
+    fn zeros_of_same_padding_are_below_and_right_of_an_even_side() {
+        let device = Device::flex();
+        let config = ConvBnConfig {
+            padding: Padding::Same,
+            ..ConvBnConfig::new(1, 1, 3, 2)
+        };
+        let mut layer = config.init(&device);
+        layer.conv.weight = layer.conv.weight.map(|weight| weight.ones_like());
+        layer.bn = None;
+        for (side, expected) in [(4, vec![9.0_f32, 6.0, 6.0, 4.0]), (3, vec![4.0; 4])] {
+            let map = layer.forward(Tensor::ones([1, 1, side, side], &device)).into_data();
+            assert_eq!(map.iter::<f32>().collect::<Vec<_>>(), expected, "side {side}");
+        }
+    }
+
+    #[test]
+    fn a_1x1_convolution_in_training_equals_the_convolution() {
+        let device = Device::flex().autodiff();
+        let layer = ConvBnConfig::new(5, 7, 1, 1).init(&device);
+        let x = Tensor::<4>::random([3, 5, 4, 6], Distribution::Normal(0.0, 1.0), &device).require_grad();
+        let run = |forward: &dyn Fn(Tensor<4>) -> Tensor<4>| {
+            let y = forward(x.clone());
+            let gradients = y.clone().square().sum().backward();
+            let weight = layer
+                .conv
+                .weight
+                .val()
+                .grad(&gradients)
+                .expect("the weight has a gradient");
+            let input = x.grad(&gradients).expect("the input has a gradient");
+            [y.into_data(), weight.into_data(), input.into_data()]
+        };
+        let (product, convolution) = (run(&|x| convolve(&layer.conv, x)), run(&|x| layer.conv.forward(x)));
+        for (ours, theirs) in product.iter().zip(&convolution) {
+            ours.assert_approx_eq::<f32>(theirs, Tolerance::absolute(1e-3));
+        }
+    }
+
+    #[test]
     fn folding_keeps_the_function() {
         let device = Device::flex();
         let mut layer = ConvBnConfig::new(4, 6, 3, 2).init(&device);

@@ -2,19 +2,20 @@
 
 use super::resemblance::resemblance;
 use crate::model::keys::TorchKeys;
-use crate::weights::load::{Tensors, replace, tensors, wanted};
+use crate::weights::load::{Tensors, Wanted, replace, tensors, wanted};
 use crate::weights::{Resemblance, WeightsError};
 use burn::module::Module;
+use std::collections::BTreeSet;
 
-/// Loads the backbone of `net` from a file of pretrained weights. Heads, auxiliary classifiers and counters of batches in the
-/// file are ignored. The head of `net` keeps its own weights.
+/// Loads the backbone of `net` from a file of pretrained weights. Heads, auxiliary classifiers, counters of batches, and the
+/// later stages of an EfficientNet-Lite that ends early, are ignored. The head of `net` keeps its own weights.
 ///
 /// # Errors
 /// [`WeightsError`], before any parameter of `net` has changed. It names another backbone if the file seems to belong to that
 /// one.
 pub fn load_pretrained<M: Module + TorchKeys>(net: M, bytes: &[u8]) -> Result<M, WeightsError> {
-    let tensors = backbone(tensors(bytes)?);
     let wanted = wanted(&net, |fields| net.pretrained_key(fields));
+    let tensors = until_end(backbone(tensors(bytes)?), &wanted);
     let device = net.devices().into_iter().next().unwrap_or_default();
     replace(net, &wanted, &tensors).map_err(|error| {
         with_hint(error, || {
@@ -70,6 +71,28 @@ fn backbone(tensors: Tensors<'_>) -> Tensors<'_> {
         .map(|(key, tensor)| (today(key.strip_prefix("branches.0.").unwrap_or(&key)), tensor))
         .filter(|(key, _)| !HEADS.iter().any(|head| key.starts_with(head)))
         .collect()
+}
+
+/// Removes the blocks and the last convolution of an EfficientNet-Lite that follow the network's last block.
+fn until_end<'a>(tensors: Tensors<'a>, wanted: &Wanted) -> Tensors<'a> {
+    let keys: BTreeSet<&str> = wanted.values().map(|(key, _)| key.as_str()).collect();
+    let Some(end) = keys.iter().filter_map(|key| block(key)).max() else {
+        return tensors;
+    };
+    let follows = |key: &str| match block(key) {
+        Some(block) => block > end,
+        None => key.starts_with("_conv_head.") || key.starts_with("_bn1."),
+    };
+    tensors
+        .into_iter()
+        .filter(|(key, _)| keys.contains(key.as_str()) || !follows(key))
+        .collect()
+}
+
+/// Number of the block in the name of an EfficientNet-Lite's parameter.
+fn block(key: &str) -> Option<usize> {
+    let (block, _) = key.strip_prefix("_blocks.")?.split_once('.')?;
+    block.parse().ok()
 }
 
 /// Returns the key as torchvision writes it today. Its files of DenseNets hold `denselayer1.norm.1` for
