@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use pretrained::{PACKAGES, verify};
-use shared::model::{BackboneConfig, RetrievalConfig, StyleConfig};
+use shared::model::{BackboneConfig, PartsConfig, QueryConfig, RetrievalConfig, StyleConfig};
 use shared::server_models::load_pretrained;
 use shared::weights::{Precision, layout, save};
 
@@ -85,6 +85,37 @@ fn a_network_that_ends_early_starts_from_the_weights_of_the_whole() {
         .expect("the config is valid");
     let error = load_pretrained(other, &file).expect_err("another width").to_string();
     assert!(error.contains("efficientnet_lite_w8"), "{error}");
+}
+
+#[test]
+fn parts_of_a_query_encoder_are_those_of_its_teacher() {
+    let device = Device::flex();
+    let teacher = RetrievalConfig {
+        part_dim: 4,
+        ..RetrievalConfig::published("efficientnet_lite_w8_s6")
+    };
+    let file = save(
+        &config("efficientnet_lite_w8").init(&device).expect("valid"),
+        Precision::F32,
+    )
+    .expect("finite");
+    for (embedding_dim, projected) in [(teacher.embedding_dim(), false), (24, true)] {
+        let config = QueryConfig {
+            backbone: "efficientnet_lite_w8_s5".to_owned(),
+            embedding_dim,
+            parts: Some(PartsConfig::of(&teacher)),
+        };
+        let net = load_pretrained(config.init(&device).expect("valid"), &file).expect("the backbone fits");
+        let images = Tensor::<4>::random([2, 3, 64, 48], burn::tensor::Distribution::Normal(0.0, 1.0), &device);
+        let (parts, embedding) = net.forward_parts(images.clone());
+        assert_eq!(parts.iter().map(Tensor::dims).collect::<Vec<_>>(), [[2, 4]; 16]);
+        assert_eq!(embedding.dims(), [2, embedding_dim]);
+        let keys: Vec<String> = layout(&net).into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys.contains(&"project.weight".to_owned()), projected, "{keys:?}");
+        let folded = net.fold_batch_norm();
+        let difference: f32 = (folded.forward(images) - embedding).abs().max().into_scalar();
+        assert!(difference < 1e-3, "folding changes the embedding by {difference}");
+    }
 }
 
 #[test]

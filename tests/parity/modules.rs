@@ -5,7 +5,7 @@ use crate::{golden, parse};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use shared::model::Pooling;
-use shared::server_models::attention::Cbam;
+use shared::model::attention::Cbam;
 
 fn map(device: &Device) -> Tensor<4> {
     let values: Vec<f32> = (0..2 * 32 * 5 * 4)

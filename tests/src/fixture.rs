@@ -198,6 +198,7 @@ pub fn write_query_bundle(dir: &Path, space: &str, dim: usize) -> Result<()> {
     let config = QueryConfig {
         backbone: "mobilenet_v3_small".into(),
         embedding_dim: dim,
+        parts: None,
     };
     let net = config.init(&Device::flex()).context("the configuration is valid")?;
     let weights = save(&net, Precision::F16)?;

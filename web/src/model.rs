@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use shared::bundle::{self, BundleError, Manifest};
 use shared::embedding::Embedding;
 use shared::input::{CropBox, Pixels};
-use shared::model::{Architecture, StyleNet};
+use shared::model::{Architecture, QueryNet};
 use shared::score::Tag;
 
 use crate::device::Backend;
@@ -13,10 +13,10 @@ use crate::error::WebError;
 /// Bytes per pixel. Canvases return RGBA.
 const CHANNELS: usize = 4;
 
-/// A style classifier or a query encoder on one device. Both are the same kind of network.
+/// A style classifier, a query encoder or a retrieval network on one device. All turn an image into one row of numbers.
 pub(crate) struct Model {
     manifest: Manifest,
-    net: StyleNet,
+    net: QueryNet,
     device: Device,
     backend: Backend,
 }
@@ -32,7 +32,8 @@ impl Model {
         let device = backend.open().await?;
         let net = match &manifest.architecture {
             Architecture::Query(_) => bundle::load_query(&manifest, weights, &device)?,
-            _ => bundle::load_style(&manifest, weights, &device)?,
+            Architecture::Retrieval(_) => bundle::load_single_retrieval(&manifest, weights, &device)?.into(),
+            _ => bundle::load_style(&manifest, weights, &device)?.into(),
         };
         Ok(Self {
             manifest,
@@ -49,7 +50,7 @@ impl Model {
     /// [`WebError::Inference`] if the device fails or a result is not a finite number.
     pub(crate) async fn tag(&self, rgba: &[u8], width: usize, height: usize) -> Result<Vec<Tag>, WebError> {
         let pixels = Pixels::new(rgba, width, height, CHANNELS)?;
-        let logits = self.run("style", self.manifest.labels.len(), pixels, None).await?;
+        let logits = self.run(&["style"], self.manifest.labels.len(), pixels, None).await?;
         Ok(self.manifest.tags(&logits))
     }
 
@@ -65,24 +66,26 @@ impl Model {
         crop: Option<CropBox>,
     ) -> Result<Embedding, WebError> {
         let pixels = Pixels::new(rgba, width, height, CHANNELS)?;
-        let values = self.run("query", self.manifest.embedding_dim, pixels, crop).await?;
+        let values = self
+            .run(&["query", "retrieval"], self.manifest.embedding_dim, pixels, crop)
+            .await?;
         Embedding::new(self.manifest.space(), values).map_err(|error| WebError::Inference(error.to_string()))
     }
 
-    /// Computes the `outputs` finite numbers of a network for `task`.
+    /// Computes the `outputs` finite numbers of a network for one of the `tasks`.
     ///
     /// # Errors
     /// As [`tag`](Self::tag), and [`WebError::Bundle`] if the model is for another task.
     async fn run(
         &self,
-        task: &'static str,
+        tasks: &[&'static str],
         outputs: usize,
         pixels: Pixels<'_>,
         crop: Option<CropBox>,
     ) -> Result<Vec<f32>, WebError> {
-        if self.manifest.task() != task {
+        if !tasks.contains(&self.manifest.task()) {
             return Err(BundleError::Task {
-                expected: task,
+                expected: tasks.first().copied().unwrap_or_default(),
                 actual: self.manifest.task(),
             }
             .into());

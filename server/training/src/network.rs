@@ -3,8 +3,8 @@
 use anyhow::Context;
 use burn::module::Module;
 use burn::tensor::Device;
-use shared::model::{Architecture, QueryConfig, RetrievalConfig, SegmentConfig, StyleConfig, StyleNet};
-use shared::server_models::{Classifier, RetrievalNet, UNet, load_pretrained};
+use shared::model::{Architecture, QueryConfig, QueryNet, RetrievalConfig, RetrievalNet, SegmentConfig, StyleConfig};
+use shared::server_models::{Classifier, UNet, load_pretrained};
 use shared::weights::TorchKeys;
 use std::path::Path;
 
@@ -47,7 +47,7 @@ macro_rules! network_config {
 }
 
 network_config!(StyleConfig, classifier -> Classifier, Style);
-network_config!(QueryConfig, init -> StyleNet, Query);
+network_config!(QueryConfig, init -> QueryNet, Query);
 network_config!(RetrievalConfig, init -> RetrievalNet, Retrieval);
 network_config!(SegmentConfig, init -> UNet, Segment);
 

@@ -2,7 +2,8 @@
 
 use super::error::BundleError;
 use super::manifest::Manifest;
-use crate::model::{Architecture, StyleNet};
+use crate::model::block::Fold;
+use crate::model::{Architecture, QueryNet, RetrievalNet, StyleNet};
 use crate::weights::load;
 use burn::tensor::Device;
 
@@ -34,12 +35,46 @@ pub fn load_style(manifest: &Manifest, network: &[u8], device: &Device) -> Resul
 ///
 /// # Errors
 /// [`BundleError`] if the bundle is of another task or its weights do not fit.
-pub fn load_query(manifest: &Manifest, network: &[u8], device: &Device) -> Result<StyleNet, BundleError> {
+pub fn load_query(manifest: &Manifest, network: &[u8], device: &Device) -> Result<QueryNet, BundleError> {
     let Architecture::Query(config) = &manifest.architecture else {
         return Err(manifest.wrong_task("query"));
     };
     manifest.check_weights(network)?;
-    load_net(manifest, network, config.init(device)?)
+    let net = config.init(device)?;
+    let net = if manifest.weights.folded {
+        net.folded_form()
+    } else {
+        net
+    };
+    Ok(load(net, network)?)
+}
+
+/// Loads the only network of a retrieval bundle onto `device`, for inference. Browsers embed queries with it where it is small
+/// enough.
+///
+/// # Errors
+/// [`BundleError`] if the bundle is of another task, has joined networks or a projection, or its weights do not fit.
+pub fn load_single_retrieval(
+    manifest: &Manifest,
+    network: &[u8],
+    device: &Device,
+) -> Result<RetrievalNet, BundleError> {
+    let Architecture::Retrieval(config) = &manifest.architecture else {
+        return Err(manifest.wrong_task("retrieval"));
+    };
+    if !config.joined.is_empty() || manifest.projection.is_some() {
+        return Err(BundleError::Inconsistent(
+            "a retrieval bundle with joined networks or a projection runs only on a server".to_owned(),
+        ));
+    }
+    manifest.check_weights(network)?;
+    let net = config.init(device)?;
+    let net = if manifest.weights.folded {
+        net.fold(Fold::Form)
+    } else {
+        net
+    };
+    Ok(load(net, network)?)
 }
 
 fn load_net(manifest: &Manifest, network: &[u8], net: StyleNet) -> Result<StyleNet, BundleError> {

@@ -6,6 +6,7 @@
 //! Tensors are `[batch, channels, height, width]`. In files, parameters have torchvision's names (see [`keys`]), so that
 //! pretrained weights of the same layout can be read.
 
+pub mod attention;
 pub mod backbone;
 pub mod block;
 pub mod config;
@@ -13,14 +14,19 @@ pub mod contract;
 pub mod efficientnet_lite;
 pub mod keys;
 pub mod mobilenet;
+pub(crate) mod pooling;
 pub mod query;
 pub mod resnet;
+pub(crate) mod retrieval;
+mod stages;
 pub mod style;
 
 pub use backbone::{Backbone, BackboneConfig, UnknownBackbone};
 pub use config::{
-    Architecture, Attention, DenseConfig, HeadConfig, Hidden, Pooling, QueryConfig, RetrievalConfig, SegmentConfig,
-    StyleConfig,
+    Architecture, Attention, DenseConfig, HeadConfig, Hidden, PartsConfig, Pooling, QueryConfig, RetrievalConfig,
+    SegmentConfig, StyleConfig,
 };
 pub use contract::InputContract;
+pub use query::QueryNet;
+pub use retrieval::{Parts, RetrievalNet};
 pub use style::StyleNet;

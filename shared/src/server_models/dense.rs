@@ -2,10 +2,11 @@
 //!
 //! It learns from masks, where images have them. A summary of its class maps is an input of the classifier's output layer.
 
-use super::pooling::part_rows;
+use crate::model::backbone::{Backbone, BackboneConfig};
 use crate::model::block::{ConvBn, ConvBnConfig, Fold, global_average};
 use crate::model::config::DenseConfig;
 use crate::model::keys::plain;
+use crate::model::pooling::part_rows;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig};
@@ -98,6 +99,28 @@ fn twice(x: Tensor<4>) -> Tensor<4> {
     x.reshape([batch, channels, height, 1, width, 1])
         .repeat(&[1, 1, 1, 2, 1, 2])
         .reshape([batch, channels, 2 * height, 2 * width])
+}
+
+impl BackboneConfig {
+    /// Channels per stage that [`Backbone::forward_stages`] returns, finest first.
+    pub(crate) fn stage_channels(&self) -> Vec<usize> {
+        match self {
+            Self::ResNet(_) | Self::EfficientNetLite(_) => match self.pyramid_channels() {
+                Some([_, _, maps @ ..]) => maps.to_vec(),
+                None => vec![self.channels()],
+            },
+            _ => vec![self.channels()],
+        }
+    }
+}
+
+impl Backbone {
+    /// Computes the features of several stages, finest first and [`forward_features`](Self::forward_features) last. Families
+    /// without such stages return the last features only.
+    pub(crate) fn forward_stages(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
+        let mut maps = self.forward_pyramid(x);
+        maps.split_off(maps.len().saturating_sub(3))
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Embedders: one retrieval network or several joined ones, and the projection of their embeddings.
 
 use super::projection::Projection;
-use super::retrieval::RetrievalNet;
 use crate::model::block::Fold;
 use crate::model::config::{RetrievalConfig, RetrievalConfigError};
 use crate::model::keys::{TorchKeys, number, plain};
+use crate::model::retrieval::RetrievalNet;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 

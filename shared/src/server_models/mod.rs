@@ -1,23 +1,19 @@
 //! Networks that run on servers alone, with their names of parameters and their loaders: DenseNet, Inception-v3 and Xception,
-//! dense supervision, one network per label, retrieval networks, projections and segmentation.
+//! dense supervision, one network per label, joined retrieval networks, projections and segmentation.
 //!
-//! This module is everything behind the feature `server-models`. Browsers run a plain style network or a query encoder, so
+//! This module is everything behind the feature `server-models`. Browsers run a plain style network, a query encoder or one retrieval network, so
 //! their build leaves the feature out.
 
-pub mod attention;
 pub(crate) mod backbone;
 mod bundle;
 mod classifier;
 mod dense;
-mod densenet;
+pub(crate) mod densenet;
 mod embedder;
 mod inception;
-mod pooling;
 mod pretrained;
 mod projection;
 mod resemblance;
-mod retrieval;
-mod stages;
 mod unet;
 mod xception;
 
@@ -26,5 +22,4 @@ pub use classifier::Classifier;
 pub use embedder::Embedder;
 pub use pretrained::load_pretrained;
 pub use projection::Projection;
-pub use retrieval::{Parts, RetrievalNet};
 pub use unet::UNet;

@@ -25,7 +25,7 @@ use evaluation::inference::forward_all;
 use evaluation::retrieval::{mean_ap_at_10, rank, recall_at};
 use shared::bundle::Manifest;
 use shared::model::block::unit_norm;
-use shared::model::{QueryConfig, StyleNet};
+use shared::model::{QueryConfig, QueryNet};
 use shared::server_models::{Embedder, load_retrieval};
 use shared::weights::{Precision, save};
 use std::collections::HashMap;
@@ -35,7 +35,7 @@ use std::sync::Arc;
 impl Task for QueryRecipe {
     type Data = QueryRows;
     type Teacher = QueryTeacher;
-    type Net = StyleNet;
+    type Net = QueryNet;
     type Objective<'a> = QueryObjective<'a>;
     type Config = QueryConfig;
 
@@ -81,7 +81,7 @@ impl Task for QueryRecipe {
         objective: &QueryObjective<'_>,
         init: Option<&Path>,
         device: &Device,
-    ) -> anyhow::Result<StyleNet> {
+    ) -> anyhow::Result<QueryNet> {
         let net = objective.teacher.student.init(&device.clone().autodiff())?;
         initialise(net, init)
     }
@@ -93,7 +93,7 @@ impl Task for QueryRecipe {
     fn manifest(
         &self,
         manifest: Manifest,
-        _: &StyleNet,
+        _: &QueryNet,
         objective: &QueryObjective<'_>,
         state: &State,
         _: &Run,
@@ -217,6 +217,7 @@ fn student(task: &QueryRecipe, embedding_dim: usize) -> anyhow::Result<QueryConf
     let config = QueryConfig {
         backbone: task.backbone.clone(),
         embedding_dim,
+        parts: None,
     };
     let megabytes = |values: usize| values as f64 * 2e-6;
     let whole = megabytes(config.init(&Device::default())?.fold_batch_norm().num_params());
@@ -337,9 +338,9 @@ fn search(data: &QueryRows, queries: &[Vec<f32>], gallery: &[Vec<f32>]) -> [f64;
 }
 
 impl Objective for QueryObjective<'_> {
-    type Net = StyleNet;
+    type Net = QueryNet;
 
-    fn loss(&self, net: &StyleNet, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>> {
+    fn loss(&self, net: &QueryNet, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>> {
         let device = images.device();
         let target = self.teacher.net.forward(images.clone().without_autodiff());
         let embedding = net.forward(images);
@@ -354,7 +355,7 @@ impl Objective for QueryObjective<'_> {
     }
 
     /// The score measures the student's queries in the teacher's gallery, as the encoder is used.
-    fn evaluate(&self, net: &StyleNet, _epoch: usize) -> anyhow::Result<Metrics> {
+    fn evaluate(&self, net: &QueryNet, _epoch: usize) -> anyhow::Result<Metrics> {
         let data = self.data;
         let forward = |x| unit_norm(net.forward(x));
         let queries = forward_all(&data.images, &data.queries, &self.recipe.input, self.device, forward)?;
@@ -371,7 +372,7 @@ impl Objective for QueryObjective<'_> {
         Ok(Metrics::new(score, metrics))
     }
 
-    fn weights(&self, net: &StyleNet) -> anyhow::Result<Vec<u8>> {
+    fn weights(&self, net: &QueryNet) -> anyhow::Result<Vec<u8>> {
         Ok(save(net, Precision::F32)?)
     }
 }

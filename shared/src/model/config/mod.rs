@@ -9,7 +9,7 @@ mod segment;
 mod style;
 
 pub use architecture::Architecture;
-pub use query::QueryConfig;
+pub use query::{PartsConfig, QueryConfig, QueryConfigError};
 pub use retrieval::{Attention, Pooling, RetrievalConfig, RetrievalConfigError};
 pub use segment::{SegmentConfig, SegmentConfigError, UNLABELLED};
 pub use style::{DenseConfig, HeadConfig, Hidden, NoUnits, StyleConfig, StyleConfigError};

@@ -1,12 +1,13 @@
-//! Backbones in stages: cut before the last stage for the branches of a retrieval network, and with the features of several
-//! stages for dense supervision.
+//! Backbones that are cut before their last stage, for the branches of a retrieval network.
 
-use super::backbone::{ServerBackbone, ServerBackboneConfig};
-use super::densenet::DenseStage;
-use crate::model::backbone::{Backbone, BackboneConfig};
-use crate::model::block::Fold;
-use crate::model::efficientnet_lite::EfficientNetLite;
-use crate::model::resnet::{Block, fold_stage, forward_stage};
+use super::backbone::{Backbone, BackboneConfig};
+use super::block::Fold;
+use super::efficientnet_lite::EfficientNetLite;
+use super::resnet::{Block, fold_stage, forward_stage};
+#[cfg(feature = "server-models")]
+use crate::server_models::backbone::{ServerBackbone, ServerBackboneConfig};
+#[cfg(feature = "server-models")]
+use crate::server_models::densenet::DenseStage;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
@@ -21,6 +22,7 @@ impl BackboneConfig {
             Self::EfficientNetLite(config) if config.has_trunk() => {
                 Some(Backbone::EfficientNetLite(config.trunk(device)))
             }
+            #[cfg(feature = "server-models")]
             Self::Server(ServerBackboneConfig::DenseNet(config)) => {
                 Some(ServerBackbone::DenseNet(config.trunk(last_stride, device)).into())
             }
@@ -35,37 +37,21 @@ impl BackboneConfig {
             Self::EfficientNetLite(config) if config.has_trunk() => {
                 Some(LastStage::EfficientNetLite(config.last_stage(last_stride, device)))
             }
+            #[cfg(feature = "server-models")]
             Self::Server(ServerBackboneConfig::DenseNet(config)) => {
                 Some(LastStage::DenseNet(config.last_stage(device)))
             }
             _ => None,
         }
     }
-
-    /// Channels per stage that [`Backbone::forward_stages`] returns, finest first.
-    pub(crate) fn stage_channels(&self) -> Vec<usize> {
-        match self {
-            Self::ResNet(_) | Self::EfficientNetLite(_) => match self.pyramid_channels() {
-                Some([_, _, maps @ ..]) => maps.to_vec(),
-                None => vec![self.channels()],
-            },
-            _ => vec![self.channels()],
-        }
-    }
 }
 
 impl Backbone {
-    /// Computes the features of several stages, finest first and [`forward_features`](Self::forward_features) last. Families
-    /// without such stages return the last features only.
-    pub(crate) fn forward_stages(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
-        let mut maps = self.forward_pyramid(x);
-        maps.split_off(maps.len().saturating_sub(3))
-    }
-
     /// Name in a file of the parameter at this path of fields of the last stage.
     pub(crate) fn last_stage_key(&self, fields: &[&str]) -> String {
         match self {
             Self::EfficientNetLite(trunk) => trunk.following_key(fields),
+            #[cfg(feature = "server-models")]
             Self::Server(ServerBackbone::DenseNet(_)) => self.torch_key(&[&["last"], fields].concat()),
             _ => self.torch_key(&[&["layer4"], fields].concat()),
         }
@@ -81,6 +67,7 @@ pub(crate) enum LastStage {
     /// The stages after the trunk.
     EfficientNetLite(EfficientNetLite),
     /// The last dense block and the norm after it.
+    #[cfg(feature = "server-models")]
     DenseNet(DenseStage),
 }
 
@@ -90,6 +77,7 @@ impl LastStage {
         match self {
             Self::ResNet(blocks) => forward_stage(blocks, x),
             Self::EfficientNetLite(stages) => stages.forward_features(x),
+            #[cfg(feature = "server-models")]
             Self::DenseNet(stage) => stage.forward(x),
         }
     }
@@ -98,6 +86,7 @@ impl LastStage {
         match self {
             Self::ResNet(blocks) => Self::ResNet(fold_stage(blocks, fold)),
             Self::EfficientNetLite(stages) => Self::EfficientNetLite(stages.fold(fold)),
+            #[cfg(feature = "server-models")]
             Self::DenseNet(stage) => Self::DenseNet(stage.fold(fold)),
         }
     }

@@ -51,7 +51,7 @@ impl Cut {
 }
 
 /// Rows of part `part` of `parts` of a side; see [`Cut::positions`].
-pub(super) fn part_rows(length: usize, part: usize, parts: usize) -> Range<usize> {
+pub(crate) fn part_rows(length: usize, part: usize, parts: usize) -> Range<usize> {
     part * length / parts..((part + 1) * length).div_ceil(parts)
 }
 
