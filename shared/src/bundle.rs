@@ -4,6 +4,7 @@
 
 mod error;
 mod files;
+mod groups;
 mod load;
 mod manifest;
 mod points;
@@ -11,8 +12,9 @@ mod read;
 
 pub use error::BundleError;
 pub use files::{Weights, describe_weights, sha256_hex};
+pub use groups::{Calibration, CalibrationMap, DEFAULT_GROUP, GroupKind, LabelGroup, PlattScale};
 pub use load::{load_query, load_single_retrieval, load_style};
 pub use manifest::{
     FORMAT, MANIFEST_FILE, Manifest, PROJECTION_FILE, ProjectionInfo, Training, WEIGHTS_FILE, WeightsInfo,
 };
-pub use points::{ChosenOn, PreciseThreshold, PreciseThresholds, ScoreFloor};
+pub use points::{ChosenOn, CurvePoint, PreciseThreshold, PreciseThresholds, ScoreFloor};

@@ -24,32 +24,34 @@ pub fn is_confident(prob: f32, threshold: f32) -> bool {
 pub struct Tag {
     /// Identifier of the label.
     pub id: String,
+    /// Name of the label's group.
+    pub group: String,
     /// Probability, 0–1.
     pub prob: f32,
     /// Threshold of the label, 0–1.
     pub threshold: f32,
     /// Threshold of high precision, 0–1, if the bundle states one.
     pub precise: Option<f32>,
-    /// True if the probability reaches the threshold.
+    /// True if the probability reaches the threshold. In a group whose labels exclude each other, only the most probable label
+    /// can be on.
     pub on: bool,
+    /// True if the probability reaches the precise threshold, under the same condition.
+    pub stated: bool,
 }
 
-/// Returns all labels as tags, most probable first.
-///
-/// `labels`, `logits` and `thresholds` have the same length. `precise` has the same length or is empty.
-pub fn tags(labels: &[String], logits: &[f32], thresholds: &[f32], precise: &[Option<f32>]) -> Vec<Tag> {
-    debug_assert!(labels.len() == logits.len() && logits.len() == thresholds.len());
-    let probs: Vec<f32> = logits.iter().copied().map(sigmoid).collect();
-    top_k(&probs, probs.len())
-        .into_iter()
-        .map(|(i, prob)| Tag {
-            id: labels[i].clone(),
-            prob,
-            threshold: thresholds[i],
-            precise: precise.get(i).copied().flatten(),
-            on: prob >= thresholds[i],
-        })
-        .collect()
+/// Computes the softmax of logits: values that sum to 1. It does not overflow.
+pub fn softmax(logits: &[f32]) -> Vec<f32> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f32> = logits.iter().map(|logit| (logit - largest).exp()).collect();
+    let sum: f32 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
+}
+
+/// Sorts tags by falling probability. Tags of equal probability keep their order.
+pub fn most_probable_first(tags: Vec<Tag>) -> Vec<Tag> {
+    let mut tags = tags;
+    tags.sort_by(|a, b| descending(a.prob, b.prob));
+    tags
 }
 
 /// Returns the `k` largest scores with their indices, best first. Equal scores are in the order of their indices. NaN is last.
@@ -92,19 +94,18 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_sorted_and_have_the_thresholds_of_their_labels() {
-        let labels = ["a", "b", "c"].map(String::from);
-        let tagged = |precise: &[Option<f32>]| tags(&labels, &[0.0, 2.0, f32::NAN], &[0.5, 0.9, 0.0], precise);
-        let shown: Vec<_> = tagged(&[None, Some(0.8), None])
-            .into_iter()
-            .map(|tag| (tag.id, tag.on, tag.precise))
-            .collect();
-        let expected = [("b", false, Some(0.8)), ("a", true, None), ("c", false, None)];
-        assert_eq!(shown, expected.map(|(id, on, precise)| (id.to_owned(), on, precise)));
-        assert!(
-            tagged(&[]).iter().all(|tag| tag.precise.is_none()),
-            "a bundle without precise thresholds has none"
-        );
+    fn softmax_sums_to_one_and_does_not_overflow() {
+        let three = 3.0_f32.ln();
+        for (logits, probs) in [
+            (vec![three, 0.0], [0.75, 0.25]),
+            (vec![1e30, 0.0], [1.0, 0.0]),
+            (vec![-1e30, 0.0], [0.0, 1.0]),
+        ] {
+            for (found, expected) in softmax(&logits).into_iter().zip(probs) {
+                assert!((found - expected).abs() < 1e-6, "{logits:?}");
+            }
+        }
+        assert!(softmax(&[f32::NAN, 0.0]).iter().all(|prob| prob.is_nan()));
     }
 
     proptest! {

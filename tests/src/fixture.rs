@@ -234,6 +234,7 @@ fn write_bundle(
         input: InputSpec::new(INPUT, INPUT, Fit::Pad),
         thresholds: vec![0.5; labels.len()],
         labels,
+        groups: Vec::new(),
         precise: None,
         embedding_dim,
         embeds_into,

@@ -52,6 +52,7 @@ fn describe(recipe: &Recipe, run: &Run, architecture: Architecture, weights: &[u
         input: recipe.input.clone(),
         labels: Vec::new(),
         thresholds: Vec::new(),
+        groups: Vec::new(),
         precise: None,
         embedding_dim: 0,
         embeds_into: None,

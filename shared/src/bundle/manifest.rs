@@ -1,9 +1,9 @@
 //! The manifest of a bundle.
 
+use super::groups::LabelGroup;
 use super::points::{ChosenOn, PreciseThresholds, ScoreFloor};
 use crate::input::InputSpec;
 use crate::model::Architecture;
-use crate::score::{self, Tag};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -80,7 +80,11 @@ pub struct Manifest {
     pub labels: Vec<String>,
     /// One threshold per label, 0–1. Segmentation has none.
     pub thresholds: Vec<f32>,
-    /// Thresholds of high precision of a style bundle, if they were chosen.
+    /// Groups of a style bundle's labels in their order. If empty, all labels are one group of the kind `several`; see
+    /// [`Manifest::label_groups`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<LabelGroup>,
+    /// Thresholds of high precision of a style bundle without groups, if they were chosen. Groups have their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precise: Option<PreciseThresholds>,
     /// Length of the embedding, 0 for classification.
@@ -123,6 +127,15 @@ impl Manifest {
             .precise
             .iter_mut()
             .for_each(|precise| precise.chosen_on = ChosenOn::default());
+        for group in &mut public.groups {
+            group.curves.clear();
+            if let Some(precise) = &mut group.precise {
+                precise.chosen_on = ChosenOn::default();
+            }
+            if let Some(calibration) = &mut group.calibration {
+                calibration.fitted_on = ChosenOn::default();
+            }
+        }
         public
             .floor
             .iter_mut()
@@ -157,13 +170,6 @@ impl Manifest {
     /// id.
     pub fn space(&self) -> String {
         self.embeds_into.clone().unwrap_or_else(|| self.model_id())
-    }
-
-    /// Returns the tags of an image, most probable first, from its logits, one per label.
-    pub fn tags(&self, logits: &[f32]) -> Vec<Tag> {
-        let points = self.precise.as_ref().map_or(&[][..], |precise| &precise.labels);
-        let precise: Vec<Option<f32>> = points.iter().map(|point| point.map(|point| point.threshold)).collect();
-        score::tags(&self.labels, logits, &self.thresholds, &precise)
     }
 
     /// Score below which a best match is not close, for a search of photos that the model `gallery` embedded. `None` if the

@@ -61,6 +61,17 @@ pub struct PreciseThreshold {
     pub base_rate: f64,
 }
 
+/// Precision and recall of a label at one threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CurvePoint {
+    /// Probability, 0–1, at which the label is stated.
+    pub threshold: f32,
+    /// Share, 0–1, of the photos at or above the threshold that have the label.
+    pub precision: f32,
+    /// Share, 0–1, of the photos with the label that lie at or above the threshold.
+    pub recall: f32,
+}
+
 /// Score of a search's best match below which no photo of the gallery is close to the query.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScoreFloor {

@@ -1,7 +1,9 @@
 //! Reading and checking of manifests.
 
 use super::error::BundleError;
+use super::groups::{CalibrationMap, GroupKind, LabelGroup};
 use super::manifest::{FORMAT, Manifest, ProjectionInfo};
+use super::points::PreciseThresholds;
 use crate::model::{Architecture, BackboneConfig};
 
 impl Manifest {
@@ -49,6 +51,7 @@ impl Manifest {
             "a query encoder, and nothing else, names the model whose space it embeds into",
         )?;
         self.check_points()?;
+        self.check_groups()?;
         match &self.projection {
             Some(projection) => self.check_projected(projection),
             None => self.check_outputs(),
@@ -61,14 +64,10 @@ impl Manifest {
             let style = matches!(self.architecture, Architecture::Style(_));
             expect(style, "a style bundle, and nothing else, has precise thresholds")?;
             expect(
-                precise.labels.len() == self.labels.len(),
-                "labels and precise thresholds differ in number",
+                self.groups.is_empty(),
+                "the precise thresholds of a bundle with groups belong to the groups",
             )?;
-            let mut points = precise.labels.iter().flatten();
-            expect(
-                points.all(|point| (0.0..=1.0).contains(&point.threshold)),
-                "a precise threshold is not between 0 and 1",
-            )?;
+            check_precise(precise, self.labels.len())?;
         }
         if let Some(floor) = &self.floor {
             let searches = matches!(self.architecture, Architecture::Retrieval(_) | Architecture::Query(_));
@@ -80,6 +79,39 @@ impl Manifest {
                 (-1.0..=1.0).contains(&floor.score),
                 "the score floor is not between -1 and 1",
             )?;
+        }
+        Ok(())
+    }
+
+    /// Checks the groups against the labels.
+    fn check_groups(&self) -> Result<(), BundleError> {
+        if self.groups.is_empty() {
+            return Ok(());
+        }
+        let style = matches!(self.architecture, Architecture::Style(_));
+        expect(style, "a style bundle, and nothing else, has groups of labels")?;
+        let total = self
+            .groups
+            .iter()
+            .try_fold(0_usize, |sum, group| sum.checked_add(group.labels));
+        expect(
+            total == Some(self.labels.len()),
+            "the groups have another number of labels than the bundle",
+        )?;
+        let mut begin = 0;
+        for (at, group) in self.groups.iter().enumerate() {
+            let is_known = |name: &String| self.groups[..at].iter().any(|other| other.name == *name);
+            expect(
+                !group.name.is_empty() && !is_known(&group.name),
+                "a group has no name or the name of another",
+            )?;
+            let labels = &self.labels[begin..begin + group.labels];
+            begin += group.labels;
+            expect(
+                (1..labels.len()).all(|label| !labels[..label].contains(&labels[label])),
+                "a group has a label twice",
+            )?;
+            check_group(group)?;
         }
         Ok(())
     }
@@ -135,6 +167,60 @@ impl Manifest {
             ),
         }
     }
+}
+
+/// Checks a group by itself.
+fn check_group(group: &LabelGroup) -> Result<(), BundleError> {
+    expect(
+        group.labels >= if group.kind == GroupKind::One { 2 } else { 1 },
+        "a group has no labels, or excludes labels of which it has fewer than two labels",
+    )?;
+    if let Some(precise) = &group.precise {
+        check_precise(precise, group.labels)?;
+    }
+    let shares_are_valid = group.curves.iter().flatten().all(|point| {
+        [point.threshold, point.precision, point.recall]
+            .iter()
+            .all(|share| (0.0..=1.0).contains(share))
+    });
+    expect(
+        shares_are_valid && [0, group.labels].contains(&group.curves.len()),
+        "labels and curves differ in number, or a value of a curve is not between 0 and 1",
+    )?;
+    let is_scale = |scale: f32| scale.is_finite() && scale > 0.0;
+    let fits = group
+        .calibration
+        .as_ref()
+        .is_none_or(|calibration| match &calibration.map {
+            CalibrationMap::Temperature { temperature } => is_scale(*temperature),
+            CalibrationMap::Platt { labels } => {
+                group.kind == GroupKind::Several
+                    && labels.len() == group.labels
+                    && labels
+                        .iter()
+                        .all(|label| is_scale(label.scale) && label.bias.is_finite())
+            }
+        });
+    expect(
+        fits,
+        "the calibration of a group has a scale that is not positive, or does not fit the kind or the labels of the group",
+    )
+}
+
+/// Checks precise thresholds for `n` labels.
+fn check_precise(precise: &PreciseThresholds, n: usize) -> Result<(), BundleError> {
+    expect(
+        precise.labels.len() == n,
+        "labels and precise thresholds differ in number",
+    )?;
+    expect(
+        precise
+            .labels
+            .iter()
+            .flatten()
+            .all(|point| (0.0..=1.0).contains(&point.threshold)),
+        "a precise threshold is not between 0 and 1",
+    )
 }
 
 /// Returns [`BundleError::Inconsistent`] with the message unless the condition holds.
