@@ -5,6 +5,7 @@ mod bundles;
 mod categories;
 mod families;
 mod folds;
+mod groups;
 mod identities;
 mod masks;
 mod mistakes;

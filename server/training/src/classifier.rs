@@ -3,6 +3,7 @@
 use crate::batch::batches;
 use crate::checkpoint::State;
 use crate::dense_loss::{DenseLoss, MAP_STRIDE};
+use crate::group_loss::{GroupLoss, GroupedLoss};
 use crate::labelled::Labelled;
 use crate::loss::ClassifierLoss;
 use crate::mixup::Mix;
@@ -10,14 +11,16 @@ use crate::network::initialise;
 use crate::objective::{Metrics, Objective, Step, TrainingData};
 use crate::recipe::{DenseRecipe, Recipe, Supervision};
 use crate::sampling::Sampler;
+use crate::shares;
+use crate::sources::Group;
 use crate::teacher::Teacher;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use dataset::predictions::{Header, OOF, Table, write_epoch};
 use dataset::run::{Run, TUNED};
 use dataset::{Dataset, Images, Recolouring};
-use evaluation::inference::{Views, probabilities};
-use shared::bundle::Manifest;
+use evaluation::inference::Views;
+use shared::bundle::{GroupKind, Manifest};
 use shared::input::InputSpec;
 use shared::model::{HeadConfig, Hidden, StyleConfig};
 use shared::server_models::Classifier;
@@ -49,9 +52,9 @@ impl ClassifierData {
         })
     }
 
-    /// Label identifiers.
-    pub(crate) fn labels(&self) -> &[String] {
-        &self.rows.labels
+    /// Groups of the labels.
+    pub(crate) fn groups(&self) -> &[Group] {
+        &self.rows.groups
     }
 
     /// Returns the configuration of a classifier of these labels with one network.
@@ -85,6 +88,7 @@ impl TrainingData for ClassifierData {
             let table = &self.rows.images.dataset().rows;
             rows.retain(|row| !table[*row].mask.is_empty());
         }
+        let rows = shares::mix(rows, &self.rows.origins, recipe.seed, epoch);
         batches(&rows, recipe.optimiser.batch)
     }
 
@@ -104,7 +108,7 @@ pub(crate) struct ClassifierObjective<'a> {
     device: &'a Device,
     /// Folder of the run, where predictions are kept.
     run: &'a Path,
-    loss: ClassifierLoss,
+    loss: GroupedLoss,
     recolouring: Option<Arc<Recolouring>>,
 }
 
@@ -128,8 +132,7 @@ impl<'a> ClassifierObjective<'a> {
             teacher,
             device,
             run,
-            // Positive weights are those of the training split, independent of sampling.
-            loss: ClassifierLoss::new(recipe.loss, &rows.positives(), rows.train.len()),
+            loss: loss(rows, recipe),
             recolouring: recolouring.transpose()?.map(Arc::new),
         })
     }
@@ -150,8 +153,19 @@ impl<'a> ClassifierObjective<'a> {
         device: &Device,
     ) -> anyhow::Result<Classifier> {
         let rows = &self.data.rows;
-        let n = rows.train.len() as f64;
-        let prior: Vec<f64> = rows.positives().iter().map(|positives| *positives as f64 / n).collect();
+        let positives = rows.positives();
+        let of_group = |(at, group): (usize, &Group)| -> Vec<f64> {
+            let n = rows.n_known(at) as f64;
+            let shares = positives[group.range.clone()]
+                .iter()
+                .map(|positives| *positives as f64 / n);
+            match group.recipe.kind {
+                GroupKind::Several => shares.collect(),
+                // The network's prior is a logit, ln(p / (1 − p)). A softmax needs ln(share), which is the logit of this p.
+                GroupKind::One => shares.map(|share| share / (1.0 + share)).collect(),
+            }
+        };
+        let prior: Vec<f64> = rows.groups.iter().enumerate().flat_map(of_group).collect();
         // The prior is set before autodiff, because a parameter must be a leaf of its graph.
         initialise(config.classifier(device)?.with_prior(&prior).train(), init)
     }
@@ -169,14 +183,16 @@ impl<'a> ClassifierObjective<'a> {
     ) -> anyhow::Result<Manifest> {
         let rows = &self.data.rows;
         // Thresholds are for one view, because a bundle predicts from one view.
-        let predictions = rows.predict_tune(net, &self.recipe.input, &Views::None, self.device)?;
+        let probs = rows.predict(net, &rows.tune, (&self.recipe.input, &Views::None), self.device)?;
         let header = header(self.recipe, state.best.map_or(0, |(_, epoch)| epoch));
-        let part = rows.part(OOF, &rows.tune, predictions.probs.clone());
+        let part = rows.part(OOF, &rows.tune, probs.clone());
         Table::new(&header, &rows.labels, &[part])?.write(&run.dir.join(TUNED))?;
+        let (labels, groups) = rows.bundle_labels();
         Ok(Manifest {
-            labels: rows.labels.clone(),
-            thresholds: rows.thresholds(&predictions),
-            metrics: rows.metrics(&predictions).metrics,
+            labels,
+            groups,
+            thresholds: rows.thresholds(&probs),
+            metrics: rows.metrics(&probs).metrics,
             ..manifest
         })
     }
@@ -186,11 +202,12 @@ impl Objective for ClassifierObjective<'_> {
     type Net = Classifier;
 
     fn loss(&self, net: &Classifier, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>> {
-        let mix = Mix::draw(self.recipe.mixup, self.recipe.seed, step);
+        let mut known = self.data.rows.known(step.rows);
+        let mix = Mix::draw(self.recipe.mixup, self.recipe.seed, step, &known);
         let labels = self.data.rows.targets(step.rows, &images.device());
         let (images, labels) = mix.apply(images, labels);
         let targets = match self.teacher {
-            Some(teacher) => teacher.target(&images, labels),
+            Some(teacher) => teacher.target(&images, labels, &mut known),
             None => labels,
         };
         let (logits, maps) = net.forward_dense(images);
@@ -198,8 +215,8 @@ impl Objective for ClassifierObjective<'_> {
         let dense = dense.map(|(dense, maps)| dense.compute(maps, step.maps));
         Ok(match (dense, self.recipe.supervision(step.epoch)) {
             (Some(dense), Supervision::Masks) => dense,
-            (Some(dense), Supervision::All) => self.loss.compute(logits, targets) + dense,
-            (None, _) => self.loss.compute(logits, targets),
+            (Some(dense), Supervision::All) => self.loss.compute(logits, targets, &known) + dense,
+            (None, _) => self.loss.compute(logits, targets, &known),
         })
     }
 
@@ -217,13 +234,11 @@ impl Objective for ClassifierObjective<'_> {
 
     fn evaluate(&self, net: &Classifier, epoch: usize) -> anyhow::Result<Metrics> {
         let rows = &self.data.rows;
-        let Recipe { input, evaluate, .. } = self.recipe;
-        let tuned = rows.predict_tune(net, input, &evaluate.views, self.device)?;
-        let mut parts = vec![rows.part(OOF, &rows.tune, tuned.probs.clone())];
+        let seen = (&self.recipe.input, &self.recipe.evaluate.views);
+        let tuned = rows.predict(net, &rows.tune, seen, self.device)?;
+        let mut parts = vec![rows.part(OOF, &rows.tune, tuned.clone())];
         for (name, split) in &rows.predicted {
-            let views = evaluate.views.list();
-            let probs = probabilities(&rows.images, split, input, &views, self.device, |x| net.forward(x))?;
-            parts.push(rows.part(name, split, probs));
+            parts.push(rows.part(name, split, rows.predict(net, split, seen, self.device)?));
         }
         write_epoch(self.run, &header(self.recipe, epoch), &rows.labels, &parts)?;
         Ok(rows.metrics(&tuned))
@@ -231,6 +246,20 @@ impl Objective for ClassifierObjective<'_> {
 
     fn weights(&self, net: &Classifier) -> anyhow::Result<Vec<u8>> {
         Ok(save(net, Precision::F32)?)
+    }
+}
+
+/// Prepares the loss of every group. Positive weights are those of the training split, independent of sampling.
+fn loss(rows: &Labelled, recipe: &Recipe) -> GroupedLoss {
+    let positives = rows.positives();
+    let of_group = |(at, group): (usize, &Group)| GroupLoss {
+        kind: group.recipe.kind,
+        labels: group.range.clone(),
+        weight: group.recipe.weight,
+        loss: ClassifierLoss::new(recipe.loss, &positives[group.range.clone()], rows.n_known(at)),
+    };
+    GroupedLoss {
+        groups: rows.groups.iter().enumerate().map(of_group).collect(),
     }
 }
 

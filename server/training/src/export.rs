@@ -44,7 +44,13 @@ pub(crate) fn export<T: Task>(
 
 /// Returns the part of a manifest that does not depend on the task.
 fn describe(recipe: &Recipe, run: &Run, architecture: Architecture, weights: &[u8]) -> Manifest {
-    let data = recipe.data.dir.file_name();
+    let mut data: Vec<String> = Vec::new();
+    for group in recipe.data.all_groups() {
+        let name = group.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !data.contains(&name) {
+            data.push(name);
+        }
+    }
     Manifest {
         format: FORMAT,
         id: recipe.name.clone(),
@@ -64,7 +70,7 @@ fn describe(recipe: &Recipe, run: &Run, architecture: Architecture, weights: &[u
             recipe: recipe.name.clone(),
             seed: recipe.seed,
             commit: run.provenance.commit.clone(),
-            data: data.map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            data: data.join("+"),
             data_sha256: run.provenance.data_sha256.clone(),
         },
         metrics: BTreeMap::new(),

@@ -1,15 +1,17 @@
-//! Labelled rows of a dataset, divided into training rows and tuning rows.
+//! Labelled rows of one or several datasets, divided into training rows and tuning rows.
 
 use crate::objective::Metrics;
-use crate::recipe::{DataRecipe, LabelSource, Recipe};
+use crate::recipe::Recipe;
+use crate::sources::{Group, Origin, Sources, Truth};
 use burn::tensor::{Device, Tensor, TensorData};
 use dataset::predictions::Part;
 use dataset::{Dataset, Images, Row};
 use evaluation::classifier::{Predictions, ThresholdRule, macro_f2, micro_f2};
-use evaluation::inference::{Views, probabilities};
+use evaluation::inference::{Views, activated};
+use shared::bundle::{GroupKind, LabelGroup};
 use shared::input::InputSpec;
 use shared::server_models::Classifier;
-use shared::taxonomy::{Category, STYLES};
+use shared::taxonomy::Category;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -18,8 +20,12 @@ use std::sync::Arc;
 pub struct Labelled {
     /// Images.
     pub(crate) images: Arc<Images>,
-    /// Label identifiers.
+    /// Label identifiers, unique among all groups. With several groups they have the form `group/label`.
     pub(crate) labels: Vec<String>,
+    /// Groups of the labels.
+    pub(crate) groups: Vec<Group>,
+    /// Rows of each dataset.
+    pub(crate) origins: Vec<Origin>,
     /// Training rows.
     pub(crate) train: Vec<usize>,
     /// Tuning rows.
@@ -27,63 +33,60 @@ pub struct Labelled {
     /// Further splits whose predictions are kept. Nothing is chosen by them.
     pub(crate) predicted: Vec<(String, Vec<usize>)>,
     rule: ThresholdRule,
-    /// True if an image has exactly one label.
-    exclusive: bool,
+    /// True if the bundle names its groups.
+    names_groups: bool,
     /// Truth by row, for all training and tuning rows and those predicted rows that have labels.
-    targets: HashMap<usize, Vec<bool>>,
+    truth: HashMap<usize, Truth>,
 }
 
 impl Labelled {
-    /// Divides a dataset as the recipe says.
+    /// Divides a dataset, and the datasets of further groups, as the recipe says.
     ///
     /// # Errors
-    /// If a split is empty or a label unknown.
-    pub fn new(mut dataset: Dataset, recipe: &Recipe) -> anyhow::Result<Self> {
-        if recipe.data.labels == LabelSource::Categories {
-            dataset.label_by_category()?;
-        }
-        let labels: Vec<String> = match recipe.data.labels {
-            LabelSource::Styles => STYLES.iter().map(|style| style.id.to_owned()).collect(),
-            LabelSource::Dataset => dataset.vocabulary(),
-            LabelSource::Categories => Category::ALL.iter().map(|category| category.id().to_owned()).collect(),
+    /// If a further dataset cannot be read, a split is empty or a label unknown.
+    pub fn new(dataset: Dataset, recipe: &Recipe) -> anyhow::Result<Self> {
+        let sources = Sources::read(dataset, recipe)?;
+        let several = sources.groups.len() > 1;
+        let qualified = |group: &Group| -> Vec<String> {
+            let name = |id: &String| {
+                if several {
+                    format!("{}/{id}", group.recipe.name)
+                } else {
+                    id.clone()
+                }
+            };
+            group.ids.iter().map(name).collect()
         };
-        let (tune, train) = divide(&mut dataset, recipe, &labels)?;
-        let predicted: Vec<(String, Vec<usize>)> = recipe
-            .data
-            .predict
-            .iter()
-            .map(|split| Ok((split.clone(), dataset.split(split, |_| true, "")?)))
-            .collect::<anyhow::Result<_>>()?;
-        let all: Vec<usize> = train
-            .iter()
-            .chain(&tune)
-            .chain(predicted.iter().flat_map(|(_, rows)| rows))
-            .copied()
-            .collect();
-        // Rows that are only predicted may have no labels.
-        dataset.targets(&[train[0], tune[0]], &labels)?;
-        let known = all.iter().copied().zip(dataset.truth(&all, &labels)?);
-        let targets: HashMap<usize, Vec<bool>> = known.filter_map(|(row, truth)| Some((row, truth?))).collect();
-        warn_of_missing(&labels, |label| train.iter().any(|row| targets[row][label]));
-        Ok(Self {
-            images: Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&recipe.input)),
-            exclusive: Category::are(&labels),
-            labels,
-            train,
-            tune,
-            predicted,
+        let rows = Self {
+            labels: sources.groups.iter().flat_map(qualified).collect(),
+            images: Arc::new(Images::new(Arc::new(sources.dataset)).with_margin_of(&recipe.input)),
+            groups: sources.groups,
+            origins: sources.origins,
+            train: sources.train,
+            tune: sources.tune,
+            predicted: sources.predicted,
             rule: recipe.data.thresholds,
-            targets,
-        })
+            names_groups: recipe.data.names_groups(),
+            truth: sources.truth,
+        };
+        warn_of_missing(&rows.labels, |label| {
+            rows.train.iter().any(|row| rows.truth(*row)[label])
+        });
+        Ok(rows)
     }
 
-    /// Returns the truth of rows, `[rows, labels]` of zeros and ones.
+    /// Returns the truth of rows, `[rows, labels]` of zeros and ones. It is zero where it is unknown.
     pub(crate) fn targets(&self, rows: &[usize], device: &Device) -> Tensor<2> {
         let values: Vec<f32> = rows
             .iter()
-            .flat_map(|row| self.targets[row].iter().map(|on| f32::from(u8::from(*on))))
+            .flat_map(|row| self.truth(*row).iter().map(|on| f32::from(u8::from(*on))))
             .collect();
         Tensor::from_data(TensorData::new(values, [rows.len(), self.labels.len()]), device)
+    }
+
+    /// Returns per row, for each group, true if the truth is known.
+    pub(crate) fn known(&self, rows: &[usize]) -> Vec<Vec<bool>> {
+        rows.iter().map(|row| self.truth[row].known.clone()).collect()
     }
 
     /// Returns the number of training rows with each label.
@@ -92,28 +95,52 @@ impl Labelled {
         (0..self.labels.len()).map(positives).collect()
     }
 
-    /// Returns the truth of a training or tuning row for each label.
-    pub(crate) fn truth(&self, row: usize) -> &[bool] {
-        &self.targets[&row]
+    /// Returns the number of training rows with truth for a group.
+    pub(crate) fn n_known(&self, group: usize) -> usize {
+        let is_known = |row: &&usize| self.truth[*row].known[group];
+        self.train.iter().filter(is_known).count()
     }
 
-    /// Predicts the tuning rows, averaged over views.
+    /// Returns the truth of a training or tuning row for each label. It is false where it is unknown.
+    pub(crate) fn truth(&self, row: usize) -> &[bool] {
+        &self.truth[&row].labels
+    }
+
+    /// Predicts rows, averaged over views: uncalibrated probabilities, `[row][label]`.
     ///
     /// # Errors
     /// If an image cannot be read.
-    pub(crate) fn predict_tune(
+    pub(crate) fn predict(
         &self,
         net: &Classifier,
-        spec: &InputSpec,
-        views: &Views,
+        rows: &[usize],
+        (spec, views): (&InputSpec, &Views),
         device: &Device,
-    ) -> anyhow::Result<Predictions> {
-        let rows = &self.tune;
-        Ok(Predictions {
-            labels: self.labels.clone(),
-            probs: probabilities(&self.images, rows, spec, &views.list(), device, |x| net.forward(x))?,
-            truth: rows.iter().map(|row| self.targets[row].clone()).collect(),
-        })
+    ) -> anyhow::Result<Vec<Vec<f32>>> {
+        let activate = |logits: &[f32]| -> Vec<f32> {
+            let of_group = |group: &Group| group.recipe.kind.probabilities(&logits[group.range.clone()]);
+            self.groups.iter().flat_map(of_group).collect()
+        };
+        let forward = |x| net.forward(x);
+        activated(&self.images, rows, spec, &views.list(), device, (forward, activate))
+    }
+
+    /// Returns the predictions of a group for the tuning rows with truth, from the probabilities of all tuning rows.
+    fn of_group(&self, group: usize, probs: &[Vec<f32>]) -> Predictions {
+        let Group { ids, range, .. } = &self.groups[group];
+        let known = self
+            .tune
+            .iter()
+            .zip(probs)
+            .filter(|(row, _)| self.truth[*row].known[group]);
+        let (truth, probs) = known
+            .map(|(row, probs)| (self.truth(*row)[range.clone()].to_vec(), probs[range.clone()].to_vec()))
+            .unzip();
+        Predictions {
+            labels: ids.clone(),
+            probs,
+            truth,
+        }
     }
 
     /// Returns the predictions of rows as a part of a table.
@@ -127,69 +154,88 @@ impl Labelled {
             name: name.to_owned(),
             paths: column(|row| &row.path),
             item_ids: column(|row| &row.item_id),
-            truth: rows.iter().map(|row| self.targets.get(row).cloned()).collect(),
+            truth: rows.iter().map(|row| self.known_truth(*row)).collect(),
             probs,
         }
     }
 
-    /// Chooses thresholds by the recipe's rule.
-    pub(crate) fn thresholds(&self, predictions: &Predictions) -> Vec<f32> {
-        self.rule.choose(predictions)
+    /// Returns the truth of a row per label, `None` where it is unknown.
+    fn known_truth(&self, row: usize) -> Vec<Option<bool>> {
+        let mut known = vec![None; self.labels.len()];
+        let Some(truth) = self.truth.get(&row) else {
+            return known;
+        };
+        for (group, is_known) in self.groups.iter().zip(&truth.known) {
+            for label in group.range.clone().filter(|_| *is_known) {
+                known[label] = Some(truth.labels[label]);
+            }
+        }
+        known
     }
 
-    /// Computes metrics of the tuning rows. Thresholds are tuned on the same rows, so the metrics are optimistic.
-    pub(crate) fn metrics(&self, predictions: &Predictions) -> Metrics {
-        let thresholds = self.thresholds(predictions);
+    /// Chooses thresholds by the recipe's rule for every label of a group of several labels. Other labels have the threshold 0,
+    /// because the most probable one is predicted.
+    pub(crate) fn thresholds(&self, probs: &[Vec<f32>]) -> Vec<f32> {
+        let of_group = |(at, group): (usize, &Group)| match group.recipe.kind {
+            GroupKind::Several => self.rule.choose(&self.of_group(at, probs)),
+            GroupKind::One => vec![0.0; group.ids.len()],
+        };
+        self.groups.iter().enumerate().flat_map(of_group).collect()
+    }
+
+    /// Returns the labels of a bundle and their groups, which are empty for a bundle that does not name them.
+    pub(crate) fn bundle_labels(&self) -> (Vec<String>, Vec<LabelGroup>) {
+        let labels = self.groups.iter().flat_map(|group| group.ids.clone()).collect();
+        let groups = self.groups.iter().filter(|_| self.names_groups);
+        let groups = groups.map(|group| LabelGroup::new(&group.recipe.name, group.recipe.kind, group.ids.len()));
+        (labels, groups.collect())
+    }
+
+    /// Computes metrics of the tuning rows, and as their score the mean over groups. Thresholds are tuned on the same rows, so
+    /// the metrics are optimistic.
+    pub(crate) fn metrics(&self, probs: &[Vec<f32>]) -> Metrics {
+        let (mut scores, mut metrics) = (Vec::new(), Vec::new());
+        for (at, group) in self.groups.iter().enumerate() {
+            let (score, of_group) = self.group_metrics(group, &self.of_group(at, probs));
+            let prefix = if self.groups.len() > 1 {
+                format!("tune_{}", group.recipe.name)
+            } else {
+                "tune".to_owned()
+            };
+            scores.push(score);
+            metrics.extend(
+                of_group
+                    .into_iter()
+                    .map(|(name, value)| (format!("{prefix}_{name}"), value)),
+            );
+        }
+        Metrics::new(scores.iter().sum::<f64>() / scores.len() as f64, metrics)
+    }
+
+    /// Computes the score and the metrics of a group: macro F2 for several labels, accuracy for one.
+    fn group_metrics(&self, group: &Group, predictions: &Predictions) -> (f64, Vec<(&'static str, f64)>) {
         let all = predictions.all();
+        if group.recipe.kind == GroupKind::One {
+            let accuracy = predictions.accuracy(&all);
+            return (accuracy, vec![("accuracy", accuracy)]);
+        }
+        let thresholds = self.rule.choose(predictions);
         let counts = predictions.counts(&all, |label, prob| prob >= thresholds[label]);
         let all_positive = predictions.counts(&all, |_, _| true);
         let f2 = macro_f2(&counts, 0);
         let mut metrics = vec![
-            ("tune_macro_f2", f2),
-            ("tune_micro_f2", micro_f2(&counts)),
-            ("tune_all_positive_macro_f2", macro_f2(&all_positive, 0)),
+            ("macro_f2", f2),
+            ("micro_f2", micro_f2(&counts)),
+            ("all_positive_macro_f2", macro_f2(&all_positive, 0)),
         ];
         let mut score = f2;
-        if self.exclusive {
+        // Categories exclude each other also in bundles without groups.
+        if Category::are(&group.ids) {
             score = predictions.accuracy(&all);
-            metrics.push(("tune_accuracy", score));
+            metrics.push(("accuracy", score));
         }
-        Metrics::new(score, metrics)
+        (score, metrics)
     }
-}
-
-/// Divides the training split, or adds the split `val`: returns tuning rows and training rows.
-fn divide(dataset: &mut Dataset, recipe: &Recipe, labels: &[String]) -> anyhow::Result<(Vec<usize>, Vec<usize>)> {
-    let rows = dataset.split("train", |_| true, "")?;
-    let DataRecipe {
-        holdout,
-        folds,
-        fold,
-        fold_seed,
-        ..
-    } = recipe.data;
-    let (tune, train) = if folds > 0 {
-        if let Some(bits) = recipe.data.near_duplicates {
-            let alike = dataset.mark_near_duplicates(&rows, bits)?;
-            eprintln!(
-                "{alike} of {} training photos are near duplicates and stay in one fold",
-                rows.len()
-            );
-        }
-        let folds = dataset.folds(&rows, labels, folds, fold_seed)?;
-        let (tune, train): (Vec<_>, Vec<_>) = rows.into_iter().zip(folds).partition(|(_, of_row)| *of_row == fold);
-        let rows = |part: Vec<(usize, usize)>| part.into_iter().map(|(row, _)| row).collect();
-        (rows(tune), rows(train))
-    } else if holdout > 0.0 {
-        dataset.hold_out(&rows, holdout, recipe.seed)
-    } else {
-        (dataset.split("val", |_| true, "")?, rows)
-    };
-    anyhow::ensure!(
-        !train.is_empty() && !tune.is_empty(),
-        "data.folds or data.holdout leaves no image to train or to tune on"
-    );
-    Ok((tune, train))
 }
 
 /// Warns of labels for which `occurs` returns false.

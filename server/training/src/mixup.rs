@@ -22,8 +22,9 @@ pub(crate) enum Mix {
 }
 
 impl Mix {
-    /// Draws the mixing of a batch from the seed, the epoch and the batch's number only. `alpha` 0 mixes nothing.
-    pub(crate) fn draw(alpha: f64, seed: u64, step: &Step<'_>) -> Self {
+    /// Draws the mixing of a batch from the seed, the epoch and the batch's number only. `alpha` 0 mixes nothing. Rows are mixed
+    /// with rows of equal `keys` alone, one key per row.
+    pub(crate) fn draw<K: PartialEq>(alpha: f64, seed: u64, step: &Step<'_>, keys: &[K]) -> Self {
         let Ok(beta) = Beta::new(alpha, alpha) else {
             return Self::Plain;
         };
@@ -31,8 +32,18 @@ impl Mix {
         // The loader's streams do not use the highest bit.
         rng.set_stream((1 << 63) | ((step.epoch as u64) << 32) | step.index as u64);
         let share: f64 = beta.sample(&mut rng);
-        let mut partner: Vec<i32> = (0..step.rows.len() as i32).collect();
-        partner.shuffle(&mut rng);
+        let mut partner: Vec<i32> = vec![0; step.rows.len()];
+        for (at, key) in keys.iter().enumerate() {
+            if keys[..at].contains(key) {
+                continue;
+            }
+            let alike: Vec<usize> = (at..keys.len()).filter(|other| keys[*other] == *key).collect();
+            let mut others: Vec<i32> = alike.iter().map(|row| *row as i32).collect();
+            others.shuffle(&mut rng);
+            for (row, other) in alike.into_iter().zip(others) {
+                partner[row] = other;
+            }
+        }
         Self::Blend {
             share: share.max(1.0 - share),
             partner,
@@ -69,10 +80,15 @@ mod tests {
             index: 5,
             maps: &[],
         };
-        assert_eq!(Mix::draw(0.0, 1, &step), Mix::Plain);
-        let mix = Mix::draw(0.4, 1, &step);
-        assert_eq!(mix, Mix::draw(0.4, 1, &step));
-        assert_ne!(mix, Mix::draw(0.4, 1, &Step { index: 6, ..step }));
+        assert_eq!(Mix::draw(0.0, 1, &step, &[0; 3]), Mix::Plain);
+        let mix = Mix::draw(0.4, 1, &step, &[0; 3]);
+        assert_eq!(mix, Mix::draw(0.4, 1, &step, &[0; 3]));
+        assert_ne!(mix, Mix::draw(0.4, 1, &Step { index: 6, ..step }, &[0; 3]));
+        let apart = Mix::draw(0.4, 1, &step, &[0, 1, 0]);
+        assert!(
+            matches!(&apart, Mix::Blend { partner, .. } if partner[1] == 1),
+            "rows of different keys are not mixed: {apart:?}"
+        );
         let device = Device::flex();
         let targets = Tensor::<2>::from_floats([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]], &device);
         let images = targets.clone().reshape([3, 1, 1, 2]);

@@ -5,6 +5,7 @@
 mod average;
 mod data;
 mod embedding_loss;
+mod group;
 mod loss;
 mod optimiser;
 mod recolour;
@@ -15,6 +16,7 @@ mod task;
 pub use average::AverageRecipe;
 pub use data::{DataRecipe, EvaluateRecipe, LabelSource};
 pub use embedding_loss::{EmbeddingLoss, LossInput};
+pub use group::GroupRecipe;
 pub use loss::LossRecipe;
 pub use optimiser::{OptimiserKind, OptimiserRecipe, SMALLEST_BATCH, ScheduleKind};
 pub use recolour::RecolourRecipe;

@@ -22,7 +22,8 @@ pub(crate) fn after(run: &Path) {
 
 /// Writes a run's report from its files alone; returns the path of the page.
 ///
-/// A classifier's report uses the predictions of its bundle or, without one, of its best epoch. The photos of the worst
+/// A classifier's report uses the predictions of its bundle or, without one, of its best epoch. That of a classifier of several
+/// datasets has no tables of labels. The photos of the worst
 /// mistakes are read from `data`, or from the recipe's dataset.
 ///
 /// # Errors
@@ -39,6 +40,14 @@ pub fn write_again(run: &Path, data: Option<&Path>) -> anyhow::Result<PathBuf> {
         return write(run, None);
     };
     let table = Table::read(&table)?;
+    if table
+        .rows
+        .iter()
+        .any(|row| &*row.part == OOF && row.truth.contains(&None))
+    {
+        // Photos of several datasets have truth for some groups alone, and the tables are for one group.
+        return write(run, None);
+    }
     let predictions = Predictions::from_table(&table, |row| &*row.part == OOF)?;
     let thresholds = if record.status == Status::Finished {
         bundle::read(&run.join(BUNDLE))?.0.thresholds

@@ -6,10 +6,11 @@ use crate::export::export;
 use crate::input_check;
 use crate::objective::TrainingData;
 use crate::recipe::{Recipe, with_task};
+use crate::sources;
 use crate::task::{Setup, Task};
 use burn::tensor::Device;
+use dataset::Dataset;
 use dataset::run::{Invocation, Provenance, Run, Start, refuse_existing};
-use dataset::{Dataset, Limit};
 use std::path::PathBuf;
 
 /// Options of a training besides its recipe.
@@ -46,14 +47,14 @@ fn train_task<T: Task>(task: &T, recipe: &Recipe, options: &TrainOptions, device
     if let Some(remark) = input_check::check(task.backbone(), &recipe.input, init.is_some())? {
         eprintln!("{remark}");
     }
+    device.seed(recipe.seed);
+    let data = task.data(dataset, recipe)?;
     let provenance = Provenance {
         command: options.invocation.command.clone(),
         commit: options.invocation.commit.clone(),
-        data_sha256: dataset.sha256.clone(),
+        data_sha256: data.images().dataset().sha256.clone(),
         device: device::name(device),
     };
-    device.seed(recipe.seed);
-    let data = task.data(dataset, recipe)?;
     let teacher = task.teacher(&data, recipe, &options.teachers, device)?;
     batch::check(recipe, |epoch| data.batches(recipe, epoch))?;
     let objective = task.objective(Setup {
@@ -78,9 +79,6 @@ fn train_task<T: Task>(task: &T, recipe: &Recipe, options: &TrainOptions, device
 /// # Errors
 /// If the dataset cannot be read, or has more unreadable images than the recipe allows.
 pub(crate) fn readable<T: Task>(recipe: &Recipe) -> anyhow::Result<Dataset> {
-    let mut dataset = Dataset::open(&recipe.data.dir)?;
-    let is_used = |split: &String| split == "train" || split == "val" || recipe.data.predict.contains(split);
     let masks = T::NEEDS_MASKS || recipe.recolour.is_some();
-    dataset.leave_out_corrupt(|row| is_used(&row.split), masks, Limit::Recipe(recipe.data.max_corrupt))?;
-    Ok(dataset)
+    sources::readable(&recipe.data.dir, recipe, masks)
 }

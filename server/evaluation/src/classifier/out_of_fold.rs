@@ -89,13 +89,13 @@ mod tests {
                 name: part.to_owned(),
                 paths: paths.map(str::to_owned).to_vec(),
                 item_ids: vec![String::new(); 2],
-                truth: vec![Some(vec![true]); 2],
+                truth: vec![vec![Some(true)]; 2],
                 probs: vec![vec![prob]; 2],
             };
             // The truth of this split is unknown.
             let unseen = Part {
                 name: "val".to_owned(),
-                truth: vec![None; 2],
+                truth: vec![vec![None]; 2],
                 ..part.clone()
             };
             let header = Header {

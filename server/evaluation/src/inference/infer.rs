@@ -43,11 +43,28 @@ pub fn probabilities(
     device: &Device,
     forward: impl Fn(Tensor<4>) -> Tensor<2>,
 ) -> anyhow::Result<Vec<Vec<f32>>> {
+    let sigmoids = |logits: &[f32]| logits.iter().copied().map(sigmoid).collect();
+    activated(images, rows, spec, views, device, (forward, sigmoids))
+}
+
+/// Like [`probabilities`], with the probabilities of a view's logits computed by `activate`: one value per logit.
+///
+/// # Errors
+/// If an image cannot be read.
+pub fn activated(
+    images: &Arc<Images>,
+    rows: &[usize],
+    spec: &InputSpec,
+    views: &[View],
+    device: &Device,
+    (forward, activate): (impl Fn(Tensor<4>) -> Tensor<2>, impl Fn(&[f32]) -> Vec<f32>),
+) -> anyhow::Result<Vec<Vec<f32>>> {
     let probabilities = over_views(images, rows, spec, views, device, forward)?
         .into_iter()
         .map(|logits| {
-            let mean = |label: usize| logits.iter().map(|line| sigmoid(line[label])).sum::<f32>() / logits.len() as f32;
-            (0..logits[0].len()).map(mean).collect()
+            let lines: Vec<Vec<f32>> = logits.iter().map(|line| activate(line)).collect();
+            let mean = |label: usize| lines.iter().map(|line| line[label]).sum::<f32>() / lines.len() as f32;
+            (0..lines[0].len()).map(mean).collect()
         });
     Ok(probabilities.collect())
 }
@@ -66,7 +83,15 @@ pub fn mean_probabilities(
     let mut probs = vec![vec![0.0; bundles[0].0.labels.len()]; rows.len()];
     for (manifest, weights) in bundles {
         let net = load_classifier(manifest, &weights.network, device)?;
-        let ours = probabilities(images, rows, &manifest.input, &views.list(), device, |x| net.forward(x))?;
+        let (forward, activate) = (|x| net.forward(x), |logits: &[f32]| manifest.probabilities(logits));
+        let ours = activated(
+            images,
+            rows,
+            &manifest.input,
+            &views.list(),
+            device,
+            (forward, activate),
+        )?;
         for (sum, prob) in probs.iter_mut().flatten().zip(ours.iter().flatten()) {
             *sum += prob / bundles.len() as f32;
         }

@@ -4,5 +4,5 @@ mod infer;
 mod views;
 
 pub(crate) use infer::embeddings;
-pub use infer::{forward_all, mean_probabilities, probabilities};
+pub use infer::{activated, forward_all, mean_probabilities, probabilities};
 pub use views::{View, Views};

@@ -1,11 +1,13 @@
 //! The part of a recipe that selects data: labels, training rows and tuning rows.
 
+use super::group::{GroupRecipe, default_group, default_weight};
 use anyhow::Context;
 use dataset::MAX_CORRUPT;
 use evaluation::classifier::ThresholdRule;
 use evaluation::inference::Views;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use shared::bundle::{DEFAULT_GROUP, GroupKind};
 use std::path::PathBuf;
 
 /// Selection of training rows, and of tuning rows that choose the epoch and the thresholds.
@@ -17,6 +19,22 @@ pub struct DataRecipe {
     /// Source of the label vocabulary.
     #[serde(default)]
     pub labels: LabelSource,
+    /// Name of the group of these labels. It matters for a classifier of several groups.
+    #[serde(default = "default_group")]
+    pub group: String,
+    /// `several` if a photo may have several of the labels, `one` if it has exactly one. Classifiers only.
+    #[serde(default)]
+    pub kind: GroupKind,
+    /// Share, 0–1, of an epoch's rows, and so of every batch, that are from this dataset. It matters with `groups`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
+    /// Weight of the loss of these labels in the sum over groups.
+    #[serde(default = "default_weight")]
+    pub weight: f64,
+    /// Further groups of labels with their datasets. A photo without truth for a group adds nothing to the group's loss.
+    /// Classifiers only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupRecipe>,
     /// Share of the training items, 0–0.5, that is held out as tuning rows. With 0 the split `val` has the tuning rows.
     #[serde(default)]
     pub holdout: f64,
@@ -71,10 +89,55 @@ fn default_max_corrupt() -> usize {
 }
 
 impl DataRecipe {
+    /// All groups in their order, the one of this dataset first.
+    pub(crate) fn all_groups(&self) -> Vec<GroupRecipe> {
+        let first = GroupRecipe {
+            name: self.group.clone(),
+            kind: self.kind,
+            dir: self.dir.clone(),
+            labels: self.labels,
+            holdout: self.holdout,
+            share: self.share,
+            weight: self.weight,
+        };
+        std::iter::once(first).chain(self.groups.iter().cloned()).collect()
+    }
+
+    /// True if the bundle names its groups. Without groups it has the form of earlier versions.
+    pub(crate) fn names_groups(&self) -> bool {
+        !self.groups.is_empty() || self.kind == GroupKind::One || self.group != DEFAULT_GROUP
+    }
+
+    /// # Errors
+    /// Names the group or the key with an invalid value.
+    fn check_groups(&self, classifies: bool) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            classifies || !self.names_groups(),
+            "data.groups, data.group and data.kind are for classifiers only"
+        );
+        let groups = self.all_groups();
+        for (at, group) in groups.iter().enumerate() {
+            group.check()?;
+            anyhow::ensure!(
+                groups[..at].iter().all(|other| other.name != group.name),
+                "two groups have the name '{}'; give one of them another name",
+                group.name
+            );
+        }
+        let total: f64 = groups.iter().filter_map(|group| group.share).sum();
+        let is_all = groups.iter().all(|group| group.share.is_some());
+        anyhow::ensure!(
+            total < 1.0 || (is_all && total < 1.0 + 1e-9),
+            "the shares of the datasets sum to {total}, so nothing is left for the others; lower them"
+        );
+        Ok(())
+    }
+
     /// # Errors
     /// Names the key with an invalid value; `classifies` is true for a classifier, which alone can use folds.
     pub(crate) fn check(&self, classifies: bool) -> anyhow::Result<()> {
         self.thresholds.check().context("data.thresholds")?;
+        self.check_groups(classifies)?;
         anyhow::ensure!(
             (0.0..=0.5).contains(&self.holdout),
             "data.holdout must lie between 0 and 0.5"

@@ -1,5 +1,5 @@
 //! Distillation of a classifier: the student learns the mean of its teachers' probabilities per label, on the same crop
-//! that the teachers process.
+//! that the teachers process. A teacher may know some groups of the student alone.
 
 use super::{Setup, Task};
 use crate::checkpoint::State;
@@ -43,7 +43,7 @@ impl Task for DistillRecipe {
         bundles: &[PathBuf],
         device: &Device,
     ) -> anyhow::Result<Teacher> {
-        Teacher::read(bundles, data.labels(), &recipe.input, self.truth, device)
+        Teacher::read(bundles, data.groups(), &recipe.input, self.truth, device)
     }
 
     fn objective<'a>(&'a self, setup: Setup<'a, Self>) -> anyhow::Result<ClassifierObjective<'a>> {

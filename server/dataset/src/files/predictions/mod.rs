@@ -55,7 +55,7 @@ mod tests {
             name: name.to_owned(),
             paths: texts(n, folder),
             item_ids: texts(n, "item"),
-            truth: (0..n).map(|i| Some(vec![i % 2 == 0, i % 3 == 0])).collect(),
+            truth: (0..n).map(|i| vec![Some(i % 2 == 0), Some(i % 3 == 0)]).collect(),
             probs: (0..n)
                 .map(|i| vec![i as f32 / n as f32, 1.0 / (1 + i) as f32])
                 .collect(),

@@ -22,8 +22,8 @@ pub struct Part {
     pub paths: Vec<String>,
     /// Item per image, or an empty text.
     pub item_ids: Vec<String>,
-    /// Labels, `[image][label]`; `None` for images with unknown labels.
-    pub truth: Vec<Option<Vec<bool>>>,
+    /// Truth, `[image][label]`, `None` where it is unknown.
+    pub truth: Vec<Vec<Option<bool>>>,
     /// Predicted probabilities, `[image][label]`.
     pub probs: Vec<Vec<f32>>,
 }
@@ -87,10 +87,7 @@ impl Table {
                 part: name.clone(),
                 path: part.paths[i].as_str().into(),
                 item_id: part.item_ids[i].as_str().into(),
-                truth: match &part.truth[i] {
-                    Some(known) => known.iter().copied().map(Some).collect(),
-                    None => vec![None; labels.len()],
-                },
+                truth: part.truth[i].clone(),
                 probs: part.probs[i].clone(),
             }));
         }
