@@ -4,6 +4,7 @@
 //! **Invariant:** this crate is pure. It opens no file and no socket, reads no clock and starts no thread. The same input gives
 //! the same output on a server and in a browser.
 
+pub mod outfit;
 pub mod taxonomy;
 
 pub mod input;

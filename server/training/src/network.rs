@@ -3,8 +3,10 @@
 use anyhow::Context;
 use burn::module::Module;
 use burn::tensor::Device;
-use shared::model::{Architecture, QueryConfig, QueryNet, RetrievalConfig, RetrievalNet, SegmentConfig, StyleConfig};
-use shared::server_models::{Classifier, UNet, load_pretrained};
+use shared::model::{
+    Architecture, QueryConfig, QueryNet, RetrievalConfig, RetrievalNet, SegmentConfig, StyleConfig, UNet,
+};
+use shared::server_models::{Classifier, load_pretrained};
 use shared::weights::TorchKeys;
 use std::path::Path;
 

@@ -3,7 +3,7 @@
 use super::error::BundleError;
 use super::manifest::Manifest;
 use crate::model::block::Fold;
-use crate::model::{Architecture, QueryNet, RetrievalNet, StyleNet};
+use crate::model::{Architecture, QueryNet, RetrievalNet, StyleNet, UNet};
 use crate::weights::load;
 use burn::tensor::Device;
 
@@ -71,6 +71,24 @@ pub fn load_single_retrieval(
     let net = config.init(device)?;
     let net = if manifest.weights.folded {
         net.fold(Fold::Form)
+    } else {
+        net
+    };
+    Ok(load(net, network)?)
+}
+
+/// Loads the network of a segmentation bundle onto `device`.
+///
+/// # Errors
+/// [`BundleError`] if the bundle is of another task or its weights do not fit.
+pub fn load_segment(manifest: &Manifest, network: &[u8], device: &Device) -> Result<UNet, BundleError> {
+    let Architecture::Segment(config) = &manifest.architecture else {
+        return Err(manifest.wrong_task("segment"));
+    };
+    manifest.check_weights(network)?;
+    let net = config.init(device)?;
+    let net = if manifest.weights.folded {
+        net.folded_form()
     } else {
         net
     };

@@ -169,15 +169,12 @@ impl BackboneConfig {
         each!(self, config => config.channels())
     }
 
-    /// Channels of the maps that [`Backbone::forward_pyramid`] returns, or `None` if the family has no such maps.
-    pub fn pyramid_channels(&self) -> Option<[usize; 5]> {
+    /// Channels of the maps that [`Backbone::forward_pyramid`] returns.
+    pub fn pyramid_channels(&self) -> Vec<usize> {
         match self {
-            Self::ResNet(config) => {
-                let [stem, one, two, three] = config.skip_channels();
-                Some([stem, one, two, three, config.channels()])
-            }
+            Self::ResNet(config) => [&config.skip_channels()[..], &[config.channels()]].concat(),
             Self::EfficientNetLite(config) => config.pyramid_channels(),
-            _ => None,
+            _ => vec![self.channels()],
         }
     }
 
@@ -221,8 +218,8 @@ impl Backbone {
         each!(self, net => net.forward_features(x))
     }
 
-    /// `[batch, 3, h, w]` → the maps at h / 2, h / 4, h / 8, h / 16 and h / 32, rounded up. The last are the features. Families
-    /// without [`BackboneConfig::pyramid_channels`] return the features alone.
+    /// `[batch, 3, h, w]` → the maps at h / 2, h / 4, h / 8, h / 16 and h / 32, rounded up. The last are the features. A network
+    /// that ends earlier has fewer maps. Families other than ResNet and EfficientNet-Lite return the features alone.
     pub fn forward_pyramid(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
         match self {
             Self::ResNet(net) => {

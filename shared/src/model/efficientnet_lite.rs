@@ -58,11 +58,11 @@ impl EfficientNetLiteConfig {
         self.end.map_or(self.head, |stage| self.widths[stage - 1])
     }
 
-    /// Channels of the maps at h / 2, h / 4, h / 8, h / 16 and h / 32 that [`EfficientNetLite::forward_pyramid`] returns, or
-    /// `None` if the network ends before the last of them.
-    pub(crate) fn pyramid_channels(&self) -> Option<[usize; 5]> {
-        let [one, two, three, _, five, ..] = self.widths;
-        (self.last() >= LAST).then_some([one, two, three, five, self.channels()])
+    /// Channels of the maps that [`EfficientNetLite::forward_pyramid`] returns.
+    pub(crate) fn pyramid_channels(&self) -> Vec<usize> {
+        let stages = pyramid_stages(self.last());
+        let channels = stages.iter().map(|stage| self.widths[stage - 1]);
+        channels.take(stages.len() - 1).chain([self.channels()]).collect()
     }
 
     /// Input of the published weights.
@@ -163,6 +163,12 @@ impl EfficientNetLiteConfig {
     }
 }
 
+/// Returns the last stage of each resolution, for a network that ends after the stage `last`.
+fn pyramid_stages(last: usize) -> Vec<usize> {
+    let halves = |stage: usize| stage == last || SHAPES[stage].1 == 2;
+    (1..=last).filter(|stage| halves(*stage)).collect()
+}
+
 /// Limits the values to 0–6. In training it is a difference of two ReLUs, whose gradient is twice as fast on the CPU as that
 /// of a clamp.
 fn relu6(x: Tensor<4>) -> Tensor<4> {
@@ -241,16 +247,12 @@ impl EfficientNetLite {
         maps
     }
 
-    /// `[batch, 3, h, w]` → the maps at h / 2, h / 4, h / 8, h / 16 and h / 32: those after the stages 1, 2, 3, 5 and the
-    /// features. A network that ends before the sixth stage returns its features alone.
+    /// `[batch, 3, h, w]` → the last map of each resolution: h / 2, h / 4, h / 8, h / 16 and h / 32 for the whole network. The
+    /// last are the features.
     pub(crate) fn forward_pyramid(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
-        let mut maps = self.forward_stages(x);
-        let features = maps.pop();
-        let finer = match maps.get(..5) {
-            Some([one, two, three, _, five]) => vec![one.clone(), two.clone(), three.clone(), five.clone()],
-            _ => Vec::new(),
-        };
-        finer.into_iter().chain(features).collect()
+        let maps = self.forward_stages(x);
+        let stages = pyramid_stages(maps.len());
+        stages.into_iter().map(|stage| maps[stage - 1].clone()).collect()
     }
 
     fn forward_stem(&self, x: Tensor<4>) -> Tensor<4> {

@@ -20,6 +20,7 @@ pub mod resnet;
 pub(crate) mod retrieval;
 mod stages;
 pub mod style;
+pub mod unet;
 
 pub use backbone::{Backbone, BackboneConfig, UnknownBackbone};
 pub use config::{
@@ -30,3 +31,4 @@ pub use contract::InputContract;
 pub use query::QueryNet;
 pub use retrieval::{Parts, RetrievalNet};
 pub use style::StyleNet;
+pub use unet::UNet;

@@ -3,7 +3,6 @@
 use super::classifier::Classifier;
 use super::embedder::Embedder;
 use super::projection::Projection;
-use super::unet::UNet;
 use crate::bundle::{BundleError, Manifest, Weights};
 use crate::model::block::Fold;
 use crate::model::config::Architecture;
@@ -73,22 +72,4 @@ pub fn load_projection(
             file: info.file.clone(),
             source,
         })
-}
-
-/// Loads the network of a segmentation bundle onto `device`.
-///
-/// # Errors
-/// [`BundleError`] if the bundle is of another task or its weights do not fit.
-pub fn load_segment(manifest: &Manifest, network: &[u8], device: &Device) -> Result<UNet, BundleError> {
-    let Architecture::Segment(config) = &manifest.architecture else {
-        return Err(manifest.wrong_task("segment"));
-    };
-    manifest.check_weights(network)?;
-    let net = config.init(device)?;
-    let net = if manifest.weights.folded {
-        net.folded_form()
-    } else {
-        net
-    };
-    Ok(load(net, network)?)
 }

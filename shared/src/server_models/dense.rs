@@ -104,13 +104,8 @@ fn twice(x: Tensor<4>) -> Tensor<4> {
 impl BackboneConfig {
     /// Channels per stage that [`Backbone::forward_stages`] returns, finest first.
     pub(crate) fn stage_channels(&self) -> Vec<usize> {
-        match self {
-            Self::ResNet(_) | Self::EfficientNetLite(_) => match self.pyramid_channels() {
-                Some([_, _, maps @ ..]) => maps.to_vec(),
-                None => vec![self.channels()],
-            },
-            _ => vec![self.channels()],
-        }
+        let mut channels = self.pyramid_channels();
+        channels.split_off(channels.len().saturating_sub(3))
     }
 }
 

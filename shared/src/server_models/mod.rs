@@ -1,8 +1,8 @@
 //! Networks that run on servers alone, with their names of parameters and their loaders: DenseNet, Inception-v3 and Xception,
-//! dense supervision, one network per label, joined retrieval networks, projections and segmentation.
+//! dense supervision, one network per label, joined retrieval networks and projections.
 //!
-//! This module is everything behind the feature `server-models`. Browsers run a plain style network, a query encoder or one retrieval network, so
-//! their build leaves the feature out.
+//! This module is everything behind the feature `server-models`. Browsers run a plain style network, a query encoder, one
+//! retrieval network or a segmentation network, so their build leaves the feature out.
 
 pub(crate) mod backbone;
 mod bundle;
@@ -14,12 +14,10 @@ mod inception;
 mod pretrained;
 mod projection;
 mod resemblance;
-mod unet;
 mod xception;
 
-pub use bundle::{load_classifier, load_projection, load_retrieval, load_segment};
+pub use bundle::{load_classifier, load_projection, load_retrieval};
 pub use classifier::Classifier;
 pub use embedder::Embedder;
 pub use pretrained::load_pretrained;
 pub use projection::Projection;
-pub use unet::UNet;

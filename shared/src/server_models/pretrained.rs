@@ -106,3 +106,48 @@ fn today(key: &str) -> String {
         None => key.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{HeadConfig, Hidden, SegmentConfig, StyleConfig};
+    use crate::weights::{Precision, layout, save};
+    use burn::tensor::Device;
+
+    #[test]
+    fn a_classifier_loads_the_weights_of_an_encoder_and_an_encoder_those_of_a_classifier() {
+        let device = Device::flex();
+        let segment = SegmentConfig {
+            backbone: "resnet10_w16".to_owned(),
+            bridge: None,
+            widths: vec![32, 16, 16, 8],
+            ids: vec![vec![0], vec![41, 19], vec![]],
+        };
+        let net = segment.init(&device).expect("valid");
+        let bytes = save(&net, Precision::F32).expect("saves");
+        let head = HeadConfig::Style {
+            hidden: Hidden::default(),
+        };
+        let classifier = StyleConfig {
+            backbone: "resnet10_w16".to_owned(),
+            head,
+            dense: None,
+            per_label: false,
+            n_labels: 5,
+        };
+        let classifier = load_pretrained(classifier.init(&device).expect("valid"), &bytes).expect("fits");
+        let classifier = save(&classifier, Precision::F32).expect("saves");
+        let back = load_pretrained(net, &classifier).expect("fits");
+        assert_eq!(
+            save(&back, Precision::F32).expect("saves"),
+            bytes,
+            "only the encoder is loaded, and its weights are the same"
+        );
+        let heads = layout(&back).iter().filter(|(key, _)| key.starts_with("head.")).count();
+        assert_eq!(
+            heads,
+            4 * 5 + 2,
+            "four levels of a convolution and its norm, and the classifier"
+        );
+    }
+}

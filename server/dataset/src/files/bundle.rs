@@ -6,10 +6,10 @@ use super::atomic;
 use super::foreign::refuse_foreign;
 use anyhow::Context;
 use burn::tensor::{Device, Tensor, TensorData};
-use shared::bundle::{MANIFEST_FILE, Manifest, Weights, load_query};
+use shared::bundle::{MANIFEST_FILE, Manifest, Weights, load_query, load_segment};
 use shared::input::Pixels;
 use shared::model::Architecture;
-use shared::server_models::{load_classifier, load_retrieval, load_segment};
+use shared::server_models::{load_classifier, load_retrieval};
 use std::path::Path;
 
 /// Subfolder of files that are not verified yet.

@@ -1,6 +1,6 @@
 //! Intersection over union of a segmentation with the masks of a dataset, and of constant baselines.
 //!
-//! Pixels are counted on the network's grid with half the input's resolution. Masks are sampled at the centres of its cells.
+//! Pixels are counted on the grid of the network's logits. Masks are sampled at the centres of its cells.
 //! Pixels without a class and padding do not count.
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -90,7 +90,7 @@ impl Masked<'_> {
     /// If an image or mask cannot be read.
     pub fn usual_map(&self, rows: &[usize]) -> anyhow::Result<Vec<u8>> {
         let n_classes = self.config.ids.len();
-        let (height, width) = SegmentConfig::map_size(self.spec.height, self.spec.width);
+        let (height, width) = self.config.map_size(self.spec.height, self.spec.width)?;
         let mut counts = vec![0u32; height * width * n_classes];
         self.each_batch(rows, |_, truths| {
             for truth in truths {
@@ -117,7 +117,7 @@ impl Masked<'_> {
             spec: self.spec.clone(),
             augment: None,
             recolour: None,
-            maps: Some(SegmentConfig::map_size(self.spec.height, self.spec.width)),
+            maps: Some(self.config.map_size(self.spec.height, self.spec.width)?),
             pool: None,
         };
         let plan = Plan {

@@ -6,9 +6,8 @@ use crate::summary::{Summary, paths};
 use burn::tensor::Device;
 use dataset::{Dataset, Images, Limit};
 use serde::Serialize;
-use shared::bundle::{Manifest, Weights};
+use shared::bundle::{Manifest, Weights, load_segment};
 use shared::model::SegmentConfig;
-use shared::server_models::load_segment;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -84,7 +83,7 @@ fn guesses(
     rows: &[usize],
     train: &[usize],
 ) -> anyhow::Result<BTreeMap<String, f64>> {
-    let (height, width) = SegmentConfig::map_size(masked.spec.height, masked.spec.width);
+    let (height, width) = masked.config.map_size(masked.spec.height, masked.spec.width)?;
     let background = masked.config.classes()?[0].min(masked.config.ids.len() as u8 - 1);
     let mut names = vec![format!("all {}", labels[usize::from(background)])];
     let mut maps = vec![vec![background; height * width]];

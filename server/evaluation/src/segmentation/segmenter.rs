@@ -6,8 +6,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dataset::bundle;
 use dataset::{Coverage, Garments, Images, Loader, Plan};
 use shared::input::InputSpec;
-use shared::model::{Architecture, SegmentConfig};
-use shared::server_models::{UNet, load_segment};
+use shared::model::{Architecture, UNet};
+use shared::outfit::OutfitClass;
+use shared::bundle::load_segment;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,8 +24,11 @@ const RIM: (f32, f32) = (0.35, 0.65);
 #[derive(Debug)]
 pub struct Segmenter {
     net: UNet,
+    /// Height and width of the logits.
+    map: (usize, usize),
     spec: InputSpec,
-    garment: usize,
+    /// Garment flags by class.
+    is_garment: Vec<bool>,
     garments: [bool; 256],
 }
 
@@ -32,7 +36,7 @@ impl Segmenter {
     /// Loads a bundle.
     ///
     /// # Errors
-    /// If it is not a bundle for segmentation, or has no class `garment`.
+    /// If it is not a bundle for segmentation, or has no class of garments.
     pub fn read(dir: &Path, device: &Device) -> anyhow::Result<Self> {
         let (manifest, weights) = bundle::read(dir)?;
         let Architecture::Segment(config) = &manifest.architecture else {
@@ -43,23 +47,26 @@ impl Segmenter {
             );
         };
         let classes = config.classes()?;
-        let garment = manifest
+        let piece = |label: &String| OutfitClass::from_id(label).is_some_and(OutfitClass::is_piece);
+        let is_garment: Vec<bool> = manifest
             .labels
             .iter()
-            .position(|label| label == "garment")
-            .with_context(|| {
-                format!(
-                    "{} has no class 'garment' among {:?}; train with task.classes = \"groups\"",
-                    dir.display(),
-                    manifest.labels
-                )
-            })?;
+            .map(|label| label == "garment" || piece(label))
+            .collect();
+        anyhow::ensure!(
+            is_garment.contains(&true),
+            "{} has no class 'garment' and no class of an outfit among {:?}; train with task.classes = \"groups\" or \
+             \"outfit\"",
+            dir.display(),
+            manifest.labels
+        );
         let net = load_segment(&manifest, &weights.network, device)?;
-        let garments = classes.map(|class| usize::from(class) == garment);
+        let garments = classes.map(|class| is_garment.get(usize::from(class)) == Some(&true));
         Ok(Self {
             net,
+            map: config.map_size(manifest.input.height, manifest.input.width)?,
             spec: manifest.input,
-            garment,
+            is_garment,
             garments,
         })
     }
@@ -85,13 +92,16 @@ impl Segmenter {
             seed: 0,
             epoch: 0,
         };
-        let (height, width) = SegmentConfig::map_size(self.spec.height, self.spec.width);
+        let (height, width) = self.map;
         let mut found = Vec::with_capacity(rows.len());
         for batch in Loader::start(Arc::clone(images), self.spec.clone(), plan) {
             let batch = batch?;
             let n = batch.rows.len();
             let x = TensorData::new(batch.pixels, [n, 3, self.spec.height, self.spec.width]);
-            let probs = softmax(self.net.forward(Tensor::from_data(x, device)), 1).narrow(1, self.garment, 1);
+            let probs = softmax(self.net.forward(Tensor::from_data(x, device)), 1);
+            let classes = (0..self.is_garment.len()).filter(|class| self.is_garment[*class]);
+            let garments: Vec<_> = classes.map(|class| probs.clone().narrow(1, class, 1)).collect();
+            let probs = Tensor::cat(garments, 1).sum_dim(1);
             let probs: Vec<f32> = probs.into_data().iter::<f32>().collect();
             for (row, probs) in batch.rows.iter().zip(probs.chunks_exact(width * height)) {
                 let photo = images.get(*row)?;
@@ -104,7 +114,7 @@ impl Segmenter {
 
     /// Maps the network's probabilities to an image of another shape.
     fn coverage(&self, probs: &[f32], (width, height): (u32, u32)) -> Coverage {
-        let (rows, columns) = SegmentConfig::map_size(self.spec.height, self.spec.width);
+        let (rows, columns) = self.map;
         let scale = f64::from(FINEST) / f64::from(width.max(height));
         let side = |length: u32| {
             if scale < 1.0 {

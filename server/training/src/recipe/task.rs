@@ -125,11 +125,16 @@ pub struct RetrievalRecipe {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SegmentRecipe {
-    /// Name of a residual network in the registry of backbones.
+    /// Name of a residual network or an EfficientNet-Lite in the registry of backbones.
     pub backbone: String,
-    /// Channels of the expanding path, from the deepest level to the output.
+    /// Channels of two convolutions at 1/32 of the input's resolution, which replace the backbone's last stage. That stage has
+    /// most of a network's parameters. By default the backbone keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<usize>,
+    /// Channels of the expanding path, from the deepest level to the output. Four levels end at half the input's resolution, three
+    /// at a quarter.
     #[serde(default = "default_widths")]
-    pub widths: [usize; 4],
+    pub widths: Vec<usize>,
     /// Source of the classes.
     #[serde(default)]
     pub classes: ClassSource,
@@ -154,10 +159,13 @@ pub enum ClassSource {
     Groups,
     /// Every id of the dataset's `label_list.csv`.
     Dataset,
+    /// Background, skin, hair, top, outerwear, dress, bottoms, shoes, bag, headwear and other, by the names in the dataset's
+    /// `label_list.csv`. Unknown names and ids without a name are of the class other.
+    Outfit,
 }
 
-fn default_widths() -> [usize; 4] {
-    [128, 64, 32, 16]
+fn default_widths() -> Vec<usize> {
+    vec![128, 64, 32, 16]
 }
 
 fn default_background() -> Vec<u8> {

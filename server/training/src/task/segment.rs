@@ -1,28 +1,27 @@
 //! Segmentation, trained on the dataset's masks with a cross-entropy of pixels.
 
+mod classes;
+
 use super::{Setup, Task};
 use crate::batch::shuffled;
 use crate::checkpoint::State;
 use crate::network::initialise;
 use crate::objective::{Metrics, Objective, Step, TrainingData};
-use crate::recipe::{ClassSource, Recipe, SegmentRecipe};
+use crate::recipe::{Recipe, SegmentRecipe};
 use anyhow::Context;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use dataset::run::Run;
 use dataset::{Dataset, Images};
 use evaluation::segmentation::{Masked, classes_of, iou, masked_rows, mean_iou, pixel_accuracy};
-use serde::Deserialize;
 use shared::bundle::Manifest;
-use shared::model::SegmentConfig;
+use shared::model::{SegmentConfig, UNet};
 use shared::model::config::UNLABELLED;
-use shared::server_models::UNet;
+
 use shared::weights::{Precision, save};
+use classes::LABEL_LIST;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// File within a dataset's folder that names mask ids, with the columns `id,name`.
-const LABEL_LIST: &str = "label_list.csv";
 
 impl Task for SegmentRecipe {
     type Data = Segmented;
@@ -83,55 +82,6 @@ impl Task for SegmentRecipe {
             ..manifest
         })
     }
-}
-
-impl SegmentRecipe {
-    /// Returns the names of the classes and the configuration of their network.
-    fn classes(&self, dataset: &Dataset) -> anyhow::Result<(Vec<String>, SegmentConfig)> {
-        let (labels, ids) = match self.classes {
-            ClassSource::Groups => {
-                anyhow::ensure!(
-                    !self.person.is_empty(),
-                    "task.person must list the mask ids of the person: [2] for a rendered shop, skin and hair elsewhere"
-                );
-                let labels = ["background", "person", "garment"].map(str::to_owned).to_vec();
-                (labels, vec![self.background.clone(), self.person.clone(), Vec::new()])
-            }
-            ClassSource::Dataset => label_list(dataset)?
-                .into_iter()
-                .map(|(id, name)| (name, vec![id]))
-                .unzip(),
-        };
-        Ok((
-            labels,
-            SegmentConfig {
-                backbone: self.backbone.clone(),
-                widths: self.widths,
-                ids,
-            },
-        ))
-    }
-}
-
-/// Reads the mask ids of a dataset and their names.
-fn label_list(dataset: &Dataset) -> anyhow::Result<Vec<(u8, String)>> {
-    #[derive(Deserialize)]
-    struct Line {
-        id: u8,
-        name: String,
-    }
-    let path = dataset.dir.join(LABEL_LIST);
-    let mut reader = csv::Reader::from_path(&path).with_context(|| {
-        format!(
-            "cannot read {}, which names the mask ids; use task.classes = \"groups\" without it",
-            path.display()
-        )
-    })?;
-    let lines: Vec<Line> = reader
-        .deserialize()
-        .collect::<Result<_, _>>()
-        .with_context(|| format!("in {}", path.display()))?;
-    Ok(lines.into_iter().map(|line| (line.id, line.name)).collect())
 }
 
 /// Training rows and tuning rows with masks.
@@ -301,10 +251,9 @@ impl Objective for SegmentObjective<'_> {
     type Net = UNet;
 
     fn maps(&self) -> Option<(usize, usize)> {
-        Some(SegmentConfig::map_size(
-            self.recipe.input.height,
-            self.recipe.input.width,
-        ))
+        let input = &self.recipe.input;
+        // The configuration was checked when the network was built.
+        self.data.config.map_size(input.height, input.width).ok()
     }
 
     fn loss(&self, net: &UNet, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>> {

@@ -1,6 +1,6 @@
 //! Configuration of a segmentation network.
 
-use crate::model::backbone::UnknownBackbone;
+use crate::model::backbone::{BackboneConfig, UnknownBackbone};
 use serde::{Deserialize, Serialize};
 
 /// Class of pixels that belong to no class.
@@ -12,9 +12,19 @@ pub enum SegmentConfigError {
     /// The backbone is unknown.
     #[error(transparent)]
     Backbone(#[from] UnknownBackbone),
-    /// The backbone is not a residual network.
-    #[error("the encoder must be a residual network, and '{0}' is not one; use resnet10_w32, resnet18, …")]
+    /// The backbone has no features of several stages.
+    #[error("'{0}' cannot be an encoder, because it has no features of several stages; use resnet18, efficientnet_lite0, …")]
     Family(String),
+    /// There are more widths than finer stages, or none.
+    #[error("the encoder '{backbone}' needs 1 to {most} widths, and there are {given}; change widths")]
+    Widths {
+        /// Name of the backbone.
+        backbone: String,
+        /// Largest number of widths.
+        most: usize,
+        /// Number of widths.
+        given: usize,
+    },
     /// There are fewer than 2 classes or more than 254, or two classes claim an id or the remaining ids.
     #[error(
         "a segmentation needs 2 to 254 classes, each id of a mask in one of them and at most one class for all others"
@@ -26,10 +36,14 @@ pub enum SegmentConfigError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SegmentConfig {
-    /// Name of a residual network in the registry of backbones.
+    /// Name in the registry of backbones.
     pub backbone: String,
-    /// Channels of the expanding path per level, from the deepest level to the output.
-    pub widths: [usize; 4],
+    /// Channels of two convolutions at half the resolution of the encoder's features. If it is absent, the expanding path begins
+    /// at the encoder's features.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<usize>,
+    /// Channels of the expanding path per level, from the deepest level to the output. Each level doubles the resolution.
+    pub widths: Vec<usize>,
     /// Ids in masks per class. An empty list stands for all ids that no other class claims.
     pub ids: Vec<Vec<u8>>,
 }
@@ -66,8 +80,31 @@ impl SegmentConfig {
         Ok(classes)
     }
 
-    /// Returns the height and width of the logits for an input of this height and width.
-    pub const fn map_size(height: usize, width: usize) -> (usize, usize) {
-        (height.div_ceil(2), width.div_ceil(2))
+    /// Returns the height and width of the logits for an input of this height and width. Both are rounded up.
+    ///
+    /// # Errors
+    /// [`SegmentConfigError`] if the backbone or the widths cannot be used.
+    pub fn map_size(&self, height: usize, width: usize) -> Result<(usize, usize), SegmentConfigError> {
+        let maps = BackboneConfig::named(&self.backbone)?.pyramid_channels().len() + usize::from(self.bridge.is_some());
+        self.check_widths(maps)?;
+        // The maps have 1/2, 1/4, … of the input's resolution.
+        let stride = 1 << (maps - self.widths.len());
+        Ok((height.div_ceil(stride), width.div_ceil(stride)))
+    }
+
+    /// Returns the last width of an expanding path over `maps` resolutions.
+    ///
+    /// # Errors
+    /// [`SegmentConfigError`] if there are too few maps, or too few or too many widths.
+    pub(crate) fn check_widths(&self, maps: usize) -> Result<&usize, SegmentConfigError> {
+        if maps < 2 {
+            return Err(SegmentConfigError::Family(self.backbone.clone()));
+        }
+        let last = self.widths.last().filter(|_| self.widths.len() < maps);
+        last.ok_or_else(|| SegmentConfigError::Widths {
+            backbone: self.backbone.clone(),
+            most: maps - 1,
+            given: self.widths.len(),
+        })
     }
 }
