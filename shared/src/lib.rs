@@ -16,6 +16,7 @@ pub mod weights;
 pub mod server_models;
 
 pub mod bundle;
+pub mod pieces;
 
 pub mod embedding;
 pub mod score;

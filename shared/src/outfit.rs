@@ -44,13 +44,31 @@ const LABELS: [(OutfitClass, &[&str]); 10] = [
     (
         OutfitClass::Top,
         &[
-            "blouse", "bodysuit", "hoodie", "jumper", "shirt", "sweater", "sweatshirt", "t-shirt", "tops", "top",
+            "blouse",
+            "bodysuit",
+            "hoodie",
+            "jumper",
+            "shirt",
+            "sweater",
+            "sweatshirt",
+            "t-shirt",
+            "tops",
+            "top",
             "upper-clothes",
         ],
     ),
     (
         OutfitClass::Outerwear,
-        &["blazer", "cape", "cardigan", "coat", "jacket", "outerwear", "suit", "vest"],
+        &[
+            "blazer",
+            "cape",
+            "cardigan",
+            "coat",
+            "jacket",
+            "outerwear",
+            "suit",
+            "vest",
+        ],
     ),
     (OutfitClass::Dress, &["dress", "jumpsuit", "jumpsuits", "romper"]),
     (

@@ -38,6 +38,25 @@ impl InputSpec {
         )
     }
 
+    /// Position in a `(width, height)` image of a point of the input, both in pixels from the top left corner: the inverse of
+    /// [`locate`](Self::locate). The position is outside the image if the point is outside the placed part.
+    pub fn locate_in_image(&self, (width, height): (usize, usize), (x, y): (f64, f64)) -> (f64, f64) {
+        let place = self.place(&Window {
+            x: 0,
+            y: 0,
+            width,
+            height,
+        });
+        let [x0, y0, x1, y1] = place.source;
+        let along = |at: f64, from: f64, to: f64, start: usize, length: usize| {
+            (at - start as f64) / length as f64 * (to - from) + from
+        };
+        (
+            along(x, x0, x1, place.left, place.width),
+            along(y, y0, y1, place.top, place.height),
+        )
+    }
+
     /// Placement of a window in the input.
     pub(super) fn place(&self, window: &Window) -> Placement {
         let (w, h) = (window.width as f64, window.height as f64);

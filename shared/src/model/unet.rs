@@ -21,15 +21,13 @@ impl SegmentConfig {
     pub fn init(&self, device: &Device) -> Result<UNet, SegmentConfigError> {
         self.classes()?;
         let backbone = BackboneConfig::named(&self.backbone)?;
-        let mut channels = backbone.pyramid_channels();
-        let deepest = channels.last().copied().unwrap_or_default();
+        let mut channels = self.channels()?;
         let bridge = self.bridge.map(|width| Bridge {
-            down: ConvBnConfig::new(deepest, width, 3, 2).init(device),
+            down: ConvBnConfig::new(backbone.channels(), width, 3, 2).init(device),
             conv: ConvBnConfig::new(width, width, 3, 1).init(device),
         });
-        channels.extend(self.bridge);
-        let finest = *self.check_widths(channels.len())?;
         let below = channels.pop().unwrap_or_default();
+        let finest = self.widths.last().copied().unwrap_or_default();
         let inputs = std::iter::once(&below).chain(&self.widths);
         let levels = inputs.zip(&self.widths).zip(channels.iter().rev());
         let levels = levels.map(|((below, width), skip)| ConvBnConfig::new(below + skip, *width, 3, 1).init(device));
@@ -68,10 +66,14 @@ impl UNet {
             skips.push(x.clone());
             x = relu(bridge.conv.forward(relu(bridge.down.forward(x))));
         }
-        let x = self.levels.iter().zip(skips.into_iter().rev()).fold(x, |x, (level, skip)| {
-            let [_, _, height, width] = skip.dims();
-            relu(level.forward(Tensor::cat(vec![enlarge(x, height, width), skip], 1)))
-        });
+        let x = self
+            .levels
+            .iter()
+            .zip(skips.into_iter().rev())
+            .fold(x, |x, (level, skip)| {
+                let [_, _, height, width] = skip.dims();
+                relu(level.forward(Tensor::cat(vec![enlarge(x, height, width), skip], 1)))
+            });
         self.classify.forward(x)
     }
 

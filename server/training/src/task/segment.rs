@@ -15,11 +15,11 @@ use dataset::run::Run;
 use dataset::{Dataset, Images};
 use evaluation::segmentation::{Masked, classes_of, iou, masked_rows, mean_iou, pixel_accuracy};
 use shared::bundle::Manifest;
-use shared::model::{SegmentConfig, UNet};
 use shared::model::config::UNLABELLED;
+use shared::model::{SegmentConfig, UNet};
 
-use shared::weights::{Precision, save};
 use classes::LABEL_LIST;
+use shared::weights::{Precision, save};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -13,7 +13,9 @@ pub enum SegmentConfigError {
     #[error(transparent)]
     Backbone(#[from] UnknownBackbone),
     /// The backbone has no features of several stages.
-    #[error("'{0}' cannot be an encoder, because it has no features of several stages; use resnet18, efficientnet_lite0, …")]
+    #[error(
+        "'{0}' cannot be an encoder, because it has no features of several stages; use resnet18, efficientnet_lite0, …"
+    )]
     Family(String),
     /// There are more widths than finer stages, or none.
     #[error("the encoder '{backbone}' needs 1 to {most} widths, and there are {given}; change widths")]
@@ -85,26 +87,28 @@ impl SegmentConfig {
     /// # Errors
     /// [`SegmentConfigError`] if the backbone or the widths cannot be used.
     pub fn map_size(&self, height: usize, width: usize) -> Result<(usize, usize), SegmentConfigError> {
-        let maps = BackboneConfig::named(&self.backbone)?.pyramid_channels().len() + usize::from(self.bridge.is_some());
-        self.check_widths(maps)?;
         // The maps have 1/2, 1/4, … of the input's resolution.
-        let stride = 1 << (maps - self.widths.len());
+        let stride = 1 << (self.channels()?.len() - self.widths.len());
         Ok((height.div_ceil(stride), width.div_ceil(stride)))
     }
 
-    /// Returns the last width of an expanding path over `maps` resolutions.
+    /// Returns the channels of all maps of the contracting path, finest first, with the bridge.
     ///
     /// # Errors
-    /// [`SegmentConfigError`] if there are too few maps, or too few or too many widths.
-    pub(crate) fn check_widths(&self, maps: usize) -> Result<&usize, SegmentConfigError> {
-        if maps < 2 {
+    /// [`SegmentConfigError`] if the backbone or the widths cannot be used.
+    pub(crate) fn channels(&self) -> Result<Vec<usize>, SegmentConfigError> {
+        let mut channels = BackboneConfig::named(&self.backbone)?.pyramid_channels();
+        if channels.len() < 2 {
             return Err(SegmentConfigError::Family(self.backbone.clone()));
         }
-        let last = self.widths.last().filter(|_| self.widths.len() < maps);
-        last.ok_or_else(|| SegmentConfigError::Widths {
-            backbone: self.backbone.clone(),
-            most: maps - 1,
-            given: self.widths.len(),
-        })
+        channels.extend(self.bridge);
+        if !(1..channels.len()).contains(&self.widths.len()) {
+            return Err(SegmentConfigError::Widths {
+                backbone: self.backbone.clone(),
+                most: channels.len() - 1,
+                given: self.widths.len(),
+            });
+        }
+        Ok(channels)
     }
 }

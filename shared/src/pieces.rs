@@ -1,0 +1,436 @@
+//! Pieces of an outfit with their boxes, from the class map of a segmentation network.
+//!
+//! A piece is a group of connected regions of one class that lie close together, such as the two shoes of a pair.
+
+use crate::input::{CropBox, InputSpec};
+use crate::outfit::OutfitClass;
+use serde::{Deserialize, Serialize};
+
+/// Smallest area of a piece, as a share of the photo.
+const SMALLEST: f32 = 0.003;
+/// Smallest area of skin and hair together in a photo of a person, as a share of the photo.
+const SMALLEST_PERSON: f32 = 0.002;
+/// Largest gap between the boxes of regions that are one piece, as a share of the map's longer side.
+const GAP: f32 = 0.06;
+
+/// A piece of an outfit in a photo.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Piece {
+    /// Class of the piece.
+    pub class: OutfitClass,
+    /// Box around the piece in pixels of the photo.
+    #[serde(rename = "box")]
+    pub bounds: CropBox,
+    /// Area of the piece as a share of the photo, 0 to 1.
+    pub share: f32,
+    /// Mean probability of the class over the area of the piece, 0 to 1.
+    pub score: f32,
+}
+
+/// Pieces of a photo, and the person who wears them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Outfit {
+    /// Pieces, largest first.
+    pub pieces: Vec<Piece>,
+    /// Box around skin, hair and all pieces in pixels of the photo. It is absent if the photo shows neither skin nor hair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<CropBox>,
+}
+
+impl Outfit {
+    /// Returns the largest piece that satisfies `wanted`.
+    pub fn largest(&self, wanted: impl Fn(OutfitClass) -> bool) -> Option<&Piece> {
+        self.pieces.iter().find(|piece| wanted(piece.class))
+    }
+}
+
+/// Errors of finding pieces.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PiecesError {
+    /// A label of the network is no class of an outfit.
+    #[error(
+        "the network has the class '{0}', which is no class of an outfit; train one with task.classes = \"outfit\""
+    )]
+    Class(String),
+    /// The network returned another number of values than its classes and map have, or a value that is not finite.
+    #[error("the network did not return {expected} finite logits; load it again")]
+    Logits {
+        /// Needed number of values.
+        expected: usize,
+    },
+}
+
+/// Classes of a network in the order of its logits.
+///
+/// # Errors
+/// [`PiecesError::Class`] if a label is not the identifier of a class.
+pub fn classes<S: AsRef<str>>(labels: &[S]) -> Result<Vec<OutfitClass>, PiecesError> {
+    labels
+        .iter()
+        .map(|label| OutfitClass::from_id(label.as_ref()).ok_or_else(|| PiecesError::Class(label.as_ref().to_owned())))
+        .collect()
+}
+
+/// Class and probability of each cell of a network's map, row by row.
+#[derive(Debug, Clone)]
+pub struct ClassMap {
+    cells: Vec<(OutfitClass, f32)>,
+    height: usize,
+    width: usize,
+}
+
+impl ClassMap {
+    /// Creates the map of one photo from logits `[classes, height, width]`.
+    ///
+    /// # Errors
+    /// [`PiecesError::Logits`] if the number of values differs or a value is not finite.
+    pub fn new(logits: &[f32], classes: &[OutfitClass], (height, width): (usize, usize)) -> Result<Self, PiecesError> {
+        let plane = height * width;
+        let expected = plane * classes.len();
+        if expected == 0 || logits.len() != expected || logits.iter().any(|logit| !logit.is_finite()) {
+            return Err(PiecesError::Logits { expected });
+        }
+        let cell = |at: usize| {
+            let of = |class: usize| logits[class * plane + at];
+            let best = (1..classes.len()).fold(0, |best, class| if of(class) > of(best) { class } else { best });
+            let sum: f32 = (0..classes.len()).map(|class| (of(class) - of(best)).exp()).sum();
+            (classes[best], 1.0 / sum)
+        };
+        Ok(Self {
+            cells: (0..plane).map(cell).collect(),
+            height,
+            width,
+        })
+    }
+
+    /// Finds the pieces of a photo of `(width, height)` pixels that was prepared with `spec`.
+    pub fn outfit(&self, spec: &InputSpec, photo: (usize, usize)) -> Outfit {
+        let frame = Frame::new(self, spec, photo);
+        let mut regions = regions(self, &frame);
+        let seen: usize = regions
+            .iter()
+            .filter(|region| !region.class.is_piece())
+            .map(|region| region.cells)
+            .sum();
+        let total = frame.cells().max(1) as f32;
+        let person = (seen as f32 / total >= SMALLEST_PERSON)
+            .then(|| regions.iter().map(|region| region.extent).reduce(Extent::with))
+            .flatten()
+            .map(|extent| frame.in_photo(extent));
+        regions.retain(|region| region.class.is_piece());
+        let gap = (GAP * self.width.max(self.height) as f32 + 0.5) as usize;
+        let mut pieces: Vec<Piece> = join(regions, gap)
+            .into_iter()
+            .filter(|region| region.cells as f32 / total >= SMALLEST)
+            .map(|region| Piece {
+                class: region.class,
+                bounds: frame.in_photo(region.extent),
+                share: region.cells as f32 / total,
+                score: region.probability / region.cells as f32,
+            })
+            .collect();
+        pieces.sort_by(|a, b| b.share.total_cmp(&a.share));
+        Outfit { pieces, person }
+    }
+}
+
+/// Part of a map, in cells: left, top, right and bottom. Right and bottom are exclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Extent {
+    left: usize,
+    top: usize,
+    right: usize,
+    bottom: usize,
+}
+
+impl Extent {
+    /// Smallest part with both.
+    fn with(self, other: Self) -> Self {
+        Self {
+            left: self.left.min(other.left),
+            top: self.top.min(other.top),
+            right: self.right.max(other.right),
+            bottom: self.bottom.max(other.bottom),
+        }
+    }
+
+    /// True if at most `gap` cells separate both, across and down.
+    fn is_near(self, other: Self, gap: usize) -> bool {
+        let near = |a: (usize, usize), b: (usize, usize)| a.0 <= b.1 + gap && b.0 <= a.1 + gap;
+        near((self.left, self.right), (other.left, other.right))
+            && near((self.top, self.bottom), (other.top, other.bottom))
+    }
+}
+
+/// Connected cells of one class, or several such regions together.
+#[derive(Debug, Clone, Copy)]
+struct Region {
+    class: OutfitClass,
+    extent: Extent,
+    cells: usize,
+    /// Sum of the class's probability over the cells.
+    probability: f32,
+}
+
+/// Part of the map that the photo fills, and the way back to the photo.
+struct Frame<'a> {
+    spec: &'a InputSpec,
+    photo: (usize, usize),
+    /// Height and width of the map.
+    map: (usize, usize),
+    inside: Extent,
+}
+
+impl<'a> Frame<'a> {
+    fn new(map: &ClassMap, spec: &'a InputSpec, photo: (usize, usize)) -> Self {
+        let (left, top) = spec.locate(photo, (0.0, 0.0));
+        let (right, bottom) = spec.locate(photo, (photo.0 as f64, photo.1 as f64));
+        // A cell is inside if its centre is.
+        let cell = |at: f64, cells: usize, side: usize| {
+            let cell = (at * cells as f64 / side as f64 - 0.5).ceil();
+            cell.clamp(0.0, cells as f64) as usize
+        };
+        Self {
+            spec,
+            photo,
+            map: (map.height, map.width),
+            inside: Extent {
+                left: cell(left, map.width, spec.width),
+                top: cell(top, map.height, spec.height),
+                right: cell(right, map.width, spec.width),
+                bottom: cell(bottom, map.height, spec.height),
+            },
+        }
+    }
+
+    /// Number of cells that show the photo.
+    fn cells(&self) -> usize {
+        (self.inside.right - self.inside.left) * (self.inside.bottom - self.inside.top)
+    }
+
+    fn contains(&self, x: usize, y: usize) -> bool {
+        (self.inside.left..self.inside.right).contains(&x) && (self.inside.top..self.inside.bottom).contains(&y)
+    }
+
+    /// Returns the box in pixels of the photo.
+    fn in_photo(&self, extent: Extent) -> CropBox {
+        let point = |x: usize, y: usize| {
+            let x = x as f64 * self.spec.width as f64 / self.map.1 as f64;
+            let y = y as f64 * self.spec.height as f64 / self.map.0 as f64;
+            self.spec.locate_in_image(self.photo, (x, y))
+        };
+        let (x0, y0) = point(extent.left, extent.top);
+        let (x1, y1) = point(extent.right, extent.bottom);
+        let side = |from: f64, to: f64, limit: usize| {
+            let from = from.floor().clamp(0.0, limit as f64 - 1.0);
+            let to = to.ceil().clamp(from + 1.0, limit as f64);
+            (from as u32, (to - from) as u32)
+        };
+        let ((x, width), (y, height)) = (side(x0, x1, self.photo.0), side(y0, y1, self.photo.1));
+        CropBox { x, y, width, height }
+    }
+}
+
+/// Returns the connected regions of all classes but the background. Cells are connected across their sides.
+fn regions(map: &ClassMap, frame: &Frame<'_>) -> Vec<Region> {
+    let mut seen = vec![false; map.cells.len()];
+    let mut found = Vec::new();
+    for start in 0..map.cells.len() {
+        let (class, _) = map.cells[start];
+        let (x, y) = (start % map.width, start / map.width);
+        if seen[start] || class == OutfitClass::Background || !frame.contains(x, y) {
+            continue;
+        }
+        let mut region = Region {
+            class,
+            extent: Extent {
+                left: x,
+                top: y,
+                right: x + 1,
+                bottom: y + 1,
+            },
+            cells: 0,
+            probability: 0.0,
+        };
+        seen[start] = true;
+        let mut open = vec![start];
+        while let Some(at) = open.pop() {
+            let (x, y) = (at % map.width, at / map.width);
+            region.cells += 1;
+            region.probability += map.cells[at].1;
+            region.extent = region.extent.with(Extent {
+                left: x,
+                top: y,
+                right: x + 1,
+                bottom: y + 1,
+            });
+            let neighbours = [
+                (x > 0).then(|| at - 1),
+                (x + 1 < map.width).then_some(at + 1),
+                (y > 0).then(|| at - map.width),
+                (y + 1 < map.height).then_some(at + map.width),
+            ];
+            for next in neighbours.into_iter().flatten() {
+                let inside = frame.contains(next % map.width, next / map.width);
+                if inside && !seen[next] && map.cells[next].0 == class {
+                    seen[next] = true;
+                    open.push(next);
+                }
+            }
+        }
+        found.push(region);
+    }
+    found
+}
+
+/// Joins regions of one class that are at most `gap` cells apart.
+fn join(mut regions: Vec<Region>, gap: usize) -> Vec<Region> {
+    let mut joined: Vec<Region> = Vec::new();
+    while let Some(mut region) = regions.pop() {
+        let is_near = |other: &Region| other.class == region.class && other.extent.is_near(region.extent, gap);
+        // A joined region is larger and may reach others.
+        if let Some(at) = joined.iter().position(is_near) {
+            let other = joined.swap_remove(at);
+            region.extent = region.extent.with(other.extent);
+            region.cells += other.cells;
+            region.probability += other.probability;
+            regions.push(region);
+        } else {
+            joined.push(region);
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::Fit;
+
+    const CLASSES: [OutfitClass; 5] = [
+        OutfitClass::Background,
+        OutfitClass::Skin,
+        OutfitClass::Top,
+        OutfitClass::Shoes,
+        OutfitClass::Bag,
+    ];
+
+    /// Draws a map: `.` background, `s` skin, `t` top, `h` shoes, `b` bag. The class of a cell has the logit 2, all others 0.
+    fn drawn(rows: &[&str]) -> ClassMap {
+        let (height, width) = (rows.len(), rows[0].len());
+        let letters: Vec<char> = rows.iter().flat_map(|row| row.chars()).collect();
+        let logits: Vec<f32> = ['.', 's', 't', 'h', 'b']
+            .iter()
+            .flat_map(|class| {
+                letters
+                    .iter()
+                    .map(move |letter| if letter == class { 2.0 } else { 0.0 })
+            })
+            .collect();
+        ClassMap::new(&logits, &CLASSES, (height, width)).expect("valid")
+    }
+
+    fn boxes(outfit: &Outfit) -> Vec<(OutfitClass, [u32; 4])> {
+        let corners = |piece: &Piece| {
+            let CropBox { x, y, width, height } = piece.bounds;
+            (piece.class, [x, y, width, height])
+        };
+        outfit.pieces.iter().map(corners).collect()
+    }
+
+    const PERSON: [&str; 10] = [
+        "....ss....",
+        "....ss....",
+        "..tttttt..",
+        "..tttttt..",
+        "..tttttt.b",
+        "....ss...b",
+        "....ss....",
+        "....ss....",
+        "...h..h...",
+        "...h..h...",
+    ];
+
+    #[test]
+    fn pieces_have_boxes_in_pixels_of_the_photo_and_pairs_are_one_piece() {
+        let spec = InputSpec::new(20, 20, Fit::Stretch);
+        let outfit = drawn(&PERSON).outfit(&spec, (100, 200));
+        let apart = boxes(&outfit);
+        assert_eq!(apart[0], (OutfitClass::Top, [20, 40, 60, 60]));
+        assert!(apart.contains(&(OutfitClass::Bag, [90, 80, 10, 40])));
+        assert_eq!(
+            apart.len(),
+            4,
+            "shoes that are two cells of ten apart are two pieces: {apart:?}"
+        );
+        let piece = outfit.pieces[0];
+        assert!((piece.share - 0.18).abs() < 1e-6, "18 of 100 cells");
+        let certain = 2f32.exp() / (2f32.exp() + 4.0);
+        assert!((piece.score - certain).abs() < 1e-6);
+        let whole = CropBox {
+            x: 20,
+            y: 0,
+            width: 80,
+            height: 200,
+        };
+        assert_eq!(outfit.person, Some(whole));
+
+        let close = drawn(&["h.h", "h.h", "..."]).outfit(&spec, (30, 30));
+        assert_eq!(boxes(&close).len(), 2);
+        let fine: Vec<String> = (0..20).map(|_| "....h.h.............".to_owned()).collect();
+        let fine: Vec<&str> = fine.iter().map(String::as_str).collect();
+        assert_eq!(
+            boxes(&drawn(&fine).outfit(&spec, (20, 20))),
+            [(OutfitClass::Shoes, [4, 0, 3, 20])]
+        );
+    }
+
+    #[test]
+    fn padding_is_not_part_of_the_photo() {
+        let spec = InputSpec::new(10, 10, Fit::Pad);
+        // A photo of half the width lies in the columns 2 to 6. The classes beside it mean nothing.
+        let map = drawn(&["tt..tt..tt"; 10]);
+        let outfit = map.outfit(&spec, (50, 100));
+        let [(class, [x, y, width, height])] = boxes(&outfit)[..] else {
+            panic!("{outfit:?}")
+        };
+        assert_eq!((class, y, height), (OutfitClass::Top, 0, 100));
+        assert!(x >= 15 && x + width <= 45, "{x} {width}");
+        assert!(
+            outfit.pieces[0].share > 0.3 && outfit.pieces[0].share < 0.5,
+            "a share of the photo"
+        );
+    }
+
+    #[test]
+    fn specks_and_photos_without_a_person_give_nothing() {
+        let spec = InputSpec::new(20, 20, Fit::Stretch);
+        let mut rows = vec![".".repeat(20); 20];
+        rows[3].replace_range(4..5, "b");
+        let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+        assert_eq!(
+            drawn(&rows).outfit(&spec, (200, 200)),
+            Outfit::default(),
+            "one cell of 400"
+        );
+        let flat = drawn(&["....", ".tt.", ".tt.", "...."]).outfit(&spec, (200, 200));
+        assert_eq!(
+            (flat.pieces.len(), flat.person),
+            (1, None),
+            "a garment without a person"
+        );
+    }
+
+    #[test]
+    fn logits_of_another_size_and_labels_of_other_networks_are_refused() {
+        let error = ClassMap::new(&[0.0; 9], &CLASSES, (2, 1)).expect_err("too few");
+        assert_eq!(error, PiecesError::Logits { expected: 10 });
+        assert!(ClassMap::new(&[f32::NAN; 10], &CLASSES, (2, 1)).is_err());
+        assert_eq!(
+            classes(&["background", "top"]),
+            Ok(vec![OutfitClass::Background, OutfitClass::Top])
+        );
+        assert_eq!(classes(&["person"]), Err(PiecesError::Class("person".to_owned())));
+    }
+}
