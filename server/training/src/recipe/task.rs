@@ -127,12 +127,11 @@ pub struct RetrievalRecipe {
 pub struct SegmentRecipe {
     /// Name of a residual network or an EfficientNet-Lite in the registry of backbones.
     pub backbone: String,
-    /// Channels of two convolutions at 1/32 of the input's resolution, which replace the backbone's last stage. That stage has
-    /// most of a network's parameters. By default the backbone keeps it.
+    /// Channels of two convolutions at half the resolution of the backbone's features. They are wide and cheap after a backbone
+    /// that ends early, such as efficientnet_lite0_s5. By default there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bridge: Option<usize>,
-    /// Channels of the expanding path, from the deepest level to the output. Four levels end at half the input's resolution, three
-    /// at a quarter.
+    /// Channels of the expanding path, from the deepest level to the output. Each level doubles the resolution.
     #[serde(default = "default_widths")]
     pub widths: Vec<usize>,
     /// Source of the classes.
