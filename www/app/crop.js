@@ -10,7 +10,10 @@ const LARGE_STEP = 0.1;
 const CORNERS = ['nw', 'ne', 'se', 'sw'];
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** Crop box over a photo. Dispatches `change`. The box is stored in fractions of the photo's sides, 0–1. */
+/**
+ * Crop box over a photo. The box is stored in fractions of the photo's sides, 0–1. Dispatches `change`, and the cancelable
+ * CustomEvent `tap` with the position of a tap or of a click without a drag.
+ */
 export class Crop extends EventTarget {
   #photo;
   #box = { left: 0, top: 0, right: 1, bottom: 1 };
@@ -138,10 +141,12 @@ export class Crop extends EventTarget {
       event.target.focus?.({ preventScroll: true });
       this.element.setPointerCapture(event.pointerId);
       const drag = this.#startDrag(event, corner);
-      const stop = () => {
+      const before = this.key;
+      const stop = (end) => {
         this.element.removeEventListener('pointermove', drag);
         this.element.removeEventListener('pointerup', stop);
         this.element.removeEventListener('pointercancel', stop);
+        if (end.type === 'pointerup' && !corner && event.target !== this.#grip && this.isWhole && this.key === before) this.#isTaken(this.#position(end));
       };
       this.element.addEventListener('pointermove', drag);
       this.element.addEventListener('pointerup', stop);
@@ -150,8 +155,14 @@ export class Crop extends EventTarget {
     this.element.addEventListener('click', (event) => {
       if (!this.#tapped || event.detail === 0) return; // a click by keyboard has no position
       this.#tapped = false;
-      this.#tap(this.#position(event));
+      const position = this.#position(event);
+      if (!this.#isTaken(position)) this.#tap(position);
     });
+  }
+
+  /** Dispatches `tap`. Returns true if a listener took the tap. */
+  #isTaken(position) {
+    return !this.dispatchEvent(new CustomEvent('tap', { detail: position, cancelable: true }));
   }
 
   /** Centres the box on a tap outside it. If there is no box yet, it gets half of the photo's width and height. */

@@ -5,11 +5,12 @@ import { API, MODULES, parseOptions } from './config.js';
 import { Crop } from './crop.js';
 import { announce, byId, el } from './dom.js';
 import { currentLanguage, preferredLanguage, setLanguage, t, term } from './i18n.js';
-import { onPhotoIntent } from './intent.js';
+import { isUnmetered, onPhotoIntent } from './intent.js';
 import { Gpu, Model } from './model.js';
 import { lockRelease, registerWhenIdle } from './offline.js';
 import { Photo, PhotoError } from './photo.js';
 import { watchPicker } from './picker.js';
+import { PiecesView } from './pieces-view.js';
 import { drawPrivacy, setPrivacyPhoto } from './privacy.js';
 import { drawProduct, watchAddress } from './product-view.js';
 import { problemText } from './results-view.js';
@@ -23,6 +24,7 @@ const { backend, ...limits } = parseOptions(location.search);
 const modelOptions = { ...limits, gpu: new Gpu(backend), api: API, modules: MODULES };
 const tagger = new Model({ ...modelOptions, name: 'tagger' });
 const encoder = new Model({ ...modelOptions, name: 'query-encoder' });
+const pieces = new PiecesView(new Model({ ...modelOptions, name: 'segmenter' }));
 const searchPanel = new SearchPanel(encoder, () => photo && { photo, box: crop.pixels });
 const stylePanel = new StylePanel(tagger, searchPanel);
 let photo = null; // the Photo shown
@@ -42,6 +44,7 @@ async function main() {
   byId('another').addEventListener('click', returnToPicker);
   byId('whole').addEventListener('click', () => crop?.reset());
   byId('suggest').addEventListener('click', suggestArea);
+  pieces.addEventListener('choose', ({ detail: box }) => searchFor(box));
   for (const button of document.querySelectorAll('[data-lang]')) button.addEventListener('click', () => showLanguage(button.dataset.lang, true));
 
   lockRelease();
@@ -65,6 +68,7 @@ async function showLanguage(language, remember = false) {
   select.replaceChildren(el('option', { value: '' }, t('find.all')), ...CATEGORIES.map((id) => el('option', { value: id }, term('category', id))));
   select.value = chosen;
   crop?.draw();
+  pieces.draw();
   drawSamples(loadPhoto);
   drawProduct();
   stylePanel.draw();
@@ -89,6 +93,7 @@ async function loadPhoto(source) {
     searchPanel.clear();
     showPhoto(opened);
     await stylePanel.recognise(opened);
+    if (request === photoRequests && isUnmetered()) await pieces.find(opened);
   } catch (error) {
     if (request !== photoRequests) return;
     stylePanel.cancelOpening();
@@ -112,12 +117,19 @@ function showPhoto(opened) {
     stylePanel.follow(opened, newCrop.pixels);
     searchPanel.updateStale();
   });
+  crop.addEventListener('tap', (event) => {
+    const piece = pieces.at(event.detail);
+    if (!piece) return;
+    event.preventDefault();
+    pieces.choose(piece);
+  });
+  pieces.clear();
   const frame = byId('frame');
   photo.canvas.setAttribute('role', 'img');
   photo.canvas.setAttribute('aria-label', t('photo.alt'));
   photo.canvas.dataset.i18nLabel = 'photo.alt';
   frame.style.setProperty('--ratio', photo.width / photo.height);
-  frame.replaceChildren(photo.canvas, crop.element);
+  frame.replaceChildren(photo.canvas, crop.element, pieces.element);
   showCropNote(null);
   setPrivacyPhoto(photo);
   byId('picker').hidden = true;
@@ -134,6 +146,7 @@ function returnToPicker() {
   photoRequests++; // a photo that is still being opened is not shown
   photo = crop = null;
   searchPanel.clear();
+  pieces.clear();
   stylePanel.clear();
   setPhotoError(null);
   byId('photo').hidden = true;
@@ -141,6 +154,12 @@ function returnToPicker() {
   byId('main').classList.remove('has-photo');
   byId('find-button').disabled = true;
   byId('file').focus();
+}
+
+/** Searches for the part of the photo in a box, in pixels. */
+function searchFor(box) {
+  crop.setPixels(box);
+  searchPanel.find();
 }
 
 /** Proposes a box around the salient object. Runs only on request, because the models were trained on whole photos, too. */

@@ -1,4 +1,4 @@
-// Client of a model's worker, for the tagger and the query encoder.
+// Client of a model's worker, for the tagger, the query encoder and the segmenter.
 //
 // **Invariant:** every call ends within its time limit, with an answer or with a ModelError.
 //
@@ -45,7 +45,7 @@ export class Model extends EventTarget {
   #newest = new Map(); // type of a call → its newest message
 
   /**
-   * @param {{name: 'tagger'|'query-encoder', gpu: Gpu, loadTimeout: number, tagTimeout: number, gpuLoadTimeout: number,
+   * @param {{name: 'tagger'|'query-encoder'|'segmenter', gpu: Gpu, loadTimeout: number, tagTimeout: number, gpuLoadTimeout: number,
    *   gpuTagTimeout: number, api: URL, modules: URL}} options `name` is the model's path in the service; timeouts in ms.
    *   `gpuLoadTimeout` limits adapter, device and first answer together, without downloads
    */
@@ -89,6 +89,15 @@ export class Model extends EventTarget {
    */
   propose({ pixels, width, height }) {
     return this.#queue({ type: 'propose', rgba: pixels, width, height }, 'box');
+  }
+
+  /**
+   * Finds the pieces of the outfit in a photo, largest first. Resolves to `{pieces: {class, box, share, score}[], person, ms, …}`;
+   * boxes in pixels. `person` is null if the photo shows none. Calls are queued as in `tag`.
+   * @param {{pixels: Uint8Array, width: number, height: number}} photo
+   */
+  pieces({ pixels, width, height }) {
+    return this.#queue({ type: 'find', rgba: pixels, width, height }, 'pieces');
   }
 
   #queue(message, answerType) {

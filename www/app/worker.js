@@ -1,10 +1,12 @@
-// Worker of a model: chooses the backend, loads module and weights, tags and embeds. The page uses it through model.js.
+// Worker of a model: chooses the backend, loads module and weights, tags, embeds and finds pieces. The page uses it through
+// model.js.
 //
 // Messages in:
 //   {type: 'load', name, backend, api, modules}
 //   {type: 'tag', rgba, width, height}
 //   {type: 'embed', rgba, width, height, crop}
 //   {type: 'propose', rgba, width, height}
+//   {type: 'find', rgba, width, height}
 // Messages out:
 //   {type: 'backend', backend}
 //   {type: 'gpu', busy}                   busy: the time limit of the GPU runs
@@ -13,6 +15,7 @@
 //   {type: 'tags', tags, statesPrecise, ms}  statesPrecise: the manifest states precise thresholds
 //   {type: 'embedding', values, ms}
 //   {type: 'box', box}                    box: null if there is no salient object
+//   {type: 'pieces', pieces, person, ms}  pieces: [{class, box, share, score}], largest first
 //   {type: 'failed', code, message, gpu}  gpu: the call may succeed on the CPU
 
 import { hasRealAdapter, watchDevices } from './adapter.js';
@@ -39,6 +42,7 @@ self.addEventListener('message', async ({ data }) => {
     idle = false;
     if (data.type === 'tag') await tag(data);
     else if (data.type === 'embed') await embed(data);
+    else if (data.type === 'find') await find(data);
     else if (data.type === 'propose') post({ type: 'box', box: JSON.parse(module.proposeBox(data.rgba, data.width, data.height) ?? 'null') });
   } catch (error) {
     const retryOnCpu = error.fromModule ?? !(error instanceof DownloadError || error.name === 'bundle_invalid');
@@ -131,6 +135,7 @@ async function withGpuTimer(work) {
 async function testOutput(model, name) {
   const side = 8;
   const rgba = Uint8Array.from({ length: side * side * 4 }, (_, at) => [32 * (Math.floor(at / 4) % side), 4 * Math.floor(at / 4), 255 - 3 * Math.floor(at / 4), 255][at % 4]);
+  if (name === 'segmenter') return model.shares(rgba, side, side);
   if (name !== 'tagger') return model.embed(rgba, side, side);
   const tags = await model.tag(rgba, side, side);
   return tags.sort((a, b) => (a.id < b.id ? -1 : 1)).map(({ prob }) => prob);
@@ -162,6 +167,12 @@ async function embed({ rgba, width, height, crop }) {
   const start = performance.now();
   const values = await model.embed(rgba, width, height, crop ? JSON.stringify(crop) : undefined);
   post({ type: 'embedding', values, ms: performance.now() - start });
+}
+
+async function find({ rgba, width, height }) {
+  const start = performance.now();
+  const { pieces, person = null } = await model.pieces(rgba, width, height);
+  post({ type: 'pieces', pieces, person, ms: performance.now() - start });
 }
 
 function postFailure(code, message, gpu) {

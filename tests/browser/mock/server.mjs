@@ -32,7 +32,7 @@ function readBundle(folder) {
  *   - `works`, `hangs`, `throws`, `panics`: result of loading a model
  *   - `hangs-later`, `embed-hangs`, `cannot-embed`: failure of later calls
  *   - `wrong`: different tags on the GPU
- *   - `reports`: sends every call to the mock (`/mock/tag?WIDTHxHEIGHT`, `/mock/embed?WIDTHxHEIGHT`) and waits for the answer
+ *   - `reports`: sends every call to the mock (`/mock/tag?WIDTHxHEIGHT`, `embed?…`, `find?…`) and waits for the answer
  *   - `precise`: precise thresholds for all labels but one
  *   - `unsure`: precise thresholds that no label reaches
  */
@@ -72,6 +72,13 @@ export const fakeModule = (behaviour) => `
       await report('embed?' + width + 'x' + height);
       return Float32Array.from([0.6, crop ? -0.8 : 0.8]);
     }
+    async pieces(rgba, width, height) {
+      await report('find?' + width + 'x' + height);
+      const box = { x: width / 4, y: height / 5, width: width / 2, height: height / 2 };
+      const shoes = { x: width / 4, y: height * 0.8, width: width / 4, height: height / 10 };
+      return { pieces: [{ class: 'top', box, share: 0.25, score: 0.9 }, { class: 'shoes', box: shoes, share: 0.02, score: 0.8 }], person: null };
+    }
+    async shares() { return Float32Array.from([0.5, 0.5]); }
     backend() { return this.name; }
     modelId() { return 'mock@0'; }
     dispose() {}
@@ -87,6 +94,7 @@ export const fakeModule = (behaviour) => `
  *   - `tagger`, `search`: HTTP status of the answer
  *   - `precise`: the manifest of the tagger states precise thresholds
  *   - `encoder`: false serves no query encoder; true serves a placeholder unless `query` names a real one
+ *   - `segmenter`: true serves a placeholder of a segmenter
  *   - `weights`: 'damaged' or 'slow'
  *   - `modules`: {webgpu, cpu}, behaviours of fake modules; by default the built modules are served
  *   - `latency`: delay of a search, ms
@@ -103,7 +111,7 @@ export const fakeModule = (behaviour) => `
 export async function startMock({ site, port = 0, bundle = null, query = null }) {
   let faults = {};
   const requests = [];
-  const models = { tagger: readBundle(bundle), 'query-encoder': readBundle(query) };
+  const models = { tagger: readBundle(bundle), 'query-encoder': readBundle(query), segmenter: readBundle(null) };
   const server = createServer((request, response) => {
     const seen = { method: request.method, path: request.url, bytes: 0 };
     requests.push(seen);
@@ -135,6 +143,7 @@ async function answer(request, response, { site, faults, models, seen }) {
   if (fake && faults.modules) return send(response, 200, 'text/javascript', fakeModule(faults.modules[fake] ?? 'works'));
   if (path === '/api/v1/tagger' && faults.tagger) return sendProblem(response, faults.tagger, 'internal');
   if (path === '/api/v1/query-encoder' && !faults.encoder) return send(response, 204);
+  if (path === '/api/v1/segmenter' && !faults.segmenter) return send(response, 204);
   for (const [name, { manifest, weights }] of Object.entries(models)) {
     if (path === `/api/v1/${name}`) return sendJson(response, faults.precise ? { ...manifest, precise: { labels: [] } } : manifest);
     if (path === `/api/v1/${name}/weights/${manifest.weights.sha256}`) return sendWeights(response, weights, faults);

@@ -1,0 +1,93 @@
+// Pieces of the outfit: outlines on the photo and buttons that search for one piece.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { findFaults } from './lib/accessibility.mjs';
+import { tagPhoto } from './lib/browser.mjs';
+import { PNG, setUp, waitUntil, works } from './lib/setup.mjs';
+
+const env = setUp({ fakeSite: true });
+const asked = () => env.mock.requests.map(({ path }) => path).filter((path) => path.includes('segmenter'));
+
+/** Opens a photo in a shop with a segmenter and waits for the pieces. */
+async function openWithPieces(how = {}) {
+  env.mock.set({ ...works, segmenter: true, encoder: true });
+  env.mock.requests.length = 0;
+  const page = await env.open(how);
+  await tagPhoto(page, PNG);
+  await page.waitForSelector('#piece-list button');
+  return page;
+}
+
+const searches = () => env.mock.requests.filter(({ query }) => query);
+
+test('a piece is chosen by keyboard, and the shop is searched for its box', async () => {
+  const page = await openWithPieces();
+  assert.deepEqual(await page.locator('#piece-list button').allTextContents(), ['Top', 'Shoes']);
+  assert.equal(await page.locator('.piece').count(), 2);
+  assert.deepEqual(await findFaults(page), []);
+  await page.focus('#piece-list button');
+  assert.equal(await page.locator('.piece.marked').count(), 1);
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('#results li');
+  assert.match(await page.getAttribute('.crop-area', 'aria-label'), /50% wide, 50% high, 25% from the left, 20% from the top/);
+  assert.equal(searches().length, 1);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test('a tap on a piece searches for it, and a tap elsewhere marks an area', async () => {
+  const page = await openWithPieces({ width: 360, height: 740, touch: true });
+  const tap = async (x, y) => {
+    const box = await page.locator('.crop').boundingBox();
+    await page.touchscreen.tap(box.x + x * box.width, box.y + y * box.height);
+  };
+  await tap(0.9, 0.1);
+  await waitUntil(() => page.isVisible('#whole'));
+  assert.match(await page.getAttribute('.crop-area', 'aria-label'), /50% wide, 50% high, 50% from the left, 0% from the top/);
+  assert.equal(searches().length, 0);
+  await tap(0.3, 0.85);
+  await waitUntil(() => searches().length === 1);
+  assert.match(await page.getAttribute('.crop-area', 'aria-label'), /25% wide, 10% high, 25% from the left, 80% from the top/);
+  await page.context().close();
+});
+
+test('a click on a piece searches for it, and a drag over it marks an area', async () => {
+  const page = await openWithPieces();
+  const box = await page.locator('.crop').boundingBox();
+  const at = (x, y) => [box.x + x * box.width, box.y + y * box.height];
+  await page.mouse.move(...at(0.3, 0.3));
+  await page.mouse.down();
+  await page.mouse.move(...at(0.7, 0.6), { steps: 4 });
+  await page.mouse.up();
+  assert.equal(searches().length, 0);
+  await page.click('#whole');
+  await page.mouse.click(...at(0.5, 0.4));
+  await waitUntil(() => searches().length === 1);
+  await page.context().close();
+});
+
+test('the buttons are in the language of the page', async () => {
+  const page = await openWithPieces({ language: 'zh-CN' });
+  assert.deepEqual(await page.locator('#piece-list button').allTextContents(), ['上衣', '鞋']);
+  await page.context().close();
+});
+
+test('the segmenter loads after a photo was tagged, and a shop without one shows no pieces', async () => {
+  const page = await openWithPieces();
+  const paths = env.mock.requests.map(({ path }) => path);
+  assert.ok(paths.findIndex((path) => path.includes('segmenter')) > paths.findIndex((path) => path.includes('tagger/weights')));
+  await page.context().close();
+
+  env.mock.set(works);
+  env.mock.requests.length = 0;
+  const other = await env.open();
+  await tagPhoto(other, PNG);
+  await waitUntil(() => asked().length > 0);
+  await other.waitForTimeout(300);
+  assert.equal(await other.isVisible('#pieces'), false);
+  assert.deepEqual(asked(), ['/api/v1/segmenter']);
+  assert.deepEqual(other.problems, []);
+  await other.context().close();
+});

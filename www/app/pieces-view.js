@@ -1,0 +1,92 @@
+// Pieces of the outfit in the photo: outlines on the photo, and a button per piece that searches for it.
+//
+// The segmenter runs on this device. It is loaded after the photo has been tagged, and only if the shop offers one.
+
+import { byId, el } from './dom.js';
+import { t, term } from './i18n.js';
+
+/** Pieces that the page shows at most. */
+const MOST = 8;
+
+/** Outlines and buttons of a photo's pieces. Dispatches `choose`; its `detail` is the box in pixels of the photo. */
+export class PiecesView extends EventTarget {
+  #segmenter;
+  #photo = null; // the photo whose pieces are wanted
+  #pieces = [];
+  #outlines = el('div', { class: 'pieces', 'aria-hidden': 'true' });
+  #absent = false; // true if the shop has no segmenter
+
+  /** @param {import('./model.js').Model} segmenter */
+  constructor(segmenter) {
+    super();
+    this.#segmenter = segmenter;
+  }
+
+  /** Layer over the photo. */
+  get element() {
+    return this.#outlines;
+  }
+
+  /** Removes all pieces. */
+  clear() {
+    this.#photo = null;
+    this.#pieces = [];
+    this.draw();
+  }
+
+  /**
+   * Finds the pieces of a photo and shows them. A failure only hides them, because the page works without them.
+   * @param {import('./photo.js').Photo} photo
+   */
+  async find(photo) {
+    this.clear();
+    if (this.#absent) return;
+    this.#photo = photo;
+    try {
+      const { pieces } = await this.#segmenter.pieces(photo.pixels());
+      if (photo !== this.#photo) return;
+      this.#pieces = pieces.slice(0, MOST);
+      this.draw();
+    } catch (error) {
+      this.#absent = error.code === 'absent';
+      if (!['absent', 'superseded'].includes(error.code)) console.error('selvedge: no pieces:', error.code, error.message);
+    }
+  }
+
+  /** Returns the smallest piece at a position in fractions of the photo's sides, or null. */
+  at({ x, y }) {
+    const { width = 0, height = 0 } = this.#photo ?? {};
+    const holds = ({ box }) => x * width >= box.x && x * width <= box.x + box.width && y * height >= box.y && y * height <= box.y + box.height;
+    const area = ({ box }) => box.width * box.height;
+    return this.#pieces.filter(holds).sort((a, b) => area(a) - area(b))[0] ?? null;
+  }
+
+  /** Searches for a piece. */
+  choose(piece) {
+    this.dispatchEvent(new CustomEvent('choose', { detail: piece.box }));
+  }
+
+  /** Draws outlines and buttons in the current language. */
+  draw() {
+    const list = byId('piece-list');
+    byId('pieces').hidden = this.#pieces.length === 0;
+    const outlines = this.#pieces.map(({ box }) => {
+      const outline = el('div', { class: 'piece' });
+      outline.style.setProperty('--left', box.x / this.#photo.width);
+      outline.style.setProperty('--top', box.y / this.#photo.height);
+      outline.style.setProperty('--right', (box.x + box.width) / this.#photo.width);
+      outline.style.setProperty('--bottom', (box.y + box.height) / this.#photo.height);
+      return outline;
+    });
+    this.#outlines.replaceChildren(...outlines);
+    const buttons = this.#pieces.map((piece, index) => {
+      const name = term('piece', piece.class);
+      const mark = (on) => () => outlines[index].classList.toggle('marked', on);
+      return el('button', {
+        type: 'button', class: 'button', 'aria-label': t('pieces.search', { piece: name }), onclick: () => this.choose(piece),
+        onmouseenter: mark(true), onmouseleave: mark(false), onfocus: mark(true), onblur: mark(false),
+      }, name);
+    });
+    list.replaceChildren(...buttons.map((button) => el('li', {}, button)));
+  }
+}
