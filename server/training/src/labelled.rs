@@ -187,7 +187,10 @@ impl Labelled {
     pub(crate) fn bundle_labels(&self) -> (Vec<String>, Vec<LabelGroup>) {
         let labels = self.groups.iter().flat_map(|group| group.ids.clone()).collect();
         let groups = self.groups.iter().filter(|_| self.names_groups);
-        let groups = groups.map(|group| LabelGroup::new(&group.recipe.name, group.recipe.kind, group.ids.len()));
+        let groups = groups.map(|group| LabelGroup {
+            drawn: group.recipe.drawn,
+            ..LabelGroup::new(&group.recipe.name, group.recipe.kind, group.ids.len())
+        });
         (labels, groups.collect())
     }
 

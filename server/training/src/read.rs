@@ -98,15 +98,18 @@ fn set(table: &mut toml::Table, setting: &str) -> anyhow::Result<()> {
     let mut path: Vec<&str> = key.split('.').collect();
     let last = path.pop().unwrap_or_default();
     let mut at = table;
-    for part in path {
+    let mut parts = path.into_iter();
+    while let Some(part) = parts.next() {
         if is_removed && !at.contains_key(part) {
             return Ok(());
         }
-        at = at
-            .entry(part)
-            .or_insert_with(|| toml::Value::Table(toml::Table::new()))
-            .as_table_mut()
-            .with_context(|| format!("'{part}' in --set {key} is not a table"))?;
+        let value = at.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        at = match value {
+            toml::Value::Array(entries) => entry(entries, part, parts.next().unwrap_or_default(), key)?,
+            value => value
+                .as_table_mut()
+                .with_context(|| format!("'{part}' in --set {key} is not a table"))?,
+        };
     }
     if is_removed {
         at.remove(last);
@@ -114,6 +117,15 @@ fn set(table: &mut toml::Table, setting: &str) -> anyhow::Result<()> {
         at.insert(last.to_owned(), value);
     }
     Ok(())
+}
+
+/// Returns the entry with the given `name` of a list of tables.
+fn entry<'a>(entries: &'a mut [toml::Value], list: &str, name: &str, key: &str) -> anyhow::Result<&'a mut toml::Table> {
+    let is_named = |entry: &&mut toml::Table| entry.get("name").and_then(toml::Value::as_str) == Some(name);
+    let mut tables = entries.iter_mut().filter_map(toml::Value::as_table_mut);
+    tables
+        .find(is_named)
+        .with_context(|| format!("'{list}' in --set {key} is a list without an entry that is named '{name}'"))
 }
 
 #[cfg(test)]
@@ -143,5 +155,15 @@ mod tests {
             });
             assert_eq!(hidden, widths, "{value}");
         }
+    }
+
+    #[test]
+    fn an_entry_of_a_list_is_set_by_its_name() {
+        let group = "[[data.groups]]\nname = 'garment'\ndir = 'b'\n[input]";
+        let text = RECIPE.replace("[input]", group);
+        let recipe = Recipe::parse(&text, &["data.groups.garment.dir=c".to_owned()]).expect("the entry exists");
+        assert_eq!(recipe.data.groups[0].dir, Path::new("c"));
+        let error = Recipe::parse(&text, &["data.groups.colour.dir=c".to_owned()]).expect_err("no such entry");
+        assert!(error.to_string().contains("named 'colour'"), "{error}");
     }
 }

@@ -105,6 +105,9 @@ pub struct LabelGroup {
     pub kind: GroupKind,
     /// Number of labels. The first group has the first labels of the bundle.
     pub labels: usize,
+    /// True if the labels were learnt from drawings instead of photos.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drawn: bool,
     /// Calibration of the probabilities, if it was fitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
@@ -125,6 +128,7 @@ impl LabelGroup {
             name: name.into(),
             kind,
             labels,
+            drawn: false,
             calibration: None,
             precise: None,
             curves: Vec::new(),

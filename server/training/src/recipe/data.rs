@@ -25,6 +25,9 @@ pub struct DataRecipe {
     /// `several` if a photo may have several of the labels, `one` if it has exactly one. Classifiers only.
     #[serde(default)]
     pub kind: GroupKind,
+    /// True if the images are drawings. The bundle says so, and the page tells it wherever it shows a label of the group.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drawn: bool,
     /// Share, 0–1, of an epoch's rows, and so of every batch, that are from this dataset. It matters with `groups`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<f64>,
@@ -97,6 +100,7 @@ impl DataRecipe {
             dir: self.dir.clone(),
             labels: self.labels,
             holdout: self.holdout,
+            drawn: self.drawn,
             share: self.share,
             weight: self.weight,
         };
@@ -105,7 +109,7 @@ impl DataRecipe {
 
     /// True if the bundle names its groups. Without groups it has the form of earlier versions.
     pub(crate) fn names_groups(&self) -> bool {
-        !self.groups.is_empty() || self.kind == GroupKind::One || self.group != DEFAULT_GROUP
+        !self.groups.is_empty() || self.kind == GroupKind::One || self.group != DEFAULT_GROUP || self.drawn
     }
 
     /// # Errors

@@ -24,6 +24,9 @@ pub struct GroupRecipe {
     /// Share of the dataset's training items, 0–0.5, that is held out as tuning rows. With 0 its split `val` has them.
     #[serde(default)]
     pub holdout: f64,
+    /// True if the images are drawings. The bundle says so, and the page tells it wherever it shows a label of the group.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drawn: bool,
     /// Share, 0–1, of an epoch's rows, and so of every batch, that are from this dataset. Datasets without a share divide the
     /// rest in proportion to their training rows. If all have one, only the ratios matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
