@@ -1,6 +1,9 @@
 //! One classifier with groups of labels from several datasets.
 
 use anyhow::Result;
+use dataset::Dataset;
+use evaluation::classifier::{FitRule, LabelRules, Method};
+use evaluation::{Rules, choose_points, evaluate};
 use image::{Rgb, RgbImage};
 use shared::bundle::GroupKind;
 use std::fmt::Write;
@@ -8,11 +11,11 @@ use std::fs;
 use std::path::Path;
 use tests::tiny::{STYLE, Trainings, assert_error};
 
-/// Writes a dataset of red and blue images, 16 to train on and 8 to tune on.
+/// Writes a dataset of red and blue images, 16 to train on and 48 to tune on.
 fn colours(dir: &Path) -> Result<()> {
     fs::create_dir_all(dir)?;
     let mut manifest = String::from("path,split,labels\n");
-    for at in 0..24_u8 {
+    for at in 0..64_u8 {
         let (label, colour) = if at % 2 == 0 {
             ("red", Rgb([200, 2 * at, 10]))
         } else {
@@ -64,6 +67,71 @@ fn one_network_learns_styles_and_colours_from_two_datasets() -> Result<()> {
         [0.0, 0.0],
         "the most probable label is predicted"
     );
+    Ok(())
+}
+
+#[test]
+fn a_group_is_calibrated_and_measured_on_its_dataset() -> Result<()> {
+    let trainings = Trainings::on_shop()?;
+    let dir = trainings.path("colours");
+    colours(&dir)?;
+    let bundle = trainings
+        .train("run", STYLE, &[&colour_group(&trainings), "epochs=3"])?
+        .read()?;
+    let labels = LabelRules {
+        precision: 0.8,
+        group: None,
+        fit: Some(FitRule {
+            method: Method::Temperature,
+            split: None,
+        }),
+    };
+    let rules = Rules { labels, lost: 0.05 };
+    let splits = ["val".to_owned()];
+    let chosen = choose_points(
+        &bundle,
+        None,
+        Dataset::open(&dir)?,
+        &splits,
+        rules,
+        String::new(),
+        &trainings.device,
+    )?;
+    assert_eq!(chosen.effects[0].0, "val (calibration)");
+    let (styles, colours) = (&chosen.manifest.groups[0], &chosen.manifest.groups[1]);
+    assert_eq!(
+        (styles.calibration.is_some(), colours.calibration.is_some()),
+        (false, true)
+    );
+    assert_eq!(colours.curves.len(), 2, "each label has its precision and recall");
+    let point = colours.precise.as_ref().and_then(|precise| precise.labels[0]);
+    assert!(
+        point.is_some_and(|point| point.precision >= 0.8 && point.items >= 10),
+        "{point:?}"
+    );
+
+    let report = evaluate(
+        &chosen.manifest,
+        &bundle.1,
+        Dataset::open(&dir)?,
+        "val",
+        &trainings.device,
+    )?;
+    let text = report.to_string();
+    assert!(
+        text.starts_with("group colour") && text.contains("calibration error"),
+        "{text}"
+    );
+    assert!(report.summary().metrics["accuracy"].value > 0.9, "{text}");
+    assert!(report.summary().metrics["confident_accuracy"].value >= 0.8, "{text}");
+    let styles = evaluate(
+        &chosen.manifest,
+        &bundle.1,
+        trainings.dataset()?,
+        "val",
+        &trainings.device,
+    )?;
+    assert!(styles.summary().metrics.contains_key("macro_f2_13"), "{styles}");
     Ok(())
 }
 

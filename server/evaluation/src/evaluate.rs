@@ -192,6 +192,7 @@ mod tests {
         let measured = classify(&predictions, &[0.5], &[1]);
         let transfer = ThresholdTransfer::measure(&predictions, &[0.5], &predictions).expect("the labels are the same");
         let report = Report::Classifier(ClassifierReport {
+            group: None,
             summary: summary(),
             labels: measured.labels,
             calibration: measured.calibration,

@@ -2,24 +2,24 @@
 //!
 //! Points are chosen on one split and measured on others.
 
-use crate::classifier::{CONFIDENCE, Predictions, ShownTags, precise_thresholds, shown_tags};
-use crate::inference::{Views, forward_all, probabilities};
+use crate::classifier::{LabelRules, Measured, TagsEffect, choose_label_points};
+use crate::inference::forward_all;
 use crate::retrieval::{FloorEffect, Search, Searched, choose_floor, floor_effect, projection_into};
 use anyhow::Context;
 use burn::tensor::Device;
 use dataset::{Dataset, Images, Limit};
-use shared::bundle::{ChosenOn, Manifest, PreciseThreshold, PreciseThresholds, ScoreFloor, Weights, load_query};
+use shared::bundle::{ChosenOn, GroupKind, LabelGroup, Manifest, PreciseThreshold, ScoreFloor, Weights, load_query};
 use shared::model::Architecture;
 use shared::model::block::unit_norm;
-use shared::server_models::{load_classifier, load_retrieval};
+use shared::server_models::load_retrieval;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Rules for the choice of points.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Rules {
-    /// Precision of every style's threshold, 0–1.
-    pub precision: f64,
+    /// Rules for the labels of a style bundle.
+    pub labels: LabelRules,
     /// Maximum share, 0–1, of the queries that find their product and have a best match below the floor.
     pub lost: f64,
 }
@@ -29,6 +29,8 @@ pub struct Rules {
 pub struct Chosen {
     /// Manifest with the points.
     pub manifest: Manifest,
+    /// Name of the group of labels that has the points. `None` for a score floor.
+    pub group: Option<String>,
     /// Effect by split, first on the split that they were chosen on.
     pub effects: Vec<(String, Effect)>,
 }
@@ -36,8 +38,8 @@ pub struct Chosen {
 /// Effect of operating points on a split.
 #[derive(Debug)]
 pub enum Effect {
-    /// Effect of a style bundle's precise thresholds.
-    Tags(ShownTags),
+    /// Effect of the calibration and the precise thresholds of a group of labels.
+    Tags(TagsEffect),
     /// Effect of a score floor.
     Floor(FloorEffect),
 }
@@ -53,29 +55,13 @@ impl std::fmt::Display for Effect {
 
 impl std::fmt::Display for Chosen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Manifest {
-            labels, precise, floor, ..
-        } = &self.manifest;
         writeln!(f, "{}", self.manifest.model_id())?;
-        if let Some(precise) = precise {
-            for (label, point) in labels.iter().zip(&precise.labels) {
-                match point {
-                    Some(PreciseThreshold {
-                        threshold,
-                        precision,
-                        bound,
-                        items,
-                        recall,
-                        base_rate,
-                    }) => writeln!(
-                        f,
-                        "  {label:<20} from {threshold:.3} on: precision {precision:.3}, at least {bound:.3}, on {items} items; \
-                         recall {recall:.3}; base rate {base_rate:.3}"
-                    )?,
-                    None => writeln!(f, "  {label:<20} no threshold is precise enough")?,
-                }
+        for (group, range) in self.manifest.group_ranges() {
+            if self.group.as_ref() == Some(&group.name) {
+                write_points(f, &group, &self.manifest.labels[range])?;
             }
         }
+        let floor = &self.manifest.floor;
         if let Some(ScoreFloor { score, gallery, .. }) = floor {
             writeln!(f, "  floor {score:.4} in galleries of {gallery}")?;
         }
@@ -84,6 +70,35 @@ impl std::fmt::Display for Chosen {
         }
         Ok(())
     }
+}
+
+/// Writes a line per label. Labels that exclude each other have one line, because they share a threshold.
+fn write_points(f: &mut std::fmt::Formatter<'_>, group: &LabelGroup, labels: &[String]) -> std::fmt::Result {
+    let points = group.precise.iter().flat_map(|precise| &precise.labels);
+    let lines = if group.kind == GroupKind::One { 1 } else { labels.len() };
+    for (label, point) in labels.iter().zip(points).take(lines) {
+        let label = if group.kind == GroupKind::One {
+            "most probable label"
+        } else {
+            label
+        };
+        match point {
+            Some(PreciseThreshold {
+                threshold,
+                precision,
+                bound,
+                items,
+                recall,
+                base_rate,
+            }) => writeln!(
+                f,
+                "  {label:<20} from {threshold:.3} on: precision {precision:.3}, at least {bound:.3}, on {items} items; \
+                 recall {recall:.3}; base rate {base_rate:.3}"
+            )?,
+            None => writeln!(f, "  {label:<20} no threshold is precise enough")?,
+        }
+    }
+    Ok(())
 }
 
 /// Chooses a bundle's operating points on the split `splits[0]` and measures them on all `splits`.
@@ -108,19 +123,30 @@ pub fn choose_points(
         split != "train" && dataset.shared_item("train", split).is_none(),
         "points that are chosen on training images are too optimistic; choose them on a split that shares no item with 'train'"
     );
-    dataset.leave_out_corrupt(|row| splits.contains(&row.split), false, Limit::Fixed)?;
-    let chosen_on = chosen_on(&dataset, split, command)?;
+    let fit_split = rules.labels.fit.as_ref().and_then(|fit| fit.split.as_ref());
+    if let Some(fit) = fit_split {
+        let overlaps = |other: &str| fit == other || dataset.shared_item(other, fit).is_some();
+        anyhow::ensure!(
+            !overlaps("train") && !overlaps(split),
+            "--fit-split {fit} shares items with another split that chose something; name one that shares none with 'train' and '{split}'"
+        );
+    }
+    let is_used = |name: &String| splits.contains(name) || fit_split == Some(name);
+    dataset.leave_out_corrupt(|row| is_used(&row.split), false, Limit::Fixed)?;
     let manifest = &bundle.0;
+    if let (Architecture::Style(_), None) = (&manifest.architecture, gallery) {
+        return style(bundle, dataset, splits, (&rules.labels, &command), device);
+    }
+    let chosen_on = chosen_on(&dataset, split, command)?;
     // Queries are cropped like the gallery.
     let input = gallery.map_or(&manifest.input, |(large, _)| &large.input);
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(input));
     match (&manifest.architecture, gallery) {
-        (Architecture::Style(_), None) => style(bundle, &images, splits, rules, chosen_on, device),
         (Architecture::Retrieval(_), None) => {
             let network = load_retrieval(manifest, &bundle.1, device)?;
             let embed = |rows: &[usize]| forward_all(&images, rows, &manifest.input, device, |x| network.forward(x));
             let searched = searched(images.dataset(), splits, embed, embed)?;
-            with_floor(manifest, manifest.model_id(), splits, &searched, rules, chosen_on)
+            with_floor(manifest, manifest.model_id(), splits, &searched, rules.lost, chosen_on)
         }
         (Architecture::Query(_), Some((large, weights))) => {
             let encoder = load_query(manifest, &bundle.1.network, device)?;
@@ -133,7 +159,7 @@ pub fn choose_points(
             let queries = |rows: &[usize]| forward_all(&images, rows, &manifest.input, device, small);
             let shop = |rows: &[usize]| forward_all(&images, rows, &large.input, device, |x| network.forward(x));
             let searched = searched(images.dataset(), splits, queries, shop)?;
-            with_floor(manifest, large.model_id(), splits, &searched, rules, chosen_on)
+            with_floor(manifest, large.model_id(), splits, &searched, rules.lost, chosen_on)
         }
         (Architecture::Query(_), None) => anyhow::bail!(
             "{} is a query encoder, which searches a larger network's gallery; name that network's bundle ({}) with \
@@ -145,7 +171,7 @@ pub fn choose_points(
             "{} is a segmentation network, which has no operating points",
             manifest.model_id()
         ),
-        (_, Some(_)) => {
+        (Architecture::Style(_), _) | (_, Some(_)) => {
             anyhow::bail!(
                 "--gallery-bundle is for a query encoder; {} is not one",
                 manifest.model_id()
@@ -171,50 +197,22 @@ fn chosen_on(dataset: &Dataset, split: &str, command: String) -> anyhow::Result<
     })
 }
 
-/// Chooses the precise thresholds of a style bundle.
+/// Calibrates a group of a style bundle's labels, and chooses its precise thresholds.
 fn style(
-    (manifest, weights): &(Manifest, Weights),
-    images: &Arc<Images>,
+    bundle: &(Manifest, Weights),
+    mut dataset: Dataset,
     splits: &[String],
-    rules: Rules,
-    chosen_on: ChosenOn,
+    (rules, command): (&LabelRules, &str),
     device: &Device,
 ) -> anyhow::Result<Chosen> {
-    let net = load_classifier(manifest, &weights.network, device)?;
-    let dataset = images.dataset();
-    let predict = |split: &String| {
-        let rows = dataset.split(split, |_| true, "")?;
-        let views = Views::None.list();
-        let truth = dataset.targets(&rows, &manifest.labels)?;
-        let probs = probabilities(images, &rows, &manifest.input, &views, device, |x| net.forward(x))?;
-        Ok((
-            Predictions {
-                labels: manifest.labels.clone(),
-                probs,
-                truth,
-            },
-            dataset.groups(&rows),
-        ))
-    };
-    let predicted = splits.iter().map(predict).collect::<anyhow::Result<Vec<_>>>()?;
-    let (predictions, groups) = predicted.first().context("name a split to choose on")?;
-    let labels = precise_thresholds(predictions, groups, rules.precision);
-    let effects = predicted
-        .iter()
-        .map(|(predictions, _)| Effect::Tags(shown_tags(predictions, &labels)));
-    let effects = splits.iter().cloned().zip(effects).collect();
-    let precise = PreciseThresholds {
-        target: rules.precision,
-        confidence: CONFIDENCE,
-        chosen_on,
-        labels,
-    };
+    let measured = Measured::choose(&bundle.0, &mut dataset, rules.group.as_deref())?;
+    let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&bundle.0.input));
+    let (manifest, effects) = choose_label_points(bundle, &measured, &images, splits, (rules, command), device)?;
+    let effects = effects.into_iter().map(|(split, effect)| (split, Effect::Tags(effect)));
     Ok(Chosen {
-        manifest: Manifest {
-            precise: Some(precise),
-            ..manifest.clone()
-        },
-        effects,
+        manifest,
+        group: Some(measured.group.name),
+        effects: effects.collect(),
     })
 }
 
@@ -246,11 +244,11 @@ fn with_floor(
     gallery: String,
     splits: &[String],
     searched: &[Vec<Searched>],
-    rules: Rules,
+    lost_allowed: f64,
     chosen_on: ChosenOn,
 ) -> anyhow::Result<Chosen> {
     let queries = searched.first().context("name a split to choose on")?;
-    let score = choose_floor(queries, rules.lost)?;
+    let score = choose_floor(queries, lost_allowed)?;
     let FloorEffect {
         found,
         lost,
@@ -260,7 +258,7 @@ fn with_floor(
     let floor = ScoreFloor {
         score,
         gallery,
-        allowed: rules.lost,
+        allowed: lost_allowed,
         found,
         lost,
         unmatched,
@@ -276,6 +274,7 @@ fn with_floor(
             floor: Some(floor),
             ..manifest.clone()
         },
+        group: None,
         effects,
     })
 }

@@ -1,4 +1,4 @@
-//! `selvedge calibrate`: adds precise thresholds or a score floor to a bundle.
+//! `selvedge calibrate`: calibrates probabilities, and adds precise thresholds or a score floor to a bundle.
 
 use super::bundles::check_is_new;
 use super::invocation::command_line;
@@ -7,6 +7,7 @@ use clap::Args;
 use dataset::Dataset;
 use dataset::bundle;
 use device::DeviceChoice;
+use evaluation::classifier::{FitRule, LabelRules, Method};
 use evaluation::{Rules, choose_points};
 use std::path::PathBuf;
 
@@ -28,6 +29,16 @@ pub(crate) struct CalibrateArgs {
     /// Splits on which the chosen points are only measured
     #[arg(long, value_name = "SPLIT", num_args = 1..)]
     check: Vec<String>,
+    /// Group of labels of a style bundle; by default the one whose labels the dataset has
+    #[arg(long, value_name = "NAME")]
+    group: Option<String>,
+    /// First calibrate the probabilities of the group: temperature (one for the group) or platt (scale and bias per label)
+    #[arg(long, value_name = "METHOD")]
+    probabilities: Option<Method>,
+    /// Split to calibrate the probabilities on, which chooses nothing else; by default half of the items of --split, and the other
+    /// half chooses the thresholds
+    #[arg(long, value_name = "SPLIT", requires = "probabilities")]
+    fit_split: Option<String>,
     /// Precision, 0 to 1, that a style's threshold must reach on at least ten items. With 95 % confidence it must also halve
     /// the errors of predicting the style for every photo
     #[arg(long, value_name = "SHARE", default_value_t = 0.8, value_parser = share)]
@@ -56,7 +67,14 @@ pub(super) fn calibrate(args: &CalibrateArgs, choice: DeviceChoice) -> anyhow::R
     check_is_new(&args.out)?;
     let splits: Vec<String> = std::iter::once(&args.split).chain(&args.check).cloned().collect();
     let rules = Rules {
-        precision: args.precision,
+        labels: LabelRules {
+            precision: args.precision,
+            group: args.group.clone(),
+            fit: args.probabilities.map(|method| FitRule {
+                method,
+                split: args.fit_split.clone(),
+            }),
+        },
         lost: args.lost,
     };
     let dataset = Dataset::open(&args.data)?;

@@ -56,6 +56,9 @@ pub(crate) struct EvaluateArgs {
     /// all labels
     #[arg(long, value_name = "RULE")]
     thresholds: Option<ThresholdRule>,
+    /// Group of labels of a classifier; by default the one whose labels the dataset has
+    #[arg(long, value_name = "NAME")]
+    group: Option<String>,
     /// Queries and gallery of a retrieval network: worn-to-shop, shop-to-worn, or all (every photo searches all others)
     #[arg(long, default_value = "worn-to-shop", hide_possible_values = true)]
     direction: Direction,
@@ -117,6 +120,7 @@ impl EvaluateArgs {
             ("--views", self.views != Views::None, &[Classifier, Retrieval][..]),
             ("--tune-predictions", !self.tune_predictions.is_empty(), thresholds),
             ("--thresholds", self.thresholds.is_some(), thresholds),
+            ("--group", self.group.is_some(), &[Classifier]),
             ("--direction", self.direction != Direction::default(), retrieval),
             ("--recall-at", self.recall_at != DEPTHS, retrieval),
             ("--turn-queries", self.turn_queries != 0, retrieval),
@@ -148,6 +152,7 @@ impl EvaluateArgs {
                 Options::Classifier(ClassifierOptions {
                     views: self.views.clone(),
                     tuning: self.tuning()?,
+                    group: self.group.clone(),
                 })
             }
             Options::Retrieval(_) => {

@@ -2,6 +2,10 @@
 
 mod calibration;
 mod classification;
+mod curve;
+mod fit;
+mod group;
+mod label_points;
 mod lbfgsb;
 mod multilabel;
 mod out_of_fold;
@@ -14,9 +18,12 @@ mod thresholds;
 
 pub use calibration::{BINS, Bin, Calibration};
 pub use classification::{Classification, LabelReport, Sampled, classify, metric_names};
+pub use fit::Method;
+pub(crate) use group::Measured;
+pub(crate) use label_points::choose as choose_label_points;
+pub use label_points::{FitRule, LabelRules, TagsEffect};
 pub use lbfgsb::{Minimum, minimise};
 pub use multilabel::{Counts, LabelScore, Predictions, macro_f2, micro_f2};
-pub(crate) use precise::{CONFIDENCE, precise_thresholds, shown_tags};
 pub use precise::{ShownLabel, ShownTags};
 pub use ranking::{Areas, Ranking, mean_of_numbers};
 pub use report::{ClassifierOptions, ClassifierReport, Tuning, evaluate, evaluate_predictions};

@@ -7,7 +7,7 @@
 
 use super::multilabel::Predictions;
 use serde::Serialize;
-use shared::bundle::PreciseThreshold;
+use shared::bundle::{GroupKind, PreciseThreshold};
 use shared::score::{descending, top_k};
 use std::collections::HashSet;
 
@@ -38,29 +38,54 @@ fn required(base_rate: f64) -> f64 {
 
 /// Chooses per label the lowest threshold with a precision of `target` on [`MIN_ITEMS`] or more items and a lower bound of
 /// [`required`]; `None` if there is no such threshold. `groups` are the items of the images.
+///
+/// Labels of the kind `one` share a threshold of the most probable label. Its base rate is that of the most frequent label.
 pub(crate) fn precise_thresholds(
     predictions: &Predictions,
+    kind: GroupKind,
     groups: &[usize],
     target: f64,
 ) -> Vec<Option<PreciseThreshold>> {
-    (0..predictions.labels.len())
-        .map(|label| precise_threshold(predictions, groups, target, label))
-        .collect()
+    let labels = 0..predictions.labels.len();
+    let n = predictions.truth.len();
+    let images = || (0..n).zip(groups);
+    match kind {
+        GroupKind::Several => labels
+            .map(|label| {
+                let of_label = |(image, group): (usize, &usize)| {
+                    (predictions.probs[image][label], predictions.truth[image][label], *group)
+                };
+                let support = predictions.support(label);
+                lowest_threshold(images().map(of_label).collect(), support, support, target)
+            })
+            .collect(),
+        GroupKind::One => {
+            let of_top = |(image, group): (usize, &usize)| {
+                let top = predictions.top(image);
+                (predictions.probs[image][top], predictions.truth[image][top], *group)
+            };
+            let frequent = labels
+                .clone()
+                .map(|label| predictions.support(label))
+                .max()
+                .unwrap_or(0);
+            let point = lowest_threshold(images().map(of_top).collect(), n, frequent, target);
+            labels.map(|_| point).collect()
+        }
+    }
 }
 
-fn precise_threshold(
-    predictions: &Predictions,
-    groups: &[usize],
+/// Chooses a threshold for images with a probability, the truth of the stated label and an item. `support` images could be
+/// stated rightly, and `frequent` are right without looking.
+fn lowest_threshold(
+    images: Vec<(f32, bool, usize)>,
+    support: usize,
+    frequent: usize,
     target: f64,
-    label: usize,
 ) -> Option<PreciseThreshold> {
-    let mut images: Vec<(f32, bool, usize)> = (predictions.probs.iter().zip(&predictions.truth).zip(groups))
-        .map(|((probs, truth), group)| (probs[label], truth[label], *group))
-        .filter(|(prob, ..)| prob.is_finite())
-        .collect();
+    let base_rate = frequent as f64 / images.len().max(1) as f64;
+    let mut images: Vec<(f32, bool, usize)> = images.into_iter().filter(|(prob, ..)| prob.is_finite()).collect();
     images.sort_by(|a, b| descending(a.0, b.0));
-    let support = predictions.support(label);
-    let base_rate = support as f64 / predictions.truth.len().max(1) as f64;
     let (mut right, mut items, mut found) = (0, HashSet::new(), None);
     for (at, (prob, is_right, group)) in images.iter().enumerate() {
         right += usize::from(*is_right);
@@ -115,7 +140,7 @@ pub struct ShownLabel {
 }
 
 /// Measures the tags that a page shows for a split.
-pub(crate) fn shown_tags(predictions: &Predictions, points: &[Option<PreciseThreshold>]) -> ShownTags {
+pub(crate) fn shown_tags(predictions: &Predictions, kind: GroupKind, points: &[Option<PreciseThreshold>]) -> ShownTags {
     let label = |label: usize| {
         let id = predictions.labels[label].clone();
         ShownLabel {
@@ -128,7 +153,8 @@ pub(crate) fn shown_tags(predictions: &Predictions, points: &[Option<PreciseThre
     let mut labels: Vec<ShownLabel> = (0..predictions.labels.len()).map(label).collect();
     let mut not_sure = 0;
     for (probs, truth) in predictions.probs.iter().zip(&predictions.truth) {
-        let ranked = top_k(probs, probs.len()).into_iter();
+        let candidates = if kind == GroupKind::One { 1 } else { probs.len() };
+        let ranked = top_k(probs, candidates).into_iter();
         let reached = ranked.filter(|(label, prob)| points[*label].is_some_and(|point| *prob >= point.threshold));
         let shown: Vec<usize> = reached.map(|(label, _)| label).take(SHOWN).collect();
         not_sure += usize::from(shown.is_empty());
@@ -208,7 +234,7 @@ mod tests {
     }
 
     fn chosen((predictions, groups): &(Predictions, Vec<usize>), target: f64) -> Option<f32> {
-        precise_thresholds(predictions, groups, target)[0].map(|point| point.threshold)
+        precise_thresholds(predictions, GroupKind::Several, groups, target)[0].map(|point| point.threshold)
     }
 
     #[test]
@@ -270,7 +296,8 @@ mod tests {
         assert_eq!(chosen(&constant, 0.8), None);
         // The prevalence is the same, but the negative images have the lowest probabilities.
         let informative = ranked(500, 450);
-        let point = precise_thresholds(&informative.0, &informative.1, 0.8)[0].expect("a threshold is chosen");
+        let point = precise_thresholds(&informative.0, GroupKind::Several, &informative.1, 0.8)[0]
+            .expect("a threshold is chosen");
         assert!((point.base_rate - 0.9).abs() < 1e-9 && point.bound >= 0.95, "{point:?}");
     }
 
@@ -304,10 +331,38 @@ mod tests {
             base_rate: 0.1,
         };
         let points = [0.5, 0.5, 0.5, 0.5].map(|threshold| Some(point(threshold)));
-        let shown = shown_tags(&predictions, &[&points[..], &[None]].concat());
+        let shown = shown_tags(&predictions, GroupKind::Several, &[&points[..], &[None]].concat());
         let counts: Vec<(usize, usize)> = shown.labels.iter().map(|label| (label.shown, label.right)).collect();
         assert_eq!(counts, [(1, 1), (1, 0), (1, 0), (1, 1), (0, 0)]);
         assert!((shown.tags_a_photo - 4.0 / 3.0).abs() < 1e-12 && (shown.not_sure - 1.0 / 3.0).abs() < 1e-12);
         assert_eq!(shown.precision, Some(0.5));
+    }
+
+    #[test]
+    fn labels_that_exclude_each_other_share_the_threshold_of_the_most_probable_one() {
+        // Of 100 images, the 60 with the largest probabilities are right. The labels a and b are equally frequent.
+        let line = |at: usize| {
+            let top = 0.99 - at as f32 / 250.0;
+            if at % 2 == 0 {
+                vec![top, 1.0 - top]
+            } else {
+                vec![1.0 - top, top]
+            }
+        };
+        let truth = |at: usize| {
+            let is_first = (at % 2 == 0) == (at < 60);
+            vec![is_first, !is_first]
+        };
+        let predictions = Predictions {
+            labels: ["a", "b"].map(str::to_owned).to_vec(),
+            probs: (0..100).map(line).collect(),
+            truth: (0..100).map(truth).collect(),
+        };
+        let groups: Vec<usize> = (0..100).collect();
+        let points = precise_thresholds(&predictions, GroupKind::One, &groups, 0.95);
+        let point = points[0].expect("60 of 63 images are right");
+        assert_eq!((points[1], point.items), (Some(point), 63));
+        let shown = shown_tags(&predictions, GroupKind::One, &points);
+        assert_eq!(shown.labels.iter().map(|label| label.shown).sum::<usize>(), 63);
     }
 }

@@ -2,6 +2,8 @@
 
 use super::calibration::Calibration;
 use super::classification::{Classification, LabelReport, classify};
+use super::fit::calibration;
+use super::group::Measured;
 use super::multilabel::Predictions;
 use super::single_label;
 use super::threshold_transfer::ThresholdTransfer;
@@ -14,8 +16,9 @@ use burn::tensor::Device;
 use dataset::predictions::{Row, Table};
 use dataset::{Dataset, Images, Limit};
 use serde::Serialize;
-use shared::bundle::{Manifest, Weights};
+use shared::bundle::{GroupKind, LabelGroup, Manifest, Weights};
 use shared::model::Architecture;
+use shared::score::NEVER;
 use shared::taxonomy::Category;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -66,11 +69,16 @@ pub struct ClassifierOptions {
     pub views: Views,
     /// Choice of the thresholds.
     pub tuning: Tuning,
+    /// Name of the group of labels that is measured. Without it, the group whose labels the dataset has.
+    pub group: Option<String>,
 }
 
 /// Results of one or several classifiers.
 #[derive(Debug, Clone, Serialize)]
 pub struct ClassifierReport {
+    /// Name of the measured group of labels, for a bundle with several groups.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// Metrics over all labels.
     #[serde(flatten)]
     pub summary: Summary,
@@ -99,12 +107,14 @@ pub fn evaluate(
     let thresholds = options.tuning.thresholds(bundles)?;
     let (manifest, _) = &bundles[0];
     dataset.leave_out_corrupt(|row| row.split == split, false, Limit::Fixed)?;
-    if Category::are(&manifest.labels) {
-        dataset.label_by_category()?;
-    }
-    let rows = dataset.split(split, |_| true, "")?;
-    let truth = dataset.targets(&rows, &manifest.labels)?;
-    let frequency = training_frequencies(&dataset, &manifest.labels)?;
+    let measured = Measured::choose(manifest, &mut dataset, options.group.as_deref())?;
+    anyhow::ensure!(
+        thresholds.len() == manifest.labels.len(),
+        "the predictions to tune on have another number of labels than {}",
+        manifest.model_id()
+    );
+    let (rows, truth) = measured.rows(&dataset, split)?;
+    let frequency = training_frequencies(&dataset, &measured.ids)?;
     let paths = paths(&dataset, &rows);
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&manifest.input));
     let probs = mean_probabilities(bundles, &images, &rows, &options.views, device)?;
@@ -112,15 +122,16 @@ pub fn evaluate(
     let classified = Classified {
         model_id: ids.join(" + "),
         paths,
-        predictions: Predictions {
-            labels: manifest.labels.clone(),
-            probs,
-            truth,
-        },
-        thresholds,
+        predictions: measured.predictions(&probs, truth),
+        thresholds: thresholds[measured.columns.clone()].to_vec(),
         frequency,
     };
-    classified.report(split, options.tuning.on.as_ref())
+    let mut report = match measured.group.kind {
+        GroupKind::Several => classified.report(split, options.tuning.on.as_ref())?,
+        GroupKind::One => classified.report_of_one(split, &measured.group),
+    };
+    report.group = measured.is_one_of_several.then_some(measured.group.name);
+    Ok(report)
 }
 
 /// Evaluates the predictions of a split in a predictions table, such as a stacked ensemble's. Thresholds are tuned on the
@@ -225,11 +236,43 @@ impl Classified {
             predictions,
         };
         Ok(ClassifierReport {
+            group: None,
             summary: Summary::new(model_id, split, metrics, guesses, per_image),
             labels,
             calibration,
             transfer,
         })
+    }
+}
+
+impl Classified {
+    /// Reports labels that exclude each other: accuracy, and accuracy and share of the photos whose most probable label reaches
+    /// the precise threshold.
+    fn report_of_one(self, split: &str, group: &LabelGroup) -> ClassifierReport {
+        let point = group
+            .precise
+            .as_ref()
+            .and_then(|precise| precise.labels.first().copied().flatten());
+        let stated = vec![point.map_or(NEVER, |point| point.threshold); group.labels];
+        let mut metrics = single_label::metrics(&self.predictions, &stated);
+        if point.is_none() {
+            metrics.retain(|name, _| !name.starts_with("confident"));
+        }
+        let accuracy = single_label::most_frequent_accuracy(&self.predictions, &self.frequency);
+        let guesses = [("accuracy of the most frequent label".to_owned(), accuracy)].into();
+        let right = single_label::right(&self.predictions);
+        let per_image = PerImage::Queries {
+            paths: self.paths,
+            items: Vec::new(),
+            metrics: [("accuracy".to_owned(), right)].into(),
+        };
+        ClassifierReport {
+            group: None,
+            summary: Summary::new(self.model_id, split, metrics, guesses, per_image),
+            labels: Vec::new(),
+            calibration: calibration(GroupKind::One, &self.predictions),
+            transfer: None,
+        }
     }
 }
 
@@ -243,6 +286,9 @@ fn training_frequencies(dataset: &Dataset, labels: &[String]) -> anyhow::Result<
 
 impl std::fmt::Display for ClassifierReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(group) = &self.group {
+            writeln!(f, "group {group}")?;
+        }
         write!(f, "{}", self.summary)?;
         let error = self.calibration.expected_calibration_error;
         writeln!(f, "  {:<24} {error:.4}", "calibration error")?;

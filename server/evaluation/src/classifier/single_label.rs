@@ -47,6 +47,12 @@ impl Predictions {
     }
 }
 
+/// Returns 1 per image whose most probable label is right, otherwise 0.
+pub(super) fn right(predictions: &Predictions) -> Vec<Option<f64>> {
+    let value = |image: usize| Some(f64::from(u8::from(predictions.is_right(image))));
+    (0..predictions.truth.len()).map(value).collect()
+}
+
 /// Computes the accuracy over all images and over confident predictions, and the share of confident predictions.
 pub(super) fn metrics(predictions: &Predictions, thresholds: &[f32]) -> BTreeMap<String, Interval> {
     let n = predictions.truth.len();
