@@ -65,8 +65,8 @@ export class Model extends EventTarget {
   }
 
   /**
-   * Tags a photo. Resolves to `{tags, statesPrecise, backend, modelId, ms}`; `statesPrecise` is true if the bundle states
-   * precise thresholds. Calls run one after the other. Of the waiting calls of one type only the newest runs. The others fail
+   * Tags a photo. Resolves to `{tags, groups, statesPrecise, backend, modelId, ms}`; `groups` are those of the bundle's labels,
+   * empty if it does not name them, and `statesPrecise` is true if the bundle states precise thresholds. Calls run one after the other. Of the waiting calls of one type only the newest runs. The others fail
    * with `superseded`.
    * @param {{pixels: Uint8Array, width: number, height: number}} photo
    */

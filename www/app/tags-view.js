@@ -3,7 +3,7 @@
 import { byId, el } from './dom.js';
 import { formatPercent, joinList, joinSentences, t, term, withWordBreaks } from './i18n.js';
 
-/** Largest number of styles that are named. */
+/** Largest number of labels of a group that are named. */
 const MAX_NAMED = 3;
 
 /** Shows the panel before the first photo. */
@@ -31,46 +31,80 @@ export function showFailure(code, retry) {
 }
 
 /**
- * Shows the named styles, and all tags in a folded list.
- * @param {{tags: {id, prob, threshold, precise?, on}[], statesPrecise: boolean, backend: string, ms: number, fellBack: boolean,
- *   part: boolean}} result `statesPrecise`: the bundle states precise thresholds; `part`: for the marked area only
+ * Shows the named labels of every group, and all tags in a folded list.
+ * @param {{tags: {id, group, prob, threshold, precise?, on}[], groups: {name, kind, drawn}[], statesPrecise: boolean,
+ *   backend: string, ms: number, fellBack: boolean, part: boolean}} result `statesPrecise`: the bundle states precise
+ *   thresholds; `part`: for the marked area only
  * @param {boolean} stale true if the area has changed and its own result is not there yet
  */
 export function showTags(result, stale = false) {
   const open = byId('tags').querySelector('details')?.open ?? false;
-  const named = new Set(namedTags(result));
-  const rows = sortedByProb(result.tags).map((tag) => row(tag, named.has(tag), result.statesPrecise));
+  const groups = groupsOf(result);
+  const drawn = groups.some((group) => group.drawn && namedTags(group).length > 0);
   const scope = stale ? 'style.stale' : result.part && 'style.part';
   replacePanel(
-    el('p', { class: 'verdict' }, ...withWordBreaks(verdict(result))),
+    groups.length > 1 ? groupList(groups) : el('p', { class: 'verdict' }, ...withWordBreaks(verdict(result))),
+    drawn && el('p', { class: 'hint', id: 'style-drawn' }, t('style.drawn')),
     scope && el('p', { class: 'hint', id: 'style-scope' }, t(scope)),
     el(
       'details',
       { open },
-      el('summary', {}, t('style.all')),
-      el('ul', { class: 'tag-list' }, ...rows),
+      el('summary', {}, t(groups.length > 1 ? 'style.all_labels' : 'style.all')),
+      ...groups.flatMap((group) => tagList(group, groups.length > 1)),
       el('p', { class: 'hint', id: 'reading-note' }, runNote(result)),
     ),
   );
   byId('tags').classList.toggle('stale', stale);
 }
 
-/** Returns the named styles as a text, or the closest style if none is certain. */
+/**
+ * Returns the named labels as a text. A group without a certain label is not sure. If the bundle has one group, the text names
+ * its closest label instead.
+ */
 export function verdict(result) {
-  const named = namedTags(result).map((tag) => term('label', tag.id));
-  if (named.length > 0) return joinList(named);
+  const groups = groupsOf(result);
+  if (groups.length > 1) return joinSentences(groups.map((group) => t('group.verdict', { group: term('group', group.name), labels: labelsOf(group) })));
   const [closest] = sortedByProb(result.tags);
-  return closest ? t('style.none', { closest: term('label', closest.id) }) : t('style.nothing');
+  return namedTags(groups[0]).length > 0 || !closest ? labelsOf(groups[0]) : t('style.none', { closest: term('label', closest.id) });
+}
+
+/** Returns the groups of a result, each with its tags. A bundle that names no groups has one. */
+function groupsOf({ tags, groups = [], statesPrecise }) {
+  if (groups.length === 0) return [{ name: 'style', kind: 'several', drawn: false, tags, statesPrecise }];
+  return groups.map((group) => ({ ...group, tags: tags.filter((tag) => tag.group === group.name), statesPrecise }));
+}
+
+/** Returns the named labels of a group as a text. */
+function labelsOf(group) {
+  const named = namedTags(group).map((tag) => term('label', tag.id));
+  return named.length > 0 ? joinList(named) : t('style.nothing');
+}
+
+/** Makes the list of groups with their named labels. */
+function groupList(groups) {
+  const entries = groups.map((group) =>
+    el('div', { class: 'tag-group', 'data-group': group.name }, el('dt', {}, term('group', group.name)), el('dd', { class: 'verdict' }, ...withWordBreaks(labelsOf(group)))),
+  );
+  return el('dl', { class: 'tag-groups' }, ...entries);
+}
+
+/** Makes the list of all labels of a group, under the group's name if `titled`. */
+function tagList(group, titled) {
+  const named = new Set(namedTags(group));
+  const rows = sortedByProb(group.tags).map((tag) => row(tag, named.has(tag), group.statesPrecise));
+  const list = el('ul', { class: 'tag-list' }, ...rows);
+  return titled ? [el('h3', {}, term('group', group.name)), list] : [list];
 }
 
 /**
- * Returns the tags to name, most probable first. A bundle may state precise thresholds: above its own, a label is seldom
- * wrong, and a label without one (`precise: null`) is never named. Other bundles use their ordinary thresholds, which have a
- * lower precision.
+ * Returns the tags of a group to name, most probable first. A bundle may state precise thresholds: above its own, a label is
+ * seldom wrong, and a label without one (`precise: null`) is never named. Other bundles use their ordinary thresholds, which
+ * have a lower precision. If the labels exclude each other, only the most probable one can be named.
  */
-function namedTags({ tags, statesPrecise }) {
+function namedTags({ tags, kind, statesPrecise }) {
   const passes = ({ prob, precise, on }) => (statesPrecise ? Number.isFinite(precise) && prob >= precise : on);
-  return sortedByProb(tags.filter(passes)).slice(0, MAX_NAMED);
+  const candidates = kind === 'one' ? sortedByProb(tags).slice(0, 1) : tags;
+  return sortedByProb(candidates.filter(passes)).slice(0, MAX_NAMED);
 }
 
 const sortedByProb = (tags) => [...tags].sort((a, b) => b.prob - a.prob);

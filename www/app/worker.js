@@ -12,7 +12,8 @@
 //   {type: 'gpu', busy}                   busy: the time limit of the GPU runs
 //   {type: 'progress', loaded, total}
 //   {type: 'ready', backend, modelId}
-//   {type: 'tags', tags, statesPrecise, ms}  statesPrecise: the manifest states precise thresholds
+//   {type: 'tags', tags, groups, statesPrecise, ms}  groups: {name, kind, drawn} of the labels; statesPrecise: the manifest states
+//                                         precise thresholds
 //   {type: 'embedding', values, ms}
 //   {type: 'box', box}                    box: null if there is no salient object
 //   {type: 'pieces', pieces, person, ms}  pieces: [{class, box, share, score}], largest first
@@ -33,6 +34,7 @@ const TOLERANCE = 0.01;
 let model = null;
 let module = null;
 let backend = null;
+let groups = []; // groups of the tagger's labels
 let statesPrecise = false; // true if the manifest states precise thresholds, even if it has none for any label
 let idle = true; // true until the first call after `load`
 
@@ -67,8 +69,9 @@ async function load({ name, backend: wanted, api, modules }) {
   if (backend === 'webgpu') watchDevices((reason) => postFailure('device_failed', reason, true));
   module = await startModule(modules);
   const { text } = await manifest;
-  const { input, precise } = JSON.parse(text);
-  statesPrecise = Boolean(precise);
+  const { input, precise, groups: named = [] } = JSON.parse(text);
+  groups = named.map(({ name, kind, drawn = false }) => ({ name, kind, drawn }));
+  statesPrecise = Boolean(precise) || named.some((group) => group.precise);
   if (backend === 'cpu') warmUpInput(input);
 
   const content = await weights;
@@ -138,7 +141,8 @@ async function testOutput(model, name) {
   if (name === 'segmenter') return model.shares(rgba, side, side);
   if (name !== 'tagger') return model.embed(rgba, side, side);
   const tags = await model.tag(rgba, side, side);
-  return tags.sort((a, b) => (a.id < b.id ? -1 : 1)).map(({ prob }) => prob);
+  const key = ({ group, id }) => `${group}/${id}`; // two groups may have labels of one name
+  return tags.sort((a, b) => (key(a) < key(b) ? -1 : 1)).map(({ prob }) => prob);
 }
 
 /** Warms up the preparation of images while the weights load. */
@@ -160,7 +164,7 @@ async function warmUp(name) {
 async function tag({ rgba, width, height }) {
   const start = performance.now();
   const tags = await model.tag(rgba, width, height);
-  post({ type: 'tags', tags, statesPrecise, ms: performance.now() - start });
+  post({ type: 'tags', tags, groups, statesPrecise, ms: performance.now() - start });
 }
 
 async function embed({ rgba, width, height, crop }) {

@@ -10,8 +10,8 @@ use shared::api::Problem;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
-/// The manifest of the style bundle for browsers: architecture, input, labels, thresholds, licence and the SHA-256 of the
-/// weights.
+/// The manifest of the style bundle for browsers: architecture, input, labels with their groups and thresholds, licence and the
+/// SHA-256 of the weights.
 #[utoipa::path(
     get,
     path = "/api/v1/tagger",
