@@ -125,6 +125,42 @@ pub struct SearchResponse {
     pub hits: Vec<Hit>,
 }
 
+/// A piece of the outfit in a photo.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Piece {
+    /// Class of the piece: `top`, `outerwear`, `dress`, `bottoms`, `shoes`, `bag`, `headwear` or `other`.
+    pub class: String,
+    /// Category of products like the piece: `tops`, `shoes`, `bags` or `other`.
+    pub category: String,
+    /// Box around the piece in pixels of the upright photo. A search takes it as `crop`.
+    #[serde(rename = "box")]
+    pub bounds: CropBox,
+    /// Area of the piece as a share of the photo, 0 to 1.
+    pub share: f32,
+    /// Mean probability of the class over the area of the piece, 0 to 1.
+    pub score: f32,
+}
+
+/// Pieces of the outfit in a photo.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PiecesResponse {
+    /// Id of the model that segmented the photo.
+    pub model_id: String,
+    /// Time from the arrival of the whole body to this result, in milliseconds.
+    pub took_ms: f64,
+    /// Width of the upright photo in pixels.
+    pub width: u32,
+    /// Height of the upright photo in pixels.
+    pub height: u32,
+    /// Box around the person with all pieces. It is absent if the photo shows neither skin nor hair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<CropBox>,
+    /// Pieces, largest first. Small ones are left out.
+    pub pieces: Vec<Piece>,
+}
+
 /// A photo that a visitor can try the page with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

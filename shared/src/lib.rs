@@ -16,6 +16,7 @@ pub mod weights;
 pub mod server_models;
 
 pub mod bundle;
+pub mod piece_finder;
 pub mod pieces;
 
 pub mod embedding;

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 /// Class of a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum OutfitClass {
     /// No person and no piece.
     Background,

@@ -2,7 +2,7 @@
 //!
 //! A piece is a group of connected regions of one class that lie close together, such as the two shoes of a pair.
 
-use crate::input::{CropBox, InputSpec};
+use crate::input::{CropBox, InputError, InputSpec};
 use crate::outfit::OutfitClass;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,6 @@ const GAP: f32 = 0.06;
 
 /// A piece of an outfit in a photo.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Piece {
     /// Class of the piece.
     pub class: OutfitClass,
@@ -59,6 +58,9 @@ pub enum PiecesError {
         /// Needed number of values.
         expected: usize,
     },
+    /// The pixels cannot be prepared.
+    #[error(transparent)]
+    Input(#[from] InputError),
 }
 
 /// Classes of a network in the order of its logits.
@@ -102,6 +104,12 @@ impl ClassMap {
             height,
             width,
         })
+    }
+
+    /// Returns the share of the cells of each class, in the order of [`OutfitClass::ALL`], 0 to 1.
+    pub fn shares(&self) -> Vec<f32> {
+        let share = |class| self.cells.iter().filter(|(of, _)| *of == class).count() as f32 / self.cells.len() as f32;
+        OutfitClass::ALL.into_iter().map(share).collect()
     }
 
     /// Finds the pieces of a photo of `(width, height)` pixels that was prepared with `spec`.

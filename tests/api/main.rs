@@ -10,6 +10,7 @@ mod openapi;
 mod overload;
 mod page;
 mod photos;
+mod pieces;
 mod search;
 mod starting;
 mod whitened;

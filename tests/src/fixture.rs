@@ -8,7 +8,8 @@ use burn::tensor::Device;
 use image::{Rgb, RgbImage};
 use shared::bundle::{FORMAT, MANIFEST_FILE, Manifest, Training, WEIGHTS_FILE, describe_weights};
 use shared::input::{Fit, InputSpec};
-use shared::model::{Architecture, HeadConfig, Hidden, QueryConfig, RetrievalConfig, StyleConfig};
+use shared::model::{Architecture, HeadConfig, Hidden, QueryConfig, RetrievalConfig, SegmentConfig, StyleConfig};
+use shared::outfit::OutfitClass;
 use shared::taxonomy::{Category, STYLES};
 use shared::weights::{Precision, save};
 
@@ -183,6 +184,31 @@ pub fn write_category_bundle(dir: &Path, always: Category) -> Result<()> {
         dir,
         "tiny.category",
         Architecture::Style(config),
+        labels,
+        None,
+        Precision::F16,
+        &weights,
+    )
+}
+
+/// Writes a segmentation network for outfits with random weights.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn write_segment_bundle(dir: &Path) -> Result<()> {
+    let config = SegmentConfig {
+        backbone: "efficientnet_lite_w8_s5".into(),
+        bridge: Some(8),
+        widths: vec![8, 8, 8],
+        ids: OutfitClass::ALL.iter().map(|class| vec![*class as u8]).collect(),
+    };
+    let net = config.init(&Device::flex()).context("the configuration is valid")?;
+    let weights = save(&net, Precision::F16)?;
+    let labels = OutfitClass::ALL.iter().map(|class| class.id().to_owned()).collect();
+    write_bundle(
+        dir,
+        "tiny.outfit",
+        Architecture::Segment(config),
         labels,
         None,
         Precision::F16,

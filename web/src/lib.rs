@@ -59,7 +59,7 @@ pub fn propose_box(rgba: &[u8], width: usize, height: usize) -> Result<Option<St
     Ok(saliency::propose(pixels).map(json).transpose()?)
 }
 
-/// A model for garment photos on WebGPU or on the CPU: a style classifier or a query encoder.
+/// A model for garment photos on WebGPU or on the CPU: a style classifier, a query encoder or a segmentation network.
 #[wasm_bindgen]
 pub struct Model(model::Model);
 
@@ -114,6 +114,29 @@ impl Model {
             .map_err(WebError::from)?;
         let embedding = self.0.embed(&rgba, width, height, crop).await?;
         Ok(js_sys::Float32Array::from(embedding.values()))
+    }
+
+    /// Finds the pieces of the outfit in one photo, in the form of [`tag`](Self::tag).
+    ///
+    /// Resolves to `{pieces: [{class, box: {x, y, width, height}, share, score}], person}`, largest piece first. Boxes are in
+    /// pixels. `share` of the photo and `score` are in 0..=1. `person` is a box, or undefined if the photo shows no person.
+    ///
+    /// # Errors
+    /// As [`tag`](Self::tag), but `bundle_invalid` if the model is not a segmentation network.
+    pub async fn pieces(&self, rgba: Vec<u8>, width: usize, height: usize) -> Result<JsValue, JsValue> {
+        let outfit = self.0.pieces(&rgba, width, height).await?;
+        let json = serde_json::to_string(&outfit).map_err(WebError::from)?;
+        js_sys::JSON::parse(&json)
+    }
+
+    /// Returns the share of each class of an outfit in a photo's map, in the form of [`tag`](Self::tag). Pages compare the values
+    /// of two backends.
+    ///
+    /// # Errors
+    /// As [`pieces`](Self::pieces).
+    pub async fn shares(&self, rgba: Vec<u8>, width: usize, height: usize) -> Result<js_sys::Float32Array, JsValue> {
+        let shares = self.0.shares(&rgba, width, height).await?;
+        Ok(js_sys::Float32Array::from(&shares[..]))
     }
 
     /// Backend that computes the model: `"webgpu"` or `"cpu"`.

@@ -1,10 +1,12 @@
-//! A model in the browser: tags or an embedding from a manifest, weights and pixels.
+//! A model in the browser: tags, an embedding or pieces from a manifest, weights and pixels.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use shared::bundle::{self, BundleError, Manifest};
 use shared::embedding::Embedding;
 use shared::input::{CropBox, Pixels};
 use shared::model::{Architecture, QueryNet};
+use shared::piece_finder::PieceFinder;
+use shared::pieces::{ClassMap, Outfit};
 use shared::score::Tag;
 
 use crate::device::Backend;
@@ -13,10 +15,19 @@ use crate::error::WebError;
 /// Bytes per pixel. Canvases return RGBA.
 const CHANNELS: usize = 4;
 
-/// A style classifier, a query encoder or a retrieval network on one device. All turn an image into one row of numbers.
+/// Network of a model.
+#[allow(clippy::large_enum_variant)] // a page has a few models, so their size does not matter
+enum Net {
+    /// A style classifier, a query encoder or a retrieval network. All turn an image into one row of numbers.
+    Row(QueryNet),
+    /// A segmentation network.
+    Pieces(PieceFinder),
+}
+
+/// A model on one device.
 pub(crate) struct Model {
     manifest: Manifest,
-    net: QueryNet,
+    net: Net,
     device: Device,
     backend: Backend,
 }
@@ -31,9 +42,10 @@ impl Model {
         let manifest = Manifest::from_json(manifest_json.as_bytes())?;
         let device = backend.open().await?;
         let net = match &manifest.architecture {
-            Architecture::Query(_) => bundle::load_query(&manifest, weights, &device)?,
-            Architecture::Retrieval(_) => bundle::load_single_retrieval(&manifest, weights, &device)?.into(),
-            _ => bundle::load_style(&manifest, weights, &device)?.into(),
+            Architecture::Query(_) => Net::Row(bundle::load_query(&manifest, weights, &device)?),
+            Architecture::Retrieval(_) => Net::Row(bundle::load_single_retrieval(&manifest, weights, &device)?.into()),
+            Architecture::Segment(_) => Net::Pieces(PieceFinder::load(&manifest, weights, &device)?),
+            Architecture::Style(_) => Net::Row(bundle::load_style(&manifest, weights, &device)?.into()),
         };
         Ok(Self {
             manifest,
@@ -83,32 +95,54 @@ impl Model {
         pixels: Pixels<'_>,
         crop: Option<CropBox>,
     ) -> Result<Vec<f32>, WebError> {
-        if !tasks.contains(&self.manifest.task()) {
-            return Err(BundleError::Task {
-                expected: tasks.first().copied().unwrap_or_default(),
-                actual: self.manifest.task(),
-            }
-            .into());
-        }
+        let net = match &self.net {
+            Net::Row(net) if tasks.contains(&self.manifest.task()) => net,
+            _ => return Err(self.wrong_task(tasks.first().copied().unwrap_or_default())),
+        };
         let input = &self.manifest.input;
         let chw = input.to_chw(pixels, crop)?;
         let data = TensorData::new(chw, [1, 3, input.height, input.width]);
         let x = Tensor::<4>::from_data(data, &self.device); // [1, 3, h, w]
-        let answer = self.net.forward(x); // [1, outputs]
-        // A browser's thread must not block, so that only the asynchronous read of the GPU's result works.
-        let data = answer
-            .into_data_async()
-            .await
-            .map_err(|error| WebError::Inference(error.to_string()))?;
-        let values: Vec<f32> = data
-            .try_to_vec()
-            .map_err(|error| WebError::Inference(error.to_string()))?;
+        let answer = net.forward(x); // [1, outputs]
+        let values = read(answer).await?;
         if values.len() != outputs || values.iter().any(|value| !value.is_finite()) {
             return Err(WebError::Inference(
                 "the network did not return the expected number of finite values".to_owned(),
             ));
         }
         Ok(values)
+    }
+
+    /// Finds the pieces of the outfit in one photo of `height × width × 4` bytes.
+    ///
+    /// # Errors
+    /// As [`tag`](Self::tag), but [`WebError::Bundle`] if the model is not a segmentation network.
+    pub(crate) async fn pieces(&self, rgba: &[u8], width: usize, height: usize) -> Result<Outfit, WebError> {
+        let (finder, map) = self.class_map(rgba, width, height).await?;
+        Ok(finder.outfit(&map, (width, height)))
+    }
+
+    /// Returns the share of each class of an outfit in the network's map of one photo.
+    ///
+    /// # Errors
+    /// As [`pieces`](Self::pieces).
+    pub(crate) async fn shares(&self, rgba: &[u8], width: usize, height: usize) -> Result<Vec<f32>, WebError> {
+        Ok(self.class_map(rgba, width, height).await?.1.shares())
+    }
+
+    async fn class_map(&self, rgba: &[u8], width: usize, height: usize) -> Result<(&PieceFinder, ClassMap), WebError> {
+        let Net::Pieces(finder) = &self.net else {
+            return Err(self.wrong_task("segment"));
+        };
+        let logits = finder.logits(Pixels::new(rgba, width, height, CHANNELS)?)?;
+        let map = finder.class_map(&read(logits).await?);
+        let map = map.map_err(|error| WebError::Inference(error.to_string()))?;
+        Ok((finder, map))
+    }
+
+    fn wrong_task(&self, expected: &'static str) -> WebError {
+        let actual = self.manifest.task();
+        WebError::Bundle(BundleError::Task { expected, actual })
     }
 
     /// Name of the backend.
@@ -120,4 +154,17 @@ impl Model {
     pub(crate) fn model_id(&self) -> String {
         self.manifest.model_id()
     }
+}
+
+/// Reads values from the device. A browser's thread must not block, so that only the asynchronous read of the GPU's result works.
+///
+/// # Errors
+/// [`WebError::Inference`] if the device fails.
+async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, WebError> {
+    let data = tensor
+        .into_data_async()
+        .await
+        .map_err(|error| WebError::Inference(error.to_string()))?;
+    data.try_to_vec()
+        .map_err(|error| WebError::Inference(error.to_string()))
 }

@@ -4,6 +4,7 @@
 //! **Invariant:** nothing in this package trains, evaluates or serves a network.
 
 mod batches;
+pub mod boxed;
 mod contact_sheet;
 mod decode;
 mod files;

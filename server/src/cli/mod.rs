@@ -16,6 +16,7 @@ mod invocation;
 mod join;
 mod output;
 mod photo;
+mod pieces;
 mod predictions;
 mod pretrained;
 mod recipe;
@@ -70,6 +71,8 @@ enum Command {
     Tag(tag::TagArgs),
     /// Embed one photo; a search accepts the output
     Embed(embed::EmbedArgs),
+    /// Find the pieces of the outfit in one photo, with their boxes
+    Pieces(pieces::PiecesArgs),
     /// List or compare runs, or write a run's report again
     Runs(runs::RunsArgs),
     /// Join several retrieval bundles into one whose networks embed together
@@ -102,6 +105,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::SubmitRetrieval(args) => submit_retrieval::submit_retrieval(&args, device),
         Command::Tag(args) => tag::tag(&args, device),
         Command::Embed(args) => embed::embed(&args, device),
+        Command::Pieces(args) => pieces::pieces(&args, device),
         Command::Runs(args) => runs::run(&args),
         Command::Join(args) => join::join(&args, device),
         Command::Whiten(args) => whiten::whiten(&args, device),

@@ -36,6 +36,10 @@ pub(crate) struct ServeArgs {
     /// from the bundle that --bundle was whitened from. Without it browsers upload photos
     #[arg(long, env = "SELVEDGE_QUERY_BUNDLE")]
     query_bundle: Option<PathBuf>,
+    /// Folder of a segmentation bundle for outfits (recipe outfit.toml). It finds the pieces of a photo, so that clients can search
+    /// for one of them
+    #[arg(long, value_name = "DIR", env = "SELVEDGE_PIECES_BUNDLE")]
+    pieces: Option<PathBuf>,
     /// Folder of the dataset's photos, if it has moved since indexing
     #[arg(long, env = "SELVEDGE_IMAGES")]
     images: Option<PathBuf>,
@@ -87,6 +91,7 @@ impl ServeArgs {
             site_dir: self.site.clone(),
             tagger_dir: self.tagger.clone(),
             query_dir: self.query_bundle.clone(),
+            pieces_dir: self.pieces.clone(),
             retrieval_dir: self.bundle.clone(),
             category_dir: self.category_bundle.clone(),
             catalog_dir: self.index.clone(),

@@ -3,6 +3,7 @@
 use super::manifest::MANIFEST_FILE;
 use crate::model::UnknownBackbone;
 use crate::model::config::{RetrievalConfigError, SegmentConfigError, StyleConfigError};
+use crate::pieces::PiecesError;
 use crate::weights::WeightsError;
 
 /// Errors of using a bundle.
@@ -46,6 +47,9 @@ pub enum BundleError {
     /// The segmentation network cannot be built.
     #[error(transparent)]
     Segment(#[from] SegmentConfigError),
+    /// The classes of a segmentation network are not those of an outfit.
+    #[error(transparent)]
+    Pieces(#[from] PiecesError),
     /// The projection does not fit the network.
     #[error("{file}: {source}; whiten the bundle again")]
     Projection {

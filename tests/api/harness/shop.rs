@@ -57,6 +57,7 @@ impl Shop {
             .expect("the bundle has a manifest")
             .model_id();
         fixture::write_query_bundle(&shop.path("query"), &space, fixture::DIM).expect("the bundle is written");
+        fixture::write_segment_bundle(&shop.path("pieces")).expect("the bundle is written");
         fixture::write_category_bundle(&shop.path("category"), Category::Shoes).expect("the bundle is written");
         fixture::write_category_bundle(&shop.path("category-other"), Category::Other).expect("the bundle is written");
         write_site(&shop.path("site"));

@@ -21,6 +21,7 @@ use super::decoding::DecodeMemory;
 use super::error::ApiError;
 use super::folder::PhotoFolder;
 use super::photo_embedder::PhotoEmbedder;
+use super::piece_service::PieceService;
 use super::query_spaces::QuerySpaces;
 use super::site::Site;
 use crate::catalog::{Catalog, Searcher, Watch};
@@ -32,6 +33,7 @@ pub struct App {
     pub(super) catalog: Arc<Catalog>,
     pub(super) tagger: BrowserBundle,
     pub(super) query_encoder: Option<BrowserBundle>,
+    pub(super) pieces: Option<PieceService>,
     pub(super) photos: PhotoFolder,
     /// Watch over the folders of the catalog and its photos.
     pub(super) watch: Arc<Watch>,
@@ -97,6 +99,8 @@ impl App {
         let tagger = BrowserBundle::load(&config.tagger_dir, Role::Tagger)?;
         let load_encoder = |dir: &PathBuf| BrowserBundle::load(dir, Role::QueryEncoder);
         let query_encoder = config.query_dir.as_ref().map(load_encoder).transpose()?;
+        let open_pieces = |dir: &PathBuf| PieceService::open(dir, &cpu);
+        let pieces = config.pieces_dir.as_ref().map(open_pieces).transpose()?;
         let encoder = query_encoder.as_ref().map(|bundle| &bundle.about);
         let spaces = QuerySpaces::new(&manifest, projection, encoder)?;
         let site = config.site_dir.as_deref().map(Site::load).transpose()?;
@@ -106,6 +110,7 @@ impl App {
         let app = Self {
             tagger,
             query_encoder,
+            pieces,
             photos,
             watch,
             site: site.unwrap_or_default(),

@@ -20,6 +20,8 @@ pub(super) enum Role {
     Tagger,
     /// Embedding of queries.
     QueryEncoder,
+    /// Segmentation of an outfit.
+    Segmenter,
 }
 
 impl Role {
@@ -28,6 +30,7 @@ impl Role {
         match self {
             Self::Tagger => ("style", "tagger"),
             Self::QueryEncoder => ("query", "query encoder"),
+            Self::Segmenter => ("segment", "segmenter"),
         }
     }
 }

@@ -20,6 +20,8 @@ pub struct ServeConfig {
     pub tagger_dir: PathBuf,
     /// Folder of the query encoder's bundle for browsers; without it browsers send photos.
     pub query_dir: Option<PathBuf>,
+    /// Folder of the segmentation bundle that finds the pieces of an outfit; without it there is no search by piece.
+    pub pieces_dir: Option<PathBuf>,
     /// Folder of the retrieval bundle.
     pub retrieval_dir: PathBuf,
     /// Folder of a category classifier's bundle; without it only the categories that clients give restrict a search.

@@ -1,6 +1,7 @@
 //! Conversion of domain types to the types of the API.
 
 use shared::api;
+use shared::pieces::Piece;
 
 use crate::catalog::{self, currency};
 
@@ -70,6 +71,17 @@ pub(super) fn sample(sample: &catalog::SamplePhoto, shown: Option<&catalog::Prod
         product_id: sample.product_id.clone(),
         alt,
     }
+}
+
+/// Converts a piece. `None` for background, skin and hair, which are no pieces.
+pub(super) fn piece(piece: &Piece) -> Option<api::Piece> {
+    Some(api::Piece {
+        class: piece.class.id().into(),
+        category: piece.class.category()?.id().into(),
+        bounds: piece.bounds,
+        share: piece.share,
+        score: piece.score,
+    })
 }
 
 fn text(text: &catalog::LocalText) -> api::LocalText {

@@ -24,7 +24,10 @@ pub(super) enum ApiError {
     Photo(#[from] PhotoError),
     #[error("the body is larger than {limit} bytes; send a smaller file")]
     PayloadTooLarge { limit: usize },
-    #[error("this endpoint does not read this content type; send multipart/form-data or application/json")]
+    #[error(
+        "this endpoint does not read this content type; send a photo as multipart/form-data, or an embedding to search for as \
+         application/json"
+    )]
     UnsupportedMediaType,
     #[error(
         "the body has the content encoding {0}, which the server does not decode; send it without Content-Encoding"

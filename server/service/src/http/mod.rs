@@ -21,6 +21,7 @@ mod front;
 mod limits;
 mod observe;
 mod photo_embedder;
+mod piece_service;
 mod problem;
 mod query_spaces;
 mod routes;

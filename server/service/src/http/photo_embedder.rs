@@ -99,25 +99,42 @@ impl PhotoEmbedder {
 
     /// Decodes and crops a photo off the async threads.
     async fn prepare(&self, query: PhotoQuery, search_permit: &SearchPermit) -> Result<Prepared, ApiError> {
-        // Decoding continues if the client leaves, so it keeps the memory and both permits.
-        let memory = self.memory.acquire(&query.file).await?;
-        let permit = Arc::clone(&self.decoders).acquire_owned().await;
-        let permit = permit.map_err(|closed| ApiError::Internal(closed.into()))?;
-        let held = (permit, memory, search_permit.clone());
+        let PhotoQuery { file, crop, categorise } = query;
         let spec = self.input.clone();
-        let categoriser = self.categoriser.clone().filter(|_| query.categorise);
-        let prepared = tokio::task::spawn_blocking(move || {
-            let _held = held;
-            let photo = Photo::decode(&query.file)?;
-            drop(query.file);
-            let crop = query.crop.crop_box(&photo)?;
+        let categoriser = self.categoriser.clone().filter(|_| categorise);
+        self.with_photo(file, search_permit, move |photo| {
+            let crop = crop.crop_box(photo)?;
             let category = match categoriser {
                 Some(categoriser) => categoriser.category(categoriser.input().to_chw(photo.pixels()?, crop)?),
                 None => None,
             };
             let input = spec.to_chw(photo.pixels()?, crop)?;
             Ok(Prepared { input, category, crop })
+        })
+        .await
+    }
+
+    /// Decodes a photo and calls `work` with it, off the async threads.
+    ///
+    /// # Errors
+    /// If the file is not a usable image, or the error of `work`.
+    pub(super) async fn with_photo<T: Send + 'static>(
+        &self,
+        file: Bytes,
+        search_permit: &SearchPermit,
+        work: impl FnOnce(&Photo) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        // Decoding continues if the client leaves, so it keeps the memory and both permits.
+        let memory = self.memory.acquire(&file).await?;
+        let permit = Arc::clone(&self.decoders).acquire_owned().await;
+        let permit = permit.map_err(|closed| ApiError::Internal(closed.into()))?;
+        let held = (permit, memory, search_permit.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            let _held = held;
+            let photo = Photo::decode(&file)?;
+            drop(file);
+            work(&photo)
         });
-        prepared.await.map_err(|error| ApiError::Internal(error.into()))?
+        done.await.map_err(|error| ApiError::Internal(error.into()))?
     }
 }

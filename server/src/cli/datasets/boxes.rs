@@ -1,9 +1,12 @@
-//! `selvedge dataset boxes`: accuracy of the crop boxes that are proposed without a network, against the boxes of masks.
+//! `selvedge dataset boxes`: accuracy of the crop boxes that are proposed without a network, against the boxes of masks; or a
+//! dataset with the boxes of a segmenter.
 
+use super::piece_boxes::{self, PieceBoxes};
 use crate::cli::output::print;
 use anyhow::Context;
 use clap::Args;
 use dataset::{Crop, Dataset, Images, Limit, Mask, MaxErrors, Row};
+use device::DeviceChoice;
 use evaluation::classifier::mean_of_numbers;
 use evaluation::statistics::{Interval, interval};
 use rayon::prelude::*;
@@ -16,6 +19,13 @@ use std::sync::Arc;
 pub(crate) struct BoxesArgs {
     /// Dataset folder; photos without a mask are ignored
     dir: PathBuf,
+    /// Folder of a segmentation bundle for outfits. Nothing is measured: a new dataset is written, in which each photo without a
+    /// box has the box of the largest piece of its category
+    #[arg(long, value_name = "BUNDLE", requires = "out")]
+    segmenter: Option<PathBuf>,
+    /// Folder of the new dataset, which names the photos of the old one
+    #[arg(long, requires = "segmenter")]
+    out: Option<PathBuf>,
     /// Split to measure on
     #[arg(long, default_value = "val")]
     split: String,
@@ -39,7 +49,16 @@ struct Boxes {
     proposed: Option<Shares>,
 }
 
-pub(super) fn boxes(args: &BoxesArgs) -> anyhow::Result<()> {
+pub(super) fn boxes(args: &BoxesArgs, device: DeviceChoice) -> anyhow::Result<()> {
+    if let (Some(segmenter), Some(out)) = (&args.segmenter, &args.out) {
+        let args = PieceBoxes {
+            dir: &args.dir,
+            segmenter,
+            out,
+            max_errors: args.max_errors,
+        };
+        return piece_boxes::write(&args, device);
+    }
     let mut dataset = Dataset::open(&args.dir)?;
     let has_mask = |row: &Row| (row.split == args.split || row.split == args.guess_from) && !row.mask.is_empty();
     dataset.leave_out_corrupt(has_mask, true, Limit::Share(args.max_errors))?;

@@ -6,6 +6,7 @@ mod boxes;
 mod describe;
 mod import_retrieval;
 mod import_style;
+mod piece_boxes;
 mod recolour;
 mod render;
 mod sheet;
@@ -24,7 +25,7 @@ pub(crate) enum DatasetCommand {
     Augmented(augmented::AugmentedArgs),
     /// Recolour the garments of photos, and write the result as a new dataset
     Recolour(recolour::RecolourArgs),
-    /// Measure proposed crop boxes against the boxes of the photos' masks
+    /// Measure proposed crop boxes against the boxes of the photos' masks, or write the boxes of a segmenter's pieces
     Boxes(boxes::BoxesArgs),
     /// Measure the speed of decoding and augmentation
     Bench(bench::BenchArgs),
@@ -42,7 +43,7 @@ pub(super) fn run(command: DatasetCommand, device: DeviceChoice) -> anyhow::Resu
         DatasetCommand::Sheet(args) => sheet::sheet(&args),
         DatasetCommand::Augmented(args) => augmented::augmented(&args, device),
         DatasetCommand::Recolour(args) => recolour::recolour(&args, device),
-        DatasetCommand::Boxes(args) => boxes::boxes(&args),
+        DatasetCommand::Boxes(args) => boxes::boxes(&args, device),
         DatasetCommand::Bench(args) => bench::bench(&args),
         DatasetCommand::ImportStyle(args) => import_style::import_style(&args),
         DatasetCommand::ImportRetrieval(args) => import_retrieval::import_retrieval(&args),

@@ -4,10 +4,12 @@ mod document;
 mod fallback;
 mod health;
 mod images;
+mod pieces;
 mod products;
 mod query_encoder;
 mod samples;
 mod search;
+mod segmenter;
 mod tagger;
 
 use std::sync::Arc;
@@ -33,12 +35,15 @@ struct Document;
 fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(search::search))
+        .routes(routes!(pieces::pieces))
         .routes(routes!(products::product))
         .routes(routes!(samples::samples))
         .routes(routes!(tagger::manifest))
         .routes(routes!(tagger::weights))
         .routes(routes!(query_encoder::manifest))
         .routes(routes!(query_encoder::weights))
+        .routes(routes!(segmenter::manifest))
+        .routes(routes!(segmenter::weights))
         .routes(routes!(images::image))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))

@@ -2,7 +2,7 @@
 
 mod crop;
 mod embedding;
-mod form;
+pub(super) mod form;
 mod json;
 mod limit;
 
@@ -24,8 +24,6 @@ use crate::http::photo_embedder::PhotoQuery;
 use crate::http::{body, convert, encoding};
 use search::SearchOptions;
 
-/// Maximum bytes of a form.
-const MAX_FORM: usize = 12 << 20;
 /// Maximum bytes of a JSON body. The longest embeddings take some hundred kilobytes.
 const MAX_JSON: usize = 1 << 20;
 
@@ -71,7 +69,7 @@ pub(super) async fn search(State(app): State<Arc<App>>, request: Request) -> Res
         return Err(error);
     }
     let (kind, limit) = match kind(&parts.headers) {
-        Some(kind @ Kind::Form) => (kind, MAX_FORM),
+        Some(kind @ Kind::Form) => (kind, form::MAX_FORM),
         Some(kind @ Kind::Json) => (kind, MAX_JSON),
         None if parts.headers.contains_key(CONTENT_TYPE) => {
             body::discard(body);

@@ -1,4 +1,4 @@
-//! The multipart form of a search by photo.
+//! The multipart forms of a photo: of a search by photo, and of a request that takes only a photo.
 
 use axum::body::{Body, Bytes};
 use axum::extract::multipart::Field;
@@ -11,6 +11,8 @@ use super::{crop, limit};
 use crate::http::error::ApiError;
 use dataset::Crop;
 
+/// Maximum bytes of a form.
+pub(in crate::http::routes) const MAX_FORM: usize = 12 << 20;
 /// Maximum bytes of a text field.
 const MAX_TEXT: usize = 1024;
 
@@ -41,6 +43,15 @@ pub(super) struct SearchForm {
     /// Largest number of hits, 1 to 50. The default is 10.
     #[schema(minimum = 1, maximum = 50)]
     limit: Option<usize>,
+}
+
+/// Schema of a form with only a photo.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(in crate::http::routes) struct PhotoForm {
+    /// The photo: a JPEG, PNG, WebP, GIF or BMP file of at most 40 megapixels. Its EXIF orientation is applied.
+    #[schema(value_type = String, format = Binary)]
+    image: Vec<u8>,
 }
 
 /// A parsed form.
@@ -107,6 +118,36 @@ pub(super) async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiE
         category,
         limit,
     })
+}
+
+/// Parses a complete body as a form with only a photo.
+///
+/// # Errors
+/// As [`read`], and if the form has another field.
+pub(in crate::http::routes) async fn read_photo(headers: &HeaderMap, bytes: Bytes) -> Result<Bytes, ApiError> {
+    let form = read(headers, bytes).await?;
+    let others = [
+        ("crop", form.crop != Crop::default()),
+        ("category", form.category.is_some()),
+        ("limit", form.limit.is_some()),
+    ];
+    match others.into_iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(ApiError::field(
+            name,
+            "there is no such field here; the only field is image",
+        )),
+        None => Ok(form.image),
+    }
+}
+
+/// True if the request's content type is that of a form.
+pub(in crate::http::routes) fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
+    let media_type = kind.split(';').next().unwrap_or(kind).trim();
+    media_type.eq_ignore_ascii_case("multipart/form-data")
 }
 
 fn unknown_field(name: &str) -> ApiError {
