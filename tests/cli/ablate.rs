@@ -111,7 +111,7 @@ fn a_killed_ablation_resumes_without_repeating_finished_runs() {
     let dir = dir.path();
     let (ok, plan, stderr) = ablate(dir, &["--dry-run"]);
     assert!(
-        ok && plan.contains("4 evaluations on 'val' of 2 runs, 2 of them to be trained, for 4 epochs"),
+        ok && plan.contains("4 evaluations on the split `val` of 2 runs, 2 of them to be trained, for 4 epochs"),
         "{plan}{stderr}"
     );
     assert!(!dir.join("out").exists(), "a dry run writes no file");

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use dataset::MaxErrors;
 use search::storage::Storage;
 use serde_json::Value;
-use service::catalog::{Catalog, CatalogError, IndexOptions, index};
+use service::catalog::{Catalog, CatalogError, GalleryViews, IndexOptions, index};
 use tests::fixture;
 use tests::process::{Process, instructions};
 
@@ -25,6 +25,7 @@ fn options(dir: &Path, dataset: usize) -> IndexOptions {
         bundle: dir.join("bundle"),
         out: dir.join("catalog"),
         storage: Storage::F32,
+        views: GalleryViews::None,
         batch: 8,
         max_errors: MaxErrors::default(),
     }

@@ -89,6 +89,26 @@ def whitened(rows, ids, dims, shrinkage=0.1):
     return answer / np.linalg.norm(answer, axis=1, keepdims=True)
 
 
+def whitened_first(rows, ids, dims, shrinkage=0.1):
+    """Returns the rows whitened by the scatter within identities, then projected to the `dims` directions of largest variance.
+
+    With fewer rows than values, the rows are first written in an orthonormal basis of their span.
+    """
+    centred = rows - rows.mean(axis=0)
+    if len(rows) <= rows.shape[1]:
+        _, _, basis = np.linalg.svd(centred, full_matrices=False)
+        centred = centred @ basis[: len(rows) - 1].T
+    within = np.vstack([centred[ids == one] - centred[ids == one].mean(axis=0) for one in np.unique(ids)])
+    scatter = within.T @ within / len(within)
+    width = len(scatter)
+    scatter += np.eye(width) * shrinkage * np.trace(scatter) / width
+    values, directions = np.linalg.eigh(scatter)
+    white = centred @ directions @ np.diag(values**-0.5) @ directions.T
+    values, directions = np.linalg.eigh(white.T @ white)
+    answer = white @ directions[:, np.argsort(-values)[:dims]]
+    return answer / np.linalg.norm(answer, axis=1, keepdims=True)
+
+
 queries, gallery = vectors(12, 8, 1), vectors(30, 8, 2)
 # Two gallery vectors are equal, so that ties occur.
 gallery[7] = gallery[3]
@@ -114,7 +134,11 @@ def standardised(scores):
 
 
 ids = np.arange(30) // 3
+wide = vectors(12, 20, 4)
 white = whitened(gallery, ids, 4)
+white_wide = whitened(wide, ids[:12], 4)
+white_first = whitened_first(gallery, ids, 4, shrinkage=0.02)
+white_wide_first = whitened_first(wide, ids[:12], 4)
 golden = {
     "figures": figures(plain, query_ids, gallery_ids),
     "figures_among_all_others": figures(gallery @ gallery.T, gallery_ids, gallery_ids, leave_out=True),
@@ -126,6 +150,9 @@ golden = {
     "late": (0.7 * standardised(plain) + 0.3 * standardised(vectors(12, 8, 3) @ gallery.T)).tolist(),
     # The sign of an eigenvector is arbitrary, so the test compares similarities instead of the vectors themselves.
     "whitened_similarity": (white[:5] @ white.T).tolist(),
+    "whitened_wide_similarity": (white_wide[:5] @ white_wide.T).tolist(),
+    "whitened_lda_similarity": (white_first[:5] @ white_first.T).tolist(),
+    "whitened_wide_lda_similarity": (white_wide_first[:5] @ white_wide_first.T).tolist(),
 }
 path = pathlib.Path(__file__).with_name("search.json")
 path.write_text(json.dumps(golden) + "\n", encoding="utf-8")

@@ -22,11 +22,13 @@ use shared::taxonomy::Category;
 
 const DIM: usize = 256;
 const PHOTOS_A_PRODUCT: usize = 4;
-const OPTIONS: SearchOptions = SearchOptions {
-    limit: 10,
-    category: None,
-    rerank: Rerank::None,
-};
+fn options() -> SearchOptions {
+    SearchOptions {
+        limit: 10,
+        category: None,
+        rerank: Rerank::None.into(),
+    }
+}
 
 fn main() -> Result<()> {
     let mut args = std::env::args()
@@ -64,10 +66,10 @@ fn main() -> Result<()> {
         report(
             "each alone",
             clients,
-            measure(clients, time, &queries, |query| drop(gallery.search(query, &OPTIONS))),
+            measure(clients, time, &queries, |query| drop(gallery.search(query, &options()))),
         );
         let batched = |query: &Embedding| {
-            let answer = handle.block_on(searcher.search(query.clone(), OPTIONS, ()));
+            let answer = handle.block_on(searcher.search(query.clone(), options(), ()));
             assert!(answer.is_ok_and(|found| !found.is_empty()), "a search found nothing");
         };
         report("in batches", clients, measure(clients, time, &queries, batched));

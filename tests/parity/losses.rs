@@ -87,6 +87,7 @@ fn embedding_losses_and_gradients_agree_with_pytorch() {
     let batch = Identified {
         classes,
         block: IDENTITIES,
+        memory: None,
     };
     // Name, recipe and number of directions per identity. The classifiers have no bias.
     let losses = [

@@ -2,9 +2,9 @@
 
 use burn::tensor::Device;
 use evaluation::retrieval::{Ranked, mean_ap_at_10, rank_scores_to, standardised_sum, values};
-use search::rerank::{Rerank, augment};
+use search::rerank::{Parameters, Rerank, augment};
 use search::storage::{Storage, Stored};
-use search::whitening::whitening;
+use search::whitening::{Order, Whitening, whitening};
 
 /// Vectors of the generator, at unit length.
 fn vectors(n: usize, width: usize, seed: f64) -> Vec<Vec<f32>> {
@@ -107,7 +107,7 @@ fn augmented_galleries_and_summed_scores_equal_numpy() {
             .collect()
     };
     assert_close(
-        &wide(augment(gallery.clone())),
+        &wide(augment(gallery.clone(), Parameters::default())),
         &matrix(&golden["augmented"]),
         1e-5,
         "augmented",
@@ -125,14 +125,40 @@ fn whitening_equals_numpy() {
     let ids: Vec<String> = (0..30).map(|row| format!("{:02}", row / 3)).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let device = Device::flex();
-    let projection = whitening(&rows, &ids, 4, &device).expect("there are enough rows");
-    let white = projection.apply(&rows);
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
-    let alike: Vec<Vec<f64>> = white[..5]
-        .iter()
-        .map(|a| white.iter().map(|b| dot(a, b)).collect())
-        .collect();
-    assert_close(&alike, &matrix(&golden["whitened_similarity"]), 1e-4, "whitened");
+    // Twenty values of twelve rows, and eight of thirty.
+    let (wide, wide_ids) = (vectors(12, 20, 4.0), &ids[..12]);
+    for (key, rows, ids, options) in [
+        ("whitened_similarity", &rows, &ids[..], Whitening::to(4)),
+        ("whitened_wide_similarity", &wide, wide_ids, Whitening::to(4)),
+        (
+            "whitened_lda_similarity",
+            &rows,
+            &ids[..],
+            Whitening {
+                order: Order::Lda,
+                shrinkage: 0.02,
+                ..Whitening::to(4)
+            },
+        ),
+        (
+            "whitened_wide_lda_similarity",
+            &wide,
+            wide_ids,
+            Whitening {
+                order: Order::Lda,
+                ..Whitening::to(4)
+            },
+        ),
+    ] {
+        let projection = whitening(rows, ids, options, &device).expect("there are enough rows");
+        let white = projection.apply(rows);
+        let alike: Vec<Vec<f64>> = white[..5]
+            .iter()
+            .map(|a| white.iter().map(|b| dot(a, b)).collect())
+            .collect();
+        assert_close(&alike, &matrix(&golden[key]), 1e-4, key);
+    }
 
     for (rows, ids, dims) in [
         (&rows[..3], &ids[..3], 4),
@@ -140,14 +166,14 @@ fn whitening_equals_numpy() {
         (&rows[..], &ids[..], 0),
     ] {
         assert!(
-            whitening(rows, ids, dims, &device).is_err(),
+            whitening(rows, ids, Whitening::to(dims), &device).is_err(),
             "{dims} of {} rows",
             rows.len()
         );
     }
     let alone: Vec<String> = (0..30).map(|row| row.to_string()).collect();
     let alone: Vec<&str> = alone.iter().map(String::as_str).collect();
-    let error = whitening(&rows, &alone, 4, &device)
+    let error = whitening(&rows, &alone, Whitening::to(4), &device)
         .expect_err("every item has one photo")
         .to_string();
     assert!(error.contains("two training photos"), "{error}");

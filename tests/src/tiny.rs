@@ -128,6 +128,7 @@ impl Trainings {
             items: 96,
             seed: 5,
             size: 64,
+            shop_photos: 1,
             user_photos: 1,
             style_mix: StyleMix::Tempered(0.5),
             out: trainings.data(),

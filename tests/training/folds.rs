@@ -116,7 +116,7 @@ fn the_mean_of_two_networks_is_no_worse_than_they_are_on_average() -> Result<()>
 }
 
 /// Copies a dataset with all images mirrored.
-fn mirror(data: &Path, mirrored: &Path) -> Result<()> {
+pub(super) fn mirror(data: &Path, mirrored: &Path) -> Result<()> {
     fs::create_dir(mirrored)?;
     for row in Dataset::open(data)?.rows {
         let path = mirrored.join(Path::new(&row.path).with_extension("png"));

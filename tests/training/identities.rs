@@ -35,6 +35,10 @@ fn cases() -> Vec<Vec<String>> {
         vec![losses("{ kind = 'supcon', on = 'parts' }")],
         vec![losses("{ kind = 'contrast' }")],
         vec![
+            losses("{ kind = 'supcon', on = 'parts' }, { kind = 'triplet' }"),
+            "task.memory=1000".to_owned(),
+        ],
+        vec![
             losses(&format!("{softmax}, {{ kind = 'triplet', weight = 0.5 }}")),
             "task.model.neck=true".to_owned(),
         ],
@@ -100,6 +104,7 @@ fn keys_of_the_training_loop_work_for_retrieval_and_a_resumed_run_is_exact() -> 
         "average={ kind = 'ema', decay = 0.5 }",
         "stages=[{ from = 0, freeze = ['net.trunk.stem'] }]",
         "augment.erase=0.3",
+        "task.memory=40",
     ];
     let settings: Vec<&str> = SHORT.into_iter().chain(keys).collect();
     let run = trainings.train("run", RETRIEVAL, &settings)?;

@@ -7,6 +7,7 @@ mod families;
 mod folds;
 mod groups;
 mod identities;
+mod item_folds;
 mod masks;
 mod mistakes;
 mod query;

@@ -199,7 +199,7 @@ fn every_photo_searches_all_others() -> Result<()> {
     assert!((guesses["recall_at_1 by chance"] - 2.0 / 59.0).abs() < 1e-12);
     assert_eq!(guesses["recall_at_59 by chance"], 1.0);
     let search = Search {
-        rerank: Rerank::Hop,
+        rerank: Rerank::Hop.into(),
         ..all
     };
     let error = shop

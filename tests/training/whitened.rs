@@ -1,5 +1,6 @@
 //! Bundles that are made from other bundles: whitened embeddings and joined networks.
 
+use super::folds::mirror;
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::Parser;
@@ -8,8 +9,9 @@ use dataset::MaxErrors;
 use dataset::bundle;
 use evaluation::retrieval::{self, RetrievalOptions, Search, asymmetric};
 use search::storage::Storage;
+use search::whitening::Whitening;
 use server::cli::{Cli, run};
-use service::catalog::{self, IndexOptions};
+use service::catalog::{self, GalleryViews, IndexOptions};
 use shared::bundle::load_query;
 use std::path::Path;
 use tests::fixture;
@@ -62,7 +64,7 @@ fn a_whitened_bundle_has_the_metrics_of_evaluation_with_whitening() -> Result<()
     let measure = |bundle: &(_, _), whiten: Option<usize>| {
         let options = RetrievalOptions {
             search: Search {
-                whiten,
+                whiten: whiten.map(Whitening::to),
                 ..Search::default()
             },
             ..RetrievalOptions::default()
@@ -190,6 +192,7 @@ fn a_joined_bundle_is_whitened_distilled_and_indexed_like_any_other() -> Result<
         bundle: trainings.path("white"),
         out: trainings.path("index"),
         storage: Storage::F16,
+        views: GalleryViews::None,
         batch: 8,
         max_errors: MaxErrors::default(),
     };
@@ -221,5 +224,47 @@ fn bundles_that_cannot_be_joined_are_refused_with_the_reason() -> Result<()> {
         );
         assert!(!trainings.path("no").exists(), "{args}");
     }
+    Ok(())
+}
+
+/// Indexes a dataset; returns the values of all embeddings.
+fn indexed(trainings: &Trainings, dataset: &str, views: GalleryViews) -> Result<Vec<f32>> {
+    let options = IndexOptions {
+        dataset: trainings.path(dataset),
+        bundle: trainings.path("a"),
+        out: trainings.path(&format!("{dataset}-{views:?}")),
+        storage: Storage::F32,
+        views,
+        batch: 8,
+        max_errors: MaxErrors::default(),
+    };
+    catalog::index(&options, &trainings.device, |_| ())?;
+    let mut files = std::fs::read_dir(&options.out)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let file = files.find(|path| name(path).is_some_and(|name| name.starts_with("embeddings")));
+    let bytes = std::fs::read(file.expect("the catalog has embeddings"))?;
+    let value = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("an f32 has four bytes"));
+    Ok(bytes.chunks_exact(4).map(value).collect())
+}
+
+#[test]
+fn a_catalog_of_flipped_views_is_the_same_for_mirrored_photos() -> Result<()> {
+    let trainings = Trainings::without_shop()?;
+    fixture::write_search(trainings.dir(), &["a"])?;
+    std::fs::remove_file(trainings.path("shop/products.jsonl"))?;
+    mirror(&trainings.data(), &trainings.path("mirrored"))?;
+    let difference = |views: GalleryViews| -> Result<f32> {
+        let (one, other) = (
+            indexed(&trainings, "shop", views)?,
+            indexed(&trainings, "mirrored", views)?,
+        );
+        assert_eq!(one.len(), 80 * fixture::DIM);
+        Ok(one.iter().zip(&other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max))
+    };
+    let (one, flip) = (difference(GalleryViews::None)?, difference(GalleryViews::Flip)?);
+    assert!(
+        flip < 1e-4 && one > 10.0 * flip,
+        "one view differs by {one}, two by {flip}"
+    );
     Ok(())
 }

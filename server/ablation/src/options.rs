@@ -28,6 +28,19 @@ impl Options {
         }
     }
 
+    /// Returns the options of one fold, whose number replaces `{fold}` in all values.
+    pub(crate) fn of_fold(&self, fold: usize) -> Self {
+        let replace = |value: &String| value.replace("{fold}", &fold.to_string());
+        let of_fold = |(key, values): &(String, Vec<String>)| (key.clone(), values.iter().map(replace).collect());
+        Self(self.0.iter().map(of_fold).collect())
+    }
+
+    /// Returns the values of an option; empty if it is not given.
+    pub(crate) fn values(&self, key: &str) -> &[String] {
+        let found = self.0.iter().find(|(known, _)| known == key);
+        found.map_or(&[], |(_, values)| values)
+    }
+
     /// Returns the option with this key alone, or no option.
     pub(crate) fn only(&self, key: &str) -> Self {
         Self(self.0.iter().filter(|(known, _)| known == key).cloned().collect())
@@ -62,6 +75,15 @@ fn values(value: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_number_of_the_fold_replaces_its_placeholder() {
+        let mut options = Options::default();
+        options.set(&["teacher=runs/a/fold{fold}/bundle".to_owned(), "init=w.pth".to_owned()]);
+        assert_eq!(options.of_fold(3).values("teacher"), ["runs/a/fold3/bundle"]);
+        assert_eq!(options.of_fold(3).values("init"), ["w.pth"]);
+        assert!(options.values("views").is_empty());
+    }
 
     #[test]
     fn later_settings_replace_earlier_ones_and_null_removes_them() {

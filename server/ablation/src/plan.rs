@@ -55,6 +55,8 @@ pub struct Plan {
     pub ablation: AblationRecipe,
     /// Folder of the dataset instead of the recipe's.
     data: Option<PathBuf>,
+    /// True if folds divide items: each network is then measured on the items of its fold, and not on a split.
+    pub(crate) measures_folds: bool,
     /// Seeds.
     pub seeds: Vec<u64>,
     /// Variants.
@@ -67,6 +69,16 @@ pub struct Plan {
     pub measurements: Vec<Measurement>,
 }
 
+/// True if the folds of an ablation divide items.
+///
+/// # Errors
+/// If the recipe is invalid with the settings of every variant.
+fn folds_items(ablation: &AblationRecipe) -> anyhow::Result<bool> {
+    let mut settings = ablation.common_settings();
+    settings.extend(["data.holdout=0.0".to_owned(), format!("data.folds={}", ablation.folds)]);
+    Ok(Recipe::read(&ablation.recipe, &settings)?.task.folds_items())
+}
+
 impl Plan {
     /// Plans an ablation; `data` replaces the recipe's dataset.
     ///
@@ -77,6 +89,7 @@ impl Plan {
         let Comparisons { variants, groups, .. } = Comparisons::new(&ablation);
         anyhow::ensure!(!groups.is_empty(), "no switch takes part in any of the modes");
         let mut plan = Self {
+            measures_folds: ablation.folds > 0 && folds_items(&ablation)?,
             ablation,
             data: data.map(Path::to_owned),
             seeds: Vec::new(),
@@ -110,11 +123,11 @@ impl Plan {
     fn fold_settings(&self, mut settings: Vec<String>, fold: usize) -> Vec<String> {
         let folds = self.ablation.folds;
         if folds > 0 {
-            settings.extend([
-                "data.holdout=0.0".to_owned(),
-                format!("data.folds={folds}"),
-                format!("data.fold={fold}"),
-            ]);
+            // Items held out of the other folds may choose the epoch, and labels out of fold choose both epoch and thresholds.
+            if !self.measures_folds {
+                settings.push("data.holdout=0.0".to_owned());
+            }
+            settings.extend([format!("data.folds={folds}"), format!("data.fold={fold}")]);
         }
         settings
     }
@@ -129,7 +142,7 @@ impl Plan {
         let split = &self.ablation.split;
         let tunes_on_val = recipe.data.holdout == 0.0 && recipe.data.folds == 0;
         anyhow::ensure!(
-            split != "train" && !(split == "val" && tunes_on_val),
+            self.measures_folds || (split != "train" && !(split == "val" && tunes_on_val)),
             "the split '{split}' is trained on or tuned on, so its metrics would be too good\nhint: tune on a part of the training split, as with data.holdout = 0.15 under [set], or measure another split"
         );
         Ok(recipe)
@@ -163,6 +176,15 @@ impl Plan {
         });
         self.variants[variant].measurements.push(measurement);
         Ok(())
+    }
+
+    /// Describes the measured images.
+    pub fn measured(&self) -> String {
+        if self.measures_folds {
+            format!("{} folds of the items", self.ablation.folds)
+        } else {
+            format!("the split `{}`", self.ablation.split)
+        }
     }
 
     /// Returns shared options with those of the switches `on` applied.
@@ -204,6 +226,7 @@ impl Plan {
                 };
                 let settings = self.fold_settings(settings.clone(), fold);
                 let recipe = self.recipe(&settings)?;
+                let options = &options.of_fold(fold);
                 let same = |known: &Training| known.recipe == recipe && known.options == *options;
                 let training = self.trainings.iter().position(same);
                 trainings.push(training.unwrap_or_else(|| {

@@ -17,7 +17,8 @@ pub struct AblationRecipe {
     #[serde(default = "default_seeds")]
     pub seeds: usize,
     /// Folds of the training split, or 0 for the recipe's own hold-out. With folds every variant is trained once per fold
-    /// and seed, the networks' probabilities are averaged, and thresholds are tuned on out-of-fold predictions.
+    /// and seed, the networks' probabilities are averaged, and thresholds are tuned on out-of-fold predictions. Networks for
+    /// retrieval are each measured on the items of their fold instead of on `split`.
     #[serde(default)]
     pub folds: usize,
     /// Comparisons. Each switch can list its own.
@@ -39,7 +40,8 @@ pub struct AblationRecipe {
     /// Further settings of every variant, from the command line.
     #[serde(skip)]
     pub settings: Vec<String>,
-    /// Options of `selvedge train` for every variant, such as `init=FILE`.
+    /// Options of `selvedge train` or `distill` for every variant, such as `init=FILE` or `teacher=BUNDLE`. `{fold}` stands for
+    /// the number of the fold. A query encoder is measured in the gallery of its teacher.
     #[serde(default)]
     pub train: Vec<String>,
     /// Options of `selvedge evaluate` for every variant, such as `thresholds=0.5`.

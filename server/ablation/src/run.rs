@@ -3,9 +3,9 @@
 use crate::options::Options;
 use crate::plan::{Measurement, Plan, Training};
 use anyhow::Context;
-use dataset::Dataset;
 use dataset::atomic;
 use dataset::run::{BUNDLE, PROVENANCE, RECIPE, is_locked, remove_unborn};
+use dataset::{Dataset, FOLD};
 use evaluation::statistics::PerImage;
 use report::Record;
 use report::record::Status;
@@ -225,7 +225,11 @@ impl<'a> Runner<'a> {
         let inputs = Inputs {
             weights_sha256: bundles.iter().map(weights).collect::<anyhow::Result<_>>()?,
             data_sha256: self.data_sha256.clone(),
-            split: self.plan.ablation.split.clone(),
+            split: if self.plan.measures_folds {
+                FOLD.to_owned()
+            } else {
+                self.plan.ablation.split.clone()
+            },
             arguments: measurement.options.arguments(),
             stacking: measurement.stacking.as_ref().map(Options::arguments),
         };
@@ -255,26 +259,24 @@ impl<'a> Runner<'a> {
     ) -> anyhow::Result<Measured> {
         let outcomes = folder.join(format!("{}.outcomes", measurement.name));
         let mut command = Command::new(&self.program);
-        command.args([
-            "--device",
-            &self.device,
-            "evaluate",
-            "--json",
-            "--split",
-            &inputs.split,
-            "--outcomes",
-        ]);
+        command.args(["--device", &self.device, "evaluate", "--json", "--outcomes"]);
         command.arg(&outcomes);
+        if !self.plan.measures_folds {
+            command.args(["--split", &inputs.split]);
+        }
         if let Some(options) = &inputs.stacking {
             command
                 .arg("--predictions")
                 .arg(self.stack(&measurement.name, runs, options)?);
+        } else if self.plan.measures_folds {
+            command.arg("--fold-runs").args(runs);
         } else {
             command.arg("--bundle").args(bundles);
             if self.plan.ablation.folds > 0 {
                 command.arg("--tune-predictions").args(runs);
             }
         }
+        command.args(self.gallery(measurement));
         command
             .arg("--data")
             .arg(&self.plan.trainings[measurement.trainings[0]].recipe.data.dir);
@@ -291,6 +293,25 @@ impl<'a> Runner<'a> {
         };
         std::fs::remove_file(&outcomes)?;
         Ok(measured)
+    }
+
+    /// Returns the option for the galleries of query encoders, which are those of their teachers. It is empty for other networks,
+    /// and if the recipe names the galleries itself.
+    fn gallery(&self, measurement: &Measurement) -> Vec<String> {
+        let trainings = measurement.trainings.iter().map(|at| &self.plan.trainings[*at]);
+        let encoders = trainings.filter(|training| training.recipe.task.embeds_queries());
+        let mut galleries: Vec<String> = Vec::new();
+        for teacher in encoders.flat_map(|training| training.options.values("teacher")) {
+            if !galleries.contains(teacher) {
+                galleries.push(teacher.clone());
+            }
+        }
+        if galleries.is_empty() || !measurement.options.values("gallery-bundle").is_empty() {
+            return Vec::new();
+        }
+        std::iter::once("--gallery-bundle".to_owned())
+            .chain(galleries)
+            .collect()
     }
 
     /// Stacks boosters on all predictions of the runs; returns the table of the ensemble's predictions.

@@ -124,10 +124,11 @@ fn introduction(plan: &Plan, results: &Results, metric: &str, invocation: &Invoc
     let data = base.map_or_else(String::new, |training| training.recipe.data.dir.display().to_string());
     let first = results.done().next().map(|done| &done.measured);
     let mut text = format!(
-        "# Ablation of {}\n\n{metric} on {} images of the split `{}` of `{data}`, by which nothing is chosen; seeds {}.\n\n    {}\n\n",
+        "# Ablation of {}\n\n{metric} on {} images of {} of `{data}`{}; seeds {}.\n\n    {}\n\n",
         base.map_or("", |training| &training.recipe.name),
         first.map_or(0, |measured| measured.outcomes.paths().len()),
-        plan.ablation.split,
+        plan.measured(),
+        chosen_by(plan),
         seeds.join(", "),
         invocation.command
     );
@@ -137,6 +138,16 @@ fn introduction(plan: &Plan, results: &Results, metric: &str, invocation: &Invoc
         let _ = writeln!(text, "guess: {name} {value:.4}\n");
     }
     text
+}
+
+/// Formats the relation between the measured images and the choice of epochs.
+fn chosen_by(plan: &Plan) -> &'static str {
+    let holds_out = plan.trainings.iter().all(|training| training.recipe.data.holdout > 0.0);
+    if plan.measures_folds && !holds_out {
+        ", which also choose the epochs"
+    } else {
+        ", by which nothing is chosen"
+    }
 }
 
 /// Formats the numbers of missing and failed evaluations.

@@ -20,6 +20,6 @@ pub use contact_sheet::{contact_sheet, fit_cell};
 pub use decode::{Crop, Mask, OUTSIDE, Photo, PhotoError, media_type};
 pub use files::{atomic, bundle, foreign, predictions, run};
 pub use import::{benchmarks, challenge};
-pub use manifest::{DataError, Dataset, Limit, MAX_CORRUPT, ManifestError, Row};
+pub use manifest::{DataError, Dataset, FOLD, ItemFold, Limit, MAX_CORRUPT, ManifestError, Row};
 pub use max_errors::MaxErrors;
 pub use recolour::{Coverage, Extent};

@@ -40,6 +40,18 @@ impl Camera {
         }
     }
 
+    /// Camera of a studio with a small random rotation, zoom and tilt.
+    pub(crate) fn tripod(dice: &mut Dice) -> Self {
+        let angle = dice.bell() * 0.10;
+        Self {
+            cos: libm::cosf(angle),
+            sin: libm::sinf(angle),
+            zoom: dice.range(0.90, 1.0),
+            tilt: (dice.range(-0.10, 0.10), dice.range(-0.10, 0.10)),
+            ..Self::straight()
+        }
+    }
+
     /// Hand-held camera with random rotation, zoom, shift and tilt. Lying items are rotated more than worn ones.
     pub(crate) fn hand_held(dice: &mut Dice, worn: bool) -> Self {
         let angle = if worn { dice.bell() * 0.07 } else { dice.bell() * 0.32 };

@@ -13,6 +13,8 @@ pub struct RenderOptions {
     pub seed: u64,
     /// Side of every square photo in pixels, 32 to 2048.
     pub size: u32,
+    /// Number of shop photos per product, at least 1.
+    pub shop_photos: usize,
     /// Number of user photos per product; 2 is usual.
     pub user_photos: usize,
     /// Sampling of the style label sets.
@@ -50,6 +52,9 @@ pub enum RenderError {
     /// The number of items is 0.
     #[error("a shop needs at least one item; ask for 1 or more")]
     NoItems,
+    /// The number of shop photos is 0.
+    #[error("a product needs at least one shop photo; ask for 1 or more")]
+    NoShopPhotos,
     /// A file or folder could not be read or written.
     #[error("cannot write {}: {source}; check that the disk has space and that the folder is writable", path.display())]
     Io {

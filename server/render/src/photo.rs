@@ -19,9 +19,13 @@ use super::scene;
 use super::spec::ItemSpec;
 use super::surroundings;
 
-/// Draws the shop photo of an item, `size` pixels wide and high.
-pub(crate) fn shop(spec: &ItemSpec, size: usize) -> Shot {
-    let mut dice = Dice::new(spec.photos, 0);
+/// First stream of random numbers of further shop photos. Those of user photos are lower.
+const FURTHER: u64 = 1 << 32;
+
+/// Draws a shop photo of an item, `size` pixels wide and high. `k` counts from 0. Further photos have another light, frame and
+/// drape than the first, and are slightly turned.
+pub(crate) fn shop(spec: &ItemSpec, k: usize, size: usize) -> Shot {
+    let mut dice = Dice::new(spec.photos, if k == 0 { 0 } else { FURTHER + k as u64 });
     let light = Light::from_direction(dice.range(-0.75, -0.35), dice.range(-0.8, -0.5), 0.40);
     let cloth = Cloth::from_spec(spec);
     let background = scene::studio(size, &mut dice);
@@ -65,7 +69,11 @@ pub(crate) fn shop(spec: &ItemSpec, size: usize) -> Shot {
             canvas
         }
     };
-    let mut camera = Camera::straight();
+    let mut camera = if k == 0 {
+        Camera::straight()
+    } else {
+        Camera::tripod(&mut dice)
+    };
     camera.shadow = if spec.garment.category() == "tops" {
         (0.012, 0.016, 0.30)
     } else {

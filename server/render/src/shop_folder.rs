@@ -54,6 +54,9 @@ pub fn render_dataset(
     if options.items == 0 {
         return Err(RenderError::NoItems);
     }
+    if options.shop_photos == 0 {
+        return Err(RenderError::NoShopPhotos);
+    }
     let out = &options.out;
     let occupied = match fs::read_dir(out) {
         Ok(mut entries) => entries.next().is_some(),
@@ -79,7 +82,7 @@ pub fn render_dataset(
     work.publish(out)?;
     Ok(RenderSummary {
         items: specs.len(),
-        images: specs.len() * (1 + options.user_photos),
+        images: specs.len() * (options.shop_photos + options.user_photos),
         out: out.clone(),
     })
 }
@@ -135,7 +138,15 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> RenderError + '_ {
 
 fn render_item(spec: &ItemSpec, options: &RenderOptions, root: &Path) -> Result<(), RenderError> {
     let size = options.size as usize;
-    write_shot(&photo::shop(spec, size), size, root, &shop_path(spec), &shop_mask(spec))?;
+    for k in 0..options.shop_photos {
+        write_shot(
+            &photo::shop(spec, k, size),
+            size,
+            root,
+            &shop_path(spec, k),
+            &shop_mask(spec, k),
+        )?;
+    }
     for k in 1..=options.user_photos {
         write_shot(
             &photo::user(spec, k, size),
@@ -170,12 +181,19 @@ fn write_shot(shot: &Shot, size: usize, root: &Path, image: &str, mask: &str) ->
     fs::write(&path, &bytes).map_err(io(&path))
 }
 
-fn shop_path(spec: &ItemSpec) -> String {
-    format!("shop/{}.jpg", spec.id)
+/// Path of a shop photo. `k` counts from 0.
+fn shop_path(spec: &ItemSpec, k: usize) -> String {
+    match k {
+        0 => format!("shop/{}.jpg", spec.id),
+        k => format!("shop/{}_{k}.jpg", spec.id),
+    }
 }
 
-fn shop_mask(spec: &ItemSpec) -> String {
-    format!("mask/{}.png", spec.id)
+fn shop_mask(spec: &ItemSpec, k: usize) -> String {
+    match k {
+        0 => format!("mask/{}.png", spec.id),
+        k => format!("mask/{}_shop{k}.png", spec.id),
+    }
 }
 
 fn user_path(spec: &ItemSpec, k: usize) -> String {
@@ -206,7 +224,9 @@ fn write_tables(specs: &[ItemSpec], options: &RenderOptions, root: &Path) -> Res
                 mask,
             })
         };
-        row(&shop_path(spec), "shop", &shop_mask(spec)).map_err(table)?;
+        for k in 0..options.shop_photos {
+            row(&shop_path(spec, k), "shop", &shop_mask(spec, k)).map_err(table)?;
+        }
         for k in 1..=options.user_photos {
             row(&user_path(spec, k), "user", &user_mask(spec, k)).map_err(table)?;
         }
@@ -223,7 +243,7 @@ fn write_tables(specs: &[ItemSpec], options: &RenderOptions, root: &Path) -> Res
             "price": { "amount": spec.price, "currency": "CNY" },
             "styles": spec.styles.ids(),
             "attributes": spec.attributes(),
-            "image": shop_path(spec),
+            "image": shop_path(spec, 0),
         });
         writeln!(out, "{product}").map_err(io(&path))?;
     }

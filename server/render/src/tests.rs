@@ -17,6 +17,7 @@ fn options(out: PathBuf, items: usize) -> RenderOptions {
         items,
         seed: 3,
         size: 48,
+        shop_photos: 1,
         user_photos: 1,
         style_mix: StyleMix::Tempered(0.4),
         out,
@@ -77,6 +78,7 @@ fn rendered_files_are_the_recorded_ones() {
         items: 120,
         seed: 11,
         size: 48,
+        shop_photos: 1,
         user_photos: 1,
         style_mix: StyleMix::Tempered(0.2),
         out: out.clone(),
@@ -224,7 +226,10 @@ fn the_differing_attribute_of_twins_is_visible() {
         let Some(base) = &spec.twin_of else { continue };
         let mut twin = spec.clone();
         twin.photos = by_id[base].photos;
-        let (a, b) = (super::photo::shop(by_id[base], 160), super::photo::shop(&twin, 160));
+        let (a, b) = (
+            super::photo::shop(by_id[base], 0, 160),
+            super::photo::shop(&twin, 0, 160),
+        );
         let changed = a
             .bytes()
             .iter()
@@ -244,4 +249,37 @@ fn the_differing_attribute_of_twins_is_visible() {
             one["garment"]
         );
     }
+}
+
+#[test]
+fn further_shop_photos_differ_and_leave_the_first_unchanged() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be created");
+    let render = |shop_photos: usize| {
+        let out = dir.path().join(format!("s{shop_photos}"));
+        let options = RenderOptions {
+            shop_photos,
+            ..options(out.clone(), 6)
+        };
+        let summary = render_dataset(&options, &|_| {}).expect("the shop can be rendered");
+        assert_eq!(summary.images, 6 * (shop_photos + 1));
+        digests(&out)
+    };
+    let (one, three) = (render(1), render(3));
+    let photos = |digests: &BTreeMap<String, String>| -> BTreeMap<String, String> {
+        let is_photo = |name: &str| !["manifest.csv", "products.jsonl", "samples.txt"].contains(&name);
+        digests.clone().into_iter().filter(|(name, _)| is_photo(name)).collect()
+    };
+    let (one, three) = (photos(&one), photos(&three));
+    assert_eq!(
+        three.len(),
+        one.len() + 6 * 2 * 2,
+        "two further photos and masks per product"
+    );
+    assert!(one.iter().all(|(name, digest)| three[name] == *digest));
+    let shop: BTreeSet<&String> = three
+        .iter()
+        .filter(|(name, _)| name.starts_with("shop/"))
+        .map(|(_, digest)| digest)
+        .collect();
+    assert_eq!(shop.len(), 18, "no two shop photos are equal");
 }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use shared::embedding::Embedding;
 use shared::taxonomy::Category;
 
-use super::rerank::Rerank;
+use super::rerank::Reranking;
 use super::storage::Stored;
 use super::top::Best;
 
@@ -17,14 +17,14 @@ use super::top::Best;
 const BLOCK: usize = 256;
 
 /// Options of a search.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SearchOptions {
     /// Maximum number of products.
     pub limit: usize,
     /// Category of the products; all categories if `None`.
     pub category: Option<Category>,
-    /// Method of the second ranking.
-    pub rerank: Rerank,
+    /// Second ranking.
+    pub rerank: Reranking,
 }
 
 /// A product in the results.
@@ -196,6 +196,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::rerank::Rerank;
     use crate::storage::Storage;
 
     /// Reference implementation: all products by their best row, sorted.
@@ -239,11 +240,11 @@ mod tests {
             let gallery = Gallery::new(Stored::new(Storage::F32, &values), &products).expect("the number of rows is right");
             let query = Embedding::new("m", (0..dim).map(|at| value(at + 3) + 0.5).collect()).expect("the vector is not zero");
             let category = wanted.map(|at| Category::ALL[at]);
-            let options = SearchOptions { limit, category, rerank: Rerank::None };
+            let options = SearchOptions { limit, category, rerank: Rerank::None.into() };
             // Other queries in the batch do not change the result.
             let other = Embedding::new("m", (0..dim).map(|at| value(at + 11) - 0.25).collect()).expect("the vector is not zero");
-            let all = SearchOptions { limit: 7, category: None, rerank: Rerank::None };
-            let hop = SearchOptions { limit: 3, category: Some(Category::Shoes), rerank: Rerank::Hop };
+            let all = SearchOptions { limit: 7, category: None, rerank: Rerank::None.into() };
+            let hop = SearchOptions { limit: 3, category: Some(Category::Shoes), rerank: Rerank::Hop.into() };
             let batch = [(&other, all), (&query, options), (&query, all), (&other, hop), (&query, options)];
             let found = gallery.search_batch(&batch);
             prop_assert_eq!(&found[1], &naive(&gallery, &query, &options));
@@ -267,7 +268,7 @@ mod tests {
                         &SearchOptions {
                             limit: 5,
                             category: None,
-                            rerank
+                            rerank: rerank.into()
                         }
                     )
                     .is_empty()

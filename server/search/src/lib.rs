@@ -10,6 +10,6 @@ mod unit;
 pub mod whitening;
 
 pub use gallery::{Gallery, Match, SearchOptions};
-pub use rerank::Rerank;
+pub use rerank::{Rerank, Reranking};
 pub use storage::{Storage, Stored};
 pub use unit::unit;

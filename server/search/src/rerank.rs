@@ -8,16 +8,100 @@ use serde::Serialize;
 use super::storage::{Storage, Stored};
 use super::unit::unit;
 
-/// Number of gallery vectors that α-query expansion and gallery augmentation add.
-const NEIGHBOURS: usize = 3;
-/// Exponent of the similarity as a neighbour's weight (Radenović, Tolias & Chum 2018).
-const ALPHA: f64 = 3.0;
-/// Neighbourhood sizes and the weight of the original distance (Zhong et al. 2017).
-const K_RECIPROCAL: KReciprocal = KReciprocal {
-    k1: 20,
-    k2: 6,
-    lambda: 0.3,
-};
+/// Numbers of the methods of re-ranking. The defaults are those of the publications.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, clap::Args)]
+pub struct Parameters {
+    /// Gallery embeddings that alpha-qe and gallery augmentation add to a vector, at least 1
+    #[arg(id = "rerank_neighbours", long = "rerank-neighbours", value_name = "N", default_value_t = Self::default().neighbours)]
+    pub neighbours: usize,
+    /// Exponent of the similarity as the weight of such an embedding, at least 0 (Radenović, Tolias & Chum 2018)
+    #[arg(id = "rerank_alpha", long = "rerank-alpha", value_name = "ALPHA", default_value_t = Self::default().alpha)]
+    pub alpha: f64,
+    /// Neighbours that can be reciprocal in k-reciprocal re-ranking, at least 1 (Zhong et al. 2017)
+    #[arg(id = "rerank_k1", long = "rerank-k1", value_name = "N", default_value_t = Self::default().k1)]
+    pub k1: usize,
+    /// Neighbours whose encodings k-reciprocal re-ranking averages, at least 1
+    #[arg(id = "rerank_k2", long = "rerank-k2", value_name = "N", default_value_t = Self::default().k2)]
+    pub k2: usize,
+    /// Weight of the original distance in k-reciprocal re-ranking, 0 to 1; the Jaccard distance has the rest
+    #[arg(id = "rerank_lambda", long = "rerank-lambda", value_name = "SHARE", default_value_t = Self::default().lambda)]
+    pub lambda: f64,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            neighbours: 3,
+            alpha: 3.0,
+            k1: 20,
+            k2: 6,
+            lambda: 0.3,
+        }
+    }
+}
+
+impl Parameters {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// Names the number that is out of range.
+    pub fn check(&self) -> Result<(), String> {
+        let is_right = [
+            (self.neighbours > 0, "--rerank-neighbours must be at least 1"),
+            (
+                self.alpha >= 0.0 && self.alpha.is_finite(),
+                "--rerank-alpha must be 0 or a positive number",
+            ),
+            (self.k1 > 0, "--rerank-k1 must be at least 1"),
+            (self.k2 > 0, "--rerank-k2 must be at least 1"),
+            (
+                (0.0..=1.0).contains(&self.lambda),
+                "--rerank-lambda must lie between 0 and 1",
+            ),
+        ];
+        match is_right.into_iter().find(|(is_right, _)| !is_right) {
+            Some((_, message)) => Err(message.to_owned()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A method of re-ranking with its numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Reranking {
+    /// The method.
+    pub method: Rerank,
+    /// Its numbers.
+    pub parameters: Parameters,
+}
+
+impl From<Rerank> for Reranking {
+    fn from(method: Rerank) -> Self {
+        Self {
+            method,
+            parameters: Parameters::default(),
+        }
+    }
+}
+
+/// Lists the numbers that the method uses, after its name.
+impl std::fmt::Display for Reranking {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Parameters {
+            neighbours,
+            alpha,
+            k1,
+            k2,
+            lambda,
+        } = self.parameters;
+        match self.method {
+            Rerank::None => write!(f, "nothing"),
+            Rerank::Hop => write!(f, "hop"),
+            Rerank::AlphaQe => write!(f, "alpha-qe (n {neighbours}, alpha {alpha})"),
+            Rerank::KReciprocal => write!(f, "k-reciprocal (k1 {k1}, k2 {k2}, lambda {lambda})"),
+        }
+    }
+}
 
 /// Number of rows that k-reciprocal re-ranking of one query compares. A whole gallery takes too long.
 const CANDIDATES: usize = 100;
@@ -38,11 +122,18 @@ pub enum Rerank {
 }
 
 impl Rerank {
-    /// Computes scores `[query][gallery]`; higher is better. Scores of one query are comparable.
+    /// Computes scores with the default numbers, as [`Reranking::scores`] does.
     pub fn scores(self, queries: &[Vec<f32>], gallery: &Stored) -> Vec<Vec<f32>> {
-        if self == Self::KReciprocal {
+        Reranking::from(self).scores(queries, gallery)
+    }
+}
+
+impl Reranking {
+    /// Computes scores `[query][gallery]`; higher is better. Scores of one query are comparable.
+    pub fn scores(&self, queries: &[Vec<f32>], gallery: &Stored) -> Vec<Vec<f32>> {
+        if self.method == Rerank::KReciprocal {
             let rows: Vec<Vec<f32>> = (0..gallery.len()).map(|row| gallery.row(row)).collect();
-            let distances = K_RECIPROCAL.distances(queries, &rows);
+            let distances = KReciprocal::from(self.parameters).distances(queries, &rows);
             return distances
                 .into_iter()
                 .map(|line| line.into_iter().map(|d| -d as f32).collect())
@@ -57,28 +148,33 @@ impl Rerank {
 
     /// Computes the query of the second search among the gallery's rows that `keep` accepts, at unit length. Without a second
     /// search it is `query`.
-    pub(crate) fn second_query(self, query: &[f32], gallery: &Stored, keep: impl Fn(usize) -> bool + Sync) -> Vec<f32> {
-        match self {
-            Self::None | Self::KReciprocal => query.to_vec(),
-            Self::Hop => {
+    pub(crate) fn second_query(
+        &self,
+        query: &[f32],
+        gallery: &Stored,
+        keep: impl Fn(usize) -> bool + Sync,
+    ) -> Vec<f32> {
+        match self.method {
+            Rerank::None | Rerank::KReciprocal => query.to_vec(),
+            Rerank::Hop => {
                 let first = gallery.nearest(query, 1, keep);
                 first
                     .first()
                     .map_or_else(|| query.to_vec(), |(row, _)| gallery.row(*row))
             }
-            Self::AlphaQe => expand(query, gallery, NEIGHBOURS, ALPHA, keep),
+            Rerank::AlphaQe => expand(query, gallery, self.parameters.neighbours, self.parameters.alpha, keep),
         }
     }
 
     /// Returns the [`CANDIDATES`] nearest rows that `keep` accepts in the order of k-reciprocal re-ranking. It is empty for the
     /// other methods, whose order is that of the inner products with [`second_query`](Self::second_query).
-    pub(crate) fn reordered(self, query: &[f32], gallery: &Stored, keep: impl Fn(usize) -> bool + Sync) -> Vec<usize> {
-        if self != Self::KReciprocal {
+    pub(crate) fn reordered(&self, query: &[f32], gallery: &Stored, keep: impl Fn(usize) -> bool + Sync) -> Vec<usize> {
+        if self.method != Rerank::KReciprocal {
             return Vec::new();
         }
         let near = gallery.nearest(query, CANDIDATES, keep);
         let rows: Vec<Vec<f32>> = near.iter().map(|(row, _)| gallery.row(*row)).collect();
-        let distances = K_RECIPROCAL
+        let distances = KReciprocal::from(self.parameters)
             .distances(&[query.to_vec()], &rows)
             .pop()
             .unwrap_or_default();
@@ -101,13 +197,14 @@ fn expand(row: &[f32], gallery: &Stored, n: usize, alpha: f64, keep: impl Fn(usi
     unit(&sum)
 }
 
-/// Applies database-side augmentation: adds to every gallery vector its nearest neighbours.
-pub fn augment(gallery: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
+/// Applies database-side augmentation: adds to every gallery vector its nearest neighbours, as many as the parameters say.
+pub fn augment(gallery: Vec<Vec<f32>>, parameters: Parameters) -> Vec<Vec<f32>> {
+    let Parameters { neighbours, alpha, .. } = parameters;
     let stored = Stored::new(Storage::F32, &gallery);
     // The nearest row is the vector itself with weight 1, which does not change its direction.
     gallery
         .par_iter()
-        .map(|row| expand(row, &stored, NEIGHBOURS + 1, ALPHA, |_| true))
+        .map(|row| expand(row, &stored, neighbours + 1, alpha, |_| true))
         .collect()
 }
 
@@ -120,6 +217,12 @@ struct KReciprocal {
     k2: usize,
     /// Weight of the original distance, 0–1. The weight of the Jaccard distance is 1 less this.
     lambda: f64,
+}
+
+impl From<Parameters> for KReciprocal {
+    fn from(Parameters { k1, k2, lambda, .. }: Parameters) -> Self {
+        Self { k1, k2, lambda }
+    }
 }
 
 impl KReciprocal {
@@ -249,9 +352,39 @@ mod tests {
     }
 
     #[test]
+    fn the_numbers_of_a_method_change_its_ranking() {
+        let (queries, gallery) = (at(&[0.0]), Stored::new(Storage::F32, &at(&[10.0, -20.0, 25.0])));
+        let scores = |parameters: Parameters| {
+            let method = Rerank::AlphaQe;
+            Reranking { method, parameters }.scores(&queries, &gallery).remove(0)
+        };
+        // With one neighbour the second query is at 5°, and -20° and 25° lie 25° and 20° from it.
+        let one = scores(Parameters {
+            neighbours: 1,
+            alpha: 0.0,
+            ..Parameters::default()
+        });
+        let cosine = |degrees: f64| degrees.to_radians().cos() as f32;
+        for (score, degrees) in one.iter().zip([5.0, 25.0, 20.0]) {
+            assert!((score - cosine(degrees)).abs() < 1e-6, "{score}, {degrees} degrees");
+        }
+        assert_ne!(one, scores(Parameters::default()));
+        let wrong = Parameters {
+            lambda: 1.5,
+            ..Parameters::default()
+        };
+        assert!(
+            wrong
+                .check()
+                .expect_err("lambda is too large")
+                .contains("--rerank-lambda")
+        );
+    }
+
+    #[test]
     fn augmentation_moves_neighbours_together_and_keeps_unit_length() {
         let before = at(&[0.0, 20.0, 90.0]);
-        let after = augment(before.clone());
+        let after = augment(before.clone(), Parameters::default());
         assert!(dot(&after[0], &after[1]) > dot(&before[0], &before[1]));
         assert!(after.iter().all(|row| (dot(row, row) - 1.0).abs() < 1e-6));
     }

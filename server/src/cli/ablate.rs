@@ -183,9 +183,9 @@ fn describe(plan: &Plan, runner: &Runner<'_>) -> anyhow::Result<String> {
     }
     let _ = writeln!(
         text,
-        "{} evaluations on '{}' of {} runs, {left} of them to be trained, for {epochs} epochs at most",
+        "{} evaluations on {} of {} runs, {left} of them to be trained, for {epochs} epochs at most",
         plan.measurements.len(),
-        plan.ablation.split,
+        plan.measured(),
         plan.trainings.len()
     );
     Ok(text)

@@ -1,6 +1,7 @@
 //! `selvedge evaluate`: evaluation of one or several bundles on a split of a dataset.
 
 use super::bundles::read_bundles;
+use super::fold_runs::read_folds;
 use super::output::print_report;
 use super::predictions::out_of_fold;
 use super::search_args::SearchArgs;
@@ -13,7 +14,9 @@ use dataset::{Dataset, Images};
 use device::DeviceChoice;
 use evaluation::classifier::{ClassifierOptions, ThresholdRule, Tuning, evaluate_predictions};
 use evaluation::inference::Views;
-use evaluation::retrieval::{DEPTHS, Direction, Failure, RetrievalOptions, Search, asymmetric};
+use evaluation::retrieval::{
+    AsymmetricPair, DEPTHS, Direction, Failure, RetrievalOptions, Search, asymmetric_with, evaluate_folds,
+};
 use evaluation::statistics::PerImage;
 use evaluation::{Options, Report, evaluate_with};
 use report::failures;
@@ -29,15 +32,20 @@ const FAILURES: usize = 12;
 #[derive(Debug, Args)]
 pub(crate) struct EvaluateArgs {
     /// Folder of the bundle, or of several: probabilities of classifiers are averaged, retrieval networks search together
-    #[arg(long, num_args = 1.., required_unless_present = "predictions")]
+    #[arg(long, num_args = 1.., required_unless_present_any = ["predictions", "fold_runs"])]
     bundle: Vec<PathBuf>,
     /// Evaluate a predictions table instead of a bundle, such as one of `selvedge ensemble predict`. Without other thresholds,
     /// they are tuned on its out-of-fold rows
     #[arg(long, value_name = "FILE.parquet", conflicts_with_all = ["bundle", "gallery_bundle"])]
     predictions: Option<PathBuf>,
-    /// Folder of the retrieval bundle whose gallery the query encoder in --bundle searches
-    #[arg(long, value_name = "DIR")]
-    gallery_bundle: Option<PathBuf>,
+    /// Folder of the retrieval bundle whose gallery the query encoder in --bundle searches. With --fold-runs, the bundles of all
+    /// folds
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    gallery_bundle: Vec<PathBuf>,
+    /// Runs of retrieval networks, one per fold of a cross-validation. Each searches the items of its fold, and the queries of
+    /// all folds are pooled. Several runs of one fold search together
+    #[arg(long, value_name = "RUN", num_args = 1.., conflicts_with_all = ["bundle", "predictions", "split"])]
+    fold_runs: Vec<PathBuf>,
     /// Dataset folder
     #[arg(long, env = "SELVEDGE_DATA")]
     data: PathBuf,
@@ -48,6 +56,9 @@ pub(crate) struct EvaluateArgs {
     /// input), turns (all four rotations), or a list such as '[{ mirrored = true, turns = 1 }]'
     #[arg(long, default_value = "none")]
     views: Views,
+    /// Views of the gallery of a retrieval network instead of --views, such as flip for a catalog of `index --views flip`
+    #[arg(long)]
+    gallery_views: Option<Views>,
     /// Runs of the same model, one per fold: run folders (of which the best epoch is used) or predictions tables. Thresholds
     /// are tuned on their out-of-fold predictions and compared there
     #[arg(long, value_name = "RUN", num_args = 1..)]
@@ -59,9 +70,15 @@ pub(crate) struct EvaluateArgs {
     /// Group of labels of a classifier; by default the one whose labels the dataset has
     #[arg(long, value_name = "NAME")]
     group: Option<String>,
-    /// Queries and gallery of a retrieval network: worn-to-shop, shop-to-worn, or all (every photo searches all others)
-    #[arg(long, default_value = "worn-to-shop", hide_possible_values = true)]
-    direction: Direction,
+    /// Queries and gallery of a retrieval network: worn-to-shop, shop-to-worn, or all (every photo searches all others). With
+    /// --fold-runs, several separated by commas
+    #[arg(
+        long,
+        default_value = "worn-to-shop",
+        hide_possible_values = true,
+        value_delimiter = ','
+    )]
+    direction: Vec<Direction>,
     #[command(flatten)]
     search: SearchArgs,
     /// Values of K for recall@K of a search
@@ -113,21 +130,30 @@ impl EvaluateArgs {
     /// # Errors
     /// If one does not; the error names it.
     fn check_options(&self, subject: Subject) -> anyhow::Result<()> {
-        use Subject::{Classifier, Predictions, Retrieval};
+        use Subject::{Classifier, Predictions, QueryEncoder, Retrieval};
         let thresholds: &[Subject] = &[Classifier, Predictions];
         let retrieval: &[Subject] = &[Retrieval];
+        let searches: &[Subject] = &[Retrieval, QueryEncoder];
         let flags = [
-            ("--views", self.views != Views::None, &[Classifier, Retrieval][..]),
+            (
+                "--views",
+                self.views != Views::None,
+                &[Classifier, Retrieval, QueryEncoder][..],
+            ),
+            ("--gallery-views", self.gallery_views.is_some(), searches),
             ("--tune-predictions", !self.tune_predictions.is_empty(), thresholds),
             ("--thresholds", self.thresholds.is_some(), thresholds),
             ("--group", self.group.is_some(), &[Classifier]),
-            ("--direction", self.direction != Direction::default(), retrieval),
-            ("--recall-at", self.recall_at != DEPTHS, retrieval),
+            ("--direction", self.direction != [Direction::default()], searches),
+            ("--recall-at", self.recall_at != DEPTHS, searches),
             ("--turn-queries", self.turn_queries != 0, retrieval),
             ("--propose-boxes", self.propose_boxes, retrieval),
             ("--failures", self.failures.is_some(), retrieval),
         ];
-        let of_search = self.search.flags().map(|(flag, is_given)| (flag, is_given, retrieval));
+        let of_search = self.search.flags().map(|(flag, is_given)| {
+            let of_several = ["--fusion", "--tune-split", "--category-bundle"].contains(&flag);
+            (flag, is_given, if of_several { retrieval } else { searches })
+        });
         let refused: Vec<&str> = flags
             .into_iter()
             .chain(of_search)
@@ -156,25 +182,40 @@ impl EvaluateArgs {
                 })
             }
             Options::Retrieval(_) => {
-                self.check_options(Subject::Retrieval)?;
-                let options = self.search.options()?;
-                Options::Retrieval(Box::new(RetrievalOptions {
-                    views: self.views.clone(),
-                    search: Search {
-                        direction: self.direction,
-                        ..options.search
-                    },
-                    recall_at: self.recall_at.clone(),
-                    turn_queries: self.turn_queries,
-                    propose_boxes: self.propose_boxes,
-                    failures: if self.failures.is_some() { FAILURES } else { 0 },
-                    ..options
-                }))
+                let direction = self.one_direction()?;
+                Options::Retrieval(Box::new(self.retrieval(direction, Subject::Retrieval)?))
             }
             Options::Segmentation => {
                 self.check_options(Subject::Segmentation)?;
                 Options::Segmentation
             }
+        })
+    }
+
+    /// The one direction of an evaluation without folds.
+    fn one_direction(&self) -> anyhow::Result<Direction> {
+        let [direction] = self.direction[..] else {
+            anyhow::bail!("several directions need --fold-runs; name one --direction")
+        };
+        Ok(direction)
+    }
+
+    /// Options of retrieval networks, or of a query encoder in the gallery of one.
+    fn retrieval(&self, direction: Direction, subject: Subject) -> anyhow::Result<RetrievalOptions> {
+        self.check_options(subject)?;
+        let options = self.search.options()?;
+        Ok(RetrievalOptions {
+            views: self.views.clone(),
+            gallery_views: self.gallery_views.clone(),
+            search: Search {
+                direction,
+                ..options.search
+            },
+            recall_at: self.recall_at.clone(),
+            turn_queries: self.turn_queries,
+            propose_boxes: self.propose_boxes,
+            failures: if self.failures.is_some() { FAILURES } else { 0 },
+            ..options
         })
     }
 
@@ -194,13 +235,26 @@ pub(super) fn evaluate(args: &EvaluateArgs, choice: DeviceChoice) -> anyhow::Res
         let report = evaluate_predictions(&Table::read(path)?, dataset, &args.split, &args.tuning()?)?;
         return answer(&report, &report.summary.per_image, args);
     }
-    if let Some(gallery) = &args.gallery_bundle {
-        args.check_options(Subject::QueryEncoder)?;
-        let [query] = &bundles[..] else {
-            anyhow::bail!("--gallery-bundle evaluates one query encoder; name one --bundle")
+    if !args.fold_runs.is_empty() {
+        anyhow::ensure!(args.failures.is_none(), "--failures cannot be used with --fold-runs");
+        let folds = read_folds(&args.fold_runs, &args.gallery_bundle, &dataset)?;
+        let subject = if args.gallery_bundle.is_empty() {
+            Subject::Retrieval
+        } else {
+            Subject::QueryEncoder
         };
-        let gallery = bundle::read(gallery)?;
-        let report = asymmetric(query, &gallery, dataset, &args.split, &choice.open()?)?;
+        let options = args.retrieval(Direction::default(), subject)?;
+        let report = evaluate_folds(&folds, &dataset, &args.direction, &options, &choice.open()?)?;
+        return answer(&report, &report.summary.per_image, args);
+    }
+    if !args.gallery_bundle.is_empty() {
+        let ([small], [gallery]) = (&bundles[..], &args.gallery_bundle[..]) else {
+            anyhow::bail!("--gallery-bundle evaluates one query encoder; name one --bundle and one --gallery-bundle")
+        };
+        let large = &bundle::read(gallery)?;
+        let options = args.retrieval(args.one_direction()?, Subject::QueryEncoder)?;
+        let pair = AsymmetricPair { small, large };
+        let report = asymmetric_with(pair, dataset, &args.split, &options, &choice.open()?)?;
         return answer(&report, &report.per_image, args);
     }
     let (manifest, _) = bundles.first().context("name a bundle to evaluate")?;

@@ -5,7 +5,7 @@ use clap::Args;
 use dataset::MaxErrors;
 use device::DeviceChoice;
 use search::storage::Storage;
-use service::catalog::{self, Failures, IndexOptions};
+use service::catalog::{self, Failures, GalleryViews, IndexOptions};
 use std::path::PathBuf;
 
 /// Arguments of `selvedge index`.
@@ -23,6 +23,10 @@ pub(crate) struct IndexArgs {
     /// Storage of the embeddings on disk and in memory: f32, f16 or int8 (one byte per value, and one scale per embedding)
     #[arg(long, default_value = "f32", env = "SELVEDGE_STORAGE", hide_possible_values = true)]
     storage: Storage,
+    /// Views of every photo whose embeddings are averaged: none or flip (the photo and its mirror image). Indexing takes longer,
+    /// and searches do not
+    #[arg(long, default_value = "none", env = "SELVEDGE_VIEWS")]
+    views: GalleryViews,
     /// Photos per batch
     #[arg(long, default_value_t = 32)]
     batch: usize,
@@ -38,6 +42,7 @@ pub(super) fn index(args: &IndexArgs, device: DeviceChoice) -> anyhow::Result<()
         bundle: args.bundle.clone(),
         out: args.out.clone(),
         storage: args.storage,
+        views: args.views,
         batch: args.batch.max(1),
         max_errors: args.max_errors,
     };

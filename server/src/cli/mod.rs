@@ -6,11 +6,13 @@
 mod ablate;
 mod bundles;
 mod calibrate;
+mod compare;
 mod datasets;
 mod distill;
 mod embed;
 mod ensemble;
 mod evaluate;
+mod fold_runs;
 mod index;
 mod invocation;
 mod join;
@@ -58,6 +60,8 @@ enum Command {
     Distill(distill::DistillArgs),
     /// Evaluate a bundle on a split of a dataset
     Evaluate(evaluate::EvaluateArgs),
+    /// Compare two evaluations of the same images, by their results per image
+    Compare(compare::CompareArgs),
     /// Measure the effect of each technique: train with and without it, over several seeds
     Ablate(ablate::AblateArgs),
     /// Combine the predictions of many networks
@@ -97,8 +101,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Dataset(command) => datasets::run(command, device),
         Command::Pretrained(command) => pretrained::run(&command, device),
         Command::Train(args) => train::train(&args, device),
-        Command::Distill(args) => distill::distill(args, device),
+        Command::Distill(args) => distill::distill(&args, device),
         Command::Evaluate(args) => evaluate::evaluate(&args, device),
+        Command::Compare(args) => compare::compare(&args),
         Command::Ablate(args) => ablate::ablate(&args, device, &|line| Cli::try_parse_from(line).map(drop)),
         Command::Ensemble(command) => ensemble::run(&command),
         Command::Submit(args) => submit::submit(&args, device),

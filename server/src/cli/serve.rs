@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::Args;
 use device::DeviceChoice;
-use search::rerank::Rerank;
+use search::rerank::{Parameters, Rerank, Reranking};
 use service::embed::QueueOptions;
 use service::http::{self, Limits, ServeConfig, default_decode_memory};
 use service::telemetry::{self, LogFormat};
@@ -47,6 +47,8 @@ pub(crate) struct ServeArgs {
     /// are not in the training data. Measure with `selvedge evaluate --rerank` before you choose another
     #[arg(long, env = "SELVEDGE_RERANK", default_value = "none", hide_possible_values = true)]
     rerank: Rerank,
+    #[command(flatten)]
+    parameters: Parameters,
     /// Maximum number of queries per batch
     #[arg(long, env = "SELVEDGE_MAX_BATCH", default_value_t = QueueOptions::default().max_batch)]
     max_batch: usize,
@@ -82,6 +84,7 @@ pub(crate) struct ServeArgs {
 
 impl ServeArgs {
     fn config(&self) -> anyhow::Result<ServeConfig> {
+        self.parameters.check().map_err(anyhow::Error::msg)?;
         let seconds = |value: f64, name: &str| {
             Duration::try_from_secs_f64(value)
                 .with_context(|| format!("--{name} must be a number of seconds of at least 0"))
@@ -96,7 +99,10 @@ impl ServeArgs {
             category_dir: self.category_bundle.clone(),
             catalog_dir: self.index.clone(),
             images_dir: self.images.clone(),
-            rerank: self.rerank,
+            rerank: Reranking {
+                method: self.rerank,
+                parameters: self.parameters,
+            },
             decode_memory: self
                 .decode_memory
                 .map_or_else(default_decode_memory, |megabytes| megabytes << 20),

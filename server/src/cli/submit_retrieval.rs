@@ -69,7 +69,7 @@ pub(super) fn submit_retrieval(args: &SubmitRetrievalArgs, choice: DeviceChoice)
     set_categories(&options, &mut dataset, submitted, &device)?;
     let ranker = Ranker::new(&bundles, &dataset, SUBMITTED, &options, DEPTH, &device)?;
     let (asked, searched): (Vec<usize>, Vec<usize>) = (0..submitted).partition(|row| *row < queries.len());
-    let ranked = ranker.rank(&asked, &searched, &ranker.weights()?)?;
+    let ranked = ranker.rank(&asked, &searched, &ranker.weights()?)?.photos;
     let answers = queries.iter().zip(&ranked).map(|(query, ranked)| {
         let urls = ranked.top.iter().map(|at| gallery[*at].url.as_str());
         (query.url.as_str(), urls.collect())

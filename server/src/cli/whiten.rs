@@ -9,6 +9,7 @@ use dataset::{Dataset, Images, Limit};
 use device::DeviceChoice;
 use evaluation::inference::forward_all;
 use evaluation::retrieval::fit_whitening;
+use search::whitening::Whitening;
 use shared::bundle::{Manifest, PROJECTION_FILE, ProjectionInfo, Weights, sha256_hex};
 use shared::server_models::load_retrieval;
 use shared::weights::{Precision, save};
@@ -28,6 +29,8 @@ pub(crate) struct WhitenArgs {
     /// Dimension of the new embeddings
     #[arg(long, default_value_t = 256)]
     dims: usize,
+    #[command(flatten)]
+    whitening: Whitening,
     /// Folder of the new bundle: the same network and a projection. Query encoders of --bundle can also be served with it
     #[arg(long)]
     out: PathBuf,
@@ -47,7 +50,11 @@ pub(super) fn whiten(args: &WhitenArgs, choice: DeviceChoice) -> anyhow::Result<
     dataset.leave_out_corrupt(|row| row.split == "train", false, Limit::Fixed)?;
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&manifest.input));
     let embed = |rows: &[usize]| forward_all(&images, rows, &manifest.input, &device, |x| net.forward(x));
-    let projection = fit_whitening(images.dataset(), args.dims, embed, &device)?;
+    let options = Whitening {
+        dims: args.dims,
+        ..args.whitening
+    };
+    let projection = fit_whitening(images.dataset(), options, embed, &device)?;
     let projection = save(&projection, Precision::F32)?;
     let info = ProjectionInfo {
         file: PROJECTION_FILE.to_owned(),

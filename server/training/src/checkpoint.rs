@@ -55,6 +55,33 @@ fn file(run: &Path, epochs_done: usize, what: &str) -> PathBuf {
     folder(run).join(format!("epoch{epochs_done:04}-{what}.bpk"))
 }
 
+/// File of an objective's own state.
+fn extra_file(run: &Path, epochs_done: usize) -> PathBuf {
+    file(run, epochs_done, "extra").with_extension("bin")
+}
+
+/// Writes the state of an objective besides weights and optimiser. It belongs to the checkpoint that [`save`] then writes.
+///
+/// # Errors
+/// If the file cannot be written.
+pub(crate) fn save_extra(run: &Path, epochs_done: usize, state: &[u8]) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder(run))?;
+    atomic::write(&extra_file(run, epochs_done), state)
+}
+
+/// Reads what [`save_extra`] wrote; `None` if there is no such file.
+///
+/// # Errors
+/// If the file cannot be read.
+pub(crate) fn load_extra(run: &Path, epochs_done: usize) -> anyhow::Result<Option<Vec<u8>>> {
+    let path = extra_file(run, epochs_done);
+    if epochs_done == 0 || !path.exists() {
+        return Ok(None);
+    }
+    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Some(bytes))
+}
+
 /// Writes a checkpoint and removes older ones. The state file is written last and makes the checkpoint valid.
 ///
 /// # Errors
@@ -88,9 +115,11 @@ pub(crate) fn save<M: Module>(
         save_net(average, &average_file).with_context(|| fail("average"))?;
     }
     save_state(run, state)?;
+    let extra = extra_file(run, state.epochs_done);
     for entry in std::fs::read_dir(folder(run))? {
         let path = entry?.path();
-        if !files.contains(&&path) && path.extension().is_some_and(|e| e == "bpk") {
+        let is_kept = files.contains(&&path) || path == extra;
+        if !is_kept && path.extension().is_some_and(|e| e == "bpk" || e == "bin") {
             std::fs::remove_file(path)?;
         }
     }

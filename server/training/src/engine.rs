@@ -55,6 +55,9 @@ fn resume<D: TrainingData, O: Objective>(
         average,
         state,
     } = checkpoint::load(&run.dir, net, recipe.optimiser.init())?;
+    if let Some(extra) = checkpoint::load_extra(&run.dir, state.epochs_done)? {
+        objective.restore(&extra)?;
+    }
     run.forget_from(state.evaluated)?;
     if state.epochs_done > 0 {
         eprintln!("resuming after epoch {} of {}", state.epochs_done, recipe.epochs);
@@ -133,6 +136,9 @@ impl<D: TrainingData, O: Objective> Training<'_, D, O> {
             state.epochs_done = epoch + 1;
             state.averaged = average.count();
             state.pending = Some(record);
+            if let Some(extra) = self.objective.state() {
+                checkpoint::save_extra(&self.run.dir, state.epochs_done, &extra)?;
+            }
             checkpoint::save(&self.run.dir, &net, &optimiser, average.net(), &state)?;
         }
         if let Some(evaluation) = evaluation.take() {
@@ -160,7 +166,7 @@ impl<D: TrainingData, O: Objective> Training<'_, D, O> {
         for (step, batch) in self.load(batches, epoch).enumerate() {
             let batch = batch?;
             let rows = batch.rows.len();
-            let loss = self.loss(net, batch, epoch, step)?;
+            let loss = self.loss(net, batch, (epoch, step), true)?;
             let value: f32 = loss.clone().into_scalar();
             anyhow::ensure!(value.is_finite(), not_finite(value, epoch, step));
             // The last step of an epoch may have fewer passes.
@@ -199,7 +205,14 @@ impl<D: TrainingData, O: Objective> Training<'_, D, O> {
         Loader::open(source, plan)
     }
 
-    fn loss(&self, net: &O::Net, batch: Batch, epoch: usize, index: usize) -> anyhow::Result<Tensor<1>> {
+    /// Computes the loss of a batch of an epoch. `learns` as in [`Step`].
+    fn loss(
+        &self,
+        net: &O::Net,
+        batch: Batch,
+        (epoch, index): (usize, usize),
+        learns: bool,
+    ) -> anyhow::Result<Tensor<1>> {
         let shape = [batch.rows.len(), 3, self.recipe.input.height, self.recipe.input.width];
         let images = Tensor::from_data(TensorData::new(batch.pixels, shape), &self.device);
         self.objective.loss(
@@ -210,6 +223,7 @@ impl<D: TrainingData, O: Objective> Training<'_, D, O> {
                 epoch,
                 index,
                 maps: &batch.maps,
+                learns,
             },
         )
     }
@@ -251,7 +265,7 @@ impl<D: TrainingData, O: Objective> Training<'_, D, O> {
         // The average of a checkpoint has no frozen parameters.
         let net = self.stages.freeze(net, epoch)?;
         average::reestimate(net, loaded.len(), |net, index| {
-            self.loss(net, loaded[index].clone(), epoch, index).map(drop)
+            self.loss(net, loaded[index].clone(), (epoch, index), false).map(drop)
         })
     }
 

@@ -17,6 +17,7 @@ mod input_check;
 pub mod join;
 mod labelled;
 pub mod loss;
+mod memory;
 mod mixup;
 mod network;
 mod objective;

@@ -115,13 +115,18 @@ pub fn cross_entropy(logits: Tensor<2>, classes: Tensor<1, Int>, smoothing: f64)
 }
 
 /// Contrast between two views of the same items (InfoNCE, van den Oord et al. 2018), in both directions. Rows of both
-/// `[batch, dim]` correspond, and their norms have no effect.
-pub(crate) fn contrast(one: Tensor<2>, other: Tensor<2>, temperature: f64) -> Tensor<1> {
+/// `[batch, dim]` correspond, and their norms have no effect. `negatives` are logits, `[batch, n]`, of further negatives of
+/// `one`.
+pub(crate) fn contrast(one: Tensor<2>, other: Tensor<2>, negatives: Option<Tensor<2>>, temperature: f64) -> Tensor<1> {
     let [batch, _] = one.dims();
     let device = one.device();
     let similarity = unit_norm(one).matmul(unit_norm(other).transpose()) / temperature;
     let diagonal = Tensor::<1, Int>::arange(0..batch as i64, &device);
-    let there = cross_entropy(similarity.clone(), diagonal.clone(), 0.0);
+    let candidates = match negatives {
+        Some(negatives) => Tensor::cat(vec![similarity.clone(), negatives], 1),
+        None => similarity.clone(),
+    };
+    let there = cross_entropy(candidates, diagonal.clone(), 0.0);
     let back = cross_entropy(similarity.transpose(), diagonal, 0.0);
     (there + back) / 2.0
 }
@@ -153,6 +158,6 @@ mod tests {
 
         let unit = Tensor::<2>::from_floats([[3.0, 0.0], [0.0, 0.5]], &device);
         let expected = softplus(-2.0);
-        assert!((value(contrast(unit.clone(), unit, 0.5)) - expected).abs() < 1e-6);
+        assert!((value(contrast(unit.clone(), unit, None, 0.5)) - expected).abs() < 1e-6);
     }
 }

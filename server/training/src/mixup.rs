@@ -79,6 +79,7 @@ mod tests {
             epoch: 2,
             index: 5,
             maps: &[],
+            learns: true,
         };
         assert_eq!(Mix::draw(0.0, 1, &step, &[0; 3]), Mix::Plain);
         let mix = Mix::draw(0.4, 1, &step, &[0; 3]);

@@ -18,6 +18,8 @@ pub(crate) struct Step<'a> {
     pub(crate) index: usize,
     /// Label maps of the size that [`Objective::maps`] returns; `None` for rows without a mask.
     pub(crate) maps: &'a [Option<Vec<u8>>],
+    /// True if the loss trains the network; false if the batch only renews the statistics of an average.
+    pub(crate) learns: bool,
 }
 
 /// Rows of a dataset, divided into training rows and tuning rows.
@@ -60,6 +62,19 @@ pub(crate) trait Objective: Sync {
     /// # Errors
     /// If the truth of a row is missing.
     fn loss(&self, net: &Self::Net, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>>;
+
+    /// Returns the state that a checkpoint stores besides weights and optimiser; `None` for none.
+    fn state(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Replaces the state by that of a checkpoint.
+    ///
+    /// # Errors
+    /// If the bytes are damaged.
+    fn restore(&self, _state: &[u8]) -> anyhow::Result<()> {
+        Ok(())
+    }
 
     /// Measures the network on the tuning rows after an epoch.
     ///

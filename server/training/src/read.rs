@@ -1,7 +1,7 @@
 //! Reading and checking of recipes.
 
 use crate::input_check;
-use crate::recipe::{Recipe, StageRecipe, TaskRecipe, with_task};
+use crate::recipe::{FoldKind, Recipe, StageRecipe, TaskRecipe, with_task};
 use crate::task::Task;
 use anyhow::Context;
 use pretrained::{PREFIX, Package};
@@ -57,7 +57,7 @@ impl Recipe {
 
     /// Checks the parts whose limits depend on the task.
     fn check_with<T: Task>(&self, task: &T) -> anyhow::Result<()> {
-        self.data.check(T::CLASSIFIES)?;
+        self.data.check(T::FOLDS)?;
         StageRecipe::check_all(&self.stages, self.epochs, task.is_dense())?;
         if let Some(recolour) = &self.recolour {
             anyhow::ensure!(
@@ -74,6 +74,19 @@ impl TaskRecipe {
     /// Name of the backbone in the registry.
     pub fn backbone(&self) -> &str {
         with_task!(self, task => task.backbone())
+    }
+
+    /// True if the folds of the task divide items: retrieval networks and query encoders.
+    pub fn folds_items(&self) -> bool {
+        fn folds_items<T: Task>(_task: &T) -> bool {
+            T::FOLDS == FoldKind::Items
+        }
+        with_task!(self, task => folds_items(task))
+    }
+
+    /// True if the network is a query encoder, which searches the gallery of its teacher.
+    pub fn embeds_queries(&self) -> bool {
+        matches!(self, Self::Query(_))
     }
 
     /// True if the task needs a teacher: `selvedge distill` trains it, and `selvedge train` does not.

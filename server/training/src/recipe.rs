@@ -14,6 +14,7 @@ mod stage;
 mod task;
 
 pub use average::AverageRecipe;
+pub(crate) use data::FoldKind;
 pub use data::{DataRecipe, EvaluateRecipe, LabelSource};
 pub use embedding_loss::{EmbeddingLoss, LossInput};
 pub use group::GroupRecipe;

@@ -4,7 +4,7 @@
 
 use crate::recipe::{DataRecipe, GroupRecipe, LabelSource, Recipe};
 use anyhow::Context;
-use dataset::{Dataset, Limit};
+use dataset::{Dataset, FOLD, Limit};
 use shared::bundle::{GroupKind, sha256_hex};
 use shared::taxonomy::{Category, STYLES};
 use std::collections::HashMap;
@@ -16,8 +16,16 @@ use std::path::Path;
 /// # Errors
 /// If the dataset cannot be read, or has more unreadable images than the recipe allows.
 pub(crate) fn readable(dir: &Path, recipe: &Recipe, masks: bool) -> anyhow::Result<Dataset> {
-    let mut dataset = Dataset::open(dir)?;
-    let is_used = |split: &String| split == "train" || split == "val" || recipe.data.predict.contains(split);
+    without_unreadable(Dataset::open(dir)?, recipe, masks)
+}
+
+/// Leaves out the images of a dataset of the recipe that cannot be read.
+///
+/// # Errors
+/// If there are more than the recipe allows.
+pub(crate) fn without_unreadable(mut dataset: Dataset, recipe: &Recipe, masks: bool) -> anyhow::Result<Dataset> {
+    let is_used =
+        |split: &String| ["train", "val", FOLD].contains(&split.as_str()) || recipe.data.predict.contains(split);
     dataset.leave_out_corrupt(|row| is_used(&row.split), masks, Limit::Recipe(recipe.data.max_corrupt))?;
     Ok(dataset)
 }

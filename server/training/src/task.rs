@@ -11,7 +11,7 @@ mod style;
 use crate::checkpoint::State;
 use crate::network::NetworkConfig;
 use crate::objective::{Objective, TrainingData};
-use crate::recipe::Recipe;
+use crate::recipe::{FoldKind, Recipe};
 use burn::module::Module;
 use burn::tensor::Device;
 use dataset::Dataset;
@@ -51,6 +51,8 @@ pub(crate) trait Task: Sized {
 
     /// True if the network is a multi-label classifier.
     const CLASSIFIES: bool = false;
+    /// Kind of folds.
+    const FOLDS: FoldKind = FoldKind::None;
     /// True if the task needs a teacher.
     const NEEDS_TEACHER: bool = false;
     /// True if every training row needs a readable mask.

@@ -5,7 +5,7 @@ use crate::engine::fit;
 use crate::export::export;
 use crate::input_check;
 use crate::objective::TrainingData;
-use crate::recipe::{Recipe, with_task};
+use crate::recipe::{FoldKind, Recipe, with_task};
 use crate::sources;
 use crate::task::{Setup, Task};
 use burn::tensor::Device;
@@ -74,11 +74,15 @@ fn train_task<T: Task>(task: &T, recipe: &Recipe, options: &TrainOptions, device
     export(task, recipe, &objective, &state, &run, device)
 }
 
-/// Opens the recipe's dataset and leaves out images that cannot be read.
+/// Opens the recipe's dataset, moves the rows of its fold of items, and leaves out images that cannot be read.
 ///
 /// # Errors
 /// If the dataset cannot be read, or has more unreadable images than the recipe allows.
 pub(crate) fn readable<T: Task>(recipe: &Recipe) -> anyhow::Result<Dataset> {
+    let mut dataset = Dataset::open(&recipe.data.dir)?;
+    if let Some(fold) = recipe.data.item_fold().filter(|_| T::FOLDS == FoldKind::Items) {
+        dataset = dataset.with_fold(&fold)?;
+    }
     let masks = T::NEEDS_MASKS || recipe.recolour.is_some();
-    sources::readable(&recipe.data.dir, recipe, masks)
+    sources::without_unreadable(dataset, recipe, masks)
 }

@@ -28,6 +28,7 @@ pub use config::{
     SegmentConfig, StyleConfig,
 };
 pub use contract::InputContract;
+pub use pooling::ring_parts;
 pub use query::QueryNet;
 pub use retrieval::{Parts, RetrievalNet};
 pub use style::StyleNet;

@@ -32,7 +32,7 @@ impl Cut {
         let layers = match self {
             Self::Horizontal => height,
             Self::Vertical => width,
-            Self::Ring => height.min(width).div_ceil(2),
+            Self::Ring => ring_layers(height, width),
         };
         let layer = |y: usize, x: usize| match self {
             Self::Horizontal => y,
@@ -48,6 +48,18 @@ impl Cut {
             })
             .collect()
     }
+}
+
+/// Number of concentric layers of a map.
+fn ring_layers(height: usize, width: usize) -> usize {
+    height.min(width).div_ceil(2)
+}
+
+/// Returns the layers, counted from the border, of each of `parts` rings of a `height × width` map. Rings overlap if their
+/// number does not divide the number of layers.
+pub fn ring_parts(parts: usize, height: usize, width: usize) -> Vec<Range<usize>> {
+    let layers = ring_layers(height, width);
+    (0..parts).map(|part| part_rows(layers, part, parts)).collect()
 }
 
 /// Rows of part `part` of `parts` of a side; see [`Cut::positions`].

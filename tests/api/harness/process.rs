@@ -30,7 +30,7 @@ pub(crate) fn config(dir: &Path, query: Option<&str>) -> ServeConfig {
         pieces_dir: None,
         catalog_dir: dir.join("catalog"),
         images_dir: None,
-        rerank: Rerank::None,
+        rerank: Rerank::None.into(),
         decode_memory: 1 << 30,
         queue: QueueOptions::default(),
         limits: Limits::default(),
@@ -105,7 +105,7 @@ fn configured(dir: &Path, instructions: &Value) -> ServeConfig {
         decode_memory: number("decode_memory").unwrap_or(default.decode_memory),
         images_dir: folder("images"),
         rerank: instructions["rerank"].as_str().map_or(default.rerank, |name| {
-            Rerank::from_str(name, false).expect("the re-ranking is known")
+            Rerank::from_str(name, false).expect("the re-ranking is known").into()
         }),
         ..default
     }

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use burn::tensor::Device;
 use dataset::MaxErrors;
 use search::storage::Storage;
-use service::catalog::{IndexOptions, index};
+use service::catalog::{GalleryViews, IndexOptions, index};
 use service::embed::RetrievalModel;
 use shared::taxonomy::Category;
 use tests::fixture;
@@ -71,6 +71,7 @@ impl Shop {
             bundle: shop.path("retrieval"),
             out: shop.path("catalog"),
             storage: Storage::F32,
+            views: GalleryViews::None,
             batch: 8,
             max_errors: MaxErrors::default(),
         };

@@ -24,7 +24,7 @@ const NOISE: f64 = 0.15;
 /// - The numbers of rows of two folds differ by at most the size of the largest group, unless a fold has no more groups
 ///   than there are labels.
 /// - The result depends only on the arguments.
-fn assign<G: Eq + Hash>(groups: &[G], targets: &[Vec<bool>], k: usize, seed: u64) -> Vec<usize> {
+pub(super) fn assign<G: Eq + Hash>(groups: &[G], targets: &[Vec<bool>], k: usize, seed: u64) -> Vec<usize> {
     let mut index = HashMap::new();
     let mut members: Vec<Group> = Vec::new();
     let of_row: Vec<usize> = groups

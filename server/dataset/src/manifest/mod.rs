@@ -10,12 +10,14 @@ pub(crate) mod csv_text;
 mod dataset;
 mod duplicates;
 mod folds;
+mod item_folds;
 mod missing_files;
 mod row;
 mod union_find;
 
 pub use corrupt::{Limit, MAX_CORRUPT};
 pub use dataset::{DataError, Dataset};
+pub use item_folds::{FOLD, ItemFold};
 pub use missing_files::Missing;
 pub use row::{MANIFEST, ManifestError, Row, SHOP, TRAIN};
 

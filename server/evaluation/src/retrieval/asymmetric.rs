@@ -2,10 +2,10 @@
 //!
 //! The baselines use one network for both (the protocol of Budnik & Avrithis 2021, <https://arxiv.org/abs/2006.16331>, §4).
 
-use super::metrics::{MEAN_AP, Ranked, rank_scores_to, recalls_by_chance, values};
-use super::options::DEPTHS;
+use super::metrics::{DEPTH, MEAN_AP, Rankings, rank_products_to, rank_scores_to, recalls_by_chance};
+use super::options::RetrievalOptions;
 use super::search::Search;
-use crate::inference::forward_all;
+use crate::inference::{View, embeddings};
 use crate::statistics::{Interval, Metric, PerImage, differences, groups, metrics_with_intervals};
 use crate::summary::paths;
 use burn::tensor::Device;
@@ -77,74 +77,176 @@ pub(crate) fn projection_into<'a>(
     Ok(projection)
 }
 
-/// Evaluates a query encoder and compares it with the network of its embedding space.
+/// A query encoder and the network of its embedding space, with their weights.
+#[derive(Debug, Clone, Copy)]
+pub struct AsymmetricPair<'a> {
+    /// The query encoder.
+    pub small: &'a (Manifest, Weights),
+    /// The network that embeds the gallery.
+    pub large: &'a (Manifest, Weights),
+}
+
+/// Evaluates a query encoder and compares it with the network of its embedding space, with the default options.
 ///
 /// # Errors
-/// If a bundle does not load, the encoder embeds into another space, the split is empty or an image cannot be read.
+/// As [`asymmetric_with`].
 pub fn asymmetric(
-    (small, small_weights): &(Manifest, Weights),
-    (large, large_weights): &(Manifest, Weights),
-    mut dataset: Dataset,
+    small: &(Manifest, Weights),
+    large: &(Manifest, Weights),
+    dataset: Dataset,
     split: &str,
     device: &Device,
 ) -> anyhow::Result<AsymmetricReport> {
+    let options = RetrievalOptions::default();
+    asymmetric_with(AsymmetricPair { small, large }, dataset, split, &options, device)
+}
+
+/// Evaluates a query encoder and compares it with the network of its embedding space. Of the options, the views, the search
+/// and the ranks of recall apply. A whitening is fitted on the large network's embeddings.
+///
+/// # Errors
+/// If a bundle does not load, the encoder embeds into another space, the split is empty, an image cannot be read, or a
+/// whitening cannot be fitted.
+pub fn asymmetric_with(
+    pair: AsymmetricPair<'_>,
+    mut dataset: Dataset,
+    split: &str,
+    options: &RetrievalOptions,
+    device: &Device,
+) -> anyhow::Result<AsymmetricReport> {
+    options.check()?;
+    let AsymmetricPair {
+        small: (small, small_weights),
+        large: (large, large_weights),
+    } = pair;
     let encoder = load_query(small, &small_weights.network, device)?;
     let network = load_retrieval(large, large_weights, device)?;
     let projection = projection_into(small, large, &network)?;
-    dataset.leave_out_corrupt(|row| row.split == split, false, Limit::Fixed)?;
-    let plain = Search::default();
-    let (user, shop) = plain.sides(&dataset, split)?;
+    let steps = &options.search;
+    let is_used = |name: &str| name == split || (steps.whiten.is_some() && name == "train");
+    dataset.leave_out_corrupt(|row| is_used(&row.split), false, Limit::Fixed)?;
+    let (queries, gallery) = steps.sides(&dataset, split)?;
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&large.input));
+    let views = options.views.list();
+    let gallery_views = options.gallery_views.as_ref().unwrap_or(&options.views).list();
     let small_forward = |x| {
         let embedding = unit_norm(encoder.forward(x));
         projection.map_or(embedding.clone(), |projection| projection.forward(embedding))
     };
-    let embed_small = |rows: &[usize]| forward_all(&images, rows, &small.input, device, small_forward);
-    let embed_large = |rows: &[usize]| forward_all(&images, rows, &large.input, device, |x| network.forward(x));
-    let item = |row: usize| &images.dataset().rows[row].item_id;
-    let depth = DEPTHS[DEPTHS.len() - 1];
-    let search = |queries: &[Vec<f32>], gallery: &[Vec<f32>]| -> Vec<Ranked> {
-        let scores = plain.scores(queries, &plain.gallery(gallery.to_vec(), None), None);
-        let ranked =
-            |(q, scores): (usize, &Vec<f32>)| rank_scores_to(depth, scores, |g| Some(item(user[q]) == item(shop[g])));
-        scores.iter().enumerate().map(ranked).collect()
+    let embed_small =
+        |rows: &[usize], views: &[View]| embeddings(&images, rows, &small.input, views, device, small_forward);
+    let embed_large =
+        |rows: &[usize], views: &[View]| embeddings(&images, rows, &large.input, views, device, |x| network.forward(x));
+    let fit = |whitening| {
+        let embed = |rows: &[usize]| embed_large(rows, &gallery_views);
+        steps.fit(split, whitening, images.dataset(), embed, device)
     };
-    let (small_queries, large_gallery) = (embed_small(&user)?, embed_large(&shop)?);
-    let reference = search(&embed_large(&user)?, &large_gallery);
+    let whitening = steps.whiten.map(fit).transpose()?;
+    let depth = options.recall_at.iter().copied().fold(DEPTH, usize::max);
+    let search = |asked: &[Vec<f32>], searched: &[Vec<f32>]| {
+        let searched = steps.gallery(searched.to_vec(), whitening.as_ref());
+        let scores = steps.scores(asked, &searched, whitening.as_ref());
+        rankings(&scores, steps, images.dataset(), (&queries, &gallery), depth)
+    };
+    let (small_queries, large_gallery) = (embed_small(&queries, &views)?, embed_large(&gallery, &gallery_views)?);
+    let reference = search(&embed_large(&queries, &views)?, &large_gallery);
     let across = search(&small_queries, &large_gallery);
-    let alone = search(&small_queries, &embed_small(&shop)?);
-    let items: Vec<String> = user.iter().map(|row| item(*row).clone()).collect();
-    let groups = groups(&items);
-    let found = values(&across, &DEPTHS);
-    Ok(AsymmetricReport {
-        metrics: metrics_with_intervals(&found, &groups),
-        guesses: recalls_by_chance(&DEPTHS, shop.len(), &across),
-        per_image: PerImage::Queries {
-            paths: paths(images.dataset(), &user),
-            items,
-            metrics: found,
-        },
-        query_model_id: small.model_id(),
-        gallery_model_id: large.model_id(),
-        split: split.to_owned(),
-        queries: user.len(),
-        gallery: shop.len(),
-        pairings: vec![
-            Pairing::measure("large–large", &reference, &reference, &groups),
-            Pairing::measure("small–large", &across, &reference, &groups),
-            Pairing::measure("small–small", &alone, &reference, &groups),
-        ],
-    })
+    let alone = search(&small_queries, &embed_small(&gallery, &gallery_views)?);
+    let ids = [small.model_id(), large.model_id(), split.to_owned()];
+    let searches = Searches {
+        reference,
+        across,
+        alone,
+    };
+    Ok(searches.report(images.dataset(), (&queries, &gallery), &options.recall_at, ids))
+}
+
+/// Rankings of the three pairs of networks.
+struct Searches {
+    /// The large network's queries in its own gallery.
+    reference: Rankings,
+    /// The small network's queries in the large network's gallery.
+    across: Rankings,
+    /// The small network's queries in its own gallery.
+    alone: Rankings,
+}
+
+impl Searches {
+    /// Measures the rankings of the gallery rows for the query rows. The texts are both model ids and the split.
+    fn report(
+        &self,
+        dataset: &Dataset,
+        (queries, gallery): (&[usize], &[usize]),
+        recall_at: &[usize],
+        [query_model_id, gallery_model_id, split]: [String; 3],
+    ) -> AsymmetricReport {
+        let items: Vec<String> = queries.iter().map(|row| dataset.rows[*row].item_id.clone()).collect();
+        let groups = groups(&items);
+        let found = self.across.values(recall_at);
+        let of_large = self.reference.values(recall_at).into_iter();
+        let of_large = of_large.map(|(name, values)| (format!("large_{name}"), values));
+        let pairing = |name, rankings: &Rankings| Pairing::measure(name, rankings, &self.reference, recall_at, &groups);
+        AsymmetricReport {
+            query_model_id,
+            gallery_model_id,
+            split,
+            queries: queries.len(),
+            gallery: gallery.len(),
+            pairings: vec![
+                pairing("large–large", &self.reference),
+                pairing("small–large", &self.across),
+                pairing("small–small", &self.alone),
+            ],
+            metrics: metrics_with_intervals(&found, &groups),
+            guesses: recalls_by_chance(recall_at, gallery.len(), &self.across.photos),
+            per_image: PerImage::Queries {
+                paths: paths(dataset, queries),
+                items,
+                metrics: found.into_iter().chain(of_large).collect(),
+            },
+        }
+    }
+}
+
+/// Ranks the gallery rows for the query rows by scores `[query][gallery]`.
+fn rankings(
+    scores: &[Vec<f32>],
+    search: &Search,
+    dataset: &Dataset,
+    (queries, gallery): (&[usize], &[usize]),
+    depth: usize,
+) -> Rankings {
+    let rows = &dataset.rows;
+    let is_match =
+        |q: usize, g: usize| (queries[q] != gallery[g]).then(|| rows[queries[q]].is_same_item(&rows[gallery[g]]));
+    let lines = || scores.iter().enumerate();
+    let owners = search.products(dataset, gallery);
+    Rankings {
+        photos: lines()
+            .map(|(q, line)| rank_scores_to(depth, line, |g| is_match(q, g)))
+            .collect(),
+        products: owners.map(|owners| {
+            lines()
+                .map(|(q, line)| rank_products_to(depth, line, &owners, |g| is_match(q, g)))
+                .collect()
+        }),
+    }
 }
 
 impl Pairing {
     /// Measures rankings, and their gain over the rankings `reference`.
-    fn measure(name: &'static str, ranked: &[Ranked], reference: &[Ranked], groups: &[usize]) -> Self {
-        let precision = |ranked: &[Ranked]| Metric::Queries(values(ranked, &[]).remove(MEAN_AP).unwrap_or_default());
-        let metrics = [precision(ranked), precision(reference)];
+    fn measure(
+        name: &'static str,
+        rankings: &Rankings,
+        reference: &Rankings,
+        recall_at: &[usize],
+        groups: &[usize],
+    ) -> Self {
+        let precision = |of: &Rankings| Metric::Queries(of.values(&[]).remove(MEAN_AP).unwrap_or_default());
+        let metrics = [precision(rankings), precision(reference)];
         Self {
             name,
-            metrics: metrics_with_intervals(&values(ranked, &DEPTHS), groups),
+            metrics: metrics_with_intervals(&rankings.values(recall_at), groups),
             gain: differences(&metrics, groups, &[(vec![0], vec![1])])[0],
         }
     }

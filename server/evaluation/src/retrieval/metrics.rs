@@ -67,6 +67,28 @@ pub fn rank_scores_to(depth: usize, scores: &[f32], is_match: impl Fn(usize) -> 
     }
 }
 
+/// Ranks products by their best photo, as the search of a catalog does. `products` has the number of the product of every
+/// photo. A product is relevant if one of its photos is; the other arguments are those of [`rank_scores_to`].
+pub fn rank_products_to(
+    depth: usize,
+    scores: &[f32],
+    products: &[usize],
+    is_match: impl Fn(usize) -> Option<bool>,
+) -> Ranked {
+    let n = products.iter().max().map_or(0, |last| last + 1);
+    let mut best: Vec<(f32, Option<bool>)> = vec![(f32::NEG_INFINITY, None); n];
+    for (photo, (score, product)) in scores.iter().zip(products).enumerate() {
+        let Some(hit) = is_match(photo) else { continue };
+        let (highest, known) = &mut best[*product];
+        if known.is_none() || descending(*score, *highest).is_lt() {
+            *highest = *score;
+        }
+        *known = Some(known.unwrap_or(false) || hit);
+    }
+    let scores: Vec<f32> = best.iter().map(|(score, _)| *score).collect();
+    rank_scores_to(depth, &scores, |product| best[product].1)
+}
+
 impl Ranked {
     /// Computes the average precision at 10; `None` without a relevant image.
     pub fn average_precision(&self) -> Option<f64> {
@@ -104,6 +126,26 @@ pub fn values(ranked: &[Ranked], ks: &[usize]) -> BTreeMap<String, Vec<Option<f6
     ks.iter().map(recall).chain([precision]).collect()
 }
 
+/// Rankings of a gallery for queries.
+#[derive(Debug, Clone)]
+pub struct Rankings {
+    /// Rankings of the photos.
+    pub photos: Vec<Ranked>,
+    /// Rankings of the products, each by its best photo; `None` if every product has one photo.
+    pub products: Option<Vec<Ranked>>,
+}
+
+impl Rankings {
+    /// Computes [`values`] of the photos, and with the prefix `product_` those of the products.
+    pub fn values(&self, ks: &[usize]) -> BTreeMap<String, Vec<Option<f64>>> {
+        let of_products = self.products.as_deref().map(|products| values(products, ks));
+        let of_products = of_products.unwrap_or_default().into_iter();
+        let mut all = values(&self.photos, ks);
+        all.extend(of_products.map(|(name, values)| (format!("product_{name}"), values)));
+        all
+    }
+}
+
 /// Computes mAP@10 over the given queries that have a relevant image.
 pub fn mean_ap_at_10(ranked: &[Ranked], queries: &[usize]) -> f64 {
     mean(queries.iter().filter_map(|q| ranked[*q].average_precision()))
@@ -119,11 +161,14 @@ pub fn recall_at(k: usize, ranked: &[Ranked], queries: &[usize]) -> f64 {
     )
 }
 
+/// End of the name of a metric of a random ranking.
+pub(super) const BY_CHANCE: &str = " by chance";
+
 /// Computes the expected recall at each of `ks` of a random ranking, by name.
 pub(super) fn recalls_by_chance(ks: &[usize], candidates: usize, ranked: &[Ranked]) -> BTreeMap<String, f64> {
     let chance = |k: &usize| {
         (
-            format!("recall_at_{k} by chance"),
+            format!("recall_at_{k}{BY_CHANCE}"),
             recall_by_chance(*k, candidates, ranked),
         )
     };
@@ -184,8 +229,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_gallery_ranks_like_the_evaluation_if_every_product_has_one_photo() {
+    /// Six queries among 90 rows.
+    fn queries_and_rows() -> (Vec<Embedding>, Vec<Vec<f32>>) {
         let value =
             |at: usize| ((at * 7919 % 1009) as f32 / 504.5 - 1.0) * if at.is_multiple_of(5) { 3.0 } else { 1.0 };
         let rows: Vec<Vec<f32>> = (0..90)
@@ -195,8 +240,7 @@ mod tests {
             })
             .map(|embedding| embedding.values().to_vec())
             .collect();
-        let products = vec![(Category::Tops, 1); rows.len()];
-        let queries: Vec<_> = (0..6)
+        let queries = (0..6)
             .map(|query| {
                 (0..40)
                     .map(|at| rows[query * 9][at] + 0.3 * value(5000 + query * 40 + at))
@@ -204,6 +248,52 @@ mod tests {
             })
             .map(|values| Embedding::new("m", values).expect("the embedding is not zero"))
             .collect();
+        (queries, rows)
+    }
+
+    #[test]
+    fn the_gallery_ranks_products_like_the_evaluation() {
+        let (queries, rows) = queries_and_rows();
+        // Products of one, two and three photos.
+        let sizes: Vec<usize> = (0..45).map(|product| 1 + product % 3).collect();
+        let owners: Vec<usize> = (0..45).flat_map(|product| vec![product; sizes[product]]).collect();
+        let products: Vec<(Category, usize)> = sizes.iter().map(|size| (Category::Tops, *size)).collect();
+        assert_eq!(owners.len(), rows.len());
+        let gallery =
+            Gallery::new(Stored::new(Storage::F32, &rows), &products).expect("the rows are those of the products");
+        for rerank in [Rerank::None, Rerank::Hop, Rerank::AlphaQe, Rerank::KReciprocal] {
+            for query in &queries {
+                let options = SearchOptions {
+                    limit: 10,
+                    category: None,
+                    rerank: rerank.into(),
+                };
+                let served: Vec<usize> = gallery.search(query, &options).iter().map(|hit| hit.product).collect();
+                let scores = rerank
+                    .scores(&[query.values().to_vec()], gallery.embeddings())
+                    .remove(0);
+                let evaluated = rank_products_to(10, &scores, &owners, |_| Some(true)).top;
+                assert_eq!(served, evaluated, "{rerank:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_product_ranks_once_by_its_best_photo() {
+        // Photos of the products 0, 1, 0, 2. The query shows product 0, and its own photo is left out.
+        let scores = [0.9, 0.8, 0.7, 0.1];
+        let is_match = |photo: usize| (photo != 0).then_some(photo == 2);
+        let photos = rank_scores_to(3, &scores, is_match);
+        let products = rank_products_to(3, &scores, &[0, 1, 0, 2], is_match);
+        assert_eq!((photos.top, photos.relevant), (vec![1, 2, 3], 1));
+        assert_eq!((products.top, products.hit), (vec![1, 0, 2], vec![false, true, false]));
+        assert_eq!(products.first, Some((0, 2)));
+    }
+
+    #[test]
+    fn the_gallery_ranks_like_the_evaluation_if_every_product_has_one_photo() {
+        let (queries, rows) = queries_and_rows();
+        let products = vec![(Category::Tops, 1); rows.len()];
         for storage in [Storage::F32, Storage::F16, Storage::Int8] {
             let gallery = Gallery::new(Stored::new(storage, &rows), &products).expect("there is one row per product");
             for rerank in [Rerank::None, Rerank::Hop, Rerank::AlphaQe, Rerank::KReciprocal] {
@@ -213,7 +303,7 @@ mod tests {
                         &SearchOptions {
                             limit: 90,
                             category: None,
-                            rerank,
+                            rerank: rerank.into(),
                         },
                     );
                     let scores = rerank

@@ -3,6 +3,7 @@
 mod asymmetric;
 mod categories;
 mod floor;
+mod folds;
 mod fusion;
 mod metrics;
 mod options;
@@ -12,12 +13,16 @@ mod search;
 mod whiten;
 
 pub(crate) use asymmetric::projection_into;
-pub use asymmetric::{AsymmetricReport, Pairing, asymmetric};
+pub use asymmetric::{AsymmetricPair, AsymmetricReport, Pairing, asymmetric, asymmetric_with};
 pub use categories::categorise;
 pub use floor::FloorEffect;
 pub(crate) use floor::{Searched, choose_floor, floor_effect};
+pub use folds::{FoldNetworks, evaluate_folds};
 pub use fusion::{Fused, standardised_sum};
-pub use metrics::{DEPTH, MEAN_AP, Ranked, mean_ap_at_10, rank, rank_scores, rank_scores_to, recall_at, values};
+pub use metrics::{
+    DEPTH, MEAN_AP, Ranked, Rankings, mean_ap_at_10, rank, rank_products_to, rank_scores, rank_scores_to, recall_at,
+    values,
+};
 pub use options::{DEPTHS, Fusion, RetrievalOptions};
 pub use ranker::Ranker;
 pub use report::{CategoryReport, Failure, RetrievalReport, evaluate};

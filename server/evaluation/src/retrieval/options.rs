@@ -24,8 +24,10 @@ pub enum Fusion {
 /// Options of a search with retrieval networks, and of its report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetrievalOptions {
-    /// Views whose embeddings are averaged.
+    /// Views of queries whose embeddings are averaged.
     pub views: Views,
+    /// Views of the gallery; those of the queries if `None`.
+    pub gallery_views: Option<Views>,
     /// Steps between embeddings and ranking.
     pub search: Search,
     /// Combination of several networks.
@@ -48,6 +50,7 @@ impl Default for RetrievalOptions {
     fn default() -> Self {
         Self {
             views: Views::default(),
+            gallery_views: None,
             search: Search::default(),
             fusion: Fusion::default(),
             tune_split: None,
@@ -57,5 +60,18 @@ impl Default for RetrievalOptions {
             propose_boxes: false,
             failures: 0,
         }
+    }
+}
+
+impl RetrievalOptions {
+    /// # Errors
+    /// If a number is out of range.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            !self.recall_at.is_empty() && !self.recall_at.contains(&0),
+            "recall is measured up to ranks from 1 on"
+        );
+        anyhow::ensure!(self.turn_queries < 4, "queries are rotated by 0 to 3 quarters");
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::categories::categorise;
 use super::fusion::{Fused, standardised_sum, weight_grid};
-use super::metrics::{Ranked, mean_ap_at_10, rank_scores_to};
+use super::metrics::{Ranked, Rankings, mean_ap_at_10, rank_products_to, rank_scores_to};
 use super::options::{Fusion, RetrievalOptions};
 use super::search::Search;
 use crate::inference::{View, embeddings};
@@ -28,7 +28,7 @@ struct Network {
     manifest: Manifest,
     net: Embedder,
     images: Arc<Images>,
-    /// Embeddings by row, and true for queries that are rotated.
+    /// Embeddings by row, and true for queries whose views differ from those of the gallery.
     known: RefCell<HashMap<(usize, bool), Vec<f32>>>,
 }
 
@@ -105,7 +105,7 @@ impl<'a> Ranker<'a> {
         let mut alone = BTreeMap::new();
         for (at, network) in self.networks.iter().enumerate() {
             let only: Vec<f64> = (0..n).map(|other| f64::from(u8::from(other == at))).collect();
-            let ranked = self.rank_weighted(queries, gallery, &only)?;
+            let ranked = self.rank_weighted(queries, gallery, &only)?.photos;
             alone.insert(
                 network.manifest.model_id(),
                 mean_ap_at_10(&ranked, &(0..ranked.len()).collect::<Vec<_>>()),
@@ -150,7 +150,7 @@ impl<'a> Ranker<'a> {
         }
         let mut best: BTreeMap<String, (f64, Vec<f64>)> = BTreeMap::new();
         for weights in weight_grid(self.networks.len()) {
-            let ranked = self.rank_weighted(&queries, &gallery, &weights)?;
+            let ranked = self.rank_weighted(&queries, &gallery, &weights)?.photos;
             for (category, members) in &members {
                 let found = mean_ap_at_10(&ranked, members);
                 if best.get(*category).is_none_or(|(most, _)| found > *most) {
@@ -173,7 +173,7 @@ impl<'a> Ranker<'a> {
         queries: &[usize],
         gallery: &[usize],
         by_category: &BTreeMap<String, Vec<f64>>,
-    ) -> anyhow::Result<Vec<Ranked>> {
+    ) -> anyhow::Result<Rankings> {
         let equal = vec![1.0 / self.networks.len() as f64; self.networks.len()];
         let weights = |row: usize| by_category.get(&self.dataset.rows[row].category).unwrap_or(&equal);
         // Queries with the same weights search together.
@@ -184,17 +184,25 @@ impl<'a> Ranker<'a> {
                 None => groups.push((weights(*row), vec![place])),
             }
         }
-        let mut rankings: Vec<Option<Ranked>> = vec![None; queries.len()];
+        let (mut photos, mut products) = (vec![None; queries.len()], vec![None; queries.len()]);
         for (weights, places) in groups {
             let rows: Vec<usize> = places.iter().map(|place| queries[*place]).collect();
-            for (place, ranked) in places.into_iter().zip(self.rank_weighted(&rows, gallery, weights)?) {
-                rankings[place] = Some(ranked);
+            let found = self.rank_weighted(&rows, gallery, weights)?;
+            for (place, ranked) in places.iter().zip(found.photos) {
+                photos[*place] = Some(ranked);
+            }
+            for (place, ranked) in places.iter().zip(found.products.unwrap_or_default()) {
+                products[*place] = Some(ranked);
             }
         }
-        Ok(rankings.into_iter().flatten().collect())
+        let products: Vec<Ranked> = products.into_iter().flatten().collect();
+        Ok(Rankings {
+            photos: photos.into_iter().flatten().collect(),
+            products: (!products.is_empty()).then_some(products),
+        })
     }
 
-    fn rank_weighted(&self, queries: &[usize], gallery: &[usize], weights: &[f64]) -> anyhow::Result<Vec<Ranked>> {
+    fn rank_weighted(&self, queries: &[usize], gallery: &[usize], weights: &[f64]) -> anyhow::Result<Rankings> {
         // A network with weight 0 does not search.
         let active: Vec<(&Network, f64)> = self
             .networks
@@ -217,7 +225,9 @@ impl<'a> Ranker<'a> {
         let chunk = self.chunk(queries, gallery)?;
         let rows = &self.dataset.rows;
         let categories = self.confident_categories(queries, gallery)?;
-        let mut ranked = Vec::with_capacity(queries.len());
+        let owners = self.search.products(self.dataset, gallery);
+        let mut photos = Vec::with_capacity(queries.len());
+        let mut products = Vec::new();
         for start in (0..queries.len()).step_by(chunk.max(1)) {
             let end = queries.len().min(start + chunk);
             let mut scores: Vec<Vec<Vec<f32>>> = spaces
@@ -236,13 +246,18 @@ impl<'a> Ranker<'a> {
                 let other = |g: &usize| category.is_some_and(|category| rows[gallery[*g]].category() != category);
                 (0..line.len()).filter(other).for_each(|g| line[g] = f32::NEG_INFINITY);
             }
-            ranked.extend(sum.iter().zip(&queries[start..end]).map(|(line, query)| {
-                rank_scores_to(self.depth, line, |g| {
-                    (gallery[g] != *query).then(|| rows[*query].is_same_item(&rows[gallery[g]]))
-                })
-            }));
+            for (line, query) in sum.iter().zip(&queries[start..end]) {
+                let is_match = |g: usize| (gallery[g] != *query).then(|| rows[*query].is_same_item(&rows[gallery[g]]));
+                photos.push(rank_scores_to(self.depth, line, is_match));
+                if let Some(owners) = &owners {
+                    products.push(rank_products_to(self.depth, line, owners, is_match));
+                }
+            }
         }
-        Ok(ranked)
+        Ok(Rankings {
+            photos,
+            products: owners.map(|_| products),
+        })
     }
 
     /// Returns the number of queries whose scores are computed at once.
@@ -250,7 +265,7 @@ impl<'a> Ranker<'a> {
     /// # Errors
     /// If k-reciprocal re-ranking would compare too many photos.
     fn chunk(&self, queries: &[usize], gallery: &[usize]) -> anyhow::Result<usize> {
-        if self.search.rerank != Rerank::KReciprocal {
+        if self.search.rerank.method != Rerank::KReciprocal {
             return Ok(CHUNK);
         }
         let photos = queries.len() + gallery.len();
@@ -300,9 +315,14 @@ impl<'a> Ranker<'a> {
             }
             Ok(lines.iter().map(|line| unit(line)).collect())
         };
-        let fit = |dims| {
-            self.search
-                .fit(self.split, dims, self.dataset, |rows| joined(rows, false), self.device)
+        let fit = |whitening| {
+            self.search.fit(
+                self.split,
+                whitening,
+                self.dataset,
+                |rows| joined(rows, false),
+                self.device,
+            )
         };
         let projection = self.search.whiten.map(fit).transpose()?;
         Ok(Space {
@@ -315,22 +335,26 @@ impl<'a> Ranker<'a> {
     /// Returns a network's embeddings of rows. Each is computed once.
     fn embed(&self, network: &Network, rows: &[usize], as_query: bool) -> anyhow::Result<Vec<Vec<f32>>> {
         let quarters = if as_query { self.options.turn_queries } else { 0 };
-        let is_rotated = quarters > 0;
+        let views = match (&self.options.gallery_views, as_query) {
+            (Some(views), false) => views,
+            _ => &self.options.views,
+        };
+        let differs = as_query && (quarters > 0 || self.options.gallery_views.is_some());
         let mut known = network.known.borrow_mut();
         let missing: Vec<usize> = rows
             .iter()
             .copied()
-            .filter(|row| !known.contains_key(&(*row, is_rotated)))
+            .filter(|row| !known.contains_key(&(*row, differs)))
             .collect();
         let rotate = |view: View| View {
             turns: (view.turns + quarters) % 4,
             ..view
         };
-        let views: Vec<View> = self.options.views.list().into_iter().map(rotate).collect();
+        let views: Vec<View> = views.list().into_iter().map(rotate).collect();
         let spec = &network.manifest.input;
         let forward = |x| network.net.forward(x);
         let found = embeddings(&network.images, &missing, spec, &views, self.device, forward)?;
-        known.extend(missing.into_iter().map(|row| (row, is_rotated)).zip(found));
-        Ok(rows.iter().map(|row| known[&(*row, is_rotated)].clone()).collect())
+        known.extend(missing.into_iter().map(|row| (row, differs)).zip(found));
+        Ok(rows.iter().map(|row| known[&(*row, differs)].clone()).collect())
     }
 }

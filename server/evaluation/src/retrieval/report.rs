@@ -1,9 +1,10 @@
 //! Evaluation of item retrieval: metrics over all queries and per category, and the worst queries.
 //!
-//! Intervals are over items: the photos of an item are drawn together.
+//! Intervals are over items: the photos of an item are drawn together. If a product of the gallery has several photos, metrics
+//! with the prefix `product_` rank every product once by its best photo, as the search of a catalog does.
 
 use super::fusion::Fused;
-use super::metrics::{DEPTH, MEAN_AP, Ranked, recalls_by_chance, values};
+use super::metrics::{DEPTH, MEAN_AP, Ranked, recalls_by_chance};
 use super::options::RetrievalOptions;
 use super::ranker::Ranker;
 use crate::statistics::{Interval, PerImage, groups, metrics_with_intervals};
@@ -86,11 +87,7 @@ pub fn evaluate(
     options: &RetrievalOptions,
     device: &Device,
 ) -> anyhow::Result<RetrievalReport> {
-    anyhow::ensure!(
-        !options.recall_at.is_empty() && !options.recall_at.contains(&0),
-        "recall is measured up to ranks from 1 on"
-    );
-    anyhow::ensure!(options.turn_queries < 4, "queries are rotated by 0 to 3 quarters");
+    options.check()?;
     let is_used = |name: &str| {
         name == split
             || (options.search.whiten.is_some() && name == "train")
@@ -110,14 +107,15 @@ pub fn evaluate(
     let ranker = Ranker::new(bundles, &dataset, split, options, depth, device)?;
     let fused = ranker.fuse(&queries, &gallery)?;
     let equal = BTreeMap::new();
-    let ranked = ranker.rank(
+    let rankings = ranker.rank(
         &queries,
         &gallery,
         fused.as_ref().map_or(&equal, |fused| &fused.weights),
     )?;
 
     let items: Vec<&str> = queries.iter().map(|row| dataset.rows[*row].item_id.as_str()).collect();
-    let values = values(&ranked, &options.recall_at);
+    let values = rankings.values(&options.recall_at);
+    let ranked = rankings.photos;
     let candidates = gallery.len() - usize::from(queries == gallery);
     let mut guesses = recalls_by_chance(&options.recall_at, candidates, &ranked);
     if let Some(fused) = &fused {
@@ -125,7 +123,8 @@ pub fn evaluate(
         guesses.extend(fused.alone.iter().map(alone));
     }
     let metrics = metrics_with_intervals(&values, &groups(&items));
-    let categories = categories(&dataset, &queries, &values);
+    let of_query: Vec<&str> = queries.iter().map(|row| dataset.rows[*row].category.as_str()).collect();
+    let categories = categories(&of_query, &items, &values);
     let failures = failures(&dataset, &queries, &gallery, &ranked, options);
     let per_image = PerImage::Queries {
         paths: paths(&dataset, &queries),
@@ -144,6 +143,9 @@ pub fn evaluate(
 fn describe(bundles: &[(Manifest, Weights)], options: &RetrievalOptions) -> String {
     let ids: Vec<String> = bundles.iter().map(|(manifest, _)| manifest.model_id()).collect();
     let mut text = format!("{}{}", ids.join(" + "), options.search);
+    if let Some(views) = &options.gallery_views {
+        text += &format!(", gallery views {}", views.list().len());
+    }
     if options.turn_queries > 0 {
         text += &format!(", queries turned by {} degrees", 90 * u32::from(options.turn_queries));
     }
@@ -174,24 +176,21 @@ fn propose_boxes(dataset: &mut Dataset, rows: &[usize]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Computes the metrics per category; empty if there are fewer than two categories.
-fn categories(
-    dataset: &Dataset,
-    queries: &[usize],
+/// Computes the metrics per category from the category and item of each query; empty if there are fewer than two categories.
+pub(super) fn categories<T: AsRef<str>>(
+    of_query: &[&str],
+    items: &[T],
     values: &BTreeMap<String, Vec<Option<f64>>>,
 ) -> Vec<CategoryReport> {
     let mut by_category: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (q, row) in queries.iter().enumerate() {
-        by_category.entry(&dataset.rows[*row].category).or_default().push(q);
+    for (q, category) in of_query.iter().enumerate() {
+        by_category.entry(category).or_default().push(q);
     }
     if by_category.len() < 2 {
         return Vec::new();
     }
     let report = |(id, members): (&str, Vec<usize>)| {
-        let items: Vec<&str> = members
-            .iter()
-            .map(|q| dataset.rows[queries[*q]].item_id.as_str())
-            .collect();
+        let items: Vec<&str> = members.iter().map(|q| items[*q].as_ref()).collect();
         let values = values
             .iter()
             .map(|(name, values)| (name.clone(), members.iter().map(|q| values[*q]).collect()))

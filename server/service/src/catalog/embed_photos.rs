@@ -11,7 +11,7 @@ use shared::input::{CropBox, InputSpec};
 use super::format::Row;
 use super::shop_folder::{ShopFolder, ShopPhoto};
 use super::writer::{DataWriter, Writer};
-use super::{CatalogError, image_file};
+use super::{CatalogError, GalleryViews, image_file};
 use crate::embed::RetrievalModel;
 use dataset::MaxErrors;
 use dataset::prefetch::prefetch;
@@ -30,6 +30,8 @@ pub(super) struct PhotoJob<'a> {
     pub(super) model: &'a RetrievalModel,
     /// Storage type of the embeddings.
     pub(super) storage: Storage,
+    /// Views whose embeddings are averaged.
+    pub(super) views: GalleryViews,
     /// Photos per batch.
     pub(super) batch: usize,
     /// Maximum number of images that may fail.
@@ -92,10 +94,12 @@ impl EmbeddedPhotos<'_> {
         }
         let failed = |after: usize, message: String| CatalogError::Model { after, message };
         let after = self.rows.len();
-        let outputs = job
-            .model
-            .embed(inputs)
+        let views = job.views.inputs(inputs, &job.model.manifest().input);
+        let outputs = views.into_iter().map(|inputs| job.model.embed(inputs));
+        let outputs = outputs
+            .collect::<anyhow::Result<_>>()
             .map_err(|error| failed(after, format!("{error:#}")))?;
+        let outputs = GalleryViews::mean(outputs);
         let model_id = job.model.manifest().model_id();
         let mut bytes = Vec::new();
         for (photo, output) in photos.iter().zip(outputs) {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use super::CatalogError;
+use super::{CatalogError, GalleryViews};
 use search::storage::Storage;
 
 /// Newest format, for embeddings that are not stored as f32. f32 catalogs have format 1, which older versions read.
@@ -35,6 +35,9 @@ pub(super) struct Header {
     /// Storage type of the embeddings.
     #[serde(default)]
     pub(super) storage: Storage,
+    /// Views whose embeddings were averaged.
+    #[serde(default, skip_serializing_if = "GalleryViews::is_none")]
+    pub(super) views: GalleryViews,
     /// `count` unit embeddings, encoded by [`Storage::encode`].
     pub(super) embeddings: DataFile,
     /// One [`Row`] per line, in the order of the embeddings.

@@ -14,7 +14,7 @@ use super::format::{FORMAT, Header, Row};
 use super::image_check::{ImageCheck, UNREADABLE, WITHOUT_PHOTO, without_photo};
 use super::shop_folder::{ShopFolder, ShopPhoto};
 use super::writer::Writer;
-use super::{CatalogError, Product};
+use super::{CatalogError, GalleryViews, Product};
 use crate::embed::RetrievalModel;
 use dataset::MaxErrors;
 use dataset::manifest::MANIFEST;
@@ -34,6 +34,8 @@ pub struct IndexOptions {
     pub out: PathBuf,
     /// Storage type of the embeddings, on disk and in memory.
     pub storage: Storage,
+    /// Views whose embeddings are averaged per photo.
+    pub views: GalleryViews,
     /// Photos per batch.
     pub batch: usize,
     /// Maximum number of images that cannot be read, and of products without a readable photo.
@@ -99,6 +101,7 @@ pub fn index(
         shop: &shop,
         model: &model,
         storage: options.storage,
+        views: options.views,
         batch: options.batch.max(1),
         limit: options.max_errors,
         images: check.total,
@@ -159,6 +162,7 @@ fn write(
         count: rows.len(),
         dataset: root,
         storage: options.storage,
+        views: options.views,
         embeddings: file.finish()?,
         rows: writer.lines("rows", &rows)?,
         products: writer.lines("products", &products)?,

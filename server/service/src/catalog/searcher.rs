@@ -164,7 +164,7 @@ mod tests {
                 SearchOptions {
                     limit,
                     category: None,
-                    rerank: Rerank::None,
+                    rerank: Rerank::None.into(),
                 },
                 (),
             )

@@ -224,6 +224,7 @@ fn sync_folder(dir: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::GalleryViews;
     use super::super::format::{FORMAT, Row};
     use super::*;
     use search::storage::Storage;
@@ -245,6 +246,7 @@ mod tests {
             count,
             dataset: "d".into(),
             storage: Storage::F32,
+            views: GalleryViews::None,
             embeddings: writer.file("embeddings", "f32")?.finish()?,
             rows: writer.lines("rows", &rows)?,
             products: writer.lines::<Row>("products", &[])?,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use burn::tensor::Device;
 use device::DeviceChoice;
-use search::rerank::Rerank;
+use search::rerank::{Rerank, Reranking};
 use search::{Match, SearchOptions};
 use shared::bundle::Manifest;
 use shared::embedding::Embedding;
@@ -44,7 +44,7 @@ pub struct App {
     /// Maximum time of an answer after its body has arrived.
     pub(super) deadline: Duration,
     /// Re-ranking of every search.
-    pub(super) rerank: Rerank,
+    pub(super) rerank: Reranking,
     pub(super) spaces: QuerySpaces,
     pub(super) embedder: PhotoEmbedder,
     searcher: Searcher,
@@ -209,7 +209,7 @@ impl App {
     /// Score below which a best hit is not close, for an embedding of the model `embedder`, or for a photo without one.
     /// `None` with re-ranking, because its first hit need not be the most similar one.
     pub(super) fn floor(&self, embedder: Option<&str>) -> Option<f32> {
-        match self.rerank {
+        match self.rerank.method {
             Rerank::None => self.spaces.floor(embedder),
             _ => None,
         }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use search::rerank::Rerank;
+use search::rerank::Reranking;
 
 use super::limits::Limits;
 use crate::embed::QueueOptions;
@@ -31,7 +31,7 @@ pub struct ServeConfig {
     /// Folder of the photos, if it has moved since indexing.
     pub images_dir: Option<PathBuf>,
     /// Re-ranking of every search.
-    pub rerank: Rerank,
+    pub rerank: Reranking,
     /// Maximum bytes that decoding may take at once; see [`default_decode_memory`](super::default_decode_memory).
     pub decode_memory: u64,
     /// Batching of queries.

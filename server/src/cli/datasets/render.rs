@@ -17,6 +17,9 @@ pub(crate) struct RenderArgs {
     /// Side of every photo in pixels, 32 to 2048
     #[arg(long, default_value_t = 256)]
     size: u32,
+    /// Shop photos per product
+    #[arg(long, default_value_t = 1)]
+    shop_photos: usize,
     /// User photos per product
     #[arg(long, default_value_t = 2)]
     user_photos: usize,
@@ -37,6 +40,7 @@ pub(super) fn render(args: &RenderArgs) -> anyhow::Result<()> {
         items: args.items,
         seed: args.seed,
         size: args.size,
+        shop_photos: args.shop_photos,
         user_photos: args.user_photos,
         style_mix: if args.temper < 1.0 {
             StyleMix::Tempered(args.temper)

@@ -2,7 +2,8 @@
 
 use super::group::{GroupRecipe, default_group, default_weight};
 use anyhow::Context;
-use dataset::MAX_CORRUPT;
+use dataset::manifest::TRAIN;
+use dataset::{Dataset, FOLD, ItemFold, MAX_CORRUPT};
 use evaluation::classifier::ThresholdRule;
 use evaluation::inference::Views;
 use schemars::JsonSchema;
@@ -41,7 +42,8 @@ pub struct DataRecipe {
     /// Share of the training items, 0–0.5, that is held out as tuning rows. With 0 the split `val` has the tuning rows.
     #[serde(default)]
     pub holdout: f64,
-    /// Folds of the training split, at least 2; 0 for none. Excludes `holdout`.
+    /// Folds of the training split, at least 2; 0 for none. A classifier's folds balance labels and exclude `holdout`. Folds
+    /// for retrieval divide items. With `holdout` a part of the training items then chooses the epoch, and the fold is unseen.
     #[serde(default)]
     pub folds: usize,
     /// Fold, counted from 0, that has the tuning rows. The other folds are trained on.
@@ -50,6 +52,9 @@ pub struct DataRecipe {
     /// Seed of the division into folds. Models that are combined must share it, whatever their own seeds.
     #[serde(default)]
     pub fold_seed: u64,
+    /// Splits that are divided into folds together. The rows of the other folds are trained on. Retrieval only.
+    #[serde(default = "default_fold_splits", skip_serializing_if = "is_train")]
+    pub fold_splits: Vec<String>,
     /// Keeps near duplicates in one fold: photos of the same colours whose hashes differ in at most this many of 64 bits,
     /// 0–16. Off if absent. 4 finds the copies among street photos. In front of one background groups grow by chains.
     #[serde(default)]
@@ -87,8 +92,27 @@ pub enum LabelSource {
     Categories,
 }
 
+fn default_fold_splits() -> Vec<String> {
+    vec![TRAIN.to_owned()]
+}
+
+fn is_train(splits: &[String]) -> bool {
+    splits == [TRAIN]
+}
+
 fn default_max_corrupt() -> usize {
     MAX_CORRUPT
+}
+
+/// Kind of folds that a task can use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FoldKind {
+    /// No folds.
+    None,
+    /// Folds of the training split, stratified by label.
+    Labels,
+    /// Folds of items over chosen splits.
+    Items,
 }
 
 impl DataRecipe {
@@ -138,10 +162,10 @@ impl DataRecipe {
     }
 
     /// # Errors
-    /// Names the key with an invalid value; `classifies` is true for a classifier, which alone can use folds.
-    pub(crate) fn check(&self, classifies: bool) -> anyhow::Result<()> {
+    /// Names the key with an invalid value.
+    pub(crate) fn check(&self, kind: FoldKind) -> anyhow::Result<()> {
         self.thresholds.check().context("data.thresholds")?;
-        self.check_groups(classifies)?;
+        self.check_groups(kind == FoldKind::Labels)?;
         anyhow::ensure!(
             (0.0..=0.5).contains(&self.holdout),
             "data.holdout must lie between 0 and 0.5"
@@ -152,17 +176,56 @@ impl DataRecipe {
             "data.fold must be less than data.folds; folds are counted from 0"
         );
         anyhow::ensure!(
-            self.folds == 0 || self.holdout == 0.0,
+            self.folds == 0 || self.holdout == 0.0 || kind == FoldKind::Items,
             "data.folds and data.holdout exclude each other; set one of them"
         );
         anyhow::ensure!(
-            self.near_duplicates.is_none_or(|bits| bits <= 16 && self.folds > 0),
-            "data.near_duplicates must lie between 0 and 16 bits, and needs data.folds"
+            self.near_duplicates
+                .is_none_or(|bits| bits <= 16 && self.folds > 0 && kind == FoldKind::Labels),
+            "data.near_duplicates must lie between 0 and 16 bits, needs data.folds, and is for classifiers only"
         );
         anyhow::ensure!(
-            self.folds == 0 || classifies,
-            "data.folds stratifies labels and so works for classifiers only; use data.holdout"
+            self.folds == 0 || kind != FoldKind::None,
+            "data.folds divides labels or items and so works for classifiers and retrieval only; use data.holdout"
+        );
+        anyhow::ensure!(
+            is_train(&self.fold_splits) || (self.folds > 0 && kind == FoldKind::Items),
+            "data.fold_splits is for retrieval only, and needs data.folds"
+        );
+        let repeats = |at: usize| self.fold_splits[..at].contains(&self.fold_splits[at]);
+        anyhow::ensure!(
+            !self.fold_splits.is_empty() && !(0..self.fold_splits.len()).any(repeats),
+            "data.fold_splits must name one or several different splits"
         );
         Ok(())
+    }
+
+    /// Returns the fold of items, for a retrieval recipe; `None` without folds.
+    pub fn item_fold(&self) -> Option<ItemFold> {
+        (self.folds > 0).then(|| ItemFold {
+            splits: self.fold_splits.clone(),
+            folds: self.folds,
+            fold: self.fold,
+            seed: self.fold_seed,
+        })
+    }
+
+    /// Returns tuning rows and training rows of a dataset whose fold has been moved to its own split: held-out items, or the
+    /// rows with an item of the fold or of `val`.
+    ///
+    /// # Errors
+    /// If there are no tuning rows.
+    pub(crate) fn divide_items(
+        &self,
+        dataset: &Dataset,
+        rows: Vec<usize>,
+        seed: u64,
+    ) -> anyhow::Result<(Vec<usize>, Vec<usize>)> {
+        if self.holdout > 0.0 {
+            return Ok(dataset.hold_out(&rows, self.holdout, seed));
+        }
+        let split = if self.folds > 0 { FOLD } else { "val" };
+        let tune = dataset.split(split, |row| !row.item_id.is_empty(), " with an item_id")?;
+        Ok((tune, rows))
     }
 }

@@ -183,6 +183,11 @@ impl EmbeddingLoss {
         }
     }
 
+    /// True if the loss compares embeddings with each other.
+    pub fn compares(&self) -> bool {
+        matches!(self, Self::Triplet { .. } | Self::Supcon { .. } | Self::Contrast { .. })
+    }
+
     /// Factor within the sum.
     pub fn weight(&self) -> f64 {
         match self {

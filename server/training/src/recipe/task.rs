@@ -119,6 +119,28 @@ pub struct RetrievalRecipe {
     /// Terms of the loss, summed with their weights. By default one identity softmax per part.
     #[serde(default = "EmbeddingLoss::published")]
     pub losses: Vec<EmbeddingLoss>,
+    /// Shop photos whose embeddings from earlier batches are additional negatives of the losses `triplet`, `supcon` and
+    /// `contrast` (XBM, Wang et al. 2020, <https://arxiv.org/abs/1912.06798>); 0 for none. A photo has one entry, its newest.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub memory: usize,
+    /// Epoch, counted from 0, from which the memory is used. It is filled before, while embeddings still change fast.
+    #[serde(default = "default_memory_from", skip_serializing_if = "is_default_memory_from")]
+    pub memory_from: usize,
+}
+
+fn default_memory_from() -> usize {
+    1
+}
+
+// Serde passes references.
+#[expect(clippy::trivially_copy_pass_by_ref)]
+fn is_default_memory_from(from: &usize) -> bool {
+    *from == default_memory_from()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Segmentation.

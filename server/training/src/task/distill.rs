@@ -4,7 +4,7 @@
 use super::{Setup, Task};
 use crate::checkpoint::State;
 use crate::classifier::{ClassifierData, ClassifierObjective};
-use crate::recipe::{DistillRecipe, Recipe};
+use crate::recipe::{DistillRecipe, FoldKind, Recipe};
 use crate::teacher::Teacher;
 use burn::tensor::Device;
 use dataset::Dataset;
@@ -22,6 +22,7 @@ impl Task for DistillRecipe {
     type Config = StyleConfig;
 
     const CLASSIFIES: bool = true;
+    const FOLDS: FoldKind = FoldKind::Labels;
     const NEEDS_TEACHER: bool = true;
 
     fn backbone(&self) -> &str {

@@ -12,7 +12,7 @@ use crate::batch::shuffled;
 use crate::checkpoint::State;
 use crate::network::initialise;
 use crate::objective::{Metrics, Objective, Step, TrainingData};
-use crate::recipe::{QueryRecipe, Recipe};
+use crate::recipe::{FoldKind, QueryRecipe, Recipe};
 use crate::teacher::check_input;
 use anyhow::Context;
 use burn::module::Module;
@@ -40,6 +40,7 @@ impl Task for QueryRecipe {
     type Config = QueryConfig;
 
     const NEEDS_TEACHER: bool = true;
+    const FOLDS: FoldKind = FoldKind::Items;
 
     fn backbone(&self) -> &str {
         &self.backbone
@@ -129,14 +130,7 @@ impl QueryRows {
     fn new(dataset: Dataset, recipe: &Recipe, task: &QueryRecipe) -> anyhow::Result<Self> {
         let named = |row: &usize| !dataset.rows[*row].item_id.is_empty();
         let rows = dataset.split("train", |_| true, "")?;
-        let (tune, train) = if recipe.data.holdout > 0.0 {
-            dataset.hold_out(&rows, recipe.data.holdout, recipe.seed)
-        } else {
-            (
-                dataset.split("val", |row| !row.item_id.is_empty(), " with an item_id")?,
-                rows,
-            )
-        };
+        let (tune, train) = recipe.data.divide_items(&dataset, rows, recipe.seed)?;
         let is_shop = |row: &usize| dataset.rows[*row].is_shop();
         let (tune_gallery, queries): (Vec<usize>, Vec<usize>) = tune.into_iter().filter(named).partition(is_shop);
         let gallery: Vec<usize> = train.iter().copied().filter(is_shop).filter(named).collect();

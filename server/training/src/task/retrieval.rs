@@ -1,30 +1,31 @@
 //! Embeddings of items, trained on batches of P items × K photos that pair users' photos with shop photos.
 
+mod identities;
+mod rings;
 #[cfg(test)]
 mod tests;
 
 use super::{Setup, Task};
-use crate::batch::epoch_rng;
 use crate::checkpoint::State;
-use crate::embedding_loss::Identified;
+use crate::embedding_loss::{Identified, Remembered};
+use crate::memory::Memory;
 use crate::network::initialise;
-use crate::objective::{Metrics, Objective, Step, TrainingData};
-use crate::recipe::{LossInput, Recipe, RetrievalRecipe};
+use crate::objective::{Metrics, Objective, Step};
+use crate::recipe::{FoldKind, LossInput, Recipe, RetrievalRecipe};
 use anyhow::Context;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use dataset::Dataset;
 use dataset::run::Run;
-use dataset::{Dataset, Images};
 use evaluation::inference::forward_all;
 use evaluation::retrieval::{mean_ap_at_10, rank, recall_at};
-use rand::seq::{IndexedRandom, SliceRandom};
+use identities::Identities;
 use shared::bundle::Manifest;
 use shared::model::{Parts, RetrievalConfig, RetrievalNet};
 use shared::weights::{Precision, save};
-use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 impl Task for RetrievalRecipe {
     type Data = Identities;
@@ -32,6 +33,8 @@ impl Task for RetrievalRecipe {
     type Net = RetrievalWithClassifiers;
     type Objective<'a> = RetrievalObjective<'a>;
     type Config = RetrievalConfig;
+
+    const FOLDS: FoldKind = FoldKind::Items;
 
     fn backbone(&self) -> &str {
         &self.model.backbone
@@ -63,10 +66,17 @@ impl Task for RetrievalRecipe {
             self.losses.iter().any(|loss| loss.weight() > 0.0),
             "every entry of task.losses has the weight 0, so nothing would be learnt; give one a positive weight"
         );
+        anyhow::ensure!(
+            self.memory == 0 || self.losses.iter().any(|loss| loss.compares() && loss.weight() > 0.0),
+            "task.memory has negatives for triplet, supcon and contrast, and task.losses has none of them; set task.memory = 0"
+        );
         Ok(())
     }
 
     fn data(&self, dataset: Dataset, recipe: &Recipe) -> anyhow::Result<Identities> {
+        if let Some(remark) = rings::remark(&self.model, &recipe.input) {
+            eprintln!("warning: {remark}");
+        }
         Identities::new(dataset, recipe, self)
     }
 
@@ -79,6 +89,7 @@ impl Task for RetrievalRecipe {
             data: setup.data,
             recipe: setup.recipe,
             task: self,
+            memory: Mutex::new(Memory::new(self.memory)),
             device: setup.device,
         })
     }
@@ -110,158 +121,6 @@ impl Task for RetrievalRecipe {
             metrics: state.best_metric("tune_mean_ap_at_10"),
             ..manifest
         })
-    }
-}
-
-/// Photos of one item.
-#[derive(Debug, Default, Clone)]
-struct Identity {
-    user: Vec<usize>,
-    shop: Vec<usize>,
-}
-
-/// Training rows by identity, and tuning rows.
-#[derive(Debug)]
-pub(crate) struct Identities {
-    images: Arc<Images>,
-    train: Vec<Identity>,
-    /// Number of the identity of every training row.
-    class: HashMap<usize, usize>,
-    tune: Vec<usize>,
-    /// Identities per batch.
-    per_batch: usize,
-    /// Photos per identity in a batch.
-    photos: usize,
-}
-
-impl Identities {
-    /// Divides a dataset as the recipe says. Items without both a user's and a shop's photo are left out of training.
-    ///
-    /// # Errors
-    /// If a split is empty, or has too few identities for one batch.
-    fn new(dataset: Dataset, recipe: &Recipe, task: &RetrievalRecipe) -> anyhow::Result<Self> {
-        let rows = dataset.split("train", |row| !row.item_id.is_empty(), " with an item_id")?;
-        let (tune, rows) = if recipe.data.holdout > 0.0 {
-            dataset.hold_out(&rows, recipe.data.holdout, recipe.seed)
-        } else {
-            (
-                dataset.split("val", |row| !row.item_id.is_empty(), " with an item_id")?,
-                rows,
-            )
-        };
-        let has = |shop: bool| tune.iter().any(|row| dataset.rows[*row].is_shop() == shop);
-        anyhow::ensure!(
-            has(true) && has(false),
-            "the photos of {} that choose the epoch lack shop photos (domain 'shop') or others to search with, so every \
-             epoch would score 0\nhint: set data.holdout to a share of the training items, such as 0.1",
-            dataset.dir.display()
-        );
-        let train = pairable(&dataset, &rows);
-        anyhow::ensure!(
-            train.len() >= task.identities,
-            "{} has {} items with both a shop's and a user's photo to train on, and a batch takes {}; lower task.identities",
-            dataset.dir.display(),
-            train.len(),
-            task.identities
-        );
-        let left_out = train.len() % task.identities;
-        if left_out > 0 {
-            eprintln!(
-                "an epoch shows {} of {} items in batches of {}; every epoch leaves out other {left_out}",
-                train.len() - left_out,
-                train.len(),
-                task.identities
-            );
-        }
-        let class = train
-            .iter()
-            .enumerate()
-            .flat_map(|(class, id)| id.user.iter().chain(&id.shop).map(move |row| (*row, class)))
-            .collect();
-        let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&recipe.input));
-        Ok(Self {
-            images,
-            train,
-            class,
-            tune,
-            per_batch: task.identities,
-            photos: task.photos,
-        })
-    }
-
-    /// Number of training identities.
-    fn n_identities(&self) -> usize {
-        self.train.len()
-    }
-}
-
-/// Groups rows by item, and leaves out items that lack a user's or a shop's photo.
-fn pairable(dataset: &Dataset, rows: &[usize]) -> Vec<Identity> {
-    let mut by_item: BTreeMap<&str, Identity> = BTreeMap::new();
-    for &row in rows {
-        let identity = by_item.entry(dataset.rows[row].item_id.as_str()).or_default();
-        if dataset.rows[row].is_shop() {
-            identity.shop.push(row);
-        } else {
-            identity.user.push(row);
-        }
-    }
-    let items = by_item.len();
-    let pairable: Vec<Identity> = by_item
-        .into_values()
-        .filter(|id| !id.user.is_empty() && !id.shop.is_empty())
-        .collect();
-    if pairable.len() < items {
-        eprintln!(
-            "{} of {items} items have no shop photo or no user's photo to pair, and are left out of training",
-            items - pairable.len()
-        );
-    }
-    pairable
-}
-
-impl TrainingData for Identities {
-    fn images(&self) -> &Arc<Images> {
-        &self.images
-    }
-
-    fn n_train(&self) -> usize {
-        self.class.len()
-    }
-
-    fn n_tune(&self) -> usize {
-        self.tune.len()
-    }
-
-    /// The first P rows are users' photos, the next P the same identities' shop photos, and so on. A photo repeats within a
-    /// batch only if its identity has no other of its side. An epoch leaves out identities that do not fill a batch.
-    fn batches(&self, recipe: &Recipe, epoch: usize) -> Vec<Vec<usize>> {
-        let mut rng = epoch_rng(recipe.seed, epoch);
-        let mut order: Vec<usize> = (0..self.train.len()).collect();
-        order.shuffle(&mut rng);
-        let batch = |identities: &[usize]| {
-            // Photos that the batch has not shown yet.
-            let mut left: Vec<Identity> = vec![Identity::default(); identities.len()];
-            let mut rows = Vec::with_capacity(self.photos * identities.len());
-            for photo in 0..self.photos {
-                for (id, left) in identities.iter().zip(&mut left) {
-                    let identity = &self.train[*id];
-                    let (all, left) = if photo % 2 == 0 {
-                        (&identity.user, &mut left.user)
-                    } else {
-                        (&identity.shop, &mut left.shop)
-                    };
-                    if left.is_empty() {
-                        left.clone_from(all);
-                    }
-                    let row = left.choose(&mut rng).copied();
-                    left.retain(|other| Some(*other) != row);
-                    rows.extend(row);
-                }
-            }
-            rows
-        };
-        order.chunks_exact(self.per_batch).map(batch).collect()
     }
 }
 
@@ -301,8 +160,44 @@ pub(crate) struct RetrievalObjective<'a> {
     data: &'a Identities,
     recipe: &'a Recipe,
     task: &'a RetrievalRecipe,
+    /// Compared vectors of shop photos of earlier batches, all parts concatenated.
+    memory: Mutex<Memory>,
     /// Device of evaluation.
     device: &'a Device,
+}
+
+impl RetrievalObjective<'_> {
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the memory before a batch, or `None` if it is empty or not used yet, and adds the shop photos of the batch.
+    /// `compared` has the vectors `[batch, part_dim]` of every part.
+    fn remembered(&self, compared: &[Tensor<2>], step: &Step<'_>) -> Option<Remembered> {
+        let whole = Tensor::cat(compared.to_vec(), 1);
+        let ([_, dim], device) = (whole.dims(), whole.device());
+        let mut memory = self.memory();
+        let entries = memory.entries().len();
+        let before = (entries > 0 && step.epoch >= self.task.memory_from).then(|| {
+            let values: Vec<f32> = memory
+                .entries()
+                .flat_map(|(_, values)| values.iter().copied())
+                .collect();
+            let classes = memory.entries().map(|(row, _)| self.data.class[row] as i32).collect();
+            Remembered {
+                vectors: Tensor::from_data(TensorData::new(values, [entries, dim]), &device),
+                classes: Tensor::from_data(TensorData::new::<i32, _>(classes, [entries]), &device),
+            }
+        });
+        let values: Vec<f32> = whole.detach().into_data().iter::<f32>().collect();
+        let rows = &self.data.images.dataset().rows;
+        for (row, values) in step.rows.iter().zip(values.chunks_exact(dim)) {
+            if rows[*row].is_shop() {
+                memory.push(*row, values.to_vec());
+            }
+        }
+        before
+    }
 }
 
 impl Objective for RetrievalObjective<'_> {
@@ -312,11 +207,12 @@ impl Objective for RetrievalObjective<'_> {
         let device = images.device();
         let classes: Vec<i32> = step.rows.iter().map(|row| self.data.class[row] as i32).collect();
         let classes = Tensor::<1, Int>::from_data(TensorData::new(classes, [step.rows.len()]), &device);
-        let batch = Identified {
-            classes,
-            block: self.task.identities,
-        };
         let Parts { compared, embedding } = net.net.forward_parts(images);
+        let memory = if step.learns && self.task.memory > 0 {
+            self.remembered(&compared, step)
+        } else {
+            None
+        };
         let mut classifiers = net.classifiers.iter();
         let mut sum = Tensor::<1>::zeros([1], &device);
         for loss in &self.task.losses {
@@ -327,12 +223,31 @@ impl Objective for RetrievalObjective<'_> {
                 LossInput::Whole => vec![Tensor::cat(parts.clone(), 1)],
             };
             let n = inputs.len() as f64;
+            let mut column = 0;
             for x in inputs {
+                let [_, dim] = x.dims();
+                let batch = Identified {
+                    classes: classes.clone(),
+                    block: self.task.identities,
+                    memory: memory.as_ref().map(|memory| Remembered {
+                        vectors: memory.vectors.clone().narrow(1, column, dim),
+                        classes: memory.classes.clone(),
+                    }),
+                };
+                column += dim;
                 let classifier = if classifies { classifiers.next() } else { None };
                 sum = sum + loss.compute(x, classifier, &batch)? / n * loss.weight();
             }
         }
         Ok(sum)
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        (self.task.memory > 0).then(|| self.memory().to_bytes())
+    }
+
+    fn restore(&self, state: &[u8]) -> anyhow::Result<()> {
+        self.memory().restore(state)
     }
 
     fn evaluate(&self, net: &RetrievalWithClassifiers, _epoch: usize) -> anyhow::Result<Metrics> {

@@ -3,7 +3,7 @@
 use super::{Setup, Task};
 use crate::checkpoint::State;
 use crate::classifier::{ClassifierData, ClassifierObjective};
-use crate::recipe::{Recipe, StyleRecipe};
+use crate::recipe::{FoldKind, Recipe, StyleRecipe};
 use burn::tensor::Device;
 use dataset::Dataset;
 use dataset::run::Run;
@@ -20,6 +20,7 @@ impl Task for StyleRecipe {
     type Config = StyleConfig;
 
     const CLASSIFIES: bool = true;
+    const FOLDS: FoldKind = FoldKind::Labels;
 
     fn backbone(&self) -> &str {
         &self.backbone

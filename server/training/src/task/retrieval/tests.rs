@@ -1,6 +1,7 @@
 //! Tests of the task `retrieval`.
 
 use super::*;
+use crate::objective::TrainingData;
 use crate::recipe::TaskRecipe;
 use std::collections::BTreeSet;
 use std::fmt::Write;
