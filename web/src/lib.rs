@@ -80,9 +80,10 @@ impl Model {
 
     /// Tags one photo. `rgba` holds `height × width × 4` bytes, rows from the top. Transparent pixels are blended with white.
     ///
-    /// Resolves to an array with all labels, most probable first: `{id, prob, threshold, precise, on}`. `prob` and `threshold`
-    /// are in 0..=1. `on` is true if `prob` reaches the threshold. `precise` is the threshold of high precision in 0..=1, or
-    /// null if the bundle states none.
+    /// Resolves to an array with all labels, most probable first: `{id, group, prob, threshold, precise, on, stated}`. `group` is
+    /// the name of the label's group. `prob` and `threshold` are in 0..=1. `on` is true if `prob` reaches the threshold.
+    /// `precise` is the threshold of high precision in 0..=1, or null if the bundle states none. `stated` is true if `prob`
+    /// reaches it. Of labels that exclude each other, only the most probable one is on or stated.
     ///
     /// # Errors
     /// An `Error` whose `name` is `input_invalid` if the pixels do not fit the size, `bundle_invalid` if the model is a query

@@ -115,7 +115,7 @@ pub struct LabelGroup {
     /// apply to the most probable label alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precise: Option<PreciseThresholds>,
-    /// Precision and recall per label at rising thresholds, on the images that the precise thresholds were chosen on. Empty if
+    /// Precision and recall per label at falling thresholds, on the images that the precise thresholds were chosen on. Empty if
     /// they were not measured. They are not public.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curves: Vec<Vec<CurvePoint>>,

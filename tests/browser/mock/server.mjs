@@ -26,6 +26,14 @@ function readBundle(folder) {
   return { manifest: { format: 1, id: 'mock', weights: { file: 'weights.safetensors', bytes: weights.length, sha256 } }, weights };
 }
 
+/** Groups in the manifest of a tagger with groups. The style labels were learnt from drawings. */
+const TAG_GROUPS = [
+  { name: 'style', kind: 'several', labels: 2, drawn: true, precise: { labels: [] } },
+  { name: 'garment', kind: 'several', labels: 2, precise: { labels: [] } },
+  { name: 'category', kind: 'one', labels: 2, precise: { labels: [] } },
+  { name: 'colour', kind: 'one', labels: 2, precise: { labels: [] } },
+];
+
 /**
  * Returns the source of a fake module that replaces a real one.
  * @param {string} behaviour one of:
@@ -35,6 +43,7 @@ function readBundle(folder) {
  *   - `reports`: sends every call to the mock (`/mock/tag?WIDTHxHEIGHT`, `embed?…`, `find?…`) and waits for the answer
  *   - `precise`: precise thresholds for all labels but one
  *   - `unsure`: precise thresholds that no label reaches
+ *   - `groups`: labels in the groups of `TAG_GROUPS`
  */
 export const fakeModule = (behaviour) => `
   const never = new Promise(() => {});
@@ -64,6 +73,11 @@ export const fakeModule = (behaviour) => `
       const probs = { natural: 0.86, casual: 0.71, minimalist: 0.44, korean: 0.31, japanese: 0.22, ladylike: 0.12, ol_commuter: 0.09, sport: 0.08,
         european_american: 0.07, british: 0.04, girlish: 0.03, street_punk: 0.02, ethnic: 0.01 };
       if ('${behaviour}' === 'wrong' && this.name === 'webgpu') probs.natural = 0.5;
+      if ('${behaviour}' === 'groups') {
+        const labels = [['style', 'natural', 0.86, 0.8], ['style', 'shoes', 0.3, 0.8], ['garment', 'shoes', 0.9, 0.7], ['garment', 'skirt', 0.6, null],
+          ['category', 'dress', 0.5, 0.4], ['category', 'shirt', 0.45, 0.4], ['colour', 'red', 0.5, 0.9], ['colour', 'blue', 0.5, 0.9]];
+        return labels.map(([group, id, prob, precise]) => ({ id, group, prob, threshold: 0.2, precise, on: true, stated: prob >= (precise ?? 2) }));
+      }
       return Object.entries(probs).map(([id, prob]) => ({ id, prob, threshold: 0.05, precise: precise?.(id) ?? null, on: prob >= 0.05 }));
     }
     async embed(rgba, width, height, crop) {
@@ -93,6 +107,7 @@ export const fakeModule = (behaviour) => `
  *   also has its form fields and the size of its image, or its JSON query. `set` replaces all faults:
  *   - `tagger`, `search`: HTTP status of the answer
  *   - `precise`: the manifest of the tagger states precise thresholds
+ *   - `groups`: the manifest of the tagger has `TAG_GROUPS`
  *   - `encoder`: false serves no query encoder; true serves a placeholder unless `query` names a real one
  *   - `segmenter`: true serves a placeholder of a segmenter
  *   - `weights`: 'damaged' or 'slow'
@@ -145,7 +160,7 @@ async function answer(request, response, { site, faults, models, seen }) {
   if (path === '/api/v1/query-encoder' && !faults.encoder) return send(response, 204);
   if (path === '/api/v1/segmenter' && !faults.segmenter) return send(response, 204);
   for (const [name, { manifest, weights }] of Object.entries(models)) {
-    if (path === `/api/v1/${name}`) return sendJson(response, faults.precise ? { ...manifest, precise: { labels: [] } } : manifest);
+    if (path === `/api/v1/${name}`) return sendJson(response, { ...manifest, ...(faults.precise && { precise: { labels: [] } }), ...(faults.groups && { groups: TAG_GROUPS }) });
     if (path === `/api/v1/${name}/weights/${manifest.weights.sha256}`) return sendWeights(response, weights, faults);
   }
   if (path === '/api/v1/samples') return sendJson(response, { samples: sampleList() });
