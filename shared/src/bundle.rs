@@ -9,6 +9,7 @@ mod load;
 mod manifest;
 mod points;
 mod read;
+mod tags;
 
 pub use error::BundleError;
 pub use files::{Weights, describe_weights, sha256_hex};

@@ -119,18 +119,8 @@ pub fn choose_points(
     device: &Device,
 ) -> anyhow::Result<Chosen> {
     let split = splits.first().context("name a split to choose on")?;
-    anyhow::ensure!(
-        split != "train" && dataset.shared_item("train", split).is_none(),
-        "points that are chosen on training images are too optimistic; choose them on a split that shares no item with 'train'"
-    );
     let fit_split = rules.labels.fit.as_ref().and_then(|fit| fit.split.as_ref());
-    if let Some(fit) = fit_split {
-        let overlaps = |other: &str| fit == other || dataset.shared_item(other, fit).is_some();
-        anyhow::ensure!(
-            !overlaps("train") && !overlaps(split),
-            "--fit-split {fit} shares items with another split that chose something; name one that shares none with 'train' and '{split}'"
-        );
-    }
+    check_splits(&dataset, split, fit_split)?;
     let is_used = |name: &String| splits.contains(name) || fit_split == Some(name);
     dataset.leave_out_corrupt(|row| is_used(&row.split), false, Limit::Fixed)?;
     let manifest = &bundle.0;
@@ -178,6 +168,21 @@ pub fn choose_points(
             )
         }
     }
+}
+
+/// Checks that the training images, the images that points are chosen on and the images of calibration share no item.
+fn check_splits(dataset: &Dataset, split: &str, fit: Option<&String>) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        split != "train" && dataset.shared_item("train", split).is_none(),
+        "points that are chosen on training images are too optimistic; choose them on a split that shares no item with 'train'"
+    );
+    let Some(fit) = fit else { return Ok(()) };
+    let overlaps = |other: &str| fit == other || dataset.shared_item(other, fit).is_some();
+    anyhow::ensure!(
+        !overlaps("train") && !overlaps(split),
+        "--fit-split {fit} shares items with another split that chose something; name one that shares none with 'train' and '{split}'"
+    );
+    Ok(())
 }
 
 /// Describes the split that points are chosen on.

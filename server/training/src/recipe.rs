@@ -15,9 +15,9 @@ mod task;
 
 pub use average::AverageRecipe;
 pub(crate) use data::FoldKind;
-pub use data::{DataRecipe, EvaluateRecipe, LabelSource};
+pub use data::{DataRecipe, EvaluateRecipe};
 pub use embedding_loss::{EmbeddingLoss, LossInput};
-pub use group::GroupRecipe;
+pub use group::{GroupRecipe, LabelSource};
 pub use loss::LossRecipe;
 pub use optimiser::{OptimiserKind, OptimiserRecipe, SMALLEST_BATCH, ScheduleKind};
 pub use recolour::RecolourRecipe;

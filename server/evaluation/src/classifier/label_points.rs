@@ -134,45 +134,31 @@ pub(crate) fn choose(
     let look = |split: &String| -> anyhow::Result<Seen> {
         let (rows, truth) = measured.rows(dataset, split)?;
         let logits = forward_all(images, &rows, &manifest.input, device, |x| net.forward(x))?;
-        let logits = logits
-            .iter()
-            .map(|line| line[measured.columns.clone()].to_vec())
-            .collect();
+        let own = |line: &Vec<f32>| line[measured.columns.clone()].to_vec();
         Ok(Seen {
             name: split.clone(),
             rows,
-            logits,
+            logits: logits.iter().map(own).collect(),
             truth,
         })
     };
     let split = splits.first().context("name a split to choose on")?;
     let mut seen = splits.iter().map(look).collect::<anyhow::Result<Vec<_>>>()?;
-    let mut group = measured.group.clone();
-    let mut effects = Vec::new();
+    let (mut group, mut effects) = (measured.group.clone(), Vec::new());
     if let Some(rule) = &rules.fit {
-        let fitted = match &rule.split {
-            Some(split) => look(split)?,
-            None => {
-                let (fitted, rest) = seen.remove(0).divide(dataset, FITTED);
-                seen.insert(0, rest);
-                fitted
-            }
+        let (fitted, rest) = match &rule.split {
+            Some(split) => (look(split)?, seen.remove(0)),
+            None => seen.remove(0).divide(dataset, FITTED),
         };
         anyhow::ensure!(
-            !fitted.rows.is_empty() && !seen[0].rows.is_empty(),
+            !fitted.rows.is_empty() && !rest.rows.is_empty(),
             "the split '{split}' has too few items to calibrate on one half of them; name a split with --fit-split"
         );
+        seen.insert(0, rest);
         let fitted_on = fitted.describe(dataset, rule.split.as_ref().unwrap_or(split), command);
-        let errors = calibrate(&mut group, rule.method, (&fitted, fitted_on), measured);
-        effects.push((
-            fitted.name,
-            TagsEffect {
-                shown: None,
-                errors: Some(errors),
-            },
-        ));
+        let errors = Some(calibrate(&mut group, rule.method, (&fitted, fitted_on), measured));
+        effects.push((fitted.name, TagsEffect { shown: None, errors }));
     }
-    let chosen_on = seen[0].describe(dataset, split, command);
     let predictions = seen[0].predictions(&group, &measured.ids);
     let points = precise_thresholds(
         &predictions,
@@ -180,28 +166,35 @@ pub(crate) fn choose(
         &dataset.groups(&seen[0].rows),
         rules.precision,
     );
-    let uncalibrated = LabelGroup::new("", group.kind, group.labels);
-    for seen in seen {
-        let predictions = seen.predictions(&group, &measured.ids);
-        let before = seen.predictions(&uncalibrated, &measured.ids);
-        let error = |predictions| calibration(group.kind, predictions).expected_calibration_error;
-        let errors = group
-            .calibration
-            .as_ref()
-            .map(|_| (error(&before), error(&predictions)));
-        let shown = Some(shown_tags(&predictions, group.kind, &points));
-        effects.push((seen.name, TagsEffect { shown, errors }));
-    }
     group.curves = (0..measured.ids.len())
         .map(|label| curve(&predictions, label))
         .collect();
     group.precise = Some(PreciseThresholds {
         target: rules.precision,
         confidence: CONFIDENCE,
-        chosen_on,
+        chosen_on: seen[0].describe(dataset, split, command),
         labels: points,
     });
+    effects.extend(
+        seen.iter()
+            .map(|seen| (seen.name.clone(), effect(seen, &group, measured))),
+    );
     Ok((with_group(manifest, measured, group), effects))
+}
+
+/// Measures a group's calibration and precise thresholds.
+fn effect(seen: &Seen, group: &LabelGroup, measured: &Measured) -> TagsEffect {
+    let predictions = seen.predictions(group, &measured.ids);
+    let before = seen.predictions(&LabelGroup::new("", group.kind, group.labels), &measured.ids);
+    let error = |predictions| calibration(group.kind, predictions).expected_calibration_error;
+    let points = group.precise.as_ref().map(|precise| &precise.labels[..]);
+    TagsEffect {
+        shown: points.map(|points| shown_tags(&predictions, group.kind, points)),
+        errors: group
+            .calibration
+            .as_ref()
+            .map(|_| (error(&before), error(&predictions))),
+    }
 }
 
 /// Fits a group's calibration; returns the calibration error before and after.

@@ -1,6 +1,6 @@
 //! The part of a recipe that selects data: labels, training rows and tuning rows.
 
-use super::group::{GroupRecipe, default_group, default_weight};
+use super::group::{GroupRecipe, LabelSource, default_group, default_weight};
 use anyhow::Context;
 use dataset::manifest::TRAIN;
 use dataset::{Dataset, FOLD, ItemFold, MAX_CORRUPT};
@@ -77,19 +77,6 @@ pub struct EvaluateRecipe {
     /// Views whose probabilities are averaged. The bundle's thresholds are tuned without views, as a bundle is used.
     #[serde(default)]
     pub views: Views,
-}
-
-/// Source of the label vocabulary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum LabelSource {
-    /// The 13 styles.
-    #[default]
-    Styles,
-    /// All labels that occur in the dataset.
-    Dataset,
-    /// The four categories, from the dataset's column `category`. Each image has exactly one.
-    Categories,
 }
 
 fn default_fold_splits() -> Vec<String> {

@@ -1,10 +1,22 @@
 //! Groups of labels in a recipe, each with its dataset.
 
-use super::data::LabelSource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shared::bundle::{DEFAULT_GROUP, GroupKind};
 use std::path::PathBuf;
+
+/// Source of the label vocabulary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LabelSource {
+    /// The 13 styles.
+    #[default]
+    Styles,
+    /// All labels that occur in the dataset.
+    Dataset,
+    /// The four categories, from the dataset's column `category`. Each image has exactly one.
+    Categories,
+}
 
 /// Further group of labels, learnt by the same network from a dataset of its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
