@@ -10,6 +10,7 @@ mod identities;
 mod item_folds;
 mod masks;
 mod mistakes;
+mod optimisers;
 mod query;
 mod resume;
 mod small;

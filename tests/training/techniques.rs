@@ -11,10 +11,10 @@ use std::path::Path;
 use tests::tiny::{STYLE, TrainedRun, Trainings, assert_error};
 use training::TrainOptions;
 
-type Weights = BTreeMap<String, Vec<f32>>;
+pub(crate) type Weights = BTreeMap<String, Vec<f32>>;
 
 /// Reads the best weights of a run.
-fn weights(run: &TrainedRun) -> Result<Weights> {
+pub(crate) fn weights(run: &TrainedRun) -> Result<Weights> {
     let bytes = fs::read(run.best())?;
     let file = safetensors::SafeTensors::deserialize(&bytes)?;
     let numbers = |bytes: &[u8]| {
@@ -241,6 +241,7 @@ fn all_techniques_together_learn_keep_predictions_and_resume_exactly() -> Result
             "optimiser.schedule=triangular",
             "optimiser.rate=0.002",
             "optimiser.clip=1.0",
+            "optimiser.groups=[{of=[\"backbone\"], rate=0.5}]",
             "data.folds=3",
             "data.fold=1",
             "data.predict=[\"val\"]",

@@ -1,8 +1,8 @@
 //! Checkpoints, from which an interrupted run is resumed exactly where it stopped.
 
+use crate::optimiser::Optimiser;
 use anyhow::Context;
 use burn::module::Module;
-use burn::optim::ModuleOptimizer;
 use dataset::atomic;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ pub(crate) struct Resumed<M> {
     /// Network.
     pub(crate) net: M,
     /// Optimiser.
-    pub(crate) optimiser: ModuleOptimizer,
+    pub(crate) optimiser: Optimiser,
     /// Average of the weights, without autodiff.
     pub(crate) average: Option<M>,
     /// Progress.
@@ -89,7 +89,7 @@ pub(crate) fn load_extra(run: &Path, epochs_done: usize) -> anyhow::Result<Optio
 pub(crate) fn save<M: Module>(
     run: &Path,
     net: &M,
-    optimiser: &ModuleOptimizer,
+    optimiser: &Optimiser,
     average: Option<&M>,
     state: &State,
 ) -> anyhow::Result<()> {
@@ -139,13 +139,19 @@ pub(crate) fn exists(run: &Path) -> bool {
     folder(run).join(STATE).exists()
 }
 
-/// Reads the last valid checkpoint. Without one returns the given network and optimiser.
+/// Reads the last valid checkpoint. Without one returns the given network, and the optimiser before its first step.
+/// `optimiser` creates the optimiser of a network.
 ///
 /// # Errors
-/// If a checkpoint exists and cannot be read.
-pub(crate) fn load<M: Module>(run: &Path, net: M, optimiser: ModuleOptimizer) -> anyhow::Result<Resumed<M>> {
+/// If a checkpoint exists and cannot be read, or the optimiser does not fit the network.
+pub(crate) fn load<M: Module>(
+    run: &Path,
+    net: M,
+    optimiser: impl FnOnce(&M) -> anyhow::Result<Optimiser>,
+) -> anyhow::Result<Resumed<M>> {
     let path = folder(run).join(STATE);
     if !exists(run) {
+        let optimiser = optimiser(&net)?;
         return Ok(Resumed {
             net,
             optimiser,
@@ -169,8 +175,9 @@ pub(crate) fn load<M: Module>(run: &Path, net: M, optimiser: ModuleOptimizer) ->
         None
     };
     let net = read(net, "net")?;
-    let optimiser = optimiser
-        .load(file(run, state.epochs_done, "optimiser"))
+    // The groups of the optimiser list the identities that the loaded parameters have.
+    let optimiser = optimiser(&net)?
+        .load(&file(run, state.epochs_done, "optimiser"))
         .map_err(|e| anyhow::anyhow!("cannot read the checkpoint's optimiser: {e:?}"))?;
     Ok(Resumed {
         net,

@@ -3,11 +3,12 @@
 use crate::average::{self, Average};
 use crate::checkpoint::{self, Resumed, State};
 use crate::objective::{Metrics, Objective, Step, TrainingData};
+use crate::optimiser::Optimiser;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::stage::Stages;
 use anyhow::Context;
-use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
 use dataset::atomic;
 use dataset::run::{BEST, Run, remove_unborn};
@@ -54,7 +55,7 @@ fn resume<D: TrainingData, O: Objective>(
         optimiser,
         average,
         state,
-    } = checkpoint::load(&run.dir, net, recipe.optimiser.init())?;
+    } = checkpoint::load(&run.dir, net, |net| Optimiser::new(&recipe.optimiser, net))?;
     if let Some(extra) = checkpoint::load_extra(&run.dir, state.epochs_done)? {
         objective.restore(&extra)?;
     }
@@ -111,7 +112,7 @@ impl<D: TrainingData, O: Objective> Training<'_, D, O> {
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
         mut net: O::Net,
-        mut optimiser: ModuleOptimizer,
+        mut optimiser: Optimiser,
         mut average: Average<O::Net>,
         mut state: State,
     ) -> anyhow::Result<State> {
@@ -154,7 +155,7 @@ impl<D: TrainingData, O: Objective> Training<'_, D, O> {
         &self,
         epoch: usize,
         net: &mut O::Net,
-        optimiser: &mut ModuleOptimizer,
+        optimiser: &mut Optimiser,
         average: &mut Average<O::Net>,
     ) -> anyhow::Result<serde_json::Value> {
         let begun = Instant::now();

@@ -22,6 +22,7 @@ mod mixup;
 mod network;
 mod objective;
 mod optimiser;
+mod parameters;
 mod progress;
 mod read;
 pub mod recipe;

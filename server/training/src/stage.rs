@@ -1,10 +1,9 @@
 //! Staged fine-tuning: each stage has its own frozen parameters and its own learning rate.
 
+use crate::parameters::{self, Found};
 use crate::recipe::{OptimiserRecipe, StageRecipe};
 use crate::schedule::Schedule;
-use burn::module::{Flag, Module, ModuleVisitor, Param, ParamGroup, ParamId};
-use burn::tensor::Tensor;
-use std::collections::BTreeSet;
+use burn::module::{Module, ParamGroup};
 
 /// Stages of a training with their learning rates.
 #[derive(Debug)]
@@ -71,87 +70,8 @@ impl Stages {
         if self.stages.iter().all(|(stage, _)| stage.freeze.is_empty()) {
             return Ok(net);
         }
-        let mut finder = Finder {
-            names,
-            path: Vec::new(),
-            ids: Vec::new(),
-            total: 0,
-            matched: BTreeSet::new(),
-            prefixes: BTreeSet::new(),
-        };
-        net.visit(&mut finder);
-        let Finder {
-            ids,
-            matched,
-            prefixes,
-            total,
-            ..
-        } = finder;
-        if let Some(name) = names.iter().find(|name| !matched.contains(name.as_str())) {
-            anyhow::bail!("stages.freeze names '{name}', which the network lacks; it has {prefixes:?}");
-        }
-        anyhow::ensure!(ids.len() < total, "stages.freeze {names:?} leaves nothing to learn");
+        let Found { ids, all } = parameters::find(&net, names, "stages.freeze")?;
+        anyhow::ensure!(!all, "stages.freeze {names:?} leaves nothing to learn");
         Ok(net.unfreeze().freeze_group(ParamGroup::from_ids(ids)))
-    }
-}
-
-/// Visitor that collects the parameters below the given names.
-struct Finder<'a> {
-    names: &'a [String],
-    path: Vec<String>,
-    ids: Vec<ParamId>,
-    /// Number of all parameters.
-    total: usize,
-    /// Given names that a parameter has.
-    matched: BTreeSet<&'a str>,
-    /// First two parts of every parameter's name.
-    prefixes: BTreeSet<String>,
-}
-
-impl Finder<'_> {
-    fn visit(&mut self, id: ParamId) {
-        self.total += 1;
-        // Variants of enums begin with a capital and do not belong to a name.
-        let fields: Vec<&str> = self
-            .path
-            .iter()
-            .map(String::as_str)
-            .filter(|part| !part.starts_with(char::is_uppercase))
-            .collect();
-        // A name selects its part in the networks of all labels.
-        let fields = match &fields[..] {
-            ["nets", _, rest @ ..] | ["style", rest @ ..] => rest,
-            all => all,
-        };
-        let path = fields.join(".");
-        self.prefixes.insert(fields[..fields.len().min(2)].join("."));
-        for name in self.names {
-            if path == *name
-                || path
-                    .strip_prefix(name.as_str())
-                    .is_some_and(|rest| rest.starts_with('.'))
-            {
-                self.matched.insert(name);
-                self.ids.push(id);
-            }
-        }
-    }
-}
-
-impl ModuleVisitor for Finder<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.visit(param.id);
-    }
-
-    fn visit_flag(&mut self, flag: &Param<Flag>) {
-        self.visit(flag.id);
-    }
-
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
     }
 }

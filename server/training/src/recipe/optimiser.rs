@@ -38,6 +38,18 @@ pub enum ScheduleKind {
     Step,
 }
 
+/// Group of parameters that learns at its own rate (layer-wise learning rates, Howard & Ruder 2018,
+/// <https://arxiv.org/abs/1801.06146>).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RateGroup {
+    /// Parts of the network, by a prefix of their names as in `stages.freeze`, such as `backbone`.
+    pub of: Vec<String>,
+    /// Factor of the learning rate, also of a stage's own rate. With 0 the weights of the group stay constant, while running
+    /// statistics of batch norm change. Use `stages.freeze` to keep both.
+    pub rate: f64,
+}
+
 /// Optimiser and learning rate schedule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +65,10 @@ pub struct OptimiserRecipe {
     pub accumulate: usize,
     /// Learning rate that the schedule shapes.
     pub rate: f64,
+    /// Groups of parameters that learn at another rate, such as a pretrained backbone. A parameter in several groups
+    /// belongs to the last of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<RateGroup>,
     /// Momentum of SGD.
     #[serde(default = "default_momentum")]
     pub momentum: f64,
@@ -119,6 +135,7 @@ impl Default for OptimiserRecipe {
             batch: 32,
             accumulate: one(),
             rate: 0.001,
+            groups: Vec::new(),
             momentum: default_momentum(),
             nesterov: false,
             weight_decay: 0.0,
@@ -148,6 +165,16 @@ impl OptimiserRecipe {
             self.rate.is_finite() && self.rate > 0.0,
             "optimiser.rate must be a positive number"
         );
+        for RateGroup { of, rate } in &self.groups {
+            anyhow::ensure!(
+                !of.is_empty(),
+                "one of optimiser.groups names no part of the network; write for example `of = [\"backbone\"]`"
+            );
+            anyhow::ensure!(
+                rate.is_finite() && *rate >= 0.0,
+                "the rate of optimiser.groups {of:?} must be 0 or a positive number; it is a factor of the learning rate"
+            );
+        }
         anyhow::ensure!(
             (0.0..1.0).contains(&self.momentum),
             "optimiser.momentum must lie between 0 and 1"
