@@ -72,3 +72,57 @@ fn a_group_of_unknown_parts_is_refused_with_the_known_ones() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn without_decay_all_only_weights_of_layers_decay() -> Result<()> {
+    let trainings = Trainings::on_shop()?;
+    for kind in ["adamw", "adam", "sgd"] {
+        let kind_of = format!("optimiser.kind={kind}");
+        let run = |name: &str, settings: &[&str]| {
+            one_step(
+                &trainings,
+                &format!("{kind}-{name}"),
+                &[&[kind_of.as_str()], settings].concat(),
+            )
+        };
+        let plain = run("plain", &[])?;
+        let decayed = run("decayed", &["optimiser.weight_decay=0.5", "optimiser.decay_all=false"])?;
+        for (key, values) in learned(&decayed) {
+            let is_norm = ["bn", "downsample.1", "norm"].iter().any(|part| key.contains(part));
+            let is_spared = is_norm || key.ends_with(".bias");
+            assert_eq!(values == plain[key].as_slice(), is_spared, "{kind}: {key}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn clip_all_limits_the_norm_of_all_gradients_together() -> Result<()> {
+    let trainings = Trainings::on_shop()?;
+    for (name, batch, accumulate) in [("whole", "1000", "1"), ("parts", "40", "1000")] {
+        let batch = format!("optimiser.batch={batch}");
+        let accumulate = format!("optimiser.accumulate={accumulate}");
+        let run = |part: &str, rate: &str, clip: f64| {
+            let (rate, clip) = (format!("optimiser.rate={rate}"), format!("optimiser.clip_all={clip}"));
+            let settings = [&SGD[..], &[&batch, &accumulate, &rate, &clip]].concat();
+            one_step(&trainings, &format!("{name}-{part}"), &settings)
+        };
+        let (before, free) = (run("before", "1e-60", 0.0)?, run("free", "0.1", 0.0)?);
+        let squares = learned(&free).map(|(key, values)| distance(values, &before[key]).powi(2));
+        let norm = squares.sum::<f64>().sqrt() / 0.1;
+        for (part, limit) in [("clipped", norm / 5.0), ("loose", norm * 2.0)] {
+            let factor = (limit / (norm + 1e-6)).min(1.0);
+            let clipped = run(part, "0.1", limit)?;
+            for (key, values) in learned(&clipped) {
+                for ((after, free), before) in values.iter().zip(&free[key]).zip(&before[key]) {
+                    let expected = f64::from(*before) + factor * f64::from(free - before);
+                    assert!(
+                        (f64::from(*after) - expected).abs() < 1e-6,
+                        "{name}, {part}: {key} is {after}, not {expected}"
+                    );
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -7,6 +7,7 @@ mod average;
 mod batch;
 mod checkpoint;
 mod classifier;
+mod clip;
 mod dense_loss;
 mod dry_run;
 pub mod embedding_loss;

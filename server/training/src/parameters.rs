@@ -41,6 +41,23 @@ pub(crate) fn find<M: Module>(net: &M, names: &[String], key: &str) -> anyhow::R
     Ok(Found { ids, all })
 }
 
+/// Returns the parameters of one dimension: scales and shifts of norms, biases and exponents of GeM pooling.
+pub(crate) fn one_dimensional<M: Module>(net: &M) -> Vec<ParamId> {
+    struct OneDimensional(Vec<ParamId>);
+
+    impl ModuleVisitor for OneDimensional {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if D == 1 {
+                self.0.push(param.id);
+            }
+        }
+    }
+
+    let mut found = OneDimensional(Vec::new());
+    net.visit(&mut found);
+    found.0
+}
+
 /// Visitor that collects the parameters below the given names.
 struct Finder<'a> {
     names: &'a [String],

@@ -78,9 +78,17 @@ pub struct OptimiserRecipe {
     /// Weight decay.
     #[serde(default)]
     pub weight_decay: f64,
+    /// True to decay all parameters. False to spare those of one dimension: scales and shifts of norms, biases and exponents of
+    /// GeM pooling. False is recommended for fine-tuning (Goyal et al. 2017, <https://arxiv.org/abs/1706.02677>).
+    #[serde(default = "yes")]
+    pub decay_all: bool,
     /// Maximum norm of each parameter's gradient; 0 for no limit.
     #[serde(default)]
     pub clip: f64,
+    /// Maximum norm of all gradients of a step together, as of PyTorch's `clip_grad_norm_`; 0 for no limit. Applies before
+    /// `clip`.
+    #[serde(default)]
+    pub clip_all: f64,
     /// Learning rate over time.
     #[serde(default)]
     pub schedule: ScheduleKind,
@@ -106,6 +114,10 @@ pub struct OptimiserRecipe {
 
 fn one() -> usize {
     1
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_momentum() -> f64 {
@@ -139,7 +151,9 @@ impl Default for OptimiserRecipe {
             momentum: default_momentum(),
             nesterov: false,
             weight_decay: 0.0,
+            decay_all: yes(),
             clip: 0.0,
+            clip_all: 0.0,
             schedule: ScheduleKind::default(),
             warmup: 0.0,
             peak: default_peak(),
@@ -182,6 +196,7 @@ impl OptimiserRecipe {
         for (key, value) in [
             ("weight_decay", self.weight_decay),
             ("clip", self.clip),
+            ("clip_all", self.clip_all),
             ("warmup", self.warmup),
         ] {
             anyhow::ensure!(
