@@ -19,7 +19,7 @@ pub use data::{DataRecipe, EvaluateRecipe};
 pub use embedding_loss::{EmbeddingLoss, LossInput};
 pub use group::{GroupRecipe, LabelSource};
 pub use loss::LossRecipe;
-pub use optimiser::{OptimiserKind, OptimiserRecipe, RateGroup, SMALLEST_BATCH, ScheduleKind};
+pub use optimiser::{OptimiserKind, OptimiserRecipe, RateGroup, RestartsRecipe, SMALLEST_BATCH, ScheduleKind};
 pub use recolour::RecolourRecipe;
 pub use sampling::{Oversample, SamplingRecipe, Undersample};
 pub use stage::{StageRecipe, Supervision};

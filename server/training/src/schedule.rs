@@ -44,7 +44,12 @@ impl Schedule {
         let progress = ((step - warmup) / (self.total - warmup).max(1.0)).min(1.0);
         match self.recipe.schedule {
             ScheduleKind::Constant => rate,
-            ScheduleKind::Cosine => half_cosine(rate, 0.0, progress),
+            ScheduleKind::Cosine => {
+                let progress = self.recipe.restarts.map_or(progress, |restarts| {
+                    cycle(step - warmup, restarts.epochs * steps_per_epoch, restarts.factor)
+                });
+                half_cosine(rate, 0.0, progress)
+            }
             ScheduleKind::Triangular => {
                 let halves = (step - warmup) / (self.recipe.half_cycle * steps_per_epoch);
                 let height = 1.0 - (halves % 2.0 - 1.0).abs();
@@ -67,6 +72,15 @@ impl Schedule {
     }
 }
 
+/// Returns the progress within a cycle, 0–1, after `step` steps. `length` is the length of the first cycle in steps.
+fn cycle(mut step: f64, mut length: f64, factor: f64) -> f64 {
+    while step >= length {
+        step -= length;
+        length *= factor;
+    }
+    step / length
+}
+
 /// Interpolates from one value to another along half a cosine; `progress` is 0–1.
 fn half_cosine(from: f64, to: f64, progress: f64) -> f64 {
     to + (from - to) * 0.5 * (1.0 + (PI * progress).cos())
@@ -75,6 +89,30 @@ fn half_cosine(from: f64, to: f64, progress: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::RestartsRecipe;
+
+    #[test]
+    fn restarts_begin_longer_and_longer_cycles() {
+        // After a warm-up of one epoch of ten steps: cycles of 1, 2 and 4 epochs, or of one epoch each.
+        for (factor, points) in [
+            (2.0, [(10, 2.0), (15, 1.0), (20, 2.0), (30, 1.0), (40, 2.0), (60, 1.0)]),
+            (1.0, [(10, 2.0), (15, 1.0), (20, 2.0), (25, 1.0), (30, 2.0), (75, 1.0)]),
+        ] {
+            let recipe = OptimiserRecipe {
+                rate: 2.0,
+                warmup: 1.0,
+                restarts: Some(RestartsRecipe { epochs: 1.0, factor }),
+                ..OptimiserRecipe::default()
+            };
+            for (step, expected) in points {
+                let rate = Schedule::new(&recipe, 8, 10).rate(0, step);
+                assert!(
+                    (rate - expected).abs() < 1e-9,
+                    "factor {factor}, step {step}: {rate}, not {expected}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn schedules_pass_through_the_published_points() {

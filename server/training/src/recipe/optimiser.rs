@@ -50,6 +50,18 @@ pub struct RateGroup {
     pub rate: f64,
 }
 
+/// Warm restarts: the rate falls along half a cosine in every cycle and jumps back to its start (SGDR, Loshchilov & Hutter 2017,
+/// <https://arxiv.org/abs/1608.03983>). A stage begins with a first cycle.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RestartsRecipe {
+    /// Length of the first cycle in epochs, which begins after the warm-up.
+    pub epochs: f64,
+    /// Length of a cycle as a multiple of the cycle before it, at least 1.
+    #[serde(default = "default_growth")]
+    pub factor: f64,
+}
+
 /// Optimiser and learning rate schedule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -92,6 +104,9 @@ pub struct OptimiserRecipe {
     /// Learning rate over time.
     #[serde(default)]
     pub schedule: ScheduleKind,
+    /// Restarts of `cosine`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<RestartsRecipe>,
     /// Epochs over which the rate rises from zero before the schedule begins.
     #[serde(default)]
     pub warmup: f64,
@@ -136,6 +151,10 @@ fn default_rise() -> f64 {
     0.3
 }
 
+fn default_growth() -> f64 {
+    1.0
+}
+
 fn default_factor() -> f64 {
     0.2
 }
@@ -155,6 +174,7 @@ impl Default for OptimiserRecipe {
             clip: 0.0,
             clip_all: 0.0,
             schedule: ScheduleKind::default(),
+            restarts: None,
             warmup: 0.0,
             peak: default_peak(),
             half_cycle: default_half_cycle(),
@@ -209,11 +229,32 @@ impl OptimiserRecipe {
             "optimiser.factor must be a positive number; {} would leave no rate",
             self.factor
         );
+        if let Some(restarts) = self.restarts {
+            anyhow::ensure!(
+                self.schedule == ScheduleKind::Cosine,
+                "optimiser.restarts restart the schedule 'cosine'; set optimiser.schedule to it, or remove the restarts"
+            );
+            restarts.check()?;
+        }
         anyhow::ensure!(self.peak >= 1.0, "optimiser.peak must be at least 1");
         anyhow::ensure!(self.half_cycle > 0.0, "optimiser.half_cycle must be positive");
         anyhow::ensure!(
             self.rise > 0.0 && self.rise < 1.0,
             "optimiser.rise must lie between 0 and 1"
+        );
+        Ok(())
+    }
+}
+
+impl RestartsRecipe {
+    fn check(self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.epochs.is_finite() && self.epochs > 0.0,
+            "optimiser.restarts.epochs must be a positive number"
+        );
+        anyhow::ensure!(
+            self.factor.is_finite() && self.factor >= 1.0,
+            "optimiser.restarts.factor must be at least 1; the cycles do not shrink"
         );
         Ok(())
     }
