@@ -48,10 +48,7 @@ impl Recipe {
             "mixup must be 0 or a positive number"
         );
         self.input.check()?;
-        anyhow::ensure!(
-            self.augment.is_valid(),
-            "the strengths under [augment] must lie between 0 and 0.9"
-        );
+        self.augment.check()?;
         with_task!(&self.task, task => self.check_with(task))
     }
 

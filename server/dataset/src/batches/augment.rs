@@ -18,6 +18,12 @@ pub struct Augment {
     pub crop_width: f32,
     /// Maximum share of the height that a random crop removes; 0.10 as published.
     pub crop_height: f32,
+    /// Smallest and largest share of the area of a random crop, instead of `crop_width` and `crop_height`; `[0.08, 1.0]` as
+    /// published. The share is uniform. The ratio of width to height is log-uniform between 3/4 and 4/3 (`RandomResizedCrop` of
+    /// torchvision, Szegedy et al. 2015, <https://arxiv.org/abs/1409.4842>). torchvision stretches the crop, as `input.fit`
+    /// `stretch` does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resized_crop: Option<[f32; 2]>,
     /// Maximum share by which width or height, chosen at random, is stretched; 0.10 as published. Parts outside the frame
     /// are cut off.
     pub stretch: f32,
@@ -69,8 +75,19 @@ impl Augment {
 
     /// Draws the geometry. Disabled augmentations draw nothing, so enabling one does not change earlier draws.
     fn draw_view(&self, width: u32, height: u32, rng: &mut impl Rng) -> View {
-        let (x, crop_width) = shorten(width, self.crop_width, rng);
-        let (y, crop_height) = shorten(height, self.crop_height, rng);
+        let crop = match self.resized_crop {
+            Some(area) => resized_crop([width, height], area, rng),
+            None => {
+                let (x, crop_width) = shorten(width, self.crop_width, rng);
+                let (y, crop_height) = shorten(height, self.crop_height, rng);
+                CropBox {
+                    x,
+                    y,
+                    width: crop_width,
+                    height: crop_height,
+                }
+            }
+        };
         let mirrored = self.flip && rng.random_bool(0.5);
         let mut scale = [1.0; 2];
         if self.stretch > 0.0 || self.squeeze > 0.0 {
@@ -78,19 +95,17 @@ impl Augment {
             scale[axis] = f64::from(rng.random_range(1.0 - self.squeeze..=1.0 + self.stretch));
         }
         View {
-            crop: Some(CropBox {
-                x,
-                y,
-                width: crop_width,
-                height: crop_height,
-            }),
+            crop: Some(crop),
             scale,
             mirrored,
         }
     }
 
-    /// True if all strengths are in 0–0.9.
-    pub fn is_valid(&self) -> bool {
+    /// Checks the strengths.
+    ///
+    /// # Errors
+    /// If one is not within its limits, or two exclude each other.
+    pub fn check(&self) -> anyhow::Result<()> {
         let shares = [
             self.crop_width,
             self.crop_height,
@@ -100,7 +115,21 @@ impl Augment {
             self.erase,
             self.saturation,
         ];
-        shares.iter().all(|share| (0.0..=0.9).contains(share))
+        anyhow::ensure!(
+            shares.iter().all(|share| (0.0..=0.9).contains(share)),
+            "the strengths under [augment] must lie between 0 and 0.9"
+        );
+        if let Some([smallest, largest]) = self.resized_crop {
+            anyhow::ensure!(
+                0.0 < smallest && smallest <= largest && largest <= 1.0,
+                "augment.resized_crop must be the smallest and the largest share of the area, such as [0.08, 1.0]"
+            );
+            anyhow::ensure!(
+                self.crop_width == 0.0 && self.crop_height == 0.0,
+                "augment.resized_crop replaces augment.crop_width and augment.crop_height; set those to 0, or remove it"
+            );
+        }
+        Ok(())
     }
 
     fn relight(&self, chw: &mut [f32], spec: &InputSpec, rng: &mut impl Rng) {
@@ -152,6 +181,40 @@ fn shorten(length: u32, share: f32, rng: &mut impl Rng) -> (u32, u32) {
     let most = (length as f32 * share) as u32;
     let lost = rng.random_range(0..=most.min(length - 1));
     (rng.random_range(0..=lost), length - lost)
+}
+
+/// Limits of the ratio of width to height of [`resized_crop`].
+const RATIO: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
+
+/// Draws a crop with a share of the area between `smallest` and `largest`, at a random place.
+///
+/// If ten draws do not fit, returns the largest centred crop with an allowed ratio, as torchvision does.
+fn resized_crop([width, height]: [u32; 2], [smallest, largest]: [f32; 2], rng: &mut impl Rng) -> CropBox {
+    let area = f64::from(width) * f64::from(height);
+    for _ in 0..10 {
+        let part = area * f64::from(rng.random_range(smallest..=largest));
+        let ratio = rng.random_range(RATIO[0].ln()..=RATIO[1].ln()).exp();
+        let (w, h) = (
+            (part * ratio).sqrt().round() as u32,
+            (part / ratio).sqrt().round() as u32,
+        );
+        if (1..=width).contains(&w) && (1..=height).contains(&h) {
+            return CropBox {
+                x: rng.random_range(0..=width - w),
+                y: rng.random_range(0..=height - h),
+                width: w,
+                height: h,
+            };
+        }
+    }
+    let limit = |side: u32, other: u32| ((f64::from(other) * RATIO[1]).round() as u32).clamp(1, side);
+    let (w, h) = (limit(width, height), limit(height, width));
+    CropBox {
+        x: (width - w) / 2,
+        y: (height - h) / 2,
+        width: w,
+        height: h,
+    }
 }
 
 #[cfg(test)]
@@ -220,5 +283,45 @@ mod tests {
                 "{name}: {mirrored} of 4000 are mirrored"
             );
         }
+    }
+
+    /// The area is uniform and the logarithm of the ratio is uniform; in narrow images the crop stays as wide as it can.
+    #[test]
+    fn resized_crops_have_the_published_distribution() {
+        let augment = Augment {
+            resized_crop: Some([0.1, 0.5]),
+            ..Augment::default()
+        };
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut boxes = |width, height| -> Vec<CropBox> {
+            let draws = (0..4000).filter_map(|_| augment.draw_view(width, height, &mut rng).crop);
+            draws.collect()
+        };
+        let drawn = boxes(400, 400);
+        assert!(drawn.iter().all(|b| b.x + b.width <= 400 && b.y + b.height <= 400));
+        let sorted = |value: &dyn Fn(&CropBox) -> f64| {
+            let mut values: Vec<f64> = drawn.iter().map(value).collect();
+            values.sort_by(f64::total_cmp);
+            values
+        };
+        let areas = sorted(&|b| f64::from(b.width) * f64::from(b.height) / 160_000.0);
+        let ratios = sorted(&|b| (f64::from(b.width) / f64::from(b.height)).ln());
+        let most = (4.0f64 / 3.0).ln();
+        for (name, values, low, high) in [("area", areas, 0.1, 0.5), ("ratio", ratios, -most, most)] {
+            for tenth in 0..=10 {
+                let expected = low + (high - low) * f64::from(tenth) / 10.0;
+                let found = values[(tenth as usize * (values.len() - 1)) / 10];
+                assert!(
+                    (found - expected).abs() < 0.04 * (high - low),
+                    "{name}, quantile {tenth}/10: {found}, not {expected}"
+                );
+            }
+        }
+        let narrow = boxes(20, 2000);
+        assert!(
+            narrow.iter().all(|b| (b.width, b.height, b.y) == (20, 27, 986)),
+            "{:?}",
+            narrow[0]
+        );
     }
 }

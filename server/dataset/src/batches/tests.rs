@@ -47,6 +47,7 @@ fn every_augmentation() -> Augment {
     Augment {
         crop_width: 0.15,
         crop_height: 0.10,
+        resized_crop: None,
         stretch: 0.1,
         squeeze: 0.1,
         flip: true,
@@ -189,6 +190,13 @@ fn masks_follow_every_augmentation() {
             "crop_height",
             Augment {
                 crop_height: 0.1,
+                ..off
+            },
+        ),
+        (
+            "resized_crop",
+            Augment {
+                resized_crop: Some([0.3, 1.0]),
                 ..off
             },
         ),
