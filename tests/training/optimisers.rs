@@ -126,3 +126,22 @@ fn clip_all_limits_the_norm_of_all_gradients_together() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn norm_momentum_is_the_share_of_a_batch_in_the_running_statistics() -> Result<()> {
+    let trainings = Trainings::on_shop()?;
+    // Running means begin at 0, so one batch leaves its mean times the momentum, of which 0.1 is the usual one.
+    let usual = one_step(&trainings, "usual", &[])?;
+    let half = one_step(&trainings, "half", &["optimiser.norm_momentum=0.5"])?;
+    let means: Vec<&String> = half.keys().filter(|key| key.ends_with("running_mean")).collect();
+    assert!(means.len() > 5, "{means:?}");
+    for key in means {
+        for (half, usual) in half[key].iter().zip(&usual[key]) {
+            assert!(
+                (half - 5.0 * usual).abs() < 1e-4 * (1.0 + half.abs()),
+                "{key}: {half}, {usual}"
+            );
+        }
+    }
+    Ok(())
+}

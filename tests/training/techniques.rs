@@ -245,6 +245,7 @@ fn all_techniques_together_learn_keep_predictions_and_resume_exactly() -> Result
             "optimiser.weight_decay=0.01",
             "optimiser.decay_all=false",
             "optimiser.clip_all=2.0",
+            "optimiser.norm_momentum=0.2",
             "data.folds=3",
             "data.fold=1",
             "data.predict=[\"val\"]",

@@ -11,6 +11,7 @@ use crate::task::{Setup, Task};
 use burn::tensor::Device;
 use dataset::Dataset;
 use dataset::run::{Invocation, Provenance, Run, Start, refuse_existing};
+use shared::model::norm::with_norm_momentum;
 use std::path::PathBuf;
 
 /// Options of a training besides its recipe.
@@ -64,7 +65,9 @@ fn train_task<T: Task>(task: &T, recipe: &Recipe, options: &TrainOptions, device
         device,
         run: &options.out,
     })?;
-    let net = task.network(&objective, init.as_deref(), device)?;
+    let net = with_norm_momentum(recipe.optimiser.norm_momentum, || {
+        task.network(&objective, init.as_deref(), device)
+    })?;
     // The run is opened last: an earlier error must not leave a folder that blocks the next attempt.
     let run = Run::open(&options.out, recipe, provenance, options.start)?;
     if let Some(table) = data.sampling_table(recipe) {

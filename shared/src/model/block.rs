@@ -1,5 +1,6 @@
 //! Layers and operations that the networks are built from.
 
+use super::norm::batch_norm;
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
@@ -70,8 +71,8 @@ impl ConvBnConfig {
             .init(device);
         let bn = BatchNormConfig::new(self.output)
             .with_epsilon(self.epsilon)
-            .with_momentum(self.momentum)
-            .init(device);
+            .with_momentum(self.momentum);
+        let bn = batch_norm(&bn, device);
         ConvBn { conv, bn: Some(bn) }
     }
 }

@@ -14,6 +14,7 @@ pub mod contract;
 pub mod efficientnet_lite;
 pub mod keys;
 pub mod mobilenet;
+pub mod norm;
 pub(crate) mod pooling;
 pub mod query;
 pub mod resnet;

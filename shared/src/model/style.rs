@@ -7,6 +7,7 @@ use super::backbone::{Backbone, BackboneConfig, UnknownBackbone};
 use super::block::{Fold, global_average};
 use super::config::{DenseConfig, HeadConfig, StyleConfig, StyleConfigError};
 use super::keys::{TorchKeys, number, parameter, plain};
+use super::norm::batch_norm;
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::{hard_swish, relu};
@@ -95,7 +96,7 @@ impl StyleNet {
             width = units;
             HiddenLayer {
                 linear,
-                norm: norm.then(|| BatchNormConfig::new(units).init(device)),
+                norm: norm.then(|| batch_norm(&BatchNormConfig::new(units), device)),
             }
         };
         let hidden = match shape.head {

@@ -6,6 +6,7 @@ use crate::model::backbone::{Backbone, BackboneConfig};
 use crate::model::block::{ConvBn, ConvBnConfig, Fold, global_average};
 use crate::model::config::DenseConfig;
 use crate::model::keys::plain;
+use crate::model::norm::batch_norm;
 use crate::model::pooling::part_rows;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -23,7 +24,7 @@ impl DenseConfig {
                 .collect(),
             fuse: ConvBnConfig::new(self.width, self.width, 3, 1).init(device),
             classes: Conv2dConfig::new([self.width, self.classes], [1, 1]).init(device),
-            norm: BatchNormConfig::new(self.evidence()).init(device),
+            norm: batch_norm(&BatchNormConfig::new(self.evidence()), device),
             stripes: self.stripes,
         }
     }

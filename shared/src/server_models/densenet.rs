@@ -4,6 +4,7 @@
 
 use crate::model::block::{ConvBn, ConvBnConfig, Fold};
 use crate::model::keys::{number, parameter, plain};
+use crate::model::norm::batch_norm;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AvgPool2d, AvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
@@ -56,7 +57,7 @@ impl DenseNetConfig {
             let channels = self.channels_after(block);
             let stride = if block == 2 { last_stride } else { 2 };
             Transition {
-                norm: BatchNormConfig::new(channels).init(device),
+                norm: batch_norm(&BatchNormConfig::new(channels), device),
                 conv: conv(channels, channels / 2, 1, device),
                 pool: AvgPool2dConfig::new([stride; 2]).with_strides([stride; 2]).init(),
             }
@@ -77,7 +78,7 @@ impl DenseNetConfig {
     pub fn last_stage(&self, device: &Device) -> DenseStage {
         DenseStage {
             layers: self.block(3, device),
-            norm: BatchNormConfig::new(self.channels()).init(device),
+            norm: batch_norm(&BatchNormConfig::new(self.channels()), device),
         }
     }
 
@@ -88,7 +89,7 @@ impl DenseNetConfig {
                 let input = output - (self.blocks[block] - layer) * self.growth;
                 let inner = BOTTLENECK * self.growth;
                 DenseLayer {
-                    norm1: BatchNormConfig::new(input).init(device),
+                    norm1: batch_norm(&BatchNormConfig::new(input), device),
                     conv1: ConvBnConfig::new(input, inner, 1, 1).init(device),
                     conv2: conv(inner, self.growth, 3, device),
                 }

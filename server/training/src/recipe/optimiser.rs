@@ -87,6 +87,10 @@ pub struct OptimiserRecipe {
     /// Uses Nesterov's momentum instead of the classical one.
     #[serde(default)]
     pub nesterov: bool,
+    /// Share of a batch's statistics in the running statistics of every batch norm, above 0 and at most 1. Without it each
+    /// network has its own, usually 0.1. A smaller share suits small batches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub norm_momentum: Option<f64>,
     /// Weight decay.
     #[serde(default)]
     pub weight_decay: f64,
@@ -169,6 +173,7 @@ impl Default for OptimiserRecipe {
             groups: Vec::new(),
             momentum: default_momentum(),
             nesterov: false,
+            norm_momentum: None,
             weight_decay: 0.0,
             decay_all: yes(),
             clip: 0.0,
@@ -212,6 +217,10 @@ impl OptimiserRecipe {
         anyhow::ensure!(
             (0.0..1.0).contains(&self.momentum),
             "optimiser.momentum must lie between 0 and 1"
+        );
+        anyhow::ensure!(
+            self.norm_momentum.is_none_or(|share| share > 0.0 && share <= 1.0),
+            "optimiser.norm_momentum must lie above 0 and be at most 1; freeze norms by stages.freeze"
         );
         for (key, value) in [
             ("weight_decay", self.weight_decay),
