@@ -12,7 +12,7 @@ use crate::http::error::ApiError;
 use dataset::Crop;
 
 /// Maximum bytes of a form.
-pub(in crate::http::routes) const MAX_FORM: usize = 12 << 20;
+pub(crate) const MAX_FORM: usize = 12 << 20;
 /// Maximum bytes of a text field.
 const MAX_TEXT: usize = 1024;
 
@@ -48,7 +48,7 @@ pub(super) struct SearchForm {
 /// Schema of a form with only a photo.
 #[derive(utoipa::ToSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
-pub(in crate::http::routes) struct PhotoForm {
+pub(crate) struct PhotoForm {
     /// The photo: a JPEG, PNG, WebP, GIF or BMP file of at most 40 megapixels. Its EXIF orientation is applied.
     #[schema(value_type = String, format = Binary)]
     image: Vec<u8>,
@@ -124,7 +124,7 @@ pub(super) async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiE
 ///
 /// # Errors
 /// As [`read`], and if the form has another field.
-pub(in crate::http::routes) async fn read_photo(headers: &HeaderMap, bytes: Bytes) -> Result<Bytes, ApiError> {
+pub(crate) async fn read_photo(headers: &HeaderMap, bytes: Bytes) -> Result<Bytes, ApiError> {
     let form = read(headers, bytes).await?;
     let others = [
         ("crop", form.crop != Crop::default()),
@@ -141,7 +141,7 @@ pub(in crate::http::routes) async fn read_photo(headers: &HeaderMap, bytes: Byte
 }
 
 /// True if the request's content type is that of a form.
-pub(in crate::http::routes) fn is_form(headers: &HeaderMap) -> bool {
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     let kind = headers
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
