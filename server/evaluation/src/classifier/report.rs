@@ -253,7 +253,9 @@ impl Classified {
             .precise
             .as_ref()
             .and_then(|precise| precise.labels.first().copied().flatten());
-        let stated = vec![point.map_or(NEVER, |point| point.threshold); group.labels];
+        // A saturated probability of 1 reaches its threshold, and [`NEVER`] is 1.
+        let threshold = point.map_or(NEVER, |point| point.threshold.min(NEVER.next_down()));
+        let stated = vec![threshold; group.labels];
         let mut metrics = single_label::metrics(&self.predictions, &stated);
         if point.is_none() {
             metrics.retain(|name, _| !name.starts_with("confident"));
