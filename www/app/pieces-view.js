@@ -2,6 +2,7 @@
 //
 // The segmenter runs on this device. It is loaded after the photo has been tagged, and only if the shop offers one.
 
+import { offersModel } from './api.js';
 import { byId, el } from './dom.js';
 import { t, term } from './i18n.js';
 
@@ -14,7 +15,7 @@ export class PiecesView extends EventTarget {
   #photo = null; // the photo whose pieces are wanted
   #pieces = [];
   #outlines = el('div', { class: 'pieces', 'aria-hidden': 'true' });
-  #absent = false; // true if the shop has no segmenter
+  #offered = null; // promise of true if the shop may have a segmenter
 
   /** @param {import('./model.js').Model} segmenter */
   constructor(segmenter) {
@@ -40,16 +41,17 @@ export class PiecesView extends EventTarget {
    */
   async find(photo) {
     this.clear();
-    if (this.#absent) return;
     this.#photo = photo;
+    // Without a segmenter no worker is started, because it would load the wasm module first.
+    this.#offered ??= offersModel('segmenter');
+    if (!(await this.#offered) || photo !== this.#photo) return;
     try {
       const { pieces } = await this.#segmenter.pieces(photo.pixels());
       if (photo !== this.#photo) return;
       this.#pieces = pieces.slice(0, MOST);
       this.draw();
     } catch (error) {
-      this.#absent = error.code === 'absent';
-      if (!['absent', 'superseded'].includes(error.code)) console.error('selvedge: no pieces:', error.code, error.message);
+      if (!['absent', 'superseded', 'unreachable'].includes(error.code)) console.error('selvedge: no pieces:', error.code, error.message);
     }
   }
 
