@@ -96,6 +96,29 @@ fn a_query_encoder_learns_the_space_of_its_teacher() -> Result<()> {
 }
 
 #[test]
+fn a_query_encoder_learns_the_parts_and_the_relations_of_its_teacher() -> Result<()> {
+    let distillation = Distillation::new("epochs=1")?;
+    let settings = [
+        "epochs=5",
+        "task.backbone=efficientnet_lite_w8_s5",
+        "task.parts=true",
+        "task.part_regression=5",
+        "task.context=1",
+        "task.order=0.1",
+    ];
+    let student = distillation.distil("small", &settings)?;
+    let losses = student.losses();
+    assert!(losses[4] < 0.8 * losses[0], "{losses:?}");
+    let report = distillation.measure(&student)?;
+    assert_eq!(report.pairings.len(), 3, "{report}");
+    assert_error(
+        distillation.distil("no-parts", &["task.part_regression=5"]),
+        "set task.parts = true",
+    );
+    Ok(())
+}
+
+#[test]
 fn a_query_encoder_is_compared_with_its_teacher() -> Result<()> {
     let distillation = Distillation::new("epochs=1")?;
     let report = distillation.measure(&distillation.distil("small", &["epochs=1"])?)?;

@@ -61,6 +61,11 @@ impl Embedder {
 
     /// `[batch, 3, h, w]` → embeddings of unit norm, `[batch, embedding_dim]`. A projection changes their length.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+        self.forward_joined(x).1
+    }
+
+    /// `[batch, 3, h, w]` → embeddings of unit norm before and after the projection. Without a projection both are the same.
+    pub fn forward_joined(&self, x: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
         let joined = match &self.nets[..] {
             [member] => member.net.forward(x),
             nets => {
@@ -69,10 +74,11 @@ impl Embedder {
                 Tensor::cat(nets.iter().map(scaled).collect(), 1)
             }
         };
-        match &self.projection {
-            Some(projection) => projection.forward(joined),
-            None => joined,
-        }
+        let projected = match &self.projection {
+            Some(projection) => projection.forward(joined.clone()),
+            None => joined.clone(),
+        };
+        (joined, projected)
     }
 
     /// Returns this embedder with its embeddings projected.

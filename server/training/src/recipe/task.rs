@@ -84,13 +84,29 @@ pub struct DistillRecipe {
 pub struct QueryRecipe {
     /// Name in the registry of backbones.
     pub backbone: String,
+    /// Cuts the student's map into the parts of the teacher. Without it the whole map is averaged.
+    #[serde(default)]
+    pub parts: bool,
     /// Weight of 1 − cosine to the teacher's embedding of the same crop.
     #[serde(default = "default_regression")]
     pub regression: f64,
+    /// Weight of 1 − cosine of each part to the teacher's part, before a projection of the teacher; needs `parts`.
+    #[serde(default)]
+    pub part_regression: f64,
     /// Weight of the contrast with the teacher's embeddings of all training shop photos.
     #[serde(default)]
     pub contrast: f64,
-    /// Temperature of the contrast.
+    /// Weight of the divergence of the student's distribution over the training shop photos from the teacher's (Wu et al. 2022,
+    /// <https://arxiv.org/abs/2203.10381>).
+    #[serde(default)]
+    pub context: f64,
+    /// Weight of a logistic loss on the order of the teacher's nearest training shop photos.
+    #[serde(default)]
+    pub order: f64,
+    /// Number of nearest photos whose order counts, at least 2.
+    #[serde(default = "default_neighbours")]
+    pub neighbours: usize,
+    /// Temperature of `contrast`, `context` and `order`.
     #[serde(default = "default_temperature")]
     pub temperature: f64,
     /// Maximum size of the f16 weights in 10⁶ bytes, because visitors download them to their phones.
@@ -100,6 +116,19 @@ pub struct QueryRecipe {
 
 fn default_regression() -> f64 {
     1.0
+}
+
+fn default_neighbours() -> usize {
+    10
+}
+
+impl QueryRecipe {
+    /// True if a term compares with the teacher's embeddings of the training shop photos.
+    pub(crate) fn needs_gallery(&self) -> bool {
+        [self.contrast, self.context, self.order]
+            .iter()
+            .any(|weight| *weight > 0.0)
+    }
 }
 
 fn default_max_megabytes() -> f64 {

@@ -4,6 +4,8 @@
 //! The student learns the teacher's embedding of the same crop by regression. A contrast trains it to find its item among
 //! the teacher's embeddings of all training shop photos, which are fixed.
 
+mod loss;
+mod teacher;
 #[cfg(test)]
 mod tests;
 
@@ -13,24 +15,21 @@ use crate::checkpoint::State;
 use crate::network::initialise;
 use crate::objective::{Metrics, Objective, Step, TrainingData};
 use crate::recipe::{FoldKind, QueryRecipe, Recipe};
-use crate::teacher::check_input;
 use anyhow::Context;
-use burn::module::Module;
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
-use dataset::bundle;
 use dataset::run::Run;
 use dataset::{Dataset, Images};
 use evaluation::inference::forward_all;
 use evaluation::retrieval::{mean_ap_at_10, rank, recall_at};
+use loss::{context, cosines, gallery_contrast, order, part_regression, regression};
 use shared::bundle::Manifest;
 use shared::model::block::unit_norm;
 use shared::model::{QueryConfig, QueryNet};
-use shared::server_models::{Embedder, load_retrieval};
 use shared::weights::{Precision, save};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use teacher::QueryTeacher;
 
 impl Task for QueryRecipe {
     type Data = QueryRows;
@@ -47,14 +46,28 @@ impl Task for QueryRecipe {
     }
 
     fn check(&self, _: &Recipe) -> anyhow::Result<()> {
+        let weights = [
+            ("regression", self.regression),
+            ("part_regression", self.part_regression),
+            ("contrast", self.contrast),
+            ("context", self.context),
+            ("order", self.order),
+        ];
+        for (key, weight) in weights {
+            anyhow::ensure!(
+                weight.is_finite() && weight >= 0.0,
+                "task.{key} must be 0 or a positive number"
+            );
+        }
         anyhow::ensure!(
-            self.regression.is_finite() && self.contrast.is_finite(),
-            "task.regression and task.contrast must be finite numbers"
+            weights.iter().any(|(_, weight)| *weight > 0.0),
+            "the weights of all terms are 0, so nothing would be learnt; give task.regression a positive weight"
         );
         anyhow::ensure!(
-            self.regression >= 0.0 && self.contrast >= 0.0 && self.regression + self.contrast > 0.0,
-            "task.regression and task.contrast must not be negative, nor both 0"
+            self.parts || self.part_regression == 0.0,
+            "task.part_regression compares parts; set task.parts = true"
         );
+        anyhow::ensure!(self.neighbours >= 2, "task.neighbours must be at least 2");
         anyhow::ensure!(self.temperature > 0.0, "task.temperature must be positive");
         Ok(())
     }
@@ -140,8 +153,8 @@ impl QueryRows {
             "the rows of {dir} that choose the epoch need both shop photos (domain 'shop') and others to search with"
         );
         anyhow::ensure!(
-            task.contrast == 0.0 || !gallery.is_empty(),
-            "no training row of {dir} is a shop photo with an item_id, and the contrast needs them; set task.contrast = 0"
+            !task.needs_gallery() || !gallery.is_empty(),
+            "no training row of {dir} is a shop photo with an item_id, and the terms contrast, context and order need them; set them to 0"
         );
         Ok(Self {
             images: Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&recipe.input)),
@@ -169,67 +182,6 @@ impl TrainingData for QueryRows {
     fn batches(&self, recipe: &Recipe, epoch: usize) -> Vec<Vec<usize>> {
         shuffled(&self.train, recipe, epoch)
     }
-}
-
-/// Teacher of a query encoder.
-#[derive(Debug)]
-pub(crate) struct QueryTeacher {
-    manifest: Manifest,
-    /// Network, without autodiff.
-    net: Embedder,
-    /// Configuration of the student, whose embeddings have the teacher's length.
-    student: QueryConfig,
-}
-
-impl QueryTeacher {
-    /// Reads the bundle of the one teacher.
-    ///
-    /// # Errors
-    /// If there is not exactly one, it cannot be read, it has another input, or the student would be too large.
-    fn read(bundles: &[PathBuf], recipe: &Recipe, task: &QueryRecipe, device: &Device) -> anyhow::Result<Self> {
-        let [bundle] = bundles else {
-            anyhow::bail!(
-                "a query encoder learns the space of one teacher; name its bundle's folder with --teacher, once"
-            )
-        };
-        let (manifest, weights) = bundle::read(bundle)?;
-        check_input(&manifest, &recipe.input)?;
-        let net = load_retrieval(&manifest, &weights, device)?;
-        Ok(Self {
-            student: student(task, manifest.embedding_dim)?,
-            manifest,
-            net,
-        })
-    }
-}
-
-/// Returns the configuration of the student.
-///
-/// # Errors
-/// If the backbone is unknown, or its f16 weights take more than `task.max_megabytes` (10⁶ bytes).
-fn student(task: &QueryRecipe, embedding_dim: usize) -> anyhow::Result<QueryConfig> {
-    let config = QueryConfig {
-        backbone: task.backbone.clone(),
-        embedding_dim,
-        parts: None,
-    };
-    let megabytes = |values: usize| values as f64 * 2e-6;
-    let whole = megabytes(config.init(&Device::default())?.fold_batch_norm().num_params());
-    let without = QueryConfig {
-        embedding_dim: 1,
-        ..config.clone()
-    };
-    let backbone = megabytes(without.init(&Device::default())?.fold_batch_norm().num_params());
-    anyhow::ensure!(
-        whole <= task.max_megabytes,
-        "the query encoder would take {whole:.2} MB of f16 weights, and task.max_megabytes allows {:.2}: {} takes {backbone:.2}, \
-         and its projection to the teacher's {embedding_dim} values {:.2}\nhint: distil from a teacher with shorter \
-         embeddings (a smaller part_dim, or whitened to 256 values), or choose a smaller backbone",
-        task.max_megabytes,
-        task.backbone,
-        whole - backbone
-    );
-    Ok(config)
 }
 
 /// Regression to the teacher's embeddings, and contrast with its fixed gallery.
@@ -272,7 +224,7 @@ impl<'a> QueryObjective<'a> {
             forward_all(&data.images, rows, &recipe.input, device, |x| teacher.net.forward(x))
                 .context("the teacher's embeddings")
         };
-        let rows = if task.contrast > 0.0 { &data.gallery[..] } else { &[] };
+        let rows = if task.needs_gallery() { &data.gallery[..] } else { &[] };
         let embeddings = embed(rows)?;
         let dim = embeddings.first().map_or(0, Vec::len);
         let gallery = Tensor::from_data(TensorData::new(embeddings.concat(), [embeddings.len(), dim]), device);
@@ -336,14 +288,30 @@ impl Objective for QueryObjective<'_> {
 
     fn loss(&self, net: &QueryNet, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>> {
         let device = images.device();
-        let target = self.teacher.net.forward(images.clone().without_autodiff());
-        let embedding = net.forward(images);
-        let mut loss =
-            regression(embedding.clone(), Tensor::from_inner(target).to_device(&device)) * self.task.regression;
-        if self.task.contrast > 0.0 {
-            let gallery = Tensor::from_inner(self.gallery.clone()).to_device(&device);
-            let shares = self.shares(step.rows, &device);
-            loss = loss + gallery_contrast(embedding, gallery, shares, self.task.temperature) * self.task.contrast;
+        let constant = |tensor: Tensor<2>| Tensor::from_inner(tensor).to_device(&device);
+        let (joined, target) = self.teacher.net.forward_joined(images.clone().without_autodiff());
+        let (joined, target) = (constant(joined), constant(target));
+        let (parts, embedding) = net.forward_parts(images);
+        let task = self.task;
+        let mut loss = regression(embedding.clone(), target.clone()) * task.regression;
+        if task.part_regression > 0.0 {
+            loss = loss + part_regression(&parts, &joined) * task.part_regression;
+        }
+        if task.needs_gallery() {
+            let gallery = constant(self.gallery.clone());
+            if task.contrast > 0.0 {
+                let shares = self.shares(step.rows, &device);
+                let contrast = gallery_contrast(embedding.clone(), gallery.clone(), shares, task.temperature);
+                loss = loss + contrast * task.contrast;
+            }
+            let student = cosines(embedding, gallery.clone());
+            let teacher = cosines(target, gallery);
+            if task.context > 0.0 {
+                loss = loss + context(student.clone(), teacher.clone(), task.temperature) * task.context;
+            }
+            if task.order > 0.0 {
+                loss = loss + order(student, teacher, task.neighbours, task.temperature) * task.order;
+            }
         }
         Ok(loss)
     }
@@ -369,20 +337,4 @@ impl Objective for QueryObjective<'_> {
     fn weights(&self, net: &QueryNet) -> anyhow::Result<Vec<u8>> {
         Ok(save(net, Precision::F32)?)
     }
-}
-
-/// 1 − cosine, mean over rows. `embedding` and `target` are `[rows, dim]`, and their norms have no effect.
-fn regression(embedding: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
-    let cosine = (unit_norm(embedding) * unit_norm(target)).sum_dim(1);
-    (cosine.neg() + 1.0).mean()
-}
-
-/// Cross-entropy of finding a row's photos in the gallery by cosine / `temperature`, mean over the rows that have a photo.
-///
-/// `embedding` is `[rows, dim]`, `gallery` `[photos, dim]`; their norms have no effect. `shares`, `[rows, photos]`, are the
-/// targets: they add up to 1, or to 0 for a row without a photo.
-fn gallery_contrast(embedding: Tensor<2>, gallery: Tensor<2>, shares: Tensor<2>, temperature: f64) -> Tensor<1> {
-    let similarity = unit_norm(embedding).matmul(unit_norm(gallery).transpose()) / temperature;
-    let rows = shares.clone().sum().clamp_min(1.0);
-    (log_softmax(similarity, 1) * shares).sum().neg() / rows
 }
