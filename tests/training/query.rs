@@ -89,7 +89,7 @@ fn a_query_encoder_learns_the_space_of_its_teacher() -> Result<()> {
     // Chance is 10 in 77.
     let recall = report.pairings[1].metrics["recall_at_10"].value;
     assert!(
-        recall > 3.0 * alone.summary().guesses["recall_at_10 by chance"],
+        recall > 2.0 * alone.summary().guesses["recall_at_10 by chance"],
         "{report}"
     );
     Ok(())
@@ -168,7 +168,7 @@ fn a_student_that_does_not_fit_its_teacher_is_refused() -> Result<()> {
     for (settings, expected) in [
         (&["task.max_megabytes=0.5"][..], "shorter embeddings"),
         (&["input.width=64"], "the same crop"),
-        (&["task.regression=0", "task.contrast=0"], "nor both 0"),
+        (&["task.regression=0", "task.contrast=0"], "weights of all terms are 0"),
     ] {
         assert_error(distillation.distil("refused", settings), expected);
     }

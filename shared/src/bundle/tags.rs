@@ -79,8 +79,11 @@ mod tests {
         Manifest::from_json(manifest.to_string().as_bytes()).map_err(|error| error.to_string())
     }
 
-    /// `(label, group, on, stated)` per tag, and the probabilities.
-    fn tags(manifest: &Value, logits: [f32; 4]) -> (Vec<(String, String, bool, bool)>, Vec<f32>) {
+    /// Label, group, and whether the tag is on and stated.
+    type Shown = (String, String, bool, bool);
+
+    /// The tags of an image, and their probabilities.
+    fn tags(manifest: &Value, logits: [f32; 4]) -> (Vec<Shown>, Vec<f32>) {
         let tags = read(manifest).expect("the manifest is valid").tags(&logits);
         let probs = tags.iter().map(|tag| tag.prob).collect();
         let shown = tags.into_iter().map(|tag| (tag.id, tag.group, tag.on, tag.stated));

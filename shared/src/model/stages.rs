@@ -15,6 +15,10 @@ impl BackboneConfig {
     /// Builds the network without its last stage, with random weights. Returns `None` if the family cannot be cut there.
     ///
     /// `last_stride` is the stride of the last stage: 2 as published, or 1 for a finer map.
+    #[cfg_attr(
+        not(feature = "server-models"),
+        expect(unused_variables, reason = "only a DenseNet's trunk has the stride")
+    )]
     pub(crate) fn trunk(&self, last_stride: usize, device: &Device) -> Option<Backbone> {
         match self {
             // A ResNet's last stage has the stride itself.

@@ -343,14 +343,14 @@ mod tests {
         // Of 100 images, the 60 with the largest probabilities are right. The labels a and b are equally frequent.
         let line = |at: usize| {
             let top = 0.99 - at as f32 / 250.0;
-            if at % 2 == 0 {
+            if at.is_multiple_of(2) {
                 vec![top, 1.0 - top]
             } else {
                 vec![1.0 - top, top]
             }
         };
         let truth = |at: usize| {
-            let is_first = (at % 2 == 0) == (at < 60);
+            let is_first = at.is_multiple_of(2) == (at < 60);
             vec![is_first, !is_first]
         };
         let predictions = Predictions {

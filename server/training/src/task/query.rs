@@ -221,8 +221,10 @@ impl<'a> QueryObjective<'a> {
             ..
         } = setup;
         let embed = |rows: &[usize]| {
-            forward_all(&data.images, rows, &recipe.input, device, |x| teacher.net.forward(x))
-                .context("the teacher's embeddings")
+            forward_all(&data.images, rows, &teacher.manifest.input, device, |x| {
+                teacher.net.forward(x)
+            })
+            .context("the teacher's embeddings")
         };
         let rows = if task.needs_gallery() { &data.gallery[..] } else { &[] };
         let embeddings = embed(rows)?;
@@ -289,7 +291,10 @@ impl Objective for QueryObjective<'_> {
     fn loss(&self, net: &QueryNet, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>> {
         let device = images.device();
         let constant = |tensor: Tensor<2>| Tensor::from_inner(tensor).to_device(&device);
-        let (joined, target) = self.teacher.net.forward_joined(images.clone().without_autodiff());
+        let seen = self
+            .teacher
+            .renormalise(images.clone().without_autodiff(), &self.recipe.input);
+        let (joined, target) = self.teacher.net.forward_joined(seen);
         let (joined, target) = (constant(joined), constant(target));
         let (parts, embedding) = net.forward_parts(images);
         let task = self.task;

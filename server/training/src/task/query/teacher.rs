@@ -3,9 +3,10 @@
 use crate::recipe::{QueryRecipe, Recipe};
 use crate::teacher::check_input;
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use dataset::bundle;
 use shared::bundle::Manifest;
+use shared::input::InputSpec;
 use shared::model::{Architecture, PartsConfig, QueryConfig};
 use shared::server_models::{Embedder, load_retrieval};
 use std::path::PathBuf;
@@ -37,13 +38,34 @@ impl QueryTeacher {
             )
         };
         let (manifest, weights) = bundle::read(bundle)?;
-        check_input(&manifest, &recipe.input)?;
+        // The normalisation may differ, because it is converted.
+        let geometry = InputSpec {
+            mean: manifest.input.mean,
+            std: manifest.input.std,
+            ..recipe.input.clone()
+        };
+        check_input(&manifest, &geometry)?;
         let net = load_retrieval(&manifest, &weights, device)?;
         Ok(Self {
             student: student(task, &manifest)?,
             manifest,
             net,
         })
+    }
+
+    /// Converts images, `[batch, 3, h, w]`, from the normalisation `from` to that of the teacher.
+    pub(super) fn renormalise(&self, images: Tensor<4>, from: &InputSpec) -> Tensor<4> {
+        let to = &self.manifest.input;
+        if (from.mean, from.std) == (to.mean, to.std) {
+            return images;
+        }
+        let device = images.device();
+        let channels = |value: &dyn Fn(usize) -> f32| {
+            Tensor::<1>::from_floats([value(0), value(1), value(2)], &device).reshape([1, 3, 1, 1])
+        };
+        let factor = channels(&|c| from.std[c] / to.std[c]);
+        let offset = channels(&|c| (from.mean[c] - to.mean[c]) / to.std[c]);
+        images * factor + offset
     }
 }
 
