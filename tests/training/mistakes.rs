@@ -85,7 +85,7 @@ fn invalid_keys_of_a_retrieval_recipe_are_named() -> Result<()> {
             "task.losses=[{ kind = 'arcface', sub_centres = 0 }]",
             "sub_centres must be at least 1",
         ),
-        ("data.folds=2", "classifiers only"),
+        ("data.folds=1", "at least 2"),
         ("recolour={ probability = 0.5, person = [2] }", "classifiers only"),
         ("stages=[{ learn = 'masks' }]", "[task.dense]"),
     ] {
