@@ -3,8 +3,10 @@
 use super::error::BundleError;
 use super::manifest::Manifest;
 use crate::model::block::Fold;
+use crate::model::keys::TorchKeys;
 use crate::model::{Architecture, QueryNet, RetrievalNet, StyleNet, UNet};
 use crate::weights::load;
+use burn::module::Module;
 use burn::tensor::Device;
 
 impl Manifest {
@@ -26,8 +28,7 @@ pub fn load_style(manifest: &Manifest, network: &[u8], device: &Device) -> Resul
     let Architecture::Style(config) = &manifest.architecture else {
         return Err(manifest.wrong_task("style"));
     };
-    manifest.check_weights(network)?;
-    load_net(manifest, network, config.init(device)?)
+    filled(manifest, network, config.init(device)?, StyleNet::folded_form)
 }
 
 /// Loads the query encoder of a bundle onto `device`, for inference; see
@@ -39,14 +40,7 @@ pub fn load_query(manifest: &Manifest, network: &[u8], device: &Device) -> Resul
     let Architecture::Query(config) = &manifest.architecture else {
         return Err(manifest.wrong_task("query"));
     };
-    manifest.check_weights(network)?;
-    let net = config.init(device)?;
-    let net = if manifest.weights.folded {
-        net.folded_form()
-    } else {
-        net
-    };
-    Ok(load(net, network)?)
+    filled(manifest, network, config.init(device)?, QueryNet::folded_form)
 }
 
 /// Loads the only network of a retrieval bundle onto `device`, for inference. Browsers embed queries with it where it is small
@@ -67,14 +61,7 @@ pub fn load_single_retrieval(
             "a retrieval bundle with joined networks or a projection runs only on a server".to_owned(),
         ));
     }
-    manifest.check_weights(network)?;
-    let net = config.init(device)?;
-    let net = if manifest.weights.folded {
-        net.fold(Fold::Form)
-    } else {
-        net
-    };
-    Ok(load(net, network)?)
+    filled(manifest, network, config.init(device)?, |net| net.fold(Fold::Form))
 }
 
 /// Loads the network of a segmentation bundle onto `device`.
@@ -85,21 +72,17 @@ pub fn load_segment(manifest: &Manifest, network: &[u8], device: &Device) -> Res
     let Architecture::Segment(config) = &manifest.architecture else {
         return Err(manifest.wrong_task("segment"));
     };
-    manifest.check_weights(network)?;
-    let net = config.init(device)?;
-    let net = if manifest.weights.folded {
-        net.folded_form()
-    } else {
-        net
-    };
-    Ok(load(net, network)?)
+    filled(manifest, network, config.init(device)?, UNet::folded_form)
 }
 
-fn load_net(manifest: &Manifest, network: &[u8], net: StyleNet) -> Result<StyleNet, BundleError> {
-    let net = if manifest.weights.folded {
-        net.folded_form()
-    } else {
-        net
-    };
+/// Returns `net` with the weights of the bundle. `folded` removes the norms of a network whose bundle has none.
+fn filled<N: Module + TorchKeys>(
+    manifest: &Manifest,
+    network: &[u8],
+    net: N,
+    folded: impl FnOnce(N) -> N,
+) -> Result<N, BundleError> {
+    manifest.check_weights(network)?;
+    let net = if manifest.weights.folded { folded(net) } else { net };
     Ok(load(net, network)?)
 }

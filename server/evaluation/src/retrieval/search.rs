@@ -124,7 +124,7 @@ impl Search {
     }
 
     /// Returns the number of the product of every gallery photo. A photo without item is a product. `None` if every product has
-    /// one photo, or if every photo searches all others, which is no search of a catalog.
+    /// one photo, or if every photo searches all others.
     pub fn products(&self, dataset: &Dataset, gallery: &[usize]) -> Option<Vec<usize>> {
         if self.direction == Direction::All {
             return None;

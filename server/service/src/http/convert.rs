@@ -73,7 +73,7 @@ pub(super) fn sample(sample: &catalog::SamplePhoto, shown: Option<&catalog::Prod
     }
 }
 
-/// Converts a piece. `None` for background, skin and hair, which are no pieces.
+/// Converts a piece. `None` for background, skin and hair.
 pub(super) fn piece(piece: &Piece) -> Option<api::Piece> {
     Some(api::Piece {
         class: piece.class.id().into(),
