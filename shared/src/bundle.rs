@@ -14,6 +14,8 @@ mod tags;
 pub use error::BundleError;
 pub use files::{Weights, describe_weights, sha256_hex};
 pub use groups::{Calibration, CalibrationMap, DEFAULT_GROUP, GroupKind, LabelGroup, PlattScale};
+#[cfg(feature = "server-models")]
+pub(crate) use load::filled;
 pub use load::{load_query, load_segment, load_single_retrieval, load_style};
 pub use manifest::{
     FORMAT, MANIFEST_FILE, Manifest, PROJECTION_FILE, ProjectionInfo, Training, WEIGHTS_FILE, WeightsInfo,

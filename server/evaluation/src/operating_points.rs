@@ -2,7 +2,7 @@
 //!
 //! Points are chosen on one split and measured on others.
 
-use crate::classifier::{LabelRules, Measured, TagsEffect, choose_label_points};
+use crate::classifier::{LabelRules, Measured, TagsEffect, choose_label_points, chosen_on};
 use crate::inference::forward_all;
 use crate::retrieval::{FloorEffect, Search, Searched, choose_floor, floor_effect, projection_into};
 use anyhow::Context;
@@ -12,7 +12,6 @@ use shared::bundle::{ChosenOn, GroupKind, LabelGroup, Manifest, PreciseThreshold
 use shared::model::Architecture;
 use shared::model::block::unit_norm;
 use shared::server_models::load_retrieval;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Rules for the choice of points.
@@ -127,7 +126,7 @@ pub fn choose_points(
     if let (Architecture::Style(_), None) = (&manifest.architecture, gallery) {
         return style(bundle, dataset, splits, (&rules.labels, &command), device);
     }
-    let chosen_on = chosen_on(&dataset, split, command)?;
+    let chosen_on = chosen_on(&dataset, &dataset.split(split, |_| true, "")?, split, &command);
     // Queries are cropped like the gallery.
     let input = gallery.map_or(&manifest.input, |(large, _)| &large.input);
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(input));
@@ -183,23 +182,6 @@ fn check_splits(dataset: &Dataset, split: &str, fit: Option<&String>) -> anyhow:
         "--fit-split {fit} shares items with another split that chose something; name one that shares none with 'train' and '{split}'"
     );
     Ok(())
-}
-
-/// Describes the split that points are chosen on.
-fn chosen_on(dataset: &Dataset, split: &str, command: String) -> anyhow::Result<ChosenOn> {
-    let rows = dataset.split(split, |_| true, "")?;
-    let items: HashSet<usize> = dataset.groups(&rows).into_iter().collect();
-    Ok(ChosenOn {
-        command,
-        data: dataset
-            .dir
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
-        data_sha256: dataset.sha256.clone(),
-        split: split.to_owned(),
-        photos: rows.len(),
-        items: items.len(),
-    })
 }
 
 /// Calibrates a group of a style bundle's labels, and chooses its precise thresholds.

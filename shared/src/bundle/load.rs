@@ -28,7 +28,7 @@ pub fn load_style(manifest: &Manifest, network: &[u8], device: &Device) -> Resul
     let Architecture::Style(config) = &manifest.architecture else {
         return Err(manifest.wrong_task("style"));
     };
-    filled(manifest, network, config.init(device)?, StyleNet::folded_form)
+    filled(manifest, network, || Ok(config.init(device)?), StyleNet::folded_form)
 }
 
 /// Loads the query encoder of a bundle onto `device`, for inference; see
@@ -40,7 +40,7 @@ pub fn load_query(manifest: &Manifest, network: &[u8], device: &Device) -> Resul
     let Architecture::Query(config) = &manifest.architecture else {
         return Err(manifest.wrong_task("query"));
     };
-    filled(manifest, network, config.init(device)?, QueryNet::folded_form)
+    filled(manifest, network, || Ok(config.init(device)?), QueryNet::folded_form)
 }
 
 /// Loads the only network of a retrieval bundle onto `device`, for inference. Browsers embed queries with it where it is small
@@ -61,7 +61,12 @@ pub fn load_single_retrieval(
             "a retrieval bundle with joined networks or a projection runs only on a server".to_owned(),
         ));
     }
-    filled(manifest, network, config.init(device)?, |net| net.fold(Fold::Form))
+    filled(
+        manifest,
+        network,
+        || Ok(config.init(device)?),
+        |net| net.fold(Fold::Form),
+    )
 }
 
 /// Loads the network of a segmentation bundle onto `device`.
@@ -72,17 +77,21 @@ pub fn load_segment(manifest: &Manifest, network: &[u8], device: &Device) -> Res
     let Architecture::Segment(config) = &manifest.architecture else {
         return Err(manifest.wrong_task("segment"));
     };
-    filled(manifest, network, config.init(device)?, UNet::folded_form)
+    filled(manifest, network, || Ok(config.init(device)?), UNet::folded_form)
 }
 
-/// Returns `net` with the weights of the bundle. `folded` removes the norms of a network whose bundle has none.
-fn filled<N: Module + TorchKeys>(
+/// Builds a network after its weights are checked, and loads them. `folded` removes the norms of a network whose bundle has none.
+///
+/// # Errors
+/// [`BundleError`] if the weights are not those of the manifest or do not fit, or the network cannot be built.
+pub(crate) fn filled<N: Module + TorchKeys>(
     manifest: &Manifest,
     network: &[u8],
-    net: N,
+    build: impl FnOnce() -> Result<N, BundleError>,
     folded: impl FnOnce(N) -> N,
 ) -> Result<N, BundleError> {
     manifest.check_weights(network)?;
+    let net = build()?;
     let net = if manifest.weights.folded { folded(net) } else { net };
     Ok(load(net, network)?)
 }

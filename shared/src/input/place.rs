@@ -21,13 +21,8 @@ impl InputSpec {
 
     /// Position in the input of a point of a `(width, height)` image, both in pixels from the top left corner. The position is
     /// outside the input if the fit cuts the point off.
-    pub fn locate(&self, (width, height): (usize, usize), (x, y): (f64, f64)) -> (f64, f64) {
-        let place = self.place(&Window {
-            x: 0,
-            y: 0,
-            width,
-            height,
-        });
+    pub fn locate(&self, size: (usize, usize), (x, y): (f64, f64)) -> (f64, f64) {
+        let place = self.place(&Window::whole(size));
         let [x0, y0, x1, y1] = place.source;
         let along = |at: f64, from: f64, to: f64, start: usize, length: usize| {
             (at - from) / (to - from) * length as f64 + start as f64
@@ -40,13 +35,8 @@ impl InputSpec {
 
     /// Position in a `(width, height)` image of a point of the input, both in pixels from the top left corner: the inverse of
     /// [`locate`](Self::locate). The position is outside the image if the point is outside the placed part.
-    pub fn locate_in_image(&self, (width, height): (usize, usize), (x, y): (f64, f64)) -> (f64, f64) {
-        let place = self.place(&Window {
-            x: 0,
-            y: 0,
-            width,
-            height,
-        });
+    pub fn locate_in_image(&self, size: (usize, usize), (x, y): (f64, f64)) -> (f64, f64) {
+        let place = self.place(&Window::whole(size));
         let [x0, y0, x1, y1] = place.source;
         let along = |at: f64, from: f64, to: f64, start: usize, length: usize| {
             (at - start as f64) / length as f64 * (to - from) + from
@@ -102,18 +92,23 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// Returns the window of a whole `(width, height)` image.
+    fn whole((width, height): (usize, usize)) -> Self {
+        Self {
+            x: 0,
+            y: 0,
+            width,
+            height,
+        }
+    }
+
     /// Returns the window of a crop box, or of the whole image.
     ///
     /// # Errors
     /// [`InputError::Crop`] if the box is empty or not inside the image.
     pub(super) fn new((width, height): (usize, usize), crop: Option<CropBox>) -> Result<Self, InputError> {
         let Some(crop) = crop else {
-            return Ok(Self {
-                x: 0,
-                y: 0,
-                width,
-                height,
-            });
+            return Ok(Self::whole((width, height)));
         };
         let fits = |start: u32, length: u32, limit: usize| {
             length > 0

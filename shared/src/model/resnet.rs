@@ -162,8 +162,10 @@ pub struct ResNet {
 impl ResNet {
     /// `[batch, 3, h, w]` → `[batch, channels, h / 32, w / 32]`. A trunk returns half the channels at h / 16 and w / 16.
     pub fn forward_features(&self, x: Tensor<4>) -> Tensor<4> {
-        let (features, _) = self.forward_with_skips(x);
-        features
+        let x = self.pool.forward(relu(self.stem.forward(x)));
+        [&self.layer1, &self.layer2, &self.layer3, &self.layer4]
+            .into_iter()
+            .fold(x, |x, stage| forward_stage(stage, x))
     }
 
     /// `[batch, 3, h, w]` → the features, and the maps after the stem and the first three stages, at h / 2, h / 4, h / 8 and

@@ -3,7 +3,7 @@
 use super::classifier::Classifier;
 use super::embedder::Embedder;
 use super::projection::Projection;
-use crate::bundle::{BundleError, Manifest, Weights};
+use crate::bundle::{BundleError, Manifest, Weights, filled};
 use crate::model::block::Fold;
 use crate::model::config::Architecture;
 use crate::weights::load;
@@ -17,14 +17,12 @@ pub fn load_classifier(manifest: &Manifest, network: &[u8], device: &Device) -> 
     let Architecture::Style(config) = &manifest.architecture else {
         return Err(manifest.wrong_task("style"));
     };
-    manifest.check_weights(network)?;
-    let net = config.classifier(device)?;
-    let net = if manifest.weights.folded {
-        net.fold(Fold::Form)
-    } else {
-        net
-    };
-    Ok(load(net, network)?)
+    filled(
+        manifest,
+        network,
+        || Ok(config.classifier(device)?),
+        |net| net.fold(Fold::Form),
+    )
 }
 
 /// Loads the network or the joined networks of a retrieval bundle onto `device`, with the projection if the bundle has one.
@@ -35,14 +33,12 @@ pub fn load_retrieval(manifest: &Manifest, weights: &Weights, device: &Device) -
     let Architecture::Retrieval(config) = &manifest.architecture else {
         return Err(manifest.wrong_task("retrieval"));
     };
-    manifest.check_weights(&weights.network)?;
-    let net = config.embedder(device)?;
-    let net = if manifest.weights.folded {
-        net.fold(Fold::Form)
-    } else {
-        net
-    };
-    let net = load(net, &weights.network)?;
+    let net = filled(
+        manifest,
+        &weights.network,
+        || Ok(config.embedder(device)?),
+        |net| net.fold(Fold::Form),
+    )?;
     Ok(
         match load_projection(manifest, weights.projection.as_deref(), device)? {
             Some(projection) => net.with_projection(projection),

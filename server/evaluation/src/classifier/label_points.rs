@@ -98,21 +98,21 @@ impl Seen {
             part(false, self.name.clone()),
         )
     }
+}
 
-    /// Describes the images.
-    fn describe(&self, dataset: &Dataset, split: &str, command: &str) -> ChosenOn {
-        let items: HashSet<usize> = dataset.groups(&self.rows).into_iter().collect();
-        ChosenOn {
-            command: command.to_owned(),
-            data: dataset
-                .dir
-                .file_name()
-                .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
-            data_sha256: dataset.sha256.clone(),
-            split: split.to_owned(),
-            photos: self.rows.len(),
-            items: items.len(),
-        }
+/// Describes the images `rows` of a split that something is chosen on.
+pub(crate) fn chosen_on(dataset: &Dataset, rows: &[usize], split: &str, command: &str) -> ChosenOn {
+    let items: HashSet<usize> = dataset.groups(rows).into_iter().collect();
+    ChosenOn {
+        command: command.to_owned(),
+        data: dataset
+            .dir
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        data_sha256: dataset.sha256.clone(),
+        split: split.to_owned(),
+        photos: rows.len(),
+        items: items.len(),
     }
 }
 
@@ -155,7 +155,7 @@ pub(crate) fn choose(
             "the split '{split}' has too few items to calibrate on one half of them; name a split with --fit-split"
         );
         seen.insert(0, rest);
-        let fitted_on = fitted.describe(dataset, rule.split.as_ref().unwrap_or(split), command);
+        let fitted_on = chosen_on(dataset, &fitted.rows, rule.split.as_ref().unwrap_or(split), command);
         let errors = Some(calibrate(&mut group, rule.method, (&fitted, fitted_on), measured));
         effects.push((fitted.name, TagsEffect { shown: None, errors }));
     }
@@ -172,7 +172,7 @@ pub(crate) fn choose(
     group.precise = Some(PreciseThresholds {
         target: rules.precision,
         confidence: CONFIDENCE,
-        chosen_on: seen[0].describe(dataset, split, command),
+        chosen_on: chosen_on(dataset, &seen[0].rows, split, command),
         labels: points,
     });
     effects.extend(

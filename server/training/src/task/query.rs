@@ -304,18 +304,19 @@ impl Objective for QueryObjective<'_> {
         }
         if task.needs_gallery() {
             let gallery = constant(self.gallery.clone());
+            let student = cosines(embedding, gallery.clone());
             if task.contrast > 0.0 {
                 let shares = self.shares(step.rows, &device);
-                let contrast = gallery_contrast(embedding.clone(), gallery.clone(), shares, task.temperature);
-                loss = loss + contrast * task.contrast;
+                loss = loss + gallery_contrast(student.clone(), shares, task.temperature) * task.contrast;
             }
-            let student = cosines(embedding, gallery.clone());
-            let teacher = cosines(target, gallery);
-            if task.context > 0.0 {
-                loss = loss + context(student.clone(), teacher.clone(), task.temperature) * task.context;
-            }
-            if task.order > 0.0 {
-                loss = loss + order(student, teacher, task.neighbours, task.temperature) * task.order;
+            if task.context > 0.0 || task.order > 0.0 {
+                let teacher = cosines(target, gallery);
+                if task.context > 0.0 {
+                    loss = loss + context(student.clone(), teacher.clone(), task.temperature) * task.context;
+                }
+                if task.order > 0.0 {
+                    loss = loss + order(student, teacher, task.neighbours, task.temperature) * task.order;
+                }
             }
         }
         Ok(loss)

@@ -12,17 +12,10 @@ pub(super) fn regression(embedding: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
 
 /// Cross-entropy of finding a row's photos in the gallery by cosine / `temperature`, mean over the rows that have a photo.
 ///
-/// `embedding` is `[rows, dim]`, `gallery` `[photos, dim]`; their norms have no effect. `shares`, `[rows, photos]`, are the
-/// targets: they add up to 1, or to 0 for a row without a photo.
-pub(super) fn gallery_contrast(
-    embedding: Tensor<2>,
-    gallery: Tensor<2>,
-    shares: Tensor<2>,
-    temperature: f64,
-) -> Tensor<1> {
-    let similarity = unit_norm(embedding).matmul(unit_norm(gallery).transpose()) / temperature;
+/// `cosines` and `shares` are `[rows, photos]`. The shares are the targets: they add up to 1, or to 0 for a row without a photo.
+pub(super) fn gallery_contrast(cosines: Tensor<2>, shares: Tensor<2>, temperature: f64) -> Tensor<1> {
     let rows = shares.clone().sum().clamp_min(1.0);
-    (log_softmax(similarity, 1) * shares).sum().neg() / rows
+    (log_softmax(cosines / temperature, 1) * shares).sum().neg() / rows
 }
 
 /// 1 − cosine of each part to the same part of the target, mean over rows and parts. Each of `parts` is `[rows, part_dim]`;

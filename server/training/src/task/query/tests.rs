@@ -1,6 +1,6 @@
 //! Tests of the task `query`.
 
-use super::loss::{context, gallery_contrast, order, part_regression, regression};
+use super::loss::{context, cosines, gallery_contrast, order, part_regression, regression};
 use super::teacher::student;
 use crate::recipe::QueryRecipe;
 use burn::tensor::{Device, Tensor};
@@ -33,11 +33,22 @@ fn losses_agree_with_hand_computed_values() {
     // Row 0 has photo 0 (cosines 1 and 0), row 1 has no photo.
     let (rows, gallery) = (tensor([[2.0, 0.0], [0.0, 1.0]]), tensor([[1.0, 0.0], [0.0, 3.0]]));
     let softplus = |x: f64| (1.0 + x.exp()).ln();
-    let one = gallery_contrast(rows.clone(), gallery.clone(), tensor([[1.0, 0.0], [0.0, 0.0]]), 0.5);
+    let one = gallery_contrast(
+        cosines(rows.clone(), gallery.clone()),
+        tensor([[1.0, 0.0], [0.0, 0.0]]),
+        0.5,
+    );
     assert!((value(one) - softplus(-2.0)).abs() < 1e-6);
-    let both = gallery_contrast(rows.clone(), gallery.clone(), tensor([[0.5, 0.5], [0.0, 1.0]]), 0.5);
+    let both = gallery_contrast(
+        cosines(rows.clone(), gallery.clone()),
+        tensor([[0.5, 0.5], [0.0, 1.0]]),
+        0.5,
+    );
     assert!((value(both) - (softplus(-2.0) + softplus(2.0) + 2.0 * softplus(-2.0)) / 4.0).abs() < 1e-6);
-    assert_eq!(value(gallery_contrast(rows, gallery, tensor([[0.0; 2]; 2]), 0.5)), 0.0);
+    assert_eq!(
+        value(gallery_contrast(cosines(rows, gallery), tensor([[0.0; 2]; 2]), 0.5)),
+        0.0
+    );
 }
 
 #[test]
