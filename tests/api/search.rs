@@ -8,7 +8,7 @@ use serde_json::Value;
 use service::embed::RetrievalModel;
 use service::http::App;
 use shared::api::SearchResponse;
-use shared::bundle::{Manifest, load_query};
+use shared::bundle::{Manifest, load_query, load_single_retrieval};
 use shared::embedding::Embedding;
 use shared::server_models::load_retrieval;
 
@@ -287,6 +287,22 @@ fn an_embedding_of_an_unknown_model_is_refused_with_the_known_ones() {
     ] {
         assert!(detail.contains(part), "'{detail}' does not say '{part}'");
     }
+}
+
+#[test]
+fn a_retrieval_network_can_be_its_own_query_encoder() {
+    let service = Service::start_as(serde_json::json!({ "query": "retrieval" }));
+    let offered = json(service.get("/api/v1/query-encoder"));
+    assert_eq!(offered["id"], "tiny.retrieval");
+    let (manifest, weights) = bundle::read(&shop().path("retrieval")).expect("the bundle is readable");
+    let network = load_single_retrieval(&manifest, &weights.network, &Device::flex()).expect("browsers can run it");
+    let values = forward(&manifest, &shop_photo(5, 0), |x| network.forward(x));
+    let answer = service.search_json(&embedding_request(&manifest.model_id(), &values));
+    let found: SearchResponse = serde_json::from_value(json(answer)).expect("the answer is a search response");
+    assert_eq!(
+        found.hits[0].product_id, "P0005",
+        "the shop photo finds its own product"
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod calibrate;
 mod challenge;
 mod datasets;
 mod index;
+mod pairs;
 mod pieces;
 mod recolour;
 mod weights;

@@ -32,8 +32,8 @@ pub(crate) struct ServeArgs {
     /// Folder of the style bundle for browsers
     #[arg(long, env = "SELVEDGE_TAGGER")]
     tagger: PathBuf,
-    /// Folder of the query encoder's bundle, with which browsers embed photos themselves. It is distilled from --bundle, or
-    /// from the bundle that --bundle was whitened from. Without it browsers upload photos
+    /// Folder of the query encoder's bundle, with which browsers embed photos themselves. It is distilled from --bundle or from
+    /// the bundle that --bundle was whitened from, or it is one of these two. Without it browsers upload photos
     #[arg(long, env = "SELVEDGE_QUERY_BUNDLE")]
     query_bundle: Option<PathBuf>,
     /// Folder of a segmentation bundle for outfits (recipe outfit.toml). It finds the pieces of a photo, so that clients can search

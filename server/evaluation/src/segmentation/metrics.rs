@@ -161,15 +161,32 @@ pub fn classes_of(map: &[u8], classes: &[u8; 256]) -> Vec<u8> {
 
 /// Computes the intersection over union of one class over the given images together; `None` if no image has the class.
 pub fn iou(images: &[Overlaps], chosen: &[usize], class: usize) -> Option<f64> {
-    let sum = chosen
-        .iter()
-        .map(|image| images[*image][class])
-        .fold(Overlap::default(), |a, b| Overlap {
-            both: a.both + b.both,
-            predicted: a.predicted + b.predicted,
-            truth: a.truth + b.truth,
-        });
+    let sum = sum_of(images, chosen, class);
     (sum.truth > 0).then(|| sum.both as f64 / (sum.predicted + sum.truth - sum.both) as f64)
+}
+
+/// Computes the intersection over union of all classes but `background` as one, over the given images together; `None` if all
+/// pixels are background. For the classes of an outfit this is the person with everything worn.
+pub(super) fn foreground_iou(images: &[Overlaps], chosen: &[usize], background: usize) -> Option<f64> {
+    let pixels: u64 = chosen
+        .iter()
+        .flat_map(|image| &images[*image])
+        .map(|class| class.truth)
+        .sum();
+    let ground = sum_of(images, chosen, background);
+    let union = pixels - ground.both;
+    (ground.truth < pixels)
+        .then(|| (union - (ground.predicted - ground.both) - (ground.truth - ground.both)) as f64 / union as f64)
+}
+
+/// Sums the overlaps of one class over the given images.
+fn sum_of(images: &[Overlaps], chosen: &[usize], class: usize) -> Overlap {
+    let of_class = chosen.iter().map(|image| images[*image][class]);
+    of_class.fold(Overlap::default(), |a, b| Overlap {
+        both: a.both + b.both,
+        predicted: a.predicted + b.predicted,
+        truth: a.truth + b.truth,
+    })
 }
 
 /// Computes the mean of [`iou`] over the classes of the given images.
@@ -211,6 +228,11 @@ mod tests {
         assert_eq!(iou(&images, &[0, 1], 0), Some(11.0 / 18.0));
         assert_eq!(iou(&images, &[0, 1], 1), Some(2.0 / 9.0));
         assert_eq!(iou(&images, &[0, 1], 2), None);
+        assert_eq!(
+            foreground_iou(&images, &[0], 0),
+            Some(0.5),
+            "2 of the 4 pixels that either side calls foreground"
+        );
         assert!((mean_iou(&images, &[0]) - (0.75 + 0.5) / 2.0).abs() < 1e-12);
         assert!((pixel_accuracy(&images, &[0, 1]) - 13.0 / 20.0).abs() < 1e-12);
     }

@@ -1,6 +1,6 @@
 //! Evaluation of a segmentation network.
 
-use super::metrics::{Masked, iou, masked_rows, mean_iou, pixel_accuracy};
+use super::metrics::{Masked, foreground_iou, iou, masked_rows, mean_iou, pixel_accuracy};
 use crate::statistics::{PerImage, interval};
 use crate::summary::{Summary, paths};
 use burn::tensor::Device;
@@ -60,6 +60,15 @@ pub fn evaluate(
         metrics.insert(
             format!("iou {name}"),
             measure(&|chosen| iou(&found, chosen, class).unwrap_or(0.0)),
+        );
+    }
+
+    // Several classes of foreground are also one, which segmenters of persons can be compared with.
+    let background = usize::from(config.classes()?[0]);
+    if manifest.labels.len() > 2 && foreground_iou(&found, &all, background).is_some() {
+        metrics.insert(
+            "iou foreground".to_owned(),
+            measure(&|chosen| foreground_iou(&found, chosen, background).unwrap_or(0.0)),
         );
     }
 

@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use dataset::bundle;
 use shared::bundle::{Manifest, sha256_hex};
+use shared::model::Architecture;
 
 use super::coding::gzip;
 use super::entity::{Caching, Entity};
@@ -25,12 +26,26 @@ pub(super) enum Role {
 }
 
 impl Role {
-    /// Task in the manifest, and name in messages.
-    fn names(self) -> (&'static str, &'static str) {
+    /// Name in messages.
+    fn name(self) -> &'static str {
         match self {
-            Self::Tagger => ("style", "tagger"),
-            Self::QueryEncoder => ("query", "query encoder"),
-            Self::Segmenter => ("segment", "segmenter"),
+            Self::Tagger => "tagger",
+            Self::QueryEncoder => "query encoder",
+            Self::Segmenter => "segmenter",
+        }
+    }
+
+    /// True if a browser can use the bundle in this role. Browsers run a retrieval network as their query encoder if it is a
+    /// single network without a projection.
+    fn accepts(self, manifest: &Manifest) -> bool {
+        match (self, &manifest.architecture) {
+            (Self::Tagger, Architecture::Style(_))
+            | (Self::QueryEncoder, Architecture::Query(_))
+            | (Self::Segmenter, Architecture::Segment(_)) => true,
+            (Self::QueryEncoder, Architecture::Retrieval(config)) => {
+                config.joined.is_empty() && manifest.projection.is_none()
+            }
+            _ => false,
         }
     }
 }
@@ -50,13 +65,19 @@ impl BrowserBundle {
     /// # Errors
     /// If a file is missing or damaged, or the bundle is for another task.
     pub(super) fn load(dir: &Path, role: Role) -> anyhow::Result<Self> {
-        let (task, name) = role.names();
         let (manifest, weights) = bundle::read(dir)?;
         ensure!(
-            manifest.task() == task,
-            "{} holds a {} bundle; name the folder of a {task} bundle as the {name}",
+            role.accepts(&manifest),
+            "{} holds a {} bundle that browsers cannot run as the {}\nhint: {}",
             dir.display(),
-            manifest.task()
+            manifest.task(),
+            role.name(),
+            match role {
+                Role::Tagger => "name the folder of a style bundle",
+                Role::QueryEncoder =>
+                    "name the folder of a query bundle, or of one retrieval network without a projection",
+                Role::Segmenter => "name the folder of a segmentation bundle",
+            }
         );
         let json = serde_json::to_vec(&manifest.public()).context("cannot write the manifest")?;
         let tag = format!("\"{}\"", sha256_hex(&json));

@@ -6,6 +6,7 @@ mod boxes;
 mod describe;
 mod import_retrieval;
 mod import_style;
+mod pairs;
 mod piece_boxes;
 mod recolour;
 mod render;
@@ -27,6 +28,8 @@ pub(crate) enum DatasetCommand {
     Recolour(recolour::RecolourArgs),
     /// Measure proposed crop boxes against the boxes of the photos' masks, or write the boxes of a segmenter's pieces
     Boxes(boxes::BoxesArgs),
+    /// Write a retrieval dataset of pairs from photos without pairs: pieces cut out by masks, and salient parts of photos
+    Pairs(pairs::PairsArgs),
     /// Measure the speed of decoding and augmentation
     Bench(bench::BenchArgs),
     /// Import style labels and images of the JD AI Fashion Challenge
@@ -44,6 +47,7 @@ pub(super) fn run(command: DatasetCommand, device: DeviceChoice) -> anyhow::Resu
         DatasetCommand::Augmented(args) => augmented::augmented(&args, device),
         DatasetCommand::Recolour(args) => recolour::recolour(&args, device),
         DatasetCommand::Boxes(args) => boxes::boxes(&args, device),
+        DatasetCommand::Pairs(args) => pairs::pairs(&args),
         DatasetCommand::Bench(args) => bench::bench(&args),
         DatasetCommand::ImportStyle(args) => import_style::import_style(&args),
         DatasetCommand::ImportRetrieval(args) => import_retrieval::import_retrieval(&args),

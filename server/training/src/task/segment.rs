@@ -12,13 +12,11 @@ use anyhow::Context;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use dataset::run::Run;
-use dataset::{Dataset, Images};
+use dataset::{Dataset, Images, LABEL_LIST};
 use evaluation::segmentation::{Masked, classes_of, iou, masked_rows, mean_iou, pixel_accuracy};
 use shared::bundle::Manifest;
 use shared::model::config::UNLABELLED;
 use shared::model::{SegmentConfig, UNet};
-
-use classes::LABEL_LIST;
 use shared::weights::{Precision, save};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

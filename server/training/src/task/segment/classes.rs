@@ -2,13 +2,9 @@
 
 use crate::recipe::{ClassSource, SegmentRecipe};
 use anyhow::Context;
-use dataset::Dataset;
-use serde::Deserialize;
+use dataset::{Dataset, label_list};
 use shared::model::SegmentConfig;
 use shared::outfit::OutfitClass;
-
-/// File within a dataset's folder that names mask ids, with the columns `id,name`.
-pub(super) const LABEL_LIST: &str = "label_list.csv";
 
 impl SegmentRecipe {
     /// Returns the names of the classes and the configuration of their network.
@@ -22,11 +18,12 @@ impl SegmentRecipe {
                 let labels = ["background", "person", "garment"].map(str::to_owned).to_vec();
                 (labels, vec![self.background.clone(), self.person.clone(), Vec::new()])
             }
-            ClassSource::Dataset => label_list(dataset)?
+            ClassSource::Dataset => label_list(dataset)
+                .context("task.classes = \"groups\" needs no names")?
                 .into_iter()
                 .map(|(id, name)| (name, vec![id]))
                 .unzip(),
-            ClassSource::Outfit => outfit(&label_list(dataset)?),
+            ClassSource::Outfit => outfit(&label_list(dataset).context("task.classes = \"groups\" needs no names")?),
         };
         Ok((
             labels,
@@ -52,27 +49,6 @@ fn outfit(labels: &[(u8, String)]) -> (Vec<String>, Vec<Vec<u8>>) {
         .map(|class| (class.id().to_owned(), ids(class)))
         .filter(|(_, ids)| !ids.is_empty());
     named.chain([(OutfitClass::Other.id().to_owned(), Vec::new())]).unzip()
-}
-
-/// Reads the mask ids of a dataset and their names.
-fn label_list(dataset: &Dataset) -> anyhow::Result<Vec<(u8, String)>> {
-    #[derive(Deserialize)]
-    struct Line {
-        id: u8,
-        name: String,
-    }
-    let path = dataset.dir.join(LABEL_LIST);
-    let mut reader = csv::Reader::from_path(&path).with_context(|| {
-        format!(
-            "cannot read {}, which names the mask ids; use task.classes = \"groups\" without it",
-            path.display()
-        )
-    })?;
-    let lines: Vec<Line> = reader
-        .deserialize()
-        .collect::<Result<_, _>>()
-        .with_context(|| format!("in {}", path.display()))?;
-    Ok(lines.into_iter().map(|line| (line.id, line.name)).collect())
 }
 
 #[cfg(test)]
