@@ -121,6 +121,18 @@ fn a_query_encoder_learns_the_parts_and_the_relations_of_its_teacher() -> Result
 }
 
 #[test]
+fn a_query_encoder_may_have_a_smaller_input_than_its_teacher() -> Result<()> {
+    let distillation = Distillation::new("epochs=1")?;
+    let student = distillation.distil("small", &["epochs=5", "input.width=32", "input.height=32"])?;
+    let log = student.log();
+    let cosine = |epoch: usize| log[epoch]["figures"]["tune_cosine_to_teacher"].as_f64();
+    assert!(cosine(4) > cosine(0).map(|first| first + 0.05), "{} {}", log[0], log[4]);
+    assert_eq!(student.read()?.0.input.width, 32);
+    assert_eq!(distillation.measure(&student)?.pairings.len(), 3);
+    Ok(())
+}
+
+#[test]
 fn a_query_encoder_is_compared_with_its_teacher() -> Result<()> {
     let distillation = Distillation::new("epochs=1")?;
     let report = distillation.measure(&distillation.distil("small", &["epochs=1"])?)?;
@@ -170,6 +182,7 @@ fn a_student_that_does_not_fit_its_teacher_is_refused() -> Result<()> {
     for (settings, expected) in [
         (&["task.max_megabytes=0.5"][..], "shorter embeddings"),
         (&["input.width=64"], "the same crop"),
+        (&["input.width=32"], "the same proportions"),
         (&["task.regression=0", "task.contrast=0"], "weights of all terms are 0"),
     ] {
         assert_error(distillation.distil("refused", settings), expected);

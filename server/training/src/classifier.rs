@@ -13,7 +13,7 @@ use crate::recipe::{DenseRecipe, Recipe, Supervision};
 use crate::sampling::Sampler;
 use crate::shares;
 use crate::sources::Group;
-use crate::teacher::Teacher;
+use crate::teacher::{Teacher, reduced};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use dataset::predictions::{Header, OOF, Table, write_epoch};
@@ -210,7 +210,7 @@ impl Objective for ClassifierObjective<'_> {
             Some(teacher) => teacher.target(&images, labels, &mut known),
             None => labels,
         };
-        let (logits, maps) = net.forward_dense(images);
+        let (logits, maps) = net.forward_dense(reduced(images, &self.recipe.input));
         let dense = self.data.dense.as_ref().zip(maps);
         let dense = dense.map(|(dense, maps)| dense.compute(maps, step.maps));
         Ok(match (dense, self.recipe.supervision(step.epoch)) {
@@ -218,6 +218,10 @@ impl Objective for ClassifierObjective<'_> {
             (Some(dense), Supervision::All) => self.loss.compute(logits, targets, &known) + dense,
             (None, _) => self.loss.compute(logits, targets, &known),
         })
+    }
+
+    fn rendered(&self) -> Option<&InputSpec> {
+        self.teacher.map(|teacher| &teacher.rendered)
     }
 
     fn recolouring(&self) -> Option<Arc<Recolouring>> {

@@ -14,6 +14,7 @@ use dataset::atomic;
 use dataset::run::{BEST, Run, remove_unborn};
 use dataset::{Batch, Loader, Plan, Source};
 use serde_json::json;
+use shared::input::InputSpec;
 use std::sync::Arc;
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Instant;
@@ -189,6 +190,11 @@ impl<D: TrainingData, O: Objective> Training<'_, D, O> {
         }))
     }
 
+    /// Input of the training images.
+    fn rendered(&self) -> &InputSpec {
+        self.objective.rendered().unwrap_or(&self.recipe.input)
+    }
+
     fn load(&self, batches: Vec<Vec<usize>>, epoch: usize) -> Loader {
         let plan = Plan {
             batches,
@@ -197,7 +203,7 @@ impl<D: TrainingData, O: Objective> Training<'_, D, O> {
         };
         let source = Source {
             images: Arc::clone(self.data.images()),
-            spec: self.recipe.input.clone(),
+            spec: self.rendered().clone(),
             augment: Some(self.recipe.augment),
             recolour: self.objective.recolouring(),
             maps: self.objective.maps(),
@@ -214,7 +220,8 @@ impl<D: TrainingData, O: Objective> Training<'_, D, O> {
         (epoch, index): (usize, usize),
         learns: bool,
     ) -> anyhow::Result<Tensor<1>> {
-        let shape = [batch.rows.len(), 3, self.recipe.input.height, self.recipe.input.width];
+        let InputSpec { width, height, .. } = *self.rendered();
+        let shape = [batch.rows.len(), 3, height, width];
         let images = Tensor::from_data(TensorData::new(batch.pixels, shape), &self.device);
         self.objective.loss(
             net,

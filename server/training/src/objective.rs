@@ -4,6 +4,7 @@ use crate::recipe::Recipe;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use dataset::{Images, Recolouring};
+use shared::input::InputSpec;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -49,6 +50,11 @@ pub(crate) trait Objective: Sync {
 
     /// Height and width of the label maps that the loss needs, or `None` if it needs none.
     fn maps(&self) -> Option<(usize, usize)> {
+        None
+    }
+
+    /// Input of the training images, or `None` for the recipe's own. A teacher may have a larger one.
+    fn rendered(&self) -> Option<&InputSpec> {
         None
     }
 

@@ -2,6 +2,7 @@
 
 use crate::sources::Group;
 use burn::tensor::activation::{sigmoid, softmax};
+use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor, TensorData};
 use dataset::bundle;
 use shared::bundle::{GroupKind, LabelGroup, Manifest, PlattScale};
@@ -10,18 +11,35 @@ use shared::server_models::{Classifier, load_classifier};
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// Checks that teacher and student have the same input.
+/// Returns the input that training images are rendered for: that of the student in the teacher's size.
 ///
 /// # Errors
-/// Names the teacher and its input.
-pub(crate) fn check_input(teacher: &Manifest, student: &InputSpec) -> anyhow::Result<()> {
+/// If teacher and student would see other crops: the student is larger, has other proportions, or its other keys differ.
+pub(crate) fn rendered(teacher: &Manifest, student: &InputSpec) -> anyhow::Result<InputSpec> {
+    let InputSpec { width, height, .. } = teacher.input;
+    let rendered = InputSpec {
+        width,
+        height,
+        ..student.clone()
+    };
+    let fits = student.width <= width && student.height <= height;
     anyhow::ensure!(
-        teacher.input == *student,
-        "the student's [input] differs from that of the teacher {} ({:?}); teachers and student must see the same crop, so use the teacher's input",
+        teacher.input == rendered && fits && student.width * height == student.height * width,
+        "the student's [input] differs from that of the teacher {} ({:?}); teachers and student must see the same crop, so use \
+         the teacher's keys; a smaller size of the same proportions is possible",
         teacher.model_id(),
         teacher.input
     );
-    Ok(())
+    Ok(rendered)
+}
+
+/// Reduces images, `[batch, 3, h, w]`, to the size of a student's input. Pixels are means of areas.
+pub(crate) fn reduced(images: Tensor<4>, to: &InputSpec) -> Tensor<4> {
+    let [_, _, height, width] = images.dims();
+    if (height, width) == (to.height, to.width) {
+        return images;
+    }
+    adaptive_avg_pool2d(images, [to.height, to.width])
 }
 
 /// Group that a network knows.
@@ -51,6 +69,8 @@ pub(crate) struct Teacher {
     groups: Vec<Range<usize>>,
     /// Share of the dataset's labels in the target, 0–1. The rest is the mean of the teachers' probabilities.
     truth: f64,
+    /// Input of the training images.
+    pub(crate) rendered: InputSpec,
 }
 
 impl Teacher {
@@ -58,7 +78,8 @@ impl Teacher {
     /// own groups, whatever their names.
     ///
     /// # Errors
-    /// If there is none, or one knows no group of the student or has another input than `input`.
+    /// If there is none, one knows no group of the student, the teachers' inputs differ, or their input and the
+    /// student's, `input`, do not fit together.
     pub(crate) fn read(
         bundles: &[PathBuf],
         groups: &[Group],
@@ -70,9 +91,10 @@ impl Teacher {
             !bundles.is_empty(),
             "a distillation needs --teacher, the folder of a teacher's bundle"
         );
-        let read = |bundle: &PathBuf| {
+        let mut inputs = Vec::with_capacity(bundles.len());
+        let mut read = |bundle: &PathBuf| {
             let (manifest, weights) = bundle::read(bundle)?;
-            check_input(&manifest, input)?;
+            inputs.push(rendered(&manifest, input)?);
             let taught = taught(&manifest, groups);
             let labels: Vec<&String> = groups.iter().flat_map(|group| &group.ids).collect();
             anyhow::ensure!(
@@ -84,8 +106,15 @@ impl Teacher {
             let net = load_classifier(&manifest, &weights.network, device)?;
             Ok(Network { net, taught })
         };
+        let networks = bundles.iter().map(&mut read).collect::<anyhow::Result<_>>()?;
+        let rendered = inputs.swap_remove(0);
+        anyhow::ensure!(
+            inputs.iter().all(|other| *other == rendered),
+            "the teachers have inputs of different sizes; use teachers of one size"
+        );
         Ok(Self {
-            networks: bundles.iter().map(read).collect::<anyhow::Result<_>>()?,
+            networks,
+            rendered,
             groups: groups.iter().map(|group| group.range.clone()).collect(),
             truth,
         })

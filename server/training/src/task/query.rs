@@ -15,6 +15,7 @@ use crate::checkpoint::State;
 use crate::network::initialise;
 use crate::objective::{Metrics, Objective, Step, TrainingData};
 use crate::recipe::{FoldKind, QueryRecipe, Recipe};
+use crate::teacher::reduced;
 use anyhow::Context;
 use burn::tensor::{Device, Tensor, TensorData};
 use dataset::run::Run;
@@ -23,6 +24,7 @@ use evaluation::inference::forward_all;
 use evaluation::retrieval::{mean_ap_at_10, rank, recall_at};
 use loss::{context, cosines, gallery_contrast, order, part_regression, regression};
 use shared::bundle::Manifest;
+use shared::input::InputSpec;
 use shared::model::block::unit_norm;
 use shared::model::{QueryConfig, QueryNet};
 use shared::weights::{Precision, save};
@@ -288,6 +290,10 @@ fn search(data: &QueryRows, queries: &[Vec<f32>], gallery: &[Vec<f32>]) -> [f64;
 impl Objective for QueryObjective<'_> {
     type Net = QueryNet;
 
+    fn rendered(&self) -> Option<&InputSpec> {
+        Some(&self.teacher.rendered)
+    }
+
     fn loss(&self, net: &QueryNet, images: Tensor<4>, step: &Step<'_>) -> anyhow::Result<Tensor<1>> {
         let device = images.device();
         let constant = |tensor: Tensor<2>| Tensor::from_inner(tensor).to_device(&device);
@@ -296,7 +302,7 @@ impl Objective for QueryObjective<'_> {
             .renormalise(images.clone().without_autodiff(), &self.recipe.input);
         let (joined, target) = self.teacher.net.forward_joined(seen);
         let (joined, target) = (constant(joined), constant(target));
-        let (parts, embedding) = net.forward_parts(images);
+        let (parts, embedding) = net.forward_parts(reduced(images, &self.recipe.input));
         let task = self.task;
         let mut loss = regression(embedding.clone(), target.clone()) * task.regression;
         if task.part_regression > 0.0 {

@@ -1,7 +1,7 @@
 //! Teacher of a query encoder, and the configuration of its student.
 
 use crate::recipe::{QueryRecipe, Recipe};
-use crate::teacher::check_input;
+use crate::teacher::rendered;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use dataset::bundle;
@@ -19,13 +19,15 @@ pub(crate) struct QueryTeacher {
     pub(super) net: Embedder,
     /// Configuration of the student, whose embeddings have the teacher's length.
     pub(super) student: QueryConfig,
+    /// Input of the training images: the student's in the teacher's size.
+    pub(super) rendered: InputSpec,
 }
 
 impl QueryTeacher {
     /// Reads the bundle of the one teacher.
     ///
     /// # Errors
-    /// If there is not exactly one, it cannot be read, it has another input, or the student would be too large.
+    /// If there is not exactly one, it cannot be read, its input and the student's do not fit together, or the student would be too large.
     pub(super) fn read(
         bundles: &[PathBuf],
         recipe: &Recipe,
@@ -44,12 +46,17 @@ impl QueryTeacher {
             std: manifest.input.std,
             ..recipe.input.clone()
         };
-        check_input(&manifest, &geometry)?;
+        let rendered = InputSpec {
+            mean: recipe.input.mean,
+            std: recipe.input.std,
+            ..rendered(&manifest, &geometry)?
+        };
         let net = load_retrieval(&manifest, &weights, device)?;
         Ok(Self {
             student: student(task, &manifest)?,
             manifest,
             net,
+            rendered,
         })
     }
 
