@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use dataset::MaxErrors;
 use search::storage::Storage;
-use service::catalog::{GalleryViews, IndexOptions, index};
+use service::catalog::{IndexOptions, index};
+use service::embed::PhotoViews;
 use tests::fixture;
 
 use super::harness::{Service, json, shop};
@@ -40,7 +41,7 @@ fn index_new(dataset: &str, products: u32, catalog: &str) {
         bundle: path("retrieval"),
         out: path(catalog),
         storage: Storage::F32,
-        views: GalleryViews::None,
+        views: PhotoViews::None,
         batch: 8,
         max_errors: MaxErrors::default(),
     };

@@ -39,6 +39,30 @@ fn hits(service: &Service, photo: &[u8], fields: &[(&'static str, &str)]) -> Sea
 }
 
 #[test]
+fn with_mirrored_views_a_photo_and_its_mirror_image_get_the_same_answer() {
+    let halves = |left: [u8; 3], right: [u8; 3]| {
+        let photo = image::RgbImage::from_fn(60, 60, |x, _| image::Rgb(if x < 30 { left } else { right }));
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        photo
+            .write_to(&mut bytes, image::ImageFormat::Png)
+            .expect("the image is encoded");
+        bytes.into_inner()
+    };
+    let (red, blue) = ([220, 30, 30], [30, 30, 220]);
+    let differences = |service: &Service| {
+        let [a, b] = [halves(red, blue), halves(blue, red)].map(|photo| hits(service, &photo, &[]).hits);
+        let pairs = a.iter().zip(&b);
+        pairs.map(|(a, b)| (a.score - b.score).abs()).fold(0.0, f32::max)
+    };
+    let service = Service::start_as(serde_json::json!({ "views": "flip" }));
+    let (flip, none) = (differences(&service), differences(Service::shared()));
+    assert!(
+        flip < 1e-5 && none > 10.0 * flip,
+        "{flip} with mirrored views, {none} without"
+    );
+}
+
+#[test]
 fn every_shop_photo_finds_its_product() {
     let service = Service::shared();
     for product in 0..PRODUCTS {

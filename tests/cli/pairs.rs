@@ -53,7 +53,7 @@ fn pieces_and_photos_become_pairs_of_a_shop_image_and_a_user_image() {
     assert_eq!(cutout.category, "tops");
     assert_eq!(
         corners(street),
-        Some([30, 40, 80, 80]),
+        Some([29, 39, 81, 81]),
         "the user image shows the surroundings of the shirt"
     );
     assert_eq!(corners(whole), None);

@@ -9,7 +9,8 @@ use burn::tensor::Device;
 use dataset::MaxErrors;
 use search::storage::Storage;
 use serde_json::Value;
-use service::catalog::{Catalog, CatalogError, GalleryViews, IndexOptions, index};
+use service::catalog::{Catalog, CatalogError, IndexOptions, index};
+use service::embed::PhotoViews;
 use tests::fixture;
 use tests::process::{Process, instructions};
 
@@ -25,7 +26,7 @@ fn options(dir: &Path, dataset: usize) -> IndexOptions {
         bundle: dir.join("bundle"),
         out: dir.join("catalog"),
         storage: Storage::F32,
-        views: GalleryViews::None,
+        views: PhotoViews::None,
         batch: 8,
         max_errors: MaxErrors::default(),
     }

@@ -11,7 +11,8 @@ use evaluation::retrieval::{self, RetrievalOptions, Search, asymmetric};
 use search::storage::Storage;
 use search::whitening::Whitening;
 use server::cli::{Cli, run};
-use service::catalog::{self, GalleryViews, IndexOptions};
+use service::catalog::{self, IndexOptions};
+use service::embed::PhotoViews;
 use shared::bundle::load_query;
 use std::path::Path;
 use tests::fixture;
@@ -192,7 +193,7 @@ fn a_joined_bundle_is_whitened_distilled_and_indexed_like_any_other() -> Result<
         bundle: trainings.path("white"),
         out: trainings.path("index"),
         storage: Storage::F16,
-        views: GalleryViews::None,
+        views: PhotoViews::None,
         batch: 8,
         max_errors: MaxErrors::default(),
     };
@@ -228,7 +229,7 @@ fn bundles_that_cannot_be_joined_are_refused_with_the_reason() -> Result<()> {
 }
 
 /// Indexes a dataset; returns the values of all embeddings.
-fn indexed(trainings: &Trainings, dataset: &str, views: GalleryViews) -> Result<Vec<f32>> {
+fn indexed(trainings: &Trainings, dataset: &str, views: PhotoViews) -> Result<Vec<f32>> {
     let options = IndexOptions {
         dataset: trainings.path(dataset),
         bundle: trainings.path("a"),
@@ -253,7 +254,7 @@ fn a_catalog_of_flipped_views_is_the_same_for_mirrored_photos() -> Result<()> {
     fixture::write_search(trainings.dir(), &["a"])?;
     std::fs::remove_file(trainings.path("shop/products.jsonl"))?;
     mirror(&trainings.data(), &trainings.path("mirrored"))?;
-    let difference = |views: GalleryViews| -> Result<f32> {
+    let difference = |views: PhotoViews| -> Result<f32> {
         let (one, other) = (
             indexed(&trainings, "shop", views)?,
             indexed(&trainings, "mirrored", views)?,
@@ -261,7 +262,7 @@ fn a_catalog_of_flipped_views_is_the_same_for_mirrored_photos() -> Result<()> {
         assert_eq!(one.len(), 80 * fixture::DIM);
         Ok(one.iter().zip(&other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max))
     };
-    let (one, flip) = (difference(GalleryViews::None)?, difference(GalleryViews::Flip)?);
+    let (one, flip) = (difference(PhotoViews::None)?, difference(PhotoViews::Flip)?);
     assert!(
         flip < 1e-4 && one > 10.0 * flip,
         "one view differs by {one}, two by {flip}"

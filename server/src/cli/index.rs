@@ -5,7 +5,8 @@ use clap::Args;
 use dataset::MaxErrors;
 use device::DeviceChoice;
 use search::storage::Storage;
-use service::catalog::{self, Failures, GalleryViews, IndexOptions};
+use service::catalog::{self, Failures, IndexOptions};
+use service::embed::PhotoViews;
 use std::path::PathBuf;
 
 /// Arguments of `selvedge index`.
@@ -26,7 +27,7 @@ pub(crate) struct IndexArgs {
     /// Views of every photo whose embeddings are averaged: none or flip (the photo and its mirror image). Indexing takes longer,
     /// and searches do not
     #[arg(long, default_value = "none", env = "SELVEDGE_VIEWS")]
-    views: GalleryViews,
+    views: PhotoViews,
     /// Photos per batch
     #[arg(long, default_value_t = 32)]
     batch: usize,

@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::Args;
 use device::DeviceChoice;
 use search::rerank::{Parameters, Rerank, Reranking};
-use service::embed::QueueOptions;
+use service::embed::{PhotoViews, QueueOptions};
 use service::http::{self, Limits, ServeConfig, default_decode_memory};
 use service::telemetry::{self, LogFormat};
 use std::net::SocketAddr;
@@ -40,6 +40,10 @@ pub(crate) struct ServeArgs {
     /// for one of them
     #[arg(long, value_name = "DIR", env = "SELVEDGE_PIECES_BUNDLE")]
     pieces: Option<PathBuf>,
+    /// Views of every photo that the server embeds, whose embeddings are averaged: none or flip. It helps with `index --views
+    /// flip`. The server's network runs twice per photo
+    #[arg(long, value_name = "VIEWS", env = "SELVEDGE_VIEWS", default_value = "none")]
+    views: PhotoViews,
     /// Folder of the dataset's photos, if it has moved since indexing
     #[arg(long, env = "SELVEDGE_IMAGES")]
     images: Option<PathBuf>,
@@ -99,6 +103,7 @@ impl ServeArgs {
             category_dir: self.category_bundle.clone(),
             catalog_dir: self.index.clone(),
             images_dir: self.images.clone(),
+            views: self.views,
             rerank: Reranking {
                 method: self.rerank,
                 parameters: self.parameters,

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use clap::ValueEnum;
 use search::rerank::Rerank;
 use serde_json::Value;
-use service::embed::{EmbedFn, QueueOptions};
+use service::embed::{EmbedFn, PhotoViews, QueueOptions};
 use service::http::{Limits, ServeConfig, serve, serve_with};
 use service::telemetry::{self, LogFormat};
 use tests::fixture;
@@ -30,6 +30,7 @@ pub(crate) fn config(dir: &Path, query: Option<&str>) -> ServeConfig {
         pieces_dir: None,
         catalog_dir: dir.join("catalog"),
         images_dir: None,
+        views: PhotoViews::None,
         rerank: Rerank::None.into(),
         decode_memory: 1 << 30,
         queue: QueueOptions::default(),
@@ -104,6 +105,9 @@ fn configured(dir: &Path, instructions: &Value) -> ServeConfig {
         catalog_dir: folder("catalog").unwrap_or(default.catalog_dir),
         decode_memory: number("decode_memory").unwrap_or(default.decode_memory),
         images_dir: folder("images"),
+        views: instructions["views"]
+            .as_str()
+            .map_or(default.views, |name| name.parse().expect("the views are known")),
         rerank: instructions["rerank"].as_str().map_or(default.rerank, |name| {
             Rerank::from_str(name, false).expect("the re-ranking is known").into()
         }),

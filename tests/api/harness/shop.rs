@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use burn::tensor::Device;
 use dataset::MaxErrors;
 use search::storage::Storage;
-use service::catalog::{GalleryViews, IndexOptions, index};
-use service::embed::RetrievalModel;
+use service::catalog::{IndexOptions, index};
+use service::embed::{PhotoViews, RetrievalModel};
 use shared::taxonomy::Category;
 use tests::fixture;
 
@@ -71,7 +71,7 @@ impl Shop {
             bundle: shop.path("retrieval"),
             out: shop.path("catalog"),
             storage: Storage::F32,
-            views: GalleryViews::None,
+            views: PhotoViews::None,
             batch: 8,
             max_errors: MaxErrors::default(),
         };

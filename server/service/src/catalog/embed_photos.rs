@@ -11,8 +11,8 @@ use shared::input::{CropBox, InputSpec};
 use super::format::Row;
 use super::shop_folder::{ShopFolder, ShopPhoto};
 use super::writer::{DataWriter, Writer};
-use super::{CatalogError, GalleryViews, image_file};
-use crate::embed::RetrievalModel;
+use super::{CatalogError, image_file};
+use crate::embed::{PhotoViews, RetrievalModel};
 use dataset::MaxErrors;
 use dataset::prefetch::prefetch;
 use search::storage::Storage;
@@ -31,7 +31,7 @@ pub(super) struct PhotoJob<'a> {
     /// Storage type of the embeddings.
     pub(super) storage: Storage,
     /// Views whose embeddings are averaged.
-    pub(super) views: GalleryViews,
+    pub(super) views: PhotoViews,
     /// Photos per batch.
     pub(super) batch: usize,
     /// Maximum number of images that may fail.
@@ -94,12 +94,9 @@ impl EmbeddedPhotos<'_> {
         }
         let failed = |after: usize, message: String| CatalogError::Model { after, message };
         let after = self.rows.len();
-        let views = job.views.inputs(inputs, &job.model.manifest().input);
-        let outputs = views.into_iter().map(|inputs| job.model.embed(inputs));
-        let outputs = outputs
-            .collect::<anyhow::Result<_>>()
-            .map_err(|error| failed(after, format!("{error:#}")))?;
-        let outputs = GalleryViews::mean(outputs);
+        let spec = &job.model.manifest().input;
+        let outputs = job.views.embed(inputs, spec, |inputs| job.model.embed(inputs));
+        let outputs = outputs.map_err(|error| failed(after, format!("{error:#}")))?;
         let model_id = job.model.manifest().model_id();
         let mut bytes = Vec::new();
         for (photo, output) in photos.iter().zip(outputs) {

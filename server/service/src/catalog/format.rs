@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use super::{CatalogError, GalleryViews};
+use super::CatalogError;
 use search::storage::Storage;
+
+use crate::embed::PhotoViews;
 
 /// Newest format, for embeddings that are not stored as f32. f32 catalogs have format 1, which older versions read.
 pub(super) const FORMAT: u32 = 2;
@@ -36,8 +38,8 @@ pub(super) struct Header {
     #[serde(default)]
     pub(super) storage: Storage,
     /// Views whose embeddings were averaged.
-    #[serde(default, skip_serializing_if = "GalleryViews::is_none")]
-    pub(super) views: GalleryViews,
+    #[serde(default, skip_serializing_if = "PhotoViews::is_none")]
+    pub(super) views: PhotoViews,
     /// `count` unit embeddings, encoded by [`Storage::encode`].
     pub(super) embeddings: DataFile,
     /// One [`Row`] per line, in the order of the embeddings.

@@ -14,8 +14,8 @@ use super::format::{FORMAT, Header, Row};
 use super::image_check::{ImageCheck, UNREADABLE, WITHOUT_PHOTO, without_photo};
 use super::shop_folder::{ShopFolder, ShopPhoto};
 use super::writer::Writer;
-use super::{CatalogError, GalleryViews, Product};
-use crate::embed::RetrievalModel;
+use super::{CatalogError, Product};
+use crate::embed::{PhotoViews, RetrievalModel};
 use dataset::MaxErrors;
 use dataset::manifest::MANIFEST;
 use search::storage::Storage;
@@ -35,7 +35,7 @@ pub struct IndexOptions {
     /// Storage type of the embeddings, on disk and in memory.
     pub storage: Storage,
     /// Views whose embeddings are averaged per photo.
-    pub views: GalleryViews,
+    pub views: PhotoViews,
     /// Photos per batch.
     pub batch: usize,
     /// Maximum number of images that cannot be read, and of products without a readable photo.

@@ -9,7 +9,6 @@ mod embed_photos;
 mod error;
 mod faults;
 mod format;
-mod gallery_views;
 mod image_check;
 mod image_file;
 mod index;
@@ -23,7 +22,6 @@ mod writer;
 
 pub use error::CatalogError;
 pub use faults::{Failures, Faults};
-pub use gallery_views::GalleryViews;
 pub use index::{IndexOptions, IndexProgress, IndexSummary, index};
 pub use product::{LocalText, Price, Product, SamplePhoto};
 pub use searcher::{SearchError, Searcher};

@@ -224,9 +224,9 @@ fn sync_folder(dir: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::GalleryViews;
     use super::super::format::{FORMAT, Row};
     use super::*;
+    use crate::embed::PhotoViews;
     use search::storage::Storage;
 
     /// Writes a catalog of `count` rows; `sync` syncs its folder.
@@ -246,7 +246,7 @@ mod tests {
             count,
             dataset: "d".into(),
             storage: Storage::F32,
-            views: GalleryViews::None,
+            views: PhotoViews::None,
             embeddings: writer.file("embeddings", "f32")?.finish()?,
             rows: writer.lines("rows", &rows)?,
             products: writer.lines::<Row>("products", &[])?,

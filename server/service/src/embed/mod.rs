@@ -7,9 +7,11 @@ mod category;
 mod error;
 mod model;
 mod queue;
+mod views;
 
 pub use category::Categoriser;
 pub use error::EmbedError;
 pub use model::RetrievalModel;
 pub use queue::{EmbedFn, QueueOptions};
 pub(crate) use queue::{EmbedQueue, QueueHealth};
+pub use views::PhotoViews;

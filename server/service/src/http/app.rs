@@ -72,10 +72,13 @@ impl App {
         device: &Device,
     ) -> impl FnMut() -> anyhow::Result<EmbedFn> + Send + 'static {
         let (dir, device, batch) = (config.retrieval_dir.clone(), device.clone(), config.queue.max_batch);
+        let views = config.views;
         move || {
             let model = RetrievalModel::open(&dir, &device)?;
             model.warm_up(batch)?;
-            Ok(Box::new(move |inputs| model.embed(inputs)))
+            Ok(Box::new(move |inputs| {
+                views.embed(inputs, &model.manifest().input, |inputs| model.embed(inputs))
+            }))
         }
     }
 

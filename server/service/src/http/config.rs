@@ -7,7 +7,7 @@ use std::time::Duration;
 use search::rerank::Reranking;
 
 use super::limits::Limits;
-use crate::embed::QueueOptions;
+use crate::embed::{PhotoViews, QueueOptions};
 
 /// Folders, address and limits of a service.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct ServeConfig {
     pub catalog_dir: PathBuf,
     /// Folder of the photos, if it has moved since indexing.
     pub images_dir: Option<PathBuf>,
+    /// Views of every photo that the server embeds.
+    pub views: PhotoViews,
     /// Re-ranking of every search.
     pub rerank: Reranking,
     /// Maximum bytes that decoding may take at once; see [`default_decode_memory`](super::default_decode_memory).
