@@ -40,17 +40,9 @@ fn hits(service: &Service, photo: &[u8], fields: &[(&'static str, &str)]) -> Sea
 
 #[test]
 fn with_mirrored_views_a_photo_and_its_mirror_image_get_the_same_answer() {
-    let halves = |left: [u8; 3], right: [u8; 3]| {
-        let photo = image::RgbImage::from_fn(60, 60, |x, _| image::Rgb(if x < 30 { left } else { right }));
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        photo
-            .write_to(&mut bytes, image::ImageFormat::Png)
-            .expect("the image is encoded");
-        bytes.into_inner()
-    };
     let (red, blue) = ([220, 30, 30], [30, 30, 220]);
     let differences = |service: &Service| {
-        let [a, b] = [halves(red, blue), halves(blue, red)].map(|photo| hits(service, &photo, &[]).hits);
+        let [a, b] = [png_of(red, blue), png_of(blue, red)].map(|photo| hits(service, &photo, &[]).hits);
         let pairs = a.iter().zip(&b);
         pairs.map(|(a, b)| (a.score - b.score).abs()).fold(0.0, f32::max)
     };
@@ -189,13 +181,14 @@ fn the_answer_contains_a_proposed_crop_box_that_can_be_sent_again() {
         None,
         "the whole photo is the default"
     );
-    let plain = hits(service, &png_of([200; 3]), &[("crop", "auto")]);
+    let plain = hits(service, &png_of([200; 3], [200; 3]), &[("crop", "auto")]);
     assert_eq!(plain.crop, None, "a plain photo has no salient part");
 }
 
-fn png_of(colour: [u8; 3]) -> Vec<u8> {
+/// PNG of 80 × 60 pixels with two halves.
+fn png_of(left: [u8; 3], right: [u8; 3]) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
-    let photo = image::RgbImage::from_pixel(80, 60, image::Rgb(colour));
+    let photo = image::RgbImage::from_fn(80, 60, |x, _| image::Rgb(if x < 40 { left } else { right }));
     photo
         .write_to(&mut bytes, image::ImageFormat::Png)
         .expect("the image is encoded");

@@ -101,11 +101,19 @@ impl EfficientNetLiteConfig {
     /// Builds the network without its last stages, with random weights: the first five stages, or all but the last if it has
     /// no more than five.
     pub(crate) fn trunk(&self, device: &Device) -> EfficientNetLite {
-        let whole = Self {
+        self.trunk_config().init(device)
+    }
+
+    /// Channels of the maps of the trunk, finest first.
+    pub(crate) fn trunk_channels(&self) -> Vec<usize> {
+        self.trunk_config().pyramid_channels()
+    }
+
+    fn trunk_config(&self) -> Self {
+        Self {
             end: Some(self.trunk_end()),
             ..*self
-        };
-        whole.init(device)
+        }
     }
 
     /// Builds the stages that [`trunk`](Self::trunk) leaves out, with random weights. The first block has the given stride.

@@ -2,7 +2,7 @@
 //! stripes, square rings).
 //!
 //! Each branch's map is cut into parts. Each part is pooled, projected (1×1 convolution + batch norm) and trained with an
-//! identity softmax of its own. The embedding is the concatenation of all parts, scaled to unit length.
+//! identity softmax of its own. Maps before the last stage may be pooled whole as further parts. The embedding is the concatenation of all parts, scaled to unit length.
 //!
 //! After Wang et al. 2018 (<https://arxiv.org/abs/1804.01438>) and the winner of the JD AI Fashion Challenge 2018.
 
@@ -48,6 +48,8 @@ impl RetrievalConfig {
         self.check_sizes(&cuts)?;
         let copies = if self.shared_last_stage { 1 } else { cuts.len() };
         let uncut = || RetrievalConfigError::Family(self.backbone.clone());
+        let levels = self.level_channels(&backbone)?;
+        let cut_parts = vec![backbone.channels(); self.n_parts() - levels.len()];
         Ok(RetrievalNet {
             trunk: backbone.trunk(self.last_stride, device).ok_or_else(uncut)?,
             // Each copy is built on its own: clones would share parameter identities, and so gradients.
@@ -55,8 +57,10 @@ impl RetrievalConfig {
                 .map(|_| backbone.last_stage(self.last_stride, device))
                 .collect::<Option<_>>()
                 .ok_or_else(uncut)?,
-            parts: (0..self.n_parts())
-                .map(|_| self.part(backbone.channels(), device))
+            parts: cut_parts
+                .into_iter()
+                .chain(levels)
+                .map(|channels| self.part(channels, device))
                 .collect(),
             attention: match self.attention {
                 Attention::None => Vec::new(),
@@ -65,9 +69,23 @@ impl RetrievalConfig {
             exponents: (self.pooling == Pooling::Gem)
                 .then(|| Param::from_tensor(Tensor::full([self.n_parts()], GEM_START, device))),
             cuts,
+            levels: self.levels,
             pooling: self.pooling,
             neck: self.neck,
         })
+    }
+
+    /// Channels of the maps that `levels` pools, coarsest first.
+    fn level_channels(&self, backbone: &BackboneConfig) -> Result<Vec<usize>, RetrievalConfigError> {
+        let channels = backbone.trunk_channels();
+        if self.levels > channels.len() {
+            return Err(RetrievalConfigError::Levels {
+                backbone: self.backbone.clone(),
+                levels: self.levels,
+                maps: channels.len(),
+            });
+        }
+        Ok(channels.into_iter().rev().take(self.levels).collect())
     }
 
     fn check_sizes(&self, cuts: &[Cuts]) -> Result<(), RetrievalConfigError> {
@@ -133,6 +151,9 @@ pub struct RetrievalNet {
     exponents: Option<Param<Tensor<1>>>,
     #[module(skip)]
     cuts: Vec<Cuts>,
+    /// Number of the trunk's maps that are pooled whole.
+    #[module(skip)]
+    levels: usize,
     #[module(skip)]
     pooling: Pooling,
     #[module(skip)]
@@ -181,12 +202,21 @@ impl RetrievalNet {
 
     /// `[batch, 3, h, w]` → the pooled features of all parts, each `[batch, channels]`.
     fn forward_pooled(&self, x: Tensor<4>) -> Vec<Tensor<2>> {
-        let trunk = self.trunk.forward_features(x);
+        let levels = match self.levels {
+            0 => vec![self.trunk.forward_features(x)],
+            _ => self.trunk.trunk_maps(x),
+        };
+        let trunk = levels[levels.len() - 1].clone();
         let maps: Vec<Tensor<4>> = self
             .branches
             .iter()
             .map(|branch| branch.forward(trunk.clone()))
             .collect();
+        let exponent = |part: usize| {
+            self.exponents
+                .as_ref()
+                .map(|exponents| exponents.val().narrow(0, part, 1))
+        };
         let mut pooled: Vec<Tensor<2>> = Vec::with_capacity(self.parts.len());
         for (branch, cuts) in self.cuts.iter().enumerate() {
             // All branches use the one map of a shared last stage.
@@ -196,13 +226,12 @@ impl RetrievalNet {
                 None => map,
             };
             for positions in cuts.positions(&map) {
-                let part = pooled.len();
-                let exponent = self
-                    .exponents
-                    .as_ref()
-                    .map(|exponents| exponents.val().narrow(0, part, 1));
+                let exponent = exponent(pooled.len());
                 pooled.push(self.pooling.pool(map.clone(), positions.as_deref(), exponent));
             }
+        }
+        for map in levels.into_iter().rev().take(self.levels) {
+            pooled.push(self.pooling.pool(map, None, exponent(pooled.len())));
         }
         pooled
     }

@@ -34,6 +34,15 @@ impl BackboneConfig {
         }
     }
 
+    /// Channels of the maps that [`Backbone::trunk_maps`] returns. There are none to pool if the family has only one.
+    pub(crate) fn trunk_channels(&self) -> Vec<usize> {
+        match self {
+            Self::ResNet(config) => config.skip_channels().to_vec(),
+            Self::EfficientNetLite(config) if config.has_trunk() => config.trunk_channels(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Builds the last stage, which [`trunk`](Self::trunk) leaves out, with random weights.
     pub(crate) fn last_stage(&self, last_stride: usize, device: &Device) -> Option<LastStage> {
         match self {
@@ -51,6 +60,16 @@ impl BackboneConfig {
 }
 
 impl Backbone {
+    /// `[batch, 3, h, w]` → the maps of a [trunk](BackboneConfig::trunk), finest first. The last are its features. Families other
+    /// than ResNet and EfficientNet-Lite return the features alone.
+    pub(crate) fn trunk_maps(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
+        match self {
+            Self::ResNet(trunk) => trunk.forward_with_skips(x).1.to_vec(),
+            Self::EfficientNetLite(trunk) => trunk.forward_pyramid(x),
+            other => vec![other.forward_features(x)],
+        }
+    }
+
     /// Name in a file of the parameter at this path of fields of the last stage.
     pub(crate) fn last_stage_key(&self, fields: &[&str]) -> String {
         match self {

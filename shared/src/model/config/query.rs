@@ -1,6 +1,6 @@
 //! Configuration of a query encoder.
 
-use super::retrieval::{Pooling, RetrievalConfig, RetrievalConfigError};
+use super::retrieval::{Pooling, RetrievalConfig, RetrievalConfigError, is_zero};
 use serde::{Deserialize, Serialize};
 
 /// A query encoder's configuration.
@@ -30,6 +30,9 @@ pub struct PartsConfig {
     pub vertical: Vec<usize>,
     /// Numbers of concentric square rings.
     pub ring: Vec<usize>,
+    /// Number of maps before the last stage that are pooled whole as further parts.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub levels: usize,
     /// Length of each part's vector.
     pub part_dim: usize,
     /// Pooling of each part.
@@ -50,6 +53,7 @@ impl PartsConfig {
             horizontal: config.horizontal.clone(),
             vertical: config.vertical.clone(),
             ring: config.ring.clone(),
+            levels: config.levels,
             part_dim: config.part_dim,
             pooling: config.pooling,
             last_stride: config.last_stride,
@@ -63,6 +67,7 @@ impl PartsConfig {
             horizontal: self.horizontal.clone(),
             vertical: self.vertical.clone(),
             ring: self.ring.clone(),
+            levels: self.levels,
             part_dim: self.part_dim,
             pooling: self.pooling,
             last_stride: self.last_stride,

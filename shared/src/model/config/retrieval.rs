@@ -19,6 +19,16 @@ pub enum RetrievalConfigError {
         "the retrieval network has no branch; switch on `global`, or name part counts for `horizontal`, `vertical` or `ring`"
     )]
     NoBranch,
+    /// The trunk has fewer maps than `levels`.
+    #[error("`levels` is {levels}, and the trunk of '{backbone}' has {maps} maps to pool; use 0 to {maps}")]
+    Levels {
+        /// Name of the backbone.
+        backbone: String,
+        /// Number in the configuration.
+        levels: usize,
+        /// Number of the trunk's maps.
+        maps: usize,
+    },
     /// A size is 0.
     #[error("the retrieval network's {0} must be at least 1")]
     Zero(&'static str),
@@ -46,6 +56,9 @@ pub struct RetrievalConfig {
     /// Part counts of the branch with concentric square rings.
     #[serde(default = "two_and_three")]
     pub ring: Vec<usize>,
+    /// Number of maps before the last stage that are pooled whole as further parts, coarsest first. Early maps show textures.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub levels: usize,
     /// Length of each part's embedding.
     #[serde(default = "default_part_dim")]
     pub part_dim: usize,
@@ -98,6 +111,11 @@ fn is_off(flag: &bool) -> bool {
     !flag
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+pub(super) fn is_zero(value: &usize) -> bool {
+    *value == 0
+}
+
 fn one() -> u32 {
     1
 }
@@ -132,6 +150,7 @@ impl RetrievalConfig {
             horizontal: two_and_three(),
             vertical: two_and_three(),
             ring: two_and_three(),
+            levels: 0,
             part_dim: default_part_dim(),
             pooling: Pooling::default(),
             shared_last_stage: false,
@@ -143,10 +162,10 @@ impl RetrievalConfig {
         }
     }
 
-    /// Number of parts over all branches.
+    /// Number of parts over all branches and [`levels`](Self::levels).
     pub fn n_parts(&self) -> usize {
         let stripes_and_rings = [&self.horizontal, &self.vertical, &self.ring];
-        usize::from(self.global) + stripes_and_rings.into_iter().flatten().sum::<usize>()
+        usize::from(self.global) + stripes_and_rings.into_iter().flatten().sum::<usize>() + self.levels
     }
 
     /// Length of the embedding, with the embeddings of the networks that are joined to this one.

@@ -184,3 +184,37 @@ fn published_embedding_has_4096_values() {
     let mobile = RetrievalConfig::published("mobilenet_v3_small").init(&Device::flex());
     assert!(matches!(mobile, Err(RetrievalConfigError::Family(_))));
 }
+
+#[test]
+fn levels_pool_earlier_maps_as_further_parts() {
+    let device = Device::flex();
+    let x = Tensor::<4>::random([2, 3, 64, 64], Distribution::Normal(0.0, 1.0), &device);
+    for (backbone, levels) in [
+        ("efficientnet_lite_w8_s6", 2),
+        ("efficientnet_lite_w8", 4),
+        ("resnet10_w16", 3),
+    ] {
+        let config = RetrievalConfig {
+            levels,
+            pooling: Pooling::Gem,
+            part_dim: 8,
+            ..RetrievalConfig::published(backbone)
+        };
+        let net = config.init(&device).expect("the trunk has enough maps");
+        let parts = net.forward_parts(x.clone()).embedding;
+        assert_eq!(parts.len(), 16 + levels, "{backbone}");
+        assert_eq!(net.forward(x.clone()).dims(), [2, (16 + levels) * 8], "{backbone}");
+    }
+    for (backbone, maps) in [("efficientnet_lite_w8_s6", 4), ("resnet10_w16", 4)] {
+        let config = RetrievalConfig {
+            levels: 5,
+            ..RetrievalConfig::published(backbone)
+        };
+        let refused = RetrievalConfigError::Levels {
+            backbone: backbone.to_owned(),
+            levels: 5,
+            maps,
+        };
+        assert_eq!(config.init(&device).err(), Some(refused));
+    }
+}
