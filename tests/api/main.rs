@@ -13,4 +13,5 @@ mod photos;
 mod pieces;
 mod search;
 mod starting;
+mod views;
 mod whitened;

@@ -31,29 +31,11 @@ fn shop_photo(product: u32, at: u32) -> Vec<u8> {
 }
 
 /// Searches by photo and returns the answer.
-fn hits(service: &Service, photo: &[u8], fields: &[(&'static str, &str)]) -> SearchResponse {
+pub(super) fn hits(service: &Service, photo: &[u8], fields: &[(&'static str, &str)]) -> SearchResponse {
     let answer = service.search(photo, fields);
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["content-type"], "application/json");
     serde_json::from_value(json(answer)).expect("the answer is a search response")
-}
-
-#[test]
-fn with_mirrored_views_a_photo_and_its_mirror_image_get_the_same_answer() {
-    let differences = |service: &Service| {
-        let [a, b] =
-            [png_of([220; 3], [30; 3]), png_of([30; 3], [220; 3])].map(|photo| hits(service, &photo, &[]).hits);
-        a.iter()
-            .zip(&b)
-            .map(|(a, b)| (a.score - b.score).abs())
-            .fold(0.0, f32::max)
-    };
-    let service = Service::start_as(serde_json::json!({ "views": "flip" }));
-    let (flip, none) = (differences(&service), differences(Service::shared()));
-    assert!(
-        flip < 1e-5 && none > 10.0 * flip,
-        "{flip} with mirrored views, {none} without"
-    );
 }
 
 #[test]
@@ -188,7 +170,7 @@ fn the_answer_contains_a_proposed_crop_box_that_can_be_sent_again() {
 }
 
 /// PNG of 80 × 60 pixels with two halves.
-fn png_of(left: [u8; 3], right: [u8; 3]) -> Vec<u8> {
+pub(super) fn png_of(left: [u8; 3], right: [u8; 3]) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     let photo = image::RgbImage::from_fn(80, 60, |x, _| image::Rgb(if x < 40 { left } else { right }));
     photo
