@@ -18,7 +18,7 @@ export const TAGGER = process.env.SELVEDGE_TAGGER ?? join(ROOT, 'server/bundles/
 /** Retrieval bundle (SELVEDGE_BUNDLE). */
 export const RETRIEVAL = process.env.SELVEDGE_BUNDLE ?? join(ROOT, 'server/bundles/retrieval');
 /** Bundle of the query encoder (SELVEDGE_QUERY_BUNDLE). */
-export const QUERY = process.env.SELVEDGE_QUERY_BUNDLE ?? join(ROOT, 'server/bundles/retrieval');
+export const QUERY = process.env.SELVEDGE_QUERY_BUNDLE ?? join(ROOT, 'server/bundles/query');
 /** Index of the demo shop (SELVEDGE_INDEX). */
 export const INDEX = process.env.SELVEDGE_INDEX ?? join(ROOT, 'demo/index');
 /** Source file of the style names. */

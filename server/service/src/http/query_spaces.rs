@@ -67,7 +67,12 @@ impl QuerySpaces {
         let encoder = encoder.map(|encoder| Encoder {
             model_id: encoder.model_id(),
             space: encoder.space(),
-            floor: encoder.floor_in(&model_id),
+            // The catalog's own network has the floor of the catalog's bundle.
+            floor: if encoder.model_id() == retrieval.network_id() {
+                retrieval.floor_in(&model_id)
+            } else {
+                encoder.floor_in(&model_id)
+            },
         });
         Ok(Self {
             dim: retrieval.embedding_dim,
