@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// Packages in the order of their dependencies. A package may depend only on packages before it in this list.
 const LAYERS: &[&str] = &[
+    "scan",
     "shared",
     "device",
     "render",

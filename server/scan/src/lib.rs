@@ -1,0 +1,24 @@
+//! Exact vector search by inner product, at the speed of memory.
+//!
+//! A [`Scanner`] compares every stored row with every query. Its answer is that of [`Rows::dot`] over all rows, sorted: the
+//! same rows, in the same order, with the same scores. **Invariant:** an answer depends on the rows and the query alone. It
+//! does not depend on the CPU, the number of threads, the segments, the [`Coarse`] codes or the other queries of a batch.
+//!
+//! - `simd` has the kernels, one implementation per CPU family, and all `unsafe` code.
+//! - `rows` defines the inner product of a query and a stored row.
+//! - `coarse` bounds that product by an inner product of integers, which reads a quarter of the bytes.
+//! - `scanner` scans with the bounds, and computes the product of the rows that may be among the best.
+
+pub mod bitmap;
+mod candidates;
+pub mod coarse;
+mod pass;
+pub mod rows;
+pub mod scanner;
+pub mod simd;
+
+pub use bitmap::Bitmap;
+pub use coarse::Coarse;
+pub use rows::{Rows, ShapeError, Values};
+pub use scanner::{Hit, Query, Scanner, Segment};
+pub use simd::Kernels;
