@@ -12,15 +12,16 @@ import time
 PATIENCE = 0.4
 
 
-def median(run):
-    """Median time of `run`, in milliseconds. `run` gets the number of the call."""
+def measure(run):
+    """Median, least and CPU time of `run`, in milliseconds. `run` gets the number of the call."""
     run(0)
-    start, times = time.perf_counter(), []
+    cpu, start, times = time.process_time(), time.perf_counter(), []
     while len(times) < 3 or (time.perf_counter() - start < PATIENCE and len(times) < 200):
         before = time.perf_counter()
         run(len(times) + 1)
         times.append((time.perf_counter() - before) * 1e3)
-    return sorted(times)[len(times) // 2]
+    cpu = (time.process_time() - cpu) * 1e3 / len(times)
+    return sorted(times)[len(times) // 2], min(times), cpu
 
 
 def main():
@@ -39,10 +40,10 @@ def main():
         kept[name] = ids if name != "all" else None
 
     def line(filter_name, name, search, note=""):
-        single = median(lambda at: search(queries[at % len(queries)][None]))
-        batch = median(lambda _: search(queries))
-        rate = len(queries) / batch * 1e3
-        print(f"{len(rows):>8} {dim:>5} {filter_name:>5} {name:>10} {single:>9.3} {batch:>9.2f} {rate:>9.0f}  {note}", flush=True)
+        alone = measure(lambda at: search(queries[at % len(queries)][None]))
+        batch = measure(lambda _: search(queries))
+        times = " ".join(f"{ms:>8.3f}" for ms in alone) + " " + " ".join(f"{ms:>8.2f}" for ms in batch)
+        print(f"{len(rows):>8} {dim:>5} {filter_name:>5} {name:>10} {times}  {note}", flush=True)
 
     truth = measure_faiss(rows, queries, kept, limit, threads, line)
     measure_hnswlib(rows, queries, kept, limit, threads, line, truth)

@@ -3,7 +3,8 @@
 //!     cargo bench -p scan [-- ROWS DIM]
 //!
 //! Without arguments it measures 10,000, 100,000 and 1,000,000 rows of 256 and 1,024 numbers, as far as memory allows. The
-//! environment variable `PEERS` names a Python with numpy, faiss-cpu and hnswlib. All use two threads.
+//! environment variable `PEERS` names a Python with numpy, faiss-cpu and hnswlib. All use two threads, or as many as
+//! `THREADS` says. Where other processes use the CPU, compare the CPU times with one thread.
 
 #![allow(clippy::print_stdout)] // the table
 
@@ -15,7 +16,6 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use scan::{Bitmap, Coarse, Hit, Kernels, Query, Rows, Scanner, Values};
 
-const THREADS: usize = 2;
 const LIMIT: usize = 10;
 const BATCH: usize = 64;
 /// Time per measured median.
@@ -51,9 +51,17 @@ impl Noise {
     }
 }
 
-/// Median time of `run`, in milliseconds.
-fn median(mut run: impl FnMut(usize)) -> f64 {
+/// Time that all threads of this process have been on a CPU, in milliseconds.
+fn cpu_ms() -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let text = tasks.map(|task| std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default());
+    text.filter_map(|text| text.split_whitespace().next()?.parse::<f64>().ok()).sum::<f64>() / 1e6
+}
+
+/// Median time, least time and CPU time of `run`, in milliseconds.
+fn times(mut run: impl FnMut(usize)) -> [f64; 3] {
     run(0);
+    let cpu = cpu_ms();
     let (start, mut times) = (Instant::now(), Vec::new());
     while times.len() < 3 || (start.elapsed() < PATIENCE && times.len() < 200) {
         let before = Instant::now();
@@ -61,13 +69,13 @@ fn median(mut run: impl FnMut(usize)) -> f64 {
         times.push(before.elapsed().as_secs_f64() * 1e3);
     }
     times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+    [times[times.len() / 2], times[0], (cpu_ms() - cpu) / times.len() as f64]
 }
 
-/// Bytes per second that all threads read from memory, in GB/s.
-fn bandwidth() -> f64 {
+/// Bytes per second that all threads read from memory at best, in GB/s.
+fn bandwidth(threads: usize) -> f64 {
     let words = vec![1u64; 32 << 20];
-    let ms = median(|_| {
+    let [_, ms, _] = times(|_| {
         let sum = |part: &[u64]| {
             let lanes = part.as_chunks::<32>().0.iter().fold([0u64; 32], |mut lanes, chunk| {
                 lanes.iter_mut().zip(chunk).for_each(|(lane, word)| *lane ^= word);
@@ -75,7 +83,7 @@ fn bandwidth() -> f64 {
             });
             black_box(lanes);
         };
-        words.par_chunks(words.len() / THREADS).for_each(sum);
+        words.par_chunks(words.len() / threads).for_each(sum);
     });
     size_of_val(&words[..]) as f64 / ms / 1e6
 }
@@ -142,19 +150,19 @@ fn measure(rows: usize, dim: usize, bandwidth: f64) {
     for (filter_name, filter, _) in &filters {
         let mut exact = None;
         for (name, scanner, bytes) in &scanners {
-            let single = median(|at| drop(black_box(search(scanner, &queries[at % BATCH..at % BATCH + 1], filter.as_ref()))));
-            let batch = median(|_| drop(black_box(search(scanner, &queries, filter.as_ref()))));
+            let [single, least, cpu] = times(|at| drop(black_box(search(scanner, &queries[at % BATCH..at % BATCH + 1], filter.as_ref()))));
+            let [batch, batch_least, batch_cpu] = times(|_| drop(black_box(search(scanner, &queries, filter.as_ref()))));
             let found = search(scanner, &queries, filter.as_ref());
             let is_same = exact.get_or_insert_with(|| found.clone()) == &found || *name == "int8";
-            let read = (rows * bytes) as f64 / single / 1e6;
+            let read = (rows * bytes) as f64 / least / 1e6;
             let of_memory = if filter.is_none() {
                 format!("{read:>6.1} GB/s, {:.2} x memory time", bandwidth / read)
             } else {
                 String::new()
             };
             println!(
-                "{rows:>8} {dim:>5} {filter_name:>5} {name:>10} {single:>9.3} {batch:>9.2} {:>9.0}  {of_memory}{}",
-                BATCH as f64 / batch * 1e3,
+                "{rows:>8} {dim:>5} {filter_name:>5} {name:>10} {single:>8.3} {least:>8.3} {cpu:>8.3} {batch:>8.2} \
+                 {batch_least:>8.2} {batch_cpu:>8.2}  {of_memory}{}",
                 if is_same { "" } else { " WRONG" }
             );
         }
@@ -183,12 +191,16 @@ fn peers(galleries: &Galleries, queries: &[&[f32]], filters: &[(&str, Option<&Bi
         .and_then(|()| filters.iter().try_for_each(kept));
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers.py");
     let result = prepared.and_then(|()| {
-        Command::new(python).arg(script).arg(&folder).args([galleries.dim, LIMIT, THREADS].map(|n| n.to_string())).status()
+        Command::new(python).arg(script).arg(&folder).args([galleries.dim, LIMIT, threads()].map(|n| n.to_string())).status()
     });
     if !result.as_ref().is_ok_and(std::process::ExitStatus::success) {
         println!("skipped: FAISS and hnswlib, because their script failed: {result:?}");
     }
     let _ = std::fs::remove_dir_all(&folder);
+}
+
+fn threads() -> usize {
+    std::env::var("THREADS").ok().and_then(|threads| threads.parse().ok()).unwrap_or(2)
 }
 
 /// Free memory in bytes.
@@ -199,12 +211,13 @@ fn free() -> usize {
 }
 
 fn main() {
-    rayon::ThreadPoolBuilder::new().num_threads(THREADS).build_global().expect("the threads start");
+    let threads = threads();
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("the threads start");
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
-    let bandwidth = bandwidth();
-    println!("CPU{model}, kernels {}, {THREADS} threads, memory {bandwidth:.1} GB/s", Kernels::best().name());
-    println!("    rows   dim  kept       rows  ms alone  ms of {BATCH} queries/s");
+    let bandwidth = bandwidth(threads);
+    println!("CPU{model}, kernels {}, {threads} threads, memory {bandwidth:.1} GB/s", Kernels::best().name());
+    println!("    rows   dim  kept       rows ms alone    least      CPU ms of {BATCH}    least      CPU");
     let arguments: Vec<usize> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
     let sizes = match arguments[..] {
         [rows, dim] => vec![(rows, dim)],

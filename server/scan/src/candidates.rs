@@ -41,7 +41,7 @@ impl<'a> Candidates<'a> {
             groups,
             is_exact,
             items: Vec::new(),
-            room: limit.saturating_mul(4).saturating_add(256),
+            room: limit.saturating_mul(2).saturating_add(64),
             floor: f32::NEG_INFINITY,
         }
     }

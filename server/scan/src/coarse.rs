@@ -219,9 +219,28 @@ impl CoarseQuery {
         })
     }
 
+    /// Weights for rows with or without errors.
+    pub(crate) fn weights(&self, has_errors: bool) -> Weights {
+        Weights {
+            step: self.step,
+            per_norm: self.per_norm,
+            per_error: if has_errors { self.per_error } else { 0.0 },
+        }
+    }
+}
+
+/// Numbers of a query that turn those of a row into bounds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weights {
+    step: f32,
+    per_norm: f32,
+    per_error: f32,
+}
+
+impl Weights {
     /// Returns an estimate of the inner product with a row, and the bound of its error.
     #[inline(always)]
-    pub(crate) fn estimate(&self, product: i32, scale: f32, norm: f32, error: f32) -> (f32, f32) {
+    pub(crate) fn estimate(self, product: i32, scale: f32, norm: f32, error: f32) -> (f32, f32) {
         (
             product as f32 * scale * self.step,
             norm * self.per_norm + error * self.per_error,
@@ -263,7 +282,8 @@ mod tests {
                 Kernels::best().integer_products(&block, &query_codes.codes, &mut products);
                 for (row, product) in products.into_iter().enumerate() {
                     let error = bounds.errors.get(row).copied().unwrap_or(0.0);
-                    let (estimate, bound) = query_codes.estimate(product, bounds.scales[row], bounds.norms[row], error);
+                    let weights = query_codes.weights(!bounds.errors.is_empty());
+                    let (estimate, bound) = weights.estimate(product, bounds.scales[row], bounds.norms[row], error);
                     let exact = rows.dot(query, row);
                     prop_assert!(
                         !(exact > estimate + bound) && !(exact < estimate - bound),

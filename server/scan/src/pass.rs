@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::bitmap::Bitmap;
 use crate::candidates::{Candidate, Candidates};
-use crate::coarse::{Bounds, CoarseQuery};
+use crate::coarse::{Bounds, CoarseQuery, Weights};
 use crate::scanner::Segment;
 use crate::simd::{Block, CODES, Kernels, LANES, Pick};
 
@@ -296,33 +296,59 @@ fn sift_bounds(
     best: &mut Candidates<'_>,
     row: impl Fn(usize) -> Option<u32>,
 ) {
-    let error = |at: usize| if bounds.errors.is_empty() { 0.0 } else { bounds.errors[at] };
-    for start in (0..sums.len()).step_by(STRIDE) {
-        let end = (start + STRIDE).min(sums.len());
-        let (sums, scales, norms) = (&sums[start..end], &bounds.scales[start..end], &bounds.norms[start..end]);
-        let floor = best.floor();
-        let mut any = false;
-        for (at, ((sum, scale), norm)) in sums.iter().zip(scales).zip(norms).enumerate() {
-            let (estimate, bound) = query.estimate(*sum, *scale, *norm, error(start + at));
-            any |= !(estimate + bound < floor);
-        }
-        if !any {
+    // Without errors, their factor is zero. The product of zero and an infinite norm is not a number, which is no bound.
+    let has_errors = !bounds.errors.is_empty();
+    let errors = if has_errors { bounds.errors } else { bounds.norms };
+    let weights = query.weights(has_errors);
+    let (chunks, rest) = sums.as_chunks::<STRIDE>();
+    let numbers = [bounds.scales, bounds.norms, errors].map(|numbers| numbers.as_chunks::<STRIDE>());
+    let [scales, norms, errors] = numbers.map(|(chunks, _)| chunks);
+    let whole = chunks.iter().zip(scales).zip(norms.iter().zip(errors)).enumerate();
+    for (chunk, ((sums, scales), (norms, errors))) in whole {
+        sift_chunk(weights, [scales, norms, errors], sums, best, |at| row(chunk * STRIDE + at));
+    }
+    if !rest.is_empty() {
+        let mut sums = [0; STRIDE];
+        sums[..rest.len()].copy_from_slice(rest);
+        let padded = numbers.map(|(_, rest)| {
+            let mut padded = [0.0; STRIDE];
+            padded[..rest.len()].copy_from_slice(rest);
+            padded
+        });
+        let row = |at: usize| if at < rest.len() { row(chunks.len() * STRIDE + at) } else { None };
+        sift_chunk(weights, padded.each_ref(), &sums, best, row);
+    }
+}
+
+/// As [`sift_bounds`] for a few rows. `numbers` are their scales, norms and errors.
+#[inline(always)]
+fn sift_chunk(
+    weights: Weights,
+    [scales, norms, errors]: [&[f32; STRIDE]; 3],
+    sums: &[i32; STRIDE],
+    best: &mut Candidates<'_>,
+    row: impl Fn(usize) -> Option<u32>,
+) {
+    let (mut estimates, mut widths) = ([0.0; STRIDE], [0.0; STRIDE]);
+    let floor = best.floor();
+    let mut any = false;
+    for at in 0..STRIDE {
+        (estimates[at], widths[at]) = weights.estimate(sums[at], scales[at], norms[at], errors[at]);
+        any |= !(estimates[at] + widths[at] < floor);
+    }
+    if !any {
+        return;
+    }
+    for (at, (estimate, width)) in estimates.into_iter().zip(widths).enumerate() {
+        let (mut upper, mut lower) = (estimate + width, estimate - width);
+        if upper < best.floor() {
             continue;
         }
-        for (at, ((sum, scale), norm)) in sums.iter().zip(scales).zip(norms).enumerate() {
-            let (estimate, bound) = query.estimate(*sum, *scale, *norm, error(start + at));
-            if !(estimate + bound < best.floor())
-                && let Some(row) = row(start + at)
-            {
-                // An infinite bound, or one that is not a number, says nothing.
-                let is_bound = bound.is_finite() && estimate.is_finite();
-                let (upper, lower) = if is_bound {
-                    (estimate + bound, estimate - bound)
-                } else {
-                    (f32::INFINITY, f32::NEG_INFINITY)
-                };
-                best.push(Candidate { upper, lower, row });
-            }
+        if !(upper.is_finite() && lower.is_finite()) {
+            (upper, lower) = (f32::INFINITY, f32::NEG_INFINITY);
+        }
+        if let Some(row) = row(at) {
+            best.push(Candidate { upper, lower, row });
         }
     }
 }

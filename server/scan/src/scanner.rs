@@ -166,10 +166,11 @@ impl<'a> Scanner<'a> {
     /// Computes the inner products of each query and all rows, deleted or not, `[query][row]`.
     ///
     /// # Panics
-    /// If a query has another dimension.
+    /// If a query has another dimension and there are rows.
     pub fn scores(&self, queries: &[&[f32]]) -> Vec<Vec<f32>> {
         let chunks = queries.par_chunks(16).flat_map_iter(|queries| {
-            assert!(queries.iter().all(|query| query.len() == self.dim), "the dimension of a query");
+            let is_right = self.len == 0 || queries.iter().all(|query| query.len() == self.dim);
+            assert!(is_right, "a query of another dimension than {}", self.dim);
             let vectors = padded(queries.iter().map(|query| query.iter().copied()), LANES);
             let mut all: Vec<Vec<f32>> = queries.iter().map(|_| Vec::with_capacity(self.len)).collect();
             let (mut buffer, mut out) = (Vec::new(), Vec::new());

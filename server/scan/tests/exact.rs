@@ -196,12 +196,13 @@ fn many_rows_on_several_threads_are_ranked_as_by_their_scores() {
             let vectors: Vec<&[f32]> = vectors.chunks(dim).collect();
             let scores = pool.install(|| scanner.scores(&vectors));
             for limit in [1, 10, 400] {
-                let query = |(at, vector): (usize, &&'_ [f32])| (*vector, at % 2 == 0);
-                let queries: Vec<(&[f32], bool)> = vectors.iter().enumerate().map(query).collect();
-                let queries: Vec<Query<'_>> = queries
-                    .into_iter()
-                    .map(|(vector, is_grouped)| Query { vector, limit, filter: None, is_grouped })
-                    .collect();
+                let queries = vectors.iter().enumerate().map(|(at, vector)| Query {
+                    vector,
+                    limit,
+                    filter: None,
+                    is_grouped: at % 2 == 0,
+                });
+                let queries: Vec<Query<'_>> = queries.collect();
                 let found = pool.install(|| scanner.search(&queries));
                 for ((query, found), scores) in queries.iter().zip(found).zip(&scores) {
                     let mut order: Vec<usize> = (0..rows).collect();

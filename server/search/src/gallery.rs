@@ -1,20 +1,14 @@
 //! Exact search: every embedding is compared with every query.
 //!
-//! The rows of a product are adjacent and products are in the order of their ids. So grouping by product needs no sorting, and
-//! ties are resolved by id. **Invariant:** the result depends on the data alone, not on the number of threads.
+//! The rows of a product are adjacent and products are in the order of their ids. So ties of rows are ties by id.
+//! **Invariant:** the result depends on the data alone, not on the number of threads.
 
-use std::ops::Range;
-
-use rayon::prelude::*;
+use scan::{Bitmap, Query, Scanner};
 use shared::embedding::Embedding;
 use shared::taxonomy::Category;
 
 use super::rerank::Reranking;
 use super::storage::Stored;
-use super::top::Best;
-
-/// Products per task. Their embeddings have about a megabyte, so a block stays in the cache for all queries.
-const BLOCK: usize = 256;
 
 /// Options of a search.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,23 +32,16 @@ pub struct Match {
     pub score: f32,
 }
 
-/// Scan of the embeddings for one query.
-struct Scan {
-    query: Vec<f32>,
-    limit: usize,
-    category: Option<Category>,
-}
-
 /// Embeddings grouped by product.
 #[derive(Debug)]
 pub struct Gallery {
     embeddings: Stored,
-    /// First row of each product, and the number of rows.
-    starts: Vec<usize>,
-    /// Category of each product.
-    categories: Vec<Category>,
     /// Product of each row.
     products: Vec<u32>,
+    /// Rows of each category that has products.
+    rows: Vec<(Category, Bitmap)>,
+    /// No rows.
+    none: Bitmap,
 }
 
 impl Gallery {
@@ -63,25 +50,28 @@ impl Gallery {
     /// # Errors
     /// If the number of rows differs.
     pub fn new(embeddings: Stored, products: &[(Category, usize)]) -> Result<Self, String> {
-        let mut starts = Vec::with_capacity(products.len() + 1);
-        let mut rows = 0;
-        starts.push(rows);
-        for (_, count) in products {
-            rows += count;
-            starts.push(rows);
-        }
+        let rows = products.iter().map(|(_, count)| count).sum::<usize>();
         if embeddings.len() != rows {
             return Err(format!("there are {} embeddings for {rows} rows", embeddings.len()));
         }
-        let owners = (0u32..)
-            .zip(products)
-            .flat_map(|(product, (_, count))| std::iter::repeat_n(product, *count));
-        let categories = products.iter().map(|(category, _)| *category).collect();
+        let mut owners = Vec::with_capacity(rows);
+        let mut of_category: Vec<(Category, Bitmap)> = Vec::new();
+        for (product, (category, count)) in (0u32..).zip(products) {
+            let known = of_category.iter().position(|(known, _)| known == category);
+            let at = known.unwrap_or_else(|| {
+                of_category.push((*category, Bitmap::new(rows)));
+                of_category.len() - 1
+            });
+            (owners.len()..owners.len() + count).for_each(|row| of_category[at].1.insert(row));
+            owners.extend(std::iter::repeat_n(product, *count));
+        }
+        // Computes the codes now, so that the first search does not wait for them.
+        embeddings.scanner();
         Ok(Self {
             embeddings,
-            starts,
-            categories,
-            products: owners.collect(),
+            products: owners,
+            rows: of_category,
+            none: Bitmap::new(rows),
         })
     }
 
@@ -99,22 +89,29 @@ impl Gallery {
     /// As [`search`](Self::search) for several queries with their options, in one pass over the embeddings. Re-ranking takes
     /// another pass per query.
     pub fn search_batch(&self, queries: &[(&Embedding, SearchOptions)]) -> Vec<Vec<Match>> {
-        let scans: Vec<Option<Scan>> = queries
+        let first: Vec<Vec<f32>> = queries
             .iter()
-            .map(|(query, options)| self.prepare(query, options))
+            .map(|(query, options)| self.first_query(query, options))
             .collect();
-        let found = self.scan_all(&scans);
-        let finish = |((query, options), found): (&(&Embedding, SearchOptions), Vec<(usize, usize)>)| {
+        let scans = queries.iter().zip(&first).map(|((_, options), vector)| Query {
+            vector,
+            limit: options.limit,
+            filter: self.filter(options),
+            is_grouped: true,
+        });
+        let found = self.scanner().search(&scans.collect::<Vec<_>>());
+        let finish = |((query, options), found): (&(&Embedding, SearchOptions), Vec<scan::Hit>)| {
             if !self.is_comparable(query) {
                 return Vec::new();
             }
             let order = options
                 .rerank
-                .reordered(query.values(), &self.embeddings, |row| self.keeps(options, row));
+                .reordered(query.values(), &self.embeddings, self.filter(options));
             let mut seen = std::collections::HashSet::new();
-            let reordered = order.into_iter().map(|row| (self.products[row] as usize, row));
-            reordered
-                .chain(found)
+            order
+                .into_iter()
+                .chain(found.into_iter().map(|hit| hit.row))
+                .map(|row| (self.products[row] as usize, row))
                 .filter(|(product, _)| seen.insert(*product))
                 .take(options.limit)
                 .map(|(product, row)| Match {
@@ -127,67 +124,31 @@ impl Gallery {
         queries.iter().zip(found).map(finish).collect()
     }
 
+    fn scanner(&self) -> Scanner<'_> {
+        let scanner = self.embeddings.scanner().groups(&self.products);
+        scanner.unwrap_or_else(|error| panic!("every row has a product: {error}"))
+    }
+
     fn is_comparable(&self, query: &Embedding) -> bool {
         query.dim() == self.embeddings.dim()
     }
 
-    /// True if `row` has the requested category.
-    fn keeps(&self, options: &SearchOptions, row: usize) -> bool {
-        options
-            .category
-            .is_none_or(|wanted| wanted == self.categories[self.products[row] as usize])
-    }
-
-    /// Prepares the scan for a query; `None` if the query has another dimension.
-    fn prepare(&self, query: &Embedding, options: &SearchOptions) -> Option<Scan> {
-        self.is_comparable(query).then(|| Scan {
-            query: options
-                .rerank
-                .second_query(query.values(), &self.embeddings, |row| self.keeps(options, row)),
-            limit: options.limit,
-            category: options.category,
+    /// Rows of the requested category; all rows if `None`.
+    fn filter(&self, options: &SearchOptions) -> Option<&Bitmap> {
+        options.category.map(|wanted| {
+            let rows = self.rows.iter().find(|(category, _)| *category == wanted);
+            rows.map_or(&self.none, |(_, rows)| rows)
         })
     }
 
-    /// Best products and rows of each query.
-    fn scan_all(&self, scans: &[Option<Scan>]) -> Vec<Vec<(usize, usize)>> {
-        let products = self.categories.len();
-        let limit = |scan: &Option<Scan>| scan.as_ref().map_or(0, |scan| scan.limit);
-        let empty = || -> Vec<Best<_>> { scans.iter().map(|scan| Best::new(limit(scan))).collect() };
-        let best = (0..products.div_ceil(BLOCK))
-            .into_par_iter()
-            .fold(empty, |mut best, block| {
-                let range = block * BLOCK..((block + 1) * BLOCK).min(products);
-                for (scan, best) in scans.iter().zip(&mut best) {
-                    if let Some(scan) = scan {
-                        self.scan(&scan.query, range.clone(), scan.category, best);
-                    }
-                }
-                best
-            })
-            .reduce(empty, |left, right| {
-                left.into_iter()
-                    .zip(right)
-                    .map(|(left, right)| left.merge(right))
-                    .collect()
-            });
-        best.into_iter()
-            .map(|best| best.sorted().into_iter().map(|(_, found)| found).collect())
-            .collect()
-    }
-
-    fn scan(&self, query: &[f32], products: Range<usize>, category: Option<Category>, best: &mut Best<(usize, usize)>) {
-        for product in products {
-            if category.is_some_and(|wanted| wanted != self.categories[product]) {
-                continue;
-            }
-            let rows = self.starts[product]..self.starts[product + 1];
-            let scored = rows.map(|row| (self.embeddings.dot(query, row), row));
-            // Of ties, the first row is kept.
-            if let Some((score, row)) = scored.reduce(|a, b| if b.0 > a.0 { b } else { a }) {
-                best.offer(score, (product, row));
-            }
+    /// The vector that the scan compares; one of another dimension stays as it is and finds nothing.
+    fn first_query(&self, query: &Embedding, options: &SearchOptions) -> Vec<f32> {
+        if !self.is_comparable(query) {
+            return query.values().to_vec();
         }
+        options
+            .rerank
+            .second_query(query.values(), &self.embeddings, self.filter(options))
     }
 }
 
@@ -200,15 +161,21 @@ mod tests {
     use crate::storage::Storage;
 
     /// Reference implementation: all products by their best row, sorted.
-    fn naive(gallery: &Gallery, query: &Embedding, options: &SearchOptions) -> Vec<Match> {
-        let mut all: Vec<Match> = (0..gallery.categories.len())
-            .filter(|&product| {
-                options
-                    .category
-                    .is_none_or(|wanted| wanted == gallery.categories[product])
-            })
-            .filter_map(|product| {
-                let rows = gallery.starts[product]..gallery.starts[product + 1];
+    fn naive(
+        gallery: &Gallery,
+        products: &[(Category, usize)],
+        query: &Embedding,
+        options: &SearchOptions,
+    ) -> Vec<Match> {
+        let mut start = 0;
+        let rows = products.iter().map(|(_, count)| {
+            start += count;
+            start - count..start
+        });
+        let mut all: Vec<Match> = rows
+            .enumerate()
+            .filter(|(product, _)| options.category.is_none_or(|wanted| wanted == products[*product].0))
+            .filter_map(|(product, rows)| {
                 let scored = rows.map(|row| Match {
                     product,
                     row,
@@ -231,13 +198,14 @@ mod tests {
             limit in 0usize..60,
             wanted in proptest::option::of(0usize..4),
             seed in proptest::collection::vec(-2i8..=2, 64),
+            storage in proptest::sample::select(vec![Storage::F32, Storage::F16, Storage::Int8]),
         ) {
             let products: Vec<_> = counts.iter().map(|&(category, rows)| (Category::ALL[category], rows)).collect();
             let rows: usize = products.iter().map(|(_, rows)| rows).sum();
             let value = |at: usize| f32::from(seed[(at * 7 + at / dim % 5) % seed.len()]);
             let values: Vec<f32> = (0..rows * dim).map(value).collect();
             let values: Vec<Vec<f32>> = values.chunks(dim).map(<[f32]>::to_vec).collect();
-            let gallery = Gallery::new(Stored::new(Storage::F32, &values), &products).expect("the number of rows is right");
+            let gallery = Gallery::new(Stored::new(storage, &values), &products).expect("the number of rows is right");
             let query = Embedding::new("m", (0..dim).map(|at| value(at + 3) + 0.5).collect()).expect("the vector is not zero");
             let category = wanted.map(|at| Category::ALL[at]);
             let options = SearchOptions { limit, category, rerank: Rerank::None.into() };
@@ -247,7 +215,7 @@ mod tests {
             let hop = SearchOptions { limit: 3, category: Some(Category::Shoes), rerank: Rerank::Hop.into() };
             let batch = [(&other, all), (&query, options), (&query, all), (&other, hop), (&query, options)];
             let found = gallery.search_batch(&batch);
-            prop_assert_eq!(&found[1], &naive(&gallery, &query, &options));
+            prop_assert_eq!(&found[1], &naive(&gallery, &products, &query, &options));
             for ((query, options), found) in batch.iter().zip(&found) {
                 prop_assert_eq!(found, &gallery.search(query, options));
             }

@@ -5,7 +5,6 @@
 pub mod gallery;
 pub mod rerank;
 pub mod storage;
-mod top;
 mod unit;
 pub mod whitening;
 

@@ -3,6 +3,7 @@
 //! All methods take unit vectors of one model. Equal similarities rank in gallery order.
 
 use rayon::prelude::*;
+use scan::Bitmap;
 use serde::Serialize;
 
 use super::storage::{Storage, Stored};
@@ -139,40 +140,35 @@ impl Reranking {
                 .map(|line| line.into_iter().map(|d| -d as f32).collect())
                 .collect();
         }
-        let scores = |query: &Vec<f32>| {
-            let query = self.second_query(query, gallery, |_| true);
-            (0..gallery.len()).map(|row| gallery.dot(&query, row)).collect()
-        };
-        queries.par_iter().map(scores).collect()
+        let second = queries.par_iter().map(|query| self.second_query(query, gallery, None));
+        let second: Vec<Vec<f32>> = second.collect();
+        gallery.dots(&second.iter().map(Vec::as_slice).collect::<Vec<_>>())
     }
 
-    /// Computes the query of the second search among the gallery's rows that `keep` accepts, at unit length. Without a second
+    /// Computes the query of the second search among the gallery's rows that `filter` contains, at unit length. Without a second
     /// search it is `query`.
-    pub(crate) fn second_query(
-        &self,
-        query: &[f32],
-        gallery: &Stored,
-        keep: impl Fn(usize) -> bool + Sync,
-    ) -> Vec<f32> {
+    pub(crate) fn second_query(&self, query: &[f32], gallery: &Stored, filter: Option<&Bitmap>) -> Vec<f32> {
         match self.method {
             Rerank::None | Rerank::KReciprocal => query.to_vec(),
             Rerank::Hop => {
-                let first = gallery.nearest(query, 1, keep);
-                first
-                    .first()
-                    .map_or_else(|| query.to_vec(), |(row, _)| gallery.row(*row))
+                let first = gallery.nearest(&[query], 1, filter);
+                let first = first.first().and_then(|near| near.first());
+                first.map_or_else(|| query.to_vec(), |(row, _)| gallery.row(*row))
             }
-            Rerank::AlphaQe => expand(query, gallery, self.parameters.neighbours, self.parameters.alpha, keep),
+            Rerank::AlphaQe => {
+                let near = gallery.nearest(&[query], self.parameters.neighbours, filter);
+                expand(query, gallery, near.first().map_or(&[], Vec::as_slice), self.parameters.alpha)
+            }
         }
     }
 
-    /// Returns the [`CANDIDATES`] nearest rows that `keep` accepts in the order of k-reciprocal re-ranking. It is empty for the
+    /// Returns the [`CANDIDATES`] nearest rows that `filter` contains in the order of k-reciprocal re-ranking. It is empty for the
     /// other methods, whose order is that of the inner products with [`second_query`](Self::second_query).
-    pub(crate) fn reordered(&self, query: &[f32], gallery: &Stored, keep: impl Fn(usize) -> bool + Sync) -> Vec<usize> {
+    pub(crate) fn reordered(&self, query: &[f32], gallery: &Stored, filter: Option<&Bitmap>) -> Vec<usize> {
         if self.method != Rerank::KReciprocal {
             return Vec::new();
         }
-        let near = gallery.nearest(query, CANDIDATES, keep);
+        let near = gallery.nearest(&[query], CANDIDATES, filter).pop().unwrap_or_default();
         let rows: Vec<Vec<f32>> = near.iter().map(|(row, _)| gallery.row(*row)).collect();
         let distances = KReciprocal::from(self.parameters)
             .distances(&[query.to_vec()], &rows)
@@ -184,28 +180,34 @@ impl Reranking {
     }
 }
 
-/// Computes `row` plus its `n` nearest rows of the gallery that `keep` accepts, weighted by their similarity to the power of
-/// `alpha`, at unit length. Neighbours with a negative similarity have weight 0.
-fn expand(row: &[f32], gallery: &Stored, n: usize, alpha: f64, keep: impl Fn(usize) -> bool + Sync) -> Vec<f32> {
+/// Computes `row` plus the rows of the gallery in `near`, weighted by their similarity to the power of `alpha`, at unit length.
+/// Neighbours with a negative similarity have weight 0.
+fn expand(row: &[f32], gallery: &Stored, near: &[(usize, f32)], alpha: f64) -> Vec<f32> {
     let mut sum: Vec<f64> = row.iter().map(|value| f64::from(*value)).collect();
-    for (near, similarity) in gallery.nearest(row, n, keep) {
-        let weight = f64::from(similarity).max(0.0).powf(alpha);
+    for (near, similarity) in near {
+        let weight = f64::from(*similarity).max(0.0).powf(alpha);
         sum.iter_mut()
-            .zip(gallery.row(near))
+            .zip(gallery.row(*near))
             .for_each(|(sum, value)| *sum += weight * f64::from(value));
     }
     unit(&sum)
 }
 
+/// Vectors whose neighbours are found in one pass over the gallery.
+const PASS: usize = 96;
+
 /// Applies database-side augmentation: adds to every gallery vector its nearest neighbours, as many as the parameters say.
 pub fn augment(gallery: Vec<Vec<f32>>, parameters: Parameters) -> Vec<Vec<f32>> {
     let Parameters { neighbours, alpha, .. } = parameters;
     let stored = Stored::new(Storage::F32, &gallery);
-    // The nearest row is the vector itself with weight 1, which does not change its direction.
-    gallery
-        .par_iter()
-        .map(|row| expand(row, &stored, neighbours + 1, alpha, |_| true))
-        .collect()
+    let pass = |rows: &[Vec<f32>]| -> Vec<Vec<f32>> {
+        let queries: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
+        // The nearest row is the vector itself with weight 1, which does not change its direction.
+        let near = stored.nearest(&queries, neighbours + 1, None);
+        let pairs = rows.par_iter().zip(near);
+        pairs.map(|(row, near)| expand(row, &stored, &near, alpha)).collect()
+    };
+    gallery.chunks(PASS).flat_map(pass).collect()
 }
 
 /// Re-ranking with k-reciprocal encoding (Zhong, Zheng, Cao & Li, CVPR 2017).

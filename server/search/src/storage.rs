@@ -1,13 +1,15 @@
 //! Storage of embeddings as f32, f16 or int8, and exact search in the stored values.
 //!
-//! A search converts only a part of one row to f32 at a time.
+//! `scan` compares queries with the rows. Its codes and bounds of the rows are computed before the first search. Embeddings
+//! that are stored as f32 or f16 take another byte per number for them.
+
+use std::sync::OnceLock;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
+use scan::{Bitmap, Coarse, Query, Rows, Scanner};
 use serde::{Deserialize, Serialize};
-
-use super::top::Best;
 
 /// Storage type of an embedding's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
@@ -69,6 +71,8 @@ pub struct Stored {
     /// Number of bytes that were not part of a whole row.
     extra: usize,
     values: Values,
+    /// Codes and bounds of the rows, if a search has needed them.
+    coarse: OnceLock<Coarse>,
 }
 
 #[derive(Debug)]
@@ -118,6 +122,7 @@ impl Stored {
             len: 0,
             extra: 0,
             values,
+            coarse: OnceLock::new(),
         }
     }
 
@@ -126,6 +131,7 @@ impl Stored {
         let row = self.storage().bytes(self.dim);
         let whole = if self.dim == 0 { 0 } else { bytes.len() / row };
         let (bytes, extra) = bytes.split_at(whole * row);
+        self.coarse = OnceLock::new();
         self.len += whole;
         self.extra += extra.len();
         match &mut self.values {
@@ -204,95 +210,47 @@ impl Stored {
         }
     }
 
-    /// Computes the inner product of `query`, `[dim]`, and an embedding.
-    #[inline]
+    /// Computes the inner product of `query`, `[dim]`, and an embedding, as [`scan::Rows::dot`] does.
     pub fn dot(&self, query: &[f32], row: usize) -> f32 {
-        let range = row * self.dim..(row + 1) * self.dim;
-        match &self.values {
-            Values::F32(values) => dot(query, &values[range]),
-            Values::F16(values) => dot_kept(query, &values[range]),
-            Values::Int8 { values, scales } => dot_kept(query, &values[range]) * scales[row],
-        }
+        self.rows().dot(query, row)
     }
 
-    /// Returns the `n` rows that `keep` accepts with the largest inner products with `query`, best first, with ties by row.
-    pub(crate) fn nearest(&self, query: &[f32], n: usize, keep: impl Fn(usize) -> bool + Sync) -> Vec<(usize, f32)> {
-        let best = (0..self.len)
-            .into_par_iter()
-            .with_min_len(BLOCK)
-            .filter(|row| keep(*row))
-            .fold(
-                || Best::new(n),
-                |mut best, row| {
-                    best.offer(self.dot(query, row), row);
-                    best
-                },
-            );
-        let best = best.reduce(|| Best::new(n), Best::merge);
-        best.sorted().into_iter().map(|(score, row)| (row, score)).collect()
+    /// Computes the inner products of each query and all embeddings, `[query][row]`.
+    pub(crate) fn dots(&self, queries: &[&[f32]]) -> Vec<Vec<f32>> {
+        self.scanner_with(None).scores(queries)
     }
-}
 
-/// Minimum number of rows per task.
-const BLOCK: usize = 512;
-
-/// Number of independent sums of an inner product, so that the compiler can use SIMD.
-const LANES: usize = 16;
-
-/// Number of values that are converted at once, a multiple of [`LANES`].
-const PIECE: usize = 128;
-
-/// A number that is stored in fewer bytes than an f32.
-trait Kept: Copy {
-    /// Converts as many numbers as `buffer` has.
-    fn expand(kept: &[Self], buffer: &mut [f32]);
-}
-
-impl Kept for f16 {
-    fn expand(kept: &[Self], buffer: &mut [f32]) {
-        kept.convert_to_f32_slice(buffer);
+    /// Returns a scanner of all embeddings. The first call computes their codes and bounds.
+    pub(crate) fn scanner(&self) -> Scanner<'_> {
+        self.scanner_with(Some(self.coarse.get_or_init(|| Coarse::new(&self.rows()))))
     }
-}
 
-impl Kept for i8 {
-    fn expand(kept: &[Self], buffer: &mut [f32]) {
-        buffer
-            .iter_mut()
-            .zip(kept)
-            .for_each(|(value, kept)| *value = f32::from(*kept));
+    /// Returns per query the `n` rows that `filter` contains with the largest inner products, best first, with ties by row.
+    pub(crate) fn nearest(&self, queries: &[&[f32]], n: usize, filter: Option<&Bitmap>) -> Vec<Vec<(usize, f32)>> {
+        let queries = queries.iter().map(|vector| Query {
+            vector,
+            limit: n,
+            filter,
+            is_grouped: false,
+        });
+        let found = self.scanner().search(&queries.collect::<Vec<_>>());
+        let pairs = |hits: Vec<scan::Hit>| hits.into_iter().map(|hit| (hit.row, hit.score)).collect();
+        found.into_iter().map(pairs).collect()
     }
-}
 
-/// Inner product with a fixed order of additions.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0; LANES];
-    let tail = add(a, b, &mut sums);
-    sums.iter().sum::<f32>() + tail
-}
-
-/// As [`dot`], with the same order of additions.
-fn dot_kept<T: Kept>(a: &[f32], b: &[T]) -> f32 {
-    let (mut sums, mut tail, mut buffer) = ([0.0; LANES], 0.0, [0.0; PIECE]);
-    for (a, b) in a.chunks(PIECE).zip(b.chunks(PIECE)) {
-        let buffer = &mut buffer[..b.len()];
-        T::expand(b, buffer);
-        tail += add(a, buffer, &mut sums);
+    fn scanner_with<'a>(&'a self, coarse: Option<&'a Coarse>) -> Scanner<'a> {
+        let scanner = Scanner::new(self.dim).segment(self.rows(), coarse);
+        scanner.unwrap_or_else(|error| panic!("the codes are those of the rows: {error}"))
     }
-    sums.iter().sum::<f32>() + tail
-}
 
-/// Adds the products of whole blocks to `sums`; returns the sum of the other products.
-#[inline]
-fn add(a: &[f32], b: &[f32], sums: &mut [f32; LANES]) -> f32 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    let mut wide = *sums;
-    for (x, y) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            wide[lane] += x[lane] * y[lane];
-        }
+    fn rows(&self) -> Rows<'_> {
+        let values = match &self.values {
+            Values::F32(values) => scan::Values::F32(values),
+            Values::F16(values) => scan::Values::F16(values),
+            Values::Int8 { values, scales } => scan::Values::Int8 { codes: values, scales },
+        };
+        Rows::new(self.dim, values).unwrap_or_else(|error| panic!("only whole rows are stored: {error}"))
     }
-    *sums = wide;
-    a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum()
 }
 
 #[cfg(test)]
