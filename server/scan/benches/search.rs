@@ -27,7 +27,9 @@ fn vectors(rows: usize, dim: usize, seed: u64) -> Vec<f32> {
     all.par_chunks_exact_mut(dim).enumerate().for_each(|(row, numbers)| {
         let mut of_row = Noise(seed.wrapping_add(row as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let mut of_centre = Noise((of_row.next() * 4000.0) as u64 + 1);
-        numbers.iter_mut().for_each(|number| *number = of_centre.normal() + 0.7 * of_row.normal());
+        numbers
+            .iter_mut()
+            .for_each(|number| *number = of_centre.normal() + 0.7 * of_row.normal());
         let norm = numbers.iter().map(|number| number * number).sum::<f32>().sqrt();
         numbers.iter_mut().for_each(|number| *number /= norm);
     });
@@ -55,7 +57,9 @@ impl Noise {
 fn cpu_ms() -> f64 {
     let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let text = tasks.map(|task| std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default());
-    text.filter_map(|text| text.split_whitespace().next()?.parse::<f64>().ok()).sum::<f64>() / 1e6
+    text.filter_map(|text| text.split_whitespace().next()?.parse::<f64>().ok())
+        .sum::<f64>()
+        / 1e6
 }
 
 /// Median time, least time and CPU time of `run`, in milliseconds.
@@ -101,7 +105,10 @@ impl Galleries {
         let floats = vectors(rows, dim, 1);
         let scale = |row: &[f32]| row.iter().fold(0.0f32, |most, number| most.max(number.abs())) / 127.0;
         let scales: Vec<f32> = floats.par_chunks_exact(dim).map(scale).collect();
-        let codes = floats.par_iter().enumerate().map(|(at, number)| (number / scales[at / dim]).round() as i8);
+        let codes = floats
+            .par_iter()
+            .enumerate()
+            .map(|(at, number)| (number / scales[at / dim]).round() as i8);
         Self {
             dim,
             codes: codes.collect(),
@@ -146,12 +153,23 @@ fn measure(rows: usize, dim: usize, bandwidth: f64) {
         ("int8", scanner(int8, Some(&codes.1)), dim + 8),
     ];
     let one_of = |n: usize| Bitmap::from_fn(rows, |row| row.wrapping_mul(2_654_435_761) >> 8 & 1023 < 1024 / n);
-    let filters = [("all", None, 1), ("50 %", Some(one_of(2)), 2), ("1 %", Some(one_of(102)), 102)];
+    let filters = [
+        ("all", None, 1),
+        ("50 %", Some(one_of(2)), 2),
+        ("1 %", Some(one_of(102)), 102),
+    ];
     for (filter_name, filter, _) in &filters {
         let mut exact = None;
         for (name, scanner, bytes) in &scanners {
-            let [single, least, cpu] = times(|at| drop(black_box(search(scanner, &queries[at % BATCH..at % BATCH + 1], filter.as_ref()))));
-            let [batch, batch_least, batch_cpu] = times(|_| drop(black_box(search(scanner, &queries, filter.as_ref()))));
+            let [single, least, cpu] = times(|at| {
+                drop(black_box(search(
+                    scanner,
+                    &queries[at % BATCH..at % BATCH + 1],
+                    filter.as_ref(),
+                )))
+            });
+            let [batch, batch_least, batch_cpu] =
+                times(|_| drop(black_box(search(scanner, &queries, filter.as_ref()))));
             let found = search(scanner, &queries, filter.as_ref());
             let is_same = exact.get_or_insert_with(|| found.clone()) == &found || *name == "int8";
             let read = (rows * bytes) as f64 / least / 1e6;
@@ -167,7 +185,11 @@ fn measure(rows: usize, dim: usize, bandwidth: f64) {
             );
         }
     }
-    peers(&galleries, &queries, &filters.each_ref().map(|(name, filter, _)| (*name, filter.as_ref())));
+    peers(
+        &galleries,
+        &queries,
+        &filters.each_ref().map(|(name, filter, _)| (*name, filter.as_ref())),
+    );
 }
 
 /// Calls the script of the peers with the same vectors.
@@ -178,11 +200,15 @@ fn peers(galleries: &Galleries, queries: &[&[f32]], filters: &[(&str, Option<&Bi
     let folder = std::env::temp_dir().join(format!("scan-peers-{}", std::process::id()));
     let write = |name: &str, numbers: &[f32]| {
         let mut file = std::io::BufWriter::new(std::fs::File::create(folder.join(name))?);
-        numbers.iter().try_for_each(|number| file.write_all(&number.to_le_bytes()))?;
+        numbers
+            .iter()
+            .try_for_each(|number| file.write_all(&number.to_le_bytes()))?;
         file.flush()
     };
     let kept = |(name, filter): &(&str, Option<&Bitmap>)| {
-        let rows: Vec<f32> = filter.map(|filter| filter.iter().map(|row| row as f32).collect()).unwrap_or_default();
+        let rows: Vec<f32> = filter
+            .map(|filter| filter.iter().map(|row| row as f32).collect())
+            .unwrap_or_default();
         write(&format!("{name}.kept"), &rows)
     };
     let prepared = std::fs::create_dir_all(&folder)
@@ -191,7 +217,11 @@ fn peers(galleries: &Galleries, queries: &[&[f32]], filters: &[(&str, Option<&Bi
         .and_then(|()| filters.iter().try_for_each(kept));
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers.py");
     let result = prepared.and_then(|()| {
-        Command::new(python).arg(script).arg(&folder).args([galleries.dim, LIMIT, threads()].map(|n| n.to_string())).status()
+        Command::new(python)
+            .arg(script)
+            .arg(&folder)
+            .args([galleries.dim, LIMIT, threads()].map(|n| n.to_string()))
+            .status()
     });
     if !result.as_ref().is_ok_and(std::process::ExitStatus::success) {
         println!("skipped: FAISS and hnswlib, because their script failed: {result:?}");
@@ -200,28 +230,44 @@ fn peers(galleries: &Galleries, queries: &[&[f32]], filters: &[(&str, Option<&Bi
 }
 
 fn threads() -> usize {
-    std::env::var("THREADS").ok().and_then(|threads| threads.parse().ok()).unwrap_or(2)
+    std::env::var("THREADS")
+        .ok()
+        .and_then(|threads| threads.parse().ok())
+        .unwrap_or(2)
 }
 
 /// Free memory in bytes.
 fn free() -> usize {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok()).map_or(usize::MAX, |kib| kib << 10)
+    line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok())
+        .map_or(usize::MAX, |kib| kib << 10)
 }
 
 fn main() {
     let threads = threads();
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("the threads start");
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .expect("the threads start");
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .unwrap_or_default();
     let bandwidth = bandwidth(threads);
-    println!("CPU{model}, kernels {}, {threads} threads, memory {bandwidth:.1} GB/s", Kernels::best().name());
+    println!(
+        "CPU{model}, kernels {}, {threads} threads, memory {bandwidth:.1} GB/s",
+        Kernels::best().name()
+    );
     println!("    rows   dim  kept       rows ms alone    least      CPU ms of {BATCH}    least      CPU");
     let arguments: Vec<usize> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
     let sizes = match arguments[..] {
         [rows, dim] => vec![(rows, dim)],
-        _ => [10_000, 100_000, 1_000_000].iter().flat_map(|rows| [256, 1024].map(|dim| (*rows, dim))).collect(),
+        _ => [10_000, 100_000, 1_000_000]
+            .iter()
+            .flat_map(|rows| [256, 1024].map(|dim| (*rows, dim)))
+            .collect(),
     };
     for (rows, dim) in sizes {
         // Numbers, codes twice, and the copies of the peers.

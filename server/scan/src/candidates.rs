@@ -78,15 +78,22 @@ impl<'a> Candidates<'a> {
         if self.is_exact || self.groups.is_some() {
             self.items.sort_unstable_by(best_first);
             let mut seen = HashSet::new();
-            let group = |candidate: &Candidate| self.groups.map_or(candidate.row, |groups| groups[candidate.row as usize]);
+            let group = |candidate: &Candidate| {
+                self.groups
+                    .map_or(candidate.row, |groups| groups[candidate.row as usize])
+            };
             if self.is_exact {
-                self.items.retain(|item| seen.len() < self.limit && seen.insert(group(item)));
+                self.items
+                    .retain(|item| seen.len() < self.limit && seen.insert(group(item)));
                 if self.items.len() == self.limit {
                     self.floor = self.items.last().map_or(self.floor, |last| self.floor.max(last.lower));
                 }
                 return;
             }
-            let last = self.items.iter().find(|item| seen.insert(group(item)) && seen.len() == self.limit);
+            let last = self
+                .items
+                .iter()
+                .find(|item| seen.insert(group(item)) && seen.len() == self.limit);
             self.floor = last.map_or(self.floor, |last| self.floor.max(last.lower));
         } else if self.items.len() >= self.limit && self.limit > 0 {
             let (_, last, _) = self.items.select_nth_unstable_by(self.limit - 1, best_first);

@@ -153,7 +153,10 @@ fn upper_norm(norm: f64) -> f32 {
 }
 
 fn stored_norm(codes: &[i8], scale: f32) -> f32 {
-    let sum: i64 = codes.iter().map(|code| i64::from(i32::from(*code) * i32::from(*code))).sum();
+    let sum: i64 = codes
+        .iter()
+        .map(|code| i64::from(i32::from(*code) * i32::from(*code)))
+        .sum();
     match sum {
         0 if scale.is_finite() => 0.0,
         _ => match upper_norm((sum as f64).sqrt() * f64::from(scale).abs()) {
@@ -208,7 +211,13 @@ impl CoarseQuery {
         let exact_step = f64::from(step);
         let codes: Vec<i16> = wide().map(|number| (number / exact_step).round() as i16).collect();
         let kept = |code: &i16| exact_step * f64::from(*code);
-        let error = square_sum(query.iter().zip(&codes).map(|(number, code)| f64::from(*number) - kept(code))).sqrt();
+        let error = square_sum(
+            query
+                .iter()
+                .zip(&codes)
+                .map(|(number, code)| f64::from(*number) - kept(code)),
+        )
+        .sqrt();
         let kept = square_sum(codes.iter().map(kept)).sqrt();
         let roundings = query.len().div_ceil(16) as f64 + 8.0;
         Some(Self {
@@ -285,10 +294,8 @@ mod tests {
                     let weights = query_codes.weights(!bounds.errors.is_empty());
                     let (estimate, bound) = weights.estimate(product, bounds.scales[row], bounds.norms[row], error);
                     let exact = rows.dot(query, row);
-                    prop_assert!(
-                        !(exact > estimate + bound) && !(exact < estimate - bound),
-                        "{exact} is not {estimate} ± {bound}"
-                    );
+                    let is_outside = exact > estimate + bound || exact < estimate - bound;
+                    prop_assert!(!is_outside, "{exact} is not {estimate} ± {bound}");
                     let usual = bounds.norms[row].is_finite();
                     prop_assert!(!usual || exact.is_finite(), "{exact} with a norm of {}", bounds.norms[row]);
                 }

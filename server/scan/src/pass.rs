@@ -108,7 +108,11 @@ impl<'a> Pass<'a> {
         let lists = local_lists(segments, rows);
         let work = cut(segments, lists.as_deref(), size);
         let operations = self.tasks.len() * dim * work.iter().map(|work| work.pick.len()).sum::<usize>();
-        let threads = if operations < SMALL { 1 } else { rayon::current_num_threads().min(work.len()) };
+        let threads = if operations < SMALL {
+            1
+        } else {
+            rayon::current_num_threads().min(work.len())
+        };
         let next = AtomicUsize::new(0);
         let one_thread = |_| {
             let (mut memory, mut found) = (Memory::default(), self.empty());
@@ -124,7 +128,11 @@ impl<'a> Pass<'a> {
         if threads <= 1 {
             return one_thread(0);
         }
-        (0..threads).into_par_iter().with_max_len(1).map(one_thread).reduce(|| self.empty(), merge)
+        (0..threads)
+            .into_par_iter()
+            .with_max_len(1)
+            .map(one_thread)
+            .reduce(|| self.empty(), merge)
     }
 
     fn empty(&self) -> Vec<Candidates<'a>> {
@@ -166,9 +174,13 @@ impl<'a> Pass<'a> {
         let vectors = &self.vectors[queries.start * width..queries.end * width];
         memory.products.resize(queries.len() * rows, 0.0);
         let (pick, out) = (work.pick.clone(), &mut memory.products[..]);
-        work.segment.rows.products(self.kernels, pick, vectors, &mut memory.expanded, out);
+        work.segment
+            .rows
+            .products(self.kernels, pick, vectors, &mut memory.expanded, out);
         for (at, products) in queries.zip(out.chunks_exact(rows)) {
-            self.share(at, &mut found[at], |best| sift(products, best, |row| passes(self.tasks[at], row)));
+            self.share(at, &mut found[at], |best| {
+                sift(products, best, |row| passes(self.tasks[at], row))
+            });
         }
     }
 
@@ -187,12 +199,15 @@ impl<'a> Pass<'a> {
         let codes = &self.codes[queries.start * width..queries.end * width];
         memory.integers.resize(queries.len() * rows, 0);
         let (numbers, pick) = (bounds.codes, work.pick.clone());
-        self.kernels.integer_products(&Block { numbers, dim, pick }, codes, &mut memory.integers);
+        self.kernels
+            .integer_products(&Block { numbers, dim, pick }, codes, &mut memory.integers);
         let bounds = picked(bounds, &work.pick, queries.start == 0, &mut memory.picked);
         for (at, sums) in queries.zip(memory.integers.chunks_exact(rows)) {
             let task = self.tasks[at];
             if let Some(query) = &task.coarse {
-                self.share(at, &mut found[at], |best| sift_bounds(query, sums, &bounds, best, |row| passes(task, row)));
+                self.share(at, &mut found[at], |best| {
+                    sift_bounds(query, sums, &bounds, best, |row| passes(task, row))
+                });
             }
         }
     }
@@ -305,7 +320,9 @@ fn sift_bounds(
     let [scales, norms, errors] = numbers.map(|(chunks, _)| chunks);
     let whole = chunks.iter().zip(scales).zip(norms.iter().zip(errors)).enumerate();
     for (chunk, ((sums, scales), (norms, errors))) in whole {
-        sift_chunk(weights, [scales, norms, errors], sums, best, |at| row(chunk * STRIDE + at));
+        sift_chunk(weights, [scales, norms, errors], sums, best, |at| {
+            row(chunk * STRIDE + at)
+        });
     }
     if !rest.is_empty() {
         let mut sums = [0; STRIDE];
@@ -315,7 +332,13 @@ fn sift_bounds(
             padded[..rest.len()].copy_from_slice(rest);
             padded
         });
-        let row = |at: usize| if at < rest.len() { row(chunks.len() * STRIDE + at) } else { None };
+        let row = |at: usize| {
+            if at < rest.len() {
+                row(chunks.len() * STRIDE + at)
+            } else {
+                None
+            }
+        };
         sift_chunk(weights, padded.each_ref(), &sums, best, row);
     }
 }
@@ -334,7 +357,8 @@ fn sift_chunk(
     let mut any = false;
     for at in 0..STRIDE {
         (estimates[at], widths[at]) = weights.estimate(sums[at], scales[at], norms[at], errors[at]);
-        any |= !(estimates[at] + widths[at] < floor);
+        let upper = estimates[at] + widths[at];
+        any |= upper >= floor || upper.is_nan();
     }
     if !any {
         return;

@@ -147,7 +147,11 @@ impl<'a> Scanner<'a> {
                 })
             });
             left = later;
-            let pass = Pass::new(self.kernels, now.iter().filter_map(|at| tasks[*at].as_ref()).collect(), self.deleted);
+            let pass = Pass::new(
+                self.kernels,
+                now.iter().filter_map(|at| tasks[*at].as_ref()).collect(),
+                self.deleted,
+            );
             let rows = scattered.map(|filter| filter.iter().take_while(|row| *row < self.len).collect::<Vec<_>>());
             for (at, candidates) in now.into_iter().zip(pass.run(&self.segments, rows.as_deref())) {
                 found[at] = candidates.selected();
@@ -179,9 +183,13 @@ impl<'a> Scanner<'a> {
                     let pick = Pick::Range(start..(start + 64).min(segment.rows.len()));
                     let rows = pick.len();
                     out.resize(queries.len() * rows, 0.0);
-                    segment.rows.products(self.kernels, pick, &vectors, &mut buffer, &mut out);
+                    segment
+                        .rows
+                        .products(self.kernels, pick, &vectors, &mut buffer, &mut out);
                     let scores = out.chunks_exact(rows);
-                    all.iter_mut().zip(scores).for_each(|(all, scores)| all.extend_from_slice(scores));
+                    all.iter_mut()
+                        .zip(scores)
+                        .for_each(|(all, scores)| all.extend_from_slice(scores));
                 }
             }
             all
@@ -201,7 +209,11 @@ impl<'a> Scanner<'a> {
             filter: query.filter,
             groups: self.groups.filter(|_| query.is_grouped),
             vector: padded(std::iter::once(query.vector.iter().copied()), LANES),
-            coarse: if has_codes { CoarseQuery::new(query.vector) } else { None },
+            coarse: if has_codes {
+                CoarseQuery::new(query.vector)
+            } else {
+                None
+            },
         })
     }
 
@@ -224,7 +236,11 @@ impl<'a> Scanner<'a> {
                 }
                 best.select();
                 let floor = best.floor();
-                left = if later.first().is_some_and(|next| next.upper < floor) { &mut [] } else { later };
+                left = if later.first().is_some_and(|next| next.upper < floor) {
+                    &mut []
+                } else {
+                    later
+                };
             }
         } else {
             found.into_iter().for_each(|candidate| best.push(candidate));
@@ -243,7 +259,10 @@ impl<'a> Scanner<'a> {
         for segment in &self.segments {
             let end = segment.start + segment.rows.len();
             let (now, later) = left.split_at(left.partition_point(|candidate| (candidate.row as usize) < end));
-            let list: Vec<u32> = now.iter().map(|candidate| candidate.row - segment.start as u32).collect();
+            let list: Vec<u32> = now
+                .iter()
+                .map(|candidate| candidate.row - segment.start as u32)
+                .collect();
             let mut scores = vec![0.0; list.len()];
             let rows = &segment.rows;
             rows.products(self.kernels, Pick::List(&list), &task.vector, buffer, &mut scores);

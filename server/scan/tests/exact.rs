@@ -31,7 +31,10 @@ impl Numbers {
             halves: floats.iter().map(|number| f16::from_f32(*number)).collect(),
             codes: floats.iter().map(|number| (number * 30.0) as i8).collect(),
             // Scales of zero, negative ones, and ones that are not finite.
-            scales: floats.chunks(dim).map(|row| row[0] * row[dim - 1] + row[dim / 2]).collect(),
+            scales: floats
+                .chunks(dim)
+                .map(|row| row[0] * row[dim - 1] + row[dim / 2])
+                .collect(),
         }
     }
 
@@ -53,7 +56,10 @@ impl Numbers {
         match self.stored {
             Stored::F32 => (self.floats[range].to_vec(), 1.0),
             Stored::F16 => (self.halves[range].iter().map(|half| half.to_f32()).collect(), 1.0),
-            Stored::Int8 => (self.codes[range].iter().map(|code| f32::from(*code)).collect(), self.scales[row]),
+            Stored::Int8 => (
+                self.codes[range].iter().map(|code| f32::from(*code)).collect(),
+                self.scales[row],
+            ),
         }
     }
 }
@@ -90,25 +96,45 @@ fn case() -> impl Strategy<Value = Case> {
     // Few distinct numbers cause many ties.
     let ties = proptest::collection::vec((-2i8..=2).prop_map(f32::from), 40..90);
     let plain = proptest::collection::vec(-1f32..1.0, 300..900);
-    let special = proptest::sample::select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, -1e-30, 0.0, 1e-41]);
+    let special = proptest::sample::select(vec![
+        f32::NAN,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        1e30,
+        -1e-30,
+        0.0,
+        1e-41,
+    ]);
     let wild = proptest::collection::vec(prop_oneof![30 => -1f32..1.0, 1 => special], 700..900);
     let zeros = Just(vec![0.0; 50]);
     let pool = prop_oneof![4 => ties, 4 => plain, 3 => wild, 1 => zeros];
     let every = (prop_oneof![1usize..4, 20usize..60], 1usize..9);
-    (1usize..70, proptest::collection::vec((stored, 0usize..400), 0..4), pool, 0usize..40, every, 1u32..200).prop_map(
-        |(dim, segments, pool, limit, every, groups)| Case {
+    (
+        1usize..70,
+        proptest::collection::vec((stored, 0usize..400), 0..4),
+        pool,
+        0usize..40,
+        every,
+        1u32..200,
+    )
+        .prop_map(|(dim, segments, pool, limit, every, groups)| Case {
             dim,
             segments,
             pool,
             limit,
             every,
             groups,
-        },
-    )
+        })
 }
 
 /// All rows that may be found, sorted, with the best row of each group.
-fn naive(case: &Case, segments: &[Numbers], query: &[f32], keep: impl Fn(usize) -> bool, groups: Option<&[u32]>) -> Vec<Hit> {
+fn naive(
+    case: &Case,
+    segments: &[Numbers],
+    query: &[f32],
+    keep: impl Fn(usize) -> bool,
+    groups: Option<&[u32]>,
+) -> Vec<Hit> {
     let (mut all, mut start) = (Vec::new(), 0);
     for (numbers, (_, rows)) in segments.iter().zip(&case.segments) {
         for row in (0..*rows).filter(|row| keep(start + row)) {
@@ -117,12 +143,20 @@ fn naive(case: &Case, segments: &[Numbers], query: &[f32], keep: impl Fn(usize) 
                 Stored::Int8 => dot(query, &values) * scale,
                 _ => dot(query, &values),
             };
-            all.push(Hit { row: start + row, score });
+            all.push(Hit {
+                row: start + row,
+                score,
+            });
         }
         start += rows;
     }
     all.retain(|hit| !hit.score.is_nan());
-    all.sort_by(|a, b| b.score.partial_cmp(&a.score).expect("no score is NaN").then(a.row.cmp(&b.row)));
+    all.sort_by(|a, b| {
+        b.score
+            .partial_cmp(&a.score)
+            .expect("no score is NaN")
+            .then(a.row.cmp(&b.row))
+    });
     let mut seen = HashSet::new();
     all.retain(|hit| groups.is_none_or(|groups| seen.insert(groups[hit.row])));
     all.truncate(case.limit);
@@ -175,7 +209,9 @@ proptest! {
 fn noise(count: usize) -> Vec<f32> {
     let mut state = 1u64;
     let next = |_| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / (1 << 23) as f32 - 1.0
     };
     (0..count).map(next).collect()
@@ -189,9 +225,14 @@ fn many_rows_on_several_threads_are_ranked_as_by_their_scores() {
     let groups: Vec<u32> = (0..rows as u32).map(|row| row / 3).collect();
     let vectors = noise(13 * dim);
     for threads in [1, 2, 5] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("the threads start");
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .expect("the threads start");
         for coarse in [None, Some(&coarse)] {
-            let scanner = Scanner::new(dim).segment(numbers.rows(dim), coarse).expect("the segment fits");
+            let scanner = Scanner::new(dim)
+                .segment(numbers.rows(dim), coarse)
+                .expect("the segment fits");
             let scanner = scanner.groups(&groups).expect("every row has a group");
             let vectors: Vec<&[f32]> = vectors.chunks(dim).collect();
             let scores = pool.install(|| scanner.scores(&vectors));
@@ -210,7 +251,13 @@ fn many_rows_on_several_threads_are_ranked_as_by_their_scores() {
                     let mut seen = HashSet::new();
                     order.retain(|row| !query.is_grouped || seen.insert(groups[*row]));
                     order.truncate(limit);
-                    let expected: Vec<Hit> = order.into_iter().map(|row| Hit { row, score: scores[row] }).collect();
+                    let expected: Vec<Hit> = order
+                        .into_iter()
+                        .map(|row| Hit {
+                            row,
+                            score: scores[row],
+                        })
+                        .collect();
                     assert_eq!(found, expected, "{threads} threads, codes: {}", coarse.is_some());
                 }
             }
@@ -222,15 +269,36 @@ fn many_rows_on_several_threads_are_ranked_as_by_their_scores() {
 fn shapes_that_do_not_fit_are_refused_and_a_query_of_another_dimension_finds_nothing() {
     let numbers = [1.0, 2.0, 3.0, 4.0];
     assert!(Rows::new(3, Values::F32(&numbers)).is_err());
-    assert!(Rows::new(2, Values::Int8 { codes: &[1, 2], scales: &[] }).is_err());
+    assert!(
+        Rows::new(
+            2,
+            Values::Int8 {
+                codes: &[1, 2],
+                scales: &[]
+            }
+        )
+        .is_err()
+    );
     let rows = Rows::new(2, Values::F32(&numbers)).expect("two rows");
     let one = Rows::new(2, Values::F32(&numbers[..2])).expect("one row");
     assert!(Scanner::new(3).segment(rows, None).is_err());
     assert!(Scanner::new(2).segment(rows, Some(&Coarse::new(&one))).is_err());
     let scanner = Scanner::new(2).segment(rows, None).expect("the segment fits");
     assert!(scanner.clone().groups(&[1]).is_err());
-    let find = |vector: &[f32]| scanner.search(&[Query { vector, limit: 9, filter: None, is_grouped: false }]).remove(0);
-    assert_eq!(find(&[1.0, 1.0]), [Hit { row: 1, score: 7.0 }, Hit { row: 0, score: 3.0 }]);
+    let find = |vector: &[f32]| {
+        scanner
+            .search(&[Query {
+                vector,
+                limit: 9,
+                filter: None,
+                is_grouped: false,
+            }])
+            .remove(0)
+    };
+    assert_eq!(
+        find(&[1.0, 1.0]),
+        [Hit { row: 1, score: 7.0 }, Hit { row: 0, score: 3.0 }]
+    );
     assert!(find(&[1.0]).is_empty());
     assert!(find(&[f32::NAN, 1.0]).is_empty());
 }

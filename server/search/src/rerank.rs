@@ -157,7 +157,12 @@ impl Reranking {
             }
             Rerank::AlphaQe => {
                 let near = gallery.nearest(&[query], self.parameters.neighbours, filter);
-                expand(query, gallery, near.first().map_or(&[], Vec::as_slice), self.parameters.alpha)
+                expand(
+                    query,
+                    gallery,
+                    near.first().map_or(&[], Vec::as_slice),
+                    self.parameters.alpha,
+                )
             }
         }
     }

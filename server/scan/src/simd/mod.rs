@@ -207,7 +207,10 @@ impl Kernels {
             let wave = |at: usize| (at as f32 * 0.7).sin();
             let numbers: Vec<f32> = (0..rows * dim).map(wave).collect();
             let codes: Vec<i8> = (0..rows * dim).map(|at| (wave(at + 5) * 127.0) as i8).collect();
-            let vectors = padded((0..queries).map(|query| (0..dim).map(move |at| wave(query * 91 + at))), LANES);
+            let vectors = padded(
+                (0..queries).map(|query| (0..dim).map(move |at| wave(query * 91 + at))),
+                LANES,
+            );
             let steps = |query| (0..dim).map(move |at| (wave(query * 77 + at) * 32767.0) as i16);
             let steps = padded((0..queries).map(steps), CODES);
             let products = |kernels: Self| {

@@ -328,6 +328,22 @@ macro_rules! kernel {
 
 kernel!(avx2_floats, "avx2", Avx2, f32, f32, f32, floats::<_, 3, 2>);
 kernel!(avx2_integers, "avx2", Avx2, i8, i16, i32, integers::<_, 6, 16>);
-kernel!(vnni_integers, "avx2,avxvnni", AvxVnni, i8, i16, i32, integers::<_, 6, 16>);
+kernel!(
+    vnni_integers,
+    "avx2,avxvnni",
+    AvxVnni,
+    i8,
+    i16,
+    i32,
+    integers::<_, 6, 16>
+);
 kernel!(avx512_floats, "avx2,avx512f", Avx512, f32, f32, f32, floats::<_, 6, 1>);
-kernel!(avx512_integers, "avx2,avx512f,avx512bw,avx512vnni", Avx512, i8, i16, i32, integers::<_, 6, 32>);
+kernel!(
+    avx512_integers,
+    "avx2,avx512f,avx512bw,avx512vnni",
+    Avx512,
+    i8,
+    i16,
+    i32,
+    integers::<_, 6, 32>
+);
