@@ -15,10 +15,11 @@ pub mod coarse;
 mod pass;
 pub mod rows;
 pub mod scanner;
+mod segment;
 pub mod simd;
 
 pub use bitmap::Bitmap;
 pub use coarse::Coarse;
 pub use rows::{Rows, ShapeError, Values};
-pub use scanner::{Hit, Query, Scanner, Segment};
+pub use scanner::{Hit, Query, Scanner};
 pub use simd::Kernels;

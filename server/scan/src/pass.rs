@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::bitmap::Bitmap;
 use crate::candidates::{Candidate, Candidates};
 use crate::coarse::{Bounds, CoarseQuery, Weights};
-use crate::scanner::Segment;
+use crate::segment::Segment;
 use crate::simd::{Block, CODES, Kernels, LANES, Pick};
 
 /// Bytes of the rows of a block. A block stays in the cache while it is compared with all queries.

@@ -7,21 +7,13 @@ use crate::candidates::{Candidate, Candidates};
 use crate::coarse::{Coarse, CoarseQuery};
 use crate::pass::{Pass, Task};
 use crate::rows::{Rows, ShapeError};
+use crate::segment::Segment;
 use crate::simd::{Kernels, LANES, Pick, padded};
 
 /// A filter that keeps fewer rows than one in this number reads the kept rows only.
 const SCATTERED: usize = 4;
 /// Minimum number of candidates whose scores are computed at once.
 const RESCORED: usize = 32;
-
-/// Adjacent rows, such as those of one file.
-#[derive(Debug, Clone, Copy)]
-pub struct Segment<'a> {
-    pub(crate) rows: Rows<'a>,
-    pub(crate) coarse: Option<&'a Coarse>,
-    /// Index of the first row among the rows of all segments.
-    pub(crate) start: usize,
-}
 
 /// A query.
 #[derive(Debug, Clone, Copy)]

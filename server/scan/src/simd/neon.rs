@@ -2,8 +2,8 @@
 
 use std::arch::aarch64::*;
 
+use super::block::{Block, LANES};
 use super::tile::{Floats, Integers, floats, integers};
-use super::{Block, LANES};
 
 /// Proof of NEON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

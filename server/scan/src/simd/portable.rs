@@ -1,7 +1,7 @@
 //! Kernels for every CPU, in plain Rust.
 
-use super::tile::{Floats, Integers, integers, tree};
-use super::{Block, LANES, tile};
+use super::block::{Block, LANES};
+use super::tile::{Floats, Integers, floats, integers, tree};
 
 /// Arithmetic that every CPU has.
 #[derive(Clone, Copy)]
@@ -63,7 +63,7 @@ impl Integers<16> for Portable {
 }
 
 pub(super) fn floats_of(block: &Block<'_, f32>, queries: &[f32], out: &mut [f32]) {
-    tile::floats::<_, 1, 1>(Portable, block, queries, out);
+    floats::<_, 1, 1>(Portable, block, queries, out);
 }
 
 pub(super) fn integers_of(block: &Block<'_, i8>, queries: &[i16], out: &mut [i32]) {

@@ -4,7 +4,7 @@
 
 #![allow(clippy::needless_range_loop)] // Closures could keep the compiler from using the instructions.
 
-use super::{Block, LANES};
+use super::block::{Block, LANES};
 
 /// Registers of f32, as many as hold [`LANES`] numbers. A value of the type proves that the CPU has the instructions.
 pub(super) trait Floats: Copy {
@@ -175,7 +175,7 @@ fn float_tile<F: Floats, const R: usize, const Q: usize, const P: usize>(
 
 /// Computes the products of `block` and `queries`, `[query][width]`, with tiles of two rows and `Q` queries.
 ///
-/// A query's width is its dimension rounded up to a multiple of [`super::CODES`]. `out` is `[query][row]`.
+/// A query's width is its dimension rounded up to a multiple of [`super::block::CODES`]. `out` is `[query][row]`.
 #[inline(always)]
 pub(super) fn integers<I: Integers<STEP>, const Q: usize, const STEP: usize>(
     cpu: I,
@@ -183,7 +183,7 @@ pub(super) fn integers<I: Integers<STEP>, const Q: usize, const STEP: usize>(
     queries: &[i16],
     out: &mut [i32],
 ) {
-    let (rows, width) = (block.len(), block.dim.next_multiple_of(super::CODES));
+    let (rows, width) = (block.len(), block.dim.next_multiple_of(super::block::CODES));
     let mut left = (queries, out);
     while left.0.len() >= Q * width {
         let (now, later) = (left.0.split_at(Q * width), left.1.split_at_mut(Q * rows));
@@ -207,7 +207,7 @@ fn integer_rows<I: Integers<STEP>, const Q: usize, const STEP: usize>(
     queries: &[i16],
     out: &mut [i32],
 ) {
-    let (rows, width) = (block.len(), block.dim.next_multiple_of(super::CODES));
+    let (rows, width) = (block.len(), block.dim.next_multiple_of(super::block::CODES));
     let queries: [&[i16]; Q] = std::array::from_fn(|at| &queries[at * width..(at + 1) * width]);
     for row in (0..rows.saturating_sub(1)).step_by(2) {
         if (Q == 1 || block.is_scattered()) && row + 2 * AHEAD + 1 < rows {

@@ -4,8 +4,8 @@
 
 use std::arch::x86_64::*;
 
+use super::block::{Block, LANES};
 use super::tile::{Floats, Integers, floats, integers};
-use super::{Block, LANES};
 
 /// Proof of AVX2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
