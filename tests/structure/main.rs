@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&str] = &[
     "scan",
     "shared",
+    "store",
     "device",
     "render",
     "dataset",

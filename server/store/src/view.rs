@@ -1,0 +1,147 @@
+//! A view of a generation: what a search needs to know.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use crate::db::generations::{self, Generation};
+use crate::db::{outbox, segments};
+use crate::error::StoreError;
+use crate::segment::Segment;
+use crate::store::Store;
+
+/// A product of a view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewProduct {
+    /// Id.
+    pub id: String,
+    /// Category.
+    pub category: Option<String>,
+    /// Group of variants.
+    pub group: Option<String>,
+}
+
+/// An embedding of a view. Embeddings of an image that several products show occur once per product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ViewRow {
+    /// Index into [`View::segments`].
+    pub segment: u32,
+    /// Row of the segment.
+    pub slot: u32,
+    /// Index into [`View::products`].
+    pub product: u32,
+}
+
+/// One state of a generation. It stays as it is while the store changes.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The generation.
+    pub generation: Generation,
+    /// Sequence of the last change that the view contains.
+    pub sequence: u64,
+    /// Mapped segments.
+    pub segments: Vec<Arc<Segment>>,
+    /// Products sorted by their numbers, also those without an embedding.
+    pub products: Vec<ViewProduct>,
+    /// Embeddings of products, in the order of segments and slots.
+    pub rows: Vec<ViewRow>,
+}
+
+/// Place of an embedding of a product, for updates of a view.
+#[derive(Debug, Clone)]
+pub struct ProductRow {
+    /// The segment.
+    pub segment: Arc<Segment>,
+    /// Row of the segment.
+    pub slot: usize,
+}
+
+impl Store {
+    /// The present state of a generation. Embeddings in damaged segments are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Generation`] if there is no such generation.
+    pub fn view(&self, generation: i64) -> Result<View, StoreError> {
+        self.read_apart(|db| {
+            let generation = generations::get(db, generation)?;
+            let (numbers, products) = products(db)?;
+            let mut view = View {
+                sequence: outbox::last(db)?,
+                segments: Vec::new(),
+                products,
+                rows: Vec::new(),
+                generation,
+            };
+            for named in segments::list(db, Some(view.generation.number))? {
+                if let Some(segment) = self.segment(named.sid) {
+                    let index = u32::try_from(view.segments.len()).unwrap_or(u32::MAX);
+                    view.segments.push(segment);
+                    add_rows(db, named.sid, index, &numbers, &mut view.rows)?;
+                }
+            }
+            Ok(view)
+        })
+    }
+
+    /// Places of the embeddings of the product `id`. Empty if it was deleted or waits for its embeddings.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn product_rows(&self, generation: i64, id: &str) -> Result<Vec<ProductRow>, StoreError> {
+        self.read(|db| {
+            let mut statement = db.prepare_cached(
+                "SELECT sid, slot FROM products JOIN product_images USING (pid)
+                 JOIN embeddings USING (iid) WHERE id = ?1 AND gid = ?2 ORDER BY position",
+            )?;
+            let mut rows = statement.query((id, generation))?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                if let Some(segment) = self.segment(row.get(0)?) {
+                    let slot = row.get(1)?;
+                    found.push(ProductRow { segment, slot });
+                }
+            }
+            Ok(found)
+        })
+    }
+}
+
+/// Numbers and descriptions of all products in the order of the numbers.
+fn products(db: &Connection) -> Result<(Vec<i64>, Vec<ViewProduct>), StoreError> {
+    let mut statement = db.prepare_cached("SELECT pid, id, category, variants FROM products ORDER BY pid")?;
+    let rows = statement.query_map([], |row| {
+        let product = ViewProduct {
+            id: row.get(1)?,
+            category: row.get(2)?,
+            group: row.get(3)?,
+        };
+        Ok((row.get(0)?, product))
+    })?;
+    let products: Vec<(i64, ViewProduct)> = rows.collect::<Result<_, _>>()?;
+    Ok(products.into_iter().unzip())
+}
+
+fn add_rows(
+    db: &Connection,
+    sid: i64,
+    segment: u32,
+    numbers: &[i64],
+    out: &mut Vec<ViewRow>,
+) -> Result<(), StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT slot, pid FROM embeddings JOIN product_images USING (iid) WHERE sid = ?1 ORDER BY slot, pid",
+    )?;
+    let mut rows = statement.query([sid])?;
+    while let Some(row) = rows.next()? {
+        let (slot, pid): (u32, i64) = (row.get(0)?, row.get(1)?);
+        if let Ok(product) = numbers.binary_search(&pid) {
+            let product = u32::try_from(product).unwrap_or(u32::MAX);
+            let row = ViewRow { segment, slot, product };
+            // A product that lists one image twice has one row for it.
+            if out.last() != Some(&row) {
+                out.push(row);
+            }
+        }
+    }
+    Ok(())
+}
