@@ -93,3 +93,13 @@ fn an_answer_has_the_floor_of_the_model_that_embedded_the_query() {
         }
     }
 }
+
+#[test]
+fn the_network_of_the_catalog_has_its_floor_as_a_query_encoder_too() {
+    let (network, _) = bundle::read(&shop().path("retrieval")).expect("the bundle is readable");
+    write_with_floor("retrieval", "retrieval-own-floor", 0.75, &network.model_id());
+    let service = Service::start_as(json!({ "retrieval": "retrieval-own-floor", "query": "retrieval" }));
+    let values = vec![0.5; tests::fixture::DIM];
+    let request = json!({ "embedding": { "model_id": network.model_id(), "values": values } });
+    assert_eq!(body(service.search_json(&request.to_string()))["floor"], json!(0.75));
+}
