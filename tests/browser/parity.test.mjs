@@ -106,12 +106,13 @@ test('tagging sends nothing of the photo', { skip }, async () => {
   await page.context().close();
 });
 
-/** Compares the tags shown with those of the native program. `native` maps label ids to probabilities. */
+/** Compares the tags shown with those of the native program. `native` maps groups and label ids to probabilities. */
 async function compare(page) {
-  const native = new Map((await onSamePixels(page, nativeTags)).map((tag) => [tag.id, tag.prob]));
+  const key = ({ group, id }) => `${group}/${id}`;
+  const native = new Map((await onSamePixels(page, nativeTags)).map((tag) => [key(tag), tag.prob]));
   const shown = await shownTags(page);
   assert.equal(shown.length, native.size);
-  return { native, difference: Math.max(...shown.map((tag) => Math.abs(tag.prob - native.get(tag.id)))) };
+  return { native, difference: Math.max(...shown.map((tag) => Math.abs(tag.prob - native.get(key(tag))))) };
 }
 
 /** Runs the native program on the pixels that the page gave to its models. */

@@ -92,7 +92,7 @@ function groupList(groups) {
 function tagList(group, titled) {
   const named = new Set(namedTags(group));
   const rows = sortedByProb(group.tags).map((tag) => row(tag, named.has(tag), group.statesPrecise));
-  const list = el('ul', { class: 'tag-list' }, ...rows);
+  const list = el('ul', { class: 'tag-list', 'data-group': group.name }, ...rows);
   return titled ? [el('h3', {}, term('group', group.name)), list] : [list];
 }
 

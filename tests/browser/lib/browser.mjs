@@ -40,9 +40,9 @@ export async function open(browser, url, { query = '', width = 1280, height = 80
   return page;
 }
 
-/** Returns the tags in the list of the page, also if it is folded: `[{id, prob, on}]`. */
+/** Returns the tags in the list of the page, also if it is folded: `[{group, id, prob, on}]`. */
 export const shownTags = (page) =>
-  page.$$eval('li.tag', (rows) => rows.map((row) => ({ id: row.dataset.id, prob: Number(row.dataset.prob), on: row.dataset.on === 'true' })));
+  page.$$eval('li.tag', (rows) => rows.map((row) => ({ group: row.parentElement.dataset.group, id: row.dataset.id, prob: Number(row.dataset.prob), on: row.dataset.on === 'true' })));
 
 /** Chooses a file and waits for a style or an error message. */
 export async function tagPhoto(page, file, timeout = 30_000) {
