@@ -4,7 +4,6 @@
 //! its checksum, and no run overwrites a data file with other content. A run that is killed leaves the old catalog
 //! complete. This module does not depend on HTTP.
 
-pub(crate) mod currency;
 mod embed_photos;
 mod error;
 mod faults;

@@ -7,11 +7,11 @@ use std::path::Path;
 use serde_json::{Map, Value};
 use shared::taxonomy::{Category, style_by_id};
 
-use super::currency::{MAX_AMOUNT, exponent};
 use super::faults::{Faults, Remarks};
 use super::image_file::path_fault;
 use super::product::{attribute_text, shown};
 use super::{CatalogError, LocalText, Price, Product};
+use store::currency::{MAX_AMOUNT, exponent};
 
 type Object = Map<String, Value>;
 

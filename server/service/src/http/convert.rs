@@ -3,7 +3,8 @@
 use shared::api;
 use shared::pieces::Piece;
 
-use crate::catalog::{self, currency};
+use crate::catalog;
+use store::currency;
 
 /// Path of a dataset's image on this server, percent-encoded.
 pub(super) fn image_url(path: &str) -> String {

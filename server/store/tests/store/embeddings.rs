@@ -1,3 +1,5 @@
+//! Embeddings of images by generation: storing, sharing, compaction and verification.
+
 use std::fs;
 
 use store::{

@@ -1,3 +1,5 @@
+//! Product files in each format and encoding.
+
 use store::{Attribute, Availability, FolderImages, Format, GivenHashes, ImportOptions, Outcome};
 
 use crate::{ids, lenient, new_store, run, write};

@@ -1,3 +1,5 @@
+//! Imports: limits of faults, repetition, resumption and dry runs.
+
 use std::fs;
 use std::ops::ControlFlow;
 

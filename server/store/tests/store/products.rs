@@ -1,3 +1,5 @@
+//! Products: versions, changes, deletion and the outbox.
+
 use store::{Effect, Element, Expected, Operation, ProductPatch, Stock, Store, StoreError};
 
 use crate::{embed_all, ids, new_store, product, roll_out};

@@ -1,3 +1,5 @@
+//! Snapshots, and stores that are restored from them.
+
 use std::fs;
 
 use store::{Element, Expected, Store, StoreError, restore};
