@@ -1,7 +1,7 @@
 //! Copy of a dataset's manifest with crop boxes.
 
 use crate::files::atomic;
-use crate::manifest::{Dataset, MANIFEST};
+use crate::manifest::{Dataset, MANIFEST, box_cell};
 use anyhow::Context;
 use shared::input::CropBox;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ const PATHS: [&str; 2] = ["path", "mask"];
 /// # Errors
 /// If the manifest cannot be read, or the new one cannot be written.
 pub fn write_with_boxes(dataset: &Dataset, out: &Path, boxes: &HashMap<usize, CropBox>) -> anyhow::Result<()> {
-    let home = std::fs::canonicalize(&dataset.dir).with_context(|| format!("cannot open {}", dataset.dir.display()))?;
+    let home = dataset.absolute_dir()?;
     let source = home.join(MANIFEST);
     let mut reader = csv::Reader::from_path(&source).with_context(|| format!("cannot read {}", source.display()))?;
     let mut header = reader.headers()?.clone();
@@ -48,8 +48,7 @@ pub fn write_with_boxes(dataset: &Dataset, out: &Path, boxes: &HashMap<usize, Cr
         }
         let found = record.position().and_then(|position| by_line.get(&position.line()));
         if let Some(b) = found {
-            fields[column.unwrap_or(header.len() - 1)] =
-                format!("{} {} {} {}", b.x, b.y, b.x + b.width, b.y + b.height);
+            fields[column.unwrap_or(header.len() - 1)] = box_cell(**b);
         }
         writer.write_record(&fields)?;
     }

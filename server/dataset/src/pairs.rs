@@ -5,7 +5,7 @@
 use crate::batches::Images;
 use crate::decode::Mask;
 use crate::files::atomic;
-use crate::manifest::{Dataset, MANIFEST, Row, SHOP, TRAIN};
+use crate::manifest::{Dataset, MANIFEST, Row, SHOP, TRAIN, box_cell};
 use anyhow::Context;
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
@@ -159,8 +159,7 @@ impl Pairs {
     /// Counts a dataset, and returns its absolute folder.
     fn begin(&mut self, dataset: &Dataset) -> anyhow::Result<PathBuf> {
         self.datasets += 1;
-        let dir = &dataset.dir;
-        std::fs::canonicalize(dir).with_context(|| format!("cannot open {}", dir.display()))
+        dataset.absolute_dir()
     }
 
     fn line(
@@ -172,7 +171,6 @@ impl Pairs {
         category: &str,
         bounds: Option<CropBox>,
     ) -> anyhow::Result<()> {
-        let corners = |b: CropBox| format!("{} {} {} {}", b.x, b.y, b.x + b.width, b.y + b.height);
         let group = if row.dup_group.is_empty() {
             String::new()
         } else {
@@ -185,7 +183,7 @@ impl Pairs {
             category,
             domain,
             dup_group: group,
-            r#box: bounds.map(corners).unwrap_or_default(),
+            r#box: bounds.map(box_cell).unwrap_or_default(),
         })?;
         Ok(())
     }

@@ -5,7 +5,7 @@
 use crate::batches::Images;
 use crate::decode::format_of;
 use crate::files::atomic;
-use crate::manifest::{Dataset, MANIFEST, Row, TRAIN};
+use crate::manifest::{Dataset, MANIFEST, Row, TRAIN, box_cell};
 use crate::recolour::{Coverage, Extent, recolour};
 use anyhow::Context;
 use image::codecs::jpeg::JpegEncoder;
@@ -134,8 +134,7 @@ impl<'a> RecolouredDataset<'a> {
     /// If the source folder cannot be found.
     pub fn add_originals(&mut self) -> anyhow::Result<()> {
         let dataset = self.images.dataset();
-        let dir = &dataset.dir;
-        let home = std::fs::canonicalize(dir).with_context(|| format!("cannot open {}", dir.display()))?;
+        let home = dataset.absolute_dir()?;
         let absolute = |path: &str| {
             if path.is_empty() {
                 String::new()
@@ -147,9 +146,7 @@ impl<'a> RecolouredDataset<'a> {
             if dataset.left_out.contains(&at) {
                 continue;
             }
-            let r#box = row.bounds.map_or_else(String::new, |b| {
-                format!("{} {} {} {}", b.x, b.y, b.x + b.width, b.y + b.height)
-            });
+            let r#box = row.bounds.map(box_cell).unwrap_or_default();
             self.manifest.serialize(Line {
                 r#box,
                 ..Line::new(row, absolute(&row.path), absolute(&row.mask))

@@ -165,6 +165,14 @@ impl Dataset {
         })
     }
 
+    /// Absolute path of the dataset's folder.
+    ///
+    /// # Errors
+    /// If the folder cannot be found.
+    pub(crate) fn absolute_dir(&self) -> anyhow::Result<PathBuf> {
+        std::fs::canonicalize(&self.dir).with_context(|| format!("cannot open {}", self.dir.display()))
+    }
+
     /// Returns the indices of the rows of a split that satisfy `keep` and are not left out. `extra` describes `keep` in the
     /// error.
     ///

@@ -22,6 +22,7 @@ pub use missing_files::Missing;
 pub use row::{MANIFEST, ManifestError, Row, SHOP, TRAIN};
 
 pub(crate) use dataset::parse;
+pub(crate) use row::box_cell;
 pub(crate) use union_find::UnionFind;
 
 #[cfg(test)]

@@ -68,6 +68,11 @@ impl Row {
     }
 }
 
+/// Formats a box as a manifest writes it.
+pub(crate) fn box_cell(b: CropBox) -> String {
+    format!("{} {} {} {}", b.x, b.y, b.x + b.width, b.y + b.height)
+}
+
 /// Fault in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{}: {message}", path.display(), line.map(|line| format!(" line {line}")).unwrap_or_default())]

@@ -176,12 +176,17 @@ impl<R: BufRead> BufRead for Decoded<R> {
 
 impl<R: BufRead> Read for Decoded<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let length = available.len().min(out.len());
-        out[..length].copy_from_slice(&available[..length]);
-        self.consume(length);
-        Ok(length)
+        read_buffered(self, out)
     }
+}
+
+/// Reads from the buffer of an input. It is `read` of inputs that only have a buffer.
+pub(super) fn read_buffered(input: &mut impl BufRead, out: &mut [u8]) -> io::Result<usize> {
+    let available = input.fill_buf()?;
+    let length = available.len().min(out.len());
+    out[..length].copy_from_slice(&available[..length]);
+    input.consume(length);
+    Ok(length)
 }
 
 /// Reads the next line into `line`, with its line break. Bytes beyond [`LONGEST`] are skipped. Returns the line's length,

@@ -12,7 +12,7 @@ use quick_xml::events::{BytesRef, Event};
 use super::draft::{Record, Records};
 use super::fields::{Field, draft, field};
 use super::options::ImportOptions;
-use super::text::LONGEST;
+use super::text::{LONGEST, read_buffered};
 use crate::error::StoreError;
 
 /// Products of an XML feed.
@@ -197,10 +197,6 @@ impl BufRead for Counted {
 
 impl Read for Counted {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let length = available.len().min(out.len());
-        out[..length].copy_from_slice(&available[..length]);
-        self.consume(length);
-        Ok(length)
+        read_buffered(self, out)
     }
 }
