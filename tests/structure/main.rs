@@ -17,6 +17,7 @@ const LAYERS: &[&str] = &[
     "scan",
     "shared",
     "store",
+    "filter",
     "device",
     "render",
     "dataset",
