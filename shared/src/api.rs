@@ -60,8 +60,21 @@ pub struct Product {
     /// Further properties, such as `pattern: plain`.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
-    /// Path of the product's shop photo on this server, such as `/images/shop/P000123.jpg`.
+    /// Path of the product's photo on this server, such as `/images/CHECKSUM-640.jpg`. The sizes 320, 640 and 1024 exist. It is
+    /// empty for a product without photos.
     pub image: String,
+    /// Brand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brand: Option<String>,
+    /// Address of the product's page in the shop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Group of variants. Products of one group are variants of one another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Availability: `in_stock`, `out_of_stock`, `preorder` or `backorder`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub availability: Option<String>,
 }
 
 /// A query embedding that the client computed.
@@ -75,20 +88,59 @@ pub struct EmbeddingInput {
     pub values: Vec<f32>,
 }
 
-/// A search by embedding, the JSON form of `POST /api/v1/search`.
+/// An example of a search: a product or an embedding, with its weight.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Example {
+    /// Id of a product of the catalog. It stands for the mean of its photos' embeddings.
+    #[serde(default)]
+    pub product: Option<String>,
+    /// An embedding.
+    #[serde(default)]
+    pub embedding: Option<EmbeddingInput>,
+    /// Weight, -1 to 1 and not 0. The default is 1. A negative weight is an example of what is not wanted.
+    #[serde(default)]
+    pub weight: Option<f32>,
+}
+
+/// A search without a photo, the JSON form of `POST /api/v1/search`. It has one of `embedding`, `product`, `examples` and `cursor`.
+///
+/// The query of examples is the sum of their unit embeddings, each times its weight, scaled to unit length.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SearchRequest {
     /// Embedding to search with.
-    pub embedding: EmbeddingInput,
-    /// Category of the hits. If it is absent, all products are searched.
+    #[serde(default)]
+    pub embedding: Option<EmbeddingInput>,
+    /// Id of a product of the catalog: finds products like it, without it and without its variants.
+    #[serde(default)]
+    pub product: Option<String>,
+    /// One to 16 examples. The products among them are not found.
+    #[serde(default)]
+    pub examples: Option<Vec<Example>>,
+    /// `next` of an earlier answer: finds the products after those of that answer, with the same options. Only `limit` may
+    /// be given beside it.
+    #[serde(default)]
+    pub cursor: Option<String>,
+    /// Category of the hits: `tops`, `shoes`, `bags` or `other`. If it is absent, all products are searched.
     #[serde(default)]
     pub category: Option<String>,
     /// Largest number of hits, 1 to 50. The default is 10.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 50))]
     pub limit: Option<usize>,
+    /// Condition that the hits fulfil, such as `{"field": "brand", "is": "Acme"}`. See the documentation of filters.
+    #[serde(default)]
+    pub filter: Option<serde_json::Value>,
+    /// Fields whose values are counted, such as `["brand", "price"]`. The conditions of the filter on a field do not apply to
+    /// its own counts.
+    #[serde(default)]
+    pub facets: Option<serde_json::Value>,
+    /// Smallest score of the hits, -1 to 1.
+    #[serde(default)]
+    pub min_score: Option<f32>,
 }
 
 /// A product that was found.
@@ -121,8 +173,31 @@ pub struct SearchResponse {
     /// Score below which the best hit is not close to the query, as the bundle that embedded the query states. It is null if that
     /// bundle states none or if hits are re-ranked.
     pub floor: Option<f32>,
+    /// Relation of the best hit to the query, by the scores that the bundle states: the `same` product, a `similar` one, or
+    /// `none` that is close. It is absent if the bundle states no floor or if hits are re-ranked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<Confidence>,
     /// Products, best first. No product occurs twice.
     pub hits: Vec<Hit>,
+    /// Counts of the requested facets, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facets: Vec<serde_json::Value>,
+    /// Cursor of the next hits. It is absent if there are no more. It contains the query.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Relation of the best hit to the query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum Confidence {
+    /// The same product, with the precision that the bundle states.
+    Same,
+    /// A similar product.
+    Similar,
+    /// No product is close.
+    None,
 }
 
 /// A piece of the outfit in a photo.
@@ -181,6 +256,30 @@ pub struct Samples {
     pub samples: Vec<Sample>,
 }
 
+/// A long operation on the catalog.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Task {
+    /// Number of the task.
+    pub number: i64,
+    /// Kind: `import`, `verify`, `compact` or `snapshot`.
+    pub kind: String,
+    /// State: `queued`, `running`, `done`, `failed`, `cancelled` or `interrupted`.
+    pub state: String,
+    /// Number of units that are done, such as rows.
+    pub done: u64,
+    /// Number of all units, if it is known.
+    pub total: Option<u64>,
+    /// Options and result.
+    pub detail: serde_json::Value,
+    /// Error of a failed task.
+    pub error: Option<String>,
+    /// Time of creation in milliseconds since 1970.
+    pub created_at: i64,
+    /// Time of the end in milliseconds since 1970.
+    pub finished_at: Option<i64>,
+}
+
 /// State of the server: alive or ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -222,6 +321,18 @@ pub enum ProblemCode {
     WrongModel,
     /// No category has the id.
     UnknownCategory,
+    /// The filter or a facet names a field that no product has, or compares it with a value of another type.
+    InvalidFilter,
+    /// The catalog has changed its model since the cursor was made. Search again.
+    StaleCursor,
+    /// The catalog has no product with the id.
+    UnknownProduct,
+    /// The product has another version than `If-Match` names.
+    VersionConflict,
+    /// The admin key is missing or wrong.
+    Unauthorized,
+    /// The task has ended, or another one runs.
+    TaskState,
     /// There is nothing at the path.
     NotFound,
     /// The path does not take the method.

@@ -20,4 +20,4 @@ pub use load::{load_query, load_segment, load_single_retrieval, load_style};
 pub use manifest::{
     FORMAT, MANIFEST_FILE, Manifest, PROJECTION_FILE, ProjectionInfo, Training, WEIGHTS_FILE, WeightsInfo,
 };
-pub use points::{ChosenOn, CurvePoint, PreciseThreshold, PreciseThresholds, ScoreFloor};
+pub use points::{ChosenOn, CurvePoint, PreciseThreshold, PreciseThresholds, SameScore, ScoreFloor};

@@ -4,7 +4,7 @@
 
 use crate::classifier::{LabelRules, Measured, TagsEffect, choose_label_points, chosen_on};
 use crate::inference::forward_all;
-use crate::retrieval::{FloorEffect, Search, Searched, choose_floor, floor_effect, projection_into};
+use crate::retrieval::{FloorEffect, Search, Searched, choose_floor, choose_same, floor_effect, projection_into};
 use anyhow::Context;
 use burn::tensor::Device;
 use dataset::{Dataset, Images, Limit};
@@ -135,7 +135,7 @@ pub fn choose_points(
             let network = load_retrieval(manifest, &bundle.1, device)?;
             let embed = |rows: &[usize]| forward_all(&images, rows, &manifest.input, device, |x| network.forward(x));
             let searched = searched(images.dataset(), splits, embed, embed)?;
-            with_floor(manifest, manifest.model_id(), splits, &searched, rules.lost, chosen_on)
+            with_floor(manifest, manifest.model_id(), splits, &searched, &rules, chosen_on)
         }
         (Architecture::Query(_), Some((large, weights))) => {
             let encoder = load_query(manifest, &bundle.1.network, device)?;
@@ -148,7 +148,7 @@ pub fn choose_points(
             let queries = |rows: &[usize]| forward_all(&images, rows, &manifest.input, device, small);
             let shop = |rows: &[usize]| forward_all(&images, rows, &large.input, device, |x| network.forward(x));
             let searched = searched(images.dataset(), splits, queries, shop)?;
-            with_floor(manifest, large.model_id(), splits, &searched, rules.lost, chosen_on)
+            with_floor(manifest, large.model_id(), splits, &searched, &rules, chosen_on)
         }
         (Architecture::Query(_), None) => anyhow::bail!(
             "{} is a query encoder, which searches a larger network's gallery; name that network's bundle ({}) with \
@@ -231,11 +231,11 @@ fn with_floor(
     gallery: String,
     splits: &[String],
     searched: &[Vec<Searched>],
-    lost_allowed: f64,
+    rules: &Rules,
     chosen_on: ChosenOn,
 ) -> anyhow::Result<Chosen> {
     let queries = searched.first().context("name a split to choose on")?;
-    let score = choose_floor(queries, lost_allowed)?;
+    let score = choose_floor(queries, rules.lost)?;
     let FloorEffect {
         found,
         lost,
@@ -245,11 +245,12 @@ fn with_floor(
     let floor = ScoreFloor {
         score,
         gallery,
-        allowed: lost_allowed,
+        allowed: rules.lost,
         found,
         lost,
         unmatched,
         caught,
+        same: choose_same(queries, rules.labels.precision),
         chosen_on,
     };
     let effects = searched

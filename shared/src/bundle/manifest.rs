@@ -181,6 +181,12 @@ impl Manifest {
             .map(|floor| floor.score)
     }
 
+    /// Score from which a best match is the product of the query, as [`floor_in`](Self::floor_in).
+    pub fn same_in(&self, gallery: &str) -> Option<f32> {
+        let floor = self.floor.as_ref().filter(|floor| floor.gallery == gallery);
+        floor.and_then(|floor| floor.same.as_ref()).map(|same| same.score)
+    }
+
     /// Task of the network: `style`, `retrieval`, `query` or `segment`.
     pub fn task(&self) -> &'static str {
         self.architecture.task()

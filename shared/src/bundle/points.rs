@@ -89,9 +89,26 @@ pub struct ScoreFloor {
     pub unmatched: usize,
     /// Share, 0–1, of the repeated queries whose best match lies below the floor.
     pub caught: f64,
+    /// Score from which the best match is the same product with high precision. Absent if no score reaches the precision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same: Option<SameScore>,
     /// Images that the floor was chosen on, queries and gallery.
     #[serde(default, skip_serializing_if = "ChosenOn::is_unknown")]
     pub chosen_on: ChosenOn,
+}
+
+/// Score of a search's best match from which it is the product of the query.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SameScore {
+    /// The score, a cosine, -1 to 1.
+    pub score: f32,
+    /// Wanted precision, 0–1.
+    pub wanted: f64,
+    /// Share, 0–1, of the best matches at or above the score that are the product of the query. Half of the searches are in a
+    /// gallery without that product.
+    pub precision: f64,
+    /// Share, 0–1, of the queries whose best match is their product that lie at or above the score.
+    pub recall: f64,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use super::metrics::DEPTH;
 use serde::Serialize;
+use shared::bundle::SameScore;
 use std::collections::HashMap;
 
 /// The scores of one query.
@@ -16,6 +17,8 @@ pub(crate) struct Searched {
     without: f32,
     /// True if the query's product is among the ten best.
     found: bool,
+    /// True if the query's product is the best.
+    is_first: bool,
 }
 
 impl Searched {
@@ -35,6 +38,7 @@ impl Searched {
             best: own.max(without),
             without,
             found: ahead < DEPTH,
+            is_first: ahead == 0,
         })
     }
 }
@@ -59,6 +63,37 @@ pub(crate) fn choose_floor(queries: &[Searched], allowed: f64) -> anyhow::Result
     );
     found.sort_by(f32::total_cmp);
     Ok(found[may_lose])
+}
+
+/// Smallest number of best matches that a score for the same product is chosen on.
+const FEWEST: usize = 20;
+
+/// Chooses the lowest score whose best matches are the query's product with the precision `wanted`. `None` if no score
+/// reaches it with at least 20 best matches above.
+///
+/// The searches in the gallery without the product count too: every match there is wrong.
+pub(crate) fn choose_same(queries: &[Searched], wanted: f64) -> Option<SameScore> {
+    let full = queries.iter().map(|query| (query.best, query.is_first));
+    let without = queries.iter().map(|query| (query.without, false));
+    let mut all: Vec<(f32, bool)> = full.chain(without).collect();
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let correct = all.iter().filter(|(_, is_right)| *is_right).count();
+    let (mut right, mut best) = (0, None);
+    for (at, (score, is_right)) in all.iter().enumerate() {
+        right += usize::from(*is_right);
+        // Equal scores lie on the same side of the threshold.
+        let is_last = all.get(at + 1).is_none_or(|(next, _)| next < score);
+        let precision = right as f64 / (at + 1) as f64;
+        if is_last && at + 1 >= FEWEST && precision >= wanted {
+            best = Some(SameScore {
+                score: *score,
+                wanted,
+                precision,
+                recall: right as f64 / correct.max(1) as f64,
+            });
+        }
+    }
+    best
 }
 
 /// Effect of a floor on a split.
@@ -122,7 +157,8 @@ mod tests {
             Some(Searched {
                 best: 0.9,
                 without: 0.9,
-                found: true
+                found: true,
+                is_first: false,
             })
         );
         assert_eq!(
@@ -130,7 +166,8 @@ mod tests {
             Some(Searched {
                 best: 0.9,
                 without: 0.8,
-                found: true
+                found: true,
+                is_first: true,
             })
         );
         assert_eq!(searched(3), None, "the gallery lacks its product");
@@ -153,11 +190,13 @@ mod tests {
             best: 0.6 + at as f32 / 100.0,
             without: 0.5,
             found: true,
+            is_first: true,
         });
         let missed = (0..40).map(|_| Searched {
             best: 0.1,
             without: 0.1,
             found: false,
+            is_first: false,
         });
         let queries: Vec<Searched> = found.chain(missed).collect();
         for (allowed, expected) in [(0.05, 0.62), (0.1, 0.64), (0.025, 0.61)] {
@@ -180,5 +219,26 @@ mod tests {
             .to_string();
         assert!(error.contains("40 queries") && error.contains("at least 50"), "{error}");
         assert!(choose_floor(&[], 0.05).is_err());
+    }
+
+    #[test]
+    fn the_lowest_score_with_the_wanted_precision_is_chosen() {
+        // Thirty right matches score .70 to .99. In the gallery without the product the best match scores .6 to .89.
+        let query = |at: usize| Searched {
+            best: 0.7 + at as f32 / 100.0,
+            without: 0.6 + at as f32 / 100.0,
+            found: true,
+            is_first: true,
+        };
+        let queries: Vec<Searched> = (0..30).map(query).collect();
+        let same = choose_same(&queries, 0.75).expect("the precision is reached");
+        assert!((same.precision, same.recall) == (0.75, 0.5), "{same:?}");
+        assert!((same.score - 0.85).abs() < 1e-6, "{same:?}");
+        assert_eq!(
+            choose_same(&queries, 0.99),
+            None,
+            "fewer than 20 matches lie above every wrong one"
+        );
+        assert_eq!(choose_same(&[], 0.5), None);
     }
 }

@@ -199,7 +199,7 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use search::gallery::Match;
+    use search::Match;
     use search::{Gallery, Rerank, SearchOptions, Storage, Stored};
     use shared::embedding::Embedding;
     use shared::taxonomy::Category;
@@ -266,6 +266,7 @@ mod tests {
                 let options = SearchOptions {
                     limit: 10,
                     category: None,
+                    products: None,
                     rerank: rerank.into(),
                 };
                 let served: Vec<usize> = gallery.search(query, &options).iter().map(|hit| hit.product).collect();
@@ -303,6 +304,7 @@ mod tests {
                         &SearchOptions {
                             limit: 90,
                             category: None,
+                            products: None,
                             rerank: rerank.into(),
                         },
                     );

@@ -16,7 +16,7 @@ pub(crate) use asymmetric::projection_into;
 pub use asymmetric::{AsymmetricPair, AsymmetricReport, Pairing, asymmetric, asymmetric_with};
 pub use categories::categorise;
 pub use floor::FloorEffect;
-pub(crate) use floor::{Searched, choose_floor, floor_effect};
+pub(crate) use floor::{Searched, choose_floor, choose_same, floor_effect};
 pub use folds::{FoldNetworks, evaluate_folds};
 pub use fusion::{Fused, standardised_sum};
 pub use metrics::{
