@@ -3,12 +3,14 @@
 //! **Invariant:** evaluation and service use the same code. A result depends on the data alone, not on the number of threads.
 
 pub mod gallery;
+mod options;
 pub mod rerank;
 pub mod storage;
 mod unit;
 pub mod whitening;
 
-pub use gallery::{Gallery, Match, SearchOptions};
+pub use gallery::Gallery;
+pub use options::{Match, SearchOptions};
 pub use rerank::{Rerank, Reranking};
-pub use storage::{Storage, Stored};
+pub use storage::{Block, MappedRows, Storage, Stored};
 pub use unit::unit;

@@ -3,7 +3,7 @@
 //! `scan` compares queries with the rows. Its codes and bounds of the rows are computed before the first search. Embeddings
 //! that are stored as f32 or f16 take another byte per number for them.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -63,13 +63,17 @@ impl Storage {
     }
 }
 
-/// Embeddings of one dimension in memory.
+/// Rows in memory that something else owns, such as a file that is mapped into memory.
+pub trait MappedRows: std::fmt::Debug + Send + Sync {
+    /// The numbers of all rows. They never change.
+    fn values(&self) -> scan::Values<'_>;
+}
+
+/// Adjacent rows of a [`Stored`] with their codes. Successive galleries can share a block.
 #[derive(Debug)]
-pub struct Stored {
+pub struct Block {
     dim: usize,
     len: usize,
-    /// Number of bytes that were not part of a whole row.
-    extra: usize,
     values: Values,
     /// Codes and bounds of the rows, if a search has needed them.
     coarse: OnceLock<Coarse>,
@@ -80,20 +84,126 @@ enum Values {
     F32(Vec<f32>),
     F16(Vec<f16>),
     Int8 { values: Vec<i8>, scales: Vec<f32> },
+    Mapped(Box<dyn MappedRows>),
+}
+
+impl Block {
+    /// Reads rows of `dim` numbers that [`Storage::encode`] appended.
+    ///
+    /// # Errors
+    /// If the bytes are not whole rows, or a number is not finite.
+    fn decode(storage: Storage, dim: usize, bytes: &[u8]) -> Result<Self, String> {
+        let row = storage.bytes(dim);
+        if dim == 0 || !bytes.len().is_multiple_of(row) {
+            return Err(format!(
+                "it does not hold whole rows of {dim} numbers stored as {}",
+                storage.name()
+            ));
+        }
+        let values = match storage {
+            Storage::F32 => {
+                let numbers = bytes.as_chunks::<4>().0.iter();
+                Values::F32(numbers.map(|four| f32::from_le_bytes(*four)).collect())
+            }
+            Storage::F16 => {
+                let numbers = bytes.as_chunks::<2>().0.iter();
+                Values::F16(numbers.map(|two| f16::from_le_bytes(*two)).collect())
+            }
+            Storage::Int8 => {
+                let (mut values, mut scales) = (Vec::with_capacity(bytes.len()), Vec::new());
+                for (scale, row) in bytes.chunks_exact(row).filter_map(|row| row.split_first_chunk::<4>()) {
+                    scales.push(f32::from_le_bytes(*scale));
+                    values.extend(row.iter().map(|byte| i8::from_le_bytes([*byte])));
+                }
+                Values::Int8 { values, scales }
+            }
+        };
+        let block = Self {
+            dim,
+            len: bytes.len() / row,
+            values,
+            coarse: OnceLock::new(),
+        };
+        block.check().map(|()| block)
+    }
+
+    /// Takes rows of `dim` numbers that something else owns.
+    ///
+    /// # Errors
+    /// If they are not whole rows.
+    pub fn mapped(dim: usize, rows: Box<dyn MappedRows>) -> Result<Self, String> {
+        let len = Rows::new(dim, rows.values()).map_err(|error| error.to_string())?.len();
+        Ok(Self {
+            dim,
+            len,
+            values: Values::Mapped(rows),
+            coarse: OnceLock::new(),
+        })
+    }
+
+    /// Checks that all numbers are finite.
+    fn check(&self) -> Result<(), String> {
+        let dim = self.dim;
+        let wrong = match self.values() {
+            scan::Values::F32(values) => values
+                .par_iter()
+                .position_first(|value| !value.is_finite())
+                .map(|at| at / dim),
+            scan::Values::F16(values) => values
+                .par_iter()
+                .position_first(|value| !value.is_finite())
+                .map(|at| at / dim),
+            scan::Values::Int8 { scales, .. } => scales.iter().position(|scale| !scale.is_finite()),
+        };
+        wrong.map_or(Ok(()), |row| Err(format!("row {row} is not finite")))
+    }
+
+    fn values(&self) -> scan::Values<'_> {
+        match &self.values {
+            Values::F32(values) => scan::Values::F32(values),
+            Values::F16(values) => scan::Values::F16(values),
+            Values::Int8 { values, scales } => scan::Values::Int8 { codes: values, scales },
+            Values::Mapped(rows) => rows.values(),
+        }
+    }
+
+    fn rows(&self) -> Rows<'_> {
+        Rows::new(self.dim, self.values()).unwrap_or_else(|error| panic!("only whole rows are stored: {error}"))
+    }
+
+    /// Codes and bounds of the rows. The first call computes them.
+    fn coarse(&self) -> &Coarse {
+        self.coarse.get_or_init(|| Coarse::new(&self.rows()))
+    }
+
+    fn row(&self, row: usize) -> Vec<f32> {
+        let range = row * self.dim..(row + 1) * self.dim;
+        match self.values() {
+            scan::Values::F32(values) => values[range].to_vec(),
+            scan::Values::F16(values) => values[range].to_f32_vec(),
+            scan::Values::Int8 { codes, scales } => codes[range].iter().map(|v| f32::from(*v) * scales[row]).collect(),
+        }
+    }
+}
+
+/// Embeddings of one dimension in memory, in blocks of adjacent rows.
+#[derive(Debug)]
+pub struct Stored {
+    dim: usize,
+    len: usize,
+    pub(crate) blocks: Vec<Arc<Block>>,
+    /// First row of each block.
+    starts: Vec<usize>,
 }
 
 impl Stored {
     /// Stores `rows` of equal length.
     pub fn new(storage: Storage, rows: &[Vec<f32>]) -> Self {
         let dim = rows.first().map_or(0, Vec::len);
-        let mut stored = Self::empty(storage, dim, rows.len());
-        let mut bytes = Vec::with_capacity(storage.bytes(dim));
-        for row in rows {
-            bytes.clear();
-            storage.encode(row, &mut bytes);
-            stored.extend(&bytes);
-        }
-        stored
+        let mut bytes = Vec::with_capacity(storage.bytes(dim) * rows.len());
+        rows.iter().for_each(|row| storage.encode(row, &mut bytes));
+        let block = Block::decode(storage, dim, &bytes);
+        Self::of_blocks(dim, block.into_iter().map(Arc::new).collect())
     }
 
     /// Reads rows of `dim` numbers that [`Storage::encode`] appended.
@@ -101,86 +211,23 @@ impl Stored {
     /// # Errors
     /// If the bytes are not whole rows, or a number is not finite.
     pub fn decode(storage: Storage, dim: usize, bytes: &[u8]) -> Result<Self, String> {
-        let mut stored = Self::empty(storage, dim, bytes.len() / storage.bytes(dim).max(1));
-        stored.extend(bytes);
-        stored.check().map(|()| stored)
+        Block::decode(storage, dim, bytes).map(|block| Self::of_blocks(dim, vec![Arc::new(block)]))
     }
 
-    /// Creates an empty storage with capacity for `rows` embeddings of `dim` numbers.
-    pub fn empty(storage: Storage, dim: usize, rows: usize) -> Self {
-        let numbers = rows * dim;
-        let values = match storage {
-            Storage::F32 => Values::F32(Vec::with_capacity(numbers)),
-            Storage::F16 => Values::F16(Vec::with_capacity(numbers)),
-            Storage::Int8 => Values::Int8 {
-                values: Vec::with_capacity(numbers),
-                scales: Vec::with_capacity(rows),
-            },
+    /// Joins blocks. A block of another dimension is left out.
+    pub fn of_blocks(dim: usize, mut blocks: Vec<Arc<Block>>) -> Self {
+        blocks.retain(|block| block.dim == dim && block.len > 0);
+        let mut len = 0;
+        let start = |block: &Arc<Block>| {
+            len += block.len;
+            len - block.len
         };
+        let starts = blocks.iter().map(start).collect();
         Self {
             dim,
-            len: 0,
-            extra: 0,
-            values,
-            coarse: OnceLock::new(),
-        }
-    }
-
-    /// Appends rows that [`Storage::encode`] wrote.
-    pub fn extend(&mut self, bytes: &[u8]) {
-        let row = self.storage().bytes(self.dim);
-        let whole = if self.dim == 0 { 0 } else { bytes.len() / row };
-        let (bytes, extra) = bytes.split_at(whole * row);
-        self.coarse = OnceLock::new();
-        self.len += whole;
-        self.extra += extra.len();
-        match &mut self.values {
-            Values::F32(values) => {
-                values.extend(bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)));
-            }
-            Values::F16(values) => {
-                values.extend(bytes.as_chunks::<2>().0.iter().map(|two| f16::from_le_bytes(*two)));
-            }
-            Values::Int8 { values, scales } => {
-                for (scale, row) in bytes.chunks_exact(row).filter_map(|row| row.split_first_chunk::<4>()) {
-                    scales.push(f32::from_le_bytes(*scale));
-                    values.extend(row.iter().map(|byte| i8::from_le_bytes([*byte])));
-                }
-            }
-        }
-    }
-
-    /// Checks that all rows were whole and all numbers are finite.
-    ///
-    /// # Errors
-    /// If a row was not whole or a number is not finite.
-    pub fn check(&self) -> Result<(), String> {
-        let dim = self.dim;
-        if dim == 0 || self.extra > 0 {
-            return Err(format!(
-                "it does not hold whole rows of {dim} numbers stored as {}",
-                self.storage().name()
-            ));
-        }
-        let wrong = match &self.values {
-            Values::F32(values) => values
-                .par_iter()
-                .position_first(|value| !value.is_finite())
-                .map(|at| at / dim),
-            Values::F16(values) => values
-                .par_iter()
-                .position_first(|value| !value.is_finite())
-                .map(|at| at / dim),
-            Values::Int8 { scales, .. } => scales.iter().position(|scale| !scale.is_finite()),
-        };
-        wrong.map_or(Ok(()), |row| Err(format!("row {row} is not finite")))
-    }
-
-    fn storage(&self) -> Storage {
-        match self.values {
-            Values::F32(_) => Storage::F32,
-            Values::F16(_) => Storage::F16,
-            Values::Int8 { .. } => Storage::Int8,
+            len,
+            blocks,
+            starts,
         }
     }
 
@@ -202,27 +249,30 @@ impl Stored {
     /// Returns an embedding as f32. An embedding that is stored as int8 has its original length. Its numbers were rounded to
     /// multiples of the largest magnitude / 127.
     pub fn row(&self, row: usize) -> Vec<f32> {
-        let range = row * self.dim..(row + 1) * self.dim;
-        match &self.values {
-            Values::F32(values) => values[range].to_vec(),
-            Values::F16(values) => values[range].to_f32_vec(),
-            Values::Int8 { values, scales } => values[range].iter().map(|v| f32::from(*v) * scales[row]).collect(),
-        }
+        let (block, row) = self.place(row);
+        block.row(row)
     }
 
     /// Computes the inner product of `query`, `[dim]`, and an embedding, as [`scan::Rows::dot`] does.
     pub fn dot(&self, query: &[f32], row: usize) -> f32 {
-        self.rows().dot(query, row)
+        let (block, row) = self.place(row);
+        block.rows().dot(query, row)
+    }
+
+    /// Block of a row, and its index in the block.
+    fn place(&self, row: usize) -> (&Block, usize) {
+        let at = self.starts.partition_point(|start| *start <= row).saturating_sub(1);
+        (&self.blocks[at], row - self.starts[at])
     }
 
     /// Computes the inner products of each query and all embeddings, `[query][row]`.
     pub(crate) fn dots(&self, queries: &[&[f32]]) -> Vec<Vec<f32>> {
-        self.scanner_with(None).scores(queries)
+        self.scanner_with(|_| None).scores(queries)
     }
 
     /// Returns a scanner of all embeddings. The first call computes their codes and bounds.
     pub(crate) fn scanner(&self) -> Scanner<'_> {
-        self.scanner_with(Some(self.coarse.get_or_init(|| Coarse::new(&self.rows()))))
+        self.scanner_with(|block| Some(block.coarse()))
     }
 
     /// Returns per query the `n` rows that `filter` contains with the largest inner products, best first, with ties by row.
@@ -238,18 +288,12 @@ impl Stored {
         found.into_iter().map(pairs).collect()
     }
 
-    fn scanner_with<'a>(&'a self, coarse: Option<&'a Coarse>) -> Scanner<'a> {
-        let scanner = Scanner::new(self.dim).segment(self.rows(), coarse);
+    fn scanner_with<'a>(&'a self, coarse: impl Fn(&'a Block) -> Option<&'a Coarse>) -> Scanner<'a> {
+        let mut blocks = self.blocks.iter();
+        let scanner = blocks.try_fold(Scanner::new(self.dim), |scanner, block| {
+            scanner.segment(block.rows(), coarse(block))
+        });
         scanner.unwrap_or_else(|error| panic!("the codes are those of the rows: {error}"))
-    }
-
-    fn rows(&self) -> Rows<'_> {
-        let values = match &self.values {
-            Values::F32(values) => scan::Values::F32(values),
-            Values::F16(values) => scan::Values::F16(values),
-            Values::Int8 { values, scales } => scan::Values::Int8 { codes: values, scales },
-        };
-        Rows::new(self.dim, values).unwrap_or_else(|error| panic!("only whole rows are stored: {error}"))
     }
 }
 

@@ -1,11 +1,14 @@
 //! Changes of products.
 
+use std::collections::HashSet;
+
 use rusqlite::Connection;
 
 use crate::clock::now;
 use crate::db::outbox::{self, Change, Operation};
 use crate::db::{images, products};
 use crate::error::StoreError;
+use crate::image::ImageKey;
 use crate::product::{Price, Product, Stock, StoredProduct};
 use crate::store::Store;
 
@@ -39,6 +42,28 @@ pub struct ProductPatch {
     pub price: Option<Option<Price>>,
     /// The stock, or `Some(None)` to delete it.
     pub stock: Option<Option<Stock>>,
+}
+
+/// Numbers of products that a new catalog changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Replaced {
+    /// Products that are new.
+    pub created: u64,
+    /// Products that have new values.
+    pub changed: u64,
+    /// Products that had these values.
+    pub unchanged: u64,
+    /// Products that are gone.
+    pub deleted: u64,
+}
+
+/// A product that a search found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// The product.
+    pub stored: StoredProduct,
+    /// Key of the image that was found.
+    pub image: Option<ImageKey>,
 }
 
 impl Store {
@@ -75,14 +100,47 @@ impl Store {
     /// # Errors
     /// [`StoreError::UnknownProduct`] or [`StoreError::Conflict`].
     pub fn delete(&self, id: &str, expected: Expected) -> Result<(), StoreError> {
+        self.write(|db| remove(db, id, expected))
+    }
+
+    /// Makes `products` the whole catalog: adds, changes and deletes products in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] for a value that cannot be stored. Then nothing is changed.
+    pub fn replace_all(&self, products: &[Product]) -> Result<Replaced, StoreError> {
         self.write(|db| {
-            let head = products::head(db, id)?.ok_or_else(|| StoreError::UnknownProduct { id: id.to_owned() })?;
-            check_version(id, Some(head.version), expected)?;
-            let numbers = images::numbers(db, head.pid)?;
-            products::delete(db, head.pid)?;
-            images::delete_unused(db, &numbers)?;
-            outbox::append(db, id, Operation::Delete, None)?;
-            Ok(())
+            let kept: HashSet<&str> = products.iter().map(|product| product.id.as_str()).collect();
+            let mut replaced = Replaced::default();
+            for id in products::ids(db)?.iter().filter(|id| !kept.contains(id.as_str())) {
+                remove(db, id, Expected::Any)?;
+                replaced.deleted += 1;
+            }
+            for product in products {
+                match put(db, product, Expected::Any)?.1 {
+                    Effect::Created => replaced.created += 1,
+                    Effect::Changed => replaced.changed += 1,
+                    Effect::Unchanged => replaced.unchanged += 1,
+                }
+            }
+            Ok(replaced)
+        })
+    }
+
+    /// The products with these ids, each with the key of the image that has the number beside it. `None` for a product that
+    /// does not exist. The key is `None` if the product no longer has the image.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn find(&self, wanted: &[(&str, u64)]) -> Result<Vec<Option<Found>>, StoreError> {
+        self.read(|db| {
+            let find = |(id, image): &(&str, u64)| {
+                let Some(stored) = products::load(db, id)? else {
+                    return Ok(None);
+                };
+                let image = images::key(db, id, *image)?;
+                Ok(Some(Found { stored, image }))
+            };
+            wanted.iter().map(find).collect()
         })
     }
 
@@ -154,6 +212,17 @@ pub(crate) fn put(db: &Connection, product: &Product, expected: Expected) -> Res
         Effect::Created
     };
     Ok((version, effect))
+}
+
+/// Deletes a product within a transaction.
+fn remove(db: &Connection, id: &str, expected: Expected) -> Result<(), StoreError> {
+    let head = products::head(db, id)?.ok_or_else(|| StoreError::UnknownProduct { id: id.to_owned() })?;
+    check_version(id, Some(head.version), expected)?;
+    let numbers = images::numbers(db, head.pid)?;
+    products::delete(db, head.pid)?;
+    images::delete_unused(db, &numbers)?;
+    outbox::append(db, id, Operation::Delete, None)?;
+    Ok(())
 }
 
 fn check_version(id: &str, found: Option<u64>, expected: Expected) -> Result<(), StoreError> {

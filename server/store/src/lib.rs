@@ -53,6 +53,7 @@ mod product;
 mod repair;
 mod rollout;
 mod segment;
+mod settings;
 mod shown;
 mod snapshot;
 mod store;
@@ -60,7 +61,7 @@ mod tasks;
 mod verify;
 mod view;
 
-pub use changes::{Effect, Expected, ProductPatch};
+pub use changes::{Effect, Expected, Found, ProductPatch, Replaced};
 pub use compact::{CompactOptions, Compacted};
 pub use db::generations::{Generation, GenerationProgress, GenerationState, PendingImage};
 pub use db::images::ImageFile;

@@ -56,7 +56,8 @@ impl Store {
         })
     }
 
-    /// Makes a finished generation the live one. The live one is kept, and the kept one is retired.
+    /// Makes a finished generation the live one. The live one is kept, and the kept one is retired. The first generation of a
+    /// store need not be finished.
     ///
     /// # Errors
     /// [`StoreError::Generation`] if it is not being built or images wait for their embedding.
@@ -68,15 +69,17 @@ impl Store {
                     "it is not being built, so there is nothing to switch to",
                 ));
             }
+            let live = generations::in_state(db, State::Live)?;
             let waiting = generations::progress(db, generation)?.pending();
-            if waiting > 0 {
+            // The first generation replaces nothing, so it can fill while searches use it.
+            if waiting > 0 && live.is_some() {
                 return Err(fault(generation, format!("{waiting} images wait for their embedding")));
             }
             let files = match generations::in_state(db, State::Kept)? {
                 Some(kept) => retire(db, kept.number)?,
                 None => Vec::new(),
             };
-            if let Some(live) = generations::in_state(db, State::Live)? {
+            if let Some(live) = live {
                 generations::set_state(db, live.number, State::Kept, now())?;
             }
             generations::set_state(db, generation, State::Live, now())?;

@@ -41,7 +41,7 @@ pub struct View {
     pub sequence: u64,
     /// Mapped segments.
     pub segments: Vec<Arc<Segment>>,
-    /// Products sorted by their numbers, also those without an embedding.
+    /// Products sorted by their ids, also those without an embedding.
     pub products: Vec<ViewProduct>,
     /// Embeddings of products, in the order of segments and slots.
     pub rows: Vec<ViewRow>,
@@ -64,7 +64,7 @@ impl Store {
     pub fn view(&self, generation: i64) -> Result<View, StoreError> {
         self.read_apart(|db| {
             let generation = generations::get(db, generation)?;
-            let (numbers, products) = products(db)?;
+            let (places, products) = products(db)?;
             let mut view = View {
                 sequence: outbox::last(db)?,
                 segments: Vec::new(),
@@ -76,7 +76,7 @@ impl Store {
                 if let Some(segment) = self.segment(named.sid) {
                     let index = u32::try_from(view.segments.len()).unwrap_or(u32::MAX);
                     view.segments.push(segment);
-                    add_rows(db, named.sid, index, &numbers, &mut view.rows)?;
+                    add_rows(db, named.sid, index, &places, &mut view.rows)?;
                 }
             }
             Ok(view)
@@ -106,26 +106,31 @@ impl Store {
     }
 }
 
-/// Numbers and descriptions of all products in the order of the numbers.
-fn products(db: &Connection) -> Result<(Vec<i64>, Vec<ViewProduct>), StoreError> {
-    let mut statement = db.prepare_cached("SELECT pid, id, category, variants FROM products ORDER BY pid")?;
-    let rows = statement.query_map([], |row| {
-        let product = ViewProduct {
+/// Number of a product and its index in a view.
+type PlaceOf = (i64, u32);
+
+/// Places of all products, sorted by number, and the products, sorted by id.
+fn products(db: &Connection) -> Result<(Vec<PlaceOf>, Vec<ViewProduct>), StoreError> {
+    let mut statement = db.prepare_cached("SELECT pid, id, category, variants FROM products ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    let (mut places, mut products) = (Vec::new(), Vec::new());
+    while let Some(row) = rows.next()? {
+        places.push((row.get(0)?, u32::try_from(products.len()).unwrap_or(u32::MAX)));
+        products.push(ViewProduct {
             id: row.get(1)?,
             category: row.get(2)?,
             group: row.get(3)?,
-        };
-        Ok((row.get(0)?, product))
-    })?;
-    let products: Vec<(i64, ViewProduct)> = rows.collect::<Result<_, _>>()?;
-    Ok(products.into_iter().unzip())
+        });
+    }
+    places.sort_unstable();
+    Ok((places, products))
 }
 
 fn add_rows(
     db: &Connection,
     sid: i64,
     segment: u32,
-    numbers: &[i64],
+    places: &[PlaceOf],
     out: &mut Vec<ViewRow>,
 ) -> Result<(), StoreError> {
     let mut statement = db.prepare_cached(
@@ -134,8 +139,8 @@ fn add_rows(
     let mut rows = statement.query([sid])?;
     while let Some(row) = rows.next()? {
         let (slot, pid): (u32, i64) = (row.get(0)?, row.get(1)?);
-        if let Ok(product) = numbers.binary_search(&pid) {
-            let product = u32::try_from(product).unwrap_or(u32::MAX);
+        if let Ok(at) = places.binary_search_by_key(&pid, |place| place.0) {
+            let product = places[at].1;
             let row = ViewRow { segment, slot, product };
             // A product that lists one image twice has one row for it.
             if out.last() != Some(&row) {

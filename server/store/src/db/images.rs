@@ -56,6 +56,15 @@ pub(crate) fn delete_unused(db: &Connection, numbers: &[i64]) -> Result<(), Stor
     Ok(())
 }
 
+/// Key of the image with this number, if the product `id` has it.
+pub(crate) fn key(db: &Connection, id: &str, number: u64) -> Result<Option<ImageKey>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT key FROM images JOIN product_images USING (iid) JOIN products USING (pid) WHERE iid = ?2 AND id = ?1 LIMIT 1",
+    )?;
+    let found = statement.query_row(params![id, number], |row| row.get::<_, String>(0));
+    found.optional()?.map(|key| key.parse()).transpose()
+}
+
 /// Number of the image with this key, if the store has it.
 pub(crate) fn find(db: &Connection, key: &ImageKey) -> Result<Option<i64>, StoreError> {
     let mut statement = db.prepare_cached("SELECT iid FROM images WHERE key = ?1")?;

@@ -55,6 +55,13 @@ pub(crate) fn page(db: &Connection, after: &str, limit: usize) -> Result<Vec<Sto
         .collect()
 }
 
+/// Ids of all products, sorted.
+pub(crate) fn ids(db: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT id FROM products ORDER BY id")?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Writes a product: inserts it, or replaces the values of `pid`. Returns its number. Images are written apart.
 pub(crate) fn write(db: &Connection, pid: Option<i64>, stored: &StoredProduct) -> Result<i64, StoreError> {
     let StoredProduct {
