@@ -28,6 +28,7 @@ fn write_with_floor(from: &str, to: &str, score: f32, gallery: &str) {
         lost: 0.05,
         unmatched: 40,
         caught: 0.5,
+        same: None,
         chosen_on,
     };
     let stated = Manifest {

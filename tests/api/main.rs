@@ -3,10 +3,11 @@
 mod bad_input;
 mod connections;
 mod floor;
-mod folders;
 mod harness;
 mod lifecycle;
+mod living;
 mod openapi;
+mod options;
 mod overload;
 mod page;
 mod photos;

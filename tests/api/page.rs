@@ -1,6 +1,6 @@
 //! The page and the bundles for browsers: types, tags, caching, compression and security headers.
 
-use super::harness::{BUILT, Service, header, json, shop};
+use super::harness::{BUILT, Service, header, image_path, json, png, shop};
 
 #[test]
 fn files_have_a_type_a_tag_and_caching() {
@@ -121,7 +121,7 @@ fn every_answer_has_security_headers_and_no_cors_header() {
         "/livez",
         "/api/v1/samples",
         "/nothing",
-        "/images/shop/P0001_0.png",
+        &image_path(&png(3), 640),
     ] {
         let answer = service
             .request("GET", path)

@@ -12,7 +12,7 @@ use shared::bundle::{Manifest, load_query, load_single_retrieval};
 use shared::embedding::Embedding;
 use shared::server_models::load_retrieval;
 
-use super::harness::{PRODUCTS, SAMPLES, Service, assert_problem, config, json, png, shop};
+use super::harness::{PRODUCTS, SAMPLES, Service, assert_problem, config, image_path, json, png, shop};
 
 fn model() -> RetrievalModel {
     RetrievalModel::open(&shop().path("retrieval"), &Device::flex()).expect("the bundle is valid")
@@ -57,7 +57,7 @@ fn every_shop_photo_finds_its_product() {
             assert!((best.score - 1.0).abs() < 1e-3, "{}", best.score);
             assert_eq!(
                 best.product.image,
-                format!("/images/shop/P{product:04}_{at}.png"),
+                image_path(&shop_photo(product, at), 640),
                 "a hit shows the photo that matched"
             );
         }
@@ -356,7 +356,7 @@ fn products_and_samples_are_served() {
         "price": { "amount": 9904, "currency": "CNY", "exponent": 2 },
         "styles": ["casual"],
         "attributes": { "pattern": "stripe", "buttons": "3" },
-        "image": "/images/shop/P0004_0.png",
+        "image": image_path(&shop_photo(4, 0), 640),
     });
     assert_eq!(product, expected);
 
@@ -366,7 +366,7 @@ fn products_and_samples_are_served() {
     for sample in samples {
         let image = service.get(sample["image"].as_str().expect("the image is a path"));
         assert_eq!(image.status(), 200);
-        assert_eq!(image.headers()["content-type"], "image/png");
+        assert_eq!(image.headers()["content-type"], "image/jpeg");
         let id = sample["product_id"].as_str().expect("the sample has a product");
         assert_eq!(json(service.get(&format!("/api/v1/products/{id}")))["id"], id);
         assert!(sample["alt"]["zh"].as_str().is_some_and(|text| text.contains("商品")));

@@ -12,7 +12,7 @@ use tests::process::Process;
 
 use super::harness::{SERVICE_PROCESS, assert_problem, shop};
 
-/// Waits until the log says that the service reads its catalog, and returns its address from the log.
+/// Waits until the log says that the service reads its bundles, and returns its address from the log.
 fn address_of_reading_service(log: &Path) -> SocketAddr {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -22,21 +22,21 @@ fn address_of_reading_service(log: &Path) -> SocketAddr {
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect();
         let line = |message: &str| lines.iter().find(|line| line["message"] == message);
-        if let (Some(listening), Some(_)) = (line("listening"), line("reading the catalog")) {
+        if let (Some(listening), Some(_)) = (line("listening"), line("reading the bundles and the page")) {
             let addr = listening["addr"].as_str().expect("the log has the address");
             return addr.parse().expect("the address is valid");
         }
-        assert!(Instant::now() < deadline, "the service begins to read its catalog");
+        assert!(Instant::now() < deadline, "the service begins to read its bundles");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 #[test]
-fn the_service_answers_and_can_be_ended_while_it_reads_the_catalog() {
+fn the_service_answers_and_can_be_ended_while_it_reads_its_bundles() {
     // Opening a pipe without a writer blocks.
-    let dir = shop().path("endless-catalog");
+    let dir = shop().path("endless-tagger");
     fs::create_dir_all(&dir).expect("the folder exists");
-    let pipe = dir.join("catalog.json");
+    let pipe = dir.join("bundle.json");
     let _ = fs::remove_file(&pipe);
     assert!(
         Command::new("mkfifo")
@@ -46,7 +46,7 @@ fn the_service_answers_and_can_be_ended_while_it_reads_the_catalog() {
             .success()
     );
     let (told, log) = (shop().path("never"), shop().path("starting.log"));
-    let instructions = json!({ "dir": shop().path(""), "told": told, "catalog": "endless-catalog", "log": true });
+    let instructions = json!({ "dir": shop().path(""), "told": told, "tagger": "endless-tagger", "log": true });
     let stderr = fs::File::create(&log).expect("the log is readable").into();
     let mut process =
         Process::start_with(SERVICE_PROCESS, &instructions.to_string(), stderr, None).expect("the process starts");
@@ -64,7 +64,7 @@ fn the_service_answers_and_can_be_ended_while_it_reads_the_catalog() {
         assert!(
             problem["detail"]
                 .as_str()
-                .is_some_and(|doing| doing.contains("reading the catalog")),
+                .is_some_and(|doing| doing.contains("reading the bundles and the page")),
             "{problem}"
         );
     }

@@ -3,6 +3,7 @@
 mod ablate;
 mod benchmarks;
 mod calibrate;
+mod catalog;
 mod challenge;
 mod datasets;
 mod index;

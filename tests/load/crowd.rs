@@ -26,6 +26,7 @@ fn options() -> SearchOptions {
     SearchOptions {
         limit: 10,
         category: None,
+        products: None,
         rerank: Rerank::None.into(),
     }
 }
@@ -53,7 +54,12 @@ fn main() -> Result<()> {
     products.push((Category::Tops, n % PHOTOS_A_PRODUCT));
     let gallery = Arc::new(Gallery::new(stored, &products).map_err(anyhow::Error::msg)?);
     let searched = Arc::clone(&gallery);
-    let searcher = Searcher::start(move |queries| searched.search_batch(queries), 1024)?;
+    let wanted = options();
+    let search = move |queries: &[&Embedding]| {
+        let queries: Vec<_> = queries.iter().map(|query| (*query, &wanted)).collect();
+        searched.search_batch(&queries)
+    };
+    let searcher = Searcher::start(search, 1024)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let handle = runtime.handle();
 
@@ -69,7 +75,7 @@ fn main() -> Result<()> {
             measure(clients, time, &queries, |query| drop(gallery.search(query, &options()))),
         );
         let batched = |query: &Embedding| {
-            let answer = handle.block_on(searcher.search(query.clone(), options(), ()));
+            let answer = handle.block_on(searcher.search(query.clone(), ()));
             assert!(answer.is_ok_and(|found| !found.is_empty()), "a search found nothing");
         };
         report("in batches", clients, measure(clients, time, &queries, batched));

@@ -64,6 +64,7 @@ fn measure(n: usize, searches: usize, dim: usize) -> Result<()> {
     let options = SearchOptions {
         limit: 10,
         category: None,
+        products: None,
         rerank: Rerank::None.into(),
     };
     let mut times = vec![Vec::new(); STORAGES.len()];

@@ -37,6 +37,24 @@ pub fn photo(number: u32) -> RgbImage {
     })
 }
 
+/// Copies the files of a folder and its subfolders, without the lock of a store.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if source.is_dir() {
+            copy_folder(&source, &target)?;
+        } else if entry.file_name() != "store.lock" {
+            fs::copy(source, target)?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes a shop of `products` products with two shop photos and one user photo each. The first three categories alternate.
 ///
 /// Product `n` has the id `P000n`. Its photos have the numbers `seed + 3n`, `seed + 3n + 1` (shop) and `seed + 3n + 2` (user).

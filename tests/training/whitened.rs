@@ -8,13 +8,13 @@ use dataset::Dataset;
 use dataset::MaxErrors;
 use dataset::bundle;
 use evaluation::retrieval::{self, RetrievalOptions, Search, asymmetric};
-use search::storage::Storage;
 use search::whitening::Whitening;
 use server::cli::{Cli, run};
 use service::catalog::{self, IndexOptions};
 use service::embed::PhotoViews;
 use shared::bundle::load_query;
 use std::path::Path;
+use store::{Element, Store};
 use tests::fixture;
 use tests::tiny::{Trainings, assert_error};
 use training::TrainOptions;
@@ -192,7 +192,7 @@ fn a_joined_bundle_is_whitened_distilled_and_indexed_like_any_other() -> Result<
         dataset: trainings.data(),
         bundle: trainings.path("white"),
         out: trainings.path("index"),
-        storage: Storage::F16,
+        storage: Element::Int8,
         views: PhotoViews::None,
         batch: 8,
         max_errors: MaxErrors::default(),
@@ -234,18 +234,17 @@ fn indexed(trainings: &Trainings, dataset: &str, views: PhotoViews) -> Result<Ve
         dataset: trainings.path(dataset),
         bundle: trainings.path("a"),
         out: trainings.path(&format!("{dataset}-{views:?}")),
-        storage: Storage::F32,
+        storage: Element::F32,
         views,
         batch: 8,
         max_errors: MaxErrors::default(),
     };
     catalog::index(&options, &trainings.device, |_| ())?;
-    let mut files = std::fs::read_dir(&options.out)?.filter_map(|entry| Some(entry.ok()?.path()));
-    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let file = files.find(|path| name(path).is_some_and(|name| name.starts_with("embeddings")));
-    let bytes = std::fs::read(file.expect("the catalog has embeddings"))?;
-    let value = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("an f32 has four bytes"));
-    Ok(bytes.chunks_exact(4).map(value).collect())
+    let store = Store::open(&options.out)?;
+    let live = store.live_generation()?.expect("the catalog is indexed");
+    let view = store.view(live.number)?;
+    let value = |row: &store::ViewRow| view.segments[row.segment as usize].vector(row.slot as usize);
+    Ok(view.rows.iter().flat_map(value).collect())
 }
 
 #[test]

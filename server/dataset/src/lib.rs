@@ -16,6 +16,7 @@ pub mod pairs;
 pub mod prefetch;
 pub mod recolour;
 pub mod recoloured;
+mod thumbnail;
 
 pub use batches::{Augment, Batch, Garments, Images, Loader, Plan, Recolouring, Rotations, Source};
 pub use contact_sheet::{contact_sheet, fit_cell};
@@ -26,3 +27,4 @@ pub use label_list::{LABEL_LIST, label_list};
 pub use manifest::{DataError, Dataset, FOLD, ItemFold, Limit, MAX_CORRUPT, ManifestError, Row};
 pub use max_errors::MaxErrors;
 pub use recolour::{Coverage, Extent};
+pub use thumbnail::thumbnail;

@@ -4,10 +4,10 @@ use super::output::{print_path, progress_bar};
 use clap::Args;
 use dataset::MaxErrors;
 use device::DeviceChoice;
-use search::storage::Storage;
 use service::catalog::{self, Failures, IndexOptions};
 use service::embed::PhotoViews;
 use std::path::PathBuf;
+use store::Element;
 
 /// Arguments of `selvedge index`.
 #[derive(Debug, Args)]
@@ -18,12 +18,12 @@ pub(crate) struct IndexArgs {
     /// Folder of the retrieval bundle
     #[arg(long, env = "SELVEDGE_BUNDLE")]
     bundle: PathBuf,
-    /// Folder of the catalog. An existing catalog is replaced at the end of the run
+    /// Folder of the catalog. Its products are replaced. Photos that it has are not embedded again
     #[arg(long, env = "SELVEDGE_INDEX")]
     out: PathBuf,
-    /// Storage of the embeddings on disk and in memory: f32, f16 or int8 (one byte per value, and one scale per embedding)
-    #[arg(long, default_value = "f32", env = "SELVEDGE_STORAGE", hide_possible_values = true)]
-    storage: Storage,
+    /// Storage of the embeddings on disk and in memory: f32, or int8 (one byte per value, and one scale per embedding)
+    #[arg(long, default_value = "f32", env = "SELVEDGE_STORAGE", value_parser = element)]
+    storage: Element,
     /// Views of every photo whose embeddings are averaged: none or flip (the photo and its mirror image). Indexing takes longer,
     /// and searches do not
     #[arg(long, default_value = "none", env = "SELVEDGE_VIEWS")]
@@ -32,9 +32,14 @@ pub(crate) struct IndexArgs {
     #[arg(long, default_value_t = 32)]
     batch: usize,
     /// Maximum number of images that cannot be read, and of products without a readable photo: a count, or a share such as
-    /// 0.5%. With more, the old catalog stays
+    /// 0.5%. With more, the catalog stays as it was
     #[arg(long, default_value_t, env = "SELVEDGE_MAX_ERRORS")]
     max_errors: MaxErrors,
+}
+
+/// Parses the name of a storage.
+pub(super) fn element(name: &str) -> Result<Element, String> {
+    Element::parse(name).ok_or_else(|| format!("'{name}' is not one of the storages f32 and int8"))
 }
 
 pub(super) fn index(args: &IndexArgs, device: DeviceChoice) -> anyhow::Result<()> {
@@ -61,6 +66,9 @@ pub(super) fn index(args: &IndexArgs, device: DeviceChoice) -> anyhow::Result<()
         if !failures.is_empty() {
             eprintln!("{} {what}\n{}", failures.len(), Failures(failures));
         }
+    }
+    if let Some(comparison) = summary.comparison {
+        eprintln!("{comparison}");
     }
     summary.remarks.iter().for_each(|remark| eprintln!("note: {remark}"));
     eprintln!(

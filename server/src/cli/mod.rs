@@ -6,6 +6,7 @@
 mod ablate;
 mod bundles;
 mod calibrate;
+mod catalog;
 mod compare;
 mod datasets;
 mod distill;
@@ -87,6 +88,9 @@ enum Command {
     Calibrate(calibrate::CalibrateArgs),
     /// Embed a dataset's shop photos into a catalog
     Index(index::IndexArgs),
+    /// Import, change, check, copy or restore a catalog
+    #[command(subcommand)]
+    Catalog(catalog::CatalogCommand),
     /// Serve the page, the tagger and catalog search over HTTP
     Serve(serve::ServeArgs),
 }
@@ -116,6 +120,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Whiten(args) => whiten::whiten(&args, device),
         Command::Calibrate(args) => calibrate::calibrate(&args, device),
         Command::Index(args) => index::index(&args, device),
+        Command::Catalog(command) => catalog::run(&command, device),
         Command::Serve(args) => serve::serve(&args, device),
     }
 }

@@ -20,12 +20,24 @@ pub(crate) struct ServeArgs {
     /// Folder of the built page; without it the service is only the API
     #[arg(long, env = "SELVEDGE_SITE")]
     site: Option<PathBuf>,
-    /// Folder of the catalog that `selvedge index` made
+    /// Folder of the catalog that `selvedge index` or `selvedge catalog import` made. The service embeds photos that wait
     #[arg(long, env = "SELVEDGE_INDEX")]
     index: PathBuf,
-    /// Folder of the retrieval bundle that the catalog was indexed with
+    /// Folder of the retrieval bundle that embeds the catalog's photos and the visitors'
     #[arg(long, env = "SELVEDGE_BUNDLE")]
     bundle: PathBuf,
+    /// Folder of the retrieval bundle before this one, while the catalog keeps its embeddings. Embeddings of its query encoder, which
+    /// open pages still send, are then answered
+    #[arg(long, value_name = "DIR", env = "SELVEDGE_PREVIOUS_BUNDLE")]
+    previous_bundle: Option<PathBuf>,
+    /// Folder of the query encoder that was served with --previous-bundle
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "SELVEDGE_PREVIOUS_QUERY_BUNDLE",
+        requires = "previous_bundle"
+    )]
+    previous_query_bundle: Option<PathBuf>,
     /// Folder of a category classifier's bundle; if it is confident about a photo, only that category is searched
     #[arg(long, value_name = "DIR", env = "SELVEDGE_CATEGORY_BUNDLE")]
     category_bundle: Option<PathBuf>,
@@ -47,6 +59,13 @@ pub(crate) struct ServeArgs {
     /// Folder of the dataset's photos, if it has moved since indexing
     #[arg(long, env = "SELVEDGE_IMAGES")]
     images: Option<PathBuf>,
+    /// Key of the admin API, with which a shop changes its catalog; without it there is no admin API. Prefer the environment
+    /// variable, because other users of the machine see command lines
+    #[arg(long, value_name = "KEY", env = "SELVEDGE_ADMIN_KEY", hide_env_values = true)]
+    admin_key: Option<String>,
+    /// Folder in which the admin API writes snapshots; without it there are none
+    #[arg(long, value_name = "DIR", env = "SELVEDGE_SNAPSHOTS")]
+    snapshots: Option<PathBuf>,
     /// Re-ranking of the results: none, hop, alpha-qe or k-reciprocal (of the 100 nearest photos). None is best for items that
     /// are not in the training data. Measure with `selvedge evaluate --rerank` before you choose another
     #[arg(long, env = "SELVEDGE_RERANK", default_value = "none", hide_possible_values = true)]
@@ -103,6 +122,10 @@ impl ServeArgs {
             category_dir: self.category_bundle.clone(),
             catalog_dir: self.index.clone(),
             images_dir: self.images.clone(),
+            previous_dir: self.previous_bundle.clone(),
+            previous_query_dir: self.previous_query_bundle.clone(),
+            admin_key: self.admin_key.clone(),
+            snapshots_dir: self.snapshots.clone(),
             views: self.views,
             rerank: Reranking {
                 method: self.rerank,

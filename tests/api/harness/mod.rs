@@ -33,6 +33,11 @@ pub(crate) fn embedding_body() -> String {
     serde_json::json!({ "embedding": embedding }).to_string()
 }
 
+/// Path of the image with these bytes on the server, in the size `side`.
+pub(crate) fn image_path(bytes: &[u8], side: u32) -> String {
+    format!("/images/{}-{side}.jpg", shared::bundle::sha256_hex(bytes))
+}
+
 /// PNG file of a drawn photo.
 pub(crate) fn png(number: u32) -> Vec<u8> {
     encode(number, image::ImageFormat::Png)

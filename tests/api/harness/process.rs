@@ -30,6 +30,10 @@ pub(crate) fn config(dir: &Path, query: Option<&str>) -> ServeConfig {
         pieces_dir: None,
         catalog_dir: dir.join("catalog"),
         images_dir: None,
+        previous_dir: None,
+        previous_query_dir: None,
+        admin_key: None,
+        snapshots_dir: None,
         views: PhotoViews::None,
         rerank: Rerank::None.into(),
         decode_memory: 1 << 30,
@@ -52,7 +56,12 @@ fn service_process() {
     if instructions["log"].as_bool().unwrap_or(false) {
         telemetry::init(LogFormat::Json, "info").expect("the log starts");
     }
-    let config = configured(dir, &instructions);
+    let mut config = configured(dir, &instructions);
+    // One process has a catalog open, so every service has a copy.
+    let copy = told.with_extension("catalog");
+    let _ = fs::remove_dir_all(&copy);
+    fixture::copy_folder(&config.catalog_dir, &copy).expect("the catalog is copied");
+    config.catalog_dir = copy;
     let on_ready = |addr: SocketAddr| {
         let part = told.with_extension("part");
         fs::write(&part, addr.to_string())
@@ -101,10 +110,15 @@ fn configured(dir: &Path, instructions: &Value) -> ServeConfig {
         grace: time("grace_ms", default.grace),
         category_dir: folder("category"),
         pieces_dir: folder("pieces"),
+        tagger_dir: folder("tagger").unwrap_or(default.tagger_dir),
         retrieval_dir: folder("retrieval").unwrap_or(default.retrieval_dir),
         catalog_dir: folder("catalog").unwrap_or(default.catalog_dir),
         decode_memory: number("decode_memory").unwrap_or(default.decode_memory),
         images_dir: folder("images"),
+        previous_dir: folder("previous"),
+        previous_query_dir: folder("previous_query"),
+        admin_key: instructions["admin_key"].as_str().map(str::to_owned),
+        snapshots_dir: folder("snapshots"),
         views: instructions["views"]
             .as_str()
             .map_or(default.views, |name| name.parse().expect("the views are known")),

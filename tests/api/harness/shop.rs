@@ -7,10 +7,10 @@ use std::sync::OnceLock;
 
 use burn::tensor::Device;
 use dataset::MaxErrors;
-use search::storage::Storage;
 use service::catalog::{IndexOptions, index};
 use service::embed::{PhotoViews, RetrievalModel};
 use shared::taxonomy::Category;
+use store::Element;
 use tests::fixture;
 
 /// Number of products of the small shop.
@@ -70,7 +70,7 @@ impl Shop {
             dataset: shop.path("shop"),
             bundle: shop.path("retrieval"),
             out: shop.path("catalog"),
-            storage: Storage::F32,
+            storage: Element::F32,
             views: PhotoViews::None,
             batch: 8,
             max_errors: MaxErrors::default(),

@@ -3,7 +3,9 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -53,7 +55,10 @@ export async function startService() {
   if (process.env.SELVEDGE_URL) return { url: process.env.SELVEDGE_URL.replace(/\/?$/, '/'), close: async () => {} };
   const port = await freePort();
   const url = `http://localhost:${port}/`;
-  const args = ['serve', '--device', 'cpu', '--listen', `127.0.0.1:${port}`, '--site', SITE, '--index', INDEX, '--bundle', RETRIEVAL, '--tagger', TAGGER, '--query-bundle', QUERY];
+  // One process has a catalog open, so every service has a copy.
+  const catalog = await mkdtemp(join(tmpdir(), 'selvedge-catalog-'));
+  await cp(INDEX, catalog, { recursive: true });
+  const args = ['serve', '--device', 'cpu', '--listen', `127.0.0.1:${port}`, '--site', SITE, '--index', catalog, '--bundle', RETRIEVAL, '--tagger', TAGGER, '--query-bundle', QUERY];
   const child = spawn(PROGRAM, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   child.stderr.on('data', (data) => (log += data));
@@ -70,6 +75,7 @@ export async function startService() {
     close: async () => {
       child.kill('SIGTERM');
       await ended;
+      await rm(catalog, { recursive: true, force: true });
     },
   };
 }

@@ -1,5 +1,6 @@
 //! `--max-errors`, and runs that cannot write.
 
+use super::super::selvedge;
 use super::{Place, contents};
 use std::fs;
 
@@ -52,7 +53,7 @@ fn a_product_without_its_image_gets_another_photo_or_is_left_out() {
     );
     let images: Vec<_> = products
         .iter()
-        .map(|product| product["image"].as_str().expect("a product has an image"))
+        .map(|product| product.images[0].source.as_str())
         .collect();
     assert_eq!((images.len(), images[2]), (9, "shop/P0003_1.png"));
 }
@@ -71,28 +72,49 @@ fn a_shop_without_a_readable_photo_is_refused_with_any_limit() {
 /// A limit on the size of files stands in for a full disk.
 #[test]
 #[cfg(unix)]
-fn a_run_that_cannot_write_leaves_no_file() {
+fn a_run_that_cannot_write_leaves_the_catalog() {
     let place = Place::new();
-    // Longer than the embeddings, so that one of the limits suffices for those.
-    place.edit("products.jsonl", |text| text.replace("Item", &"Item".repeat(100)));
     let before = contents(&place.dir.join("catalog"));
     let program = assert_cmd::cargo::cargo_bin("selvedge");
-    for (blocks, file) in [(0, "embeddings.tmp"), (4, "products.tmp")] {
-        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
-        let mut limited = std::process::Command::new("sh");
-        limited
-            .args(["-c", &script])
-            .arg(&program)
-            .args(Place::args("shop", &[]))
-            .current_dir(&place.dir);
-        let output = limited.output().expect("the shell starts");
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{blocks}: {error}");
-        assert!(
-            error.contains(&format!("cannot write catalog/{file}")),
-            "{blocks}: {error}"
-        );
-        assert_eq!(contents(&place.dir.join("catalog")), before, "{blocks}");
-    }
+    let mut limited = std::process::Command::new("sh");
+    limited
+        .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\""])
+        .arg(&program)
+        .args(Place::args("shop", &[]))
+        .current_dir(&place.dir);
+    let output = limited.output().expect("the shell starts");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("database") || error.contains("cannot"), "{error}");
+    assert_eq!(contents(&place.dir.join("catalog")), before);
     place.assert_accepted(&[], &[]);
+}
+
+#[test]
+fn a_catalog_of_an_earlier_version_is_refused_with_a_hint() {
+    let place = Place::new();
+    let old = place.dir.join("old");
+    fs::create_dir(&old).expect("the folder is created");
+    fs::write(old.join("catalog.json"), "{\"format\": 1}").expect("the file is written");
+    let output = selvedge()
+        .args([
+            "--device",
+            "cpu",
+            "index",
+            "--dataset",
+            "shop",
+            "--bundle",
+            "bundle",
+            "--out",
+            "old",
+        ])
+        .current_dir(&place.dir)
+        .output();
+    let output = output.expect("the program starts");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && error.contains("made by an earlier version"),
+        "{error}"
+    );
+    assert!(error.contains("new folder"), "{error}");
 }

@@ -5,27 +5,32 @@ mod refusals;
 mod shops;
 
 use super::selvedge;
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use store::{Product, Sample, Store};
 use tests::fixture;
 
 /// Number of products of the small shop, with two shop photos each.
 const PRODUCTS: u32 = 10;
 
-/// Contents of all files of a folder, by name.
-fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries = fs::read_dir(dir)
-        .expect("the folder exists")
-        .map(|entry| entry.expect("the folder is readable").path());
-    let name = |path: &Path| {
-        let name = path.file_name().expect("the file has a name");
-        name.to_string_lossy().into_owned()
-    };
-    entries
-        .map(|path| (name(&path), fs::read(&path).expect("the file is readable")))
-        .collect()
+/// Products, samples and the number of embeddings of a catalog.
+#[derive(Debug, PartialEq)]
+struct Contents {
+    products: Vec<Product>,
+    samples: Vec<Sample>,
+    embeddings: u64,
+}
+
+/// Contents of the catalog in the folder `dir`.
+fn contents(dir: &Path) -> Contents {
+    let store = Store::open(dir).expect("the folder holds a catalog");
+    let products = store.products("", 1000).expect("the catalog is readable");
+    Contents {
+        products: products.into_iter().map(|stored| stored.product).collect(),
+        samples: store.samples().expect("the catalog is readable"),
+        embeddings: store.stats().expect("the catalog is readable").embeddings,
+    }
 }
 
 /// A folder with a retrieval bundle, a shop, and the catalog of another shop.
@@ -90,27 +95,14 @@ impl Place {
 
     /// Indexes the shop. The run must succeed with all of `says`. Returns the products of the catalog.
     #[track_caller]
-    fn assert_accepted(&self, more: &[&str], says: &[&str]) -> Vec<serde_json::Value> {
+    fn assert_accepted(&self, more: &[&str], says: &[&str]) -> Vec<Product> {
         let output = self.index("shop", more);
         let messages = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{says:?}: {messages}");
         for part in says {
             assert!(messages.contains(part), "`{messages}` does not say `{part}`");
         }
-        self.lines("products-")
-    }
-
-    /// Lines of the catalog's file whose name begins with `stem`.
-    fn lines(&self, stem: &str) -> Vec<serde_json::Value> {
-        let files = contents(&self.dir.join("catalog"));
-        let (_, bytes) = files
-            .iter()
-            .find(|(name, _)| name.starts_with(stem))
-            .expect("the catalog has the file");
-        let text = String::from_utf8(bytes.clone()).expect("the file is text");
-        text.lines()
-            .map(|line| serde_json::from_str(line).expect("every line is JSON"))
-            .collect()
+        contents(&self.dir.join("catalog")).products
     }
 
     /// Replaces the text of a file of the shop by `change` of it.

@@ -1,6 +1,6 @@
 //! Shops with unusual files, and the catalogs that result.
 
-use super::Place;
+use super::{Place, contents};
 use std::fs;
 
 #[test]
@@ -22,15 +22,11 @@ fn without_product_descriptions_items_and_single_photos_are_products() {
             "indexed 12 products, 20 photos",
         ],
     );
-    let product = |id: &str| products.iter().find(|product| product["id"] == id).expect(id);
-    assert!(
-        products
-            .iter()
-            .all(|product| product["id"].as_str().is_some_and(|id| !id.trim().is_empty()))
-    );
-    assert_eq!(product("shop/P0000_1.png")["image"], "shop/P0000_1.png");
-    assert_eq!(product("shop/P0001_0.png")["category"], "other");
-    assert_eq!(product("P0002")["category"], "tops");
+    let product = |id: &str| products.iter().find(|product| product.id == id).expect(id);
+    assert!(products.iter().all(|product| !product.id.trim().is_empty()));
+    assert_eq!(product("shop/P0000_1.png").images[0].source, "shop/P0000_1.png");
+    assert_eq!(product("shop/P0001_0.png").category.as_deref(), Some("other"));
+    assert_eq!(product("P0002").category.as_deref(), Some("tops"));
 }
 
 #[test]
@@ -49,7 +45,7 @@ fn byte_order_marks_blank_lines_and_unknown_keys_are_accepted() {
             "line 1: `styles`: `baroque`",
         ],
     );
-    assert_eq!(products[0]["name"]["zh"], "商品0");
+    assert_eq!(products[0].names["zh"], "商品0");
     place.edit("products.jsonl", |text| text.replacen("9903", "\"9903\"", 1));
     place.assert_refused(&[], &["products.jsonl, line 7", "`price.amount` is \"9903\""]);
 }
@@ -63,17 +59,19 @@ fn user_photo(number: u32) -> String {
 fn only_listed_photos_become_samples() {
     let place = Place::new();
     place.assert_accepted(&[], &[]);
-    assert!(
-        place.lines("samples-").is_empty(),
-        "without a list there are no samples"
-    );
+    let samples = || contents(&place.dir.join("catalog")).samples;
+    assert!(samples().is_empty(), "without a list there are no samples");
     place.edit("samples.txt", |_| {
         format!("\u{feff}{}\r\n\r\n{}", user_photo(4).trim(), user_photo(1))
     });
     place.assert_accepted(&[], &[]);
-    let expected = [("user/P0004_2.png", "P0004"), ("user/P0001_2.png", "P0001")]
-        .map(|(image, id)| serde_json::json!({ "image": image, "product_id": id }));
-    assert_eq!(place.lines("samples-"), expected);
+    let found = samples();
+    let found: Vec<_> = found
+        .iter()
+        .map(|sample| (sample.source.as_str(), sample.product.as_deref()))
+        .collect();
+    let expected = [("user/P0004_2.png", Some("P0004")), ("user/P0001_2.png", Some("P0001"))];
+    assert_eq!(found, expected);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use store::StoreError;
 use thiserror::Error;
 
 use super::faults::{Failures, Faults};
@@ -21,9 +22,6 @@ pub enum CatalogError {
         /// Error of the system.
         source: std::io::Error,
     },
-    /// `catalog.json` cannot be written.
-    #[error(transparent)]
-    Header(anyhow::Error),
     /// The manifest cannot be read.
     #[error(transparent)]
     Manifest(anyhow::Error),
@@ -56,67 +54,42 @@ pub enum CatalogError {
         /// The manifest.
         path: PathBuf,
     },
-    /// The new catalog does not fit on the disk.
-    #[error(
-        "the catalog takes about {needed} bytes in {path}, where {free} are free; make room or choose another folder"
-    )]
-    NoSpace {
-        /// The catalog folder.
-        path: PathBuf,
-        /// Estimated size of the catalog in bytes.
-        needed: u64,
-        /// Free bytes.
-        free: u64,
-    },
-    /// The catalog was replaced, but the system did not confirm that the change is on the disk.
-    #[error(
-        "the new catalog is in place in {path}, but the system did not confirm that it is on the disk; after a power \
-         failure the old one may be back\nhint: check the disk, then index again"
-    )]
-    Unsynced {
-        /// The catalog folder.
-        path: PathBuf,
-        /// Error of the system.
-        source: std::io::Error,
-    },
-    /// Another run holds the folder.
-    #[error("another run is writing {path}; wait until it ends or choose another folder")]
-    Busy {
-        /// The catalog folder.
-        path: PathBuf,
-    },
     /// The folder has no catalog.
-    #[error("{path} holds no catalog; make one with `selvedge index`")]
+    #[error("{path} holds no catalog; make one with `selvedge index` or `selvedge catalog import`")]
     Missing {
         /// The folder.
         path: PathBuf,
     },
-    /// Another version wrote the catalog.
-    #[error("the catalog in {path} has format {found}, this version reads {expected}; index the dataset again")]
-    Format {
+    /// An earlier version wrote the catalog.
+    #[error(
+        "the catalog in {path} was made by an earlier version, which kept it in other files; index the dataset again into a \
+         new folder, and then remove this one"
+    )]
+    Old {
         /// The folder.
         path: PathBuf,
-        /// Format of the catalog.
-        found: u32,
-        /// Newest format that this version reads.
-        expected: u32,
     },
-    /// The catalog's files contradict each other or their checksums.
-    #[error("the catalog in {path} is damaged: {message}; index the dataset again")]
-    Damaged {
-        /// The folder.
-        path: PathBuf,
-        /// The contradiction.
-        message: String,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The catalog has no generation of the model any more.
+    #[error("the catalog's embeddings are now those of {model_id}; restart the service with that bundle")]
+    Replaced {
+        /// The model of the live generation.
+        model_id: String,
     },
+    /// The columns of the products cannot be read.
+    #[error("the columns of the products cannot be read: {0}")]
+    Columns(String),
+    /// A segment does not fit its generation.
+    #[error("a file of embeddings cannot be used: {0}; run `selvedge catalog verify`")]
+    Segment(String),
     /// The retrieval bundle cannot be used.
     #[error(transparent)]
     Bundle(#[from] EmbedError),
     /// The model failed on a batch.
-    #[error("the model failed on the photos after number {after}: {message}")]
+    #[error("the model failed on the photos: {message}")]
     Model {
-        /// Number of photos embedded before.
-        after: usize,
         /// Error of the model.
         message: String,
     },
@@ -127,14 +100,6 @@ impl CatalogError {
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
-    }
-
-    /// The error of a damaged catalog in `path`.
-    pub(super) fn damaged(path: &Path, message: impl Into<String>) -> Self {
-        Self::Damaged {
-            path: path.to_owned(),
-            message: message.into(),
-        }
     }
 
     /// Checks the number of failures. `what` names their kind, such as "images cannot be read".

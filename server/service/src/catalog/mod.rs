@@ -1,28 +1,36 @@
 //! The catalog: a shop's products, the embeddings of their photos, and exact search over them.
 //!
-//! **Invariant:** a catalog folder changes in one step, the rename of `catalog.json`. The name of a data file contains
-//! its checksum, and no run overwrites a data file with other content. A run that is killed leaves the old catalog
-//! complete. This module does not depend on HTTP.
+//! **Invariant:** the store is the truth. What is in memory follows it. This module does not depend on HTTP.
 
-mod embed_photos;
+mod category;
+mod compare;
+mod embed_pending;
+mod embed_run;
 mod error;
 mod faults;
-mod format;
-mod image_check;
+mod generation;
 mod image_file;
 mod index;
+mod live;
+mod photo_files;
 mod product;
 mod products;
+mod query;
 mod searcher;
 mod shop_folder;
-mod store;
-mod watch;
-mod writer;
+mod worker;
 
+pub use category::category_of;
+pub use compare::Comparison;
+pub use embed_pending::{EmbedInputs, EmbedJob, EmbeddedBatch, embed_pending};
+pub use embed_run::{EmbedRun, Embedded, IndexProgress};
 pub use error::CatalogError;
 pub use faults::{Failures, Faults};
-pub use index::{IndexOptions, IndexProgress, IndexSummary, index};
-pub use product::{LocalText, Price, Product, SamplePhoto};
+pub use generation::Space;
+pub use index::{IndexOptions, IndexSummary, index};
+pub use live::{Catalog, Hit, Live, create_store, open_store};
+pub use photo_files::PhotoFiles;
+pub use product::{LocalText, Price, Product, STYLES, SamplePhoto};
+pub use query::{After, Answer, CatalogQuery, QueryError, Without};
 pub use searcher::{SearchError, Searcher};
-pub use store::{Catalog, Hit};
-pub(crate) use watch::Watch;
+pub(crate) use worker::Worker;

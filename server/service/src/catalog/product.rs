@@ -6,6 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use shared::taxonomy::Category;
 
+/// Attribute of a product in the store that lists the ids of its styles.
+pub const STYLES: &str = "styles";
+
 /// A text in both languages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalText {

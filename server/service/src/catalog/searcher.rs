@@ -10,11 +10,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use shared::embedding::Embedding;
 use thiserror::Error;
 
 use crate::job_queue::{CloseOnDrop, Job, JobQueue, Refused, catch_panic};
-use search::{Match, SearchOptions};
 
 /// Maximum number of searches per pass over the embeddings. A larger batch would hardly be faster per search and would
 /// delay the next one.
@@ -39,24 +37,17 @@ pub enum SearchError {
     Closed,
 }
 
-type Query = (Embedding, SearchOptions);
-type Answer = Result<Vec<Match>, SearchError>;
-
-/// Handle of the search thread, which ends when this is dropped.
-pub struct Searcher {
-    jobs: Arc<JobQueue<Query, Answer>>,
+/// Handle of the search thread, which ends when this is dropped. `Q` is a query, and `F` what a query found.
+pub struct Searcher<Q, F> {
+    jobs: Arc<JobQueue<Q, Result<F, SearchError>>>,
 }
 
-impl Searcher {
-    /// Starts the search thread. `search` returns the matches per query, in order, as a catalog's
-    /// [`search_batch`](super::Catalog::search_batch) does. At most `capacity` searches wait.
+impl<Q: Send + Sync + 'static, F: Send + 'static> Searcher<Q, F> {
+    /// Starts the search thread. `search` returns what each query found, in order. At most `capacity` searches wait.
     ///
     /// # Errors
     /// If the system gives no threads.
-    pub fn start(
-        search: impl Fn(&[(&Embedding, SearchOptions)]) -> Vec<Vec<Match>> + Send + Sync + 'static,
-        capacity: usize,
-    ) -> anyhow::Result<Self> {
+    pub fn start(search: impl Fn(&[&Q]) -> Vec<F> + Send + Sync + 'static, capacity: usize) -> anyhow::Result<Self> {
         // A separate pool, so that a search never waits for other parallel work.
         let pool = ThreadPoolBuilder::new()
             .thread_name(|at| format!("search-{at}"))
@@ -76,13 +67,12 @@ impl Searcher {
         Ok(Self { jobs })
     }
 
-    /// Finds the products most similar to `query`. Dropping the future withdraws a search that still waits. `held` is
-    /// dropped when the search has ended.
+    /// Answers `query`. Dropping the future withdraws a search that still waits. `held` is dropped when the search has ended.
     ///
     /// # Errors
     /// See [`SearchError`].
-    pub async fn search(&self, query: Embedding, options: SearchOptions, held: impl Send + 'static) -> Answer {
-        self.jobs.run((query, options), held).await.unwrap_or_else(|refused| {
+    pub async fn search(&self, query: Q, held: impl Send + 'static) -> Result<F, SearchError> {
+        self.jobs.run(query, held).await.unwrap_or_else(|refused| {
             Err(match refused {
                 Refused::Full { waiting, retry_after_s } => SearchError::Overloaded { waiting, retry_after_s },
                 Refused::Closed => SearchError::Closed,
@@ -111,18 +101,18 @@ impl Searcher {
     }
 }
 
-impl Drop for Searcher {
+impl<Q, F> Drop for Searcher<Q, F> {
     fn drop(&mut self) {
         self.jobs.close();
     }
 }
 
-fn answer(
-    search: &(impl Fn(&[(&Embedding, SearchOptions)]) -> Vec<Vec<Match>> + Sync),
+fn answer<Q: Sync, F: Send>(
+    search: &(impl Fn(&[&Q]) -> Vec<F> + Sync),
     pool: &ThreadPool,
-    batch: Vec<Job<Query, Answer>>,
+    batch: Vec<Job<Q, Result<F, SearchError>>>,
 ) {
-    let queries: Vec<(&Embedding, SearchOptions)> = batch.iter().map(|job| (&job.input.0, job.input.1)).collect();
+    let queries: Vec<&Q> = batch.iter().map(|job| &job.input).collect();
     match catch_panic(|| Ok(pool.install(|| search(&queries)))) {
         Ok(found) => batch
             .into_iter()
@@ -137,48 +127,30 @@ fn answer(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use search::rerank::Rerank;
 
-    /// Returns as many matches as the limit; panics for a limit of 13.
-    fn count(queries: &[(&Embedding, SearchOptions)]) -> Vec<Vec<Match>> {
-        let matches = |(_, options): &(&Embedding, SearchOptions)| {
-            assert_ne!(options.limit, 13, "unlucky");
-            (0..options.limit)
-                .map(|product| Match {
-                    product,
-                    row: product,
-                    score: 0.0,
-                })
-                .collect()
+    /// Returns the double of each query; panics for 13.
+    fn double(queries: &[&usize]) -> Vec<usize> {
+        let double = |query: &&usize| {
+            assert_ne!(**query, 13, "unlucky");
+            2 * **query
         };
-        queries.iter().map(matches).collect()
+        queries.iter().map(double).collect()
     }
 
     #[tokio::test]
     async fn every_search_gets_its_own_answer_and_a_panic_does_not_end_the_thread() {
-        let searcher = Searcher::start(count, 64).expect("the thread starts");
-        let ask = |limit| {
-            let query = Embedding::new("m", vec![1.0, 2.0]).expect("the values are an embedding");
-            searcher.search(
-                query,
-                SearchOptions {
-                    limit,
-                    category: None,
-                    rerank: Rerank::None.into(),
-                },
-                (),
-            )
-        };
+        let searcher = Searcher::start(double, 64).expect("the thread starts");
+        let ask = |query: usize| searcher.search(query, ());
         let answers = futures::future::join_all((0..12).map(ask)).await;
-        for (limit, answer) in answers.into_iter().enumerate() {
-            assert_eq!(answer.expect("the search is answered").len(), limit);
+        for (query, answer) in answers.into_iter().enumerate() {
+            assert_eq!(answer.expect("the search is answered"), 2 * query);
         }
-        let failed = ask(13).await.expect_err("a limit of 13 panics");
+        let failed = ask(13).await.expect_err("13 panics");
         assert!(
             matches!(&failed, SearchError::Failed(reason) if reason.contains("unlucky")),
             "{failed}"
         );
-        assert_eq!(ask(3).await.expect("the thread still answers").len(), 3);
+        assert_eq!(ask(3).await.expect("the thread still answers"), 6);
         assert!(!searcher.has_ended());
     }
 }

@@ -28,11 +28,29 @@ impl std::str::FromStr for PhotoViews {
 }
 
 impl PhotoViews {
-    /// True for the photo without changes.
-    // Serde passes a reference.
-    #[expect(clippy::trivially_copy_pass_by_ref)]
-    pub(crate) fn is_none(&self) -> bool {
-        *self == Self::None
+    /// Inputs of the views of one photo, `[3, height, width]` each.
+    pub(crate) fn inputs(self, input: Vec<f32>, spec: &InputSpec) -> Vec<Vec<f32>> {
+        match self {
+            Self::None => vec![input],
+            Self::Flip => {
+                let mirrored = mirror(&input, spec.width);
+                vec![input, mirrored]
+            }
+        }
+    }
+
+    /// Mean of the embeddings of a photo's views. It need not have unit length.
+    pub(crate) fn mean(embeddings: Vec<Vec<f32>>) -> Vec<f32> {
+        let count = embeddings.len() as f32;
+        let sum = embeddings.into_iter().reduce(|mut sum, other| {
+            sum.iter_mut().zip(other).for_each(|(sum, value)| *sum += value);
+            sum
+        });
+        let mut mean = sum.unwrap_or_default();
+        if count > 1.0 {
+            mean.iter_mut().for_each(|value| *value /= count);
+        }
+        mean
     }
 
     /// Embeds inputs `[3, height, width]` with `embed`, and averages the embeddings of each photo over its views. The means of
@@ -46,19 +64,12 @@ impl PhotoViews {
         spec: &InputSpec,
         mut embed: impl FnMut(Vec<Vec<f32>>) -> anyhow::Result<Vec<Vec<f32>>>,
     ) -> anyhow::Result<Vec<Vec<f32>>> {
-        match self {
-            Self::None => embed(inputs),
-            Self::Flip => {
-                let mirrored = inputs.iter().map(|input| mirror(input, spec.width)).collect();
-                let mut means = embed(inputs)?;
-                for (mean, other) in means.iter_mut().zip(embed(mirrored)?) {
-                    mean.iter_mut()
-                        .zip(other)
-                        .for_each(|(mean, other)| *mean = (*mean + other) / 2.0);
-                }
-                Ok(means)
-            }
-        }
+        let views = inputs.into_iter().map(|input| self.inputs(input, spec));
+        let views: Vec<Vec<Vec<f32>>> = views.collect();
+        let counts: Vec<usize> = views.iter().map(Vec::len).collect();
+        let mut embedded = embed(views.into_iter().flatten().collect())?.into_iter();
+        let mean = |count: usize| Self::mean(embedded.by_ref().take(count).collect());
+        Ok(counts.into_iter().map(mean).collect())
     }
 }
 

@@ -4,28 +4,31 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use burn::tensor::Device;
 use device::DeviceChoice;
 use search::rerank::{Rerank, Reranking};
-use search::{Match, SearchOptions};
-use shared::bundle::Manifest;
+use shared::api::EmbeddingInput;
 use shared::embedding::Embedding;
+use store::{Store, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::task::spawn_blocking;
 
+use super::admin::{AdminKey, Runner};
 use super::admission::{Admission, SearchPermit};
 use super::body::Pace;
 use super::bundle::{BrowserBundle, Role};
 use super::config::ServeConfig;
 use super::decoding::DecodeMemory;
 use super::error::ApiError;
-use super::folder::PhotoFolder;
 use super::photo_embedder::PhotoEmbedder;
 use super::piece_service::PieceService;
-use super::query_spaces::QuerySpaces;
+use super::query_spaces::{Floors, QuerySpaces};
+
+use super::shown_images::ShownImages;
 use super::site::Site;
-use crate::catalog::{Catalog, Searcher, Watch};
-use crate::embed::{Categoriser, EmbedError, EmbedFn, EmbedQueue, QueueHealth, RetrievalModel};
+use crate::catalog::{Answer, Catalog, CatalogQuery, Hit, PhotoFiles, QueryError, Searcher, Space, Worker};
+use crate::embed::{Categoriser, EmbedError, EmbedFn, EmbedQueue, PhotoViews, QueueHealth, RetrievalModel};
 use crate::shutdown::{Lifecycle, Phase};
 
 /// State of a running service.
@@ -34,9 +37,13 @@ pub struct App {
     pub(super) tagger: BrowserBundle,
     pub(super) query_encoder: Option<BrowserBundle>,
     pub(super) pieces: Option<PieceService>,
-    pub(super) photos: PhotoFolder,
-    /// Watch over the folders of the catalog and its photos.
-    pub(super) watch: Arc<Watch>,
+    pub(super) images: ShownImages,
+    pub(super) admin_key: Option<AdminKey>,
+    /// Folder of snapshots.
+    pub(super) snapshots: Option<PathBuf>,
+    pub(super) tasks: Runner,
+    /// Folder of the photos, instead of the one that the store remembers.
+    images_dir: Option<PathBuf>,
     pub(super) site: Site,
     pub(super) admission: Admission,
     /// Minimum speed of bodies.
@@ -46,8 +53,12 @@ pub struct App {
     /// Re-ranking of every search.
     pub(super) rerank: Reranking,
     pub(super) spaces: QuerySpaces,
+    /// Spaces of the model before.
+    pub(super) previous: Option<QuerySpaces>,
     pub(super) embedder: PhotoEmbedder,
-    searcher: Searcher,
+    searcher: CatalogSearcher,
+    /// Embeds new photos. It ends with the app.
+    _worker: Worker,
     lifecycle: Arc<Lifecycle>,
     /// Maximum time of a batch of searches; a longer one counts as hung.
     stall: Duration,
@@ -72,13 +83,10 @@ impl App {
         device: &Device,
     ) -> impl FnMut() -> anyhow::Result<EmbedFn> + Send + 'static {
         let (dir, device, batch) = (config.retrieval_dir.clone(), device.clone(), config.queue.max_batch);
-        let views = config.views;
         move || {
             let model = RetrievalModel::open(&dir, &device)?;
             model.warm_up(batch)?;
-            Ok(Box::new(move |inputs| {
-                views.embed(inputs, &model.manifest().input, |inputs| model.embed(inputs))
-            }))
+            Ok(Box::new(move |inputs| model.embed(inputs)))
         }
     }
 
@@ -89,16 +97,11 @@ impl App {
         lifecycle: Arc<Lifecycle>,
         report: impl Fn(&str),
     ) -> anyhow::Result<(Self, oneshot::Receiver<Result<(), EmbedError>>)> {
-        report("reading the catalog");
-        let manifest = RetrievalModel::read_manifest(&config.retrieval_dir)?;
-        let catalog = Arc::new(open_catalog(config, &manifest)?);
         report("reading the bundles and the page");
+        let manifest = RetrievalModel::read_manifest(&config.retrieval_dir)?;
         // Small networks run on the CPU; the device belongs to the embedding worker.
         let cpu = DeviceChoice::Cpu.open()?;
         let projection = RetrievalModel::read_projection(&config.retrieval_dir, &manifest, &cpu)?;
-        let images = config.images_dir.as_ref().unwrap_or(catalog.dataset());
-        let photos = PhotoFolder::open(images)?;
-        let watch = Arc::new(Watch::new(&config.catalog_dir, images, &catalog));
         let tagger = BrowserBundle::load(&config.tagger_dir, Role::Tagger)?;
         let load_encoder = |dir: &PathBuf| BrowserBundle::load(dir, Role::QueryEncoder);
         let query_encoder = config.query_dir.as_ref().map(load_encoder).transpose()?;
@@ -106,25 +109,43 @@ impl App {
         let pieces = config.pieces_dir.as_ref().map(open_pieces).transpose()?;
         let encoder = query_encoder.as_ref().map(|bundle| &bundle.about);
         let spaces = QuerySpaces::new(&manifest, projection, encoder)?;
+        let previous = previous_spaces(config, &cpu)?;
         let site = config.site_dir.as_deref().map(Site::load).transpose()?;
         let categoriser = config.category_dir.as_deref();
         let categoriser = categoriser.map(|dir| Categoriser::open(dir, &cpu)).transpose()?;
+        report("reading the catalog");
+        let space = Space {
+            model_id: manifest.model_id(),
+            dim: manifest.embedding_dim,
+            views: PhotoViews::default(),
+        };
+        let catalog = Catalog::open(&config.catalog_dir, &space)?;
         let (queue, warm) = EmbedQueue::start(config.queue, make).context("cannot start the embedding worker")?;
+        let queue = Arc::new(queue);
+        let memory = DecodeMemory::new(config.decode_memory);
+        let images = config.images_dir.clone();
+        let input = manifest.input.clone();
+        let worker = Worker::start(&catalog, images.clone(), input, config.queue.max_batch, &queue)?;
         let app = Self {
             tagger,
             query_encoder,
             pieces,
-            photos,
-            watch,
+            images: ShownImages::new(&catalog, images.clone(), memory.clone()),
+            admin_key: config.admin_key.as_deref().map(AdminKey::new),
+            snapshots: config.snapshots_dir.clone(),
+            tasks: Runner::start(&catalog, images.clone())?,
+            images_dir: images,
             site: site.unwrap_or_default(),
             admission: Admission::new(&config.limits),
             pace: Pace::new(&config.limits),
             deadline: config.limits.deadline,
             rerank: config.rerank,
             spaces,
-            embedder: PhotoEmbedder::new(&manifest, queue, categoriser, DecodeMemory::new(config.decode_memory)),
+            previous,
+            embedder: PhotoEmbedder::new(&manifest, config.views, queue, categoriser, memory),
             searcher: start_searcher(config, &catalog)?,
             catalog,
+            _worker: worker,
             lifecycle,
             stall: config.queue.stall,
         };
@@ -195,46 +216,102 @@ impl App {
         })
     }
 
-    /// Finds the products most similar to `query`. The permit is kept until the search has ended, even if the client leaves
-    /// before.
+    /// Answers a query. The permit is kept until the search has ended, even if the client leaves before.
     ///
     /// # Errors
-    /// If the search thread fails or has ended.
+    /// If the search thread fails or has ended, the filter does not fit the catalog, or the store cannot be read.
     pub(super) async fn search(
         &self,
-        query: Embedding,
-        options: SearchOptions,
+        query: CatalogQuery,
         search_permit: &SearchPermit,
-    ) -> Result<Vec<Match>, ApiError> {
-        Ok(self.searcher.search(query, options, search_permit.clone()).await?)
+    ) -> Result<(Vec<Hit>, Answer), ApiError> {
+        let answer = self.searcher.search(query, search_permit.clone()).await??;
+        let catalog = Arc::clone(&self.catalog);
+        let held = search_permit.clone();
+        let hits = spawn_blocking(move || {
+            let _held = held;
+            Ok((
+                catalog
+                    .hits(&answer)
+                    .map_err(|error| ApiError::Internal(error.into()))?,
+                answer,
+            ))
+        });
+        hits.await.map_err(|error| ApiError::Internal(error.into()))?
     }
 
-    /// Score below which a best hit is not close, for an embedding of the model `embedder`, or for a photo without one.
-    /// `None` with re-ranking, because its first hit need not be the most similar one.
-    pub(super) fn floor(&self, embedder: Option<&str>) -> Option<f32> {
+    /// Converts a client's embedding into the space of the catalog's model, or of the model before if the catalog still has its
+    /// generation. Also returns the scores that a best hit is compared with.
+    ///
+    /// # Errors
+    /// If the embedding is of another model, has a wrong length, or has values that are not finite.
+    pub(super) fn embedding(&self, input: EmbeddingInput) -> Result<(Embedding, Floors), ApiError> {
+        let embedder = input.model_id.clone();
+        let has_floors = self.rerank.method == Rerank::None;
+        let floors = |spaces: &QuerySpaces| {
+            let floors = has_floors.then(|| spaces.floors(Some(&embedder)));
+            floors.unwrap_or_default()
+        };
+        let previous = self.previous.as_ref().filter(|spaces| spaces.knows(&input.model_id));
+        let previous = previous.filter(|spaces| self.catalog.live_in(spaces.model_id()).is_some());
+        match previous {
+            Some(previous) if !self.spaces.knows(&input.model_id) => Ok((previous.query(input)?, floors(previous))),
+            _ => Ok((self.spaces.query(input)?, floors(&self.spaces))),
+        }
+    }
+
+    /// The image files of the catalog.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub(super) fn photo_files(&self) -> Result<PhotoFiles, ApiError> {
+        self.catalog
+            .photo_files(self.images_dir.as_deref())
+            .map_err(|error| ApiError::Internal(error.into()))
+    }
+
+    /// Reads or changes the store, off the async threads.
+    ///
+    /// # Errors
+    /// That of `read`.
+    pub(super) async fn with_store<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let store = Arc::clone(self.catalog.store());
+        let done = spawn_blocking(move || read(&store)).await;
+        let done = done.map_err(|error| ApiError::Internal(error.into()))?;
+        Ok(done?)
+    }
+
+    /// Scores that a best hit is compared with, for an embedding of the model `embedder`, or for a photo without one. There
+    /// are none with re-ranking, because its first hit need not be the most similar one.
+    pub(super) fn floors(&self, embedder: Option<&str>) -> Floors {
         match self.rerank.method {
-            Rerank::None => self.spaces.floor(embedder),
-            _ => None,
+            Rerank::None => self.spaces.floors(embedder),
+            _ => Floors::default(),
         }
     }
 }
 
-/// Opens the catalog and checks that it was indexed with the retrieval bundle.
-fn open_catalog(config: &ServeConfig, manifest: &Manifest) -> anyhow::Result<Catalog> {
-    let catalog = Catalog::open(&config.catalog_dir)?;
-    ensure!(
-        catalog.model_id() == manifest.model_id() && catalog.dim() == manifest.embedding_dim,
-        "the catalog in {} was indexed with {}, but the retrieval bundle is {}; index it again with this bundle",
-        config.catalog_dir.display(),
-        catalog.model_id(),
-        manifest.model_id(),
-    );
-    Ok(catalog)
+/// Spaces of the model before, if the configuration names its bundle.
+fn previous_spaces(config: &ServeConfig, device: &Device) -> anyhow::Result<Option<QuerySpaces>> {
+    let Some(dir) = &config.previous_dir else {
+        return Ok(None);
+    };
+    let manifest = RetrievalModel::read_manifest(dir)?;
+    let projection = RetrievalModel::read_projection(dir, &manifest, device)?;
+    let load = |dir: &PathBuf| BrowserBundle::load(dir, Role::QueryEncoder);
+    let encoder = config.previous_query_dir.as_ref().map(load).transpose()?;
+    QuerySpaces::new(&manifest, projection, encoder.as_ref().map(|bundle| &bundle.about)).map(Some)
 }
 
+/// The search thread.
+type CatalogSearcher = Searcher<CatalogQuery, Result<Answer, QueryError>>;
+
 /// Starts the search thread. Its queue has a place for every admitted search, so that it refuses none.
-fn start_searcher(config: &ServeConfig, catalog: &Arc<Catalog>) -> anyhow::Result<Searcher> {
+fn start_searcher(config: &ServeConfig, catalog: &Arc<Catalog>) -> anyhow::Result<CatalogSearcher> {
     let catalog = Arc::clone(catalog);
     let capacity = config.limits.photos + config.limits.embeddings;
-    Searcher::start(move |queries| catalog.search_batch(queries), capacity)
+    Searcher::start(move |queries: &[&CatalogQuery]| catalog.search_batch(queries), capacity)
 }

@@ -10,7 +10,7 @@ use super::limits::Limits;
 use crate::embed::{PhotoViews, QueueOptions};
 
 /// Folders, address and limits of a service.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ServeConfig {
     /// Address to listen on; port 0 takes a free one.
     pub addr: SocketAddr,
@@ -26,10 +26,18 @@ pub struct ServeConfig {
     pub retrieval_dir: PathBuf,
     /// Folder of a category classifier's bundle; without it only the categories that clients give restrict a search.
     pub category_dir: Option<PathBuf>,
-    /// Folder of the catalog, indexed with the retrieval bundle.
+    /// Folder of the catalog. Its embeddings are those of the retrieval bundle.
     pub catalog_dir: PathBuf,
     /// Folder of the photos, if it has moved since indexing.
     pub images_dir: Option<PathBuf>,
+    /// Folder of the retrieval bundle before, whose embeddings are still answered.
+    pub previous_dir: Option<PathBuf>,
+    /// Folder of the query encoder before, whose embeddings are still answered.
+    pub previous_query_dir: Option<PathBuf>,
+    /// Key of the admin API; without it there is no admin API.
+    pub admin_key: Option<String>,
+    /// Folder of snapshots; without it the admin API writes none.
+    pub snapshots_dir: Option<PathBuf>,
     /// Views of every photo that the server embeds.
     pub views: PhotoViews,
     /// Re-ranking of every search.

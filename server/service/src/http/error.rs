@@ -11,9 +11,11 @@ use shared::input::InputError;
 use thiserror::Error;
 
 use super::problem::Failure;
-use crate::catalog::SearchError;
+use crate::catalog::{QueryError, SearchError};
 use crate::embed::EmbedError;
 use dataset::PhotoError;
+use filter::FilterError;
+use store::StoreError;
 
 /// Error of a request. The text is sent to the client: it has a hint and contains nothing secret.
 #[derive(Debug, Error)]
@@ -57,6 +59,18 @@ pub(super) enum ApiError {
     },
     #[error("`{0}` is not a category; send tops, shoes, bags or other")]
     UnknownCategory(String),
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    #[error("the catalog has changed its model since this cursor was made; search again without a cursor")]
+    StaleCursor,
+    #[error("the catalog has no product `{0}` with photos; check the id")]
+    UnknownProduct(String),
+    #[error("{0}")]
+    VersionConflict(String),
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    #[error("{0}")]
+    TaskState(String),
     #[error("there is no such {0} on this server; check the path")]
     NotFound(&'static str),
     #[error("this path does not accept this method; the header Allow lists the methods that it accepts")]
@@ -101,6 +115,15 @@ impl ApiError {
             Self::WrongDimension { .. } => ProblemCode::WrongDimension,
             Self::WrongModel { .. } => ProblemCode::WrongModel,
             Self::UnknownCategory(_) => ProblemCode::UnknownCategory,
+            Self::Filter(FilterError::UnknownField { .. } | FilterError::WrongType { .. }) => {
+                ProblemCode::InvalidFilter
+            }
+            Self::Filter(_) => ProblemCode::InvalidField,
+            Self::StaleCursor => ProblemCode::StaleCursor,
+            Self::UnknownProduct(_) => ProblemCode::UnknownProduct,
+            Self::VersionConflict(_) => ProblemCode::VersionConflict,
+            Self::Unauthorized(_) => ProblemCode::Unauthorized,
+            Self::TaskState(_) => ProblemCode::TaskState,
             Self::NotFound(_) => ProblemCode::NotFound,
             Self::MethodNotAllowed => ProblemCode::MethodNotAllowed,
             Self::Timeout => ProblemCode::Timeout,
@@ -121,7 +144,13 @@ pub(super) fn status(code: ProblemCode) -> StatusCode {
         | ProblemCode::InvalidCrop
         | ProblemCode::InvalidEmbedding
         | ProblemCode::WrongDimension
-        | ProblemCode::UnknownCategory => StatusCode::BAD_REQUEST,
+        | ProblemCode::UnknownCategory
+        | ProblemCode::InvalidFilter => StatusCode::BAD_REQUEST,
+        ProblemCode::StaleCursor => StatusCode::GONE,
+        ProblemCode::VersionConflict => StatusCode::PRECONDITION_FAILED,
+        ProblemCode::Unauthorized => StatusCode::UNAUTHORIZED,
+        ProblemCode::TaskState => StatusCode::CONFLICT,
+        ProblemCode::UnknownProduct => StatusCode::NOT_FOUND,
         ProblemCode::NotAnImage
         | ProblemCode::UnsupportedImage
         | ProblemCode::ImageTruncated
@@ -145,6 +174,26 @@ impl From<EmbedError> for ApiError {
             EmbedError::Overloaded { retry_after_s, .. } => Self::Overloaded { retry_after_s },
             EmbedError::Closed => Self::Unready(error.to_string()),
             EmbedError::Model(_) | EmbedError::Threads(_) | EmbedError::Bundle(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Filter(error) => error.into(),
+            QueryError::Catalog(error) => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Invalid { key, message } => Self::field(key, message),
+            StoreError::UnknownProduct { id } => Self::UnknownProduct(id),
+            error @ StoreError::Conflict { .. } => Self::VersionConflict(error.to_string()),
+            error => Self::Internal(error.into()),
         }
     }
 }

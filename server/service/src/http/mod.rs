@@ -4,6 +4,7 @@
 //! Only `observe` turns errors into problem documents, so every error has a stable code and a request id, also those of
 //! axum itself. **Invariant:** the service sends no CORS header, because only its own page uses it.
 
+mod admin;
 mod admission;
 mod app;
 mod body;
@@ -16,7 +17,6 @@ mod decoding;
 mod encoding;
 mod entity;
 mod error;
-mod folder;
 mod front;
 mod limits;
 mod observe;
@@ -26,6 +26,7 @@ mod problem;
 mod query_spaces;
 mod routes;
 mod serve;
+mod shown_images;
 mod site;
 mod socket;
 

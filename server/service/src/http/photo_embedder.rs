@@ -7,21 +7,24 @@ use std::thread::available_parallelism;
 use anyhow::Context;
 use axum::body::Bytes;
 use dataset::{Crop, Photo};
+use futures::future::try_join_all;
 use shared::bundle::Manifest;
 use shared::embedding::Embedding;
 use shared::input::{CropBox, InputSpec};
 use shared::taxonomy::Category;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::admission::SearchPermit;
 use super::decoding::DecodeMemory;
 use super::error::ApiError;
-use crate::embed::{Categoriser, EmbedQueue};
+use crate::embed::{Categoriser, EmbedQueue, PhotoViews};
 
 /// Turns photos into embeddings in the catalog's space.
 pub(super) struct PhotoEmbedder {
     /// Queue in front of the model.
-    pub(super) queue: EmbedQueue,
+    pub(super) queue: Arc<EmbedQueue>,
+    /// Views of every photo, whose embeddings are averaged.
+    views: PhotoViews,
     model_id: String,
     input: InputSpec,
     categoriser: Option<Arc<Categoriser>>,
@@ -61,13 +64,15 @@ impl PhotoEmbedder {
     /// An embedder for the retrieval bundle `retrieval`, whose model takes its inputs from `queue`.
     pub(super) fn new(
         retrieval: &Manifest,
-        queue: EmbedQueue,
+        views: PhotoViews,
+        queue: Arc<EmbedQueue>,
         categoriser: Option<Categoriser>,
         memory: DecodeMemory,
     ) -> Self {
         let cores = available_parallelism().map_or(1, NonZero::get);
         Self {
             queue,
+            views,
             model_id: retrieval.model_id(),
             input: retrieval.input.clone(),
             categoriser: categoriser.map(Arc::new),
@@ -86,7 +91,9 @@ impl PhotoEmbedder {
         search_permit: &SearchPermit,
     ) -> Result<EmbeddedPhoto, ApiError> {
         let Prepared { input, category, crop } = self.prepare(query, search_permit).await?;
-        let values = self.queue.embed(input, search_permit.clone()).await?;
+        let views = self.views.inputs(input, &self.input).into_iter();
+        let embedded = views.map(|input| self.queue.embed(input, search_permit.clone()));
+        let values = PhotoViews::mean(try_join_all(embedded).await?);
         let embedding = Embedding::new(self.model_id.as_str(), values)
             .context("the model's output")
             .map_err(ApiError::Internal)?;
@@ -112,6 +119,14 @@ impl PhotoEmbedder {
             Ok(Prepared { input, category, crop })
         })
         .await
+    }
+
+    /// Waits for the memory that decoding `file` may take.
+    ///
+    /// # Errors
+    /// If the file is not an image, or needs more than all memory for decoding.
+    pub(super) async fn decode_memory(&self, file: &[u8]) -> Result<OwnedSemaphorePermit, ApiError> {
+        self.memory.acquire(file).await
     }
 
     /// Decodes a photo and calls `work` with it, off the async threads.

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::ensure;
-use shared::api::EmbeddingInput;
+use shared::api::{Confidence, EmbeddingInput};
 use shared::bundle::Manifest;
 use shared::embedding::Embedding;
 use shared::server_models::Projection;
@@ -15,8 +15,8 @@ pub(super) struct QuerySpaces {
     /// The catalog's model, whose id is also the name of its space.
     model_id: String,
     dim: usize,
-    /// Score floor of the retrieval bundle for the catalog.
-    floor: Option<f32>,
+    /// Scores of the retrieval bundle for the catalog.
+    floors: Floors,
     /// Space before the retrieval bundle's projection, if it has one.
     unprojected: Option<Unprojected>,
     /// The query encoder that the service offers, if any.
@@ -34,7 +34,38 @@ struct Unprojected {
 struct Encoder {
     model_id: String,
     space: String,
-    floor: Option<f32>,
+    floors: Floors,
+}
+
+/// Scores that a best hit is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Floors {
+    /// Score below which no product is close.
+    pub(super) similar: Option<f32>,
+    /// Score from which the best hit is the same product.
+    pub(super) same: Option<f32>,
+}
+
+impl Floors {
+    /// Scores that the bundle with this manifest states for galleries of the model `gallery`.
+    fn of(manifest: &Manifest, gallery: &str) -> Self {
+        Self {
+            similar: manifest.floor_in(gallery),
+            same: manifest.same_in(gallery),
+        }
+    }
+
+    /// Relation of the best hit, whose score is `best`, to the query. `None` if no floor is known.
+    pub(super) fn confidence(self, best: Option<f32>) -> Option<Confidence> {
+        let floor = self.similar?;
+        Some(match best {
+            Some(best) if best >= floor => match self.same {
+                Some(same) if best >= same => Confidence::Same,
+                _ => Confidence::Similar,
+            },
+            _ => Confidence::None,
+        })
+    }
 }
 
 impl QuerySpaces {
@@ -67,20 +98,35 @@ impl QuerySpaces {
         let encoder = encoder.map(|encoder| Encoder {
             model_id: encoder.model_id(),
             space: encoder.space(),
-            // The catalog's own network has the floor of the catalog's bundle.
-            floor: if encoder.model_id() == retrieval.network_id() {
-                retrieval.floor_in(&model_id)
+            // The catalog's own network has the floors of the catalog's bundle.
+            floors: if encoder.model_id() == retrieval.network_id() {
+                Floors::of(retrieval, &model_id)
             } else {
-                encoder.floor_in(&model_id)
+                Floors::of(encoder, &model_id)
             },
         });
         Ok(Self {
             dim: retrieval.embedding_dim,
-            floor: retrieval.floor_in(&model_id),
+            floors: Floors::of(retrieval, &model_id),
             model_id,
             unprojected,
             encoder,
         })
+    }
+
+    /// The catalog's model, or the model before.
+    pub(super) fn model_id(&self) -> &str {
+        &self.model_id
+    }
+
+    /// True if embeddings of the model `embedder` can be converted.
+    pub(super) fn knows(&self, embedder: &str) -> bool {
+        embedder == self.model_id
+            || self.unprojected.as_ref().is_some_and(|before| before.space == embedder)
+            || self
+                .encoder
+                .as_ref()
+                .is_some_and(|encoder| encoder.model_id == embedder)
     }
 
     /// Converts a client's embedding into the catalog's space. It may come from the catalog's model, from the same model
@@ -118,12 +164,36 @@ impl QuerySpaces {
         })
     }
 
-    /// Score below which a best hit is not close, for an embedding of the model `embedder`, or for a photo without one.
-    pub(super) fn floor(&self, embedder: Option<&str>) -> Option<f32> {
+    /// Scores that a best hit is compared with, for an embedding of the model `embedder`, or for a photo without one.
+    pub(super) fn floors(&self, embedder: Option<&str>) -> Floors {
         let encoder = self.encoder.as_ref();
         match encoder.filter(|encoder| embedder == Some(encoder.model_id.as_str())) {
-            Some(encoder) => encoder.floor,
-            None => self.floor,
+            Some(encoder) => encoder.floors,
+            None => self.floors,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_score_decides_the_confidence() {
+        let floors = Floors {
+            similar: Some(0.4),
+            same: Some(0.8),
+        };
+        for (floors, best, expected) in [
+            (floors, Some(0.9), Some(Confidence::Same)),
+            (floors, Some(0.8), Some(Confidence::Same)),
+            (floors, Some(0.5), Some(Confidence::Similar)),
+            (floors, Some(0.1), Some(Confidence::None)),
+            (floors, None, Some(Confidence::None)),
+            (Floors { same: None, ..floors }, Some(0.9), Some(Confidence::Similar)),
+            (Floors::default(), Some(0.9), None),
+        ] {
+            assert_eq!(floors.confidence(best), expected, "{floors:?} {best:?}");
         }
     }
 }

@@ -84,9 +84,9 @@ async fn run(
     let app = Arc::new(app);
     tracing::info!(
         catalog = %config.catalog_dir.display(),
-        model = app.catalog.model_id(),
-        products = app.catalog.products().len(),
-        photos = app.catalog.photos(),
+        model = app.catalog.space().model_id,
+        products = app.catalog.live().products(),
+        photos = app.catalog.live().photos(),
         "opened, warming up"
     );
     front.open(&app);

@@ -37,7 +37,7 @@ pub(super) async fn livez(State(app): State<Arc<App>>) -> Result<Json<Health>, A
         (status = 200, description = "Ready", body = Health),
         (
             status = 503,
-            description = "The server starts or ends, the model hangs or failed, or a folder of the catalog is missing; `detail` has the reason",
+            description = "The server starts or ends, the model hangs or failed, or the catalog cannot be read; `detail` has the reason",
             body = Problem, content_type = "application/problem+json"
         ),
     ),
@@ -46,10 +46,8 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Health>, 
     if let Some(reason) = app.unready() {
         return Err(ApiError::Unready(reason));
     }
-    let watch = Arc::clone(&app.watch);
-    let fault = tokio::task::spawn_blocking(move || watch.fault()).await;
-    fault
-        .map_err(|error| ApiError::Internal(error.into()))?
+    app.catalog
+        .fault()
         .map_or_else(|| Ok(healthy()), |reason| Err(ApiError::Unready(reason)))
 }
 

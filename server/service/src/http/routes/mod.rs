@@ -1,5 +1,6 @@
 //! The list of routes, from which the router and the OpenAPI document are made.
 
+mod admin;
 mod document;
 mod fallback;
 mod health;
@@ -48,6 +49,23 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
         .routes(routes!(document::document))
+        .routes(routes!(
+            admin::products::get,
+            admin::products::put,
+            admin::products::patch,
+            admin::products::delete
+        ))
+        .routes(routes!(admin::images::upload))
+        .routes(routes!(admin::imports::import))
+        .routes(routes!(admin::tasks::list))
+        .routes(routes!(admin::tasks::get, admin::tasks::cancel))
+        .routes(routes!(admin::tasks::events))
+        .routes(routes!(admin::catalog::stats))
+        .routes(routes!(admin::catalog::export))
+        .routes(routes!(admin::catalog::verify))
+        .routes(routes!(admin::catalog::compact))
+        .routes(routes!(admin::catalog::snapshot))
+        .routes(routes!(admin::catalog::roll_back))
 }
 
 /// Returns the OpenAPI document of all routes.

@@ -22,6 +22,7 @@ use crate::http::error::ApiError;
     ),
 )]
 pub(super) async fn product(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Product>, ApiError> {
-    let product = app.catalog.product(&id).ok_or(ApiError::NotFound("product"))?;
-    Ok(Json(convert::product(product)))
+    let stored = app.with_store(move |store| store.product(&id)).await?;
+    let stored = stored.ok_or(ApiError::NotFound("product"))?;
+    Ok(Json(convert::product(&stored.product)))
 }

@@ -6,9 +6,9 @@ use axum::Json;
 use axum::extract::State;
 use shared::api::Samples;
 
-use crate::catalog::SamplePhoto;
 use crate::http::app::App;
 use crate::http::convert;
+use crate::http::error::ApiError;
 
 /// Sample photos to try the search with, at most eight. The operator chooses them.
 #[utoipa::path(
@@ -17,10 +17,26 @@ use crate::http::convert;
     tag = "catalog",
     responses((status = 200, description = "The sample photos; empty unless the operator chose some", body = Samples)),
 )]
-pub(super) async fn samples(State(app): State<Arc<App>>) -> Json<Samples> {
-    let shown = |sample: &SamplePhoto| sample.product_id.as_deref().and_then(|id| app.catalog.product(id));
-    let samples = app.catalog.samples().iter();
-    Json(Samples {
-        samples: samples.map(|sample| convert::sample(sample, shown(sample))).collect(),
-    })
+pub(super) async fn samples(State(app): State<Arc<App>>) -> Result<Json<Samples>, ApiError> {
+    let read = app.with_store(|store| {
+        let with_product = |sample: store::Sample| {
+            let product = match &sample.product {
+                Some(id) => store.product(id)?,
+                None => None,
+            };
+            Ok((sample, product))
+        };
+        store
+            .samples()?
+            .into_iter()
+            .map(with_product)
+            .collect::<Result<Vec<_>, _>>()
+    });
+    let samples = read.await?;
+    Ok(Json(Samples {
+        samples: samples
+            .iter()
+            .map(|(sample, product)| convert::sample(sample, product.as_ref().map(|stored| &stored.product)))
+            .collect(),
+    }))
 }

@@ -1,10 +1,14 @@
 //! `POST /api/v1/search`
 
 mod crop;
+mod cursor;
 mod embedding;
 pub(super) mod form;
 mod json;
 mod limit;
+mod options;
+mod photos;
+mod request;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,20 +18,21 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use shared::api::{DEFAULT_LIMIT, MAX_LIMIT, Problem, SearchRequest, SearchResponse};
-use shared::taxonomy::Category;
+use search::Rerank;
+use shared::api::{Problem, SearchRequest, SearchResponse};
+
+use options::Asked;
 
 use crate::http::admission::SearchPermit;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::photo_embedder::PhotoQuery;
 use crate::http::{body, convert, encoding};
-use search::SearchOptions;
 
 /// Maximum bytes of a JSON body. The longest embeddings take some hundred kilobytes.
 const MAX_JSON: usize = 1 << 20;
 
-/// Finds the products most similar to a photo, or to an embedding of the catalog's model or its query encoder.
+/// Finds the products most similar to a photo, to several photos of one thing, to an embedding of the catalog's model or its
+/// query encoder, to a product, or to examples.
 #[utoipa::path(
     post,
     path = "/api/v1/search",
@@ -41,11 +46,13 @@ const MAX_JSON: usize = 1 << 20;
         (
             status = 400,
             description = "empty_body, missing_field, invalid_field, invalid_crop, invalid_embedding, \
-                           wrong_dimension or unknown_category",
+                           wrong_dimension, unknown_category or invalid_filter",
             body = Problem, content_type = "application/problem+json"
         ),
+        (status = 404, description = "unknown_product", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "timeout", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "wrong_model", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "stale_cursor", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "payload_too_large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "unsupported_media_type", body = Problem, content_type = "application/problem+json"),
         (
@@ -110,38 +117,36 @@ async fn answer(
     bytes: Bytes,
     search_permit: &SearchPermit,
 ) -> Result<SearchResponse, ApiError> {
-    let (query, options, crop, floor) = match kind {
+    let Asked {
+        query,
+        crop,
+        floors,
+        wire,
+    } = match kind {
         Kind::Form => {
             let form = form::read(headers, bytes).await?;
-            let mut options = options(app, form.category.as_deref(), form.limit)?;
-            let photo = PhotoQuery {
-                file: form.image,
-                crop: form.crop,
-                categorise: options.category.is_none(),
-            };
-            let photo = app.embedder.embed(photo, search_permit).await?;
-            // A category without products would only empty the answer.
-            let recognised = photo.category.filter(|category| app.catalog.has_category(*category));
-            options.category = options.category.or(recognised);
-            (photo.embedding, options, photo.crop, app.floor(None))
+            photos::query(app, form, search_permit).await?
         }
-        Kind::Json => {
-            let request = embedding::read(bytes).await?;
-            let options = options(app, request.category.as_deref(), request.limit)?;
-            let floor = app.floor(Some(&request.embedding.model_id));
-            (app.spaces.query(request.embedding)?, options, None, floor)
-        }
+        Kind::Json => request::query(app, embedding::read(bytes).await?).await?,
     };
-    let found = app.search(query, options, search_permit).await?;
+    let category = query.category.map(|category| category.id().to_owned());
+    let embedding = query.embedding.clone();
+    let (hits, answer) = app.search(query, search_permit).await?;
+    let (generation, model_id) = (answer.generation(), answer.model_id().to_owned());
+    let next = answer.next.filter(|_| app.rerank.method == Rerank::None);
     Ok(SearchResponse {
-        model_id: app.catalog.model_id().into(),
-        category: options.category.map(|category| category.id().to_owned()),
+        model_id,
+        category,
         crop,
-        floor,
-        hits: found
+        floor: floors.similar,
+        confidence: floors.confidence(hits.first().map(|hit| hit.score)),
+        hits: hits.iter().map(convert::hit).collect(),
+        facets: answer
+            .facets
             .iter()
-            .map(|found| convert::hit(&app.catalog.hit(found)))
+            .map(|facet| serde_json::to_value(facet).unwrap_or_default())
             .collect(),
+        next: next.map(|after| cursor::Cursor::new(generation, &embedding, wire, after).encode()),
         took_ms: 0.0,
     })
 }
@@ -163,23 +168,4 @@ fn kind(headers: &HeaderMap) -> Option<Kind> {
         "application/json" => Some(Kind::Json),
         _ => None,
     }
-}
-
-fn options(app: &App, category: Option<&str>, limit: Option<usize>) -> Result<SearchOptions, ApiError> {
-    let limit = limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(ApiError::field(
-            "limit",
-            format!("{limit} is not between 1 and {MAX_LIMIT}"),
-        ));
-    }
-    let category = category.map(|id| {
-        let short = || id.chars().take(40).collect();
-        Category::from_id(id).ok_or_else(|| ApiError::UnknownCategory(short()))
-    });
-    Ok(SearchOptions {
-        limit,
-        category: category.transpose()?,
-        rerank: app.rerank,
-    })
 }

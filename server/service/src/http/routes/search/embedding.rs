@@ -1,15 +1,18 @@
 //! The JSON body of a search by embedding.
 
 use axum::body::Bytes;
-use shared::api::{EmbeddingInput, SearchRequest};
+use shared::api::{EmbeddingInput, Example, SearchRequest};
 use tokio::sync::Semaphore;
 
-use super::json::{Json, Value};
+use super::json::{Json, Value, shown};
 use super::limit;
 use crate::http::error::ApiError;
 
 /// Maximum dimension of an embedding, many times that of any network.
 const MAX_VALUES: usize = 16_384;
+
+/// Maximum number of examples that are read.
+const MAX_EXAMPLES: usize = 16;
 
 /// Permits for parsing, so that few bodies are parsed at once.
 static PARSERS: Semaphore = Semaphore::const_new(4);
@@ -30,16 +33,35 @@ pub(super) async fn read(bytes: Bytes) -> Result<SearchRequest, ApiError> {
     parsed.await.map_err(|error| ApiError::Internal(error.into()))?
 }
 
+/// Keys of the body.
+const KEYS: [&str; 9] = [
+    "embedding",
+    "product",
+    "examples",
+    "cursor",
+    "category",
+    "limit",
+    "filter",
+    "facets",
+    "min_score",
+];
+
 /// Parses the body. A fault in `embedding.values` has its own code.
 fn parse(bytes: &[u8]) -> Result<SearchRequest, ApiError> {
     let mut json = Json::new(bytes);
-    let (mut embedding, mut category, mut most) = (None, None, None);
-    json.object("body", &["embedding", "category", "limit"], |json, key| {
+    let mut request = SearchRequest::default();
+    json.object("body", &KEYS, |json, key| {
         match key {
-            "embedding" => embedding = Some(read_embedding(json)?),
-            "category" => category = json.text("category")?,
+            "embedding" => request.embedding = Some(read_embedding(json, "embedding")?),
+            "product" => request.product = json.text("product")?,
+            "examples" => request.examples = Some(read_examples(json)?),
+            "cursor" => request.cursor = json.text("cursor")?,
+            "category" => request.category = json.text("category")?,
+            "filter" => request.filter = json.tree("filter")?,
+            "facets" => request.facets = json.tree("facets")?,
+            "min_score" => request.min_score = score(json)?,
             _ => {
-                most = match json.value("limit")? {
+                request.limit = match json.value("limit")? {
                     Value::Null => None,
                     Value::Number(value) => Some(limit::check(value)?),
                     other => return Err(limit::refused(other.kind())),
@@ -49,19 +71,63 @@ fn parse(bytes: &[u8]) -> Result<SearchRequest, ApiError> {
         Ok(())
     })?;
     json.end("body")?;
-    Ok(SearchRequest {
-        embedding: embedding.ok_or(ApiError::MissingField("embedding"))?,
-        category,
-        limit: most,
-    })
+    Ok(request)
 }
 
-fn read_embedding(json: &mut Json<'_>) -> Result<EmbeddingInput, ApiError> {
+/// Reads `min_score`.
+pub(super) fn score(json: &mut Json<'_>) -> Result<Option<f32>, ApiError> {
+    match json.value("min_score")? {
+        Value::Null => Ok(None),
+        Value::Number(value) if (-1.0..=1.0).contains(&value) => Ok(Some(value as f32)),
+        Value::Number(value) => Err(ApiError::field(
+            "min_score",
+            format!("{} is not between -1 and 1", shown(value)),
+        )),
+        other => Err(ApiError::field(
+            "min_score",
+            format!("it is {}; send a number from -1 to 1", other.kind()),
+        )),
+    }
+}
+
+fn read_examples(json: &mut Json<'_>) -> Result<Vec<Example>, ApiError> {
+    let mut examples = Vec::new();
+    json.list("examples", MAX_EXAMPLES, |json, at| {
+        let name = format!("examples[{at}]");
+        let mut example = Example {
+            product: None,
+            embedding: None,
+            weight: None,
+        };
+        json.object(&name, &["product", "embedding", "weight"], |json, key| {
+            match key {
+                "product" => example.product = json.text(&format!("{name}.product"))?,
+                "embedding" => example.embedding = Some(read_embedding(json, &format!("{name}.embedding"))?),
+                _ => {
+                    example.weight = match json.value(&format!("{name}.weight"))? {
+                        Value::Null => None,
+                        Value::Number(value) => Some(value as f32),
+                        other => {
+                            let reason = format!("it is {}; send a number", other.kind());
+                            return Err(ApiError::field(format!("{name}.weight"), reason));
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        examples.push(example);
+        Ok(())
+    })?;
+    Ok(examples)
+}
+
+fn read_embedding(json: &mut Json<'_>, name: &str) -> Result<EmbeddingInput, ApiError> {
     let (mut model_id, mut values) = (None, None);
-    json.object("embedding", &["model_id", "values"], |json, key| {
+    json.object(name, &["model_id", "values"], |json, key| {
         match key {
-            "model_id" => model_id = json.text("embedding.model_id")?,
-            _ => values = Some(json.numbers("embedding.values", MAX_VALUES)?),
+            "model_id" => model_id = json.text(&format!("{name}.model_id"))?,
+            _ => values = Some(json.numbers(&format!("{name}.values"), MAX_VALUES)?),
         }
         Ok(())
     })?;
@@ -129,7 +195,6 @@ mod tests {
             ("[]".into(), InvalidField, "it is a list; send an object"),
             ("".into(), InvalidField, "incomplete"),
             ("{".into(), InvalidField, "line 1, column 2"),
-            ("{}".into(), MissingField, "`embedding`"),
             (r#"{"embedding":{}}"#.into(), MissingField, "`embedding.model_id`"),
             (
                 r#"{"embedding":{"model_id":"m"}}"#.into(),
@@ -193,8 +258,8 @@ mod tests {
         let body = with_values("[1, 2.5, -3e-2]").replace("limit", "l\\u0069mit");
         let request = parse(body.as_bytes()).expect("the body is valid");
         assert_eq!(
-            (request.embedding.values, request.limit),
-            (vec![1.0, 2.5, -0.03], Some(3))
+            (request.embedding.map(|embedding| embedding.values), request.limit),
+            (Some(vec![1.0, 2.5, -0.03]), Some(3))
         );
     }
 }

@@ -7,6 +7,10 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use shared::input::CropBox;
 
+use serde_json::Value;
+
+use super::embedding::score;
+use super::json::Json;
 use super::{crop, limit};
 use crate::http::error::ApiError;
 use dataset::Crop;
@@ -15,6 +19,11 @@ use dataset::Crop;
 pub(crate) const MAX_FORM: usize = 12 << 20;
 /// Maximum bytes of a text field.
 const MAX_TEXT: usize = 1024;
+
+/// Maximum bytes of the field `options`.
+const MAX_OPTIONS: usize = 64 << 10;
+/// Maximum number of photos.
+const MAX_IMAGES: usize = 4;
 
 /// Schema of the field `crop`.
 #[derive(serde::Serialize, utoipa::ToSchema)]
@@ -31,7 +40,8 @@ enum CropField {
 #[derive(utoipa::ToSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub(super) struct SearchForm {
-    /// The photo: a JPEG, PNG, WebP, GIF or BMP file of at most 40 megapixels. Its EXIF orientation is applied.
+    /// The photo: a JPEG, PNG, WebP, GIF or BMP file of at most 40 megapixels. Its EXIF orientation is applied. Up to four
+    /// photos of one thing can be sent, each in a part with this name. They are searched together.
     #[schema(value_type = String, format = Binary)]
     image: Vec<u8>,
     /// The part of the upright photo to search for: a box in pixels as a JSON object, or `auto` for a proposed box. Without
@@ -43,6 +53,8 @@ pub(super) struct SearchForm {
     /// Largest number of hits, 1 to 50. The default is 10.
     #[schema(minimum = 1, maximum = 50)]
     limit: Option<usize>,
+    /// A JSON object with the keys `filter`, `facets` and `min_score` of the JSON form.
+    options: Option<String>,
 }
 
 /// Schema of a form with only a photo.
@@ -56,14 +68,41 @@ pub(crate) struct PhotoForm {
 
 /// A parsed form.
 pub(super) struct Form {
-    /// The photo's file.
-    pub(super) image: Bytes,
+    /// Files of photos, at least one.
+    pub(super) images: Vec<Bytes>,
     /// The part of the photo to search for.
     pub(super) crop: Crop,
     /// Id of the category, not yet checked.
     pub(super) category: Option<String>,
     /// Maximum number of hits.
     pub(super) limit: Option<usize>,
+    /// Further options.
+    pub(super) options: FormOptions,
+}
+
+/// The field `options`.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct FormOptions {
+    pub(super) filter: Option<Value>,
+    pub(super) facets: Option<Value>,
+    pub(super) min_score: Option<f32>,
+}
+
+impl FormOptions {
+    fn parse(text: &str) -> Result<Self, ApiError> {
+        let mut json = Json::new(text.as_bytes());
+        let mut options = Self::default();
+        json.object("options", &["filter", "facets", "min_score"], |json, key| {
+            match key {
+                "filter" => options.filter = json.tree("filter")?,
+                "facets" => options.facets = json.tree("facets")?,
+                _ => options.min_score = score(json)?,
+            }
+            Ok(())
+        })?;
+        json.end("options")?;
+        Ok(options)
+    }
 }
 
 /// Parses a complete body as a form.
@@ -71,27 +110,18 @@ pub(super) struct Form {
 /// # Errors
 /// If the form is incomplete, or a field is missing, unknown, repeated or invalid.
 pub(super) async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiError> {
-    let mut request = Request::new(Body::from(bytes));
-    if let Some(kind) = headers.get(CONTENT_TYPE) {
-        request.headers_mut().insert(CONTENT_TYPE, kind.clone());
-    }
-    // The size of the body was checked when it arrived.
-    DefaultBodyLimit::disable().apply(&mut request);
-    let kind = headers
-        .get(CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-        .unwrap_or_default();
-    if boundary(kind).is_none() {
-        let reason = "multipart/form-data has no boundary; let your HTTP library write this header";
-        return Err(ApiError::field("Content-Type", reason));
-    }
-    let mut fields = Multipart::from_request(request, &()).await.map_err(|_| broken())?;
+    let mut fields = parts(headers, bytes).await?;
 
-    let (mut image, mut part, mut category, mut limit) = (None, None, None, None);
+    let (mut images, mut part, mut category, mut limit, mut options) = (Vec::new(), None, None, None, None);
     while let Some(field) = fields.next_field().await.map_err(|_| broken())? {
         let name = field.name().unwrap_or_default().to_owned();
         match name.as_str() {
-            "image" => once(&mut image, &name, field.bytes().await.map_err(|_| broken())?)?,
+            "image" => images.push(field.bytes().await.map_err(|_| broken())?),
+            "options" => {
+                if let Some(text) = long_text(field, MAX_OPTIONS).await? {
+                    once(&mut options, &name, FormOptions::parse(&text)?)?;
+                }
+            }
             "crop" => {
                 if let Some(text) = text(field).await? {
                     once(&mut part, &name, crop::read(&text)?)?;
@@ -111,13 +141,49 @@ pub(super) async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiE
             _ => return Err(unknown_field(&name)),
         }
     }
-    let image = image.ok_or(ApiError::MissingField("image"))?;
+    match images.len() {
+        0 => return Err(ApiError::MissingField("image")),
+        1 => {}
+        2..=MAX_IMAGES if part.is_none() => {}
+        2..=MAX_IMAGES => {
+            return Err(ApiError::field(
+                "crop",
+                "it belongs to one photo; send only one photo with it",
+            ));
+        }
+        _ => {
+            return Err(ApiError::field(
+                "image",
+                format!("it occurs more than {MAX_IMAGES} times; send fewer photos"),
+            ));
+        }
+    }
     Ok(Form {
-        image,
+        images,
         crop: part.unwrap_or_default(),
         category,
         limit,
+        options: options.unwrap_or_default(),
     })
+}
+
+/// The parts of a form.
+async fn parts(headers: &HeaderMap, bytes: Bytes) -> Result<Multipart, ApiError> {
+    let mut request = Request::new(Body::from(bytes));
+    if let Some(kind) = headers.get(CONTENT_TYPE) {
+        request.headers_mut().insert(CONTENT_TYPE, kind.clone());
+    }
+    // The size of the body was checked when it arrived.
+    DefaultBodyLimit::disable().apply(&mut request);
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
+    if boundary(kind).is_none() {
+        let reason = "multipart/form-data has no boundary; let your HTTP library write this header";
+        return Err(ApiError::field("Content-Type", reason));
+    }
+    Multipart::from_request(request, &()).await.map_err(|_| broken())
 }
 
 /// Parses a complete body as a form with only a photo.
@@ -125,8 +191,10 @@ pub(super) async fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Form, ApiE
 /// # Errors
 /// As [`read`], and if the form has another field.
 pub(crate) async fn read_photo(headers: &HeaderMap, bytes: Bytes) -> Result<Bytes, ApiError> {
-    let form = read(headers, bytes).await?;
+    let mut form = read(headers, bytes).await?;
     let others = [
+        ("image", form.images.len() > 1),
+        ("options", form.options != FormOptions::default()),
         ("crop", form.crop != Crop::default()),
         ("category", form.category.is_some()),
         ("limit", form.limit.is_some()),
@@ -134,9 +202,9 @@ pub(crate) async fn read_photo(headers: &HeaderMap, bytes: Bytes) -> Result<Byte
     match others.into_iter().find(|(_, given)| *given) {
         Some((name, _)) => Err(ApiError::field(
             name,
-            "there is no such field here; the only field is image",
+            "there is no such field here; the only field is image, once",
         )),
-        None => Ok(form.image),
+        None => form.images.pop().ok_or(ApiError::MissingField("image")),
     }
 }
 
@@ -152,12 +220,15 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
 
 fn unknown_field(name: &str) -> ApiError {
     if name.is_empty() {
-        return ApiError::field("form", "a part has no name; name it image, crop, category or limit");
+        return ApiError::field(
+            "form",
+            "a part has no name; name it image, crop, category, limit or options",
+        );
     }
     let short: String = name.chars().take(40).collect();
     ApiError::field(
         short,
-        "there is no such field; the fields are image, crop, category and limit",
+        "there is no such field; the fields are image, crop, category, limit and options",
     )
 }
 
@@ -174,12 +245,17 @@ fn once<T>(slot: &mut Option<T>, name: &str, value: T) -> Result<(), ApiError> {
 
 /// Reads a field's text. `None` if it is empty, as browsers send fields that were not filled in.
 async fn text(field: Field<'_>) -> Result<Option<String>, ApiError> {
+    long_text(field, MAX_TEXT).await
+}
+
+/// As [`text`], of at most `most` bytes.
+async fn long_text(field: Field<'_>, most: usize) -> Result<Option<String>, ApiError> {
     let name = field.name().unwrap_or_default().to_owned();
     let bytes = field.bytes().await.map_err(|_| broken())?;
-    if bytes.len() > MAX_TEXT {
+    if bytes.len() > most {
         return Err(ApiError::field(
             name,
-            format!("it is longer than {MAX_TEXT} bytes; send a shorter text"),
+            format!("it is longer than {most} bytes; send a shorter text"),
         ));
     }
     let text = str::from_utf8(&bytes)

@@ -146,6 +146,47 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// Parses a list of at most `most` values. `read` parses each value with its position.
+    pub(super) fn list(
+        &mut self,
+        name: &str,
+        most: usize,
+        mut read: impl FnMut(&mut Self, usize) -> Result<(), ApiError>,
+    ) -> Result<(), ApiError> {
+        if self.peek() != Some(b'[') {
+            let found = self.value(name)?;
+            return Err(ApiError::field(name, format!("it is {}; send a list", found.kind())));
+        }
+        self.at += 1;
+        if self.take(b']') {
+            return Ok(());
+        }
+        for at in 0..most {
+            read(self, at)?;
+            if self.take(b']') {
+                return Ok(());
+            }
+            if !self.take(b',') {
+                return Err(self.invalid(name, "a comma or the end of the list is missing"));
+            }
+        }
+        Err(ApiError::field(name, format!("it has more than {most} entries")))
+    }
+
+    /// Parses any value as a tree. `None` for null.
+    pub(super) fn tree(&mut self, name: &str) -> Result<Option<serde_json::Value>, ApiError> {
+        self.peek();
+        let mut values = serde_json::Deserializer::from_slice(&self.bytes[self.at..]).into_iter();
+        let parsed: Option<Result<serde_json::Value, _>> = values.next();
+        match parsed {
+            Some(Ok(value)) => {
+                self.at += values.byte_offset();
+                Ok(Some(value).filter(|value| !value.is_null()))
+            }
+            _ => Err(self.invalid(name, "it is incomplete or nested too deeply")),
+        }
+    }
+
     /// Parses a text or null.
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, ApiError> {
         match self.value(name)? {

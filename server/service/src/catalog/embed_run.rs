@@ -1,0 +1,115 @@
+//! Embedding of all images of a store by one model.
+
+use store::{Element, Generation, GenerationState, Store};
+
+use super::compare::{Comparison, compare};
+use super::embed_pending::EmbedJob;
+use super::{CatalogError, PhotoFiles, Space};
+use crate::embed::{PhotoViews, RetrievalModel};
+
+/// Progress of an embedding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexProgress {
+    /// Number of photos done.
+    pub done: usize,
+    /// Number of all photos.
+    pub total: usize,
+}
+
+/// What the embedding of a whole catalog needs.
+pub struct EmbedRun<'a> {
+    /// The store.
+    pub store: &'a Store,
+    /// The image files.
+    pub files: &'a PhotoFiles,
+    /// The model.
+    pub model: &'a RetrievalModel,
+    /// Views whose embeddings are averaged per photo.
+    pub views: PhotoViews,
+    /// Type of the stored numbers.
+    pub element: Element,
+    /// Photos per batch.
+    pub batch: usize,
+}
+
+/// Result of an embedding.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedded {
+    /// Number of the live generation.
+    pub generation: i64,
+    /// Comparison with the generation before, if there was one.
+    pub comparison: Option<Comparison>,
+    /// Images that cannot be embedded, each with the reason.
+    pub skipped: Vec<(String, String)>,
+}
+
+/// Queries of a comparison.
+const COMPARED: usize = 100;
+
+impl EmbedRun<'_> {
+    /// Embeds all images that wait.
+    ///
+    /// With another model, other views or another type of numbers than those of the live generation, all images are embedded
+    /// into a new one. At the end it is compared with the live one and replaces it. A run that was killed continues where it stopped. Calls `progress` after every batch.
+    ///
+    /// # Errors
+    /// If the model or the store fails.
+    pub fn run(&self, mut progress: impl FnMut(IndexProgress)) -> Result<Embedded, CatalogError> {
+        let generation = self.generation()?;
+        let spec = &self.model.manifest().input;
+        let job = EmbedJob {
+            store: self.store,
+            generation,
+            files: self.files,
+            spec,
+            batch: self.batch,
+        };
+        let mut embed = |inputs: Vec<Vec<f32>>| self.views.embed(inputs, spec, |inputs| self.model.embed(inputs));
+        let state = self.store.progress(generation)?;
+        let total = usize::try_from(state.images).unwrap_or(usize::MAX);
+        let mut done = usize::try_from(state.embedded).unwrap_or_default();
+        let mut skipped = Vec::new();
+        job.run(&mut embed, |batch| {
+            done += batch.stored + batch.failed.len();
+            skipped.extend(batch.failed.iter().cloned());
+            progress(IndexProgress { done, total });
+            true
+        })?;
+        let mut comparison = None;
+        match self.store.live_generation()? {
+            Some(live) if live.number == generation => {}
+            live => {
+                if let Some(live) = live {
+                    comparison = compare(self.store, [live.number, generation], COMPARED)?;
+                }
+                self.store.switch_generation(generation)?;
+            }
+        }
+        Ok(Embedded {
+            generation,
+            comparison,
+            skipped,
+        })
+    }
+
+    /// The generation that takes the embeddings: the live one, or one that is built for another space or storage.
+    fn generation(&self) -> Result<i64, CatalogError> {
+        let space = Space {
+            model_id: self.model.manifest().model_id(),
+            dim: self.model.manifest().embedding_dim,
+            views: self.views,
+        };
+        let fits = |found: &Generation| found.model == space.name() && found.element == self.element;
+        if let Some(live) = self.store.live_generation()?.filter(fits) {
+            return Ok(live.number);
+        }
+        let mut generations = self.store.generations()?.into_iter();
+        match generations.find(|found| found.state == GenerationState::Building) {
+            Some(building) if fits(&building) => return Ok(building.number),
+            Some(other) => self.store.drop_generation(other.number)?,
+            None => {}
+        }
+        let begun = self.store.begin_generation(&space.name(), space.dim, self.element)?;
+        Ok(begun.number)
+    }
+}

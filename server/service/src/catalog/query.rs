@@ -1,0 +1,286 @@
+//! Searches of a catalog: filters, facets, products to leave out, and pages.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use filter::{Columns, Facet, FacetRequest, Filter, FilterError};
+use scan::Bitmap;
+use search::{Match, Reranking, SearchOptions};
+use shared::embedding::Embedding;
+use shared::taxonomy::Category;
+use thiserror::Error;
+
+use super::{Catalog, CatalogError, Hit, Live};
+
+/// Products that a page asks for in addition to those of the pages before, in case the catalog has changed.
+const SLACK: usize = 32;
+
+/// A query and its options.
+#[derive(Debug, Clone)]
+pub struct CatalogQuery {
+    /// The query in the catalog's space.
+    pub embedding: Embedding,
+    /// Maximum number of products.
+    pub limit: usize,
+    /// Category of the products.
+    pub category: Option<Category>,
+    /// Condition of the products.
+    pub filter: Option<Filter>,
+    /// Facets to count.
+    pub facets: Vec<FacetRequest>,
+    /// Products that are not found.
+    pub without: Without,
+    /// Smallest score.
+    pub min_score: Option<f32>,
+    /// The last product of the page before.
+    pub after: Option<After>,
+    /// Second ranking.
+    pub rerank: Reranking,
+}
+
+/// Products that are not found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Without {
+    /// Ids of products.
+    pub ids: Vec<String>,
+    /// A group of variants.
+    pub group: Option<String>,
+}
+
+/// The last product of a page.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct After {
+    /// Its score.
+    pub score: f32,
+    /// Its id.
+    pub id: String,
+    /// Number of products on the pages so far.
+    pub seen: usize,
+}
+
+/// Products that a query found, with the state of the catalog in which it found them.
+pub struct Answer {
+    pub(super) live: Arc<Live>,
+    pub(super) matches: Vec<Match>,
+    /// Counts of the facets.
+    pub facets: Vec<Facet>,
+    /// The last product, if there are more after it.
+    pub next: Option<After>,
+}
+
+/// Error of a query.
+#[derive(Debug, Error)]
+pub enum QueryError {
+    /// The filter or a facet does not fit the catalog.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+}
+
+impl Answer {
+    /// Generation in which the query was answered.
+    pub fn generation(&self) -> i64 {
+        self.live.generation()
+    }
+
+    /// The model of that generation.
+    pub fn model_id(&self) -> &str {
+        &self.live.space.model_id
+    }
+}
+
+impl Catalog {
+    /// Finds per query the most similar products, best first; equal scores are ordered by product id. Every product occurs
+    /// once, with its best photo. One pass over the embeddings answers all queries.
+    ///
+    /// A query of the other model's space searches that model's generation, if the catalog has it. A query of an unknown space or
+    /// of another length finds nothing.
+    pub fn search_batch(&self, queries: &[&CatalogQuery]) -> Vec<Result<Answer, QueryError>> {
+        let (live, other) = (self.live(), self.other());
+        let space = |query: &CatalogQuery| query.embedding.space().to_owned();
+        let is_other = |query: &CatalogQuery| other.as_ref().is_some_and(|other| other.space.model_id == space(query));
+        let (of_other, of_live): (Vec<usize>, Vec<usize>) = (0..queries.len()).partition(|at| is_other(queries[*at]));
+        let mut answers: Vec<Option<Result<Answer, QueryError>>> = queries.iter().map(|_| None).collect();
+        for (target, chosen) in [(Some(&live), of_live), (other.as_ref(), of_other)] {
+            let Some(target) = target.filter(|_| !chosen.is_empty()) else {
+                continue;
+            };
+            let part: Vec<&CatalogQuery> = chosen.iter().map(|at| queries[*at]).collect();
+            for (at, answer) in chosen.into_iter().zip(self.search_in(target, &part)) {
+                answers[at] = Some(answer);
+            }
+        }
+        let missing = || Err(CatalogError::Columns("a query has no answer".into()).into());
+        answers
+            .into_iter()
+            .map(|answer| answer.unwrap_or_else(missing))
+            .collect()
+    }
+
+    /// Answers queries in one state.
+    fn search_in(&self, live: &Arc<Live>, queries: &[&CatalogQuery]) -> Vec<Result<Answer, QueryError>> {
+        let prepared: Vec<Result<Prepared, QueryError>> =
+            queries.iter().map(|query| self.prepare(live, query)).collect();
+        let searched: Vec<(usize, &SearchOptions)> = prepared
+            .iter()
+            .enumerate()
+            .filter_map(|(at, prepared)| Some((at, &prepared.as_ref().ok()?.options)))
+            .collect();
+        let batch: Vec<(&Embedding, &SearchOptions)> = searched
+            .iter()
+            .map(|(at, options)| (&queries[*at].embedding, *options))
+            .collect();
+        let mut found = live.gallery.search_batch(&batch).into_iter();
+        let answer = |(query, prepared): (&&CatalogQuery, Result<Prepared, QueryError>)| {
+            let Prepared { options, facets } = prepared?;
+            let matches = found.next().unwrap_or_default();
+            let is_comparable = query.embedding.space() == live.space.model_id;
+            let matches = if is_comparable { matches } else { Vec::new() };
+            let (matches, next) = live.page(query, options, matches);
+            Ok(Answer {
+                live: Arc::clone(live),
+                matches,
+                facets,
+                next,
+            })
+        };
+        queries.iter().zip(prepared).map(answer).collect()
+    }
+
+    /// Reads the products of an answer from the store. Products that were deleted since the search are left out.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn hits(&self, answer: &Answer) -> Result<Vec<Hit>, CatalogError> {
+        let wanted: Vec<(&str, u64)> = answer.matches.iter().map(|found| answer.live.place(found)).collect();
+        let products = self.store().find(&wanted)?;
+        let hits = products.into_iter().zip(&answer.matches);
+        let hit = |(product, found): (Option<store::Found>, &Match)| {
+            Some(Hit {
+                found: product?,
+                score: found.score,
+            })
+        };
+        Ok(hits.filter_map(hit).collect())
+    }
+
+    /// Mean of the embeddings of a product's photos. `None` if there is no such product or it has no embedding.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn embedding_of(&self, id: &str) -> Result<Option<Embedding>, CatalogError> {
+        let rows = self.store().product_rows(self.live().generation(), id)?;
+        let mut sum = vec![0.0; self.space().dim];
+        for row in &rows {
+            let values = row.segment.vector(row.slot);
+            sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        }
+        Ok(Embedding::new(self.space().model_id.as_str(), sum).ok())
+    }
+
+    /// Evaluates the filter and counts the facets.
+    fn prepare(&self, live: &Arc<Live>, query: &CatalogQuery) -> Result<Prepared, QueryError> {
+        let mut products = None;
+        let mut facets = Vec::new();
+        if query.filter.is_some() || !query.facets.is_empty() {
+            let columns = self.columns(live)?;
+            if !query.facets.is_empty() {
+                let among = query.category.map(|category| live.of_category(category));
+                facets = columns.facets(&query.facets, query.filter.as_ref(), among.as_ref())?;
+            }
+            if let Some(filter) = &query.filter {
+                products = Some(Arc::new(columns.select(filter)?));
+            }
+        }
+        let seen = query.after.as_ref().map_or(0, |after| after.seen + SLACK);
+        let without = live.left_out(&query.without).len();
+        let limit = query
+            .limit
+            .saturating_add(seen)
+            .saturating_add(without)
+            .saturating_add(1);
+        Ok(Prepared {
+            options: SearchOptions {
+                limit,
+                category: query.category,
+                products,
+                rerank: query.rerank,
+            },
+            facets,
+        })
+    }
+
+    /// Columns of the products of a state. The first filter or facet builds them.
+    fn columns(&self, live: &Live) -> Result<Arc<Columns>, CatalogError> {
+        live.columns.get_or_init(|| {
+            let built = live.build_columns(self.store());
+            built.map(Arc::new).map_err(|error| error.to_string())
+        });
+        match live.columns.get() {
+            Some(Ok(columns)) => Ok(Arc::clone(columns)),
+            Some(Err(message)) => Err(CatalogError::Columns(message.clone())),
+            None => Err(CatalogError::Columns("they are missing".into())),
+        }
+    }
+}
+
+/// What a query needs in the catalog's present state.
+struct Prepared {
+    options: SearchOptions,
+    facets: Vec<Facet>,
+}
+
+impl Live {
+    /// Indices of the products that are not found.
+    fn left_out(&self, without: &Without) -> HashSet<usize> {
+        let ids = without.ids.iter().filter_map(|id| self.index_of(id));
+        let group = without.group.iter().filter_map(|group| self.groups.get(group.as_str()));
+        ids.chain(group.flatten().map(|product| *product as usize)).collect()
+    }
+
+    /// Selects the products of a page from those that a search found, best first.
+    fn page(&self, query: &CatalogQuery, options: SearchOptions, matches: Vec<Match>) -> (Vec<Match>, Option<After>) {
+        let left_out = self.left_out(&query.without);
+        let select = |matches: Vec<Match>| -> Vec<Match> {
+            let is_wanted = |found: &Match| {
+                let is_after = query.after.as_ref().is_none_or(|after| {
+                    found.score < after.score || (found.score == after.score && *self.ids[found.product] > *after.id)
+                });
+                is_after
+                    && !left_out.contains(&found.product)
+                    && query.min_score.is_none_or(|least| found.score >= least)
+            };
+            matches.into_iter().filter(is_wanted).take(query.limit + 1).collect()
+        };
+        let (mut asked, mut returned) = (options.limit, matches.len());
+        let mut page = select(matches);
+        // Many new products before the page can use up the slack.
+        while page.len() <= query.limit && returned >= asked && query.after.is_some() {
+            asked = asked.saturating_mul(2);
+            let options = SearchOptions {
+                limit: asked,
+                ..options.clone()
+            };
+            let found = self.gallery.search(&query.embedding, &options);
+            returned = found.len();
+            page = select(found);
+        }
+        let has_more = page.len() > query.limit;
+        page.truncate(query.limit);
+        let last = page.last().filter(|_| has_more);
+        let next = last.map(|last| After {
+            score: last.score,
+            id: self.ids[last.product].to_string(),
+            seen: query.after.as_ref().map_or(0, |after| after.seen) + page.len(),
+        });
+        (page, next)
+    }
+
+    /// Products of a category.
+    fn of_category(&self, category: Category) -> Bitmap {
+        let categories = self.gallery.categories();
+        Bitmap::from_fn(categories.len(), |product| categories[product] == category)
+    }
+}

@@ -1,0 +1,146 @@
+//! A thread of the service that embeds the photos of new products.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::Context;
+use futures::executor::block_on;
+use futures::future::try_join_all;
+use shared::input::InputSpec;
+
+use super::embed_pending::{EmbedJob, embed_pending};
+use super::{Catalog, CatalogError};
+use crate::embed::{EmbedQueue, QueueHealth};
+
+/// Maximum pause between two looks for photos that wait.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Segments that the live generation has collected when they are merged.
+const MANY_SEGMENTS: u64 = 64;
+
+/// Handle of the thread, which ends when this is dropped.
+pub(crate) struct Worker {
+    catalog: Arc<Catalog>,
+    is_ending: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread works with.
+struct Work {
+    catalog: Arc<Catalog>,
+    /// Folder of the photos, instead of the one that the store remembers.
+    images: Option<PathBuf>,
+    spec: InputSpec,
+    batch: usize,
+    queue: Weak<EmbedQueue>,
+    is_ending: Arc<AtomicBool>,
+}
+
+impl Worker {
+    /// Starts the thread. It embeds through `queue`, at most `batch` photos at once, so visitors wait for one batch at most.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub(crate) fn start(
+        catalog: &Arc<Catalog>,
+        images: Option<PathBuf>,
+        spec: InputSpec,
+        batch: usize,
+        queue: &Arc<EmbedQueue>,
+    ) -> anyhow::Result<Self> {
+        let is_ending = Arc::new(AtomicBool::new(false));
+        let work = Work {
+            catalog: Arc::clone(catalog),
+            images,
+            spec,
+            batch,
+            queue: Arc::downgrade(queue),
+            is_ending: Arc::clone(&is_ending),
+        };
+        let thread = thread::Builder::new()
+            .name("embed-catalog".into())
+            .spawn(move || work.run())
+            .context("cannot start the thread that embeds new photos")?;
+        Ok(Self {
+            catalog: Arc::clone(catalog),
+            is_ending,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.is_ending.store(true, Ordering::Relaxed);
+        self.catalog.wake().ring();
+        if let Some(thread) = self.thread.take() {
+            // A batch that hangs must not keep the process.
+            let _ = thread.is_finished().then(|| thread.join());
+        }
+    }
+}
+
+impl Work {
+    fn run(&self) {
+        let (mut seen, mut after) = (0, 0);
+        let mut reported = None;
+        while !self.is_ending.load(Ordering::Relaxed) {
+            let worked = self.step(&mut after);
+            let fault = worked.as_ref().err().map(ToString::to_string);
+            if fault != reported {
+                if let Some(fault) = &fault {
+                    tracing::error!(fault, "new photos cannot be embedded; trying again");
+                }
+                reported = fault;
+            }
+            if matches!(worked, Ok(true)) {
+                self.catalog.wake().ring();
+            } else {
+                seen = self.catalog.wake().wait(seen, PAUSE);
+            }
+        }
+    }
+
+    /// Embeds a batch behind the image number `after`. Returns false if no photo waited.
+    fn step(&self, after: &mut i64) -> Result<bool, CatalogError> {
+        let Some(queue) = self.queue.upgrade() else {
+            return Ok(false);
+        };
+        if queue.health() != QueueHealth::Ready {
+            return Ok(false);
+        }
+        let store = self.catalog.store();
+        let files = self.catalog.photo_files(self.images.as_deref())?;
+        let job = EmbedJob {
+            store,
+            generation: self.catalog.live().generation(),
+            files: &files,
+            spec: &self.spec,
+            batch: self.batch,
+        };
+        let views = self.catalog.space().views;
+        let mut embed = |inputs: Vec<Vec<f32>>| {
+            views.embed(inputs, &self.spec, |inputs| {
+                let waiting = inputs.into_iter().map(|input| queue.embed(input, ()));
+                Ok(block_on(try_join_all(waiting))?)
+            })
+        };
+        let batch = embed_pending(&job, *after, &mut embed)?;
+        for (source, reason) in &batch.failed {
+            tracing::warn!(source, reason, "a photo cannot be embedded");
+        }
+        let is_begin = *after == 0;
+        *after = if batch.is_empty() { 0 } else { batch.last };
+        if batch.is_empty() {
+            if store.stats()?.segments >= MANY_SEGMENTS {
+                store.compact(&store::CompactOptions::default())?;
+            }
+            // Photos that came in front of the cursor are seen in the next round.
+            return Ok(!is_begin);
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,232 @@
+//! The thread that runs the tasks of the admin API, one after another.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use store::{CompactOptions, ImportOptions, ImportReport, Outcome, Phase, Store, Task, TaskState};
+
+use crate::catalog::Catalog;
+
+/// Time for which ended tasks are kept.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Minimum time between two writes of a task's progress.
+const PROGRESS: Duration = Duration::from_millis(200);
+
+/// What a task does.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// Imports a file, which is removed at the end.
+    Import(Box<ImportOptions>),
+    /// Checks everything.
+    Verify,
+    /// Merges files and removes unused embeddings.
+    Compact,
+    /// Writes a snapshot into a new folder.
+    Snapshot(PathBuf),
+}
+
+impl Job {
+    /// Kind of the task.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Import(_) => "import",
+            Self::Verify => "verify",
+            Self::Compact => "compact",
+            Self::Snapshot(_) => "snapshot",
+        }
+    }
+
+    /// Options of the task.
+    fn detail(&self) -> Value {
+        match self {
+            Self::Import(options) => json!({
+                "format": format!("{:?}", options.format).to_lowercase(),
+                "dry_run": options.dry_run,
+                "max_errors": options.max_errors,
+            }),
+            Self::Snapshot(folder) => json!({ "folder": folder }),
+            Self::Verify | Self::Compact => json!({}),
+        }
+    }
+}
+
+/// Handle of the thread, which ends after its present task when this is dropped.
+pub(crate) struct Runner {
+    catalog: Arc<Catalog>,
+    jobs: Mutex<Sender<(Task, Job)>>,
+    cancelled: Arc<Mutex<BTreeSet<i64>>>,
+}
+
+impl Runner {
+    /// Starts the thread, and forgets tasks that ended 30 days ago. `images` replaces the folder of photos that the store
+    /// remembers.
+    ///
+    /// # Errors
+    /// If the store cannot be written, or the system gives no thread.
+    pub(crate) fn start(catalog: &Arc<Catalog>, images: Option<PathBuf>) -> anyhow::Result<Self> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let oldest = now.saturating_sub(KEPT).as_millis();
+        catalog.store().prune_tasks(i64::try_from(oldest).unwrap_or_default())?;
+        let (jobs, waiting) = channel();
+        let cancelled = Arc::new(Mutex::new(BTreeSet::new()));
+        let worker = Worker {
+            catalog: Arc::clone(catalog),
+            images,
+            cancelled: Arc::clone(&cancelled),
+        };
+        thread::Builder::new()
+            .name("tasks".into())
+            .spawn(move || worker.run(&waiting))
+            .context("cannot start the thread of tasks")?;
+        Ok(Self {
+            catalog: Arc::clone(catalog),
+            jobs: Mutex::new(jobs),
+            cancelled,
+        })
+    }
+
+    /// Adds a task behind the others.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub(crate) fn add(&self, job: Job) -> anyhow::Result<Task> {
+        let task = self.catalog.store().create_task(job.kind(), &job.detail())?;
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.send((task.clone(), job))
+            .ok()
+            .context("the thread of tasks has ended")?;
+        Ok(task)
+    }
+
+    /// Cancels a task that waits or runs. A running task ends after its present batch.
+    pub(crate) fn cancel(&self, number: i64) {
+        self.cancelled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(number);
+    }
+}
+
+struct Worker {
+    catalog: Arc<Catalog>,
+    images: Option<PathBuf>,
+    cancelled: Arc<Mutex<BTreeSet<i64>>>,
+}
+
+impl Worker {
+    fn run(&self, waiting: &Receiver<(Task, Job)>) {
+        while let Ok((mut task, job)) = waiting.recv() {
+            let file = match &job {
+                Job::Import(options) => Some(options.file.clone()),
+                _ => None,
+            };
+            let store = self.catalog.store();
+            if self.is_cancelled(task.number) {
+                task.state = TaskState::Cancelled;
+            } else {
+                task.state = TaskState::Running;
+                let _ = store.update_task(&task);
+                match self.work(store, &mut task, job) {
+                    Ok(state) => task.state = state,
+                    Err(error) => {
+                        task.state = TaskState::Failed;
+                        task.error = Some(format!("{error:#}"));
+                    }
+                }
+            }
+            if let Err(error) = store.update_task(&task) {
+                tracing::error!(%error, task = task.number, "the state of a task cannot be stored");
+            }
+            if let Some(file) = file {
+                let _ = std::fs::remove_file(file);
+            }
+            self.catalog.wake().ring();
+        }
+    }
+
+    fn is_cancelled(&self, number: i64) -> bool {
+        let cancelled = self.cancelled.lock().unwrap_or_else(PoisonError::into_inner);
+        cancelled.contains(&number)
+    }
+
+    fn work(&self, store: &Store, task: &mut Task, job: Job) -> anyhow::Result<TaskState> {
+        match job {
+            Job::Import(options) => self.import(store, task, &options),
+            Job::Verify => {
+                let report = store.verify()?;
+                let findings = report.findings.iter();
+                let findings = findings.map(|found| format!("{:?}: {}", found.kind, found.place));
+                task.detail = json!({
+                    "products": report.products,
+                    "embeddings": report.embeddings,
+                    "unused_rows": report.unused_rows,
+                    "is_sound": report.is_sound(),
+                    "findings": findings.collect::<Vec<_>>(),
+                });
+                anyhow::ensure!(
+                    report.is_sound(),
+                    "the catalog is damaged; the findings are in `detail`"
+                );
+                Ok(TaskState::Done)
+            }
+            Job::Compact => {
+                let done = store.compact(&CompactOptions::default())?;
+                task.detail = json!({ "files_removed": done.removed, "files_written": done.written, "rows": done.rows, "bytes": done.bytes });
+                Ok(TaskState::Done)
+            }
+            Job::Snapshot(folder) => {
+                let summary = store.snapshot(&folder)?;
+                task.detail["files"] = summary.files.into();
+                task.detail["bytes"] = summary.bytes.into();
+                Ok(TaskState::Done)
+            }
+        }
+    }
+
+    fn import(&self, store: &Store, task: &mut Task, options: &ImportOptions) -> anyhow::Result<TaskState> {
+        let files = self.catalog.photo_files(self.images.as_deref())?;
+        let mut written = Instant::now();
+        let report = store.import(options, &files, &mut |progress| {
+            task.detail["phase"] = match progress.phase {
+                Phase::Staging => "reading",
+                Phase::Applying => "applying",
+            }
+            .into();
+            (task.done, task.total) = (progress.done, progress.total);
+            if written.elapsed() >= PROGRESS {
+                let _ = store.update_task(task);
+                written = Instant::now();
+                self.catalog.wake().ring();
+            }
+            if self.is_cancelled(task.number) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        report_import(task, &report);
+        match report.outcome {
+            Outcome::Applied | Outcome::DryRun => Ok(TaskState::Done),
+            Outcome::Cancelled => Ok(TaskState::Cancelled),
+            Outcome::Aborted => {
+                anyhow::bail!("too many rows or photos failed, and nothing was changed; the faults are in `detail`")
+            }
+        }
+    }
+}
+
+/// Writes the report of an import into its task.
+fn report_import(task: &mut Task, report: &ImportReport) {
+    task.detail["counts"] = json!(report.counts);
+    task.detail["faults"] = json!(report.faults);
+    task.detail["ignored_columns"] = json!(report.ignored);
+    task.detail["continued"] = report.resumed.into();
+}

@@ -1,0 +1,8 @@
+//! The routes of the admin API, with which a shop changes its catalog. All require the admin key.
+
+mod access;
+pub(super) mod catalog;
+pub(super) mod images;
+pub(super) mod imports;
+pub(super) mod products;
+pub(super) mod tasks;

@@ -1,0 +1,41 @@
+//! Access to the admin API, and its answers.
+
+use axum::Json;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use shared::api;
+
+use crate::http::admin::{self, Job};
+use crate::http::app::App;
+use crate::http::error::ApiError;
+
+/// Checks the admin key.
+///
+/// # Errors
+/// If it is missing or wrong, or the service has no admin API.
+pub(super) fn check(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
+    admin::check(app.admin_key.as_ref(), headers)
+}
+
+/// Adds a task and answers 202 with its address.
+pub(super) fn accepted(app: &App, job: Job) -> Result<Response, ApiError> {
+    let task = app.tasks.add(job).map_err(ApiError::Internal)?;
+    let location = format!("/api/v1/admin/tasks/{}", task.number);
+    Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(converted(&task))).into_response())
+}
+
+/// Converts a task.
+pub(super) fn converted(task: &store::Task) -> api::Task {
+    api::Task {
+        number: task.number,
+        kind: task.kind.clone(),
+        state: task.state.name().to_owned(),
+        done: task.done,
+        total: task.total,
+        detail: task.detail.clone(),
+        error: task.error.clone(),
+        created_at: task.created_at,
+        finished_at: task.finished_at,
+    }
+}

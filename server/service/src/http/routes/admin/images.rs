@@ -1,0 +1,56 @@
+//! `POST /api/v1/admin/images`: upload of a photo.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use serde_json::{Value, json};
+use shared::api::Problem;
+
+use super::access::check;
+use crate::http::app::App;
+use crate::http::body;
+use crate::http::error::ApiError;
+
+/// Maximum bytes of a photo.
+const MAX_PHOTO: usize = 32 << 20;
+
+/// Uploads a photo, the file itself as the body. The answer's `source` names it in a product's `images`. A photo that no product
+/// names stays until the catalog is compacted.
+#[utoipa::path(
+    post,
+    path = "/api/v1/admin/images",
+    tag = "admin",
+    request_body(content = Vec<u8>, content_type = "image/*"),
+    responses(
+        (status = 200, description = "`source`, `sha256`, `width` and `height` of the photo", body = Value),
+        (status = 401, description = "unauthorized", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "not_an_image, unsupported_image, image_truncated or image_too_large", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn upload(State(app): State<Arc<App>>, request: Request) -> Result<Json<Value>, ApiError> {
+    let (parts, body) = request.into_parts();
+    if let Err(error) = check(&app, &parts.headers) {
+        body::discard(body);
+        return Err(error);
+    }
+    let (bytes, held) = body::read(&app.admission, app.pace, &parts, body, MAX_PHOTO).await?;
+    let files = app.photo_files()?;
+    // The decoder's memory is reserved as for a visitor's photo.
+    let memory = app.embedder.decode_memory(&bytes).await?;
+    let kept = tokio::task::spawn_blocking(move || {
+        let _held = (held, memory);
+        let checked = dataset::Photo::decode(&bytes).map(drop);
+        checked.map_err(ApiError::from)?;
+        files
+            .keep(&bytes)
+            .map_err(|fault| ApiError::field("body", fault.message))
+    });
+    let (source, file) = kept.await.map_err(|error| ApiError::Internal(error.into()))??;
+    Ok(Json(json!({
+        "source": source,
+        "sha256": file.sha256,
+        "width": file.width,
+        "height": file.height,
+    })))
+}

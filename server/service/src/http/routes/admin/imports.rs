@@ -1,0 +1,178 @@
+//! `POST /api/v1/admin/imports`: products from a file.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::body::Body;
+use axum::extract::{Query, Request, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use futures::StreamExt;
+use serde::Deserialize;
+use shared::api::{Problem, Task};
+use store::{Encoding, Format, ImportOptions, Mode};
+
+use super::access::{accepted, check};
+use crate::http::admin::Job;
+use crate::http::app::App;
+use crate::http::body;
+use crate::http::error::ApiError;
+
+/// Maximum time between two parts of a file.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// Folder in the store for files that are being imported.
+const FOLDER: &str = "imports";
+
+/// Options of an import, in the query of the address.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImportQuery {
+    /// `ndjson`, `csv`, `google` or `shopify`.
+    format: String,
+    /// `auto`, `utf8` or `gb18030`.
+    encoding: Option<String>,
+    /// `true` keeps values that a row does not give.
+    #[serde(default)]
+    merge: bool,
+    /// `true` changes nothing and reports what would change.
+    #[serde(default)]
+    dry_run: bool,
+    /// Largest share of rows, and of photos, that may fail, 0 to 1. The default is 0.01.
+    max_errors: Option<f64>,
+    /// Language of names that give none. The default is `en`.
+    language: Option<String>,
+    /// Currency of prices that give none.
+    currency: Option<String>,
+    /// Fields of columns, such as `货号=id,名称=name`.
+    columns: Option<String>,
+    /// Categories of texts, such as `Sneakers=shoes,Hats=other`.
+    categories: Option<String>,
+}
+
+impl ImportQuery {
+    fn options(self, file: &Path) -> Result<ImportOptions, ApiError> {
+        let format = match self.format.as_str() {
+            "ndjson" => Format::Ndjson,
+            "csv" => Format::Csv,
+            "google" => Format::Google,
+            "shopify" => Format::Shopify,
+            other => {
+                let reason = format!("`{other}` is not ndjson, csv, google or shopify");
+                return Err(ApiError::field("format", reason));
+            }
+        };
+        let encoding = match self.encoding.as_deref() {
+            None | Some("auto") => Encoding::Auto,
+            Some("utf8") => Encoding::Utf8,
+            Some("gb18030") => Encoding::Gb18030,
+            Some(other) => {
+                let reason = format!("`{other}` is not auto, utf8 or gb18030");
+                return Err(ApiError::field("encoding", reason));
+            }
+        };
+        let defaults = ImportOptions::new(file, format);
+        let max_errors = self.max_errors.unwrap_or(defaults.max_errors);
+        if !(0.0..=1.0).contains(&max_errors) {
+            return Err(ApiError::field(
+                "max_errors",
+                format!("{max_errors} is not between 0 and 1"),
+            ));
+        }
+        Ok(ImportOptions {
+            encoding,
+            mode: if self.merge { Mode::Merge } else { Mode::Replace },
+            dry_run: self.dry_run,
+            max_errors,
+            language: self.language.unwrap_or_else(|| defaults.language.clone()),
+            currency: self.currency,
+            mapping: pairs("columns", self.columns.as_deref())?,
+            category_map: pairs("categories", self.categories.as_deref())?,
+            ..defaults
+        })
+    }
+}
+
+/// Parses `a=b,c=d`.
+fn pairs(field: &str, text: Option<&str>) -> Result<BTreeMap<String, String>, ApiError> {
+    let parts = text
+        .unwrap_or_default()
+        .split(',')
+        .filter(|part| !part.trim().is_empty());
+    parts
+        .map(|part| match part.rsplit_once('=') {
+            Some((from, to)) => Ok((from.trim().to_owned(), to.trim().to_owned())),
+            None => Err(ApiError::field(field, format!("`{part}` has no `=`"))),
+        })
+        .collect()
+}
+
+/// Imports products from a file, the body. The answer names a task, whose result has the numbers and the faults. An import of the
+/// same file changes nothing, and it continues one that was interrupted.
+#[utoipa::path(
+    post,
+    path = "/api/v1/admin/imports",
+    tag = "admin",
+    params(ImportQuery),
+    request_body(content = String, content_type = "application/octet-stream"),
+    responses(
+        (status = 202, description = "The task", body = Task),
+        (status = 400, description = "invalid_field or empty_body", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "unauthorized", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn import(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Query(query): Query<ImportQuery>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    if let Err(error) = check(&app, &headers) {
+        body::discard(request.into_body());
+        return Err(error);
+    }
+    let file = new_file(&app)?;
+    let options = query.options(&file)?;
+    if let Err(error) = receive(request.into_body(), &file).await {
+        let _ = tokio::fs::remove_file(&file).await;
+        return Err(error);
+    }
+    accepted(&app, Job::Import(Box::new(options)))
+}
+
+/// A new file name in the store.
+fn new_file(app: &App) -> Result<PathBuf, ApiError> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let folder = app.catalog.store().dir().join(FOLDER);
+    let made = std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()));
+    made.map_err(ApiError::Internal)?;
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    Ok(folder.join(format!("{}-{number}", std::process::id())))
+}
+
+/// Writes the body into a file.
+async fn receive(body: Body, path: &Path) -> Result<(), ApiError> {
+    let internal =
+        |error: std::io::Error| ApiError::Internal(anyhow::Error::new(error).context("cannot keep the file"));
+    let mut file = File::create_new(path).map_err(internal)?;
+    let mut stream = body.into_data_stream();
+    let mut is_empty = true;
+    while let Some(part) = tokio::time::timeout(PAUSE, stream.next())
+        .await
+        .map_err(|_| ApiError::Timeout)?
+    {
+        let part = part.map_err(|_| ApiError::field("body", "it is incomplete; send it again"))?;
+        is_empty &= part.is_empty();
+        let written = tokio::task::spawn_blocking(move || file.write_all(&part).map(|()| file)).await;
+        file = written
+            .map_err(|error| ApiError::Internal(error.into()))?
+            .map_err(internal)?;
+    }
+    if is_empty { Err(ApiError::EmptyBody) } else { Ok(()) }
+}

@@ -1,0 +1,104 @@
+//! `selvedge catalog embed`: embeddings of a catalog's photos.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use device::DeviceChoice;
+use service::catalog::{EmbedRun, Failures, PhotoFiles};
+use service::embed::{PhotoViews, RetrievalModel};
+use store::{Element, Store};
+
+use super::super::index::element;
+use super::super::output::progress_bar;
+use super::place::CatalogArg;
+
+/// The model of an embedding.
+#[derive(Debug, Args)]
+pub(super) struct ModelArgs {
+    /// Folder of the retrieval bundle that embeds the photos. Without it a running service embeds them
+    #[arg(long, env = "SELVEDGE_BUNDLE")]
+    bundle: Option<PathBuf>,
+    /// Storage of the embeddings: f32, or int8 (one byte per value, and one scale per embedding)
+    #[arg(long, default_value = "f32", env = "SELVEDGE_STORAGE", value_parser = element)]
+    storage: Element,
+    /// Views of every photo whose embeddings are averaged: none or flip
+    #[arg(long, default_value = "none", env = "SELVEDGE_VIEWS")]
+    views: PhotoViews,
+    /// Photos per batch
+    #[arg(long, default_value_t = 32)]
+    batch: usize,
+}
+
+impl ModelArgs {
+    /// Loads the model, if one is named.
+    pub(super) fn open(&self, device: DeviceChoice) -> anyhow::Result<Option<RetrievalModel>> {
+        let open = |bundle: &PathBuf| Ok(RetrievalModel::open(bundle, &device.open()?)?);
+        self.bundle.as_ref().map(open).transpose()
+    }
+}
+
+/// Arguments of `selvedge catalog embed`.
+#[derive(Debug, Args)]
+pub(crate) struct EmbedArgs {
+    #[command(flatten)]
+    catalog: CatalogArg,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Folder of the photos, if it has moved since the import
+    #[arg(long, env = "SELVEDGE_IMAGES")]
+    images: Option<PathBuf>,
+}
+
+pub(super) fn embed(args: &EmbedArgs, device: DeviceChoice) -> anyhow::Result<()> {
+    let model = args
+        .model
+        .open(device)?
+        .context("name the retrieval bundle with --bundle")?;
+    let store = args.catalog.open()?;
+    let folder = match &args.images {
+        Some(images) => Some(images.clone()),
+        None => store.image_folder()?,
+    };
+    let files = PhotoFiles::new(folder.as_deref(), store.dir());
+    embed_photos(&store, &files, &model, &args.model)
+}
+
+/// Embeds all photos that wait, with a progress bar.
+pub(super) fn embed_photos(
+    store: &Store,
+    files: &PhotoFiles,
+    model: &RetrievalModel,
+    args: &ModelArgs,
+) -> anyhow::Result<()> {
+    let run = EmbedRun {
+        store,
+        files,
+        model,
+        views: args.views,
+        element: args.storage,
+        batch: args.batch,
+    };
+    let bar = progress_bar(0, "embedding");
+    let embedded = run.run(|progress| {
+        bar.set_length(progress.total as u64);
+        bar.set_position(progress.done as u64);
+    });
+    bar.finish_and_clear();
+    let embedded = embedded?;
+    let state = store.progress(embedded.generation)?;
+    let skipped = embedded.skipped;
+    if !skipped.is_empty() {
+        eprintln!("{} photos cannot be embedded\n{}", skipped.len(), Failures(skipped));
+    }
+    if let Some(comparison) = embedded.comparison {
+        eprintln!("{comparison}");
+    }
+    eprintln!(
+        "{} of {} photos are embedded with {}",
+        state.embedded,
+        state.images,
+        model.manifest().model_id()
+    );
+    Ok(())
+}
