@@ -141,6 +141,9 @@ pub struct SearchRequest {
     /// Smallest score of the hits, -1 to 1.
     #[serde(default)]
     pub min_score: Option<f32>,
+    /// True to get the contribution of each part of the network to the scores. Whitened embeddings have no parts.
+    #[serde(default)]
+    pub explain: Option<bool>,
 }
 
 /// A product that was found.
@@ -153,6 +156,19 @@ pub struct Hit {
     pub score: f32,
     /// The product.
     pub product: Product,
+    /// Contributions of the network's parts to the score, if the search asked for them. Their sum is the score.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartScore>,
+}
+
+/// Contribution of a part of the network to a score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PartScore {
+    /// The part, such as `whole`, `horizontal 1/2` or `ring 2/3`.
+    pub part: String,
+    /// Contribution.
+    pub score: f32,
 }
 
 /// Result of a search.

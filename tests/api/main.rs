@@ -12,6 +12,7 @@ mod overload;
 mod page;
 mod photos;
 mod pieces;
+mod rollout;
 mod search;
 mod starting;
 mod views;

@@ -153,3 +153,15 @@ fn several_photos_of_one_thing_are_searched_together() {
     );
     assert_problem("five photos", send(&[0, 1, 2, 3, 4]), 400, "invalid_field");
 }
+
+#[test]
+fn the_parts_of_a_score_sum_to_it() {
+    let service = Service::shared();
+    let explained = hits(service, &png(3), &[("options", r#"{"explain": true}"#)]);
+    for hit in &explained.hits {
+        let sum: f32 = hit.parts.iter().map(|part| part.score).sum();
+        assert!((sum - hit.score).abs() < 1e-5, "{sum} {}", hit.score);
+    }
+    assert!(explained.hits[0].parts.len() > 1);
+    assert!(hits(service, &png(3), &[]).hits[0].parts.is_empty());
+}

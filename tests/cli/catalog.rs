@@ -141,3 +141,40 @@ fn a_catalog_is_checked_copied_and_restored() {
     let error = catalog(&["stats", "--catalog", "nowhere"]).expect_err("there is no catalog");
     assert!(error.contains("holds no catalog"), "{error}");
 }
+
+#[test]
+fn photos_come_from_an_archive_and_are_part_of_snapshots() {
+    let place = place();
+    let dir = place.path();
+    let packed = std::process::Command::new("tar")
+        .args(["-czf", "photos.tar.gz", "-C", "photos", "."])
+        .current_dir(dir)
+        .status();
+    assert!(packed.expect("tar runs").success());
+    fs::remove_dir_all(dir.join("photos")).expect("the folder is removed");
+    let args = [
+        "catalog",
+        "import",
+        "feed.csv",
+        "--catalog",
+        "catalog",
+        "--images",
+        "photos.tar.gz",
+        "--bundle",
+        "bundle",
+    ];
+    let done = run(dir, &[&args[..], &COLUMNS].concat()).expect("the feed is imported");
+    assert!(done.contains("3 new"), "{done}");
+    let catalog = |args: &[&str]| run(dir, &[&["catalog"], args].concat());
+    catalog(&["snapshot", "--catalog", "catalog", "--out", "copy"]).expect("the snapshot is written");
+    fs::remove_dir_all(dir.join("catalog")).expect("the catalog is lost");
+    catalog(&["restore", "copy", "--out", "again"]).expect("the snapshot is restored");
+    // The photos are there, so another model can embed them.
+    catalog(&["embed", "--catalog", "again", "--bundle", "bundle", "--views", "flip"])
+        .expect("the photos are embedded");
+    let stats = catalog(&["stats", "--catalog", "again"]).expect("the copy is readable");
+    assert!(
+        stats.contains("views=flip") && stats.contains("0 photos wait"),
+        "{stats}"
+    );
+}

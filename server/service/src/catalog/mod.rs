@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** the store is the truth. What is in memory follows it. This module does not depend on HTTP.
 
+mod archive;
 mod category;
 mod compare;
 mod embed_pending;
@@ -18,8 +19,11 @@ mod products;
 mod query;
 mod searcher;
 mod shop_folder;
+mod state;
+mod upkeep;
 mod worker;
 
+pub use archive::{Unpacked, unpack};
 pub use category::category_of;
 pub use compare::Comparison;
 pub use embed_pending::{EmbedInputs, EmbedJob, EmbeddedBatch, embed_pending};
@@ -28,9 +32,12 @@ pub use error::CatalogError;
 pub use faults::{Failures, Faults};
 pub use generation::Space;
 pub use index::{IndexOptions, IndexSummary, index};
-pub use live::{Catalog, Hit, Live, create_store, open_store};
+pub use live::{Catalog, Hit, create_store, open_store};
 pub use photo_files::PhotoFiles;
 pub use product::{LocalText, Price, Product, STYLES, SamplePhoto};
 pub use query::{After, Answer, CatalogQuery, QueryError, Without};
 pub use searcher::{SearchError, Searcher};
+pub use state::Live;
+pub(crate) use upkeep::SHOWN;
+pub use upkeep::{compact, restore, snapshot};
 pub(crate) use worker::Worker;

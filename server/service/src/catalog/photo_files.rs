@@ -6,25 +6,29 @@ use std::path::{Path, PathBuf};
 use dataset::Photo;
 use store::{FolderImages, ImageFault, ImageFile, ImageSource};
 
-/// Folder inside a store for images that clients uploaded.
-const UPLOADS: &str = "uploads";
+/// Folder inside a store for images that clients uploaded, by checksum.
+pub(super) const UPLOADS: &str = "uploads";
+/// Folder inside a store for images of archives, by path.
+pub(super) const UNPACKED: &str = "photos";
 /// Begin of the source of an uploaded image.
 const UPLOADED: &str = "upload:";
 
-/// Image files: those in the shop's folder, and those that clients uploaded.
+/// Image files: those in the shop's folder, those of archives, and those that clients uploaded.
 #[derive(Debug, Clone)]
 pub struct PhotoFiles {
-    folder: Option<FolderImages>,
+    /// The shop's folder, then the one of archives, if they exist.
+    folders: Vec<FolderImages>,
     uploads: PathBuf,
 }
 
 impl PhotoFiles {
-    /// Files below the folder `images`, and uploads of the store in the folder `store`. If there is no folder `images`, only
-    /// uploads can be read.
+    /// Files below the folder `images`, and files that were given to the store in the folder `store`. If there is no folder
+    /// `images`, only the latter can be read.
     #[must_use]
     pub fn new(images: Option<&Path>, store: &Path) -> Self {
+        let folders = images.map(Path::to_owned).into_iter().chain([store.join(UNPACKED)]);
         Self {
-            folder: images.and_then(|images| FolderImages::new(images).ok()),
+            folders: folders.filter_map(|folder| FolderImages::new(&folder).ok()).collect(),
             uploads: store.join(UPLOADS),
         }
     }
@@ -69,22 +73,33 @@ impl PhotoFiles {
                 Err(ImageFault::new("image_missing", format!("`{source}` was not uploaded")))
             };
         }
-        match &self.folder {
-            Some(folder) => folder.path(source),
-            None => Err(ImageFault::new(
+        let mut fault = None;
+        for folder in &self.folders {
+            match folder.path(source) {
+                Ok(path) => return Ok(path),
+                Err(found) => fault = fault.or(Some(found)),
+            }
+        }
+        Err(fault.unwrap_or_else(|| {
+            ImageFault::new(
                 "image_folder",
                 format!("there is no folder of images for `{source}`; name it with --images"),
-            )),
-        }
+            )
+        }))
     }
 }
 
 impl ImageSource for PhotoFiles {
     fn stamp(&self, source: &str) -> Result<Option<String>, ImageFault> {
-        match &self.folder {
-            Some(folder) if !source.starts_with(UPLOADED) => folder.stamp(source),
-            _ => self.path(source).map(|_| None),
+        if source.starts_with(UPLOADED) {
+            return self.path(source).map(|_| None);
         }
+        let path = self.path(source)?;
+        let folder = self
+            .folders
+            .iter()
+            .find(|folder| folder.path(source).is_ok_and(|found| found == path));
+        folder.map_or(Ok(None), |folder| folder.stamp(source))
     }
 
     fn read(&self, source: &str, given: Option<&str>) -> Result<ImageFile, ImageFault> {

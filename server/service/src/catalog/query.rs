@@ -34,6 +34,8 @@ pub struct CatalogQuery {
     pub min_score: Option<f32>,
     /// The last product of the page before.
     pub after: Option<After>,
+    /// Lengths of the network's parts, to split the scores. Empty to leave the scores whole.
+    pub parts: Vec<usize>,
     /// Second ranking.
     pub rerank: Reranking,
 }
@@ -62,6 +64,8 @@ pub struct After {
 pub struct Answer {
     pub(super) live: Arc<Live>,
     pub(super) matches: Vec<Match>,
+    /// Contributions of the parts to each score.
+    parts: Vec<Vec<f32>>,
     /// Counts of the facets.
     pub facets: Vec<Facet>,
     /// The last product, if there are more after it.
@@ -141,6 +145,7 @@ impl Catalog {
             let (matches, next) = live.page(query, options, matches);
             Ok(Answer {
                 live: Arc::clone(live),
+                parts: live.contributions(query, &matches),
                 matches,
                 facets,
                 next,
@@ -156,14 +161,19 @@ impl Catalog {
     pub fn hits(&self, answer: &Answer) -> Result<Vec<Hit>, CatalogError> {
         let wanted: Vec<(&str, u64)> = answer.matches.iter().map(|found| answer.live.place(found)).collect();
         let products = self.store().find(&wanted)?;
-        let hits = products.into_iter().zip(&answer.matches);
-        let hit = |(product, found): (Option<store::Found>, &Match)| {
+        let hit = |(at, (product, found)): (usize, (Option<store::Found>, &Match))| {
             Some(Hit {
                 found: product?,
                 score: found.score,
+                parts: answer.parts.get(at).cloned().unwrap_or_default(),
             })
         };
-        Ok(hits.filter_map(hit).collect())
+        Ok(products
+            .into_iter()
+            .zip(&answer.matches)
+            .enumerate()
+            .filter_map(hit)
+            .collect())
     }
 
     /// Mean of the embeddings of a product's photos. `None` if there is no such product or it has no embedding.
@@ -276,6 +286,25 @@ impl Live {
             seen: query.after.as_ref().map_or(0, |after| after.seen) + page.len(),
         });
         (page, next)
+    }
+
+    /// Contributions of the network's parts to the scores of matches.
+    fn contributions(&self, query: &CatalogQuery, matches: &[Match]) -> Vec<Vec<f32>> {
+        if query.parts.is_empty() {
+            return Vec::new();
+        }
+        let of_match = |found: &Match| {
+            let row = self.gallery.embeddings().row(found.row);
+            let mut begin = 0;
+            let mut part = |length: &usize| {
+                let range = begin..(begin + length).min(row.len());
+                begin = range.end;
+                let pairs = query.embedding.values()[range.clone()].iter().zip(&row[range]);
+                pairs.map(|(a, b)| a * b).sum()
+            };
+            query.parts.iter().map(&mut part).collect()
+        };
+        matches.iter().map(of_match).collect()
     }
 
     /// Products of a category.

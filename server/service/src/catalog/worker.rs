@@ -136,7 +136,7 @@ impl Work {
         *after = if batch.is_empty() { 0 } else { batch.last };
         if batch.is_empty() {
             if store.stats()?.segments >= MANY_SEGMENTS {
-                store.compact(&store::CompactOptions::default())?;
+                super::compact(store)?;
             }
             // Photos that came in front of the cursor are seen in the next round.
             return Ok(!is_begin);

@@ -21,6 +21,7 @@ use super::bundle::{BrowserBundle, Role};
 use super::config::ServeConfig;
 use super::decoding::DecodeMemory;
 use super::error::ApiError;
+use super::part_names::PartNames;
 use super::photo_embedder::PhotoEmbedder;
 use super::piece_service::PieceService;
 use super::query_spaces::{Floors, QuerySpaces};
@@ -56,6 +57,8 @@ pub struct App {
     /// Spaces of the model before.
     pub(super) previous: Option<QuerySpaces>,
     pub(super) embedder: PhotoEmbedder,
+    /// Parts of the catalog's embeddings. Empty if they are whitened.
+    pub(super) parts: PartNames,
     searcher: CatalogSearcher,
     /// Embeds new photos. It ends with the app.
     _worker: Worker,
@@ -142,6 +145,7 @@ impl App {
             rerank: config.rerank,
             spaces,
             previous,
+            parts: PartNames::of(&manifest),
             embedder: PhotoEmbedder::new(&manifest, config.views, queue, categoriser, memory),
             searcher: start_searcher(config, &catalog)?,
             catalog,

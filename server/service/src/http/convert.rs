@@ -6,6 +6,7 @@ use shared::api;
 use shared::pieces::Piece;
 use store::{Attribute, Product, currency};
 
+use super::part_names::PartNames;
 use super::shown_images::ShownImages;
 use crate::catalog::{Hit, STYLES, category_of};
 
@@ -91,7 +92,7 @@ fn price(price: &store::Price) -> Option<api::Price> {
 }
 
 /// Converts a hit. The image of its product is the photo that matched.
-pub(super) fn hit(hit: &Hit) -> api::Hit {
+pub(super) fn hit(hit: &Hit, parts: &PartNames) -> api::Hit {
     let found = &hit.found;
     let product = match &found.image {
         Some(image) => shown(&found.stored.product, Some(image.sha256())),
@@ -101,6 +102,7 @@ pub(super) fn hit(hit: &Hit) -> api::Hit {
         product_id: product.id.clone(),
         score: hit.score,
         product,
+        parts: parts.named(&hit.parts),
     }
 }
 

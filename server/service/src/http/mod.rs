@@ -20,6 +20,7 @@ mod error;
 mod front;
 mod limits;
 mod observe;
+mod part_names;
 mod photo_embedder;
 mod piece_service;
 mod problem;

@@ -20,10 +20,7 @@ use tokio::task::spawn_blocking;
 use super::decoding::DecodeMemory;
 use super::entity::{Caching, Entity, client_has};
 use super::error::ApiError;
-use crate::catalog::Catalog;
-
-/// Folder in the store for derived sizes.
-const FOLDER: &str = "shown";
+use crate::catalog::{Catalog, SHOWN};
 
 /// Largest sides in pixels of the sizes that are sent.
 pub(super) const SIZES: [u32; 3] = [320, 640, 1024];
@@ -75,7 +72,7 @@ impl ShownImages {
             .catalog
             .store()
             .dir()
-            .join(FOLDER)
+            .join(SHOWN)
             .join(format!("{sha256}-{side}.jpg"));
         let kept = path.clone();
         if let Some(bytes) = blocking(move || Ok(fs::read(kept).ok())).await? {

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use device::DeviceChoice;
-use service::catalog::{PhotoFiles, create_store};
+use service::catalog::{PhotoFiles, create_store, unpack};
 use store::{Encoding, Format, ImportOptions, ImportReport, Mode, Outcome, Phase};
 
 use super::super::output::{print, progress_bar};
@@ -87,7 +87,8 @@ pub(crate) struct ImportArgs {
     #[arg(long)]
     format: Option<FormatArg>,
     /// Folder of the photos, to which the paths in the file are relative; by default that of the last import, or the folder of
-    /// the file. Web addresses stand for files of the same name in this folder
+    /// the file. Web addresses stand for files of the same name in this folder. A tar archive, also compressed with gzip, is
+    /// unpacked into the catalog
     #[arg(long, env = "SELVEDGE_IMAGES")]
     images: Option<PathBuf>,
     /// Encoding of the file
@@ -163,7 +164,16 @@ pub(super) fn import(args: &ImportArgs, device: DeviceChoice) -> anyhow::Result<
     let options = args.options()?;
     let model = args.model.open(device)?;
     let store = create_store(&args.catalog)?;
-    let folder = match (&args.images, store.image_folder()?) {
+    let archive = args.images.as_ref().filter(|images| images.is_file());
+    if let Some(archive) = archive {
+        let unpacked = unpack(archive, store.dir())?;
+        eprintln!("{} photos unpacked", unpacked.photos);
+        for (name, reason) in &unpacked.left_out {
+            eprintln!("{name} is left out: {reason}");
+        }
+    }
+    let images = args.images.as_ref().filter(|_| archive.is_none());
+    let folder = match (images, store.image_folder()?) {
         (Some(images), _) => images
             .canonicalize()
             .with_context(|| format!("cannot open {}", images.display()))?,

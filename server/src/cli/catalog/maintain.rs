@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use store::CompactOptions;
+use service::catalog;
 
 use super::super::output::{print, print_path};
 use super::place::CatalogArg;
@@ -115,7 +115,7 @@ pub(crate) struct SnapshotArgs {
 }
 
 pub(super) fn snapshot(args: &SnapshotArgs) -> anyhow::Result<()> {
-    let summary = args.catalog.open()?.snapshot(&args.out)?;
+    let summary = catalog::snapshot(&args.catalog.open()?, &args.out)?;
     eprintln!("{} files, {} bytes", summary.files, summary.bytes);
     print_path(&args.out)
 }
@@ -131,7 +131,7 @@ pub(crate) struct RestoreArgs {
 }
 
 pub(super) fn restore(args: &RestoreArgs) -> anyhow::Result<()> {
-    let summary = store::restore(&args.snapshot, &args.out)?;
+    let summary = catalog::restore(&args.snapshot, &args.out)?;
     eprintln!("{} files, {} bytes", summary.files, summary.bytes);
     print_path(&args.out)
 }
@@ -144,7 +144,7 @@ pub(crate) struct CompactArgs {
 }
 
 pub(super) fn compact(args: &CompactArgs) -> anyhow::Result<()> {
-    let done = args.catalog.open()?.compact(&CompactOptions::default())?;
+    let done = catalog::compact(&args.catalog.open()?)?;
     print(&format!(
         "{} files removed, {} written; {} unused rows and {} bytes are gone",
         done.removed, done.written, done.rows, done.bytes

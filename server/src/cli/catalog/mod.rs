@@ -22,7 +22,7 @@ pub(crate) enum CatalogCommand {
     Stats(maintain::StatsArgs),
     /// Check the database, all checksums and all embeddings
     Verify(maintain::VerifyArgs),
-    /// Copy the catalog into a new folder while nothing else changes it. Photos are not copied
+    /// Copy the catalog with its uploaded photos into a new folder. The shop's folder of photos is not copied
     Snapshot(maintain::SnapshotArgs),
     /// Check a snapshot and copy it into a new folder, which is a catalog afterwards
     Restore(maintain::RestoreArgs),

@@ -168,6 +168,29 @@ impl RetrievalConfig {
         usize::from(self.global) + stripes_and_rings.into_iter().flatten().sum::<usize>() + self.levels
     }
 
+    /// Names of all parts in the order of the embedding, such as `ring 2/3`, also of joined networks. A joined network's parts
+    /// begin with its number, such as `2: whole`.
+    pub fn part_names(&self) -> Vec<String> {
+        let mut names = Vec::with_capacity(self.n_parts());
+        if self.global {
+            names.push("whole".to_owned());
+        }
+        for (branch, counts) in [
+            ("horizontal", &self.horizontal),
+            ("vertical", &self.vertical),
+            ("ring", &self.ring),
+        ] {
+            for count in counts {
+                names.extend((1..=*count).map(|part| format!("{branch} {part}/{count}")));
+            }
+        }
+        names.extend((1..=self.levels).map(|level| format!("level {level}")));
+        for (number, joined) in (2..).zip(&self.joined) {
+            names.extend(joined.part_names().into_iter().map(|name| format!("{number}: {name}")));
+        }
+        names
+    }
+
     /// Length of the embedding, with the embeddings of the networks that are joined to this one.
     pub fn embedding_dim(&self) -> usize {
         self.n_parts() * self.part_dim + self.joined.iter().map(Self::embedding_dim).sum::<usize>()

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use store::{CompactOptions, ImportOptions, ImportReport, Outcome, Phase, Store, Task, TaskState};
+use store::{ImportOptions, ImportReport, Outcome, Phase, Store, Task, TaskState};
 
-use crate::catalog::Catalog;
+use crate::catalog::{self, Catalog};
 
 /// Time for which ended tasks are kept.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -178,12 +178,12 @@ impl Worker {
                 Ok(TaskState::Done)
             }
             Job::Compact => {
-                let done = store.compact(&CompactOptions::default())?;
+                let done = catalog::compact(store)?;
                 task.detail = json!({ "files_removed": done.removed, "files_written": done.written, "rows": done.rows, "bytes": done.bytes });
                 Ok(TaskState::Done)
             }
             Job::Snapshot(folder) => {
-                let summary = store.snapshot(&folder)?;
+                let summary = catalog::snapshot(store, &folder)?;
                 task.detail["files"] = summary.files.into();
                 task.detail["bytes"] = summary.bytes.into();
                 Ok(TaskState::Done)

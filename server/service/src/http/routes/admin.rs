@@ -4,5 +4,6 @@ mod access;
 pub(super) mod catalog;
 pub(super) mod images;
 pub(super) mod imports;
+mod incoming;
 pub(super) mod products;
 pub(super) mod tasks;

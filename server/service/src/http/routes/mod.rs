@@ -56,6 +56,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
             admin::products::delete
         ))
         .routes(routes!(admin::images::upload))
+        .routes(routes!(admin::images::archive))
         .routes(routes!(admin::imports::import))
         .routes(routes!(admin::tasks::list))
         .routes(routes!(admin::tasks::get, admin::tasks::cancel))

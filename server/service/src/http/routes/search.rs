@@ -140,7 +140,7 @@ async fn answer(
         crop,
         floor: floors.similar,
         confidence: floors.confidence(hits.first().map(|hit| hit.score)),
-        hits: hits.iter().map(convert::hit).collect(),
+        hits: hits.iter().map(|hit| convert::hit(hit, &app.parts)).collect(),
         facets: answer
             .facets
             .iter()

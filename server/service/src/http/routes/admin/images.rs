@@ -1,4 +1,4 @@
-//! `POST /api/v1/admin/images`: upload of a photo.
+//! `POST /api/v1/admin/images` and `/archives`: upload of photos.
 
 use std::sync::Arc;
 
@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use shared::api::Problem;
 
 use super::access::check;
+use super::incoming;
+use crate::catalog;
 use crate::http::app::App;
 use crate::http::body;
 use crate::http::error::ApiError;
@@ -53,4 +55,41 @@ pub(crate) async fn upload(State(app): State<Arc<App>>, request: Request) -> Res
         "width": file.width,
         "height": file.height,
     })))
+}
+
+/// Uploads a tar archive of photos, also compressed with gzip, as the body. Products name a photo by its path in the archive.
+#[utoipa::path(
+    post,
+    path = "/api/v1/admin/archives",
+    tag = "admin",
+    request_body(content = Vec<u8>, content_type = "application/x-tar"),
+    responses(
+        (status = 200, description = "Number of `photos`, and the entries `left_out` with their reasons", body = Value),
+        (status = 400, description = "invalid_field or empty_body", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "unauthorized", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn archive(State(app): State<Arc<App>>, request: Request) -> Result<Json<Value>, ApiError> {
+    let (parts, body) = request.into_parts();
+    if let Err(error) = check(&app, &parts.headers) {
+        body::discard(body);
+        return Err(error);
+    }
+    let file = incoming::new_file(&app)?;
+    let received = incoming::receive(body, &file).await;
+    let store = app.catalog.store().dir().to_owned();
+    let unpacked = tokio::task::spawn_blocking(move || {
+        let unpacked = received.and_then(|()| {
+            let unpacked = catalog::unpack(&file, &store);
+            unpacked.map_err(|error| ApiError::field("body", format!("{:#}", error.root_cause())))
+        });
+        let _ = std::fs::remove_file(&file);
+        unpacked
+    });
+    let unpacked = unpacked.await.map_err(|error| ApiError::Internal(error.into()))??;
+    let left_out = unpacked.left_out.iter();
+    let left_out: Vec<Value> = left_out
+        .map(|(path, reason)| json!({ "path": path, "reason": reason }))
+        .collect();
+    Ok(Json(json!({ "photos": unpacked.photos, "left_out": left_out })))
 }

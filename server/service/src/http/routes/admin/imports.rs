@@ -1,34 +1,22 @@
 //! `POST /api/v1/admin/imports`: products from a file.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use anyhow::Context;
-use axum::body::Body;
 use axum::extract::{Query, Request, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use futures::StreamExt;
 use serde::Deserialize;
 use shared::api::{Problem, Task};
 use store::{Encoding, Format, ImportOptions, Mode};
 
 use super::access::{accepted, check};
+use super::incoming;
 use crate::http::admin::Job;
 use crate::http::app::App;
 use crate::http::body;
 use crate::http::error::ApiError;
-
-/// Maximum time between two parts of a file.
-const PAUSE: Duration = Duration::from_secs(30);
-
-/// Folder in the store for files that are being imported.
-const FOLDER: &str = "imports";
 
 /// Options of an import, in the query of the address.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -137,42 +125,11 @@ pub(crate) async fn import(
         body::discard(request.into_body());
         return Err(error);
     }
-    let file = new_file(&app)?;
+    let file = incoming::new_file(&app)?;
     let options = query.options(&file)?;
-    if let Err(error) = receive(request.into_body(), &file).await {
+    if let Err(error) = incoming::receive(request.into_body(), &file).await {
         let _ = tokio::fs::remove_file(&file).await;
         return Err(error);
     }
     accepted(&app, Job::Import(Box::new(options)))
-}
-
-/// A new file name in the store.
-fn new_file(app: &App) -> Result<PathBuf, ApiError> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let folder = app.catalog.store().dir().join(FOLDER);
-    let made = std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()));
-    made.map_err(ApiError::Internal)?;
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    Ok(folder.join(format!("{}-{number}", std::process::id())))
-}
-
-/// Writes the body into a file.
-async fn receive(body: Body, path: &Path) -> Result<(), ApiError> {
-    let internal =
-        |error: std::io::Error| ApiError::Internal(anyhow::Error::new(error).context("cannot keep the file"));
-    let mut file = File::create_new(path).map_err(internal)?;
-    let mut stream = body.into_data_stream();
-    let mut is_empty = true;
-    while let Some(part) = tokio::time::timeout(PAUSE, stream.next())
-        .await
-        .map_err(|_| ApiError::Timeout)?
-    {
-        let part = part.map_err(|_| ApiError::field("body", "it is incomplete; send it again"))?;
-        is_empty &= part.is_empty();
-        let written = tokio::task::spawn_blocking(move || file.write_all(&part).map(|()| file)).await;
-        file = written
-            .map_err(|error| ApiError::Internal(error.into()))?
-            .map_err(internal)?;
-    }
-    if is_empty { Err(ApiError::EmptyBody) } else { Ok(()) }
 }

@@ -34,7 +34,7 @@ pub(super) async fn read(bytes: Bytes) -> Result<SearchRequest, ApiError> {
 }
 
 /// Keys of the body.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "embedding",
     "product",
     "examples",
@@ -44,6 +44,7 @@ const KEYS: [&str; 9] = [
     "filter",
     "facets",
     "min_score",
+    "explain",
 ];
 
 /// Parses the body. A fault in `embedding.values` has its own code.
@@ -60,6 +61,7 @@ fn parse(bytes: &[u8]) -> Result<SearchRequest, ApiError> {
             "filter" => request.filter = json.tree("filter")?,
             "facets" => request.facets = json.tree("facets")?,
             "min_score" => request.min_score = score(json)?,
+            "explain" => request.explain = flag(json)?,
             _ => {
                 request.limit = match json.value("limit")? {
                     Value::Null => None,
@@ -72,6 +74,15 @@ fn parse(bytes: &[u8]) -> Result<SearchRequest, ApiError> {
     })?;
     json.end("body")?;
     Ok(request)
+}
+
+/// Reads `explain`.
+pub(super) fn flag(json: &mut Json<'_>) -> Result<Option<bool>, ApiError> {
+    match json.tree("explain")? {
+        None => Ok(None),
+        Some(serde_json::Value::Bool(flag)) => Ok(Some(flag)),
+        Some(_) => Err(ApiError::field("explain", "it is not true or false")),
+    }
 }
 
 /// Reads `min_score`.

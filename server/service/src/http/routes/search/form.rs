@@ -9,7 +9,7 @@ use shared::input::CropBox;
 
 use serde_json::Value;
 
-use super::embedding::score;
+use super::embedding::{flag, score};
 use super::json::Json;
 use super::{crop, limit};
 use crate::http::error::ApiError;
@@ -53,7 +53,7 @@ pub(super) struct SearchForm {
     /// Largest number of hits, 1 to 50. The default is 10.
     #[schema(minimum = 1, maximum = 50)]
     limit: Option<usize>,
-    /// A JSON object with the keys `filter`, `facets` and `min_score` of the JSON form.
+    /// A JSON object with the keys `filter`, `facets`, `min_score` and `explain` of the JSON form.
     options: Option<String>,
 }
 
@@ -86,16 +86,18 @@ pub(super) struct FormOptions {
     pub(super) filter: Option<Value>,
     pub(super) facets: Option<Value>,
     pub(super) min_score: Option<f32>,
+    pub(super) explain: bool,
 }
 
 impl FormOptions {
     fn parse(text: &str) -> Result<Self, ApiError> {
         let mut json = Json::new(text.as_bytes());
         let mut options = Self::default();
-        json.object("options", &["filter", "facets", "min_score"], |json, key| {
+        json.object("options", &["filter", "facets", "min_score", "explain"], |json, key| {
             match key {
                 "filter" => options.filter = json.tree("filter")?,
                 "facets" => options.facets = json.tree("facets")?,
+                "explain" => options.explain = flag(json)?.unwrap_or_default(),
                 _ => options.min_score = score(json)?,
             }
             Ok(())

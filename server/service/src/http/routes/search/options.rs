@@ -1,6 +1,7 @@
 //! Options of a search, whatever its query is.
 
 use filter::{FacetRequest, Filter};
+use search::Rerank;
 use serde_json::Value;
 use shared::api::{DEFAULT_LIMIT, MAX_LIMIT};
 use shared::embedding::Embedding;
@@ -30,6 +31,7 @@ pub(super) struct Options {
     pub(super) filter: Option<Value>,
     pub(super) facets: Option<Value>,
     pub(super) min_score: Option<f32>,
+    pub(super) explain: bool,
     pub(super) without: Without,
     pub(super) after: Option<After>,
 }
@@ -51,6 +53,11 @@ impl Options {
             let short = || id.chars().take(40).collect();
             Category::from_id(id).ok_or_else(|| ApiError::UnknownCategory(short()))
         });
+        let parts = if self.explain { app.parts.lengths() } else { Vec::new() };
+        if self.explain && (parts.is_empty() || app.rerank.method != Rerank::None) {
+            let reason = "the catalog's embeddings are whitened or hits are re-ranked, so the scores have no parts; leave it out";
+            return Err(ApiError::field("explain", reason));
+        }
         let query = CatalogQuery {
             embedding,
             limit,
@@ -60,6 +67,7 @@ impl Options {
             without: self.without.clone(),
             min_score: self.min_score,
             after: self.after,
+            parts,
             rerank: app.rerank,
         };
         let wire = cursor::Options {

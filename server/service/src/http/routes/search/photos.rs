@@ -18,6 +18,7 @@ pub(super) async fn query(app: &App, form: Form, search_permit: &SearchPermit) -
         filter: form.options.filter,
         facets: form.options.facets,
         min_score: form.options.min_score,
+        explain: form.options.explain,
         ..Options::default()
     };
     let categorise = options.category.is_none();
