@@ -40,3 +40,21 @@ fn lengths(config: &RetrievalConfig) -> Vec<usize> {
     let own = std::iter::repeat_n(config.part_dim, config.n_parts());
     own.chain(config.joined.iter().flat_map(lengths)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_of_an_embedding_belongs_to_a_part() {
+        let mut config = RetrievalConfig::published("resnet18");
+        config.joined = vec![RetrievalConfig::published("resnet34")];
+        let (names, lengths) = (config.part_names(), lengths(&config));
+        assert_eq!((names.len(), lengths.len()), (32, 32));
+        assert_eq!(lengths.iter().sum::<usize>(), config.embedding_dim());
+        assert_eq!(
+            (names[0].as_str(), names[15].as_str(), names[31].as_str()),
+            ("whole", "ring 3/3", "2: ring 3/3")
+        );
+    }
+}
