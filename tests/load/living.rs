@@ -1,6 +1,6 @@
 //! Start, memory, and speed of changes of a large catalog.
 //!
-//! `cargo run --release --example living -- ROWS` makes a store of ROWS products with int8 embeddings of 256 random values,
+//! `cargo run --release --example living -- ROWS [CHANGES]` makes a store of ROWS products with int8 embeddings of 256 random values,
 //! opens it as the service does, and measures while a second thread changes products without a pause.
 
 #![allow(clippy::print_stdout)] // the measurements
@@ -23,10 +23,12 @@ const DIM: usize = 256;
 const MODEL: &str = "random";
 /// Products per transaction while the store is made.
 const BATCH: usize = 10_000;
-/// Changes that are measured.
-const CHANGES: usize = 100;
 
 fn main() -> Result<()> {
+    let changes = std::env::args()
+        .nth(2)
+        .map_or(Ok(100), |text| text.parse())
+        .context("not a number")?;
     let rows = std::env::args()
         .nth(1)
         .map_or(Ok(100_000), |text| text.parse())
@@ -80,7 +82,7 @@ fn main() -> Result<()> {
     let (mut found, mut gone) = (Vec::new(), Vec::new());
     std::thread::scope(|scope| -> Result<()> {
         scope.spawn(|| reprice(store, rows, &ends));
-        for number in 0..CHANGES {
+        for number in 0..changes {
             let (id, values) = (format!("N{number}"), unit(&mut rng));
             let asked = query(values.clone())?;
             let is_found = || {

@@ -80,6 +80,6 @@ fn answers<'a>(store: &Store, live: &'a Live, id: &str) -> Result<Option<Vec<&'a
         rerank: search::Rerank::None.into(),
     };
     let found = live.gallery.search(&query, &options);
-    let ids = found.iter().map(|found| &*live.ids[found.product]);
+    let ids = found.iter().map(|found| live.ids.get(found.product));
     Ok(Some(ids.filter(|found| *found != id).take(DEPTH).collect()))
 }

@@ -229,8 +229,8 @@ fn follow(catalog: &Weak<Catalog>) {
             *known = fault;
         }
         drop(known);
-        // Half of the time stays for searches while a large catalog changes.
-        thread::sleep(begun.elapsed());
+        // A part of the time stays for searches while a large catalog changes.
+        thread::sleep(begun.elapsed() / 3);
         seen = catalog.wake.wait(seen, POLL);
     }
 }

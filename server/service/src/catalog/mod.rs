@@ -10,6 +10,7 @@ mod embed_run;
 mod error;
 mod faults;
 mod generation;
+mod ids;
 mod image_file;
 mod index;
 mod live;

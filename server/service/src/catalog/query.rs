@@ -256,7 +256,8 @@ impl Live {
         let select = |matches: Vec<Match>| -> Vec<Match> {
             let is_wanted = |found: &Match| {
                 let is_after = query.after.as_ref().is_none_or(|after| {
-                    found.score < after.score || (found.score == after.score && *self.ids[found.product] > *after.id)
+                    found.score < after.score
+                        || (found.score == after.score && *self.ids.get(found.product) > *after.id)
                 });
                 is_after
                     && !left_out.contains(&found.product)
@@ -282,7 +283,7 @@ impl Live {
         let last = page.last().filter(|_| has_more);
         let next = last.map(|last| After {
             score: last.score,
-            id: self.ids[last.product].to_string(),
+            id: self.ids.get(last.product).to_owned(),
             seen: query.after.as_ref().map_or(0, |after| after.seen) + page.len(),
         });
         (page, next)

@@ -14,6 +14,7 @@ use store::{Element, Product, Segment, Store, StoredProduct, View, ViewProduct};
 use super::CatalogError;
 use super::category::Categories;
 use super::generation::Space;
+use super::ids::Ids;
 
 /// Products that are read at once for the columns.
 const COLUMNS_AT_ONCE: usize = 1000;
@@ -26,7 +27,7 @@ pub struct Live {
     pub(super) sequence: u64,
     pub(super) gallery: Gallery,
     /// Ids of the products, sorted.
-    pub(super) ids: Vec<Box<str>>,
+    pub(super) ids: Ids,
     /// Products of each group of variants.
     pub(super) groups: HashMap<Box<str>, Vec<u32>>,
     /// Columns of the products, or why they cannot be read.
@@ -106,10 +107,7 @@ impl Live {
             sequence,
             gallery: Gallery::with_owners(Stored::of_blocks(generation.dim, list), categories, owners),
             groups: groups(&products),
-            ids: products
-                .into_iter()
-                .map(|product| product.id.into_boxed_str())
-                .collect(),
+            ids: Ids::new(&products),
             columns: OnceLock::new(),
             segments: starts,
             blocks,
@@ -122,7 +120,7 @@ impl Live {
     pub(super) fn place(&self, found: &Match) -> (&str, u64) {
         let at = self.segments.partition_point(|(start, _)| *start <= found.row);
         let (start, segment) = &self.segments[at.saturating_sub(1)];
-        (&self.ids[found.product], segment.images()[found.row - start])
+        (self.ids.get(found.product), segment.images()[found.row - start])
     }
 
     /// Number of the generation.
@@ -137,7 +135,7 @@ impl Live {
 
     /// Index of a product.
     pub(super) fn index_of(&self, id: &str) -> Option<usize> {
-        self.ids.binary_search_by(|known| (**known).cmp(id)).ok()
+        self.ids.index_of(id)
     }
 
     /// Reads the columns of the products. A product that was deleted meanwhile has no values.
@@ -145,18 +143,18 @@ impl Live {
         let mut columns = Columns::default();
         let mut page = Vec::new().into_iter().peekable();
         let mut after = String::new();
-        for id in &self.ids {
+        for id in self.ids.iter() {
             loop {
                 if page.peek().is_none() {
                     page = store.products(&after, COLUMNS_AT_ONCE)?.into_iter().peekable();
                 }
-                match page.next_if(|stored: &StoredProduct| *stored.product.id < **id) {
+                match page.next_if(|stored: &StoredProduct| *stored.product.id < *id) {
                     // It came after the view.
                     Some(newer) => after = newer.product.id,
                     None => break,
                 }
             }
-            match page.next_if(|stored| *stored.product.id == **id) {
+            match page.next_if(|stored| *stored.product.id == *id) {
                 Some(stored) => {
                     columns.push(&stored.product);
                     after = stored.product.id;
