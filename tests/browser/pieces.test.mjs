@@ -31,6 +31,7 @@ test('a piece is chosen by keyboard, and the shop is searched for its box', asyn
   assert.equal(await page.locator('.piece.marked').count(), 1);
   await page.keyboard.press('Enter');
   await page.waitForSelector('#results li');
+  assert.equal(await page.inputValue('#category'), 'tops', 'products of its category are searched');
   assert.match(await page.getAttribute('.crop-area', 'aria-label'), /50% wide, 50% high, 25% from the left, 20% from the top/);
   assert.equal(searches().length, 1);
   assert.deepEqual(page.problems, []);

@@ -44,7 +44,10 @@ async function main() {
   byId('another').addEventListener('click', returnToPicker);
   byId('whole').addEventListener('click', () => crop?.reset());
   byId('suggest').addEventListener('click', suggestArea);
-  pieces.addEventListener('choose', ({ detail: box }) => searchFor(box));
+  pieces.addEventListener('choose', ({ detail: { box, category } }) => {
+    byId('category').value = category;
+    searchFor(box);
+  });
   for (const button of document.querySelectorAll('[data-lang]')) button.addEventListener('click', () => showLanguage(button.dataset.lang, true));
 
   lockRelease();

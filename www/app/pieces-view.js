@@ -9,7 +9,10 @@ import { t, term } from './i18n.js';
 /** Pieces that the page shows at most. */
 const MOST = 8;
 
-/** Outlines and buttons of a photo's pieces. Dispatches `choose`; its `detail` is the box in pixels of the photo. */
+/** Category of the products like a piece, by the piece's class. The other classes have the category `other`. */
+const CATEGORY = { top: 'tops', outerwear: 'tops', dress: 'tops', shoes: 'shoes', bag: 'bags' };
+
+/** Outlines and buttons of a photo's pieces. Dispatches `choose`; its `detail` has the `box` in pixels of the photo and the `category`. */
 export class PiecesView extends EventTarget {
   #segmenter;
   #photo = null; // the photo whose pieces are wanted
@@ -63,9 +66,9 @@ export class PiecesView extends EventTarget {
     return this.#pieces.filter(holds).sort((a, b) => area(a) - area(b))[0] ?? null;
   }
 
-  /** Searches for a piece. */
+  /** Searches for a piece among the products of its category. */
   choose(piece) {
-    this.dispatchEvent(new CustomEvent('choose', { detail: piece.box }));
+    this.dispatchEvent(new CustomEvent('choose', { detail: { box: piece.box, category: CATEGORY[piece.class] ?? 'other' } }));
   }
 
   /** Draws outlines and buttons in the current language. */
