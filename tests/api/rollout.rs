@@ -1,5 +1,8 @@
 //! Another model for a catalog: its own generation, and embeddings of the model before.
 
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
 use clap::Parser;
 use serde_json::{Value, json};
 use server::cli::{Cli, run};
@@ -23,9 +26,10 @@ fn ask(service: &Service, request: String) -> reqwest::blocking::Response {
     sent.body(request).send().expect("the service answers")
 }
 
-#[test]
-fn embeddings_of_the_model_before_are_answered_as_long_as_its_generation_is_kept() {
-    let (old, new, catalog) = (shop().path("retrieval"), shop().path("other"), shop().path("rollout"));
+/// Writes the bundle of another model, the folder `name`.
+fn write_other_bundle(name: &str) -> PathBuf {
+    let (old, new) = (shop().path("retrieval"), shop().path(name));
+    let _ = std::fs::remove_dir_all(&new);
     fixture::copy_folder(&old, &new).expect("the bundle is copied");
     // Another id makes another model.
     let manifest = new.join("bundle.json");
@@ -33,9 +37,42 @@ fn embeddings_of_the_model_before_are_answered_as_long_as_its_generation_is_kept
     let id = serde_json::from_str::<Value>(&text).expect("the manifest is JSON")["id"].clone();
     let text = text.replacen(id.as_str().expect("the id is text"), "other", 1);
     std::fs::write(&manifest, text).expect("the manifest is written");
+    new
+}
+
+/// Copies the shop's catalog into the folder `name`.
+fn copy_catalog(name: &str) -> PathBuf {
+    let catalog = shop().path(name);
     let _ = std::fs::remove_dir_all(&catalog);
     fixture::copy_folder(&shop().path("catalog"), &catalog).expect("the catalog is copied");
+    catalog
+}
 
+#[test]
+fn a_service_embeds_the_catalog_with_its_next_model_and_goes_on_with_its_own() {
+    write_other_bundle("next");
+    let service = Service::start_as(json!({ "next": "next", "admin_key": "key" }));
+    let begun = Instant::now();
+    let stats = loop {
+        let answer = service.request("GET", "/api/v1/admin/stats").bearer_auth("key").send();
+        let stats = body(answer.expect("the service answers"));
+        let generations = stats["generations"].as_array().expect("there are generations");
+        let live = generations.iter().find(|generation| generation["state"] == "live");
+        if live.is_some_and(|live| live["model"] == model_id("next")) {
+            break stats;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{stats}");
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    assert_eq!(stats["generations"][0]["state"], "kept", "{stats}");
+    let found = hits(&service, &png(0), &[]);
+    assert_eq!((found.model_id, found.hits.len()), (model_id("retrieval"), 10));
+}
+
+#[test]
+fn embeddings_of_the_model_before_are_answered_as_long_as_its_generation_is_kept() {
+    let new = write_other_bundle("other");
+    let catalog = copy_catalog("rollout");
     let before = Service::start_as(json!({ "catalog": "rollout" }));
     let next = hits(&before, &png(0), &[("limit", "2")])
         .next

@@ -26,6 +26,10 @@ pub(crate) struct ServeArgs {
     /// Folder of the retrieval bundle that embeds the catalog's photos and the visitors'
     #[arg(long, env = "SELVEDGE_BUNDLE")]
     bundle: PathBuf,
+    /// Folder of the next retrieval bundle. The service embeds the catalog with it in the background, compares it, and makes it
+    /// live. Then restart the service with it as --bundle
+    #[arg(long, value_name = "DIR", env = "SELVEDGE_NEXT_BUNDLE")]
+    next_bundle: Option<PathBuf>,
     /// Folder of the retrieval bundle before this one, while the catalog keeps its embeddings. Embeddings of its query encoder, which
     /// open pages still send, are then answered
     #[arg(long, value_name = "DIR", env = "SELVEDGE_PREVIOUS_BUNDLE")]
@@ -122,6 +126,7 @@ impl ServeArgs {
             category_dir: self.category_bundle.clone(),
             catalog_dir: self.index.clone(),
             images_dir: self.images.clone(),
+            next_dir: self.next_bundle.clone(),
             previous_dir: self.previous_bundle.clone(),
             previous_query_dir: self.previous_query_bundle.clone(),
             admin_key: self.admin_key.clone(),

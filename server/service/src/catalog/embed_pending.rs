@@ -27,6 +27,7 @@ pub struct EmbedJob<'a> {
 
 impl EmbedJob<'_> {
     /// Embeds all images that wait, batch by batch. Calls `progress` after every batch, and ends early when it returns false.
+    /// Returns true if it came to the end.
     ///
     /// # Errors
     /// Those of [`embed_pending`].
@@ -34,13 +35,16 @@ impl EmbedJob<'_> {
         &self,
         embed: EmbedInputs<'_>,
         mut progress: impl FnMut(&EmbeddedBatch) -> bool,
-    ) -> Result<(), CatalogError> {
+    ) -> Result<bool, CatalogError> {
         let mut after = 0;
         loop {
             let batch = embed_pending(self, after, &mut *embed)?;
             after = batch.last;
-            if batch.is_empty() || !progress(&batch) {
-                return Ok(());
+            if batch.is_empty() {
+                return Ok(true);
+            }
+            if !progress(&batch) {
+                return Ok(false);
             }
         }
     }

@@ -35,7 +35,7 @@ pub struct EmbedRun<'a> {
 /// Result of an embedding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embedded {
-    /// Number of the live generation.
+    /// Number of the generation, which is live unless the run was ended early.
     pub generation: i64,
     /// Comparison with the generation before, if there was one.
     pub comparison: Option<Comparison>,
@@ -50,11 +50,11 @@ impl EmbedRun<'_> {
     /// Embeds all images that wait.
     ///
     /// With another model, other views or another type of numbers than those of the live generation, all images are embedded
-    /// into a new one. At the end it is compared with the live one and replaces it. A run that was killed continues where it stopped. Calls `progress` after every batch.
+    /// into a new one. At the end it is compared with the live one and replaces it. A run that was killed continues where it stopped. Calls `progress` after every batch. The run ends early when it returns false.
     ///
     /// # Errors
     /// If the model or the store fails.
-    pub fn run(&self, mut progress: impl FnMut(IndexProgress)) -> Result<Embedded, CatalogError> {
+    pub fn run(&self, mut progress: impl FnMut(IndexProgress) -> bool) -> Result<Embedded, CatalogError> {
         let generation = self.generation()?;
         let spec = &self.model.manifest().input;
         let job = EmbedJob {
@@ -69,21 +69,21 @@ impl EmbedRun<'_> {
         let total = usize::try_from(state.images).unwrap_or(usize::MAX);
         let mut done = usize::try_from(state.embedded).unwrap_or_default();
         let mut skipped = Vec::new();
-        job.run(&mut embed, |batch| {
+        let is_complete = job.run(&mut embed, |batch| {
             done += batch.stored + batch.failed.len();
             skipped.extend(batch.failed.iter().cloned());
-            progress(IndexProgress { done, total });
-            true
+            progress(IndexProgress { done, total })
         })?;
         let mut comparison = None;
         match self.store.live_generation()? {
             Some(live) if live.number == generation => {}
-            live => {
+            live if is_complete => {
                 if let Some(live) = live {
                     comparison = compare(self.store, [live.number, generation], COMPARED)?;
                 }
                 self.store.switch_generation(generation)?;
             }
+            _ => {}
         }
         Ok(Embedded {
             generation,

@@ -76,7 +76,7 @@ pub struct IndexSummary {
 pub fn index(
     options: &IndexOptions,
     device: &Device,
-    progress: impl FnMut(IndexProgress),
+    mut progress: impl FnMut(IndexProgress),
 ) -> Result<IndexSummary, CatalogError> {
     let root = fs::canonicalize(&options.dataset).map_err(CatalogError::io("open", &options.dataset))?;
     let shop = ShopFolder::read(&root)?;
@@ -105,7 +105,10 @@ pub fn index(
         element: options.storage,
         batch: options.batch,
     };
-    let embedded = run.run(progress)?;
+    let embedded = run.run(|done| {
+        progress(done);
+        true
+    })?;
     let mut skipped = checked.skipped;
     skipped.extend(embedded.skipped);
     Ok(IndexSummary {

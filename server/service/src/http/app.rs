@@ -28,7 +28,7 @@ use super::query_spaces::{Floors, QuerySpaces};
 
 use super::shown_images::ShownImages;
 use super::site::Site;
-use crate::catalog::{Answer, Catalog, CatalogQuery, Hit, PhotoFiles, QueryError, Searcher, Space, Worker};
+use crate::catalog::{Answer, Catalog, CatalogQuery, Hit, NextModel, PhotoFiles, QueryError, Searcher, Space, Worker};
 use crate::embed::{Categoriser, EmbedError, EmbedFn, EmbedQueue, PhotoViews, QueueHealth, RetrievalModel};
 use crate::shutdown::{Lifecycle, Phase};
 
@@ -62,6 +62,8 @@ pub struct App {
     searcher: CatalogSearcher,
     /// Embeds new photos. It ends with the app.
     _worker: Worker,
+    /// Embeds the catalog with the next model. It ends with the app.
+    _next_model: Option<NextModel>,
     lifecycle: Arc<Lifecycle>,
     /// Maximum time of a batch of searches; a longer one counts as hung.
     stall: Duration,
@@ -77,7 +79,8 @@ impl App {
         config: &ServeConfig,
         device: &Device,
     ) -> anyhow::Result<(Self, oneshot::Receiver<Result<(), EmbedError>>)> {
-        Self::open_with(config, Self::model(config, device), Arc::default(), |_| ())
+        let make = Self::model(config, device);
+        Self::open_with(config, device, make, Arc::default(), |_| ())
     }
 
     /// Returns a function that loads the retrieval model onto `device` and warms it up.
@@ -96,6 +99,7 @@ impl App {
     /// [`open`](Self::open) with a model that `make` loads. Calls `report` with the current step.
     pub(super) fn open_with(
         config: &ServeConfig,
+        device: &Device,
         make: impl FnMut() -> anyhow::Result<EmbedFn> + Send + 'static,
         lifecycle: Arc<Lifecycle>,
         report: impl Fn(&str),
@@ -129,6 +133,11 @@ impl App {
         let images = config.images_dir.clone();
         let input = manifest.input.clone();
         let worker = Worker::start(&catalog, images.clone(), input, config.queue.max_batch, &queue)?;
+        let start_next = |dir: &PathBuf| {
+            let (dir, device) = (dir.clone(), device.clone());
+            NextModel::start(&catalog, images.clone(), dir, catalog.space().views, device)
+        };
+        let next_model = config.next_dir.as_ref().map(start_next).transpose()?;
         let app = Self {
             tagger,
             query_encoder,
@@ -150,6 +159,7 @@ impl App {
             searcher: start_searcher(config, &catalog)?,
             catalog,
             _worker: worker,
+            _next_model: next_model,
             lifecycle,
             stall: config.queue.stall,
         };

@@ -30,6 +30,8 @@ pub struct ServeConfig {
     pub catalog_dir: PathBuf,
     /// Folder of the photos, if it has moved since indexing.
     pub images_dir: Option<PathBuf>,
+    /// Folder of the next retrieval bundle, with which the catalog is embedded while the service runs.
+    pub next_dir: Option<PathBuf>,
     /// Folder of the retrieval bundle before, whose embeddings are still answered.
     pub previous_dir: Option<PathBuf>,
     /// Folder of the query encoder before, whose embeddings are still answered.

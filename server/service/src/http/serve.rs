@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use burn::tensor::Device;
+use device::DeviceChoice;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -30,7 +31,7 @@ const LAST_BATCH: Duration = Duration::from_secs(1);
 /// # Errors
 /// If a folder in `config` cannot be opened, the address is taken, or the model cannot be loaded.
 pub fn serve(config: &ServeConfig, device: &Device, on_ready: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
-    serve_with(config, App::model(config, device), on_ready)
+    serve_on(config, device, App::model(config, device), on_ready)
 }
 
 /// [`serve`] with a model that `make` loads instead of the retrieval bundle's. `make` is called again when the model fails.
@@ -42,12 +43,21 @@ pub fn serve_with(
     make: impl FnMut() -> anyhow::Result<EmbedFn> + Send + 'static,
     on_ready: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
+    serve_on(config, &DeviceChoice::Cpu.open()?, make, on_ready)
+}
+
+fn serve_on(
+    config: &ServeConfig,
+    device: &Device,
+    make: impl FnMut() -> anyhow::Result<EmbedFn> + Send + 'static,
+    on_ready: impl FnOnce(SocketAddr),
+) -> anyhow::Result<()> {
     memory::return_large_blocks();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let served = runtime.block_on(run(config, make, on_ready));
+    let served = runtime.block_on(run(config, device, make, on_ready));
     // Work that outlives the grace period must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(100));
     served
@@ -55,6 +65,7 @@ pub fn serve_with(
 
 async fn run(
     config: &ServeConfig,
+    device: &Device,
     make: impl FnMut() -> anyhow::Result<EmbedFn> + Send + 'static,
     on_ready: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
@@ -71,8 +82,11 @@ async fn run(
     let mut server = tokio::spawn(Connections::new(Arc::clone(&front), config.limits).serve(listener, ended_receiver));
 
     let opening = {
-        let (config, lifecycle, front) = (config.clone(), Arc::clone(&lifecycle), Arc::clone(&front));
-        tokio::task::spawn_blocking(move || App::open_with(&config, make, lifecycle, |step| front.report(step)))
+        let (config, device) = (config.clone(), device.clone());
+        let (lifecycle, front) = (Arc::clone(&lifecycle), Arc::clone(&front));
+        tokio::task::spawn_blocking(move || {
+            App::open_with(&config, &device, make, lifecycle, |step| front.report(step))
+        })
     };
     let (app, warm) = tokio::select! {
         opened = opening => opened.context("opening the catalog and the bundles panicked")??,

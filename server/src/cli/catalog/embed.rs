@@ -83,6 +83,7 @@ pub(super) fn embed_photos(
     let embedded = run.run(|progress| {
         bar.set_length(progress.total as u64);
         bar.set_position(progress.done as u64);
+        true
     });
     bar.finish_and_clear();
     let embedded = embedded?;

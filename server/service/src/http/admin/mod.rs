@@ -2,7 +2,7 @@
 
 mod runner;
 
-pub(super) use runner::{Job, Runner};
+pub(super) use runner::{INCOMING, Job, Runner};
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;

@@ -14,6 +14,9 @@ use store::{ImportOptions, ImportReport, Outcome, Phase, Store, Task, TaskState}
 
 use crate::catalog::{self, Catalog};
 
+/// Folder in the store for files that are being received or imported.
+pub(crate) const INCOMING: &str = "imports";
+
 /// Time for which ended tasks are kept.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -66,7 +69,7 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    /// Starts the thread, and forgets tasks that ended 30 days ago. `images` replaces the folder of photos that the store
+    /// Starts the thread, forgets tasks that ended 30 days ago, and removes files that a killed process received. `images` replaces the folder of photos that the store
     /// remembers.
     ///
     /// # Errors
@@ -75,6 +78,7 @@ impl Runner {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let oldest = now.saturating_sub(KEPT).as_millis();
         catalog.store().prune_tasks(i64::try_from(oldest).unwrap_or_default())?;
+        let _ = std::fs::remove_dir_all(catalog.store().dir().join(INCOMING));
         let (jobs, waiting) = channel();
         let cancelled = Arc::new(Mutex::new(BTreeSet::new()));
         let worker = Worker {

@@ -10,19 +10,17 @@ use anyhow::Context;
 use axum::body::Body;
 use futures::StreamExt;
 
+use crate::http::admin::INCOMING;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
 /// Maximum time between two parts of a file.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// Folder in the store for files that are being received or imported.
-const FOLDER: &str = "imports";
-
 /// A new file name in the store.
 pub(super) fn new_file(app: &App) -> Result<PathBuf, ApiError> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let folder = app.catalog.store().dir().join(FOLDER);
+    let folder = app.catalog.store().dir().join(INCOMING);
     let made = std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()));
     made.map_err(ApiError::Internal)?;
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
