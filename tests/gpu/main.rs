@@ -1,6 +1,8 @@
-//! Comparison of the device in `SELVEDGE_DEVICE` with the CPU: network outputs, training losses and throughput.
+//! Comparison of the device in `SELVEDGE_DEVICE` with the CPU: network outputs, training losses, searches and throughput.
 //!
 //! `./dev gpu` sets the variable to `cuda`. If it is unset or `cpu`, every test prints that it was skipped, and passes.
+
+mod search;
 
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};

@@ -59,12 +59,16 @@ pub struct Coarse {
 }
 
 /// Codes and bounds of a part of the rows.
-pub(crate) struct Bounds<'a> {
-    pub(crate) codes: &'a [i8],
-    pub(crate) scales: &'a [f32],
-    pub(crate) norms: &'a [f32],
-    /// Empty if there are no errors.
-    pub(crate) errors: &'a [f32],
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds<'a> {
+    /// Codes, `[row][dim]`.
+    pub codes: &'a [i8],
+    /// Scales of the codes.
+    pub scales: &'a [f32],
+    /// Upper bounds of the norms. Infinite if the row must be compared exactly.
+    pub norms: &'a [f32],
+    /// Upper bounds of the norms of the errors. Empty if there are no errors.
+    pub errors: &'a [f32],
 }
 
 impl Coarse {
@@ -120,7 +124,7 @@ impl Coarse {
     }
 
     /// Codes and bounds of all `rows`, from which this was computed.
-    pub(crate) fn bounds<'a>(&'a self, rows: &Rows<'a>) -> Bounds<'a> {
+    pub fn bounds<'a>(&'a self, rows: &Rows<'a>) -> Bounds<'a> {
         let (codes, scales) = match rows.values() {
             Values::Int8 { codes, scales } => (codes, scales),
             _ => (&self.codes[..], &self.scales[..]),
@@ -186,9 +190,10 @@ fn encode(row: &[f32], codes: &mut [i8]) -> (f32, f32, f32) {
     (norm, scale, (error * COVER) as f32)
 }
 
-/// Codes and bounds of a query.
+/// Codes and bounds of a query. With them a caller can compute the inner products of the codes by other means than the kernels
+/// of this package, and still bound [`Rows::dot`].
 #[derive(Debug, Clone)]
-pub(crate) struct CoarseQuery {
+pub struct CoarseQuery {
     /// Codes, padded to a multiple of [`CODES`].
     pub(crate) codes: Vec<i16>,
     step: f32,
@@ -198,7 +203,7 @@ pub(crate) struct CoarseQuery {
 
 impl CoarseQuery {
     /// Computes codes; `None` if the bounds do not hold for the query.
-    pub(crate) fn new(query: &[f32]) -> Option<Self> {
+    pub fn new(query: &[f32]) -> Option<Self> {
         let wide = || query.iter().map(|number| f64::from(*number));
         let norm = square_sum(wide()).sqrt();
         if !NORMS.contains(&norm) || query.len() > DIM {
@@ -228,8 +233,14 @@ impl CoarseQuery {
         })
     }
 
+    /// Codes from −32767 to 32767, followed by zeros up to a multiple of [`CODES`]. The inner product with the codes of any row,
+    /// and each of its partial sums, is less than 2³¹ in magnitude.
+    pub fn codes(&self) -> &[i16] {
+        &self.codes
+    }
+
     /// Weights for rows with or without errors.
-    pub(crate) fn weights(&self, has_errors: bool) -> Weights {
+    pub fn weights(&self, has_errors: bool) -> Weights {
         Weights {
             step: self.step,
             per_norm: self.per_norm,
@@ -240,16 +251,20 @@ impl CoarseQuery {
 
 /// Numbers of a query that turn those of a row into bounds.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Weights {
-    step: f32,
-    per_norm: f32,
-    per_error: f32,
+pub struct Weights {
+    /// Factor of the query's codes, greater than 0.
+    pub step: f32,
+    /// Bound of the error per unit of a row's norm.
+    pub per_norm: f32,
+    /// Bound of the error per unit of the norm of a row's error. 0 for rows without errors.
+    pub per_error: f32,
 }
 
 impl Weights {
-    /// Returns an estimate of the inner product with a row, and the bound of its error.
+    /// Returns an estimate of the inner product with a row, and the bound of its error. `product` is the inner product of the
+    /// codes. The other numbers are those of the row in [`Bounds`]. If the estimate or the bound is not finite, nothing is known.
     #[inline(always)]
-    pub(crate) fn estimate(self, product: i32, scale: f32, norm: f32, error: f32) -> (f32, f32) {
+    pub fn estimate(self, product: i32, scale: f32, norm: f32, error: f32) -> (f32, f32) {
         (
             product as f32 * scale * self.step,
             norm * self.per_norm + error * self.per_error,

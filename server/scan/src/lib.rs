@@ -7,19 +7,22 @@
 //! - `simd` has the kernels, one implementation per CPU family, and all `unsafe` code.
 //! - `rows` defines the inner product of a query and a stored row.
 //! - `coarse` bounds that product by an inner product of integers, which reads a quarter of the bytes.
-//! - `scanner` scans with the bounds, and computes the product of the rows that may be among the best.
+//! - `scanner` scans with the bounds, and finds the rows that may be among the best.
+//! - `ranking` computes the products of these rows. Another scan can use it too, such as one on a GPU.
 
 pub mod bitmap;
 mod candidates;
 pub mod coarse;
 mod pass;
+pub mod ranking;
 pub mod rows;
 pub mod scanner;
 mod segment;
 pub mod simd;
 
 pub use bitmap::Bitmap;
-pub use coarse::Coarse;
+pub use coarse::{Bounds, Coarse, CoarseQuery, Weights};
+pub use ranking::{Bounded, Hit, Ranking};
 pub use rows::{Rows, ShapeError, Values};
-pub use scanner::{Hit, Query, Scanner};
+pub use scanner::{Query, Scanner};
 pub use simd::Kernels;

@@ -6,14 +6,13 @@ use crate::bitmap::Bitmap;
 use crate::candidates::{Candidate, Candidates};
 use crate::coarse::{Coarse, CoarseQuery};
 use crate::pass::{Pass, Task};
+use crate::ranking::{Bounded, Hit, Ranking, hits};
 use crate::rows::{Rows, ShapeError};
 use crate::segment::Segment;
 use crate::simd::{Kernels, LANES, Pick, padded};
 
 /// A filter that keeps fewer rows than one in this number reads the kept rows only.
 const SCATTERED: usize = 4;
-/// Minimum number of candidates whose scores are computed at once.
-const RESCORED: usize = 32;
 
 /// A query.
 #[derive(Debug, Clone, Copy)]
@@ -26,15 +25,6 @@ pub struct Query<'a> {
     pub filter: Option<&'a Bitmap>,
     /// True if a hit is the best row of its group.
     pub is_grouped: bool,
-}
-
-/// A row that was found.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Hit {
-    /// Index of the row among the rows of all segments.
-    pub row: usize,
-    /// Inner product of the row and the query.
-    pub score: f32,
 }
 
 /// Rows that can be searched.
@@ -88,6 +78,11 @@ impl<'a> Scanner<'a> {
     pub fn deleted(mut self, deleted: &'a Bitmap) -> Self {
         self.deleted = Some(deleted);
         self
+    }
+
+    /// Rows that are hidden from all queries.
+    pub fn deleted_rows(&self) -> Option<&'a Bitmap> {
+        self.deleted
     }
 
     /// Sets the group of each row, for the rows of all segments.
@@ -149,14 +144,20 @@ impl<'a> Scanner<'a> {
                 found[at] = candidates.selected();
             }
         }
-        let finish = |(task, found): (&Option<Task<'_>>, Vec<Candidate>)| match task {
+        let finish = |(task, found): (Option<Task<'_>>, Vec<Candidate>)| match task {
             Some(task) => self.rescore(task, found),
             None => Vec::new(),
         };
         if tasks.len() == 1 {
-            return tasks.iter().zip(found).map(finish).collect();
+            return tasks.into_iter().zip(found).map(finish).collect();
         }
-        tasks.par_iter().zip(found).map(finish).collect()
+        tasks.into_par_iter().zip(found).map(finish).collect()
+    }
+
+    /// Starts a ranking of rows that another scan offers; `None` if the query finds nothing.
+    pub fn ranking<'b>(&'b self, query: &Query<'b>) -> Option<Ranking<'b>> {
+        let task = self.task(query)?;
+        Some(Ranking::new(&self.segments, self.deleted, self.kernels, task))
     }
 
     /// Computes the inner products of each query and all rows, deleted or not, `[query][row]`.
@@ -215,58 +216,19 @@ impl<'a> Scanner<'a> {
     }
 
     /// Computes the scores of candidates and returns the best.
-    fn rescore(&self, task: &Task<'_>, mut found: Vec<Candidate>) -> Vec<Hit> {
-        let mut best = Candidates::new(task.limit, task.groups, true);
+    fn rescore(&self, task: Task<'_>, found: Vec<Candidate>) -> Vec<Hit> {
         if task.coarse.is_some() {
-            found.sort_unstable_by(|a, b| b.upper.total_cmp(&a.upper));
-            let (mut left, mut buffer) = (&mut found[..], Vec::new());
-            while !left.is_empty() {
-                let (now, later) = left.split_at_mut(left.len().min(task.limit.max(RESCORED)));
-                now.sort_unstable_by_key(|candidate| candidate.row);
-                for scored in self.scored(task, now, &mut buffer) {
-                    best.push(scored);
-                }
-                best.select();
-                let floor = best.floor();
-                left = if later.first().is_some_and(|next| next.upper < floor) {
-                    &mut []
-                } else {
-                    later
-                };
-            }
-        } else {
-            found.into_iter().for_each(|candidate| best.push(candidate));
-        }
-        let hits = best.selected().into_iter();
-        hits.map(|hit| Hit {
-            row: hit.row as usize,
-            score: hit.lower,
-        })
-        .collect()
-    }
-
-    /// Computes the scores of candidates in the order of their rows. Leaves out those that are not numbers.
-    fn scored(&self, task: &Task<'_>, candidates: &[Candidate], buffer: &mut Vec<f32>) -> Vec<Candidate> {
-        let (mut left, mut all) = (candidates, Vec::with_capacity(candidates.len()));
-        for segment in &self.segments {
-            let end = segment.start + segment.rows.len();
-            let (now, later) = left.split_at(left.partition_point(|candidate| (candidate.row as usize) < end));
-            let list: Vec<u32> = now
-                .iter()
-                .map(|candidate| candidate.row - segment.start as u32)
-                .collect();
-            let mut scores = vec![0.0; list.len()];
-            let rows = &segment.rows;
-            rows.products(self.kernels, Pick::List(&list), &task.vector, buffer, &mut scores);
-            let exact = |(candidate, score): (&Candidate, f32)| Candidate {
-                upper: score,
-                lower: score,
-                row: candidate.row,
+            let bounded = |found: Candidate| Bounded {
+                row: found.row,
+                upper: found.upper,
             };
-            all.extend(now.iter().zip(scores).filter(|(_, score)| !score.is_nan()).map(exact));
-            left = later;
+            let mut ranking = Ranking::new(&self.segments, self.deleted, self.kernels, task);
+            ranking.offer(&mut found.into_iter().map(bounded).collect::<Vec<_>>());
+            return ranking.hits();
         }
-        all
+        let mut best = Candidates::new(task.limit, task.groups, true);
+        found.into_iter().for_each(|candidate| best.push(candidate));
+        hits(best)
     }
 }
 

@@ -10,6 +10,7 @@ use scan::{Bitmap, Query, Scanner};
 use shared::embedding::Embedding;
 use shared::taxonomy::Category;
 
+use super::device::{self, DeviceScan, SearchDevice};
 use super::options::{Match, SearchOptions};
 use super::storage::Stored;
 
@@ -32,6 +33,8 @@ pub struct Gallery {
     owned: Option<Bitmap>,
     /// No rows.
     none: Bitmap,
+    /// Rows on a device that searches instead of the CPU.
+    device: Option<DeviceScan>,
 }
 
 /// A search with what it needs.
@@ -79,6 +82,7 @@ impl Gallery {
             rows: Vec::new(),
             owned: None,
             none: Bitmap::new(rows),
+            device: None,
             embeddings,
             categories,
         };
@@ -109,6 +113,15 @@ impl Gallery {
         // Computes the codes now, so that the first search does not wait for them.
         gallery.embeddings.scanner();
         gallery
+    }
+
+    /// Searches on a device from now on, except for re-ranking. The results stay the same.
+    ///
+    /// # Errors
+    /// If the device fails, for example because its memory is full. The gallery then stays as it is.
+    pub fn use_device(&mut self, device: &SearchDevice) -> anyhow::Result<()> {
+        self.device = Some(DeviceScan::new(&self.embeddings, device)?);
+        Ok(())
     }
 
     fn add_to_category(&mut self, row: usize, product: u32) {
@@ -163,7 +176,7 @@ impl Gallery {
                 filter: plans[*at].filter.as_deref(),
                 is_grouped: true,
             });
-            let found = self.scanner().search(&scans.collect::<Vec<_>>());
+            let found = device::search(self.device.as_ref(), &self.scanner(), &scans.collect::<Vec<_>>());
             let mut left = Vec::new();
             for (at, hits) in open.into_iter().zip(found) {
                 match self.finish(&plans[at], &hits) {

@@ -1,7 +1,8 @@
-//! Exact vector search: storage of embeddings, top-k, re-ranking, whitening and normalisation to unit length.
+//! Exact vector search on the CPU or a GPU: storage of embeddings, top-k, re-ranking, whitening and normalisation to unit length.
 //!
 //! **Invariant:** evaluation and service use the same code. A result depends on the data alone, not on the number of threads.
 
+pub mod device;
 pub mod gallery;
 mod options;
 pub mod rerank;
@@ -9,6 +10,7 @@ pub mod storage;
 mod unit;
 pub mod whitening;
 
+pub use device::{DeviceScan, SearchDevice};
 pub use gallery::Gallery;
 pub use options::{Match, SearchOptions};
 pub use rerank::{Rerank, Reranking};

@@ -3,13 +3,16 @@
 //! `scan` compares queries with the rows. Its codes and bounds of the rows are computed before the first search. Embeddings
 //! that are stored as f32 or f16 take another byte per number for them.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
+use burn::tensor::Device;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 use scan::{Bitmap, Coarse, Query, Rows, Scanner};
 use serde::{Deserialize, Serialize};
+
+use crate::device::codes::DeviceCodes;
 
 /// Storage type of an embedding's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
@@ -77,6 +80,8 @@ pub struct Block {
     values: Values,
     /// Codes and bounds of the rows, if a search has needed them.
     coarse: OnceLock<Coarse>,
+    /// The codes on the device that searched last, while something uses them.
+    on_device: Mutex<Weak<DeviceCodes>>,
 }
 
 #[derive(Debug)]
@@ -123,6 +128,7 @@ impl Block {
             len: bytes.len() / row,
             values,
             coarse: OnceLock::new(),
+            on_device: Mutex::default(),
         };
         block.check().map(|()| block)
     }
@@ -138,6 +144,7 @@ impl Block {
             len,
             values: Values::Mapped(rows),
             coarse: OnceLock::new(),
+            on_device: Mutex::default(),
         })
     }
 
@@ -174,6 +181,17 @@ impl Block {
     /// Codes and bounds of the rows. The first call computes them.
     fn coarse(&self) -> &Coarse {
         self.coarse.get_or_init(|| Coarse::new(&self.rows()))
+    }
+
+    /// Codes and bounds on a device. Users of the same device share them.
+    fn codes_on(&self, device: &Device) -> Arc<DeviceCodes> {
+        let mut known = self.on_device.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(codes) = known.upgrade().filter(|codes| codes.device() == device) {
+            return codes;
+        }
+        let codes = Arc::new(DeviceCodes::new(&self.rows(), self.coarse(), device));
+        *known = Arc::downgrade(&codes);
+        codes
     }
 
     fn row(&self, row: usize) -> Vec<f32> {
@@ -270,8 +288,14 @@ impl Stored {
         self.scanner_with(|_| None).scores(queries)
     }
 
+    /// First row of each block, and the codes of the block on a device. The first call copies them.
+    pub(crate) fn codes_on(&self, device: &Device) -> impl Iterator<Item = (usize, Arc<DeviceCodes>)> {
+        let blocks = self.starts.iter().zip(&self.blocks);
+        blocks.map(|(start, block)| (*start, block.codes_on(device)))
+    }
+
     /// Returns a scanner of all embeddings. The first call computes their codes and bounds.
-    pub(crate) fn scanner(&self) -> Scanner<'_> {
+    pub fn scanner(&self) -> Scanner<'_> {
         self.scanner_with(|block| Some(block.coarse()))
     }
 

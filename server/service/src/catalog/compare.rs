@@ -43,7 +43,7 @@ pub(super) fn compare(
     generations: [i64; 2],
     queries: usize,
 ) -> Result<Option<Comparison>, CatalogError> {
-    let [one, other] = generations.map(|generation| Live::read(store, generation, None));
+    let [one, other] = generations.map(|generation| Live::read(store, generation, None, None));
     let (one, other) = (one?, other?);
     let step = one.ids.len().div_ceil(queries.max(1)).max(1);
     let (mut count, mut overlap, mut same) = (0, 0.0, 0);

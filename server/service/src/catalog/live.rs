@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use search::SearchDevice;
 use store::{Element, Found, Generation, GenerationState, Store};
 
 use super::generation::Space;
@@ -25,6 +26,8 @@ pub struct Catalog {
     live: RwLock<Arc<Live>>,
     /// The generation of another model, live or kept, whose encoders clients may still use.
     other: RwLock<Option<Arc<Live>>>,
+    /// The device that searches large galleries.
+    device: Option<SearchDevice>,
     /// Why the last view could not be read.
     fault: Mutex<Option<String>>,
     wake: Wake,
@@ -68,11 +71,11 @@ pub struct Hit {
 
 impl Catalog {
     /// Opens the store in the folder `dir` for the model of `space`, and starts the thread that follows it. A store without a
-    /// generation gets one.
+    /// generation gets one. Large galleries are searched on `device`, if there is one.
     ///
     /// # Errors
     /// If the folder holds no store, another process uses it, or its embeddings are of another model.
-    pub fn open(dir: &Path, space: &Space) -> anyhow::Result<Arc<Self>> {
+    pub fn open(dir: &Path, space: &Space, device: Option<SearchDevice>) -> anyhow::Result<Arc<Self>> {
         let store = Arc::new(open_store(dir)?);
         let (own, other) = generations(&store, space)?;
         let own = match (own, &other) {
@@ -85,13 +88,16 @@ impl Catalog {
                 space.model_id,
             ),
         };
-        let live = Live::read(&store, own.number, None)?;
-        let other = other.map(|other| Live::read(&store, other.number, None)).transpose()?;
+        let live = Live::read(&store, own.number, None, device.as_ref())?;
+        let other = other
+            .map(|other| Live::read(&store, other.number, None, None))
+            .transpose()?;
         let catalog = Arc::new(Self {
             store,
             space: Space::parse(&own),
             live: RwLock::new(Arc::new(live)),
             other: RwLock::new(other.map(Arc::new)),
+            device,
             fault: Mutex::default(),
             wake: Wake::default(),
         });
@@ -167,14 +173,14 @@ impl Catalog {
         if other.as_ref().map(|other| other.number) != before.as_ref().map(number) {
             // Products that were deleted later are left out of answers, so this one need not follow changes.
             let read = other
-                .map(|other| Live::read(&self.store, other.number, None))
+                .map(|other| Live::read(&self.store, other.number, None, None))
                 .transpose()?;
             *self.other.write().unwrap_or_else(PoisonError::into_inner) = read.map(Arc::new);
         }
         if self.store.last_change()? == live.sequence && own.number == live.generation() {
             return Ok(());
         }
-        let next = Arc::new(Live::read(&self.store, own.number, Some(&live))?);
+        let next = Arc::new(Live::read(&self.store, own.number, Some(&live), self.device.as_ref())?);
         if live.columns.get().is_some() {
             // Filters are in use, so the next one should not wait for the columns.
             let built = next.build_columns(&self.store);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use filter::Columns;
-use search::{Block, Gallery, MappedRows, Match, Stored};
+use search::{Block, Gallery, MappedRows, Match, SearchDevice, Stored};
 use shared::taxonomy::Category;
 use store::{Element, Product, Segment, Store, StoredProduct, View, ViewProduct};
 
@@ -15,6 +15,9 @@ use super::CatalogError;
 use super::category::Categories;
 use super::generation::Space;
 use super::ids::Ids;
+
+/// Rows from which a device searches. Fewer are searched faster by the CPU.
+const DEVICE_ROWS: usize = 100_000;
 
 /// Products that are read at once for the columns.
 const COLUMNS_AT_ONCE: usize = 1000;
@@ -59,8 +62,13 @@ impl MappedRows for SegmentRows {
 }
 
 impl Live {
-    /// Reads the present state of a generation. Takes the blocks of `before`.
-    pub(super) fn read(store: &Store, generation: i64, before: Option<&Self>) -> Result<Self, CatalogError> {
+    /// Reads the present state of a generation. Takes the blocks of `before`. A large gallery is searched on `device`.
+    pub(super) fn read(
+        store: &Store,
+        generation: i64,
+        before: Option<&Self>,
+        device: Option<&SearchDevice>,
+    ) -> Result<Self, CatalogError> {
         let View {
             generation,
             sequence,
@@ -105,7 +113,10 @@ impl Live {
             generation: generation.number,
             space: Space::parse(&generation),
             sequence,
-            gallery: Gallery::with_owners(Stored::of_blocks(generation.dim, list), categories, owners),
+            gallery: on_device(
+                Gallery::with_owners(Stored::of_blocks(generation.dim, list), categories, owners),
+                device,
+            ),
             groups: groups(&products),
             ids: Ids::new(&products),
             columns: OnceLock::new(),
@@ -179,6 +190,20 @@ impl Live {
     pub fn has_category(&self, category: Category) -> bool {
         self.has_category[category as usize]
     }
+}
+
+/// Moves the search of a large gallery to a device. If the device fails, the CPU searches.
+fn on_device(mut gallery: Gallery, device: Option<&SearchDevice>) -> Gallery {
+    let device = device.filter(|device| gallery.embeddings().len() >= DEVICE_ROWS && device.error().is_none());
+    if let Some(device) = device
+        && let Err(error) = gallery.use_device(device)
+    {
+        tracing::warn!(
+            error = format!("{error:#}"),
+            "the CPU searches, because the device cannot"
+        );
+    }
+    gallery
 }
 
 /// Products of each group of variants.

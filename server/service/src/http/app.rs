@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use burn::tensor::Device;
 use device::DeviceChoice;
+use search::SearchDevice;
 use search::rerank::{Rerank, Reranking};
 use shared::api::EmbeddingInput;
 use shared::embedding::Embedding;
@@ -126,7 +127,7 @@ impl App {
             dim: manifest.embedding_dim,
             views: PhotoViews::default(),
         };
-        let catalog = Catalog::open(&config.catalog_dir, &space)?;
+        let catalog = Catalog::open(&config.catalog_dir, &space, search_device(device))?;
         let (queue, warm) = EmbedQueue::start(config.queue, make).context("cannot start the embedding worker")?;
         let queue = Arc::new(queue);
         let memory = DecodeMemory::new(config.decode_memory);
@@ -306,6 +307,21 @@ impl App {
             _ => Floors::default(),
         }
     }
+}
+
+/// The device as one that searches. `None` for a CPU, and for a device whose products are not exact.
+fn search_device(device: &Device) -> Option<SearchDevice> {
+    if DeviceChoice::Cpu.open().is_ok_and(|cpu| cpu == *device) {
+        return None;
+    }
+    SearchDevice::open(device)
+        .inspect_err(|error| {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "the CPU searches, because the device cannot"
+            )
+        })
+        .ok()
 }
 
 /// Spaces of the model before, if the configuration names its bundle.
