@@ -45,6 +45,44 @@ pub struct Live {
     photos: usize,
 }
 
+/// Segments as blocks of a gallery.
+struct Mapped {
+    /// Segments with their first rows.
+    starts: Vec<(usize, Arc<Segment>)>,
+    /// Blocks in the order of the segments.
+    list: Vec<Arc<Block>>,
+    /// Blocks by the path of their file.
+    blocks: HashMap<PathBuf, Arc<Block>>,
+}
+
+impl Mapped {
+    /// Takes the blocks that `before` has, and makes the others.
+    fn new(segments: Vec<Arc<Segment>>, dim: usize, before: Option<&Live>) -> Result<Self, CatalogError> {
+        let mut mapped = Self {
+            starts: Vec::with_capacity(segments.len()),
+            list: Vec::with_capacity(segments.len()),
+            blocks: HashMap::new(),
+        };
+        let mut start = 0;
+        for segment in segments {
+            let known = before.and_then(|before| before.blocks.get(segment.path()));
+            let block = match known {
+                Some(block) => Arc::clone(block),
+                None => {
+                    let rows = Box::new(SegmentRows(Arc::clone(&segment)));
+                    Arc::new(Block::mapped(dim, rows).map_err(CatalogError::Segment)?)
+                }
+            };
+            mapped.blocks.insert(segment.path().to_owned(), Arc::clone(&block));
+            mapped.list.push(block);
+            let rows = segment.rows();
+            mapped.starts.push((start, segment));
+            start += rows;
+        }
+        Ok(mapped)
+    }
+}
+
 /// Rows of a mapped file.
 #[derive(Debug)]
 struct SegmentRows(Arc<Segment>);
@@ -76,26 +114,7 @@ impl Live {
             products,
             rows,
         } = store.view(generation)?;
-        let mut blocks = HashMap::new();
-        let mut starts = Vec::with_capacity(segments.len());
-        let mut list = Vec::with_capacity(segments.len());
-        let mut start = 0;
-        for segment in segments {
-            let known = before.and_then(|before| before.blocks.get(segment.path()));
-            let block = match known {
-                Some(block) => Arc::clone(block),
-                None => {
-                    let rows = Box::new(SegmentRows(Arc::clone(&segment)));
-                    let block = Block::mapped(generation.dim, rows).map_err(CatalogError::Segment)?;
-                    Arc::new(block)
-                }
-            };
-            blocks.insert(segment.path().to_owned(), Arc::clone(&block));
-            list.push(block);
-            let rows = segment.rows();
-            starts.push((start, segment));
-            start += rows;
-        }
+        let Mapped { starts, list, blocks } = Mapped::new(segments, generation.dim, before)?;
         let mut cache = Categories::default();
         let categories: Vec<Category> = products
             .iter()

@@ -10,6 +10,7 @@ use device::DeviceChoice;
 use search::SearchDevice;
 use search::rerank::{Rerank, Reranking};
 use shared::api::EmbeddingInput;
+use shared::bundle::Manifest;
 use shared::embedding::Embedding;
 use store::{Store, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -110,11 +111,7 @@ impl App {
         // Small networks run on the CPU; the device belongs to the embedding worker.
         let cpu = DeviceChoice::Cpu.open()?;
         let projection = RetrievalModel::read_projection(&config.retrieval_dir, &manifest, &cpu)?;
-        let tagger = BrowserBundle::load(&config.tagger_dir, Role::Tagger)?;
-        let load_encoder = |dir: &PathBuf| BrowserBundle::load(dir, Role::QueryEncoder);
-        let query_encoder = config.query_dir.as_ref().map(load_encoder).transpose()?;
-        let open_pieces = |dir: &PathBuf| PieceService::open(dir, &cpu);
-        let pieces = config.pieces_dir.as_ref().map(open_pieces).transpose()?;
+        let (tagger, query_encoder, pieces) = browser_bundles(config, &cpu)?;
         let encoder = query_encoder.as_ref().map(|bundle| &bundle.about);
         let spaces = QuerySpaces::new(&manifest, projection, encoder)?;
         let previous = previous_spaces(config, &cpu)?;
@@ -122,12 +119,7 @@ impl App {
         let categoriser = config.category_dir.as_deref();
         let categoriser = categoriser.map(|dir| Categoriser::open(dir, &cpu)).transpose()?;
         report("reading the catalog");
-        let space = Space {
-            model_id: manifest.model_id(),
-            dim: manifest.embedding_dim,
-            views: PhotoViews::default(),
-        };
-        let catalog = Catalog::open(&config.catalog_dir, &space, search_device(device))?;
+        let catalog = open_catalog(config, &manifest, device)?;
         let (queue, warm) = EmbedQueue::start(config.queue, make).context("cannot start the embedding worker")?;
         let queue = Arc::new(queue);
         let memory = DecodeMemory::new(config.decode_memory);
@@ -307,6 +299,29 @@ impl App {
             _ => Floors::default(),
         }
     }
+}
+
+/// The bundles that browsers run: the tagger, the query encoder and the segmenter.
+fn browser_bundles(
+    config: &ServeConfig,
+    device: &Device,
+) -> anyhow::Result<(BrowserBundle, Option<BrowserBundle>, Option<PieceService>)> {
+    let tagger = BrowserBundle::load(&config.tagger_dir, Role::Tagger)?;
+    let load_encoder = |dir: &PathBuf| BrowserBundle::load(dir, Role::QueryEncoder);
+    let query_encoder = config.query_dir.as_ref().map(load_encoder).transpose()?;
+    let open_pieces = |dir: &PathBuf| PieceService::open(dir, device);
+    let pieces = config.pieces_dir.as_ref().map(open_pieces).transpose()?;
+    Ok((tagger, query_encoder, pieces))
+}
+
+/// Opens the catalog for the retrieval bundle.
+fn open_catalog(config: &ServeConfig, retrieval: &Manifest, device: &Device) -> anyhow::Result<Arc<Catalog>> {
+    let space = Space {
+        model_id: retrieval.model_id(),
+        dim: retrieval.embedding_dim,
+        views: PhotoViews::default(),
+    };
+    Catalog::open(&config.catalog_dir, &space, search_device(device))
 }
 
 /// The device as one that searches. `None` for a CPU, and for a device whose products are not exact.
