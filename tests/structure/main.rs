@@ -18,6 +18,8 @@ const LAYERS: &[&str] = &[
     "shared",
     "store",
     "filter",
+    "engine",
+    "milvus",
     "device",
     "render",
     "dataset",

@@ -54,6 +54,8 @@ pub struct ProductRow {
     pub segment: Arc<Segment>,
     /// Row of the segment.
     pub slot: usize,
+    /// Position of the image among the product's images.
+    pub position: usize,
 }
 
 impl Store {
@@ -90,15 +92,18 @@ impl Store {
     pub fn product_rows(&self, generation: i64, id: &str) -> Result<Vec<ProductRow>, StoreError> {
         self.read(|db| {
             let mut statement = db.prepare_cached(
-                "SELECT sid, slot FROM products JOIN product_images USING (pid)
+                "SELECT sid, slot, position FROM products JOIN product_images USING (pid)
                  JOIN embeddings USING (iid) WHERE id = ?1 AND gid = ?2 ORDER BY position",
             )?;
             let mut rows = statement.query((id, generation))?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 if let Some(segment) = self.segment(row.get(0)?) {
-                    let slot = row.get(1)?;
-                    found.push(ProductRow { segment, slot });
+                    found.push(ProductRow {
+                        segment,
+                        slot: row.get(1)?,
+                        position: row.get(2)?,
+                    });
                 }
             }
             Ok(found)

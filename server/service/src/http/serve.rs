@@ -96,6 +96,7 @@ async fn run(
         }
     };
     let app = Arc::new(app);
+    tokio::spawn(memory::return_free_memory());
     tracing::info!(
         catalog = %config.catalog_dir.display(),
         model = app.catalog.space().model_id,
