@@ -216,10 +216,12 @@ fn a_file_is_imported_as_a_task_and_a_bad_one_changes_nothing() {
     assert_eq!(task["state"], "failed", "{task}");
     let fault = &task["detail"]["faults"][0];
     assert_eq!(
-        (&fault["line"], &fault["column"]),
-        (&json!(3), &json!("price")),
+        (&fault["file"], &fault["line"], &fault["column"]),
+        (&json!("body"), &json!(3), &json!("price")),
         "{task}"
     );
+    let message = fault["message"].as_str().unwrap_or_default();
+    assert!(message.contains("`abc` is not a price"), "{task}");
     assert_eq!(body(service.get("/api/v1/products/P0001"))["price"]["amount"], 1250);
 
     let events = admin(&service, "GET", &format!("tasks/{}/events", task["number"]), "");

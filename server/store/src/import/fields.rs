@@ -220,6 +220,10 @@ impl Money {
 pub(super) fn price_of_text(column: &str, text: &str, default: Option<&str>) -> Result<Price, Fault> {
     let is_letter = |c: char| c.is_alphabetic();
     let text = text.trim();
+    if !text.chars().any(|c| c.is_ascii_digit()) {
+        let message = format!("`{text}` is not a price; write a number such as 12.90");
+        return Err(Fault::of(column, "price", message));
+    }
     let (amount, currency) = match (text.find(is_letter), text.starts_with(is_letter)) {
         (None, _) => (text, default.ok_or_else(|| no_currency(column, text))?),
         (Some(_), true) => {

@@ -2,7 +2,7 @@
 
 mod runner;
 
-pub(super) use runner::{INCOMING, Job, Runner};
+pub(super) use runner::{INCOMING, Job, Runner, remove_incoming};
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;

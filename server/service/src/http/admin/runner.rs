@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -119,6 +119,13 @@ impl Runner {
     }
 }
 
+/// Removes a received file with its folder.
+pub(crate) fn remove_incoming(file: &Path) {
+    if let Some(folder) = file.parent() {
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
 struct Worker {
     catalog: Arc<Catalog>,
     images: Option<PathBuf>,
@@ -150,7 +157,7 @@ impl Worker {
                 tracing::error!(%error, task = task.number, "the state of a task cannot be stored");
             }
             if let Some(file) = file {
-                let _ = std::fs::remove_file(file);
+                remove_incoming(&file);
             }
             self.catalog.wake().ring();
         }

@@ -10,6 +10,7 @@ use shared::api::Problem;
 use super::access::check;
 use super::incoming;
 use crate::catalog;
+use crate::http::admin::remove_incoming;
 use crate::http::app::App;
 use crate::http::body;
 use crate::http::error::ApiError;
@@ -83,7 +84,7 @@ pub(crate) async fn archive(State(app): State<Arc<App>>, request: Request) -> Re
             let unpacked = catalog::unpack(&file, &store);
             unpacked.map_err(|error| ApiError::field("body", format!("{:#}", error.root_cause())))
         });
-        let _ = std::fs::remove_file(&file);
+        remove_incoming(&file);
         unpacked
     });
     let unpacked = unpacked.await.map_err(|error| ApiError::Internal(error.into()))??;

@@ -13,7 +13,7 @@ use store::{Encoding, Format, ImportOptions, Mode};
 
 use super::access::{accepted, check};
 use super::incoming;
-use crate::http::admin::Job;
+use crate::http::admin::{Job, remove_incoming};
 use crate::http::app::App;
 use crate::http::body;
 use crate::http::error::ApiError;
@@ -128,7 +128,7 @@ pub(crate) async fn import(
     let file = incoming::new_file(&app)?;
     let options = query.options(&file)?;
     if let Err(error) = incoming::receive(request.into_body(), &file).await {
-        let _ = tokio::fs::remove_file(&file).await;
+        remove_incoming(&file);
         return Err(error);
     }
     accepted(&app, Job::Import(Box::new(options)))

@@ -17,14 +17,14 @@ use crate::http::error::ApiError;
 /// Maximum time between two parts of a file.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// A new file name in the store.
+/// A new file in a folder of its own. Faults of imports name the file, so it is called `body`.
 pub(super) fn new_file(app: &App) -> Result<PathBuf, ApiError> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let folder = app.catalog.store().dir().join(INCOMING);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let folder = app.catalog.store().dir().join(INCOMING).join(number.to_string());
     let made = std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()));
     made.map_err(ApiError::Internal)?;
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    Ok(folder.join(format!("{}-{number}", std::process::id())))
+    Ok(folder.join("body"))
 }
 
 /// Writes the body into a file.
