@@ -14,6 +14,7 @@ pub mod bitmap;
 mod candidates;
 pub mod coarse;
 mod pass;
+pub mod quantise;
 pub mod ranking;
 pub mod rows;
 pub mod scanner;
@@ -22,6 +23,7 @@ pub mod simd;
 
 pub use bitmap::Bitmap;
 pub use coarse::{Bounds, Coarse, CoarseQuery, Weights};
+pub use quantise::quantise;
 pub use ranking::{Bounded, Hit, Ranking};
 pub use rows::{Rows, ShapeError, Values};
 pub use scanner::{Query, Scanner};

@@ -52,15 +52,9 @@ impl Storage {
             Self::F32 => bytes.extend(row.iter().flat_map(|value| value.to_le_bytes())),
             Self::F16 => bytes.extend(row.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes())),
             Self::Int8 => {
-                let greatest = row.iter().fold(0.0f32, |most, value| most.max(value.abs()));
-                let step = if greatest > 0.0 { greatest / 127.0 } else { 1.0 };
-                let rounded = || row.iter().map(|value| (value / step).round() as i8);
-                let length =
-                    |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
-                let whole = length(&mut row.iter().map(|value| f64::from(*value)));
-                let kept = length(&mut rounded().map(f64::from)).max(1.0);
-                bytes.extend(((whole / kept) as f32).to_le_bytes());
-                bytes.extend(rounded().map(|value| value.to_le_bytes()[0]));
+                let mut codes = Vec::with_capacity(row.len());
+                bytes.extend(scan::quantise(row, &mut codes).to_le_bytes());
+                bytes.extend(codes.into_iter().map(|code| code.to_le_bytes()[0]));
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::db::segments::{self, Named, Place};
 use crate::error::StoreError;
 use crate::folder::{SEGMENTS, segment_path, sync_folder};
 use crate::image::ImageKey;
-use crate::segment::{Check, Element, Row, Segment, SegmentWriter, quantise};
+use crate::segment::{Check, Element, Row, Segment, SegmentWriter};
 use crate::store::Store;
 
 /// Largest difference between 1 and the norm of a vector that is stored.
@@ -112,7 +112,7 @@ impl Store {
         for (image, vector) in rows {
             let scale = match element {
                 Element::F32 => 1.0,
-                Element::Int8 => quantise(vector, &mut integers),
+                Element::Int8 => scan::quantise(vector, &mut integers),
             };
             let values = match element {
                 Element::F32 => bytemuck::cast_slice::<f32, u8>(vector),

@@ -16,4 +16,4 @@ mod writer;
 
 pub use format::Element;
 pub use map::{Check, Segment, Values};
-pub(crate) use writer::{Row, SegmentWriter, quantise};
+pub(crate) use writer::{Row, SegmentWriter};

@@ -140,13 +140,3 @@ impl Drop for SegmentWriter {
         }
     }
 }
-
-/// Rounds a vector to 8-bit integers and returns the scale. Value = integer × scale.
-pub(crate) fn quantise(vector: &[f32], out: &mut Vec<i8>) -> f32 {
-    let largest = vector.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
-    let scale = largest / 127.0;
-    out.clear();
-    // The quotient is between -127 and 127, so the conversion does not saturate.
-    out.extend(vector.iter().map(|value| (value / scale).round() as i8));
-    scale
-}

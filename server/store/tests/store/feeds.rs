@@ -57,7 +57,7 @@ fn a_google_feed_means_the_same_as_a_table_and_as_xml() {
                 .iter()
                 .map(|fault| (fault.line, fault.code.as_str()))
                 .collect();
-            assert_eq!(faults, [(19, "currency")]);
+            assert_eq!(faults, [(19, "price")]);
         }
         products.push(store.product("A-1").unwrap().unwrap().product);
     }

@@ -314,7 +314,7 @@ fn lines_of_a_table_are_counted_through_quoted_breaks_and_blank_lines() {
         .iter()
         .map(|fault| (fault.line, fault.code.as_str()))
         .collect();
-    assert_eq!(found, [(5, "currency"), (6, "columns"), (7, "quotes")]);
+    assert_eq!(found, [(5, "price"), (6, "columns"), (7, "quotes")]);
     assert_eq!(
         store.product("1").unwrap().unwrap().product.names["en"],
         "two\r\nlines, \"quoted\""
