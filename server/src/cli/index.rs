@@ -1,13 +1,12 @@
 //! `selvedge index`: a catalog of a dataset's shop photos.
 
 use super::output::{print_path, progress_bar};
+use super::stored_embeddings::StoredEmbeddings;
 use clap::Args;
 use dataset::MaxErrors;
 use device::DeviceChoice;
 use service::catalog::{self, Failures, IndexOptions};
-use service::embed::PhotoViews;
 use std::path::PathBuf;
-use store::Element;
 
 /// Arguments of `selvedge index`.
 #[derive(Debug, Args)]
@@ -21,25 +20,12 @@ pub(crate) struct IndexArgs {
     /// Folder of the catalog. Its products are replaced. Photos that it has are not embedded again
     #[arg(long, env = "SELVEDGE_INDEX")]
     out: PathBuf,
-    /// Storage of the embeddings on disk and in memory: f32, or int8 (one byte per value, and one scale per embedding)
-    #[arg(long, default_value = "f32", env = "SELVEDGE_STORAGE", value_parser = element)]
-    storage: Element,
-    /// Views of every photo whose embeddings are averaged: none or flip (the photo and its mirror image). Indexing takes longer,
-    /// and searches do not
-    #[arg(long, default_value = "none", env = "SELVEDGE_VIEWS")]
-    views: PhotoViews,
-    /// Photos per batch
-    #[arg(long, default_value_t = 32)]
-    batch: usize,
+    #[command(flatten)]
+    embeddings: StoredEmbeddings,
     /// Maximum number of images that cannot be read, and of products without a readable photo: a count, or a share such as
     /// 0.5%. With more, the catalog stays as it was
     #[arg(long, default_value_t, env = "SELVEDGE_MAX_ERRORS")]
     max_errors: MaxErrors,
-}
-
-/// Parses the name of a storage.
-pub(super) fn element(name: &str) -> Result<Element, String> {
-    Element::parse(name).ok_or_else(|| format!("'{name}' is not one of the storages f32 and int8"))
 }
 
 pub(super) fn index(args: &IndexArgs, device: DeviceChoice) -> anyhow::Result<()> {
@@ -47,9 +33,9 @@ pub(super) fn index(args: &IndexArgs, device: DeviceChoice) -> anyhow::Result<()
         dataset: args.dataset.clone(),
         bundle: args.bundle.clone(),
         out: args.out.clone(),
-        storage: args.storage,
-        views: args.views,
-        batch: args.batch.max(1),
+        storage: args.embeddings.storage,
+        views: args.embeddings.views,
+        batch: args.embeddings.batch.max(1),
         max_errors: args.max_errors,
     };
     let bar = progress_bar(0, "indexing");
@@ -77,7 +63,7 @@ pub(super) fn index(args: &IndexArgs, device: DeviceChoice) -> anyhow::Result<()
         summary.photos,
         summary.model_id,
         summary.dim,
-        args.storage.name()
+        args.embeddings.storage.name()
     );
     print_path(&args.out)
 }

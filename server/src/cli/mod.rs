@@ -26,6 +26,7 @@ mod recipe;
 mod runs;
 mod search_args;
 mod serve;
+mod stored_embeddings;
 mod submit;
 mod submit_retrieval;
 mod tag;

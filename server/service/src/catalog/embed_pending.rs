@@ -11,7 +11,7 @@ use dataset::Photo;
 /// Function from inputs `[3, height, width]` to as many embeddings.
 pub type EmbedInputs<'a> = &'a mut dyn FnMut(Vec<Vec<f32>>) -> anyhow::Result<Vec<Vec<f32>>>;
 
-/// What an embedding of images needs.
+/// Store, generation and options of an embedding of images.
 pub struct EmbedJob<'a> {
     /// The store.
     pub store: &'a Store,

@@ -16,7 +16,7 @@ pub struct IndexProgress {
     pub total: usize,
 }
 
-/// What the embedding of a whole catalog needs.
+/// Store, model and options of the embedding of a whole catalog.
 pub struct EmbedRun<'a> {
     /// The store.
     pub store: &'a Store,

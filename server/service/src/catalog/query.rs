@@ -236,7 +236,7 @@ impl Catalog {
     }
 }
 
-/// What a query needs in the catalog's present state.
+/// Options of a search in the catalog's present state, and the counts of facets.
 struct Prepared {
     options: SearchOptions,
     facets: Vec<Facet>,

@@ -28,7 +28,7 @@ pub(crate) struct Worker {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the thread works with.
+/// State of the thread.
 struct Work {
     catalog: Arc<Catalog>,
     /// Folder of the photos, instead of the one that the store remembers.

@@ -6,11 +6,11 @@ use anyhow::Context;
 use clap::Args;
 use device::DeviceChoice;
 use service::catalog::{EmbedRun, Failures, PhotoFiles};
-use service::embed::{PhotoViews, RetrievalModel};
-use store::{Element, Store};
+use service::embed::RetrievalModel;
+use store::Store;
 
-use super::super::index::element;
 use super::super::output::progress_bar;
+use super::super::stored_embeddings::StoredEmbeddings;
 use super::place::CatalogArg;
 
 /// The model of an embedding.
@@ -19,15 +19,8 @@ pub(super) struct ModelArgs {
     /// Folder of the retrieval bundle that embeds the photos. Without it a running service embeds them
     #[arg(long, env = "SELVEDGE_BUNDLE")]
     bundle: Option<PathBuf>,
-    /// Storage of the embeddings: f32, or int8 (one byte per value, and one scale per embedding)
-    #[arg(long, default_value = "f32", env = "SELVEDGE_STORAGE", value_parser = element)]
-    storage: Element,
-    /// Views of every photo whose embeddings are averaged: none or flip
-    #[arg(long, default_value = "none", env = "SELVEDGE_VIEWS")]
-    views: PhotoViews,
-    /// Photos per batch
-    #[arg(long, default_value_t = 32)]
-    batch: usize,
+    #[command(flatten)]
+    embeddings: StoredEmbeddings,
 }
 
 impl ModelArgs {
@@ -75,9 +68,9 @@ pub(super) fn embed_photos(
         store,
         files,
         model,
-        views: args.views,
-        element: args.storage,
-        batch: args.batch,
+        views: args.embeddings.views,
+        element: args.embeddings.storage,
+        batch: args.embeddings.batch,
     };
     let bar = progress_bar(0, "embedding");
     let embedded = run.run(|progress| {

@@ -23,7 +23,7 @@ const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Minimum time between two writes of a task's progress.
 const PROGRESS: Duration = Duration::from_millis(200);
 
-/// What a task does.
+/// Work of a task.
 #[derive(Debug)]
 pub(crate) enum Job {
     /// Imports a file, which is removed at the end.
