@@ -15,6 +15,9 @@ use super::{Catalog, CatalogError, Hit, Live};
 /// Products that a page asks for in addition to those of the pages before, in case the catalog has changed.
 const SLACK: usize = 32;
 
+/// Largest number of products that a page searches. Beyond it a page can be shorter than the limit.
+const DEEPEST: usize = 20_000;
+
 /// A query and its options.
 #[derive(Debug, Clone)]
 pub struct CatalogQuery {
@@ -268,8 +271,8 @@ impl Live {
         let (mut asked, mut returned) = (options.limit, matches.len());
         let mut page = select(matches);
         // Many new products before the page can use up the slack.
-        while page.len() <= query.limit && returned >= asked && query.after.is_some() {
-            asked = asked.saturating_mul(2);
+        while page.len() <= query.limit && returned >= asked && query.after.is_some() && asked < DEEPEST {
+            asked = asked.saturating_mul(2).min(DEEPEST);
             let options = SearchOptions {
                 limit: asked,
                 ..options.clone()

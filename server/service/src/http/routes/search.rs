@@ -133,7 +133,9 @@ async fn answer(
     let embedding = query.embedding.clone();
     let (hits, answer) = app.search(query, search_permit).await?;
     let (generation, model_id) = (answer.generation(), answer.model_id().to_owned());
-    let next = answer.next.filter(|_| app.rerank.method == Rerank::None);
+    let next = answer
+        .next
+        .filter(|after| app.rerank.method == Rerank::None && after.seen <= cursor::MAX_SEEN);
     Ok(SearchResponse {
         model_id,
         category,

@@ -12,6 +12,9 @@ use crate::http::error::ApiError;
 /// Maximum length of a cursor.
 const MAX_CURSOR: usize = 256 << 10;
 
+/// Number of products after which there are no more pages. Every page searches the pages before it too.
+pub(super) const MAX_SEEN: usize = 10_000;
+
 /// Options that all pages share.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Options {
@@ -60,7 +63,8 @@ impl Cursor {
             .then(|| URL_SAFE_NO_PAD.decode(text).ok())
             .flatten()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        parsed.ok_or_else(not_a_cursor)
+        let is_possible = |cursor: &Self| cursor.after.score.is_finite() && cursor.after.seen <= MAX_SEEN;
+        parsed.filter(is_possible).ok_or_else(not_a_cursor)
     }
 
     /// The query, which must have `dim` values.
@@ -102,6 +106,11 @@ mod tests {
         assert_eq!(read, cursor);
         assert_eq!(read.embedding(2).expect("it has two values"), query);
         assert!(read.embedding(3).is_err());
+        let mut deep = cursor;
+        for seen in [MAX_SEEN + 1, usize::MAX] {
+            deep.after.seen = seen;
+            assert!(Cursor::decode(&deep.encode()).is_err(), "{seen}");
+        }
         for text in ["", "x", "e30", &"A".repeat(MAX_CURSOR + 1)] {
             assert!(Cursor::decode(text).is_err(), "{}", text.len());
         }
