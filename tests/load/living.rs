@@ -46,7 +46,7 @@ fn main() -> Result<()> {
         dim: DIM,
         views: PhotoViews::None,
     };
-    let catalog = Catalog::open(folder.path(), &space, None)?;
+    let catalog = Catalog::open(folder.path(), &space, None, None)?;
     println!("ready after {:.2} s", begun.elapsed().as_secs_f64());
     let query = |values: Vec<f32>| -> Result<CatalogQuery> {
         Ok(CatalogQuery {

@@ -39,10 +39,10 @@ impl EmbedJob<'_> {
         let mut after = 0;
         loop {
             let batch = embed_pending(self, after, &mut *embed)?;
-            after = batch.last;
-            if batch.is_empty() {
+            let Some(last) = batch.last else {
                 return Ok(true);
-            }
+            };
+            after = last;
             if !progress(&batch) {
                 return Ok(false);
             }
@@ -57,16 +57,8 @@ pub struct EmbeddedBatch {
     pub stored: usize,
     /// Images that cannot be embedded, each with the reason.
     pub failed: Vec<(String, String)>,
-    /// Number of the last image.
-    pub last: i64,
-}
-
-impl EmbeddedBatch {
-    /// True if no image waited.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.stored == 0 && self.failed.is_empty()
-    }
+    /// Number of the last image that waited. `None` if none did.
+    pub last: Option<i64>,
 }
 
 /// Embeds the next images that wait behind the image number `after`, at most one batch of them.
@@ -96,7 +88,7 @@ pub fn embed_pending(job: &EmbedJob<'_>, after: i64, embed: EmbedInputs<'_>) -> 
     };
     let prepared: Vec<_> = pending.par_iter().map(prepare).collect();
     let mut batch = EmbeddedBatch {
-        last: pending.last().map_or(after, |image| image.number),
+        last: pending.last().map(|image| image.number),
         ..EmbeddedBatch::default()
     };
     let (mut keys, mut inputs) = (Vec::new(), Vec::new());

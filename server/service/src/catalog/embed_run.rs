@@ -1,9 +1,10 @@
 //! Embedding of all images of a store by one model.
 
-use store::{Element, Generation, GenerationState, Store};
+use store::{Element, Generation, Store};
 
 use super::compare::{Comparison, compare};
 use super::embed_pending::EmbedJob;
+use super::generation::building;
 use super::{CatalogError, PhotoFiles, Space};
 use crate::embed::{PhotoViews, RetrievalModel};
 
@@ -50,7 +51,8 @@ impl EmbedRun<'_> {
     /// Embeds all images that wait.
     ///
     /// With another model, other views or another type of numbers than those of the live generation, all images are embedded
-    /// into a new one. At the end it is compared with the live one and replaces it. A run that was killed continues where it stopped. Calls `progress` after every batch. The run ends early when it returns false.
+    /// into a new one. At the end it is compared with the live one and replaces it. A run that was killed continues where it
+    /// stopped. Calls `progress` after every batch. The run ends early when it returns false.
     ///
     /// # Errors
     /// If the model or the store fails.
@@ -103,13 +105,6 @@ impl EmbedRun<'_> {
         if let Some(live) = self.store.live_generation()?.filter(fits) {
             return Ok(live.number);
         }
-        let mut generations = self.store.generations()?.into_iter();
-        match generations.find(|found| found.state == GenerationState::Building) {
-            Some(building) if fits(&building) => return Ok(building.number),
-            Some(other) => self.store.drop_generation(other.number)?,
-            None => {}
-        }
-        let begun = self.store.begin_generation(&space.name(), space.dim, self.element)?;
-        Ok(begun.number)
+        Ok(building(self.store, &space, Some(self.element))?)
     }
 }

@@ -1,6 +1,6 @@
 //! Names of a store's generations: the model and the views of the photos.
 
-use store::Generation;
+use store::{Element, Generation, GenerationState, Store, StoreError};
 
 use crate::embed::PhotoViews;
 
@@ -39,4 +39,18 @@ impl Space {
             PhotoViews::Flip => format!("{}{VIEWS}flip", self.model_id),
         }
     }
+}
+
+/// Number of the generation that is being built for `space`. One for another space, or with other numbers than `element`, is
+/// dropped, and a new one is begun. Without `element` any numbers are right, and new ones are f32.
+pub(super) fn building(store: &Store, space: &Space, element: Option<Element>) -> Result<i64, StoreError> {
+    let mut generations = store.generations()?.into_iter();
+    if let Some(found) = generations.find(|found| found.state == GenerationState::Building) {
+        if found.model == space.name() && element.is_none_or(|element| element == found.element) {
+            return Ok(found.number);
+        }
+        store.drop_generation(found.number)?;
+    }
+    let begun = store.begin_generation(&space.name(), space.dim, element.unwrap_or(Element::F32))?;
+    Ok(begun.number)
 }

@@ -3,16 +3,16 @@
 //! A thread reads a new view whenever the store has changed. A search uses one view from its begin to its end. Blocks of
 //! embeddings are mapped files, which successive views share.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use search::SearchDevice;
-use store::{Element, Found, Generation, GenerationState, Store};
+use store::{Found, Generation, GenerationState, Store, StoreError};
 
-use super::generation::Space;
+use super::generation::{Space, building};
 use super::state::Live;
 use super::{CatalogError, PhotoFiles};
 
@@ -22,6 +22,8 @@ const POLL: Duration = Duration::from_millis(250);
 /// A store's generation of one model, which can be searched, and beside it one of another model.
 pub struct Catalog {
     store: Arc<Store>,
+    /// Folder of the photos, instead of the one that the store remembers.
+    images: Option<PathBuf>,
     space: Space,
     live: RwLock<Arc<Live>>,
     /// The generation of another model, live or kept, whose encoders clients may still use.
@@ -71,11 +73,17 @@ pub struct Hit {
 
 impl Catalog {
     /// Opens the store in the folder `dir` for the model of `space`, and starts the thread that follows it. A store without a
-    /// generation gets one. Large galleries are searched on `device`, if there is one.
+    /// generation gets one. `images` replaces the folder of photos that the store remembers. Large galleries are searched on
+    /// `device`, if there is one.
     ///
     /// # Errors
     /// If the folder holds no store, another process uses it, or its embeddings are of another model.
-    pub fn open(dir: &Path, space: &Space, device: Option<SearchDevice>) -> anyhow::Result<Arc<Self>> {
+    pub fn open(
+        dir: &Path,
+        space: &Space,
+        images: Option<PathBuf>,
+        device: Option<SearchDevice>,
+    ) -> anyhow::Result<Arc<Self>> {
         let store = Arc::new(open_store(dir)?);
         let (own, other) = generations(&store, space)?;
         let own = match (own, &other) {
@@ -94,6 +102,7 @@ impl Catalog {
             .transpose()?;
         let catalog = Arc::new(Self {
             store,
+            images,
             space: Space::parse(&own),
             live: RwLock::new(Arc::new(live)),
             other: RwLock::new(other.map(Arc::new)),
@@ -114,16 +123,12 @@ impl Catalog {
         &self.store
     }
 
-    /// The image files. `images` replaces the folder that the store remembers.
+    /// The image files.
     ///
     /// # Errors
     /// Errors of the database.
-    pub fn photo_files(&self, images: Option<&Path>) -> Result<PhotoFiles, CatalogError> {
-        let folder = match images {
-            Some(images) => Some(images.to_owned()),
-            None => self.store.image_folder()?,
-        };
-        Ok(PhotoFiles::new(folder.as_deref(), self.store.dir()))
+    pub fn photo_files(&self) -> Result<PhotoFiles, StoreError> {
+        PhotoFiles::of(&self.store, self.images.as_deref())
     }
 
     /// Space of the embeddings.
@@ -181,10 +186,9 @@ impl Catalog {
             return Ok(());
         }
         let next = Arc::new(Live::read(&self.store, own.number, Some(&live), self.device.as_ref())?);
-        if live.columns.get().is_some() {
-            // Filters are in use, so the next one should not wait for the columns.
-            let built = next.build_columns(&self.store);
-            let _ = next.columns.set(built.map(Arc::new).map_err(|error| error.to_string()));
+        if live.has_columns() {
+            // Filters are in use, so the next one should not wait for the columns. It reports an error.
+            let _ = next.columns(&self.store);
         }
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = next;
         Ok(())
@@ -207,15 +211,7 @@ fn generations(store: &Store, space: &Space) -> Result<(Option<Generation>, Opti
 
 /// Makes a generation of a store that has none live.
 fn begun(store: &Store, space: &Space) -> anyhow::Result<Generation> {
-    let mut building = store.generations()?.into_iter();
-    let number = match building.find(|generation| generation.state == GenerationState::Building) {
-        Some(building) if building.model == space.name() => building.number,
-        Some(other) => {
-            store.drop_generation(other.number)?;
-            store.begin_generation(&space.name(), space.dim, Element::F32)?.number
-        }
-        None => store.begin_generation(&space.name(), space.dim, Element::F32)?.number,
-    };
+    let number = building(store, space, None)?;
     store.switch_generation(number)?;
     store.live_generation()?.context("the store has no live generation")
 }

@@ -1,6 +1,6 @@
 //! A thread of the service that embeds the catalog with its next model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -11,7 +11,7 @@ use burn::tensor::Device;
 
 use super::Catalog;
 use super::embed_run::EmbedRun;
-use crate::embed::{PhotoViews, RetrievalModel};
+use crate::embed::RetrievalModel;
 
 /// Pause between two looks for photos that wait.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -32,17 +32,11 @@ impl NextModel {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub(crate) fn start(
-        catalog: &Arc<Catalog>,
-        images: Option<PathBuf>,
-        dir: PathBuf,
-        views: PhotoViews,
-        device: Device,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn start(catalog: &Arc<Catalog>, dir: PathBuf, device: Device) -> anyhow::Result<Self> {
         let is_ending = Arc::new(AtomicBool::new(false));
         let (followed, ending) = (Arc::clone(catalog), Arc::clone(&is_ending));
         let run = move || {
-            if let Err(error) = embed(&followed, images, &dir, views, &device, &ending) {
+            if let Err(error) = embed(&followed, &dir, &device, &ending) {
                 tracing::error!(bundle = %dir.display(), error = format!("{error:#}"), "the next model cannot embed the catalog");
             }
         };
@@ -64,14 +58,7 @@ impl Drop for NextModel {
     }
 }
 
-fn embed(
-    catalog: &Catalog,
-    images: Option<PathBuf>,
-    dir: &std::path::Path,
-    views: PhotoViews,
-    device: &Device,
-    ending: &AtomicBool,
-) -> anyhow::Result<()> {
+fn embed(catalog: &Catalog, dir: &Path, device: &Device, ending: &AtomicBool) -> anyhow::Result<()> {
     let model = RetrievalModel::open(dir, device)?;
     let name = model.manifest().model_id();
     anyhow::ensure!(
@@ -85,12 +72,12 @@ fn embed(
         .element;
     let mut seen = 0;
     while !ending.load(Ordering::Relaxed) {
-        let files = catalog.photo_files(images.as_deref())?;
+        let files = catalog.photo_files()?;
         let run = EmbedRun {
             store,
             files: &files,
             model: &model,
-            views,
+            views: catalog.space().views,
             element,
             batch: BATCH,
         };

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use dataset::Photo;
-use store::{FolderImages, ImageFault, ImageFile, ImageSource};
+use store::{FolderImages, ImageFault, ImageFile, ImageSource, Store, StoreError};
 
 /// Folder inside a store for images that clients uploaded, by checksum.
 pub(super) const UPLOADS: &str = "uploads";
@@ -33,6 +34,18 @@ impl PhotoFiles {
         }
     }
 
+    /// Files of a store. `images` replaces the folder that the store remembers.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn of(store: &Store, images: Option<&Path>) -> Result<Self, StoreError> {
+        let folder = match images {
+            Some(images) => Some(images.to_owned()),
+            None => store.image_folder()?,
+        };
+        Ok(Self::new(folder.as_deref(), store.dir()))
+    }
+
     /// Reads the file of an image and compares its checksum.
     ///
     /// # Errors
@@ -46,19 +59,16 @@ impl PhotoFiles {
         Ok(bytes)
     }
 
-    /// Stores an uploaded image, which must be readable. Returns its source and its checksum.
+    /// Stores an uploaded image, which was decoded to `photo`. Returns its source and its checksum.
     ///
     /// # Errors
-    /// If it cannot be decoded or written.
-    pub fn keep(&self, bytes: &[u8]) -> Result<(String, ImageFile), ImageFault> {
-        let file = described(bytes, UPLOADS)?;
+    /// If it cannot be written.
+    pub fn keep(&self, bytes: &[u8], photo: &Photo) -> anyhow::Result<(String, ImageFile)> {
+        let file = described(bytes, photo);
         let path = self.uploads.join(&file.sha256);
-        let failed = |error: &dyn std::fmt::Display| {
-            ImageFault::new("image_write", format!("the image cannot be stored: {error}"))
-        };
-        fs::create_dir_all(&self.uploads).map_err(|error| failed(&error))?;
+        fs::create_dir_all(&self.uploads).with_context(|| format!("cannot create {}", self.uploads.display()))?;
         if !path.exists() {
-            dataset::atomic::write(&path, bytes).map_err(|error| failed(&error))?;
+            dataset::atomic::write(&path, bytes)?;
         }
         Ok((format!("{UPLOADED}{}", file.sha256), file))
     }
@@ -73,10 +83,19 @@ impl PhotoFiles {
                 Err(ImageFault::new("image_missing", format!("`{source}` was not uploaded")))
             };
         }
+        self.in_folders(source, |folder| folder.path(source))
+    }
+
+    /// The first result of the folders, or the fault of the first one.
+    fn in_folders<T>(
+        &self,
+        source: &str,
+        find: impl Fn(&FolderImages) -> Result<T, ImageFault>,
+    ) -> Result<T, ImageFault> {
         let mut fault = None;
         for folder in &self.folders {
-            match folder.path(source) {
-                Ok(path) => return Ok(path),
+            match find(folder) {
+                Ok(found) => return Ok(found),
                 Err(found) => fault = fault.or(Some(found)),
             }
         }
@@ -94,19 +113,16 @@ impl ImageSource for PhotoFiles {
         if source.starts_with(UPLOADED) {
             return self.path(source).map(|_| None);
         }
-        let path = self.path(source)?;
-        let folder = self
-            .folders
-            .iter()
-            .find(|folder| folder.path(source).is_ok_and(|found| found == path));
-        folder.map_or(Ok(None), |folder| folder.stamp(source))
+        self.in_folders(source, |folder| folder.stamp(source))
     }
 
     fn read(&self, source: &str, given: Option<&str>) -> Result<ImageFile, ImageFault> {
         let path = self.path(source)?;
         let bytes = fs::read(&path)
             .map_err(|error| ImageFault::new("image_unreadable", format!("`{source}` cannot be read: {error}")))?;
-        let file = described(&bytes, source)?;
+        let photo = Photo::decode(&bytes)
+            .map_err(|error| ImageFault::new("image_undecodable", format!("`{source}`: {error}")))?;
+        let file = described(&bytes, &photo);
         if given.is_some_and(|given| given != file.sha256) {
             let message = format!("`{source}` has another SHA-256 than the row gives");
             return Err(ImageFault::new("image_changed", message));
@@ -115,15 +131,13 @@ impl ImageSource for PhotoFiles {
     }
 }
 
-/// Checksum and size of an image that can be decoded.
-fn described(bytes: &[u8], source: &str) -> Result<ImageFile, ImageFault> {
-    let undecodable = |error| ImageFault::new("image_undecodable", format!("`{source}`: {error}"));
-    let photo = Photo::decode(bytes).map_err(undecodable)?;
-    Ok(ImageFile {
+/// Checksum and size of an image.
+fn described(bytes: &[u8], photo: &Photo) -> ImageFile {
+    ImageFile {
         sha256: checksum(bytes),
         width: Some(photo.width()),
         height: Some(photo.height()),
-    })
+    }
 }
 
 /// SHA-256 in lower-case hexadecimal digits.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use filter::{Columns, Facet, FacetRequest, Filter, FilterError};
+use filter::{Facet, FacetRequest, Filter, FilterError};
 use scan::Bitmap;
 use search::{Match, Reranking, SearchOptions};
 use shared::embedding::Embedding;
@@ -65,8 +65,8 @@ pub struct After {
 
 /// Products that a query found, with the state of the catalog in which it found them.
 pub struct Answer {
-    pub(super) live: Arc<Live>,
-    pub(super) matches: Vec<Match>,
+    live: Arc<Live>,
+    matches: Vec<Match>,
     /// Contributions of the parts to each score.
     parts: Vec<Vec<f32>>,
     /// Counts of the facets.
@@ -106,24 +106,18 @@ impl Catalog {
     /// of another length finds nothing.
     pub fn search_batch(&self, queries: &[&CatalogQuery]) -> Vec<Result<Answer, QueryError>> {
         let (live, other) = (self.live(), self.other());
-        let space = |query: &CatalogQuery| query.embedding.space().to_owned();
-        let is_other = |query: &CatalogQuery| other.as_ref().is_some_and(|other| other.space.model_id == space(query));
-        let (of_other, of_live): (Vec<usize>, Vec<usize>) = (0..queries.len()).partition(|at| is_other(queries[*at]));
-        let mut answers: Vec<Option<Result<Answer, QueryError>>> = queries.iter().map(|_| None).collect();
-        for (target, chosen) in [(Some(&live), of_live), (other.as_ref(), of_other)] {
-            let Some(target) = target.filter(|_| !chosen.is_empty()) else {
-                continue;
-            };
-            let part: Vec<&CatalogQuery> = chosen.iter().map(|at| queries[*at]).collect();
-            for (at, answer) in chosen.into_iter().zip(self.search_in(target, &part)) {
-                answers[at] = Some(answer);
-            }
-        }
-        let missing = || Err(CatalogError::Columns("a query has no answer".into()).into());
-        answers
-            .into_iter()
-            .map(|answer| answer.unwrap_or_else(missing))
-            .collect()
+        let Some(other) = other else {
+            return self.search_in(&live, queries);
+        };
+        let is_other = |query: &&&CatalogQuery| query.embedding.space() == other.space.model_id;
+        let (of_other, of_live): (Vec<&CatalogQuery>, Vec<&CatalogQuery>) = queries.iter().partition(is_other);
+        let mut of_other = self.search_in(&other, &of_other).into_iter();
+        let mut of_live = self.search_in(&live, &of_live).into_iter();
+        let answer = |query: &&CatalogQuery| {
+            let answers = if is_other(&query) { &mut of_other } else { &mut of_live };
+            answers.next()
+        };
+        queries.iter().filter_map(answer).collect()
     }
 
     /// Answers queries in one state.
@@ -198,7 +192,7 @@ impl Catalog {
         let mut products = None;
         let mut facets = Vec::new();
         if query.filter.is_some() || !query.facets.is_empty() {
-            let columns = self.columns(live)?;
+            let columns = live.columns(self.store())?;
             if !query.facets.is_empty() {
                 let among = query.category.map(|category| live.of_category(category));
                 facets = columns.facets(&query.facets, query.filter.as_ref(), among.as_ref())?;
@@ -223,19 +217,6 @@ impl Catalog {
             },
             facets,
         })
-    }
-
-    /// Columns of the products of a state. The first filter or facet builds them.
-    fn columns(&self, live: &Live) -> Result<Arc<Columns>, CatalogError> {
-        live.columns.get_or_init(|| {
-            let built = live.build_columns(self.store());
-            built.map(Arc::new).map_err(|error| error.to_string())
-        });
-        match live.columns.get() {
-            Some(Ok(columns)) => Ok(Arc::clone(columns)),
-            Some(Err(message)) => Err(CatalogError::Columns(message.clone())),
-            None => Err(CatalogError::Columns("they are missing".into())),
-        }
     }
 }
 

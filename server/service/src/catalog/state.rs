@@ -34,7 +34,7 @@ pub struct Live {
     /// Products of each group of variants.
     pub(super) groups: HashMap<Box<str>, Vec<u32>>,
     /// Columns of the products, or why they cannot be read.
-    pub(super) columns: OnceLock<Result<Arc<Columns>, String>>,
+    columns: OnceLock<Result<Columns, String>>,
     /// Segments with their first rows.
     segments: Vec<(usize, Arc<Segment>)>,
     /// Blocks by the path of their file.
@@ -168,8 +168,23 @@ impl Live {
         self.ids.index_of(id)
     }
 
+    /// True if a filter or a facet has needed the columns.
+    pub(super) fn has_columns(&self) -> bool {
+        self.columns.get().is_some()
+    }
+
+    /// Columns of the products. The first filter or facet reads them.
+    ///
+    /// # Errors
+    /// If the store could not be read.
+    pub(super) fn columns(&self, store: &Store) -> Result<&Columns, CatalogError> {
+        let built = || self.build_columns(store).map_err(|error| error.to_string());
+        let columns = self.columns.get_or_init(built).as_ref();
+        columns.map_err(|message| CatalogError::Columns(message.clone()))
+    }
+
     /// Reads the columns of the products. A product that was deleted meanwhile has no values.
-    pub(super) fn build_columns(&self, store: &Store) -> Result<Columns, CatalogError> {
+    fn build_columns(&self, store: &Store) -> Result<Columns, CatalogError> {
         let mut columns = Columns::default();
         let mut page = Vec::new().into_iter().peekable();
         let mut after = String::new();

@@ -1,9 +1,8 @@
 //! A thread of the service that embeds the photos of new products.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -21,18 +20,15 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Segments that the live generation has collected when they are merged.
 const MANY_SEGMENTS: u64 = 64;
 
-/// Handle of the thread, which ends when this is dropped.
+/// Handle of the thread, which ends after its present batch when this is dropped. A batch that hangs does not keep the process.
 pub(crate) struct Worker {
     catalog: Arc<Catalog>,
     is_ending: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
 }
 
 /// State of the thread.
 struct Work {
     catalog: Arc<Catalog>,
-    /// Folder of the photos, instead of the one that the store remembers.
-    images: Option<PathBuf>,
     spec: InputSpec,
     batch: usize,
     queue: Weak<EmbedQueue>,
@@ -46,7 +42,6 @@ impl Worker {
     /// If the system gives no thread.
     pub(crate) fn start(
         catalog: &Arc<Catalog>,
-        images: Option<PathBuf>,
         spec: InputSpec,
         batch: usize,
         queue: &Arc<EmbedQueue>,
@@ -54,20 +49,18 @@ impl Worker {
         let is_ending = Arc::new(AtomicBool::new(false));
         let work = Work {
             catalog: Arc::clone(catalog),
-            images,
             spec,
             batch,
             queue: Arc::downgrade(queue),
             is_ending: Arc::clone(&is_ending),
         };
-        let thread = thread::Builder::new()
+        thread::Builder::new()
             .name("embed-catalog".into())
             .spawn(move || work.run())
             .context("cannot start the thread that embeds new photos")?;
         Ok(Self {
             catalog: Arc::clone(catalog),
             is_ending,
-            thread: Some(thread),
         })
     }
 }
@@ -76,10 +69,6 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.is_ending.store(true, Ordering::Relaxed);
         self.catalog.wake().ring();
-        if let Some(thread) = self.thread.take() {
-            // A batch that hangs must not keep the process.
-            let _ = thread.is_finished().then(|| thread.join());
-        }
     }
 }
 
@@ -113,7 +102,7 @@ impl Work {
             return Ok(false);
         }
         let store = self.catalog.store();
-        let files = self.catalog.photo_files(self.images.as_deref())?;
+        let files = self.catalog.photo_files()?;
         let job = EmbedJob {
             store,
             generation: self.catalog.live().generation(),
@@ -132,15 +121,16 @@ impl Work {
         for (source, reason) in &batch.failed {
             tracing::warn!(source, reason, "a photo cannot be embedded");
         }
-        let is_begin = *after == 0;
-        *after = if batch.is_empty() { 0 } else { batch.last };
-        if batch.is_empty() {
-            if store.stats()?.segments >= MANY_SEGMENTS {
-                super::compact(store)?;
-            }
-            // Photos that came in front of the cursor are seen in the next round.
-            return Ok(!is_begin);
+        if let Some(last) = batch.last {
+            *after = last;
+            return Ok(true);
         }
-        Ok(true)
+        if store.stats()?.segments >= MANY_SEGMENTS {
+            super::compact(store)?;
+        }
+        // Photos that came in front of the cursor are seen in the next round.
+        let is_begin = *after == 0;
+        *after = 0;
+        Ok(!is_begin)
     }
 }

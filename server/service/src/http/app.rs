@@ -14,10 +14,10 @@ use shared::bundle::Manifest;
 use shared::embedding::Embedding;
 use store::{Store, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use tokio::task::spawn_blocking;
 
 use super::admin::{AdminKey, Runner};
 use super::admission::{Admission, SearchPermit};
+use super::blocking::blocking;
 use super::body::Pace;
 use super::bundle::{BrowserBundle, Role};
 use super::config::ServeConfig;
@@ -30,7 +30,7 @@ use super::query_spaces::{Floors, QuerySpaces};
 
 use super::shown_images::ShownImages;
 use super::site::Site;
-use crate::catalog::{Answer, Catalog, CatalogQuery, Hit, NextModel, PhotoFiles, QueryError, Searcher, Space, Worker};
+use crate::catalog::{Answer, Catalog, CatalogQuery, Hit, NextModel, QueryError, Searcher, Space, Worker};
 use crate::embed::{Categoriser, EmbedError, EmbedFn, EmbedQueue, PhotoViews, QueueHealth, RetrievalModel};
 use crate::shutdown::{Lifecycle, Phase};
 
@@ -45,8 +45,6 @@ pub struct App {
     /// Folder of snapshots.
     pub(super) snapshots: Option<PathBuf>,
     pub(super) tasks: Runner,
-    /// Folder of the photos, instead of the one that the store remembers.
-    images_dir: Option<PathBuf>,
     pub(super) site: Site,
     pub(super) admission: Admission,
     /// Minimum speed of bodies.
@@ -123,23 +121,17 @@ impl App {
         let (queue, warm) = EmbedQueue::start(config.queue, make).context("cannot start the embedding worker")?;
         let queue = Arc::new(queue);
         let memory = DecodeMemory::new(config.decode_memory);
-        let images = config.images_dir.clone();
-        let input = manifest.input.clone();
-        let worker = Worker::start(&catalog, images.clone(), input, config.queue.max_batch, &queue)?;
-        let start_next = |dir: &PathBuf| {
-            let (dir, device) = (dir.clone(), device.clone());
-            NextModel::start(&catalog, images.clone(), dir, catalog.space().views, device)
-        };
+        let worker = Worker::start(&catalog, manifest.input.clone(), config.queue.max_batch, &queue)?;
+        let start_next = |dir: &PathBuf| NextModel::start(&catalog, dir.clone(), device.clone());
         let next_model = config.next_dir.as_ref().map(start_next).transpose()?;
         let app = Self {
             tagger,
             query_encoder,
             pieces,
-            images: ShownImages::new(&catalog, images.clone(), memory.clone()),
+            images: ShownImages::new(&catalog, memory.clone()),
             admin_key: config.admin_key.as_deref().map(AdminKey::new),
             snapshots: config.snapshots_dir.clone(),
-            tasks: Runner::start(&catalog, images.clone())?,
-            images_dir: images,
+            tasks: Runner::start(&catalog)?,
             site: site.unwrap_or_default(),
             admission: Admission::new(&config.limits),
             pace: Pace::new(&config.limits),
@@ -235,16 +227,12 @@ impl App {
         let answer = self.searcher.search(query, search_permit.clone()).await??;
         let catalog = Arc::clone(&self.catalog);
         let held = search_permit.clone();
-        let hits = spawn_blocking(move || {
+        let read = blocking(move || {
             let _held = held;
-            Ok((
-                catalog
-                    .hits(&answer)
-                    .map_err(|error| ApiError::Internal(error.into()))?,
-                answer,
-            ))
+            (catalog.hits(&answer), answer)
         });
-        hits.await.map_err(|error| ApiError::Internal(error.into()))?
+        let (hits, answer) = read.await?;
+        Ok((hits?, answer))
     }
 
     /// Converts a client's embedding into the space of the catalog's model, or of the model before if the catalog still has its
@@ -254,27 +242,13 @@ impl App {
     /// If the embedding is of another model, has a wrong length, or has values that are not finite.
     pub(super) fn embedding(&self, input: EmbeddingInput) -> Result<(Embedding, Floors), ApiError> {
         let embedder = input.model_id.clone();
-        let has_floors = self.rerank.method == Rerank::None;
-        let floors = |spaces: &QuerySpaces| {
-            let floors = has_floors.then(|| spaces.floors(Some(&embedder)));
-            floors.unwrap_or_default()
-        };
+        let floors = |spaces: &QuerySpaces| self.floors_in(spaces, Some(&embedder));
         let previous = self.previous.as_ref().filter(|spaces| spaces.knows(&input.model_id));
         let previous = previous.filter(|spaces| self.catalog.live_in(spaces.model_id()).is_some());
         match previous {
             Some(previous) if !self.spaces.knows(&input.model_id) => Ok((previous.query(input)?, floors(previous))),
             _ => Ok((self.spaces.query(input)?, floors(&self.spaces))),
         }
-    }
-
-    /// The image files of the catalog.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub(super) fn photo_files(&self) -> Result<PhotoFiles, ApiError> {
-        self.catalog
-            .photo_files(self.images_dir.as_deref())
-            .map_err(|error| ApiError::Internal(error.into()))
     }
 
     /// Reads or changes the store, off the async threads.
@@ -286,16 +260,19 @@ impl App {
         read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let store = Arc::clone(self.catalog.store());
-        let done = spawn_blocking(move || read(&store)).await;
-        let done = done.map_err(|error| ApiError::Internal(error.into()))?;
-        Ok(done?)
+        Ok(blocking(move || read(&store)).await??)
+    }
+
+    /// Scores that a best hit is compared with, for a query that the catalog's model embedded.
+    pub(super) fn floors(&self) -> Floors {
+        self.floors_in(&self.spaces, None)
     }
 
     /// Scores that a best hit is compared with, for an embedding of the model `embedder`, or for a photo without one. There
     /// are none with re-ranking, because its first hit need not be the most similar one.
-    pub(super) fn floors(&self, embedder: Option<&str>) -> Floors {
+    fn floors_in(&self, spaces: &QuerySpaces, embedder: Option<&str>) -> Floors {
         match self.rerank.method {
-            Rerank::None => self.spaces.floors(embedder),
+            Rerank::None => spaces.floors(embedder),
             _ => Floors::default(),
         }
     }
@@ -321,7 +298,8 @@ fn open_catalog(config: &ServeConfig, retrieval: &Manifest, device: &Device) -> 
         dim: retrieval.embedding_dim,
         views: PhotoViews::default(),
     };
-    Catalog::open(&config.catalog_dir, &space, search_device(device))
+    let images = config.images_dir.clone();
+    Catalog::open(&config.catalog_dir, &space, images, search_device(device))
 }
 
 /// The device as one that searches. `None` for a CPU, and for a device whose products are not exact.

@@ -11,7 +11,7 @@ use shared::input::InputError;
 use thiserror::Error;
 
 use super::problem::Failure;
-use crate::catalog::{QueryError, SearchError};
+use crate::catalog::{CatalogError, QueryError, SearchError};
 use crate::embed::EmbedError;
 use dataset::PhotoError;
 use filter::FilterError;
@@ -182,8 +182,14 @@ impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> Self {
         match error {
             QueryError::Filter(error) => error.into(),
-            QueryError::Catalog(error) => Self::Internal(error.into()),
+            QueryError::Catalog(error) => error.into(),
         }
+    }
+}
+
+impl From<CatalogError> for ApiError {
+    fn from(error: CatalogError) -> Self {
+        Self::Internal(error.into())
     }
 }
 

@@ -7,6 +7,7 @@
 mod admin;
 mod admission;
 mod app;
+mod blocking;
 mod body;
 mod bundle;
 mod coding;

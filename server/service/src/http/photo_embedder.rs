@@ -15,6 +15,7 @@ use shared::taxonomy::Category;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::admission::SearchPermit;
+use super::blocking::blocking;
 use super::decoding::DecodeMemory;
 use super::error::ApiError;
 use crate::embed::{Categoriser, EmbedQueue, PhotoViews};
@@ -144,12 +145,12 @@ impl PhotoEmbedder {
         let permit = Arc::clone(&self.decoders).acquire_owned().await;
         let permit = permit.map_err(|closed| ApiError::Internal(closed.into()))?;
         let held = (permit, memory, search_permit.clone());
-        let done = tokio::task::spawn_blocking(move || {
+        let done = blocking(move || {
             let _held = held;
             let photo = Photo::decode(&file)?;
             drop(file);
             work(&photo)
         });
-        done.await.map_err(|error| ApiError::Internal(error.into()))?
+        done.await?
     }
 }

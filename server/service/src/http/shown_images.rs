@@ -5,18 +5,17 @@
 
 use std::fs;
 use std::num::NonZero;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use dataset::{Photo, thumbnail};
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 
+use super::blocking::blocking;
 use super::decoding::DecodeMemory;
 use super::entity::{Caching, Entity, client_has};
 use super::error::ApiError;
@@ -28,20 +27,17 @@ pub(super) const SIZES: [u32; 3] = [320, 640, 1024];
 /// Images of a catalog in derived sizes.
 pub(super) struct ShownImages {
     catalog: Arc<Catalog>,
-    /// Folder of the photos, instead of the one that the store remembers.
-    images: Option<PathBuf>,
     memory: DecodeMemory,
     /// One permit per core.
     makers: Arc<Semaphore>,
 }
 
 impl ShownImages {
-    /// Images of `catalog`. `images` replaces the folder that the store remembers.
-    pub(super) fn new(catalog: &Arc<Catalog>, images: Option<PathBuf>, memory: DecodeMemory) -> Self {
+    /// Images of `catalog`.
+    pub(super) fn new(catalog: &Arc<Catalog>, memory: DecodeMemory) -> Self {
         let cores = available_parallelism().map_or(1, NonZero::get);
         Self {
             catalog: Arc::clone(catalog),
-            images,
             memory,
             makers: Arc::new(Semaphore::new(cores)),
         }
@@ -61,7 +57,7 @@ impl ShownImages {
         let sha256 = sha256.to_owned();
         let store = Arc::clone(self.catalog.store());
         let wanted = sha256.clone();
-        let shown = blocking(move || Ok(store.shown_image(&wanted)?)).await?;
+        let shown = blocking(move || store.shown_image(&wanted)).await??;
         let shown = shown.ok_or(ApiError::NotFound("image"))?;
         let etag = format!("\"{sha256}-{side}\"");
         let entity = |bytes: Vec<u8>| Entity::plain(Bytes::from(bytes), "image/jpeg", etag.clone(), Caching::Immutable);
@@ -75,21 +71,20 @@ impl ShownImages {
             .join(SHOWN)
             .join(format!("{sha256}-{side}.jpg"));
         let kept = path.clone();
-        if let Some(bytes) = blocking(move || Ok(fs::read(kept).ok())).await? {
+        if let Ok(bytes) = blocking(move || fs::read(kept)).await? {
             return Ok(entity(bytes).respond(request));
         }
         let permit = Arc::clone(&self.makers).acquire_owned().await;
         let permit = permit.map_err(|closed| ApiError::Internal(closed.into()))?;
-        let files = self.catalog.photo_files(self.images.as_deref());
-        let files = files.map_err(|error| ApiError::Internal(error.into()))?;
+        let files = self.catalog.photo_files()?;
         let (source, checksum) = (shown.source.clone(), sha256.clone());
-        let original = blocking(move || Ok(files.bytes(&source, &checksum))).await?;
+        let original = blocking(move || files.bytes(&source, &checksum)).await?;
         let original = original.map_err(|reason| {
             tracing::warn!(source = shown.source, reason, "an image of the catalog cannot be shown");
             ApiError::NotFound("image")
         })?;
         let memory = self.memory.acquire(&original).await?;
-        let made = blocking(move || {
+        let made = blocking(move || -> anyhow::Result<Vec<u8>> {
             let _held = (permit, memory);
             let photo = Photo::decode(&original)?;
             drop(original);
@@ -106,7 +101,7 @@ impl ShownImages {
             }
             Ok(bytes)
         });
-        Ok(entity(made.await?).respond(request))
+        Ok(entity(made.await?.map_err(ApiError::Internal)?).respond(request))
     }
 }
 
@@ -115,14 +110,6 @@ fn next_number() -> u64 {
     use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// Runs `work` off the async threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> Result<T, ApiError> {
-    let done = spawn_blocking(work)
-        .await
-        .map_err(|error| ApiError::Internal(anyhow!(error)))?;
-    done.map_err(ApiError::Internal)
 }
 
 /// Checksum and size in the name of an image.

@@ -49,11 +49,7 @@ pub(super) fn embed(args: &EmbedArgs, device: DeviceChoice) -> anyhow::Result<()
         .open(device)?
         .context("name the retrieval bundle with --bundle")?;
     let store = args.catalog.open()?;
-    let folder = match &args.images {
-        Some(images) => Some(images.clone()),
-        None => store.image_folder()?,
-    };
-    let files = PhotoFiles::new(folder.as_deref(), store.dir());
+    let files = PhotoFiles::of(&store, args.images.as_deref())?;
     embed_photos(&store, &files, &model, &args.model)
 }
 

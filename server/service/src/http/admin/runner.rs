@@ -69,12 +69,11 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    /// Starts the thread, forgets tasks that ended 30 days ago, and removes files that a killed process received. `images` replaces the folder of photos that the store
-    /// remembers.
+    /// Starts the thread, forgets tasks that ended 30 days ago, and removes files that a killed process received.
     ///
     /// # Errors
     /// If the store cannot be written, or the system gives no thread.
-    pub(crate) fn start(catalog: &Arc<Catalog>, images: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub(crate) fn start(catalog: &Arc<Catalog>) -> anyhow::Result<Self> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let oldest = now.saturating_sub(KEPT).as_millis();
         catalog.store().prune_tasks(i64::try_from(oldest).unwrap_or_default())?;
@@ -83,7 +82,6 @@ impl Runner {
         let cancelled = Arc::new(Mutex::new(BTreeSet::new()));
         let worker = Worker {
             catalog: Arc::clone(catalog),
-            images,
             cancelled: Arc::clone(&cancelled),
         };
         thread::Builder::new()
@@ -128,7 +126,6 @@ pub(crate) fn remove_incoming(file: &Path) {
 
 struct Worker {
     catalog: Arc<Catalog>,
-    images: Option<PathBuf>,
     cancelled: Arc<Mutex<BTreeSet<i64>>>,
 }
 
@@ -153,6 +150,10 @@ impl Worker {
                     }
                 }
             }
+            self.cancelled
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&task.number);
             if let Err(error) = store.update_task(&task) {
                 tracing::error!(%error, task = task.number, "the state of a task cannot be stored");
             }
@@ -203,7 +204,7 @@ impl Worker {
     }
 
     fn import(&self, store: &Store, task: &mut Task, options: &ImportOptions) -> anyhow::Result<TaskState> {
-        let files = self.catalog.photo_files(self.images.as_deref())?;
+        let files = self.catalog.photo_files()?;
         let mut written = Instant::now();
         let report = store.import(options, &files, &mut |progress| {
             task.detail["phase"] = match progress.phase {

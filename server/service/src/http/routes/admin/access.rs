@@ -1,13 +1,17 @@
 //! Access to the admin API, and its answers.
 
 use axum::Json;
+use axum::body::Body;
+use axum::extract::Request;
 use axum::http::header::LOCATION;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use shared::api;
 
 use crate::http::admin::{self, Job};
 use crate::http::app::App;
+use crate::http::body;
 use crate::http::error::ApiError;
 
 /// Checks the admin key.
@@ -16,6 +20,21 @@ use crate::http::error::ApiError;
 /// If it is missing or wrong, or the service has no admin API.
 pub(super) fn check(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
     admin::check(app.admin_key.as_ref(), headers)
+}
+
+/// Checks the admin key of a request with a body, and reads the rest of a refused one.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn admitted(app: &App, request: Request) -> Result<(Parts, Body), ApiError> {
+    let (parts, body) = request.into_parts();
+    match check(app, &parts.headers) {
+        Ok(()) => Ok((parts, body)),
+        Err(error) => {
+            body::discard(body);
+            Err(error)
+        }
+    }
 }
 
 /// Adds a task and answers 202 with its address.

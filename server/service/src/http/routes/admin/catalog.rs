@@ -17,6 +17,7 @@ use tokio::sync::mpsc::{Sender, channel};
 use super::access::{accepted, check};
 use crate::http::admin::Job;
 use crate::http::app::App;
+use crate::http::blocking::blocking;
 use crate::http::error::ApiError;
 
 /// Bytes of an export that are sent at once.
@@ -200,8 +201,7 @@ pub(crate) async fn snapshot(
 pub(crate) async fn roll_back(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
     check(&app, &headers)?;
     let store = Arc::clone(app.catalog.store());
-    let done = tokio::task::spawn_blocking(move || store.roll_back()).await;
-    let live = done.map_err(|error| ApiError::Internal(error.into()))?;
+    let live = blocking(move || store.roll_back()).await?;
     let live = live.map_err(|error| match error {
         store::StoreError::Generation { message, .. } => ApiError::TaskState(message),
         other => other.into(),

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
+use dataset::Photo;
 use serde_json::{Value, json};
 use shared::api::Problem;
 
-use super::access::check;
+use super::access::admitted;
 use super::incoming;
 use crate::catalog;
 use crate::http::admin::remove_incoming;
 use crate::http::app::App;
+use crate::http::blocking::blocking;
 use crate::http::body;
 use crate::http::error::ApiError;
 
@@ -32,24 +34,17 @@ const MAX_PHOTO: usize = 32 << 20;
     ),
 )]
 pub(crate) async fn upload(State(app): State<Arc<App>>, request: Request) -> Result<Json<Value>, ApiError> {
-    let (parts, body) = request.into_parts();
-    if let Err(error) = check(&app, &parts.headers) {
-        body::discard(body);
-        return Err(error);
-    }
+    let (parts, body) = admitted(&app, request)?;
     let (bytes, held) = body::read(&app.admission, app.pace, &parts, body, MAX_PHOTO).await?;
-    let files = app.photo_files()?;
+    let files = app.catalog.photo_files()?;
     // The decoder's memory is reserved as for a visitor's photo.
     let memory = app.embedder.decode_memory(&bytes).await?;
-    let kept = tokio::task::spawn_blocking(move || {
+    let kept = blocking(move || {
         let _held = (held, memory);
-        let checked = dataset::Photo::decode(&bytes).map(drop);
-        checked.map_err(ApiError::from)?;
-        files
-            .keep(&bytes)
-            .map_err(|fault| ApiError::field("body", fault.message))
+        let photo = Photo::decode(&bytes)?;
+        files.keep(&bytes, &photo).map_err(ApiError::Internal)
     });
-    let (source, file) = kept.await.map_err(|error| ApiError::Internal(error.into()))??;
+    let (source, file) = kept.await??;
     Ok(Json(json!({
         "source": source,
         "sha256": file.sha256,
@@ -71,15 +66,11 @@ pub(crate) async fn upload(State(app): State<Arc<App>>, request: Request) -> Res
     ),
 )]
 pub(crate) async fn archive(State(app): State<Arc<App>>, request: Request) -> Result<Json<Value>, ApiError> {
-    let (parts, body) = request.into_parts();
-    if let Err(error) = check(&app, &parts.headers) {
-        body::discard(body);
-        return Err(error);
-    }
+    let (_, body) = admitted(&app, request)?;
     let file = incoming::new_file(&app)?;
     let received = incoming::receive(body, &file).await;
     let store = app.catalog.store().dir().to_owned();
-    let unpacked = tokio::task::spawn_blocking(move || {
+    let unpacked = blocking(move || {
         let unpacked = received.and_then(|()| {
             let unpacked = catalog::unpack(&file, &store);
             unpacked.map_err(|error| ApiError::field("body", format!("{:#}", error.root_cause())))
@@ -87,7 +78,7 @@ pub(crate) async fn archive(State(app): State<Arc<App>>, request: Request) -> Re
         remove_incoming(&file);
         unpacked
     });
-    let unpacked = unpacked.await.map_err(|error| ApiError::Internal(error.into()))??;
+    let unpacked = unpacked.await??;
     let left_out = unpacked.left_out.iter();
     let left_out: Vec<Value> = left_out
         .map(|(path, reason)| json!({ "path": path, "reason": reason }))

@@ -5,17 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::extract::{Query, Request, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 use shared::api::{Problem, Task};
 use store::{Encoding, Format, ImportOptions, Mode};
 
-use super::access::{accepted, check};
+use super::access::{accepted, admitted};
 use super::incoming;
 use crate::http::admin::{Job, remove_incoming};
 use crate::http::app::App;
-use crate::http::body;
 use crate::http::error::ApiError;
 
 /// Options of an import, in the query of the address.
@@ -117,17 +115,13 @@ fn pairs(field: &str, text: Option<&str>) -> Result<BTreeMap<String, String>, Ap
 )]
 pub(crate) async fn import(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
     Query(query): Query<ImportQuery>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    if let Err(error) = check(&app, &headers) {
-        body::discard(request.into_body());
-        return Err(error);
-    }
+    let (_, body) = admitted(&app, request)?;
     let file = incoming::new_file(&app)?;
     let options = query.options(&file)?;
-    if let Err(error) = incoming::receive(request.into_body(), &file).await {
+    if let Err(error) = incoming::receive(body, &file).await {
         remove_incoming(&file);
         return Err(error);
     }

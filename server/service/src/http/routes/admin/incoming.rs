@@ -12,6 +12,7 @@ use futures::StreamExt;
 
 use crate::http::admin::INCOMING;
 use crate::http::app::App;
+use crate::http::blocking::blocking;
 use crate::http::error::ApiError;
 
 /// Maximum time between two parts of a file.
@@ -40,10 +41,8 @@ pub(super) async fn receive(body: Body, path: &Path) -> Result<(), ApiError> {
     {
         let part = part.map_err(|_| ApiError::field("body", "it is incomplete; send it again"))?;
         is_empty &= part.is_empty();
-        let written = tokio::task::spawn_blocking(move || file.write_all(&part).map(|()| file)).await;
-        file = written
-            .map_err(|error| ApiError::Internal(error.into()))?
-            .map_err(internal)?;
+        let written = blocking(move || file.write_all(&part).map(|()| file)).await?;
+        file = written.map_err(internal)?;
     }
     if is_empty { Err(ApiError::EmptyBody) } else { Ok(()) }
 }

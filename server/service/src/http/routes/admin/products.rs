@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode};
@@ -12,7 +11,7 @@ use serde_json::{Value, json};
 use shared::api::Problem;
 use store::{Effect, Expected, ImageSource as _, Product, ProductPatch, StoreError};
 
-use super::access::check;
+use super::access::{admitted, check};
 use crate::catalog::PhotoFiles;
 use crate::http::app::App;
 use crate::http::body;
@@ -81,7 +80,7 @@ pub(crate) async fn put(
             Some(_) => return Err(ApiError::field("id", "it is not the id in the path; leave it out")),
         }
     }
-    let files = app.photo_files()?;
+    let files = app.catalog.photo_files()?;
     let stored = app.with_store(move |store| {
         hash_images(&files, &mut value)?;
         let product: Product = serde_json::from_value(value).map_err(|error| invalid("product", &error.to_string()))?;
@@ -177,12 +176,8 @@ pub(crate) async fn delete(
 
 /// Reads a JSON body.
 async fn read(app: &App, request: Request) -> Result<(HeaderMap, Value), ApiError> {
-    let (parts, body) = request.into_parts();
-    if let Err(error) = check(app, &parts.headers) {
-        body::discard(body);
-        return Err(error);
-    }
-    let (bytes, _memory) = body::read(&app.admission, app.pace, &parts, Body::new(body), MAX_PRODUCT).await?;
+    let (parts, body) = admitted(app, request)?;
+    let (bytes, _memory) = body::read(&app.admission, app.pace, &parts, body, MAX_PRODUCT).await?;
     let value =
         serde_json::from_slice(&bytes).map_err(|error| ApiError::field("body", format!("it is not JSON: {error}")))?;
     Ok((parts.headers, value))

@@ -6,13 +6,14 @@ use tokio::sync::Semaphore;
 
 use super::json::{Json, Value, shown};
 use super::limit;
+use crate::http::blocking::blocking;
 use crate::http::error::ApiError;
 
 /// Maximum dimension of an embedding, many times that of any network.
 const MAX_VALUES: usize = 16_384;
 
 /// Maximum number of examples that are read.
-const MAX_EXAMPLES: usize = 16;
+pub(super) const MAX_EXAMPLES: usize = 16;
 
 /// Permits for parsing, so that few bodies are parsed at once.
 static PARSERS: Semaphore = Semaphore::const_new(4);
@@ -26,11 +27,11 @@ pub(super) async fn read(bytes: Bytes) -> Result<SearchRequest, ApiError> {
         .acquire()
         .await
         .map_err(|closed| ApiError::Internal(closed.into()))?;
-    let parsed = tokio::task::spawn_blocking(move || {
+    let parsed = blocking(move || {
         let _permit = permit;
         parse(&bytes)
     });
-    parsed.await.map_err(|error| ApiError::Internal(error.into()))?
+    parsed.await?
 }
 
 /// Keys of the body.

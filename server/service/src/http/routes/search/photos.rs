@@ -50,7 +50,7 @@ pub(super) async fn query(app: &App, form: Form, search_permit: &SearchPermit) -
         },
         query,
         crop: crop.filter(|_| is_one),
-        floors: app.floors(None),
+        floors: app.floors(),
     })
 }
 

@@ -6,13 +6,12 @@ use shared::api::{Example, SearchRequest};
 use shared::embedding::Embedding;
 
 use super::cursor::Cursor;
+use super::embedding::MAX_EXAMPLES;
 use super::options::{Asked, Options};
 use crate::catalog::Without;
 use crate::http::app::App;
+use crate::http::blocking::blocking;
 use crate::http::error::ApiError;
-
-/// Maximum number of examples.
-const MAX_EXAMPLES: usize = 16;
 
 /// Converts a request to a query.
 ///
@@ -45,7 +44,7 @@ pub(super) async fn query(app: &App, request: SearchRequest) -> Result<Asked, Ap
         explain: request.explain.unwrap_or_default(),
         ..Options::default()
     };
-    let mut floors = app.floors(None);
+    let mut floors = app.floors();
     let embedding = if let Some(embedding) = request.embedding {
         let (embedding, of_embedder) = app.embedding(embedding)?;
         floors = of_embedder;
@@ -116,17 +115,17 @@ fn next_page(app: &App, cursor: &str, request: &SearchRequest) -> Result<Asked, 
 async fn of_product(app: &App, id: &str) -> Result<Embedding, ApiError> {
     let catalog = Arc::clone(&app.catalog);
     let wanted = id.to_owned();
-    let found = tokio::task::spawn_blocking(move || catalog.embedding_of(&wanted)).await;
-    let found = found.map_err(|error| ApiError::Internal(error.into()))?;
-    let found = found.map_err(|error| ApiError::Internal(error.into()))?;
+    let found = blocking(move || catalog.embedding_of(&wanted)).await??;
     found.ok_or_else(|| ApiError::UnknownProduct(id.chars().take(80).collect()))
 }
 
 /// Embedding of examples, and the products among them.
 async fn of_examples(app: &App, examples: Vec<Example>) -> Result<(Embedding, Vec<String>), ApiError> {
-    if !(1..=MAX_EXAMPLES).contains(&examples.len()) {
-        let reason = format!("there are {}; send 1 to {MAX_EXAMPLES}", examples.len());
-        return Err(ApiError::field("examples", reason));
+    if examples.is_empty() {
+        return Err(ApiError::field(
+            "examples",
+            format!("there are none; send 1 to {MAX_EXAMPLES}"),
+        ));
     }
     let (mut parts, mut ids) = (Vec::new(), Vec::new());
     for (at, example) in examples.into_iter().enumerate() {
