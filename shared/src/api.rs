@@ -359,6 +359,8 @@ pub enum ProblemCode {
     Overloaded,
     /// The server is starting or shutting down.
     ShuttingDown,
+    /// The vector engine of the catalog does not answer. Try again after `Retry-After` seconds.
+    SearchUnavailable,
     /// The body arrived in time, but the result took too long.
     DeadlineExceeded,
     /// The server failed. Its log has the request id.

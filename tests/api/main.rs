@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod connections;
+mod engine;
 mod floor;
 mod harness;
 mod lifecycle;

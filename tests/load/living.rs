@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use search::rerank::Rerank;
-use service::catalog::{Catalog, CatalogQuery, Space, Without};
+use service::catalog::{Catalog, CatalogQuery, SearchPlaces, Space, Without};
 use service::embed::PhotoViews;
 use shared::embedding::Embedding;
 use store::{Element, Expected, ImageKey, Price, Product, ProductImage, ProductPatch, Store};
@@ -46,7 +46,7 @@ fn main() -> Result<()> {
         dim: DIM,
         views: PhotoViews::None,
     };
-    let catalog = Catalog::open(folder.path(), &space, None, None)?;
+    let catalog = Catalog::open(folder.path(), &space, None, SearchPlaces::default())?;
     println!("ready after {:.2} s", begun.elapsed().as_secs_f64());
     let query = |values: Vec<f32>| -> Result<CatalogQuery> {
         Ok(CatalogQuery {

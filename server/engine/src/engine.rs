@@ -52,11 +52,21 @@ pub trait Engine: Send + Sync {
     /// [`EngineError::Generation`] if the generation does not exist.
     fn delete(&self, generation: i64, ids: &[String]) -> Result<(), EngineError>;
 
+    /// Finds the nearest products of a generation for each query, best first.
+    ///
+    /// # Errors
+    /// [`EngineError::Generation`] if the generation does not exist, and [`EngineError::Invalid`] for a query that cannot be
+    /// used.
+    fn search_in(&self, generation: i64, queries: &[EngineQuery<'_>]) -> Result<Vec<Vec<EngineHit>>, EngineError>;
+
     /// Finds the nearest products of the live generation for each query, best first.
     ///
     /// # Errors
-    /// [`EngineError::Generation`] if no generation is live, and [`EngineError::Invalid`] for a query that cannot be used.
-    fn search(&self, queries: &[EngineQuery<'_>]) -> Result<Vec<Vec<EngineHit>>, EngineError>;
+    /// [`EngineError::Generation`] if no generation is live, or as [`Engine::search_in`].
+    fn search(&self, queries: &[EngineQuery<'_>]) -> Result<Vec<Vec<EngineHit>>, EngineError> {
+        let live = self.live()?.ok_or_else(EngineError::none_live)?;
+        self.search_in(live, queries)
+    }
 
     /// Stamps of the products in a range, sorted by id.
     ///

@@ -111,9 +111,9 @@ impl Engine for ExactEngine {
         Ok(())
     }
 
-    fn search(&self, queries: &[EngineQuery<'_>]) -> Result<Vec<Vec<EngineHit>>, EngineError> {
+    fn search_in(&self, generation: i64, queries: &[EngineQuery<'_>]) -> Result<Vec<Vec<EngineHit>>, EngineError> {
         let spaces = self.read();
-        let space = spaces.get(spaces.live.ok_or_else(EngineError::none_live)?)?;
+        let space = spaces.get(generation)?;
         queries.iter().try_for_each(|query| query.check(space.dim()))?;
         space.search(queries)
     }

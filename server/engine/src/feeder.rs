@@ -14,6 +14,9 @@ use crate::product::ProductVectors;
 use crate::reconcile::{Reconciled, reconcile_page};
 use crate::source::{active, load};
 
+/// Time after which a step is repeated that failed for another reason than an engine that is away.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// Limits of a feeder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeederOptions {
@@ -71,6 +74,8 @@ pub struct Feeder {
     options: FeederOptions,
     /// Places by generation. A generation is missing until the engine was asked.
     places: BTreeMap<i64, Place>,
+    /// Generations of which the engine had everything up to some change, in the last step that succeeded.
+    copied: BTreeSet<i64>,
     /// Active generations of the store when the engine was last known to have no others.
     cleaned: Option<Vec<i64>>,
 }
@@ -85,8 +90,15 @@ impl Feeder {
             engine,
             options: FeederOptions { batch, ..options },
             places: BTreeMap::new(),
+            copied: BTreeSet::new(),
             cleaned: None,
         }
+    }
+
+    /// Generations that the engine had copied completely when the last step succeeded. Later changes may be missing.
+    #[must_use]
+    pub fn copied(&self) -> &BTreeSet<i64> {
+        &self.copied
     }
 
     /// Applies at most one batch of changes to each generation, or compares one batch of products.
@@ -118,20 +130,17 @@ impl Feeder {
         Ok(total)
     }
 
-    /// Follows the store until `stop` is true. Passes each error to `report`, waits and continues.
-    pub fn run(&mut self, stop: &AtomicBool, mut report: impl FnMut(&FeedError)) {
+    /// Follows the store until `stop` is true. After each step, calls `report` with the generations that are copied
+    /// ([`Feeder::copied`]) and with the step's result. After an error it waits and continues.
+    pub fn run(&mut self, stop: &AtomicBool, mut report: impl FnMut(&BTreeSet<i64>, &Result<Fed, FeedError>)) {
         while !stop.load(Ordering::Relaxed) {
-            let pause = match self.step() {
+            let result = self.step();
+            report(&self.copied, &result);
+            let pause = match &result {
                 Ok(fed) if fed.is_complete => self.options.pause,
                 Ok(_) => continue,
-                Err(error) => {
-                    report(&error);
-                    let away = match &error {
-                        FeedError::Engine(error) => error.retry_after(),
-                        FeedError::Store(_) => None,
-                    };
-                    away.unwrap_or(Duration::from_secs(1))
-                }
+                Err(FeedError::Engine(error)) => error.retry_after().unwrap_or(RETRY),
+                Err(FeedError::Store(_)) => RETRY,
             };
             wait(pause, stop);
         }
@@ -167,6 +176,8 @@ impl Feeder {
             }
         }
         self.remove_retired(&generations)?;
+        let is_copied = |(number, place): (&i64, &Place)| matches!(place, Place::Applied(_)).then_some(*number);
+        self.copied = self.places.iter().filter_map(is_copied).collect();
         Ok(total)
     }
 

@@ -1,5 +1,7 @@
 //! Queries, conditions and hits.
 
+use std::collections::BTreeSet;
+
 use store::Availability;
 
 use crate::error::EngineError;
@@ -19,6 +21,8 @@ pub struct PriceRange {
 /// A condition on products. All parts that are given must hold. A missing value fulfils no part.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Condition {
+    /// Ids. The product is one of them.
+    pub products: Option<BTreeSet<String>>,
     /// Categories. The product's category is one of them.
     pub categories: Option<Vec<String>>,
     /// Brands. The product's brand is one of them.
@@ -36,9 +40,9 @@ impl Condition {
         *self == Self::default()
     }
 
-    /// True if a product with these values fulfils the condition.
+    /// True if the product `id` with these values fulfils the condition.
     #[must_use]
-    pub fn admits(&self, facets: &Facets) -> bool {
+    pub fn admits(&self, id: &str, facets: &Facets) -> bool {
         let is_in = |allowed: &Option<Vec<String>>, value: &Option<String>| {
             allowed
                 .as_ref()
@@ -56,7 +60,12 @@ impl Condition {
                 .availability
                 .is_some_and(|availability| allowed.contains(&availability))
         });
-        is_in(&self.categories, &facets.category) && is_in(&self.brands, &facets.brand) && has_price && is_available
+        let is_wanted = self.products.as_ref().is_none_or(|products| products.contains(id));
+        is_wanted
+            && is_in(&self.categories, &facets.category)
+            && is_in(&self.brands, &facets.brand)
+            && has_price
+            && is_available
     }
 }
 

@@ -178,7 +178,7 @@ impl Space {
             .map(|entry| {
                 entry
                     .as_ref()
-                    .is_some_and(|entry| query.condition.admits(&entry.facets))
+                    .is_some_and(|entry| query.condition.admits(&entry.stamp.id, &entry.facets))
             })
             .collect();
         Some(Bitmap::from_fn(self.groups.len(), |row| {

@@ -285,11 +285,19 @@ impl Engine for MilvusEngine {
         Ok(())
     }
 
+    fn search_in(&self, generation: i64, queries: &[EngineQuery<'_>]) -> Result<Vec<Vec<EngineHit>>, EngineError> {
+        let dim = self.dim(generation)?;
+        queries.iter().try_for_each(|query| query.check(dim))?;
+        let collection = self.collection(generation);
+        Search::new(&self.server, generation, &collection, dim).run(queries)
+    }
+
     fn search(&self, queries: &[EngineQuery<'_>]) -> Result<Vec<Vec<EngineHit>>, EngineError> {
+        // Resolves the alias once, so that the dimension and the vectors are of one generation.
         let live = self.describe(&self.alias())?.ok_or_else(EngineError::none_live)?;
         queries.iter().try_for_each(|query| query.check(live.dim))?;
         let generation = self.number(&live.name).unwrap_or_default();
-        Search::new(&self.server, generation, &live).run(queries)
+        Search::new(&self.server, generation, &live.name, live.dim).run(queries)
     }
 
     fn stamps(&self, generation: i64, range: IdRange<'_>) -> Result<Vec<Stamp>, EngineError> {

@@ -18,6 +18,9 @@ impl Filter {
     /// The rows of products that fulfil a condition. Missing values are stored as empty texts.
     pub(crate) fn of(condition: &Condition) -> Self {
         let mut parts = Vec::new();
+        if let Some(products) = &condition.products {
+            parts.push(among("product", products.iter().map(String::as_str)));
+        }
         for (field, allowed) in [("category", &condition.categories), ("brand", &condition.brands)] {
             if let Some(allowed) = allowed {
                 parts.push(among(field, allowed.iter().map(String::as_str)));

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use engine::{EngineError, EngineHit, EngineQuery, sort_hits};
 use scan::{Rows, Values};
 
-use crate::answer::Described;
 use crate::client::ROW_BYTES;
 use crate::expression::{Filter, of_products};
 use crate::row::Row;
@@ -45,12 +44,12 @@ struct Best {
 
 impl<'a> Search<'a> {
     /// Creates a search.
-    pub(crate) fn new(server: &'a Server, generation: i64, live: &'a Described) -> Self {
+    pub(crate) fn new(server: &'a Server, generation: i64, collection: &'a str, dim: usize) -> Self {
         Self {
             server,
             generation,
-            collection: &live.name,
-            dim: live.dim,
+            collection,
+            dim,
         }
     }
 

@@ -3,12 +3,15 @@
 use anyhow::Context;
 use clap::Args;
 use device::DeviceChoice;
+use engine::Engine;
+use milvus::{MilvusEngine, MilvusOptions};
 use search::rerank::{Parameters, Rerank, Reranking};
 use service::embed::{PhotoViews, QueueOptions};
 use service::http::{self, Limits, ServeConfig, default_decode_memory};
 use service::telemetry::{self, LogFormat};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Arguments of `selvedge serve`.
@@ -67,6 +70,8 @@ pub(crate) struct ServeArgs {
     /// variable, because other users of the machine see command lines
     #[arg(long, value_name = "KEY", env = "SELVEDGE_ADMIN_KEY", hide_env_values = true)]
     admin_key: Option<String>,
+    #[command(flatten)]
+    milvus: MilvusArgs,
     /// Folder in which the admin API writes snapshots; without it there are none
     #[arg(long, value_name = "DIR", env = "SELVEDGE_SNAPSHOTS")]
     snapshots: Option<PathBuf>,
@@ -109,6 +114,53 @@ pub(crate) struct ServeArgs {
     log_json: bool,
 }
 
+/// Arguments of a Milvus server.
+#[derive(Debug, Args)]
+struct MilvusArgs {
+    /// Address of a Milvus server, such as http://milvus:19530. The service copies the catalog's embeddings to it, and then searches
+    /// there instead of in its own memory. Without it the service searches in memory
+    #[arg(long = "milvus", value_name = "URL", env = "SELVEDGE_MILVUS_URL")]
+    url: Option<String>,
+    /// Beginning of the names of the catalog's collections. Catalogs that share a Milvus server need different ones
+    #[arg(
+        long = "milvus-prefix",
+        value_name = "NAME",
+        env = "SELVEDGE_MILVUS_PREFIX",
+        default_value = "selvedge",
+        requires = "url"
+    )]
+    prefix: String,
+    /// User and password of the Milvus server, with a colon between them. Prefer the environment variable, because other users of
+    /// the machine see command lines
+    #[arg(
+        long = "milvus-login",
+        value_name = "USER:PASSWORD",
+        env = "SELVEDGE_MILVUS_LOGIN",
+        hide_env_values = true,
+        requires = "url"
+    )]
+    login: Option<String>,
+}
+
+impl MilvusArgs {
+    /// The vector engine, which connects with its first request.
+    fn engine(&self) -> anyhow::Result<Option<Arc<dyn Engine>>> {
+        let Some(url) = &self.url else {
+            return Ok(None);
+        };
+        let login = self.login.as_deref().map(|login| {
+            let (user, password) = login.split_once(':').context("--milvus-login must be USER:PASSWORD")?;
+            anyhow::Ok((user.to_owned(), password.to_owned()))
+        });
+        let options = MilvusOptions {
+            prefix: self.prefix.clone(),
+            login: login.transpose()?,
+            ..MilvusOptions::new(url)
+        };
+        Ok(Some(Arc::new(MilvusEngine::new(options)?)))
+    }
+}
+
 impl ServeArgs {
     fn config(&self) -> anyhow::Result<ServeConfig> {
         self.parameters.check().map_err(anyhow::Error::msg)?;
@@ -131,6 +183,7 @@ impl ServeArgs {
             previous_query_dir: self.previous_query_bundle.clone(),
             admin_key: self.admin_key.clone(),
             snapshots_dir: self.snapshots.clone(),
+            engine: self.milvus.engine()?,
             views: self.views,
             rerank: Reranking {
                 method: self.rerank,

@@ -8,7 +8,7 @@ use crate::clock::now;
 use crate::db::outbox::{self, Change, Operation};
 use crate::db::{images, products};
 use crate::error::StoreError;
-use crate::image::ImageKey;
+use crate::image::{ImageKey, ProductImage};
 use crate::product::{Price, Product, Stock, StoredProduct};
 use crate::store::Store;
 
@@ -55,6 +55,15 @@ pub struct Replaced {
     pub unchanged: u64,
     /// Products that are gone.
     pub deleted: u64,
+}
+
+/// Name of an image of a product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageName {
+    /// Its number in the store.
+    Number(u64),
+    /// The text form of its key.
+    Key(String),
 }
 
 /// A product that a search found.
@@ -126,18 +135,26 @@ impl Store {
         })
     }
 
-    /// The products with these ids, each with the key of the image that has the number beside it. `None` for a product that
-    /// does not exist. The key is `None` if the product no longer has the image.
+    /// The products with these ids, each with the key of the image that is named beside it. `None` for a product that does not
+    /// exist. The key is `None` if the product no longer has the image.
     ///
     /// # Errors
     /// Errors of the database.
-    pub fn find(&self, wanted: &[(&str, u64)]) -> Result<Vec<Option<Found>>, StoreError> {
+    pub fn find(&self, wanted: &[(&str, &ImageName)]) -> Result<Vec<Option<Found>>, StoreError> {
         self.read(|db| {
-            let find = |(id, image): &(&str, u64)| {
+            let find = |(id, image): &(&str, &ImageName)| {
                 let Some(stored) = products::load(db, id)? else {
                     return Ok(None);
                 };
-                let image = images::key(db, id, *image)?;
+                let image = match image {
+                    ImageName::Number(number) => images::key(db, id, *number)?,
+                    ImageName::Key(key) => stored
+                        .product
+                        .images
+                        .iter()
+                        .map(ProductImage::key)
+                        .find(|known| known.as_str() == key),
+                };
                 Ok(Some(Found { stored, image }))
             };
             wanted.iter().map(find).collect()

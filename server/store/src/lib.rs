@@ -61,7 +61,7 @@ mod tasks;
 mod verify;
 mod view;
 
-pub use changes::{Effect, Expected, Found, ProductPatch, Replaced};
+pub use changes::{Effect, Expected, Found, ImageName, ProductPatch, Replaced};
 pub use compact::{CompactOptions, Compacted};
 pub use db::generations::{Generation, GenerationProgress, GenerationState, PendingImage};
 pub use db::images::ImageFile;

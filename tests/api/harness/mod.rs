@@ -1,5 +1,6 @@
 //! A running service on a small shop, and requests to it.
 
+mod engine;
 mod process;
 mod running;
 mod shop;

@@ -3,10 +3,12 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use burn::tensor::Device;
 use clap::ValueEnum;
+use engine::Engine;
 use search::rerank::Rerank;
 use serde_json::Value;
 use service::embed::{EmbedFn, PhotoViews, QueueOptions};
@@ -14,6 +16,8 @@ use service::http::{Limits, ServeConfig, serve, serve_with};
 use service::telemetry::{self, LogFormat};
 use tests::fixture;
 use tests::process::instructions;
+
+use super::engine::GatedEngine;
 
 /// Path of [`service_process`] in the test program.
 pub(crate) const SERVICE_PROCESS: &str = "harness::process::service_process";
@@ -35,6 +39,7 @@ pub(crate) fn config(dir: &Path, query: Option<&str>) -> ServeConfig {
         previous_query_dir: None,
         admin_key: None,
         snapshots_dir: None,
+        engine: None,
         views: PhotoViews::None,
         rerank: Rerank::None.into(),
         decode_memory: 1 << 30,
@@ -121,6 +126,7 @@ fn configured(dir: &Path, instructions: &Value) -> ServeConfig {
         previous_query_dir: folder("previous_query"),
         admin_key: instructions["admin_key"].as_str().map(str::to_owned),
         snapshots_dir: folder("snapshots"),
+        engine: folder("engine").map(|gate| Arc::new(GatedEngine::new(gate)) as Arc<dyn Engine>),
         views: instructions["views"]
             .as_str()
             .map_or(default.views, |name| name.parse().expect("the views are known")),

@@ -4,6 +4,7 @@ use crate::conformance::sample::{FIRST, axis, ids, ok, product, start};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::product::IdRange;
+use crate::query::EngineQuery;
 
 /// True if the result is an error of a generation.
 fn is_fault<T>(result: &Result<T, EngineError>) -> bool {
@@ -25,6 +26,16 @@ pub(super) fn switched(engine: &dyn Engine) {
     assert_eq!(ids(engine, &axis(6, 0), 5), ["new"]);
     ok(engine.switch(FIRST));
     assert_eq!(ids(engine, &axis(4, 0), 5), ["old"]);
+    let (old, new) = (axis(4, 0), axis(6, 0));
+    for (generation, vector, expected) in [(FIRST, &old, "old"), (2, &new, "new")] {
+        let hits = ok(engine.search_in(generation, &[EngineQuery::new(vector, 5)])).remove(0);
+        assert_eq!(
+            (hits.len(), hits[0].id.as_str()),
+            (1, expected),
+            "a search can name its generation"
+        );
+    }
+    assert!(is_fault(&engine.search_in(9, &[EngineQuery::new(&old, 5)])));
     ok(engine.switch(2));
     assert!(is_fault(&engine.remove(2)), "the live generation stays");
     ok(engine.remove(FIRST));

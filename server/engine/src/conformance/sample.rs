@@ -148,7 +148,7 @@ pub fn expected(products: &[ProductVectors], query: &EngineQuery<'_>) -> Vec<Eng
     };
     let admitted = products
         .iter()
-        .filter(|product| query.condition.admits(&product.facets));
+        .filter(|product| query.condition.admits(&product.id, &product.facets));
     let mut hits: Vec<EngineHit> = admitted.filter_map(best).collect();
     sort_hits(&mut hits);
     hits.truncate(query.limit);

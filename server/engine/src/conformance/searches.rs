@@ -168,6 +168,10 @@ fn condition_cases() -> Vec<(Condition, Vec<&'static str>)> {
         brands: list(names),
         ..Condition::default()
     };
+    let products = |ids: &[&str]| Condition {
+        products: Some(ids.iter().map(|id| (*id).to_owned()).collect()),
+        ..Condition::default()
+    };
     let available = |states: &[Availability]| Condition {
         availability: Some(states.to_vec()),
         ..Condition::default()
@@ -186,6 +190,15 @@ fn condition_cases() -> Vec<(Condition, Vec<&'static str>)> {
         (euros(200, Some(100)), vec![]),
         (available(&[Availability::InStock]), vec!["all", "large"]),
         (available(&[]), vec![]),
+        (products(&["yen", "bag", "unknown"]), vec!["bag", "yen"]),
+        (products(&[]), vec![]),
+        (
+            Condition {
+                brands: list(&["A"]),
+                ..products(&["yen", "bag"])
+            },
+            vec!["bag"],
+        ),
         (
             Condition {
                 categories: list(&["shoes", "bags"]),

@@ -69,7 +69,7 @@ fn a_feeder_runs_until_it_is_stopped() {
     let (engine, stop) = (new_engine(), std::sync::atomic::AtomicBool::new(false));
     let mut feeder = Feeder::new(store.clone(), engine.clone(), FeederOptions::default());
     std::thread::scope(|scope| {
-        scope.spawn(|| feeder.run(&stop, |error| panic!("{error}")));
+        scope.spawn(|| feeder.run(&stop, |_, fed| assert!(fed.is_ok(), "{fed:?}")));
         feeding::add(&store, 0..5);
         feeding::roll_out(&store, "a");
         feeding::add(&store, 5..6);

@@ -63,6 +63,11 @@ pub fn category_of(text: &str) -> Category {
 pub(super) struct Categories(HashMap<String, Category>);
 
 impl Categories {
+    /// The texts with their categories.
+    pub(super) fn into_texts(self) -> Vec<(String, Category)> {
+        self.0.into_iter().collect()
+    }
+
     /// Category of a text. Without a text it is [`Category::Other`].
     pub(super) fn category(&mut self, text: Option<&str>) -> Category {
         let Some(text) = text else {

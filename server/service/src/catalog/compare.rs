@@ -6,6 +6,7 @@ use store::Store;
 
 use search::SearchOptions;
 
+use super::state::SearchBy;
 use super::{CatalogError, Live};
 
 /// Number of hits that are compared.
@@ -43,7 +44,13 @@ pub(super) fn compare(
     generations: [i64; 2],
     queries: usize,
 ) -> Result<Option<Comparison>, CatalogError> {
-    let [one, other] = generations.map(|generation| Live::read(store, generation, None, None));
+    let [one, other] = generations.map(|generation| {
+        let by = SearchBy::Memory {
+            before: None,
+            device: None,
+        };
+        Live::read(store, generation, by)
+    });
     let (one, other) = (one?, other?);
     let step = one.ids.len().div_ceil(queries.max(1)).max(1);
     let (mut count, mut overlap, mut same) = (0, 0.0, 0);
@@ -79,7 +86,7 @@ fn answers<'a>(store: &Store, live: &'a Live, id: &str) -> Result<Option<Vec<&'a
         products: None,
         rerank: search::Rerank::None.into(),
     };
-    let found = live.gallery.search(&query, &options);
+    let found = live.rank(&[(&query, &options)])?.pop().unwrap_or_default();
     let ids = found.iter().map(|found| live.ids.get(found.product));
     Ok(Some(ids.filter(|found| *found != id).take(DEPTH).collect()))
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use engine::EngineError;
 use store::StoreError;
 use thiserror::Error;
 
@@ -54,6 +55,9 @@ pub enum CatalogError {
         /// The manifest.
         path: PathBuf,
     },
+    /// The vector engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// The folder has no catalog.
     #[error("{path} holds no catalog; make one with `selvedge index` or `selvedge catalog import`")]
     Missing {

@@ -4,16 +4,19 @@
 //! embeddings are mapped files, which successive views share.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use engine::Engine;
 use search::SearchDevice;
 use store::{Found, Generation, GenerationState, Store, StoreError};
 
+use super::engine_feed::{EngineFeed, EngineState};
 use super::generation::{Space, building};
-use super::state::Live;
+use super::state::{Live, SearchBy};
+use super::wake::Wake;
 use super::{CatalogError, PhotoFiles};
 
 /// Maximum time after which a change of the store is noticed.
@@ -30,34 +33,20 @@ pub struct Catalog {
     other: RwLock<Option<Arc<Live>>>,
     /// The device that searches large galleries.
     device: Option<SearchDevice>,
+    /// The vector engine that searches the generations that it has.
+    feed: Option<EngineFeed>,
     /// Why the last view could not be read.
     fault: Mutex<Option<String>>,
-    wake: Wake,
+    wake: Arc<Wake>,
 }
 
-/// A signal that the store has changed.
-#[derive(Default)]
-pub(crate) struct Wake {
-    changes: Mutex<u64>,
-    signal: Condvar,
-}
-
-impl Wake {
-    /// Wakes all waiting threads.
-    pub(crate) fn ring(&self) {
-        *self.changes.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.signal.notify_all();
-    }
-
-    /// Waits for a signal after the one numbered `seen`, or until the time is over. Returns the number of the last signal.
-    pub(crate) fn wait(&self, seen: u64, most: Duration) -> u64 {
-        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self
-            .signal
-            .wait_timeout_while(changes, most, |changes| *changes == seen);
-        let (changes, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        *changes
-    }
+/// What searches large galleries instead of the CPU.
+#[derive(Clone, Default)]
+pub struct SearchPlaces {
+    /// A device that searches large galleries.
+    pub device: Option<SearchDevice>,
+    /// A vector engine. The catalog is copied into it, and searches in a generation use it when the copy is complete.
+    pub engine: Option<Arc<dyn Engine>>,
 }
 
 /// A product that a search found.
@@ -73,17 +62,11 @@ pub struct Hit {
 
 impl Catalog {
     /// Opens the store in the folder `dir` for the model of `space`, and starts the thread that follows it. A store without a
-    /// generation gets one. `images` replaces the folder of photos that the store remembers. Large galleries are searched on
-    /// `device`, if there is one.
+    /// generation gets one. `images` replaces the folder of photos that the store remembers. `places` searches large galleries.
     ///
     /// # Errors
     /// If the folder holds no store, another process uses it, or its embeddings are of another model.
-    pub fn open(
-        dir: &Path,
-        space: &Space,
-        images: Option<PathBuf>,
-        device: Option<SearchDevice>,
-    ) -> anyhow::Result<Arc<Self>> {
+    pub fn open(dir: &Path, space: &Space, images: Option<PathBuf>, places: SearchPlaces) -> anyhow::Result<Arc<Self>> {
         let store = Arc::new(open_store(dir)?);
         let (own, other) = generations(&store, space)?;
         let own = match (own, &other) {
@@ -96,9 +79,18 @@ impl Catalog {
                 space.model_id,
             ),
         };
-        let live = Live::read(&store, own.number, None, device.as_ref())?;
+        let SearchPlaces { device, engine } = places;
+        let wake = Arc::<Wake>::default();
+        let feed = engine
+            .map(|engine| EngineFeed::start(&store, &engine, &wake))
+            .transpose()?;
+        let live = Live::read(
+            &store,
+            own.number,
+            search_by(feed.as_ref(), own.number, None, device.as_ref()),
+        )?;
         let other = other
-            .map(|other| Live::read(&store, other.number, None, None))
+            .map(|other| Live::read(&store, other.number, search_by(feed.as_ref(), other.number, None, None)))
             .transpose()?;
         let catalog = Arc::new(Self {
             store,
@@ -107,8 +99,9 @@ impl Catalog {
             live: RwLock::new(Arc::new(live)),
             other: RwLock::new(other.map(Arc::new)),
             device,
+            feed,
             fault: Mutex::default(),
-            wake: Wake::default(),
+            wake,
         });
         let follower = Arc::downgrade(&catalog);
         thread::Builder::new()
@@ -154,6 +147,11 @@ impl Catalog {
         self.other().filter(|other| other.space.model_id == model_id)
     }
 
+    /// State of the vector engine, if there is one.
+    pub(crate) fn engine_state(&self) -> Option<EngineState> {
+        self.feed.as_ref().map(EngineFeed::report)
+    }
+
     /// Signal of changes.
     pub(crate) fn wake(&self) -> &Wake {
         &self.wake
@@ -173,25 +171,47 @@ impl Catalog {
                 model_id: other.map_or_else(String::new, |other| Space::parse(&other).model_id),
             });
         };
-        let before = self.other();
-        let number = |live: &Arc<Live>| live.generation();
-        if other.as_ref().map(|other| other.number) != before.as_ref().map(number) {
-            // Products that were deleted later are left out of answers, so this one need not follow changes.
-            let read = other
-                .map(|other| Live::read(&self.store, other.number, None, None))
-                .transpose()?;
+        let feed = self.feed.as_ref();
+        let is_read = |live: &Arc<Live>, number: i64| {
+            live.generation() == number
+                && live.is_in_engine() == feed.and_then(|feed| feed.engine_for(number)).is_some()
+        };
+        // Products that were deleted later are left out of answers, so this one need not follow changes.
+        let is_same = match (&other, self.other()) {
+            (None, None) => true,
+            (Some(other), Some(before)) => is_read(&before, other.number),
+            _ => false,
+        };
+        if !is_same {
+            let read =
+                |other: Generation| Live::read(&self.store, other.number, search_by(feed, other.number, None, None));
+            let read = other.map(read).transpose()?;
             *self.other.write().unwrap_or_else(PoisonError::into_inner) = read.map(Arc::new);
         }
-        if self.store.last_change()? == live.sequence && own.number == live.generation() {
+        if self.store.last_change()? == live.sequence && is_read(&live, own.number) {
             return Ok(());
         }
-        let next = Arc::new(Live::read(&self.store, own.number, Some(&live), self.device.as_ref())?);
+        let by = search_by(feed, own.number, Some(&live), self.device.as_ref());
+        let next = Arc::new(Live::read(&self.store, own.number, by)?);
         if live.has_columns() {
             // Filters are in use, so the next one should not wait for the columns. It reports an error.
             let _ = next.columns(&self.store);
         }
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = next;
         Ok(())
+    }
+}
+
+/// How a generation is searched: by the vector engine if it has the generation.
+fn search_by<'a>(
+    feed: Option<&'a EngineFeed>,
+    generation: i64,
+    before: Option<&'a Live>,
+    device: Option<&'a SearchDevice>,
+) -> SearchBy<'a> {
+    match feed.and_then(|feed| feed.engine_for(generation)) {
+        Some(engine) => SearchBy::Engine(engine),
+        None => SearchBy::Memory { before, device },
     }
 }
 

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use filter::{Facet, FacetRequest, Filter, FilterError};
-use scan::Bitmap;
-use search::{Match, Reranking, SearchOptions};
+use search::{Reranking, SearchOptions};
 use shared::embedding::Embedding;
 use shared::taxonomy::Category;
+use store::Store;
 use thiserror::Error;
 
+use super::ranking::Ranked;
 use super::{Catalog, CatalogError, Hit, Live};
 
 /// Products that a page asks for in addition to those of the pages before, in case the catalog has changed.
@@ -66,7 +67,7 @@ pub struct After {
 /// Products that a query found, with the state of the catalog in which it found them.
 pub struct Answer {
     live: Arc<Live>,
-    matches: Vec<Match>,
+    found: Vec<Ranked>,
     /// Contributions of the parts to each score.
     parts: Vec<Vec<f32>>,
     /// Counts of the facets.
@@ -133,17 +134,25 @@ impl Catalog {
             .iter()
             .map(|(at, options)| (&queries[*at].embedding, *options))
             .collect();
-        let mut found = live.gallery.search_batch(&batch).into_iter();
+        let mut ranked = match live.rank(&batch) {
+            Ok(ranked) => ranked.into_iter(),
+            Err(error) => {
+                let fail = |prepared: Result<Prepared, QueryError>| {
+                    prepared.and_then(|_| Err(QueryError::Catalog(error.clone().into())))
+                };
+                return prepared.into_iter().map(fail).collect();
+            }
+        };
         let answer = |(query, prepared): (&&CatalogQuery, Result<Prepared, QueryError>)| {
             let Prepared { options, facets } = prepared?;
-            let matches = found.next().unwrap_or_default();
+            let found = ranked.next().unwrap_or_default();
             let is_comparable = query.embedding.space() == live.space.model_id;
-            let matches = if is_comparable { matches } else { Vec::new() };
-            let (matches, next) = live.page(query, options, matches);
+            let found = if is_comparable { found } else { Vec::new() };
+            let (found, next) = live.page(query, options, found)?;
             Ok(Answer {
                 live: Arc::clone(live),
-                parts: live.contributions(query, &matches),
-                matches,
+                parts: live.contributions(self.store(), query, &found)?,
+                found,
                 facets,
                 next,
             })
@@ -156,9 +165,12 @@ impl Catalog {
     /// # Errors
     /// Errors of the database.
     pub fn hits(&self, answer: &Answer) -> Result<Vec<Hit>, CatalogError> {
-        let wanted: Vec<(&str, u64)> = answer.matches.iter().map(|found| answer.live.place(found)).collect();
-        let products = self.store().find(&wanted)?;
-        let hit = |(at, (product, found)): (usize, (Option<store::Found>, &Match))| {
+        let wanted = answer
+            .found
+            .iter()
+            .map(|found| (answer.live.ids.get(found.product), &found.image));
+        let products = self.store().find(&wanted.collect::<Vec<_>>())?;
+        let hit = |(at, (product, found)): (usize, (Option<store::Found>, &Ranked))| {
             Some(Hit {
                 found: product?,
                 score: found.score,
@@ -167,7 +179,7 @@ impl Catalog {
         };
         Ok(products
             .into_iter()
-            .zip(&answer.matches)
+            .zip(&answer.found)
             .enumerate()
             .filter_map(hit)
             .collect())
@@ -235,10 +247,15 @@ impl Live {
     }
 
     /// Selects the products of a page from those that a search found, best first.
-    fn page(&self, query: &CatalogQuery, options: SearchOptions, matches: Vec<Match>) -> (Vec<Match>, Option<After>) {
+    fn page(
+        &self,
+        query: &CatalogQuery,
+        options: SearchOptions,
+        found: Vec<Ranked>,
+    ) -> Result<(Vec<Ranked>, Option<After>), CatalogError> {
         let left_out = self.left_out(&query.without);
-        let select = |matches: Vec<Match>| -> Vec<Match> {
-            let is_wanted = |found: &Match| {
+        let select = |found: Vec<Ranked>| -> Vec<Ranked> {
+            let is_wanted = |found: &Ranked| {
                 let is_after = query.after.as_ref().is_none_or(|after| {
                     found.score < after.score
                         || (found.score == after.score && *self.ids.get(found.product) > *after.id)
@@ -247,10 +264,10 @@ impl Live {
                     && !left_out.contains(&found.product)
                     && query.min_score.is_none_or(|least| found.score >= least)
             };
-            matches.into_iter().filter(is_wanted).take(query.limit + 1).collect()
+            found.into_iter().filter(is_wanted).take(query.limit + 1).collect()
         };
-        let (mut asked, mut returned) = (options.limit, matches.len());
-        let mut page = select(matches);
+        let (mut asked, mut returned) = (options.limit, found.len());
+        let mut page = select(found);
         // Many new products before the page can use up the slack.
         while page.len() <= query.limit && returned >= asked && query.after.is_some() && asked < DEEPEST {
             asked = asked.saturating_mul(2).min(DEEPEST);
@@ -258,7 +275,7 @@ impl Live {
                 limit: asked,
                 ..options.clone()
             };
-            let found = self.gallery.search(&query.embedding, &options);
+            let found = self.rank(&[(&query.embedding, &options)])?.pop().unwrap_or_default();
             returned = found.len();
             page = select(found);
         }
@@ -270,31 +287,30 @@ impl Live {
             id: self.ids.get(last.product).to_owned(),
             seen: query.after.as_ref().map_or(0, |after| after.seen) + page.len(),
         });
-        (page, next)
+        Ok((page, next))
     }
 
-    /// Contributions of the network's parts to the scores of matches.
-    fn contributions(&self, query: &CatalogQuery, matches: &[Match]) -> Vec<Vec<f32>> {
+    /// Contributions of the network's parts to the scores of products.
+    fn contributions(
+        &self,
+        store: &Store,
+        query: &CatalogQuery,
+        found: &[Ranked],
+    ) -> Result<Vec<Vec<f32>>, CatalogError> {
         if query.parts.is_empty() {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        let of_match = |found: &Match| {
-            let row = self.gallery.embeddings().row(found.row);
+        let of_product = |found: &Ranked| {
+            let vector = self.vector(store, found)?;
             let mut begin = 0;
             let mut part = |length: &usize| {
-                let range = begin..(begin + length).min(row.len());
+                let range = begin..(begin + length).min(vector.len());
                 begin = range.end;
-                let pairs = query.embedding.values()[range.clone()].iter().zip(&row[range]);
+                let pairs = query.embedding.values()[range.clone()].iter().zip(&vector[range]);
                 pairs.map(|(a, b)| a * b).sum()
             };
-            query.parts.iter().map(&mut part).collect()
+            Ok(query.parts.iter().map(&mut part).collect())
         };
-        matches.iter().map(of_match).collect()
-    }
-
-    /// Products of a category.
-    fn of_category(&self, category: Category) -> Bitmap {
-        let categories = self.gallery.categories();
-        Bitmap::from_fn(categories.len(), |product| categories[product] == category)
+        found.iter().map(of_product).collect()
     }
 }

@@ -1,13 +1,15 @@
 //! One state of a catalog in memory.
 //!
-//! Blocks of embeddings are mapped files, which successive states share.
+//! Blocks of embeddings are mapped files, which successive states share. With a vector engine, only the ids and the categories
+//! of the products are in memory.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use engine::Engine;
 use filter::Columns;
-use search::{Block, Gallery, MappedRows, Match, SearchDevice, Stored};
+use search::{Block, Gallery, MappedRows, SearchDevice, Stored};
 use shared::taxonomy::Category;
 use store::{Element, Product, Segment, Store, StoredProduct, View, ViewProduct};
 
@@ -28,21 +30,79 @@ pub struct Live {
     pub(super) space: Space,
     /// Last change of the store that this state contains.
     pub(super) sequence: u64,
-    pub(super) gallery: Gallery,
+    pub(super) vectors: Vectors,
     /// Ids of the products, sorted.
     pub(super) ids: Ids,
     /// Products of each group of variants.
     pub(super) groups: HashMap<Box<str>, Vec<u32>>,
     /// Columns of the products, or why they cannot be read.
     columns: OnceLock<Result<Columns, String>>,
-    /// Segments with their first rows.
-    segments: Vec<(usize, Arc<Segment>)>,
-    /// Blocks by the path of their file.
-    blocks: HashMap<PathBuf, Arc<Block>>,
     /// True per category that has a product with a photo, in the order of [`Category::ALL`].
     has_category: [bool; Category::ALL.len()],
     /// Number of embedded photos.
     photos: usize,
+}
+
+/// Limits of the requests to a vector engine.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach {
+    /// Maximum number of products that a condition names by their ids.
+    pub(super) listed: usize,
+    /// Largest number of products that are returned to a query whose filter is applied here.
+    pub(super) deepest: usize,
+}
+
+impl Default for Reach {
+    fn default() -> Self {
+        Self {
+            listed: 10_000,
+            deepest: 20_000,
+        }
+    }
+}
+
+/// Place of the embeddings that searches compare.
+pub(super) enum Vectors {
+    Memory(Memory),
+    /// A vector engine has a copy.
+    Engine {
+        engine: Arc<dyn Engine>,
+        reach: Reach,
+        /// Category per product.
+        categories: Vec<Category>,
+        /// Texts of categories with what they mean.
+        texts: Vec<(String, Category)>,
+    },
+}
+
+/// Embeddings in mapped files.
+pub(super) struct Memory {
+    pub(super) gallery: Gallery,
+    /// Segments with their first rows.
+    segments: Vec<(usize, Arc<Segment>)>,
+    /// Blocks by the path of their file.
+    blocks: HashMap<PathBuf, Arc<Block>>,
+}
+
+impl Memory {
+    /// Number of the image of a row.
+    pub(super) fn image(&self, row: usize) -> u64 {
+        let at = self.segments.partition_point(|(start, _)| *start <= row);
+        let (start, segment) = &self.segments[at.saturating_sub(1)];
+        segment.images()[row - start]
+    }
+}
+
+/// How the embeddings of a state are searched.
+#[derive(Clone, Copy)]
+pub(super) enum SearchBy<'a> {
+    /// The CPU, or for a large gallery the device. Blocks of the state before are taken over.
+    Memory {
+        before: Option<&'a Live>,
+        device: Option<&'a SearchDevice>,
+    },
+    /// A vector engine that has a copy of the generation.
+    Engine(&'a Arc<dyn Engine>),
 }
 
 /// Segments as blocks of a gallery.
@@ -57,7 +117,7 @@ struct Mapped {
 
 impl Mapped {
     /// Takes the blocks that `before` has, and makes the others.
-    fn new(segments: Vec<Arc<Segment>>, dim: usize, before: Option<&Live>) -> Result<Self, CatalogError> {
+    fn new(segments: Vec<Arc<Segment>>, dim: usize, before: Option<&Memory>) -> Result<Self, CatalogError> {
         let mut mapped = Self {
             starts: Vec::with_capacity(segments.len()),
             list: Vec::with_capacity(segments.len()),
@@ -100,13 +160,8 @@ impl MappedRows for SegmentRows {
 }
 
 impl Live {
-    /// Reads the present state of a generation. Takes the blocks of `before`. A large gallery is searched on `device`.
-    pub(super) fn read(
-        store: &Store,
-        generation: i64,
-        before: Option<&Self>,
-        device: Option<&SearchDevice>,
-    ) -> Result<Self, CatalogError> {
+    /// Reads the present state of a generation.
+    pub(super) fn read(store: &Store, generation: i64, by: SearchBy<'_>) -> Result<Self, CatalogError> {
         let View {
             generation,
             sequence,
@@ -114,43 +169,57 @@ impl Live {
             products,
             rows,
         } = store.view(generation)?;
-        let Mapped { starts, list, blocks } = Mapped::new(segments, generation.dim, before)?;
-        let mut cache = Categories::default();
+        let mut known = Categories::default();
         let categories: Vec<Category> = products
             .iter()
-            .map(|product| cache.category(product.category.as_deref()))
+            .map(|product| known.category(product.category.as_deref()))
             .collect();
         let mut has_category = [false; Category::ALL.len()];
         for row in &rows {
             has_category[categories[row.product as usize] as usize] = true;
         }
-        let owners = rows.iter().map(|row| {
-            let (start, _) = starts[row.segment as usize];
-            (start + row.slot as usize, row.product)
-        });
+        let photos = rows.len();
+        let vectors = match by {
+            SearchBy::Memory { before, device } => {
+                let before = before.and_then(|before| match &before.vectors {
+                    Vectors::Memory(memory) => Some(memory),
+                    Vectors::Engine { .. } => None,
+                });
+                let Mapped { starts, list, blocks } = Mapped::new(segments, generation.dim, before)?;
+                let owners = rows.iter().map(|row| {
+                    let (start, _) = starts[row.segment as usize];
+                    (start + row.slot as usize, row.product)
+                });
+                let gallery = Gallery::with_owners(Stored::of_blocks(generation.dim, list), categories, owners);
+                Vectors::Memory(Memory {
+                    gallery: on_device(gallery, device),
+                    segments: starts,
+                    blocks,
+                })
+            }
+            SearchBy::Engine(engine) => Vectors::Engine {
+                engine: Arc::clone(engine),
+                reach: Reach::default(),
+                categories,
+                texts: known.into_texts(),
+            },
+        };
         Ok(Self {
             generation: generation.number,
             space: Space::parse(&generation),
             sequence,
-            gallery: on_device(
-                Gallery::with_owners(Stored::of_blocks(generation.dim, list), categories, owners),
-                device,
-            ),
+            vectors,
             groups: groups(&products),
             ids: Ids::new(&products),
             columns: OnceLock::new(),
-            segments: starts,
-            blocks,
             has_category,
-            photos: rows.len(),
+            photos,
         })
     }
 
-    /// Product id and number of the image of a match.
-    pub(super) fn place(&self, found: &Match) -> (&str, u64) {
-        let at = self.segments.partition_point(|(start, _)| *start <= found.row);
-        let (start, segment) = &self.segments[at.saturating_sub(1)];
-        (self.ids.get(found.product), segment.images()[found.row - start])
+    /// True if a vector engine answers searches.
+    pub(super) fn is_in_engine(&self) -> bool {
+        matches!(self.vectors, Vectors::Engine { .. })
     }
 
     /// Number of the generation.

@@ -30,7 +30,9 @@ use super::query_spaces::{Floors, QuerySpaces};
 
 use super::shown_images::ShownImages;
 use super::site::Site;
-use crate::catalog::{Answer, Catalog, CatalogQuery, Hit, NextModel, QueryError, Searcher, Space, Worker};
+use crate::catalog::{
+    Answer, Catalog, CatalogQuery, Hit, NextModel, QueryError, SearchPlaces, Searcher, Space, Worker,
+};
 use crate::embed::{Categoriser, EmbedError, EmbedFn, EmbedQueue, PhotoViews, QueueHealth, RetrievalModel};
 use crate::shutdown::{Lifecycle, Phase};
 
@@ -104,6 +106,10 @@ impl App {
         lifecycle: Arc<Lifecycle>,
         report: impl Fn(&str),
     ) -> anyhow::Result<(Self, oneshot::Receiver<Result<(), EmbedError>>)> {
+        anyhow::ensure!(
+            config.engine.is_none() || config.rerank.method == Rerank::None,
+            "re-ranking needs the embeddings in memory; leave out --rerank or the vector engine"
+        );
         report("reading the bundles and the page");
         let manifest = RetrievalModel::read_manifest(&config.retrieval_dir)?;
         // Small networks run on the CPU; the device belongs to the embedding worker.
@@ -299,7 +305,11 @@ fn open_catalog(config: &ServeConfig, retrieval: &Manifest, device: &Device) -> 
         views: PhotoViews::default(),
     };
     let images = config.images_dir.clone();
-    Catalog::open(&config.catalog_dir, &space, images, search_device(device))
+    let places = SearchPlaces {
+        device: search_device(device),
+        engine: config.engine.clone(),
+    };
+    Catalog::open(&config.catalog_dir, &space, images, places)
 }
 
 /// The device as one that searches. `None` for a CPU, and for a device whose products are not exact.

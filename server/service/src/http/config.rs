@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use engine::Engine;
 use search::rerank::Reranking;
 
 use super::limits::Limits;
@@ -38,6 +40,8 @@ pub struct ServeConfig {
     pub previous_query_dir: Option<PathBuf>,
     /// Key of the admin API; without it there is no admin API.
     pub admin_key: Option<String>,
+    /// Vector engine that searches the catalog; without it the service searches in its own memory.
+    pub engine: Option<Arc<dyn Engine>>,
     /// Folder of snapshots; without it the admin API writes none.
     pub snapshots_dir: Option<PathBuf>,
     /// Views of every photo that the server embeds.

@@ -81,6 +81,8 @@ pub(super) enum ApiError {
     Overloaded { retry_after_s: u64 },
     #[error("{0}; try again in a moment")]
     Unready(String),
+    #[error("the search is not available now; try again in {retry_after_s} s")]
+    SearchAway { retry_after_s: u64 },
     #[error("the answer was not ready within {} s; try again, with a smaller photo if it is large", .0.as_secs_f64())]
     DeadlineExceeded(Duration),
     #[error("the server failed; its log has the cause under the request id")]
@@ -129,6 +131,7 @@ impl ApiError {
             Self::Timeout => ProblemCode::Timeout,
             Self::Overloaded { .. } => ProblemCode::Overloaded,
             Self::Unready(_) => ProblemCode::ShuttingDown,
+            Self::SearchAway { .. } => ProblemCode::SearchUnavailable,
             Self::DeadlineExceeded(_) => ProblemCode::DeadlineExceeded,
             Self::Internal(_) => ProblemCode::Internal,
         }
@@ -162,7 +165,7 @@ pub(super) fn status(code: ProblemCode) -> StatusCode {
         ProblemCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ProblemCode::Timeout => StatusCode::REQUEST_TIMEOUT,
         ProblemCode::Overloaded => StatusCode::TOO_MANY_REQUESTS,
-        ProblemCode::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        ProblemCode::ShuttingDown | ProblemCode::SearchUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ProblemCode::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         ProblemCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -189,7 +192,15 @@ impl From<QueryError> for ApiError {
 
 impl From<CatalogError> for ApiError {
     fn from(error: CatalogError) -> Self {
-        Self::Internal(error.into())
+        match error {
+            CatalogError::Engine(error) => match error.retry_after() {
+                Some(time) => Self::SearchAway {
+                    retry_after_s: time.as_secs_f64().ceil().max(1.0) as u64,
+                },
+                None => Self::Internal(error.into()),
+            },
+            error => Self::Internal(error.into()),
+        }
     }
 }
 
@@ -218,7 +229,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let code = self.code();
         let retry_after_s = match &self {
-            Self::Overloaded { retry_after_s } => Some(*retry_after_s),
+            Self::Overloaded { retry_after_s } | Self::SearchAway { retry_after_s } => Some(*retry_after_s),
             Self::Unready(_) => Some(1),
             _ => None,
         };

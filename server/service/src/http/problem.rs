@@ -127,6 +127,7 @@ fn title(code: ProblemCode) -> &'static str {
         ProblemCode::Timeout => "The request took too long",
         ProblemCode::Overloaded => "The server is busy",
         ProblemCode::ShuttingDown => "The server is not ready",
+        ProblemCode::SearchUnavailable => "The search is not available",
         ProblemCode::DeadlineExceeded => "The answer took too long",
         ProblemCode::Internal => "The server failed",
     }

@@ -38,7 +38,13 @@ pub struct Change {
     pub operation: Operation,
 }
 
-/// Appends a change and returns its sequence. `version` is the sequence unless it is given.
+/// Number of changes that are kept. A consumer that misses more of them compares all products instead.
+const KEPT: u64 = 1_000_000;
+
+/// Changes between two deletions of old ones.
+const STEP: u64 = 1_000;
+
+/// Appends a change and returns its sequence. Deletes the oldest changes if there are too many. `version` is the sequence unless it is given.
 pub(crate) fn append(db: &Connection, id: &str, operation: Operation, version: Option<u64>) -> Result<u64, StoreError> {
     db.prepare_cached("INSERT INTO outbox(id, version, operation) VALUES (?1, ?2, ?3)")?
         .execute(params![id, version.unwrap_or_default(), operation.name()])?;
@@ -46,6 +52,9 @@ pub(crate) fn append(db: &Connection, id: &str, operation: Operation, version: O
     if version.is_none() {
         db.prepare_cached("UPDATE outbox SET version = sequence WHERE sequence = ?1")?
             .execute([sequence])?;
+    }
+    if sequence.is_multiple_of(STEP) {
+        trim(db, sequence.saturating_sub(KEPT))?;
     }
     Ok(sequence)
 }

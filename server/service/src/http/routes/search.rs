@@ -65,7 +65,10 @@ const MAX_JSON: usize = 1 << 20;
             description = "overloaded; try again after `Retry-After` seconds",
             body = Problem, content_type = "application/problem+json"
         ),
-        (status = 503, description = "shutting_down", body = Problem, content_type = "application/problem+json"),
+        (
+            status = 503,
+            description = "shutting_down, or search_unavailable while a vector engine is away; try again after `Retry-After` seconds",
+            body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "deadline_exceeded", body = Problem, content_type = "application/problem+json"),
     ),
 )]

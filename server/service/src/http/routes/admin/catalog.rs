@@ -23,7 +23,7 @@ use crate::http::error::ApiError;
 /// Bytes of an export that are sent at once.
 const PART: usize = 64 << 10;
 
-/// Numbers of the catalog and its generations.
+/// Numbers of the catalog, of its generations and of the vector engine.
 #[utoipa::path(
     get,
     path = "/api/v1/admin/stats",
@@ -35,7 +35,8 @@ const PART: usize = 64 << 10;
 )]
 pub(crate) async fn stats(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
     check(&app, &headers)?;
-    let read = app.with_store(|store| {
+    let engine = app.catalog.engine_state();
+    let read = app.with_store(move |store| {
         let stats = store.stats()?;
         let mut generations = Vec::new();
         for generation in store.generations()? {
@@ -59,6 +60,7 @@ pub(crate) async fn stats(State(app): State<Arc<App>>, headers: HeaderMap) -> Re
             "bytes": stats.segment_bytes,
             "unused_rows": stats.rows.saturating_sub(stats.embeddings),
             "generations": generations,
+            "engine": engine,
         }))
     });
     Ok(Json(read.await?))
