@@ -49,6 +49,9 @@ pub struct Product {
     pub id: String,
     /// Category id: `tops`, `shoes`, `bags` or `other`.
     pub category: String,
+    /// Category as the shop writes it, such as `Women > Dresses`. Filters and facets compare this text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category_text: Option<String>,
     /// Name of the product.
     pub name: LocalText,
     /// Price of the product. It is absent if the shop's data has no prices.

@@ -27,6 +27,7 @@ fn shown(product: &Product, sha256: Option<&str>) -> api::Product {
     api::Product {
         id: product.id.clone(),
         category: category_of(product.category.as_deref().unwrap_or_default()).id().into(),
+        category_text: product.category.clone(),
         name: name(product),
         price: product.price.as_ref().and_then(price),
         styles,

@@ -4,9 +4,10 @@
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
-#[path = "../../../engine/tests/engine/feeding.rs"]
+#[path = "../../server/engine/tests/engine/feeding.rs"]
 mod feeding;
 mod server;
+mod serving;
 mod sizes;
 
 use std::sync::Arc;
@@ -42,6 +43,15 @@ fn a_milvus_server_serves_as_the_exact_engine_does() {
             engine.clear().unwrap();
         }
         survives_a_crash(&mut server);
+    });
+}
+
+#[test]
+fn a_service_searches_in_a_milvus_server() {
+    in_namespace("a_service_searches_in_a_milvus_server", |python| {
+        let mut server = Server::start(python);
+        serving::answers_as_the_memory_does(&mut server);
+        server::engine(serving::PREFIX).clear().unwrap();
     });
 }
 

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 /// Set in the test program that runs in the namespace.
 const INSIDE: &str = "SELVEDGE_MILVUS_INSIDE";
 /// Port of the server.
-const PORT: u16 = 19530;
+pub const PORT: u16 = 19530;
 /// Maximum time to start.
 const START: Duration = Duration::from_secs(600);
 
