@@ -130,11 +130,12 @@ fn every_answer_has_security_headers_and_no_cors_header() {
             .expect("the service answers");
         let policy = header(&answer, "content-security-policy");
         for part in [
-            "default-src 'self'",
-            "img-src 'self' blob: data:",
+            "default-src 'none'",
+            "img-src 'self';",
             "script-src 'self' 'wasm-unsafe-eval'",
-            "worker-src 'self' blob:",
+            "worker-src 'self';",
             "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
         ] {
             assert!(policy.contains(part), "{path}: {policy}");
         }
@@ -192,4 +193,32 @@ fn bundles_are_sent_without_private_keys() {
             std::fs::read(shop().path(folder).join("weights.safetensors")).expect("the weights are readable")
         );
     }
+}
+
+#[test]
+fn a_photo_that_another_app_shares_is_not_read_without_the_service_worker() {
+    let service = Service::shared();
+    let client = reqwest::blocking::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .expect("the client is made");
+    let form = reqwest::blocking::multipart::Form::new().part(
+        "image",
+        reqwest::blocking::multipart::Part::bytes(png(0)).file_name("photo.png"),
+    );
+    let answer = client.post(service.url("/share")).multipart(form).send();
+    let answer = answer.expect("the service answers");
+    assert_eq!(
+        (answer.status().as_u16(), header(&answer, "location")),
+        (303, "./?share=again")
+    );
+    // The answer does not wait for the photo.
+    use std::io::{Read, Write};
+    let mut socket = std::net::TcpStream::connect(service.addr).expect("the service listens");
+    socket
+        .write_all(b"POST /share HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: 999999\r\n\r\n")
+        .expect("the head is sent");
+    let mut start = [0; 12];
+    socket.read_exact(&mut start).expect("the service answers");
+    assert_eq!(&start, b"HTTP/1.1 303");
 }

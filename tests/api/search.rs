@@ -351,7 +351,7 @@ fn products_and_samples_are_served() {
     let service = Service::shared();
     let product = json(service.get("/api/v1/products/P0004"));
     let expected = serde_json::json!({
-        "id": "P0004", "category": "shoes",
+        "id": "P0004", "category": "shoes", "category_text": "shoes",
         "name": { "en": "Item 4", "zh": "商品4" },
         "price": { "amount": 9904, "currency": "CNY", "exponent": 2 },
         "styles": ["casual"],

@@ -20,13 +20,19 @@ use super::error::ApiError;
 use super::problem;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// Script directive of the content security policy. [`super::site`] adds the hashes of inline scripts.
 pub(super) const SCRIPT_POLICY: &str = "script-src 'self' 'wasm-unsafe-eval'";
-/// Other directives of the content security policy.
-pub(super) const POLICY: &str = "default-src 'self'; img-src 'self' blob: data:; worker-src 'self' blob:; \
-     object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// Other directives of the content security policy. The policy `default` for trusted types allows the URL of the worker.
+pub(super) const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; connect-src 'self'; worker-src 'self'; \
+     manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
+     require-trusted-types-for 'script'; trusted-types default";
+/// Features of browsers that the page may use: only the camera.
+const PERMISSIONS: &str = "camera=(self), microphone=(), geolocation=(), payment=(), usb=(), serial=(), bluetooth=(), hid=(), \
+     midi=(), display-capture=(), accelerometer=(), gyroscope=(), magnetometer=()";
 
 /// Maximum number of characters of a path in the log.
 const LOGGED_PATH: usize = 200;
@@ -119,6 +125,8 @@ fn secure(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(PERMISSIONS_POLICY, HeaderValue::from_static(PERMISSIONS));
+    headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
 }
 
