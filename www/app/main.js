@@ -12,7 +12,7 @@ import { Photo, PhotoError } from './photo.js';
 import { watchPicker } from './picker.js';
 import { PiecesView } from './pieces-view.js';
 import { drawPrivacy, setPrivacyPhoto } from './privacy.js';
-import { drawProduct, watchAddress } from './product-view.js';
+import { drawProduct } from './product-view.js';
 import { problemText } from './results-view.js';
 import { drawSamples, showSamples } from './samples.js';
 import { SearchPanel } from './search-panel.js';
@@ -57,7 +57,7 @@ async function main() {
   await showLanguage(preferredLanguage());
   document.documentElement.classList.add('ready');
   byId('boot').hidden = true;
-  watchAddress();
+  searchPanel.start();
   showSamples(loadPhoto).catch(() => {}); // the page works without samples
   registerWhenIdle();
 }
