@@ -10,8 +10,9 @@ const FIELDS = ['category', 'price', 'brand', 'availability'];
 /** Attributes that visitors filter by most, in the order shown. Others follow by name, first those that product details show. */
 const PREFERRED = ['colour', 'color', 'size', 'garment', 'styles', 'fit', 'material', 'fabric', 'pattern', 'gender', 'season'];
 
-/** Largest number of attributes with a filter. */
+/** Largest number of attributes with a filter, and the number from which attributes for the shop's own use are left out. */
 const MAX_ATTRIBUTES = 9;
+const ENOUGH_ATTRIBUTES = 6;
 
 /** Largest number of values of a field. */
 const MAX_VALUES = 60;
@@ -71,6 +72,7 @@ export class Facets {
   #fields() {
     const rank = (name) => (PREFERRED.includes(name) ? PREFERRED.indexOf(name) : PREFERRED.length + (isShownAttribute(name) ? 0 : 1));
     const attributes = [...this.#attributes].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
-    return [...FIELDS, ...attributes.slice(0, MAX_ATTRIBUTES).map((name) => `attributes.${name}`)];
+    const shown = attributes.filter((name, at) => at < (rank(name) > PREFERRED.length ? ENOUGH_ATTRIBUTES : MAX_ATTRIBUTES));
+    return [...FIELDS, ...shown.map((name) => `attributes.${name}`)];
   }
 }
