@@ -182,7 +182,7 @@ export class FiltersView {
       el(
         'label',
         { class: 'facet-bound' },
-        el('span', {}, t(bound === 'gte' ? 'filter.from' : 'filter.to')),
+        el('span', {}, t(bound === 'gte' ? 'filter.from' : 'filter.to'), currency && el('span', { class: 'visually-hidden' }, ` ${currency}`)),
         el('input', { type: 'text', inputMode: 'decimal', autocomplete: 'off', name: bound, value: toText(own?.[bound]), placeholder: toText(limit), 'data-committed': toText(own?.[bound]), 'data-key': `${field} ${currency ?? ''} ${bound}` }),
       );
     const [from, to] = [input('gte', min), input('lte', max)];
@@ -197,7 +197,7 @@ export class FiltersView {
       // Drawing replaces the inputs, so it waits until the Tab key has moved the focus.
       setTimeout(() => this.#change(() => this.#criteria.setRange(field, { currency, gte, lte })));
     };
-    const unit = currency && el('span', { class: 'facet-unit' }, currency);
+    const unit = currency && el('span', { class: 'facet-unit', 'aria-hidden': 'true' }, currency);
     return el('div', { class: 'facet-range', onchange }, from, to, unit, error);
   }
 }
@@ -218,7 +218,7 @@ function toGroup({ field, keywords, bools, numbers, prices }, criteria, exponent
   if (numbers?.count > 0 && (numbers.min < numbers.max || active)) ranges.push({ exponent: 0, ...numbers });
   for (const price of prices ?? []) {
     const exponent = exponents.get(price.currency);
-    if (exponent !== undefined && (price.min < price.max || active)) ranges.push({ ...price, exponent });
+    if (exponent !== undefined && (price.min < price.max || active?.currency === price.currency)) ranges.push({ ...price, exponent });
   }
   return { field, values: values.length > 1 || chosen.length > 0 ? values : [], ranges };
 }
