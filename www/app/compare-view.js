@@ -7,7 +7,7 @@ import { announce, byId, el } from './dom.js';
 import { formatPrice, t, withWordBreaks } from './i18n.js';
 import { actionButton, productActions, productImage, productName } from './product-card.js';
 import { productRows } from './product-view.js';
-import { problemText } from './results-view.js';
+import { problemNotice } from './problems.js';
 
 /** Number of products in a comparison. */
 const PAIR = 2;
@@ -88,7 +88,7 @@ function failure(error, ids) {
     openIds = null;
     openPair([...ids]);
   };
-  return el('div', { class: 'notice error', role: 'alert' }, el('p', {}, problemText(error)), error.code !== 'not_found' && el('button', { type: 'button', class: 'button', onclick: again }, t('again')));
+  return problemNotice(error, error.code !== 'not_found' && el('button', { type: 'button', class: 'button', onclick: again }, t('again')));
 }
 
 function fill(content) {

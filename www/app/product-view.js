@@ -8,7 +8,7 @@ import { byId, el } from './dom.js';
 import { formatPrice, hasText, t, term, withWordBreaks } from './i18n.js';
 import { fieldName, isShownAttribute, valueName } from './names.js';
 import { actionButton, productImage, productName } from './product-card.js';
-import { problemText } from './results-view.js';
+import { problemNotice } from './problems.js';
 
 let openId = null; // id of the open product
 let draw = () => {};
@@ -37,7 +37,7 @@ async function openProduct(id) {
       openId = null;
       openProduct(id);
     };
-    const notice = () => el('div', { class: 'notice error', role: 'alert' }, el('p', {}, problemText(error)), error.code !== 'not_found' && el('button', { type: 'button', class: 'button', onclick: again }, t('again')));
+    const notice = () => problemNotice(error, error.code !== 'not_found' && el('button', { type: 'button', class: 'button', onclick: again }, t('again')));
     show(() => fillDialog(id, null, el('div', { class: 'product-words' }, heading(t('product.failed')), notice())));
   }
 }

@@ -3,17 +3,11 @@
 import { productLink } from './address.js';
 import { LIMIT } from './config.js';
 import { byId, el } from './dom.js';
-import { count, currentLanguage, formatPrice, hasText, joinSentences, t, term, withWordBreaks } from './i18n.js';
+import { count, currentLanguage, formatPrice, hasText, t, term, withWordBreaks } from './i18n.js';
 import { icon } from './icons.js';
 import { drawPrivacy } from './privacy.js';
+import { problemNotice } from './problems.js';
 import { actionButton, productImage, productName } from './product-card.js';
-
-/** Problem codes that have a text. For other codes the page shows the detail of the service. */
-const KNOWN_CODES = new Set([
-  'not_an_image', 'unsupported_image', 'image_truncated', 'image_too_large', 'payload_too_large', 'invalid_crop',
-  'unknown_category', 'unknown_product', 'invalid_filter', 'invalid_embedding', 'not_found', 'wrong_model', 'overloaded', 'shutting_down', 'deadline_exceeded', 'internal',
-  'unreachable', 'offline', 'timeout', 'unexpected',
-]);
 
 /** Cards that have been made: hit → {key, node}. */
 const cards = new WeakMap();
@@ -102,7 +96,7 @@ function nothingClose({ filtered, ofPhoto }, { clearFilters }) {
 /** Makes the button that shows more products, or the reason why they did not come. */
 function moreRow({ hasMore, loading, problem }, onclick) {
   if (loading) return el('ol', { class: 'cards more-placeholders', 'aria-hidden': 'true' }, ...placeholders(LIMIT / 2));
-  if (problem) return el('div', { class: 'notice error more-problem', role: 'alert' }, el('p', {}, problemText(problem)), el('button', { type: 'button', class: 'button', id: 'more', onclick }, t('again')));
+  if (problem) return el('div', { class: 'more-problem' }, problemNotice(problem, el('button', { type: 'button', class: 'button', id: 'more', onclick }, t('again'))));
   return hasMore && el('p', { class: 'more' }, el('button', { type: 'button', class: 'button', id: 'more', onclick }, t('results.more')));
 }
 
@@ -138,19 +132,9 @@ export function showNotPrepared(incompleteShop, retry, sendPhoto) {
  */
 export function showProblem(problem, { ofPhoto, retry, clearFilters }) {
   showSection('results.failed', '', ofPhoto);
-  // The details of the service are in English.
-  const detail = problem.message && problem.status >= 400 && (currentLanguage() === 'en' || !KNOWN_CODES.has(problem.code)) && problem.message;
-  byId('results-body').replaceChildren(
-    el(
-      'div',
-      { class: 'notice error', role: 'alert' },
-      el('p', {}, problemText(problem)),
-      detail && el('p', { class: 'detail' }, t('problem.detail'), el('span', { lang: 'en' }, detail)),
-      el('button', { type: 'button', class: 'button', onclick: retry }, t('again')),
-      clearFilters && ' ',
-      clearFilters && el('button', { type: 'button', class: 'button quiet', id: 'widen', onclick: clearFilters }, t('filter.clear')),
-    ),
-  );
+  const again = el('button', { type: 'button', class: 'button', onclick: retry }, t('again'));
+  const clear = clearFilters && el('button', { type: 'button', class: 'button quiet', id: 'widen', onclick: clearFilters }, t('filter.clear'));
+  byId('results-body').replaceChildren(problemNotice(problem, again, clear && ' ', clear));
 }
 
 /** Hides the results. */
@@ -164,12 +148,6 @@ export function hideResults() {
 export function setStale(stale) {
   byId('results').classList.toggle('stale', stale);
   byId('results-stale').hidden = !stale;
-}
-
-/** Returns the text of a problem in the current language, with advice. */
-export function problemText({ code, retryAfter }) {
-  const text = t(KNOWN_CODES.has(code) ? `problem.${code}` : 'problem.other');
-  return retryAfter ? joinSentences([text, count('problem.wait', retryAfter)]) : text;
 }
 
 /** Returns the card of a hit. A card is made once per language, so that its image stays when more products follow. */
