@@ -247,6 +247,35 @@ test('a search without a network says so, and continues when the network is back
   await page.context().close();
 });
 
+test('if the search itself does not load, the page says so and offers to try again', { skip }, async () => {
+  env.mock.set({ ...works, damaged: [[/\/app\/search\.js$/, 'missing']] });
+  const page = await env.open();
+  await tagPhoto(page, PNG);
+  await page.click('#find-button');
+  await page.waitForSelector('#results-body .notice');
+  assert.equal(await page.textContent('#results-heading'), 'Search not completed');
+  env.mock.set(works);
+  await page.click('#results-body button');
+  await page.waitForSelector('.card-link');
+  await page.context().close();
+});
+
+for (const [width, scheme, language, forcedColors] of [[320, 'dark', 'en-GB', 'none'], [768, 'light', 'zh-CN', 'none'], [3840, 'light', 'en-GB', 'none'], [1280, 'dark', 'en-GB', 'active']]) {
+  test(`results with filters break no accessibility rule at ${width} px, ${scheme}, ${language}, forced colours ${forcedColors}`, { skip }, async () => {
+    env.mock.set({ ...works, facets: FACETS, confidence: 'same', floor: 0.6 });
+    const page = await env.open({ width, scheme, language, query: '#like=P000002&unlike=P000003&attributes.colour=sage&price=CNY:10000:&among=tops' });
+    await page.emulateMedia({ forcedColors });
+    await page.waitForSelector('.card-link');
+    if (await page.isHidden('#filters')) await page.click('#filters-button');
+    await page.waitForSelector('.facet');
+    assert.equal(await page.locator('#active-filters .chip').count(), 3);
+    if (forcedColors === 'none') assert.deepEqual(await findFaults(page), []);
+    for (const part of ['.chip', '.badge', '.facet-bound input']) assert.equal(await page.$eval(part, (node) => getComputedStyle(node).borderTopStyle), 'solid', part);
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+}
+
 test('images come in the sizes of the service, and a broken one becomes a placeholder', { skip }, async () => {
   const sha = 'ab'.repeat(32);
   const page = await openResults({ ...works, hits: (hits) => hits.forEach((hit, i) => (hit.product = { ...hit.product, image: ['', `/images/${sha}-640.jpg`][i] ?? hit.product.image })) });
@@ -263,6 +292,8 @@ test('nothing moves when the products and the filters arrive', { skip }, async (
   const script = `globalThis.shift = 0; new PerformanceObserver((list) => list.getEntries().forEach((entry) => { if (!entry.hadRecentInput) shift += entry.value; })).observe({ type: 'layout-shift', buffered: true });`;
   const page = await env.open({ width: 1440, script });
   await tagPhoto(page, PNG);
+  await page.waitForTimeout(300);
+  await page.evaluate(() => (globalThis.shift = 0)); // the photo has moved the page
   await page.click('#find-button');
   await page.waitForSelector('.card-link');
   await page.waitForSelector('.facet');

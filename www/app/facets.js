@@ -36,6 +36,11 @@ export class Facets {
     return this.list === null || this.#fields().some((field) => !has.has(field));
   }
 
+  /** True if a product is known that can be the query of a count. */
+  get ready() {
+    return this.#ids.length > 0;
+  }
+
   /** Learns from products: their ids, the names of their attributes, and the exponents of their currencies. */
   learn(products) {
     for (const { id, attributes, styles, price } of products) {

@@ -110,7 +110,7 @@ export class Search {
     const retry = () => this.#find({ sendPhoto });
     this.#retry = null;
     this.#writeAddress(false);
-    const facets = this.#loadFacets(query);
+    const facets = this.#facets.ready ? this.#loadFacets(query) : null;
     if (sendPhoto) this.#allowed = query;
     if (!limit) this.#showWaiting('results.preparing');
     if (!stay) byId('results').scrollIntoView({ block: 'nearest' });
