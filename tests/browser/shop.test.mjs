@@ -35,7 +35,7 @@ test('a sample photo is tagged, and a product is found and opened', { skip }, as
   page.on('request', (request) => request.method() !== 'GET' && uploads.push(request));
   await page.click('#find-button');
   await page.waitForSelector('.card-link');
-  assert.deepEqual(uploads.map((request) => request.headers()['content-type']), ['application/json'], 'the photo is not sent');
+  assert.deepEqual([...new Set(uploads.map((request) => request.headers()['content-type']))], ['application/json'], 'the photo is not sent');
   assert.equal(await page.locator('.card').count(), 10);
   assert.equal(new Set(await page.$$eval('.card', (cards) => cards.map((card) => card.dataset.product))).size, 10, 'each product is shown once');
   const scores = await page.$$eval('.card', (cards) => cards.map((card) => Number(card.dataset.score)));
@@ -48,6 +48,50 @@ test('a sample photo is tagged, and a product is found and opened', { skip }, as
   await page.waitForSelector('#product dl');
   const product = await (await fetch(`${service.url}api/v1/products/${wanted}`)).json();
   assert.ok((await page.textContent('#product')).includes(product.name.en));
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test('results are filtered, continued, refined by a product and compared', { skip }, async () => {
+  const page = await open(browser, service.url, { width: 1440 });
+  await page.waitForSelector('.sample');
+  await page.locator('.sample').first().click();
+  await page.waitForSelector('.verdict', { timeout: 60_000 });
+  await page.click('#find-button');
+  await page.waitForSelector('.facet[data-field="attributes.colour"]');
+  if (await page.isVisible('.far summary')) await page.click('.far summary');
+  const shown = () => page.$$eval('.card[data-product]', (cards) => cards.map((card) => card.dataset.product));
+  const whenShown = (number) => page.waitForFunction((number) => document.querySelectorAll('.card[data-product]').length === number, number);
+  await page.click('#more');
+  await whenShown(20);
+  assert.equal(new Set(await shown()).size, 20, 'each product is shown once');
+
+  const colours = page.locator('.facet[data-field="attributes.colour"]');
+  const label = colours.locator('.facet-value').first();
+  const [, name, count] = /^(.+?)\s+(\d+)$/s.exec((await label.innerText()).trim());
+  await label.click();
+  await whenShown(Math.min(10, Number(count)));
+  for (const id of await shown()) {
+    const { attributes } = await (await fetch(`${service.url}api/v1/products/${id}`)).json();
+    assert.equal(attributes.colour, name.toLowerCase());
+  }
+  await page.getByRole('button', { name: `Colour: ${name}: remove` }).click();
+  await page.waitForSelector('#active-filters', { state: 'hidden' });
+  await whenShown(10);
+
+  if (await page.isVisible('.far summary')) await page.click('.far summary');
+  const [liked] = await shown();
+  const answer = page.waitForResponse((response) => response.request().postDataJSON()?.examples?.length === 2);
+  await page.locator(`.card[data-product=${liked}] [data-action=like]`).click();
+  const { hits } = await (await answer).json();
+  assert.ok(hits.length === 10 && hits.every(({ product_id }) => product_id !== liked));
+  await page.waitForFunction((first) => document.querySelector('.card')?.dataset.product === first, hits[0].product_id);
+  if (await page.isVisible('.far summary')) await page.click('.far summary');
+
+  for (const { product_id } of hits.slice(0, 2)) await page.locator(`.card[data-product=${product_id}] [data-action=compare]`).click();
+  await page.waitForSelector('#compare[open] table');
+  await page.waitForFunction(() => [...document.querySelectorAll('#compare img')].every((image) => image.naturalWidth > 0));
+  assert.deepEqual(await findFaults(page), []);
   assert.deepEqual(page.problems, []);
   await page.context().close();
 });

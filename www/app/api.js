@@ -2,7 +2,7 @@
 
 import { API, API_TIMEOUT, BASE, LIMIT } from './config.js';
 
-/** Failure of a request. `code` comes from the service, or is `unreachable`, `timeout` or `unexpected`. */
+/** Failure of a request. `code` comes from the service, or is `unreachable`, `offline`, `timeout` or `unexpected`. */
 export class Problem extends Error {
   /** @param {string} code @param {string} detail @param {{status?: number, retryAfter?: number|null}} [more] */
   constructor(code, detail, { status = 0, retryAfter = null } = {}) {
@@ -14,27 +14,53 @@ export class Problem extends Error {
 }
 
 /**
- * Finds the products closest to a photo or to a crop of it.
- * @param {{image: Blob, crop: {x,y,width,height}|null, category: string|null}} query `crop` in pixels of `image`
+ * Options of a search: `category` or null, `filter` and `facets` as in the service's documentation of filters, and `limit`.
+ * @typedef {{category: string|null, filter?: object, facets?: object[], limit?: number}} Options
  */
-export async function search({ image, crop, category }, signal) {
+
+/**
+ * Finds the products closest to a photo or to a crop of it.
+ * @param {{image: Blob, crop: {x,y,width,height}|null}} photo `crop` in pixels of `image`
+ * @param {Options} options
+ */
+export async function search({ image, crop }, { category, filter, limit = LIMIT }, signal) {
   const form = new FormData();
   form.append('image', image, 'photo');
   if (crop) form.append('crop', JSON.stringify(crop));
   if (category) form.append('category', category);
-  form.append('limit', String(LIMIT));
+  if (filter) form.append('options', JSON.stringify({ filter }));
+  form.append('limit', String(limit));
   return requireHits(await requestJson(new URL('search', API), { method: 'POST', body: form }, signal));
 }
 
 /**
  * Finds the products closest to an embedding. Nothing else of the photo is sent.
- * @param {{modelId: string, values: Float32Array, category: string|null}} query
+ * @param {{modelId: string, values: Float32Array}} embedding
+ * @param {Options} options
  */
-export async function searchByEmbedding({ modelId, values, category }, signal) {
-  // An f32 has seven significant digits.
-  const embedding = { model_id: modelId, values: Array.from(values, (value) => Number(value.toPrecision(7))) };
-  const body = JSON.stringify({ embedding, category, limit: LIMIT });
-  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body };
+export const searchByEmbedding = (embedding, options, signal) => searchJson({ embedding: toWire(embedding), ...withLimit(options) }, signal);
+
+/**
+ * Finds the products closest to the weighted sum of examples. One product alone also leaves out its variants.
+ * @param {({id: string, weight: number}|{embedding: {modelId: string, values: Float32Array}, weight: number})[]} examples
+ * @param {Options} options
+ */
+export function searchByExamples(examples, options, signal) {
+  const wire = examples.map(({ id, embedding, weight }) => (embedding ? { embedding: toWire(embedding), weight } : { product: id, weight }));
+  const query = wire.length === 1 && wire[0].product ? { product: wire[0].product } : { examples: wire };
+  return searchJson({ ...query, ...withLimit(options) }, signal);
+}
+
+/** Finds the products after those of an earlier answer. */
+export const searchNext = (cursor, limit, signal) => searchJson({ cursor, limit }, signal);
+
+const withLimit = (options) => ({ ...options, limit: options.limit ?? LIMIT });
+
+// An f32 has seven significant digits.
+const toWire = ({ modelId, values }) => ({ model_id: modelId, values: Array.from(values, (value) => Number(value.toPrecision(7))) });
+
+async function searchJson(query, signal) {
+  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(query) };
   return requireHits(await requestJson(new URL('search', API), init, signal));
 }
 
@@ -52,6 +78,15 @@ export async function offersModel(name) {
   } catch {
     return true;
   }
+}
+
+/** Widths of a product's photo that the service offers, pixels. */
+const IMAGE_WIDTHS = [320, 640, 1024];
+
+/** Returns the `srcset` of a product's photo, or null if the service offers only one size of it. */
+export function imageSet(path) {
+  const [, stem] = /^(.+)-(?:320|640|1024)\.jpg$/.exec(path) ?? [];
+  return stem ? IMAGE_WIDTHS.map((width) => `${imageUrl(`${stem}-${width}.jpg`)} ${width}w`).join(', ') : null;
 }
 
 /** Resolves an image path of the service (`/images/…`) against the page's own folder. */
@@ -86,7 +121,8 @@ async function send(url, init, signal, read) {
   } catch (cause) {
     if (signal?.aborted || cause instanceof Problem) throw cause;
     if (cause instanceof SyntaxError) throw new Problem('unexpected', 'the answer is not JSON');
-    throw new Problem(timedOut ? 'timeout' : 'unreachable', String(cause));
+    const code = navigator.onLine === false ? 'offline' : 'unreachable';
+    throw new Problem(timedOut ? 'timeout' : code, String(cause));
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', abort);

@@ -12,6 +12,9 @@ export const MODULES = new URL(document.documentElement.dataset.wasm ?? 'wasm/',
 /** Number of products that a search asks for. */
 export const LIMIT = 10;
 
+/** Largest number of products that the service returns at once. */
+export const MAX_LIMIT = 50;
+
 /** Time limit of a request to the service, ms. */
 export const API_TIMEOUT = 30_000;
 

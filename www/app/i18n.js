@@ -63,6 +63,12 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (placeholder, name) => values[name] ?? placeholder);
 }
 
+/** Returns the text of `key.one`, `key.other` and so on for a number, by the plural rules of the shown language. */
+export function count(key, n, values = {}) {
+  const form = `${key}.${new Intl.PluralRules(LANGUAGES[language]).select(n)}`;
+  return t(hasText(form) ? form : `${key}.other`, { n: formatNumber(n), ...values });
+}
+
 /** True if there is a text for a key. */
 export const hasText = (key) => key in texts;
 
@@ -101,6 +107,9 @@ export function formatPrice({ amount, currency, exponent }) {
     return `${new Intl.NumberFormat(PRICE_LOCALES[language], style).format(value)} ${currency.trim()}`;
   }
 }
+
+/** Formats a number. */
+export const formatNumber = (number) => new Intl.NumberFormat(LANGUAGES[language]).format(number);
 
 /** Formats a fraction (0–1) as a whole percentage. */
 export const formatPercent = (fraction) => new Intl.NumberFormat(LANGUAGES[language], { style: 'percent' }).format(fraction);

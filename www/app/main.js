@@ -12,8 +12,7 @@ import { Photo, PhotoError } from './photo.js';
 import { watchPicker } from './picker.js';
 import { PiecesView } from './pieces-view.js';
 import { drawPrivacy, setPrivacyPhoto } from './privacy.js';
-import { drawProduct, watchAddress } from './product-view.js';
-import { problemText } from './results-view.js';
+import { problemText } from './problems.js';
 import { drawSamples, showSamples } from './samples.js';
 import { SearchPanel } from './search-panel.js';
 import { StylePanel } from './style-panel.js';
@@ -57,7 +56,7 @@ async function main() {
   await showLanguage(preferredLanguage());
   document.documentElement.classList.add('ready');
   byId('boot').hidden = true;
-  watchAddress();
+  searchPanel.start();
   showSamples(loadPhoto).catch(() => {}); // the page works without samples
   registerWhenIdle();
 }
@@ -73,7 +72,6 @@ async function showLanguage(language, remember = false) {
   crop?.draw();
   pieces.draw();
   drawSamples(loadPhoto);
-  drawProduct();
   stylePanel.draw();
   searchPanel.draw();
   drawPrivacy();
@@ -94,6 +92,7 @@ async function loadPhoto(source) {
     if (request !== photoRequests) return; // a newer photo replaces this one
     setPhotoError(null);
     searchPanel.clear();
+    searchPanel.prepare();
     showPhoto(opened);
     await stylePanel.recognise(opened);
     if (request === photoRequests && isUnmetered()) await pieces.find(opened);

@@ -1,31 +1,21 @@
 // Product dialog. The URL of a product is `#product=ID`. Such a link can be opened in a new tab, saved and shared, and
 // the Back button closes the dialog.
 
+import { addDialog } from './address.js';
 import { fetchProduct } from './api.js';
+import { BASE } from './config.js';
 import { byId, el } from './dom.js';
-import { formatPrice, hasText, localised, t, term, withWordBreaks } from './i18n.js';
-import { problemText, productImage } from './results-view.js';
+import { formatPrice, hasText, t, term, withWordBreaks } from './i18n.js';
+import { fieldName, isShownAttribute, valueName } from './names.js';
+import { actionButton, productImage, productName } from './product-card.js';
+import { problemNotice } from './problems.js';
 
 let openId = null; // id of the open product
-let hasOwnEntry = false; // true if the history entry before the product is this page
 let draw = () => {};
 
-/** Opens the product in the URL, now and whenever the URL changes. */
-export function watchAddress() {
-  const dialog = byId('product');
-  dialog.addEventListener('close', () => {
-    if (idInAddress() === null) return; // closed by the Back button
-    if (hasOwnEntry) history.back();
-    else history.replaceState(null, '', location.pathname + location.search);
-    openId = null;
-  });
-  // A click on the backdrop is a click on the dialog itself.
-  dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
-  addEventListener('hashchange', () => {
-    hasOwnEntry = true;
-    followAddress();
-  });
-  followAddress();
+/** Connects the dialog to the URL. */
+export function watchProduct() {
+  addDialog(byId('product'), (params) => params.get('product') || null, openProduct, () => (openId = null));
 }
 
 /** Draws the open product again, in the current language. */
@@ -33,24 +23,8 @@ export function drawProduct() {
   if (openId !== null) draw();
 }
 
-function followAddress() {
-  const id = idInAddress();
-  if (id !== null) return openProduct(id);
-  openId = null;
-  byId('product').close();
-}
-
-/** Returns the product id in the URL, or null. */
-function idInAddress() {
-  const [, id] = /^#product=(.+)$/.exec(location.hash) ?? [];
-  try {
-    return id === undefined ? null : decodeURIComponent(id);
-  } catch {
-    return id; // not encoded by this page: used as it is
-  }
-}
-
 async function openProduct(id) {
+  if (id === openId) return;
   openId = id;
   show(() => fillDialog(id, el('span', { class: 'skeleton picture' }), el('div', { class: 'product-words' }, heading(t('product.loading')))));
   if (!byId('product').open) byId('product').showModal();
@@ -59,7 +33,11 @@ async function openProduct(id) {
     if (openId === id) show(() => fillDialog(id, ...describe(product, id)));
   } catch (error) {
     if (openId !== id) return; // another product has been opened in the meantime
-    const notice = () => el('p', { class: 'notice error', role: 'alert' }, problemText(error));
+    const again = () => {
+      openId = null;
+      openProduct(id);
+    };
+    const notice = () => problemNotice(error, error.code !== 'not_found' && el('button', { type: 'button', class: 'button', onclick: again }, t('again')));
     show(() => fillDialog(id, null, el('div', { class: 'product-words' }, heading(t('product.failed')), notice())));
   }
 }
@@ -70,26 +48,48 @@ function show(newDraw) {
 }
 
 function describe(product, id) {
-  const { category, styles, attributes } = product;
-  const name = localised(product.name) || id;
+  const name = productName({ ...product, id });
   const price = product.price && formatPrice(product.price);
+  const url = shopUrl(product.url);
   return [
-    productImage(product, 600, name),
+    productImage(product, 'dialog', name),
     el(
       'div',
       { class: 'product-words' },
       heading(...withWordBreaks(name)),
       price && el('p', { class: 'product-price' }, price),
+      el('dl', {}, ...productRows({ ...product, id }).flatMap(([label, value]) => [el('dt', {}, label), el('dd', {}, value)])),
       el(
-        'dl',
-        {},
-        ...(category ? row(t('product.category'), term('category', category)) : []),
-        ...(styles?.length > 0 ? row(t('product.styles'), styles.map((style) => term('label', style)).join(' · ')) : []),
-        ...attributeRows(attributes ?? {}),
-        ...row(t('product.number'), id),
+        'div',
+        { class: 'product-actions' },
+        url && el('a', { class: 'button primary', href: url, rel: 'noopener' }, t('product.open')),
+        ...['like', 'unlike', 'compare'].map((action) => actionButton(action, { ...product, id }, { class: 'button' })),
       ),
     ),
   ];
+}
+
+/** Returns the address of the product's page in the shop, or null if there is none. Only web addresses are links. */
+function shopUrl(text) {
+  try {
+    const url = new URL(text, BASE);
+    return typeof text === 'string' && text !== '' && /^https?:$/.test(url.protocol) ? url.href : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Returns the names and values of a product's properties in the shown language, without name and price. */
+export function productRows({ id, brand, category, styles, availability, attributes }) {
+  const stock = hasText(`availability.${availability}`);
+  return [
+    brand && [t('product.brand'), brand],
+    category && [t('product.category'), term('category', category)],
+    stock && [t('product.availability'), t(`availability.${availability}`)],
+    styles?.length > 0 && [t('product.styles'), styles.map((style) => term('label', style)).join(' · ')],
+    ...attributeRows(attributes ?? {}),
+    [t('product.number'), id],
+  ].filter(Boolean);
 }
 
 function fillDialog(id, ...children) {
@@ -101,13 +101,10 @@ function fillDialog(id, ...children) {
   if (focused) close.focus();
 }
 
-// Shows only attributes that have a text. Shops may have others for their own use. The value `none` is shown only if it
-// has a text, too.
+// The value `none` is shown only if it has a text.
 const attributeRows = (attributes) =>
   Object.entries(attributes)
-    .filter(([key, value]) => hasText(`attribute.${key}`) && (value !== 'none' || hasText(`${key}.none`)))
-    .flatMap(([key, value]) => row(t(`attribute.${key}`), term(key, value)));
+    .filter(([name, value]) => isShownAttribute(name) && (value !== 'none' || hasText(`${name}.none`)))
+    .map(([name, value]) => [fieldName(`attributes.${name}`), valueName(`attributes.${name}`, value)]);
 
 const heading = (...children) => el('h2', { id: 'product-name' }, ...children);
-
-const row = (name, value) => [el('dt', {}, name), el('dd', {}, value)];

@@ -3,7 +3,7 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -50,14 +50,17 @@ async function runNative(file, width, height, command, ...options) {
   return JSON.parse(stdout);
 }
 
-/** Starts the service on a free port. If SELVEDGE_URL is set, uses the service there. */
-export async function startService() {
+/**
+ * Starts the service on a free port. If SELVEDGE_URL is set, uses the service there.
+ * @param {string} [index] folder of the catalog, by default that of the demo shop
+ */
+export async function startService(index = INDEX) {
   if (process.env.SELVEDGE_URL) return { url: process.env.SELVEDGE_URL.replace(/\/?$/, '/'), close: async () => {} };
   const port = await freePort();
   const url = `http://localhost:${port}/`;
   // One process has a catalog open, so every service has a copy.
   const catalog = await mkdtemp(join(tmpdir(), 'selvedge-catalog-'));
-  await cp(INDEX, catalog, { recursive: true });
+  await cp(index, catalog, { recursive: true });
   const args = ['serve', '--device', 'cpu', '--listen', `127.0.0.1:${port}`, '--site', SITE, '--index', catalog, '--bundle', RETRIEVAL, '--tagger', TAGGER, '--query-bundle', QUERY];
   const child = spawn(PROGRAM, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
@@ -78,6 +81,21 @@ export async function startService() {
       await rm(catalog, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * Imports products into a new catalog.
+ * @param {object[]} products as `selvedge catalog export` writes them; `photo` is the content of an image file
+ * @returns {Promise<{path: string, remove: () => Promise<void>}>} the folder of the catalog
+ */
+export async function importCatalog(products) {
+  const folder = await mkdtemp(join(tmpdir(), 'selvedge-import-'));
+  for (const { id, photo } of products) await writeFile(join(folder, `${id}.png`), photo);
+  const lines = products.map(({ photo, ...product }) => JSON.stringify({ ...product, images: [{ source: `${product.id}.png` }] }));
+  await writeFile(join(folder, 'products.ndjson'), lines.join('\n'));
+  const path = join(folder, 'catalog');
+  await promisify(execFile)(PROGRAM, ['catalog', 'import', join(folder, 'products.ndjson'), '--catalog', path, '--images', folder, '--bundle', RETRIEVAL, '--device', 'cpu']);
+  return { path, remove: () => rm(folder, { recursive: true, force: true }) };
 }
 
 const isReady = (url) => fetch(`${url}readyz`).then((response) => response.ok).catch(() => false);

@@ -102,9 +102,10 @@ export const fakeModule = (behaviour) => `
  * Starts the mock.
  * @param {{site: string, port?: number, bundle?: string, query?: string}} options folders of the page, of a real tagger and of a real
  *   query encoder
- * @returns {Promise<{url: string, requests: {method: string, path: string, bytes: number, fields?: object, size?: string, query?: object}[],
+ * @returns {Promise<{url: string, requests: {method: string, path: string, bytes: number, fields?: object, size?: string, query?: object, counts?: object}[],
  *   set: (faults: object) => void, close: () => Promise<void>}>} `requests` lists all requests with the size of their bodies. A search
- *   also has its form fields and the size of its image, or its JSON query. `set` replaces all faults:
+ *   also has its form fields and the size of its image, or its JSON query. A request for counts has its JSON query as `counts`. `set`
+ *   replaces all faults:
  *   - `tagger`, `search`: HTTP status of the answer
  *   - `precise`: the manifest of the tagger states precise thresholds
  *   - `groups`: the manifest of the tagger has `TAG_GROUPS`
@@ -115,7 +116,9 @@ export const fakeModule = (behaviour) => `
  *   - `latency`: delay of a search, ms
  *   - `compute`: delay of a reported call, ms; `hold`: promise that a reported call waits for
  *   - `empty`: a search has no hits
- *   - `floor`: score in the answer
+ *   - `floor`, `confidence`: as in the answer
+ *   - `facets`: counts in the answer
+ *   - `stale`: a cursor is refused, as after a change of the model
  *   - `hits`: function that changes the hits of an answer in place
  *   - `disconnect`: a search ends without an answer
  *   - `slow`: {ID: ms}, delays of products
@@ -192,23 +195,39 @@ async function search(request, response, faults, seen) {
   const body = new Response(Buffer.concat(parts), { headers: { 'content-type': request.headers['content-type'] } });
   let form;
   if (request.headers['content-type'] === 'application/json') {
-    seen.query = await body.json();
-    form = new Map(Object.entries(seen.query));
+    const query = await body.json();
+    form = new Map(Object.entries(query));
+    if (query.facets) return countFacets(response, query, faults, seen);
+    seen.query = query;
   } else {
     form = await body.formData();
     const image = form.get('image');
-    seen.fields = { crop: form.get('crop'), category: form.get('category'), limit: form.get('limit'), type: image?.type };
+    seen.fields = { crop: form.get('crop'), category: form.get('category'), limit: form.get('limit'), type: image?.type, ...(form.get('options') && { options: JSON.parse(form.get('options')) }) };
     seen.size = image && jpegSize(new Uint8Array(await image.arrayBuffer()));
   }
   await new Promise((done) => setTimeout(done, faults.latency ?? 0));
   if (faults.disconnect) return response.destroy();
   if (faults.search === 429) response.setHeader('retry-after', '7');
   if (faults.search) return sendProblem(response, faults.search, faults.search === 429 ? 'overloaded' : 'internal');
+  const from = Number(form.get('cursor') ?? 0);
+  if (from > 0 && faults.stale) return sendProblem(response, 410, 'stale_cursor');
   const category = form.get('category');
-  const matching = faults.empty ? [] : products.filter((product) => !category || product.category === category);
-  const hits = matching.slice(0, Number(form.get('limit'))).map((product, i) => ({ product_id: product.id, score: 0.94 - i * 0.043, product }));
+  const examples = new Set([form.get('product'), ...(form.get('examples') ?? []).map(({ product }) => product)]);
+  const gone = [...examples].some((id) => id && !products.some((product) => product.id === id));
+  if (gone) return sendProblem(response, 404, 'unknown_product');
+  const matching = faults.empty ? [] : products.filter((product) => !examples.has(product.id) && (!category || product.category === category));
+  const to = from + Number(form.get('limit'));
+  const hits = matching.slice(from, to).map((product, i) => ({ product_id: product.id, score: 0.94 - (from + i) * 0.043, product }));
   faults.hits?.(hits);
-  return sendJson(response, { model_id: 'mock@0', took_ms: 12.4, floor: faults.floor ?? null, hits });
+  const { floor = null, confidence } = faults;
+  return sendJson(response, { model_id: 'mock@0', took_ms: 12.4, floor, confidence, hits, next: to < matching.length ? String(to) : undefined });
+}
+
+/** Answers a request for counts, which the page sends apart from a search. */
+function countFacets(response, query, { facets = [], search: status }, seen) {
+  seen.counts = query;
+  if (status) return sendProblem(response, status, 'internal');
+  return sendJson(response, { model_id: 'mock@0', took_ms: 1, floor: null, hits: [], facets });
 }
 
 /** Returns `WIDTHxHEIGHT` of a JPEG as Chromium writes it, without restart markers and thumbnails. */
