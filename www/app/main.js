@@ -16,6 +16,7 @@ import { drawProduct, watchAddress } from './product-view.js';
 import { problemText } from './results-view.js';
 import { drawSamples, showSamples } from './samples.js';
 import { SearchPanel } from './search-panel.js';
+import { openShared } from './share.js';
 import { StylePanel } from './style-panel.js';
 
 const CATEGORIES = ['tops', 'shoes', 'bags', 'other'];
@@ -60,6 +61,7 @@ async function main() {
   watchAddress();
   showSamples(loadPhoto).catch(() => {}); // the page works without samples
   registerWhenIdle();
+  openShared(loadPhoto, (code) => setPhotoError(() => t(`share.${code}`)));
 }
 
 /** Shows the page in a language. */
