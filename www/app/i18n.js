@@ -107,6 +107,12 @@ export function formatPrice({ amount, currency, exponent }) {
 /** Formats a fraction (0–1) as a whole percentage. */
 export const formatPercent = (fraction) => new Intl.NumberFormat(LANGUAGES[language], { style: 'percent' }).format(fraction);
 
+/** Formats a number of bytes exactly. */
+export const formatBytes = (bytes) => t('bytes', { n: bytes, number: new Intl.NumberFormat(LANGUAGES[language]).format(bytes) });
+
+/** Formats a time as day and hour. */
+export const formatTime = (time) => new Intl.DateTimeFormat(LANGUAGES[language], { dateStyle: 'medium', timeStyle: 'short' }).format(time);
+
 /** Joins items with the list separator of the shown language. */
 export const joinList = (items) => items.join(t('comma'));
 

@@ -4,6 +4,7 @@ import { Problem } from './api.js';
 import { API, MODULES, parseOptions } from './config.js';
 import { Crop } from './crop.js';
 import { announce, byId, el } from './dom.js';
+import { rememberPhoto, watchProducts } from './history.js';
 import { currentLanguage, preferredLanguage, setLanguage, t, term } from './i18n.js';
 import { isUnmetered, onPhotoIntent } from './intent.js';
 import { Gpu, Model } from './model.js';
@@ -18,6 +19,7 @@ import { drawSamples, showSamples } from './samples.js';
 import { SearchPanel } from './search-panel.js';
 import { openShared } from './share.js';
 import { StylePanel } from './style-panel.js';
+import { countTraffic } from './traffic.js';
 
 const CATEGORIES = ['tops', 'shoes', 'bags', 'other'];
 
@@ -35,6 +37,7 @@ let photoRequests = 0; // photos requested so far
 let lastOpening = Promise.resolve(); // settles when the last photo has been opened
 
 async function main() {
+  countTraffic(drawPrivacy);
   watchPicker((file) => loadPhoto(file));
   byId('find').addEventListener('submit', (event) => {
     event.preventDefault();
@@ -49,6 +52,8 @@ async function main() {
     byId('category').value = category;
     searchFor(box);
   });
+  byId('open-privacy').addEventListener('click', async () => (await import('./privacy-panel.js')).openPrivacyPanel());
+  byId('open-history').addEventListener('click', async () => (await import('./history-panel.js')).openHistoryPanel(loadPhoto));
   for (const button of document.querySelectorAll('[data-lang]')) button.addEventListener('click', () => showLanguage(button.dataset.lang, true));
 
   lockRelease();
@@ -59,6 +64,7 @@ async function main() {
   document.documentElement.classList.add('ready');
   byId('boot').hidden = true;
   watchAddress();
+  watchProducts();
   showSamples(loadPhoto).catch(() => {}); // the page works without samples
   registerWhenIdle();
   openShared(loadPhoto, (code) => setPhotoError(() => t(`share.${code}`)));
@@ -97,6 +103,7 @@ async function loadPhoto(source) {
     setPhotoError(null);
     searchPanel.clear();
     showPhoto(opened);
+    rememberPhoto(opened, file);
     await stylePanel.recognise(opened);
     if (request === photoRequests && isUnmetered()) await pieces.find(opened);
   } catch (error) {
