@@ -9,8 +9,10 @@
 // The id of a release is its generation. Each generation has its own cache. A tab holds a lock with the name of its
 // generation (offline.js). The cache of a generation is deleted when no tab uses it.
 
-// finish.mjs fills in both constants. FILES has an entry `path: [bytes, sha256]` per file.
+// finish.mjs fills in the constants. FILES has an entry `path: [bytes, sha256]` per file. START lists the files that the page
+// starts with.
 const GENERATION = '__GENERATION__';
+const START = [ /* __START__ */ ];
 const FILES = { /* __FILES__ */ };
 
 const PREFIX = 'selvedge-page-';
@@ -43,16 +45,22 @@ const TYPES = {
 const urlOf = (path) => new URL(path, scope).href;
 const isModule = (path) => path.startsWith('wasm/');
 const isIcon = (path) => path.startsWith('icons/'); // only the system reads them
+const smallFiles = () => Object.keys(FILES).filter((path) => !isModule(path) && !isIcon(path));
 const isHashed = (path) => path.startsWith('assets/') || isModule(path);
 
 self.addEventListener('install', (event) => {
-  // The wasm modules are large. They are cached when the page asks for it (message `keep`).
-  const paths = Object.keys(FILES);
-  const shell = [PAGE, ...paths.filter((path) => !isModule(path) && !isIcon(path))];
-  event.waitUntil(
-    Promise.all([...shell.map(ensureCached), ...paths.filter(isModule).map(copyFromOtherRelease)]).then(() => self.skipWaiting()),
-  );
+  event.waitUntil(install().then(() => self.skipWaiting()));
 });
+
+/**
+ * Caches the files that the page starts with. All other files follow after the first photo (message `keep`), or at once if an older
+ * release is cached.
+ */
+async function install() {
+  const others = (await withTimeout(caches.keys(), [])).filter((name) => name.startsWith(PREFIX) && name !== CACHE);
+  await Promise.all(Object.keys(FILES).filter(isModule).map(copyFromOtherRelease));
+  await Promise.all([PAGE, ...(others.length > 0 ? smallFiles() : START)].map(ensureCached));
+}
 
 self.addEventListener('activate', (event) => {
   event.waitUntil(deleteUnusedCaches().then(() => self.clients.claim()).then(() => tellPages({ type: 'release', generation: GENERATION })));
@@ -61,7 +69,8 @@ self.addEventListener('activate', (event) => {
 self.addEventListener('message', (event) => {
   if (event.data?.type !== 'keep') return;
   const wanted = event.data.paths.filter((path) => path in FILES);
-  event.waitUntil(Promise.all(wanted.map((path) => ensureCached(path).catch(() => {}))));
+  const keep = (paths) => Promise.all(paths.map((path) => ensureCached(path).catch(() => {})));
+  event.waitUntil(keep(smallFiles()).then(() => keep(wanted)));
 });
 
 self.addEventListener('fetch', (event) => {

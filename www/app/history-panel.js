@@ -3,11 +3,12 @@
 import { byId, el } from './dom.js';
 import { erase, isOn, list, markReopened, MOST, SIDE, turn } from './history.js';
 import { formatTime, localised, t } from './i18n.js';
-import { drawPanel, openPanel } from './panel.js';
+import { openPanel } from './panel.js';
 
 let entries = [];
 let failed = false;
 let openPhoto = () => {};
+let body = null; // the part of the panel that shows the entries
 
 /**
  * Opens the panel.
@@ -19,6 +20,7 @@ export async function openHistoryPanel(onPhoto) {
   await refresh();
 }
 
+/** Reads the entries and shows them. */
 async function refresh() {
   try {
     entries = isOn() ? await list() : [];
@@ -26,30 +28,39 @@ async function refresh() {
   } catch {
     failed = true;
   }
-  drawPanel();
+  drawEntries();
 }
 
 function content() {
-  const on = isOn();
-  const change = async (event) => {
-    failed = !(await turn(event.target.checked));
-    if (failed) return drawPanel();
-    await refresh();
-    byId('history-on').focus();
+  const onchange = async ({ target }) => {
+    if (await turn(target.checked)) return refresh();
+    target.checked = isOn();
+    failed = true;
+    drawEntries();
   };
-  const eraseAll = async () => {
-    await erase().catch(() => (failed = true));
-    await refresh();
-  };
+  body = el('div', { class: 'history-body' });
+  drawEntries();
   return [
     el('h2', { id: 'panel-heading' }, t('history.heading')),
     el('p', {}, t('history.where', { n: MOST, side: SIDE })),
-    el('label', { class: 'switch', for: 'history-on' }, el('input', { type: 'checkbox', id: 'history-on', checked: on, onchange: change }), el('span', {}, t('history.keep'))),
-    failed && el('p', { class: 'notice error', role: 'alert' }, t('history.failed')),
-    on && entries.length === 0 && !failed && el('p', { class: 'hint' }, t('history.empty')),
-    on && entries.length > 0 && el('ul', { class: 'history' }, ...entries.map((entry) => el('li', {}, entryButton(entry)))),
-    on && entries.length > 0 && el('button', { type: 'button', class: 'button', id: 'history-erase', onclick: eraseAll }, t('history.erase', { n: entries.length })),
+    el('label', { class: 'switch', for: 'history-on' }, el('input', { type: 'checkbox', id: 'history-on', checked: isOn(), onchange }), el('span', {}, t('history.keep'))),
+    body,
   ];
+}
+
+function drawEntries() {
+  const eraseAll = async () => {
+    await erase().catch(() => (failed = true));
+    await refresh();
+    byId('history-on').focus();
+  };
+  const nodes = [
+    failed && el('p', { class: 'notice error', role: 'alert' }, t('history.failed')),
+    !failed && isOn() && entries.length === 0 && el('p', { class: 'hint' }, t('history.empty')),
+    entries.length > 0 && el('ul', { class: 'history' }, ...entries.map((entry) => el('li', {}, entryButton(entry)))),
+    entries.length > 0 && el('button', { type: 'button', class: 'button', id: 'history-erase', onclick: eraseAll }, t('history.erase', { n: entries.length })),
+  ];
+  body.replaceChildren(...nodes.filter(Boolean));
 }
 
 function entryButton(entry) {

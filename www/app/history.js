@@ -1,7 +1,7 @@
 // History of this device: small copies of photos and of opened products, in IndexedDB. It is off until the visitor turns it on,
 // and nothing of it is sent. The page works without it.
 
-import { downloadImage, fetchProduct } from './api.js';
+import { fetchProduct, imageUrl } from './api.js';
 import { showNotice } from './notices.js';
 
 const DATABASE = 'selvedge-history';
@@ -74,7 +74,14 @@ export function watchProducts() {
 
 async function rememberProduct(id) {
   const { name, image } = await fetchProduct(id);
-  await remember(async () => ({ key: `product ${id}`, kind: 'product', id, name, copy: image ? await smallCopy(await createImageBitmap(await downloadImage(image))).catch(() => null) : null }));
+  await remember(async () => ({ key: `product ${id}`, kind: 'product', id, name, copy: image ? await copyOfImage(imageUrl(image)).catch(() => null) : null }));
+}
+
+async function copyOfImage(url) {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  return smallCopy(image);
 }
 
 /** Stores an entry and deletes the oldest ones. Shows a notice if the storage is full or forbidden. */

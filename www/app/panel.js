@@ -19,7 +19,9 @@ export function openPanel(content) {
   };
   draw();
   // A click on the backdrop is a click on the dialog itself.
-  panel.onclick = (event) => event.target === panel && panel.close();
+  panel.onclick = ({ target }) => {
+    if (target === panel) panel.close();
+  };
   panel.showModal();
 }
 
