@@ -65,7 +65,7 @@ async function main() {
   byId('boot').hidden = true;
   watchAddress();
   watchProducts();
-  showSamples(loadPhoto).catch(() => {}); // the page works without samples
+  showSamples(loadPhoto);
   registerWhenIdle();
   openShared(loadPhoto, (code) => setPhotoError(() => t(`share.${code}`)));
 }
@@ -96,6 +96,7 @@ async function loadPhoto(source) {
   const request = ++photoRequests;
   tagger.load().catch(() => {}); // in parallel to the decoding; the style panel shows a failure
   stylePanel.showOpening();
+  byId('main').classList.add('has-photo'); // the title gets smaller at once, not when the photo is decoded
   try {
     const file = await source;
     const opened = await openInTurn(() => request === photoRequests && Photo.open(file));
@@ -109,6 +110,7 @@ async function loadPhoto(source) {
   } catch (error) {
     if (request !== photoRequests) return;
     stylePanel.cancelOpening();
+    byId('main').classList.toggle('has-photo', photo !== null);
     setPhotoError(() => (error instanceof PhotoError ? t(`photo.${error.code}`) : problemText(error instanceof Problem ? error : { code: 'other' })));
   }
 }
