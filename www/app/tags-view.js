@@ -7,6 +7,10 @@ import { formatPercent, joinList, joinSentences, t, term, withWordBreaks } from 
 /** Largest number of labels of a group that are named. */
 const MAX_NAMED = 3;
 
+/** Labels of a group in the list, if the group has many. A button shows the rest. */
+const SHORT_LIST = 8;
+const MANY = 2 * SHORT_LIST;
+
 /** Shows the panel before the first photo. */
 export function showEmpty() {
   replacePanel(el('p', { class: 'hint' }, t('style.empty')));
@@ -56,8 +60,8 @@ export function showTags(result, { stale = false, explain = null, map = null } =
     'details',
     { open: byId('tags').querySelector('details')?.open ?? false },
     el('summary', {}, t(titled ? 'style.all_labels' : 'style.all')),
-    ...groups.flatMap((group, at) => [titled && el('h3', {}, term('group', group.name)), lists[at]].filter(Boolean)),
     map ?? (explain && !stale && el('button', { type: 'button', class: 'button', id: 'explain', onclick: explain }, t('map.open'))),
+    ...groups.flatMap((group, at) => [titled && el('h3', {}, term('group', group.name)), lists[at], group.tags.length >= MANY && restButton(lists[at], group.tags.length)].filter(Boolean)),
     el('p', { class: 'hint', id: 'reading-note' }, runNote(result)),
   );
   // The tables are fetched when the list is opened for the first time.
@@ -111,10 +115,28 @@ function groupList(groups) {
   return el('dl', { class: 'tag-groups' }, ...entries);
 }
 
-/** Makes the rows of all labels of a group. */
+/** Makes the rows of all labels of a group, the named ones first. In a group of many labels only the first rows are shown. */
 function tagRows(group) {
-  const named = new Set(namedTags(group));
-  return sortedByProb(group.tags).map((tag) => row(tag, named.has(tag), limitOf(tag, group)));
+  const named = namedTags(group);
+  const others = sortedByProb(group.tags).filter((tag) => !named.includes(tag));
+  const shown = group.tags.length >= MANY ? Math.max(SHORT_LIST, named.length) : Infinity;
+  return [...named, ...others].map((tag, at) => {
+    const made = row(tag, at < named.length, limitOf(tag, group));
+    made.classList.toggle('rest', at >= shown);
+    return made;
+  });
+}
+
+/** Makes the button that shows all rows of a list. */
+function restButton(list, count) {
+  const showAll = () => {
+    list.classList.add('all');
+    list.tabIndex = -1;
+    list.focus();
+    button.remove();
+  };
+  const button = el('button', { type: 'button', class: 'button quiet', onclick: showAll }, t('style.rest', { n: count }));
+  return button;
 }
 
 /**
