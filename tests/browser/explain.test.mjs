@@ -41,17 +41,26 @@ test('the dial of a group names more labels and states the expected precision an
   await page.click('#another');
   await tagPhoto(page, PNG);
   assert.equal(await named(page, 'garment'), 'Shoes, Skirt', 'the next photo has the same operating point');
+  await page.click('#tags summary');
   await page.click('[data-lang=zh]');
   await page.waitForFunction(() => document.querySelector('#dial-garment-words')?.textContent.includes('75%'));
   assert.equal(await named(page, 'garment'), '鞋、半身裙');
   await page.context().close();
 });
 
-for (const [what, shop] of [['has no tables', { groups: true }], ['has the tables of another tagger', { groups: 'curves', otherModel: true }]]) {
+for (const [what, groups, id] of [['has no tables', true, 'mock'], ['has the tables of another tagger', 'curves', 'next']]) {
   test(`there is no dial if the manifest ${what}`, async () => {
-    const page = await openWithLabels({ modules: { cpu: 'groups' }, ...shop });
-    if (shop.otherModel) await page.route('**/api/v1/tagger', (route) => route.fulfill({ json: { id: 'next', weights: { sha256: '0'.repeat(64) }, labels: [], groups: [] } }));
-    await page.waitForTimeout(500);
+    env.mock.set({ modules: { cpu: 'groups' }, groups });
+    const page = await env.open();
+    await tagPhoto(page, PNG);
+    await page.route('**/api/v1/tagger', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...(await response.json()), id } });
+    });
+    const fetched = page.waitForResponse('**/api/v1/tagger');
+    await page.click('#tags summary');
+    await fetched;
+    await page.waitForTimeout(300);
     assert.equal(await page.locator('.dial').count(), 0);
     await page.context().close();
   });
