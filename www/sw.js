@@ -4,19 +4,27 @@
 // file of a release. A copy that differs is fetched again without the HTTP cache, and never cached. Searches, product
 // images, manifests and weights are not cached here. weights.js caches manifests and weights.
 //
+// It also receives photos that other apps share with the page. They do not leave the device.
+//
 // The id of a release is its generation. Each generation has its own cache. A tab holds a lock with the name of its
 // generation (offline.js). The cache of a generation is deleted when no tab uses it.
 
-// finish.mjs fills in both constants. FILES has an entry `path: [bytes, sha256]` per file.
+// finish.mjs fills in the constants. FILES has an entry `path: [bytes, sha256]` per file. START lists the files that the page
+// starts with.
 const GENERATION = '__GENERATION__';
+const START = [ /* __START__ */ ];
 const FILES = { /* __FILES__ */ };
 
 const PREFIX = 'selvedge-page-';
 const CACHE = `${PREFIX}${GENERATION}`;
 /** Prefix of the caches of old releases, which did not check files. */
 const UNCHECKED_PREFIX = 'selvedge-shell-';
+/** Cache of the last photo that another app shared. */
+const SHARED = 'selvedge-shared';
 /** Path of index.html. */
 const PAGE = './';
+/** Path to which other apps share photos, as in manifest.webmanifest. */
+const SHARE = 'share';
 const scope = new URL(self.registration.scope);
 
 /** Time limit of a read from the storage, ms. After it the network is used. */
@@ -28,6 +36,7 @@ const TYPES = {
   html: /^text\/html\b/,
   js: /^(text|application)\/javascript\b/,
   json: /^application\/json\b/,
+  png: /^image\/png\b/,
   svg: /^image\/svg\+xml\b/,
   wasm: /^application\/wasm\b/,
   webmanifest: /^application\/(manifest\+)?json\b/,
@@ -35,30 +44,39 @@ const TYPES = {
 
 const urlOf = (path) => new URL(path, scope).href;
 const isModule = (path) => path.startsWith('wasm/');
+const isIcon = (path) => path.startsWith('icons/'); // only the system reads them
+const smallFiles = () => Object.keys(FILES).filter((path) => !isModule(path) && !isIcon(path));
 const isHashed = (path) => path.startsWith('assets/') || isModule(path);
 
 self.addEventListener('install', (event) => {
-  // The wasm modules are large. They are cached when the page asks for it (message `keep`).
-  const paths = Object.keys(FILES);
-  const shell = [PAGE, ...paths.filter((path) => !isModule(path))];
-  event.waitUntil(
-    Promise.all([...shell.map(ensureCached), ...paths.filter(isModule).map(copyFromOtherRelease)]).then(() => self.skipWaiting()),
-  );
+  event.waitUntil(install().then(() => self.skipWaiting()));
 });
 
+/**
+ * Caches the files that the page starts with. All other files follow after the first photo (message `keep`), or at once if an older
+ * release is cached.
+ */
+async function install() {
+  const others = (await withTimeout(caches.keys(), [])).filter((name) => name.startsWith(PREFIX) && name !== CACHE);
+  await Promise.all(Object.keys(FILES).filter(isModule).map(copyFromOtherRelease));
+  await Promise.all([PAGE, ...(others.length > 0 ? smallFiles() : START)].map(ensureCached));
+}
+
 self.addEventListener('activate', (event) => {
-  event.waitUntil(deleteUnusedCaches().then(() => self.clients.claim()));
+  event.waitUntil(deleteUnusedCaches().then(() => self.clients.claim()).then(() => tellPages({ type: 'release', generation: GENERATION })));
 });
 
 self.addEventListener('message', (event) => {
   if (event.data?.type !== 'keep') return;
   const wanted = event.data.paths.filter((path) => path in FILES);
-  event.waitUntil(Promise.all(wanted.map((path) => ensureCached(path).catch(() => {}))));
+  const keep = (paths) => Promise.all(paths.map((path) => ensureCached(path).catch(() => {})));
+  event.waitUntil(keep(smallFiles()).then(() => keep(wanted)));
 });
 
 self.addEventListener('fetch', (event) => {
   const { request } = event;
   const url = new URL(request.url);
+  if (request.method === 'POST' && url.href === urlOf(SHARE)) return event.respondWith(receiveShared(request));
   if (request.method !== 'GET' || url.origin !== scope.origin || !url.pathname.startsWith(scope.pathname)) return;
   const path = url.pathname.slice(scope.pathname.length);
   if (request.mode === 'navigate') {
@@ -143,7 +161,32 @@ async function isCorrect(path, response) {
 }
 
 async function putCached(path, response) {
-  await (await caches.open(CACHE)).put(urlOf(path), response);
+  try {
+    await (await caches.open(CACHE)).put(urlOf(path), response);
+  } catch (error) {
+    if (error.name === 'QuotaExceededError') await tellPages({ type: 'full' });
+    throw error;
+  }
+}
+
+/** Stores a photo that another app shares, and redirects to the page, which opens it (share.js). */
+async function receiveShared(request) {
+  let outcome = 'failed';
+  try {
+    const files = (await request.formData()).getAll('image').filter((part) => part instanceof File);
+    const photo = files.find(({ type }) => type.startsWith('image/')) ?? files[0];
+    if (photo) {
+      await (await caches.open(SHARED)).put(urlOf(SHARE), new Response(photo));
+      outcome = 'photo';
+    }
+  } catch {
+    // the storage is full or forbidden; the page says that the photo has to be chosen
+  }
+  return Response.redirect(urlOf(`?share=${outcome}`), 303);
+}
+
+async function tellPages(message) {
+  for (const page of await self.clients.matchAll({ type: 'window', includeUncontrolled: true })) page.postMessage(message);
 }
 
 /** Finds the cached copy of a file, in the cache of this release or else of another one. */

@@ -13,9 +13,9 @@ const boundsOf = (page, selector) => page.$eval(selector, (node) => {
   return { left, right, top: top + scrollY, bottom: bottom + scrollY, height };
 });
 
-for (const language of ['en-GB', 'zh-CN']) {
-  test(`photo, style and search fit on one phone screen, ${language}`, { skip }, async () => {
-    env.mock.set(works);
+for (const [language, what, shop] of ['en-GB', 'zh-CN'].flatMap((language) => [[language, 'style', works], [language, 'groups of labels', { modules: { cpu: 'groups' }, groups: true }]])) {
+  test(`photo, ${what} and search fit on one phone screen, ${language}`, { skip }, async () => {
+    env.mock.set(shop);
     const page = await env.open({ width: 360, height: 740, touch: true, language });
     await tagPhoto(page, PNG);
     assert.ok((await boundsOf(page, '#frame')).height <= 0.55 * 740);

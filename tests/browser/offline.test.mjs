@@ -160,6 +160,8 @@ test('a new release is shown at once, does not break open tabs and reuses unchan
   await old.setInputFiles('#file', PNG);
   await old.waitForSelector('.verdict');
   assert.deepEqual(old.problems, []);
+  assert.match(await old.textContent('#notices'), /有新版本/, 'the old tab offers the new release');
+  assert.equal(await fresh.textContent('#notices'), '');
 
   await fresh.setInputFiles('#file', PNG);
   await fresh.waitForSelector('.verdict');
@@ -209,6 +211,7 @@ for (const [what, broken] of [
     const page = await env.open({ serviceWorker: true });
     await page.waitForTimeout(500);
     await tag(page);
+    if (what === 'is full') assert.match(await page.textContent('#notices'), /storage is full/);
     await page.reload();
     await page.waitForSelector('html.ready', { timeout: 10_000 });
     await tag(page);

@@ -1,5 +1,8 @@
-// Shows a notice if the page does not start, and tries to repair it. A classic script in ES5: it has to run in browsers
-// without modules.
+// First script of the page. It chooses the language before the first paint, allows the URLs of workers, and shows a notice
+// if the page does not start. A classic script in ES5: it has to run in browsers without modules.
+//
+// The texts in index.html are English. For another language the page stays blank until its texts are there, so that no English
+// text flashes up.
 //
 // A damaged module may stay in the HTTP cache for as long as its URL is used. So this script fetches all modules again with
 // `cache: 'reload'`. It then reloads the page if a module has changed, or if the last restart was a while ago. Otherwise
@@ -11,10 +14,91 @@
   var START_TIMEOUT = 20000; // ms
   var UNCHANGED_INTERVAL = 60000; // least time between restarts if no module has changed, ms
   var CHANGED_INTERVAL = 1000; // least time between restarts if a module has changed, ms
+  var LANGUAGES = { en: 'en', zh: 'zh-Hans' }; // values of `lang`
+  var STORED_LANGUAGE = 'selvedge.language'; // key in localStorage, set by i18n.js
+  var BLANK_CLASS = 'wording'; // hides the page
+  var BLANK_LIMIT = 3000; // longest time that the page stays blank, ms
+  var WORKER = /\/(?:[\w-]*worker|sw)\.js$/;
+  var root = document.documentElement;
+  var ownUrl = document.currentScript.src;
   var failed = false;
 
+  allowWorkers();
+  showLanguage(chooseLanguage());
+
+  /** Allows scripts of workers if they are files of this site. Trusted Types forbid all other script URLs. */
+  function allowWorkers() {
+    if (!window.trustedTypes) return;
+    trustedTypes.createPolicy('default', {
+      createScriptURL: function (text) {
+        var url = new URL(text, document.baseURI);
+        if (url.origin === location.origin && WORKER.test(url.pathname)) return text;
+        throw new TypeError('no worker of this site: ' + text);
+      },
+    });
+  }
+
+  /** Returns the visitor's last choice, or else the first supported language of the browser. */
+  function chooseLanguage() {
+    var wanted = [].concat(navigator.languages || navigator.language || []);
+    try {
+      wanted.unshift(localStorage.getItem(STORED_LANGUAGE));
+    } catch (forbidden) {
+      // the browser's languages remain
+    }
+    for (var i = 0; i < wanted.length; i++) {
+      var code = String(wanted[i]).slice(0, 2).toLowerCase();
+      if (LANGUAGES.hasOwnProperty(code)) return code;
+    }
+    return 'en';
+  }
+
+  /** Writes the texts of a language into the page, before it is shown. i18n.js uses `selvedgeTexts`, too. */
+  function showLanguage(language) {
+    root.dataset.language = language;
+    if (language === 'en' || !window.fetch) return;
+    root.lang = LANGUAGES[language];
+    root.classList.add(BLANK_CLASS);
+    setTimeout(endBlank, BLANK_LIMIT);
+    window.selvedgeTexts = fetch(ownUrl.replace(/app\/boot\.js.*$/, 'i18n/' + language + '.json'))
+      .then(function (response) {
+        return response.ok ? response.json() : null;
+      })
+      .catch(function () {
+        return null;
+      });
+    window.selvedgeTexts.then(function (texts) {
+      if (document.readyState !== 'loading') return writeTexts(texts);
+      document.addEventListener('DOMContentLoaded', function () {
+        writeTexts(texts);
+      });
+    });
+  }
+
+  function writeTexts(texts) {
+    if (!texts && !hasStarted()) root.lang = 'en';
+    if (texts && !hasStarted()) {
+      document.title = texts.document || document.title;
+      forEach(document.querySelectorAll('[data-i18n]'), function (node) {
+        node.textContent = texts[node.dataset.i18n] || node.textContent;
+      });
+      forEach(document.querySelectorAll('[data-i18n-label]'), function (node) {
+        node.setAttribute('aria-label', texts[node.dataset.i18nLabel] || '');
+      });
+    }
+    endBlank();
+  }
+
+  function endBlank() {
+    root.classList.remove(BLANK_CLASS);
+  }
+
+  function forEach(list, act) {
+    Array.prototype.forEach.call(list, act);
+  }
+
   function hasStarted() {
-    return document.documentElement.classList.contains(STARTED_CLASS);
+    return root.classList.contains(STARTED_CLASS);
   }
 
   function showNotice() {

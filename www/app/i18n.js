@@ -19,13 +19,8 @@ let requests = 0; // languages requested so far
 /** Returns the language shown: `en` or `zh`. */
 export const currentLanguage = () => language;
 
-/** Returns the visitor's last choice, or else the first supported language of the browser. */
-export function preferredLanguage() {
-  const stored = readStored();
-  if (stored in LANGUAGES) return stored;
-  const wanted = (navigator.languages ?? [navigator.language]).map((tag) => tag.slice(0, 2).toLowerCase());
-  return wanted.find((tag) => tag in LANGUAGES) ?? 'en';
-}
+/** Returns the language that boot.js chose: the visitor's last choice, or else the first supported language of the browser. */
+export const preferredLanguage = () => document.documentElement.dataset.language ?? 'en';
 
 /**
  * Shows the page in a language, or in English if the texts do not load.
@@ -48,7 +43,10 @@ export async function setLanguage(wanted, remember = false) {
 /** Loads the texts of a language. Resolves to null on failure. */
 async function loadTexts(wanted) {
   if (wanted === 'en') return english;
+  const early = wanted === preferredLanguage() && globalThis.selvedgeTexts; // boot.js has begun to load them
+  delete globalThis.selvedgeTexts;
   try {
+    if (early) return await Promise.race([early, new Promise((done) => setTimeout(done, LOAD_TIMEOUT, null))]);
     const response = await fetch(new URL(`../i18n/${wanted}.json`, import.meta.url), { signal: AbortSignal.timeout?.(LOAD_TIMEOUT) });
     return response.ok ? await response.json() : null;
   } catch (error) {
@@ -57,16 +55,14 @@ async function loadTexts(wanted) {
   }
 }
 
-/** Returns the text of a key with each `{name}` replaced from `values`. Returns the key itself if there is no text. */
+/**
+ * Returns the text of a key with each `{name}` replaced from `values`. Returns the key itself if there is no text. For a number `n`
+ * the text `KEY#FORM` comes first; FORM is the plural form of `n` in the shown language, such as `one`.
+ */
 export function t(key, values = {}) {
-  const text = texts[key] ?? key;
+  const form = typeof values.n === 'number' && texts[`${key}#${new Intl.PluralRules(LANGUAGES[language]).select(values.n)}`];
+  const text = form || (texts[key] ?? key);
   return text.replace(/\{(\w+)\}/g, (placeholder, name) => values[name] ?? placeholder);
-}
-
-/** Returns the text of `key.one`, `key.other` and so on for a number, by the plural rules of the shown language. */
-export function count(key, n, values = {}) {
-  const form = `${key}.${new Intl.PluralRules(LANGUAGES[language]).select(n)}`;
-  return t(hasText(form) ? form : `${key}.other`, { n: formatNumber(n), ...values });
 }
 
 /** True if there is a text for a key. */
@@ -114,25 +110,22 @@ export const formatNumber = (number) => new Intl.NumberFormat(LANGUAGES[language
 /** Formats a fraction (0–1) as a whole percentage. */
 export const formatPercent = (fraction) => new Intl.NumberFormat(LANGUAGES[language], { style: 'percent' }).format(fraction);
 
+/** Formats a number of bytes exactly. */
+export const formatBytes = (bytes) => t('bytes', { n: bytes, number: new Intl.NumberFormat(LANGUAGES[language]).format(bytes) });
+
+/** Formats a time as day and hour. */
+export const formatTime = (time) => new Intl.DateTimeFormat(LANGUAGES[language], { dateStyle: 'medium', timeStyle: 'short' }).format(time);
+
 /** Joins items with the list separator of the shown language. */
 export const joinList = (items) => items.join(t('comma'));
 
 /** Joins sentences. Chinese has no space between them. */
 export const joinSentences = (sentences) => sentences.join(t('space'));
 
-// Storage may be forbidden. Then the choice lasts until the page is closed.
-function readStored() {
-  try {
-    return localStorage.getItem(STORAGE_KEY);
-  } catch {
-    return null;
-  }
-}
-
 function store(value) {
   try {
     localStorage.setItem(STORAGE_KEY, value);
   } catch {
-    // the page works without it
+    // storage may be forbidden; then the choice lasts until the page is closed
   }
 }

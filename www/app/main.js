@@ -4,6 +4,7 @@ import { Problem } from './api.js';
 import { API, MODULES, parseOptions } from './config.js';
 import { Crop } from './crop.js';
 import { announce, byId, el } from './dom.js';
+import { rememberPhoto, watchProducts } from './history.js';
 import { currentLanguage, preferredLanguage, setLanguage, t, term } from './i18n.js';
 import { isUnmetered, onPhotoIntent } from './intent.js';
 import { Gpu, Model } from './model.js';
@@ -15,7 +16,9 @@ import { drawPrivacy, setPrivacyPhoto } from './privacy.js';
 import { problemText } from './problems.js';
 import { drawSamples, showSamples } from './samples.js';
 import { SearchPanel } from './search-panel.js';
+import { openShared } from './share.js';
 import { StylePanel } from './style-panel.js';
+import { countTraffic } from './traffic.js';
 
 const CATEGORIES = ['tops', 'shoes', 'bags', 'other'];
 
@@ -33,6 +36,7 @@ let photoRequests = 0; // photos requested so far
 let lastOpening = Promise.resolve(); // settles when the last photo has been opened
 
 async function main() {
+  countTraffic(drawPrivacy);
   watchPicker((file) => loadPhoto(file));
   byId('find').addEventListener('submit', (event) => {
     event.preventDefault();
@@ -47,6 +51,8 @@ async function main() {
     byId('category').value = category;
     searchFor(box);
   });
+  byId('open-privacy').addEventListener('click', async () => (await import('./privacy-panel.js')).openPrivacyPanel());
+  byId('open-history').addEventListener('click', async () => (await import('./history-panel.js')).openHistoryPanel(loadPhoto));
   for (const button of document.querySelectorAll('[data-lang]')) button.addEventListener('click', () => showLanguage(button.dataset.lang, true));
 
   lockRelease();
@@ -57,8 +63,10 @@ async function main() {
   document.documentElement.classList.add('ready');
   byId('boot').hidden = true;
   searchPanel.start();
-  showSamples(loadPhoto).catch(() => {}); // the page works without samples
+  watchProducts();
+  showSamples(loadPhoto);
   registerWhenIdle();
+  openShared(loadPhoto, (code) => setPhotoError(() => t(`share.${code}`)));
 }
 
 /** Shows the page in a language. */
@@ -86,6 +94,7 @@ async function loadPhoto(source) {
   const request = ++photoRequests;
   tagger.load().catch(() => {}); // in parallel to the decoding; the style panel shows a failure
   stylePanel.showOpening();
+  byId('main').classList.add('has-photo'); // the title gets smaller at once, not when the photo is decoded
   try {
     const file = await source;
     const opened = await openInTurn(() => request === photoRequests && Photo.open(file));
@@ -94,11 +103,13 @@ async function loadPhoto(source) {
     searchPanel.clear();
     searchPanel.prepare();
     showPhoto(opened);
+    rememberPhoto(opened, file);
     await stylePanel.recognise(opened);
     if (request === photoRequests && isUnmetered()) await pieces.find(opened);
   } catch (error) {
     if (request !== photoRequests) return;
     stylePanel.cancelOpening();
+    byId('main').classList.toggle('has-photo', photo !== null);
     setPhotoError(() => (error instanceof PhotoError ? t(`photo.${error.code}`) : problemText(error instanceof Problem ? error : { code: 'other' })));
   }
 }

@@ -19,11 +19,6 @@ export function watchPicker(onFile) {
       if (picked) onFile(picked);
     });
   }
-  // The file dialog of a desktop has no camera.
-  const touch = matchMedia('(pointer: coarse)').matches;
-  byId('camera-label').hidden = !touch;
-  camera.hidden = !touch;
-
   watchDrop(onFile);
   document.addEventListener('paste', (event) => {
     const pasted = firstFile(event.clipboardData);

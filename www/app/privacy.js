@@ -1,9 +1,12 @@
-// Sentence on the parts of the photo that leave this device. The search panel, the results and the footer show it.
+// Sentence on the parts of the photo that leave this device. The search panel, the results, the footer and the privacy panel
+// show it.
 //
 // **Invariant:** all places state the same, and a statement that something was sent is never withdrawn.
 
 import { byId } from './dom.js';
-import { t } from './i18n.js';
+import { formatBytes, t } from './i18n.js';
+import { drawPanel } from './panel.js';
+import { trafficCounts } from './traffic.js';
 
 /** Values of `Photo.sent`, in ascending order. */
 const AMOUNTS = [null, 'maybe', 'part', 'whole'];
@@ -33,11 +36,17 @@ export function recordSent(sentPhoto, amount) {
   drawPrivacy();
 }
 
-/** Draws the sentence in all places, in the current language. */
+/** Returns the sentence in the current language. */
+export const privacyText = () => t(`privacy.${photo?.sent ?? (photosStay ? 'stays' : 'asks')}`);
+
+/** Draws the sentence and the counted bytes in all places, in the current language. */
 export function drawPrivacy() {
-  const text = t(`privacy.${photo?.sent ?? (photosStay ? 'stays' : 'asks')}`);
+  const text = privacyText();
+  const bytes = Object.values(trafficCounts()).reduce((sum, kind) => sum + kind.bytes, 0);
+  byId('open-privacy').textContent = t('panel.open', { bytes: formatBytes(bytes) });
+  drawPanel();
   byId('find-hint').textContent = text;
-  byId('foot').textContent = t('foot', { privacy: text });
+  byId('foot-privacy').textContent = text;
   const note = byId('results-privacy');
   if (note) note.textContent = photo?.sent ? text : photosStay ? t('privacy.stayed') : '';
 }

@@ -1,7 +1,7 @@
 // Texts of failed requests.
 
 import { el } from './dom.js';
-import { count, currentLanguage, joinSentences, t } from './i18n.js';
+import { currentLanguage, joinSentences, t } from './i18n.js';
 
 /** Problem codes that have a text. For other codes the page shows the detail of the service. */
 const KNOWN_CODES = new Set([
@@ -13,7 +13,7 @@ const KNOWN_CODES = new Set([
 /** Returns the text of a problem in the current language, with advice. */
 export function problemText({ code, retryAfter = null }) {
   const text = t(KNOWN_CODES.has(code) ? `problem.${code}` : 'problem.other');
-  return retryAfter ? joinSentences([text, count('problem.wait', retryAfter)]) : text;
+  return retryAfter ? joinSentences([text, t('problem.wait', { n: retryAfter })]) : text;
 }
 
 /**

@@ -3,7 +3,7 @@
 import { productLink } from './address.js';
 import { LIMIT } from './config.js';
 import { byId, el } from './dom.js';
-import { count, currentLanguage, formatPrice, hasText, t, term, withWordBreaks } from './i18n.js';
+import { currentLanguage, formatPrice, hasText, t, term, withWordBreaks } from './i18n.js';
 import { icon } from './icons.js';
 import { drawPrivacy } from './privacy.js';
 import { problemNotice } from './problems.js';
@@ -43,7 +43,7 @@ export function showResults(results, actions) {
   const valid = hits.filter(({ product_id, product }) => typeof product_id === 'string' && product);
   const { similar, others } = split(results, valid);
   const hasSimilar = similar.length > 0;
-  const note = [count('results.count', valid.length), sort !== 'similarity' && t('results.sorted'), guess && t('results.guess', { category: term('category', guess) })];
+  const note = [t('results.count', { n: valid.length }), sort !== 'similarity' && t('results.sorted'), guess && t('results.guess', { category: term('category', guess) })];
   showSection(hasSimilar ? 'results.heading' : 'results.far', hasSimilar ? note.filter(Boolean).join(' · ') : '', ofPhoto);
 
   const grouped = hasSimilar && others.length > 0;

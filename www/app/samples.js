@@ -4,19 +4,20 @@ import { downloadImage, fetchSamples, imageUrl } from './api.js';
 import { byId, el } from './dom.js';
 import { localised, t } from './i18n.js';
 
-let samples = [];
+let samples = null; // null until they have been loaded; index.html has placeholders
 
 /**
  * Loads the samples and shows them, if there are any.
  * @param {(photo: Promise<Blob>) => void} onPhoto called with the sample that the visitor chooses
  */
 export async function showSamples(onPhoto) {
-  samples = (await fetchSamples()) ?? [];
+  samples = (await fetchSamples().catch(() => null)) ?? []; // the page works without samples
   drawSamples(onPhoto);
 }
 
 /** Draws the samples again, in the current language. */
 export function drawSamples(onPhoto) {
+  if (!samples) return;
   byId('samples').hidden = samples.length === 0;
   byId('sample-list').replaceChildren(
     ...samples.map((sample, index) => {

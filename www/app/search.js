@@ -9,7 +9,7 @@ import { Criteria, SORTS } from './criteria.js';
 import { announce, byId } from './dom.js';
 import { Facets } from './facets.js';
 import { FiltersView } from './filters-view.js';
-import { count, formatPercent, t } from './i18n.js';
+import { formatPercent, t } from './i18n.js';
 import { recordSent } from './privacy.js';
 import { productActions } from './product-card.js';
 import { drawProduct, watchProduct } from './product-view.js';
@@ -198,7 +198,7 @@ export class Search {
       drawCompare();
     }, query);
     this.updateStale();
-    announce(hits.length > 0 ? count('results.count', hits.length) : t('results.far'));
+    announce(hits.length > 0 ? t('results.count', { n: hits.length }) : t('results.far'));
   }
 
   /** Loads the next products. If the shop has changed its model meanwhile, asks again instead. */
@@ -217,7 +217,7 @@ export class Search {
       if (isOutdated()) return;
       this.#facets.learn(answer.hits.map(({ product }) => product).filter(Boolean));
       show({ loading: false, hits: [...results.hits, ...answer.hits], next: answer.next ?? null });
-      announce(count('results.count', results.hits.length));
+      announce(t('results.count', { n: results.hits.length }));
       this.#focusCard(before);
     } catch (error) {
       if (isOutdated()) return;

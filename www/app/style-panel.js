@@ -1,10 +1,10 @@
 // Style panel: recognises the style of the photo or of the crop box, and keeps the panel up to date.
 
-import { announce } from './dom.js';
+import { announce, byId } from './dom.js';
 import { t } from './i18n.js';
 import { isUnmetered } from './intent.js';
 import { cacheModule } from './offline.js';
-import { showBusy, showEmpty, showFailure, showLoading, showTags, verdict } from './tags-view.js';
+import { mappedLabels, showBusy, showEmpty, showFailure, showLoading, showTags, verdict } from './tags-view.js';
 
 /** Time without changes of the box before it is tagged, ms. */
 const SETTLE = 400;
@@ -18,6 +18,7 @@ export class StylePanel {
   #shown = null; // the result shown
   #waiting = false; // true while the panel only shows that the model works
   #timer;
+  #map = null; // the CoarseMap shown
   #fellBack = false;
   #downloaded = 0; // fraction of the weights in the last progress shown
 
@@ -34,6 +35,7 @@ export class StylePanel {
 
   /** Draws the panel again, in the current language. */
   draw() {
+    this.#map?.draw();
     this.#draw();
   }
 
@@ -65,7 +67,7 @@ export class StylePanel {
     announce(t('style.recognising'));
     try {
       const answer = await this.#tagger.tag(photo.pixels(box));
-      const result = { ...answer, part: box !== null, fellBack: this.#fellBack };
+      const result = { ...answer, part: box !== null, box, fellBack: this.#fellBack };
       if (!box) photo.result = result;
       cacheModule(result.backend);
       if (isUnmetered()) this.#searchPanel.loadEncoder().catch(() => {}); // a search reports the failure
@@ -83,12 +85,13 @@ export class StylePanel {
     const request = this.#begin(photo);
     if (!box && photo.result) return this.#showResult(photo.result);
     const shown = this.#shown;
-    if (shown) this.#show(() => showTags(shown, true), shown);
+    if (shown) this.#show(() => showTags(shown, { stale: true }), shown);
     this.#timer = setTimeout(() => request === this.#request && this.recognise(photo, box), SETTLE);
   }
 
   #begin(photo) {
     clearTimeout(this.#timer);
+    this.#map?.close();
     this.#waiting = false;
     if (photo !== this.#request?.photo) this.#shown = null;
     this.#request = photo && { photo };
@@ -97,8 +100,23 @@ export class StylePanel {
 
   #showResult(result) {
     this.#waiting = false;
-    this.#show(() => showTags(result), result);
+    this.#show(() => showTags(result, { explain: () => this.#explain(result), map: this.#map?.element }), result);
     announce(t('style.announce', { styles: verdict(result) }));
+  }
+
+  /** Shows a coarse map of the parts of the photo that decided a label. A newer request closes it. */
+  async #explain(result) {
+    const request = this.#request;
+    const { CoarseMap } = await import('./coarse-map.js');
+    if (request !== this.#request || this.#map) return;
+    const map = new CoarseMap(this.#tagger, request.photo, result.box, mappedLabels(result), () => {
+      this.#map = null;
+      this.#draw();
+      byId('explain')?.focus();
+    });
+    this.#map = map;
+    this.#draw();
+    await map.run();
   }
 
   #show(draw, result = null) {

@@ -4,8 +4,9 @@
 //   wasm/              →  wasm/<hash>/…        a separate folder, so that other changes do not change the modules' URLs
 //
 // Servers may send both folders as immutable. The script writes the new URLs into index.html, with preload links for all
-// modules. It writes the length and the SHA-256 of every file into the service worker. It also writes each file
-// compressed (.br and .gz), if that is smaller.
+// modules, and an import map with the SHA-256 of every module of the page. Workers have no import map. It writes the length
+// and the SHA-256 of every file into the service worker. It takes comments and indentation out of scripts and styles; the
+// numbers of the lines stay the same. It also writes each file compressed (.br and .gz), if that is smaller.
 
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -27,6 +28,11 @@ const english = join(dist, 'i18n/en.json');
 writeFileSync(join(dist, 'app/english.js'), `export default ${readFileSync(english, 'utf8').trim()};\n`);
 rmSync(english);
 
+rmSync(join(dist, 'icons/draw.mjs'), { force: true });
+for (const file of [...['app', 'style'].flatMap((folder) => listFiles(join(dist, folder))), join(dist, SERVICE_WORKER)]) {
+  if (/\.(js|css)$/.test(file)) writeFileSync(file, shorten(readFileSync(file, 'utf8')));
+}
+
 const wasm = moveToHashedFolder(['wasm'], 'wasm');
 const assets = moveToHashedFolder(ASSETS, 'assets');
 
@@ -39,7 +45,8 @@ const links = [
 const page = readFileSync(join(dist, PAGE), 'utf8')
   .replace('<html ', `<html data-wasm="${wasm}/" `)
   .replace(/(href|src)="(app|style)\//g, `$1="${assets}/$2/`)
-  .replace('</head>', `  ${links.join('\n  ')}\n</head>`);
+  .replace('</head>', `  ${links.join('\n  ')}\n</head>`)
+  .replace(/( *<meta http-equiv="Content-Security-Policy"\s+content="[^"]*script-src 'self')([^>]*>\n)/, addImportMap);
 const generation = createHash('sha256').update(page).digest('hex').slice(0, 12);
 writeFileSync(join(dist, PAGE), page.replace('<html ', `<html data-generation="${generation}" `));
 
@@ -50,8 +57,10 @@ const entries = Object.fromEntries(
     return [relative(dist, file).replaceAll(sep, '/'), [content.length, createHash('sha256').update(content).digest('hex')]];
   }),
 );
+const start = ['icon.svg', 'manifest.webmanifest', ...pageModules, ...listFiles(dist).map((file) => relative(dist, file).replaceAll(sep, '/')).filter((path) => /\/(boot\.js|style\/[^/]+\.css)$/.test(path))];
 const serviceWorker = readFileSync(join(dist, SERVICE_WORKER), 'utf8')
   .replace("'__GENERATION__'", `'${generation}'`)
+  .replace("[ /* __START__ */ ]", JSON.stringify(start))
   .replace("{ /* __FILES__ */ }", JSON.stringify(entries).replaceAll('],', '],\n'));
 writeFileSync(join(dist, SERVICE_WORKER), serviceWorker);
 
@@ -80,6 +89,21 @@ function listImports(path, found = []) {
   const source = readFileSync(join(dist, path), 'utf8');
   for (const [, target] of source.matchAll(/^(?:import|export) [^;]*?from '(\.[^']+)';$/gm)) listImports(posix.join(posix.dirname(path), target), found);
   return found;
+}
+
+/** Adds the import map with the hashes of all modules after the content security policy, which allows it by its own hash. */
+function addImportMap(found, before, after) {
+  const modules = readdirSync(join(dist, assets, 'app')).filter((name) => name.endsWith('.js') && name !== 'boot.js').map((name) => `${assets}/app/${name}`);
+  const hash = (content) => `sha256-${createHash('sha256').update(content).digest('base64')}`;
+  const integrity = Object.fromEntries(modules.map((path) => [`./${path}`, hash(readFileSync(join(dist, path)))]));
+  const map = JSON.stringify({ integrity });
+  return `${before} '${hash(map)}'${after}  <script type="importmap">${map}</script>\n`;
+}
+
+/** Replaces comments that fill whole lines by empty lines, and removes indentation. No file has a text of several lines. */
+function shorten(source) {
+  const emptied = (comment) => comment.replace(/[^\n]+/g, '');
+  return source.replace(/^[ \t]*\/\*[\s\S]*?\*\/[ \t]*$/gm, emptied).replace(/^[ \t]*\/\/.*$/gm, '').replace(/^[ \t]+/gm, '');
 }
 
 /** Writes `<file>.br` and `<file>.gz`, each only if it is smaller than `file`. */

@@ -114,7 +114,7 @@ pub struct LabelGroup {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precise: Option<PreciseThresholds>,
     /// Precision and recall per label at falling thresholds, on the images that the precise thresholds were chosen on. Empty if
-    /// they were not measured. They are not public.
+    /// they were not measured. Browsers get them with three decimals.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curves: Vec<Vec<CurvePoint>>,
 }

@@ -1,7 +1,7 @@
 //! The manifest of a bundle.
 
 use super::groups::LabelGroup;
-use super::points::{ChosenOn, PreciseThresholds, ScoreFloor};
+use super::points::{ChosenOn, CurvePoint, PreciseThresholds, ScoreFloor};
 use crate::input::InputSpec;
 use crate::model::Architecture;
 use serde::{Deserialize, Serialize};
@@ -128,7 +128,7 @@ impl Manifest {
             .iter_mut()
             .for_each(|precise| precise.chosen_on = ChosenOn::default());
         for group in &mut public.groups {
-            group.curves.clear();
+            group.curves.iter_mut().flatten().for_each(CurvePoint::round);
             if let Some(precise) = &mut group.precise {
                 precise.chosen_on = ChosenOn::default();
             }

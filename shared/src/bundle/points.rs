@@ -72,6 +72,16 @@ pub struct CurvePoint {
     pub recall: f32,
 }
 
+impl CurvePoint {
+    /// Rounds all values to three decimals, which is enough for a page and makes the manifest shorter.
+    pub(super) fn round(&mut self) {
+        for value in [&mut self.threshold, &mut self.precision, &mut self.recall] {
+            // As f64, because an f32 of three decimals is written with them alone.
+            *value = ((f64::from(*value) * 1e3).round() / 1e3) as f32;
+        }
+    }
+}
+
 /// Score of a search's best match below which no photo of the gallery is close to the query.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScoreFloor {

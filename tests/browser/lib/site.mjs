@@ -19,7 +19,7 @@ const EMPTY_MODULE = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
  */
 export function buildSite(change = () => {}) {
   const path = mkdtempSync(join(tmpdir(), 'selvedge-site-'));
-  for (const part of ['app', 'style', 'i18n', 'sw.js', 'icon.svg', 'manifest.webmanifest']) cpSync(join(ROOT, 'www', part), join(path, part), { recursive: true });
+  for (const part of ['app', 'style', 'i18n', 'icons', 'sw.js', 'icon.svg', 'manifest.webmanifest']) cpSync(join(ROOT, 'www', part), join(path, part), { recursive: true });
   const page = readFileSync(join(ROOT, 'www/index.html'), 'utf8').replace(/<link data-trunk[^>]*>\n?/g, '');
   writeFileSync(join(path, 'index.html'), page);
   mkdirSync(join(path, 'wasm'));

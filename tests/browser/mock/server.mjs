@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { drawing, photo, products } from './shop.mjs';
 
 const TYPES = {
-  '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.json': 'application/json', '.svg': 'image/svg+xml',
+  '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.json': 'application/json', '.svg': 'image/svg+xml', '.png': 'image/png',
   '.wasm': 'application/wasm', '.webmanifest': 'application/manifest+json',
 };
 
@@ -34,6 +34,28 @@ const TAG_GROUPS = [
   { name: 'colour', kind: 'one', labels: 2, precise: { labels: [] } },
 ];
 
+const point = (threshold, precision, recall) => ({ threshold, precision, recall });
+/** Precise thresholds and curves of the groups. The last group has none. */
+const POINTS = [
+  { precise: { labels: [point(0.8, 0.9, 0.2), null] }, curves: [[point(0.8, 0.9, 0.2), point(0.5, 0.7, 0.4)], [point(0.2, 0.5, 0.6)]] },
+  { precise: { labels: [point(0.7, 0.9, 0.5), null] }, curves: [[point(0.7, 0.9, 0.5)], [point(0.55, 0.6, 0.5), point(0.1, 0.3, 0.9)]] },
+  { precise: { labels: [point(0.4, 0.8, 0.8), point(0.4, 0.8, 0.8)] }, curves: [[point(0.4, 0.8, 0.8)], [point(0.42, 0.6, 0.7)]] },
+  {},
+];
+/** Groups and labels of the manifest of a tagger with groups. */
+const groupsOf = ({ groups }) =>
+  groups && {
+    groups: TAG_GROUPS.map((group, at) => (groups === 'curves' ? { ...group, ...POINTS[at] } : group)),
+    labels: ['natural', 'shoes', 'shoes', 'skirt', 'dress', 'shirt', 'red', 'blue'],
+  };
+
+/** Security headers that the service sends with every answer. */
+const POLICY = "default-src 'self'; img-src 'self'; worker-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types default";
+const PERMISSIONS = 'camera=(self), microphone=(), geolocation=(), display-capture=(), payment=(), usb=(), serial=(), hid=(), midi=(), accelerometer=(), gyroscope=(), magnetometer=(), screen-wake-lock=(), idle-detection=(), local-fonts=(), browsing-topics=()';
+const policyFor = (html = '') => `${POLICY}; script-src 'self' 'wasm-unsafe-eval'${inlineHashes(html)}`;
+const inlineHashes = (html) =>
+  [...html.matchAll(/<script[^>]*>([^<]+)<\/script/g)].map(([, script]) => ` 'sha256-${createHash('sha256').update(script).digest('base64')}'`).join('');
+
 /**
  * Returns the source of a fake module that replaces a real one.
  * @param {string} behaviour one of:
@@ -44,6 +66,7 @@ const TAG_GROUPS = [
  *   - `precise`: precise thresholds for all labels but one
  *   - `unsure`: precise thresholds that no label reaches
  *   - `groups`: labels in the groups of `TAG_GROUPS`
+ *   - `corner`: the label `natural` depends on the upper left corner of the photo alone
  */
 export const fakeModule = (behaviour) => `
   const never = new Promise(() => {});
@@ -63,7 +86,7 @@ export const fakeModule = (behaviour) => `
       if ('${behaviour}' === 'hangs') await never;
       if ('${behaviour}' === 'throws') throw Object.assign(new Error('no device'), { name: 'device_failed' });
       if ('${behaviour}' === 'panics') { setTimeout(() => { throw new Error('unreachable'); }); await never; }
-      return Object.assign(new Model(), { name: backend });
+      return Object.assign(new Model(), { name: backend, weights: JSON.parse(manifest).weights.sha256 });
     }
     async tag(rgba, width, height) {
       if (rgba.length !== width * height * 4) throw Object.assign(new Error('size'), { name: 'input_invalid' });
@@ -73,6 +96,7 @@ export const fakeModule = (behaviour) => `
       const probs = { natural: 0.86, casual: 0.71, minimalist: 0.44, korean: 0.31, japanese: 0.22, ladylike: 0.12, ol_commuter: 0.09, sport: 0.08,
         european_american: 0.07, british: 0.04, girlish: 0.03, street_punk: 0.02, ethnic: 0.01 };
       if ('${behaviour}' === 'wrong' && this.name === 'webgpu') probs.natural = 0.5;
+      if ('${behaviour}' === 'corner') probs.natural = rgba[0] === 128 ? 0.1 : 0.86;
       if ('${behaviour}' === 'groups') {
         const labels = [['style', 'natural', 0.86, 0.8], ['style', 'shoes', 0.3, 0.8], ['garment', 'shoes', 0.9, 0.7], ['garment', 'skirt', 0.6, null],
           ['category', 'dress', 0.5, 0.4], ['category', 'shirt', 0.45, 0.4], ['colour', 'red', 0.5, 0.9], ['colour', 'blue', 0.5, 0.9]];
@@ -94,7 +118,7 @@ export const fakeModule = (behaviour) => `
     }
     async shares() { return Float32Array.from([0.5, 0.5]); }
     backend() { return this.name; }
-    modelId() { return 'mock@0'; }
+    modelId() { return 'mock@' + ('${behaviour}' === 'groups' ? this.weights.slice(0, 12) : '0'); }
     dispose() {}
   }`;
 
@@ -108,7 +132,7 @@ export const fakeModule = (behaviour) => `
  *   replaces all faults:
  *   - `tagger`, `search`: HTTP status of the answer
  *   - `precise`: the manifest of the tagger states precise thresholds
- *   - `groups`: the manifest of the tagger has `TAG_GROUPS`
+ *   - `groups`: the manifest of the tagger has `TAG_GROUPS`; 'curves' adds their curves
  *   - `encoder`: false serves no query encoder; true serves a placeholder unless `query` names a real one
  *   - `segmenter`: true serves a placeholder of a segmenter
  *   - `weights`: 'damaged' or 'slow'
@@ -133,6 +157,8 @@ export async function startMock({ site, port = 0, bundle = null, query = null })
   const server = createServer((request, response) => {
     const seen = { method: request.method, path: request.url, bytes: 0 };
     requests.push(seen);
+    response.setHeader('content-security-policy', policyFor());
+    response.setHeader('permissions-policy', PERMISSIONS);
     request.on('data', (part) => (seen.bytes += part.length));
     const offered = { encoder: query !== null, ...faults };
     answer(request, response, { site, faults: offered, models, seen }).catch((error) => {
@@ -163,8 +189,12 @@ async function answer(request, response, { site, faults, models, seen }) {
   if (path === '/api/v1/query-encoder' && !faults.encoder) return send(response, 204);
   if (path === '/api/v1/segmenter' && !faults.segmenter) return send(response, 204);
   for (const [name, { manifest, weights }] of Object.entries(models)) {
-    if (path === `/api/v1/${name}`) return sendJson(response, { ...manifest, ...(faults.precise && { precise: { labels: [] } }), ...(faults.groups && { groups: TAG_GROUPS }) });
+    if (path === `/api/v1/${name}`) return sendJson(response, { ...manifest, ...(faults.precise && { precise: { labels: [] } }), ...groupsOf(faults) });
     if (path === `/api/v1/${name}/weights/${manifest.weights.sha256}`) return sendWeights(response, weights, faults);
+  }
+  if (path === '/share' && request.method === 'POST') {
+    response.writeHead(303, { location: './?share=again', connection: 'close' });
+    return response.end();
   }
   if (path === '/api/v1/samples') return sendJson(response, { samples: sampleList() });
   if (path === '/api/v1/search') return search(request, response, faults, seen);
@@ -266,6 +296,7 @@ const cacheControl = (path) => (/^\/(assets|wasm)\//.test(path) ? 'public, max-a
 function sendFile(response, site, path) {
   const file = join(site, normalize(path === '/' ? '/index.html' : path));
   if (!file.startsWith(site) || !existsSync(file) || !statSync(file).isFile()) return send(response, 404, 'text/plain', 'not found');
+  if (extname(file) === '.html') response.setHeader('content-security-policy', policyFor(readFileSync(file, 'utf8')));
   response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream', 'cache-control': cacheControl(path) });
   createReadStream(file).pipe(response);
 }
