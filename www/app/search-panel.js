@@ -9,7 +9,7 @@ import { hideResults, setStale, showHits, showNotPrepared, showProblem, showSear
 
 /** State of the search: the running query and the one whose results are shown. */
 export class SearchPanel {
-  #encoder;
+  #tagger;
   #currentSubject;
   #draw = hideResults;
   #running = null; // AbortController of the running search
@@ -17,15 +17,15 @@ export class SearchPanel {
   #preparing = false;
 
   /**
-   * @param {import('./model.js').Model} encoder
+   * @param {import('./tagger.js').StyleTagger} tagger
    * @param {() => {photo: import('./photo.js').Photo, box: {x, y, width, height}|null}|null} currentSubject returns the photo and
    *   the box to search for now
    */
-  constructor(encoder, currentSubject) {
-    this.#encoder = encoder;
+  constructor(tagger, currentSubject) {
+    this.#tagger = tagger;
     this.#currentSubject = currentSubject;
-    encoder.addEventListener('progress', ({ detail: { loaded, total } }) => {
-      if (this.#preparing && loaded < total) this.#show(() => showSearching('results.preparing', formatPercent(loaded / total)));
+    tagger.addEventListener('progress', ({ detail: { model, loaded, total } }) => {
+      if (this.#preparing && model === 'encoder' && loaded < total) this.#show(() => showSearching('results.preparing', formatPercent(loaded / total)));
     });
   }
 
@@ -49,9 +49,9 @@ export class SearchPanel {
   }
 
   /** Loads the query encoder. Resolves to false if the shop has none; photos then have to be sent. */
-  async loadEncoder() {
+  async loadEncoder(signal) {
     try {
-      await this.#encoder.load();
+      await this.#tagger.load('encoder', { signal });
     } catch (error) {
       if (error.code !== 'absent') throw error;
       return false;
@@ -75,7 +75,7 @@ export class SearchPanel {
     let embedding = null;
     try {
       this.#preparing = true;
-      if (!sendPhoto && (await this.loadEncoder()) && !isOutdated()) embedding = await this.#encoder.embed(query.photo.pixels(), query.box);
+      if (!sendPhoto && (await this.loadEncoder(controller.signal))) embedding = await this.#tagger.embed(query.photo, { box: query.box, signal: controller.signal });
     } catch (error) {
       if (isOutdated()) return;
       if (error.code === 'unreachable') return this.#show(() => showProblem(new Problem('unreachable', ''), () => this.find()));
