@@ -78,6 +78,8 @@ class OpenedImage {
 
   /** Converts a box from pixels of the input to pixels of `pixels()`. */
   shrink(box) {
+    const inside = (start, length, side) => start >= 0 && length > 0 && start + length <= side;
+    if (!inside(box.x, box.width, this.#size.width) || !inside(box.y, box.height, this.#size.height)) throw new TaggerError('input_invalid', 'the box is not inside the image');
     return this.#size === this.#photo ? box : scaleBox(box, this.#size, this.#photo);
   }
 

@@ -3,15 +3,17 @@
 //   app/ style/ i18n/  →  assets/<hash>/…      one folder, so that modules still import each other by name
 //   wasm/              →  wasm/<hash>/…        a separate folder, so that other changes do not change the modules' URLs
 //
-// Servers may send both folders as immutable. The script writes the new URLs into index.html, with preload links for all
+// Scripts and styles lose their comments. Servers may send both folders as immutable. The script writes the new URLs into index.html, with preload links for all
 // modules. It writes the length and the SHA-256 of every file into the service worker. It also writes each file
 // compressed (.br and .gz), if that is smaller.
 
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join, posix, relative, sep } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
+
+import { listImports, readText, withoutComments } from './sources.mjs';
 
 const dist = process.env.TRUNK_STAGING_DIR;
 if (!dist) throw new Error('TRUNK_STAGING_DIR is not set: run `trunk build` instead of this script');
@@ -27,11 +29,14 @@ const english = join(dist, 'i18n/en.json');
 writeFileSync(join(dist, 'app/english.js'), `export default ${readFileSync(english, 'utf8').trim()};\n`);
 rmSync(english);
 
+for (const file of listFiles(dist).filter((path) => /\.(js|css)$/.test(path) && !relative(dist, path).startsWith('wasm'))) writeFileSync(file, withoutComments(readText(file)));
+
 const wasm = moveToHashedFolder(['wasm'], 'wasm');
 const assets = moveToHashedFolder(ASSETS, 'assets');
 
-const pageModules = listImports(`${assets}/app/main.js`);
-const workerModules = listImports(`${assets}/app/worker.js`).filter((path) => !pageModules.includes(path));
+const importsOf = (module) => listImports((path) => readText(join(dist, path)), `${assets}/app/${module}`);
+const pageModules = importsOf('main.js').reverse();
+const workerModules = importsOf('worker.js').reverse().filter((path) => !pageModules.includes(path));
 const links = [
   ...pageModules.map((path) => `<link rel="modulepreload" href="${path}">`),
   ...workerModules.map((path) => `<link rel="prefetch" href="${path}">`),
@@ -71,15 +76,6 @@ function moveToHashedFolder(folders, parent) {
     }
   }
   return target;
-}
-
-/** Lists a module and its direct and indirect imports, as paths relative to `dist`. */
-function listImports(path, found = []) {
-  if (found.includes(path)) return found;
-  found.push(path);
-  const source = readFileSync(join(dist, path), 'utf8');
-  for (const [, target] of source.matchAll(/^(?:import|export) [^;]*?from '(\.[^']+)';$/gm)) listImports(posix.join(posix.dirname(path), target), found);
-  return found;
 }
 
 /** Writes `<file>.br` and `<file>.gz`, each only if it is smaller than `file`. */

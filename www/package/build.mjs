@@ -1,0 +1,60 @@
+// Builds the package @selvedge/tagger from this folder, the modules of the page and the wasm modules of a built site.
+//
+//   node www/package/build.mjs SITE OUT
+//
+// SITE is the folder of the built site (dist). OUT is the folder of the tarball. Prints the path of the tarball.
+//
+// The modules of the page become two files, index.js and worker.js. Bundlers can copy worker.js without reading it.
+
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+import { listImports, readText, withoutComments } from '../build/sources.mjs';
+
+const HERE = import.meta.dirname;
+const ROOT = resolve(HERE, '../..');
+const WASM = ['selvedge-cpu.js', 'selvedge-cpu_bg.wasm', 'selvedge-webgpu.js', 'selvedge-webgpu_bg.wasm'];
+
+/** A statement that imports from, or exports again from, another module of this project. */
+const FROM_MODULE = /^(import|export) ([^;]*?) from '\.[^']+';\n/gm;
+
+const [site, out] = process.argv.slice(2);
+if (!site || !out) throw new Error('usage: node www/package/build.mjs SITE OUT');
+
+const folder = mkdtempSync(join(tmpdir(), 'selvedge-package-'));
+try {
+  writeFileSync(join(folder, 'index.js'), joinModules('package/index.js'));
+  writeFileSync(join(folder, 'worker.js'), joinModules('app/worker.js'));
+  writeFileSync(join(folder, 'element.js'), withoutComments(readText(join(HERE, 'element.js'))));
+  for (const file of ['package.json', 'README.md', ...readdirSync(HERE).filter((name) => name.endsWith('.d.ts'))]) copyFileSync(join(HERE, file), join(folder, file));
+  for (const file of ['LICENSE-MIT', 'LICENSE-APACHE']) copyFileSync(join(ROOT, file), join(folder, file));
+  mkdirSync(join(folder, 'wasm'));
+  for (const file of WASM) copyFileSync(findModule(file), join(folder, 'wasm', file));
+  for (const file of ['index.js', 'worker.js', 'element.js']) execFileSync(process.execPath, ['--check', join(folder, file)]);
+  mkdirSync(out, { recursive: true });
+  const [{ filename }] = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', resolve(out)], { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }));
+  console.log(join(resolve(out), filename));
+} finally {
+  rmSync(folder, { recursive: true });
+}
+
+/**
+ * Joins a module of www/ and its imports into one module. Two modules must not declare the same name; the check of the syntax
+ * finds such names.
+ */
+function joinModules(entry) {
+  const paths = listImports((path) => readText(join(ROOT, 'www', path)), entry);
+  const exported = [...readText(join(ROOT, 'www', entry)).matchAll(FROM_MODULE)].filter(([, keyword]) => keyword === 'export').map(([, , names]) => names.replace(/[{}\s]/g, ''));
+  const parts = paths.map((path) => withoutComments(readText(join(ROOT, 'www', path))).replace(FROM_MODULE, '').replace(/^export (?=const|class|function|async)/gm, '').trim());
+  const last = exported.length > 0 ? `export { ${exported.join(', ').replaceAll(',', ', ').replaceAll(',  ', ', ')} };` : 'export {};';
+  return `// @selvedge/tagger\n\n${parts.filter(Boolean).join('\n\n')}\n\n${last}\n`;
+}
+
+/** Finds a file of the wasm modules in the built site, where its folder is named after its content. */
+function findModule(name) {
+  const found = existsSync(join(site, 'wasm')) ? readdirSync(join(site, 'wasm'), { recursive: true }).filter((path) => path.split(/[/\\]/).pop() === name) : [];
+  if (found.length !== 1) throw new Error(`${site} must have one ${name}; run: ./dev build-web`);
+  return join(site, 'wasm', found[0]);
+}
