@@ -303,10 +303,7 @@ class Engine extends EventTarget {
     if (!this.#worker || this.#requests.size > 0 || this.#turns > 0) return;
     const { idleTimeout } = this.#options;
     const hiddenFor = this.#hiddenSince === null ? 0 : performance.now() - this.#hiddenSince;
-    this.#idleTimer = setTimeout(() => {
-      this.#compiled = null;
-      this.#endWorker();
-    }, Math.max(Math.min(HIDDEN_GRACE, idleTimeout), idleTimeout - hiddenFor));
+    this.#idleTimer = setTimeout(() => this.#endWorker(), Math.max(Math.min(HIDDEN_GRACE, idleTimeout), idleTimeout - hiddenFor));
   }
 }
 

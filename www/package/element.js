@@ -106,6 +106,7 @@ export class StyleTaggerElement extends Base {
       input.value = ''; // the same file may be chosen again
       if (file) this.tag(file).catch(() => {});
     });
+    input.addEventListener('input', (event) => event.stopPropagation()); // the element dispatches its own after the photo was tagged
     const take = (event, transfer) => {
       const file = [...(transfer?.files ?? [])].find(({ type }) => type === '' || type.startsWith('image/')) ?? transfer?.files[0];
       if (!file || this.#isDisabled) return;
