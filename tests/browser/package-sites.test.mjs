@@ -23,7 +23,7 @@ const require = createRequire(join(TOOLS, 'package.json'));
 const tool = async (name) => import(pathToFileURL(require.resolve(name)));
 
 /** A page that tags the photo that is chosen, and its script. */
-const HTML = (script) => `<!doctype html><html lang="en"><meta charset="utf-8"><title>A sample site</title><input type="file"><style-tagger></style-tagger><output></output>${script}</html>`;
+const HTML = (script) => `<!doctype html><html lang="en"><meta charset="utf-8"><title>A sample site</title><link rel="icon" href="data:,"><input type="file"><style-tagger></style-tagger><output></output>${script}</html>`;
 const MAIN = `
   import { StyleTagger, TaggerError } from '@selvedge/tagger';
   import { StyleTaggerElement } from '@selvedge/tagger/element';
@@ -104,10 +104,10 @@ test('a site without a bundler tags a photo', { skip }, async (t) => {
 
 test('a site of Vite tags a photo, in development and after a build', { skip }, async (t) => {
   const site = makeSite('vite', { 'index.html': HTML('<script type="module" src="/main.js"></script>'), 'main.js': MAIN });
-  for (const bundle of [TAGGER]) cpSync(bundle, join(site, 'public/models/tagger'), { recursive: true });
+  cpSync(TAGGER, join(site, 'public/models/tagger'), { recursive: true });
   const vite = await tool('vite');
   const config = { root: site, configFile: false, logLevel: 'error', cacheDir: join(site, '.cache') };
-  const server = await vite.createServer({ ...config, server: { port: 0, host: '127.0.0.1' }, optimizeDeps: { exclude: ['@selvedge/tagger'] } });
+  const server = await vite.createServer({ ...config, server: { port: 0, host: '127.0.0.1' } });
   t.after(() => server.close());
   await server.listen();
   await tagOn(server.resolvedUrls.local[0]);
