@@ -11,8 +11,11 @@
 import { orAbort, throwIfAborted } from './abort.js';
 import { TaggerError } from './errors.js';
 
-/** Time that an aborted computation or download has to end by itself, ms. A new worker takes about as long to start. */
-const ABORT_GRACE = 300;
+/**
+ * Least and largest time that an aborted computation has to end by itself, ms. Between them it is the time that the worker took to
+ * start, because a new one takes as long. An aborted download ends after the least time.
+ */
+const ABORT_GRACE = [300, 2_000];
 
 /** Least time between the last call and the end of the worker of a hidden page, ms. */
 const HIDDEN_GRACE = 1_000;
@@ -53,6 +56,8 @@ class Engine extends EventTarget {
   #users = 0; // callers that have not released the engine
   #uses = new Map(); // key of a model → number of callers that may use it
   #worker = null;
+  #startedAt = null; // time of the start, until the first model is ready
+  #startTook = 0;
   #compiled = null; // {backend, module}: wasm module of a worker, for the next one
   #loads = new Map(); // key of a model → its load
   #requests = new Map(); // id → request without an answer
@@ -115,7 +120,7 @@ class Engine extends EventTarget {
       return await orAbort(load.ready, signal);
     } finally {
       load.waiters--;
-      if (signal?.aborted) setTimeout(() => this.#cancelUnwanted(load), ABORT_GRACE);
+      if (signal?.aborted) setTimeout(() => this.#cancelUnwanted(load), ABORT_GRACE[0]);
     }
   }
 
@@ -185,7 +190,7 @@ class Engine extends EventTarget {
       let graceTimer;
       const onAbort = () => {
         // A GPU cannot be interrupted. Its answer is dropped.
-        graceTimer = setTimeout(() => this.backend === 'cpu' && this.#fail(id, signal.reason), ABORT_GRACE);
+        graceTimer = setTimeout(() => this.backend === 'cpu' && this.#fail(id, signal.reason), Math.min(ABORT_GRACE[1], Math.max(ABORT_GRACE[0], this.#startTook)));
       };
       const settle = (finish) => (value) => {
         clearTimeout(timer);
@@ -216,6 +221,7 @@ class Engine extends EventTarget {
     const { workerUrl, modules } = this.#options;
     const { worker, started } = createWorker(workerUrl);
     this.#worker = worker;
+    this.#startedAt = performance.now();
     this.#gpuSpent = 0;
     let answered = false;
     worker.addEventListener('message', ({ data }) => {
@@ -232,7 +238,7 @@ class Engine extends EventTarget {
     const compiled = this.#compiled?.backend === this.backend ? this.#compiled.module : null;
     worker.postMessage({ type: 'start', backend: this.backend, modules, compiled });
     globalThis.document?.addEventListener('visibilitychange', this.#onVisibility);
-    if (globalThis.document?.hidden) this.#hiddenSince ??= performance.now();
+    this.#hiddenSince = globalThis.document?.hidden ? (this.#hiddenSince ?? performance.now()) : null;
   }
 
   #onMessage(data) {
@@ -244,12 +250,18 @@ class Engine extends EventTarget {
     for (const waiting of this.#requests.values()) if (!waiting.begun || waiting === request) waiting.restartTimer();
     if (data.type === 'compiled') this.#compiled = { backend: data.backend, module: data.module };
     else if (data.type === 'progress' && request) this.dispatchEvent(new CustomEvent('progress', { detail: { key: request.key, loaded: data.loaded, total: data.total } }));
-    else if (data.type === 'done') request?.resolve(data.answer);
+    else if (data.type === 'done') this.#onDone(data, request);
     else if (data.type === 'failed' && (request || data.id === null)) {
       const error = new TaggerError(data.code, data.message, { retry: data.gpu });
       if (request && !data.gpu && !data.fatal && HARMLESS.includes(error.code)) request.reject(error);
       else this.#fail(data.id, error);
     }
+  }
+
+  #onDone({ answer }, request) {
+    if (this.#startedAt !== null) this.#startTook = performance.now() - this.#startedAt;
+    this.#startedAt = null;
+    request?.resolve(answer);
   }
 
   /** Starts or pauses the time limit of the GPU. */

@@ -31,7 +31,7 @@ export class StyleTagger extends EventTarget {
     this.#options = { ...DEFAULTS, ...options };
     if (!['auto', 'webgpu', 'cpu'].includes(this.#options.backend)) throw new TaggerError('backend_unknown', 'backend is auto, webgpu or cpu');
     if (options.signal?.aborted) this.dispose();
-    else options.signal?.addEventListener('abort', () => this.dispose());
+    else options.signal?.addEventListener('abort', () => this.dispose(), { once: true });
   }
 
   /** Backend in use: `webgpu` or `cpu`, or `auto` until the first model is loaded. */

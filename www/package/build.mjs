@@ -28,7 +28,9 @@ try {
   writeFileSync(join(folder, 'index.js'), joinModules('package/index.js'));
   writeFileSync(join(folder, 'worker.js'), joinModules('app/worker.js'));
   writeFileSync(join(folder, 'element.js'), withoutComments(readText(join(HERE, 'element.js'))));
-  for (const file of ['package.json', 'README.md', ...readdirSync(HERE).filter((name) => name.endsWith('.d.ts'))]) copyFileSync(join(HERE, file), join(folder, file));
+  const [, version] = /^version = "(.+)"$/m.exec(readText(join(ROOT, 'Cargo.toml'))); // of all packages of the workspace
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ ...JSON.parse(readText(join(HERE, 'package.json'))), version }, null, 2)}\n`);
+  for (const file of ['README.md', ...readdirSync(HERE).filter((name) => name.endsWith('.d.ts'))]) copyFileSync(join(HERE, file), join(folder, file));
   for (const file of ['LICENSE-MIT', 'LICENSE-APACHE']) copyFileSync(join(ROOT, file), join(folder, file));
   mkdirSync(join(folder, 'wasm'));
   for (const file of WASM) copyFileSync(findModule(file), join(folder, 'wasm', file));

@@ -35,7 +35,8 @@ const STYLE = `
   [part=button]:focus-within { outline: 2px solid; outline-offset: 2px; }
   :host(:disabled) [part=button] { cursor: not-allowed; opacity: 0.6; }
   input { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); }
-  [part=photo] canvas { display: block; max-inline-size: 100%; max-block-size: 20rem; }
+  [part=photo] { margin-block-start: 0.75rem; }
+  [part=photo] canvas { display: block; max-inline-size: 100%; max-block-size: 20rem; border-radius: 0.25rem; }
   [part=tags] { display: flex; flex-wrap: wrap; gap: 0.5rem; list-style: none; margin: 0.5rem 0; padding: 0; }
   [part=tag] { border: 1px solid currentColor; border-radius: 1rem; padding: 0.125rem 0.75rem; }
   [hidden] { display: none; }
