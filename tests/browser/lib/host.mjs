@@ -54,11 +54,11 @@ export async function startHost(folder, { cors = false, csp = null, slow = null,
   const requests = [];
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname);
+    if (path === '/favicon.ico') return response.writeHead(204).end();
     const seen = { path, complete: false, closed: false };
     requests.push(seen);
     response.on('finish', () => (seen.complete = true));
     response.on('close', () => (seen.closed = true));
-    if (path === '/favicon.ico') return response.writeHead(204).end();
     const [, model, rest] = /^\/models\/([a-z]+)\/(.+)$/.exec(path) ?? [];
     const file = model in MODELS ? join(MODELS[model], normalize(rest)) : join(folder, normalize(path === '/' ? '/index.html' : path));
     const headers = { 'cache-control': 'no-cache', 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' };
