@@ -10,10 +10,9 @@ import { install, makeFolder, pack, PACKAGE, SEGMENTER, startHost, writeFiles } 
 import { missing, QUERY, SITE, TAGGER } from './lib/places.mjs';
 import { PNG, waitUntil } from './lib/setup.mjs';
 import { photo } from './mock/shop.mjs';
-import { fakeModule } from './mock/server.mjs';
+import { EMPTY_MODULE, fakeModule } from './mock/server.mjs';
 
 const skip = missing(SITE, TAGGER, QUERY, SEGMENTER);
-const EMPTY_MODULE = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
 const MODULE = '/node_modules/@selvedge/tagger/index.js';
 /** Options of a tagger with fake modules, which are fast and misbehave on demand. */
 const fake = (behaviour) => ({ manifestUrl: '/models/tagger/bundle.json', moduleUrl: `/fake/${behaviour}/`, backend: 'cpu' });

@@ -189,8 +189,12 @@ class Engine extends EventTarget {
       let timer;
       let graceTimer;
       const onAbort = () => {
-        // A GPU cannot be interrupted. Its answer is dropped.
-        graceTimer = setTimeout(() => this.backend === 'cpu' && this.#fail(id, signal.reason), Math.min(ABORT_GRACE[1], Math.max(ABORT_GRACE[0], this.#startTook)));
+        this.#worker.postMessage({ type: 'cancel', id }); // for a call that waits in the worker for a load
+        const onLate = () => {
+          if (!request.begun) request.reject(signal.reason);
+          else if (this.backend === 'cpu') this.#fail(id, signal.reason); // a GPU cannot be interrupted, and its answer is dropped
+        };
+        graceTimer = setTimeout(onLate, Math.min(ABORT_GRACE[1], Math.max(ABORT_GRACE[0], this.#startTook)));
       };
       const settle = (finish) => (value) => {
         clearTimeout(timer);

@@ -4,7 +4,7 @@
 // Messages in:
 //   {type: 'start', backend, modules, compiled}  first message; modules: {cpu, webgpu: {script, binary}}; compiled: a wasm module or null
 //   {type: 'load', id, model}                    model: {key, kind, manifestUrl, weightsUrl}
-//   {type: 'cancel', id}                         aborts the downloads of a load
+//   {type: 'cancel', id}                         aborts the downloads of a load, or drops a call that has not begun
 //   {type: 'unload', key}
 //   {type: 'tag', id, key, rgba, width, height}
 //   {type: 'embed', id, key, rgba, width, height, crop}
@@ -47,6 +47,7 @@ let started = null; // promise of the wasm module
 let compiled = null; // the compiled wasm module, until it was sent to the page
 const models = new Map(); // key → loaded model
 const downloads = new Map(); // id of a load → AbortController
+const cancelled = new Set(); // ids of calls that need not begin
 let lastTurn = Promise.resolve(); // settles when the last computation has ended
 let waiting = 0; // computations that run or wait
 
@@ -54,7 +55,7 @@ self.addEventListener('message', async ({ data }) => {
   const { type, id = null } = data;
   try {
     if (type === 'start') options = data;
-    else if (type === 'cancel') downloads.get(id)?.abort();
+    else if (type === 'cancel') downloads.has(id) ? downloads.get(id).abort() : cancelled.add(id);
     else if (type === 'unload') await inTurn(() => unload(data.key));
     else if (type === 'load') post({ type: 'done', id, answer: await load(data) });
     else post({ type: 'done', id, answer: await inTurn(() => answer(data)) });
@@ -231,6 +232,7 @@ function placesOfLabels({ labels = [], groups = [] }) {
 }
 
 async function answer({ type, id, key, rgba, width, height, crop }) {
+  if (cancelled.delete(id)) return {};
   post({ type: 'begun', id });
   const model = models.get(key);
   model.used = true;

@@ -26,6 +26,9 @@ function readBundle(folder) {
   return { manifest: { format: 1, id: 'mock', weights: { file: 'weights.safetensors', bytes: weights.length, sha256 } }, weights };
 }
 
+/** Shortest wasm module that compiles. Fake modules have it as their binary. */
+export const EMPTY_MODULE = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+
 /** Groups in the manifest of a tagger with groups. The style labels were learnt from drawings. */
 const TAG_GROUPS = [
   { name: 'style', kind: 'several', labels: 2, drawn: true, precise: { labels: [] } },
@@ -154,6 +157,7 @@ async function answer(request, response, { site, faults, models, seen }) {
   if (damage) return sendDamaged(response, faults.site ?? site, path, damage, models);
   const fake = /^\/wasm\/(?:[0-9a-f]+\/)?selvedge-(webgpu|cpu)\.js$/.exec(path)?.[1];
   if (fake && faults.modules) return send(response, 200, 'text/javascript', fakeModule(faults.modules[fake] ?? 'works'));
+  if (faults.modules && /^\/wasm\/.*_bg\.wasm$/.test(path)) return send(response, 200, 'application/wasm', EMPTY_MODULE);
   if (path === '/api/v1/tagger' && faults.tagger) return sendProblem(response, faults.tagger, 'internal');
   if (path === '/api/v1/query-encoder' && !faults.encoder) return send(response, 204);
   if (path === '/api/v1/segmenter' && !faults.segmenter) return send(response, 204);
