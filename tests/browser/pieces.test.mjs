@@ -77,6 +77,7 @@ test('the buttons are in the language of the page', async () => {
 
 test('the segmenter loads after a photo was tagged, and a shop without one shows no pieces', async () => {
   const page = await openWithPieces();
+  assert.equal(page.workers().length, 1, 'all models run in one worker');
   const paths = env.mock.requests.map(({ path }) => path);
   assert.ok(paths.findIndex((path) => path.includes('segmenter')) > paths.findIndex((path) => path.includes('tagger/weights')));
   await page.context().close();

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { shownTags, tagPhoto } from './lib/browser.mjs';
-import { markHalf, paste, PNG, pngFile, setUp, works } from './lib/setup.mjs';
+import { markHalf, PNG, setUp, works } from './lib/setup.mjs';
 import { photo } from './mock/shop.mjs';
 
 const env = setUp();
@@ -82,6 +82,18 @@ test('the style follows the box and is marked as stale until the new one is ther
   await page.context().close();
 });
 
+/** Pastes photos with these widths. `pause` is the time between two of them, ms; without one they are pasted in one task. */
+const pasteAll = (page, widths, pause) =>
+  page.evaluate(async ({ files, pause }) => {
+    for (const bytes of files) {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([Uint8Array.from(bytes)], 'photo.png', { type: 'image/png' }));
+      document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData: transfer, bubbles: true }));
+      if (pause > 0) await new Promise((done) => setTimeout(done, pause));
+    }
+    if (pause === 0) globalThis.decoded = 0;
+  }, { files: widths.map((width) => [...photo(width, 200)]), pause });
+
 test('of ten photos pasted at once at most two are tagged, and the last is shown', { skip }, async () => {
   env.mock.set(reporting);
   const page = await env.open();
@@ -94,7 +106,7 @@ test('of ten photos pasted at once at most two are tagged, and the last is shown
     globalThis.createImageBitmap = (...how) => (globalThis.decoded++, decode(...how));
   });
   const widths = [100, 110, 120, 130, 140, 150, 160, 170, 180, 190];
-  for (const width of widths) await paste(page, pngFile(width, 200));
+  await pasteAll(page, widths, 20);
   await page.waitForFunction(() => document.querySelector('#frame canvas').width === 190);
   release();
   await page.waitForFunction(() => document.querySelector('.verdict'));
@@ -102,14 +114,7 @@ test('of ten photos pasted at once at most two are tagged, and the last is shown
   assert.equal(reportedCalls('tag').at(-1), '/mock/tag?190x200');
 
   // Pasted in one task: most photos are not even decoded.
-  await page.evaluate(({ files }) => {
-    for (const bytes of files) {
-      const transfer = new DataTransfer();
-      transfer.items.add(new File([Uint8Array.from(bytes)], 'photo.png', { type: 'image/png' }));
-      document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData: transfer, bubbles: true }));
-    }
-    globalThis.decoded = 0;
-  }, { files: widths.map((width) => [...photo(width + 1, 200)]) });
+  await pasteAll(page, widths.map((width) => width + 1), 0);
   await page.waitForFunction(() => document.querySelector('#frame canvas').width === 191 && document.querySelector('.verdict'));
   assert.ok((await page.evaluate(() => globalThis.decoded)) <= 2);
   await page.context().close();

@@ -34,7 +34,7 @@ impl Backend {
         }
     }
 
-    /// Opens the device. WebGPU must be opened before the first tensor is made.
+    /// Opens the device, or returns the one that is open. WebGPU must be opened before the first tensor is made.
     ///
     /// # Errors
     /// [`WebError::Device`] if the browser has no adapter or no device, [`WebError::BackendMissing`] in the small module.
@@ -47,11 +47,22 @@ impl Backend {
 }
 
 #[cfg(feature = "webgpu")]
+thread_local! {
+    /// The GPU that was opened. All models of a module share it, because Burn opens a device once.
+    static WEBGPU: std::cell::RefCell<Option<Device>> = const { std::cell::RefCell::new(None) };
+}
+
+#[cfg(feature = "webgpu")]
 async fn open_webgpu() -> Result<Device, WebError> {
-    Device::wgpu_options()
+    if let Some(device) = WEBGPU.with_borrow(Clone::clone) {
+        return Ok(device);
+    }
+    let device = Device::wgpu_options()
         .init_async()
         .await
-        .map_err(|error| WebError::Device(error.to_string()))
+        .map_err(|error| WebError::Device(error.to_string()))?;
+    WEBGPU.set(Some(device.clone()));
+    Ok(device)
 }
 
 #[cfg(not(feature = "webgpu"))]

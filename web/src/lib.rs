@@ -1,6 +1,6 @@
 //! Selvedge in the browser: the functions that JavaScript calls.
 //!
-//! The module runs in a Web Worker (`www/app/worker.js`), one model per worker.
+//! The module runs in a Web Worker (`www/app/worker.js`). All models of a page are in one module and share its device.
 //!
 //! **Invariant:** the module does not use the network. The worker passes the manifest, the weights and the pixels, and receives
 //! tags or an embedding.

@@ -26,9 +26,6 @@ const ROWS = ['top', 'middle', 'bottom'];
 const COLUMNS = ['left', 'centre', 'right'];
 const thirdOf = (cell) => (cell < 2 ? 0 : cell < 5 ? 1 : 2);
 
-/** Error of a run that was cancelled. */
-class Cancelled extends Error {}
-
 /** Map of one photo, or of a box on it. `element` has the controls and the words. The cells lie over the photo. */
 export class CoarseMap {
   element = el('div', { class: 'map' });
@@ -42,11 +39,11 @@ export class CoarseMap {
   #state = 'running'; // 'running', 'done' or 'failed'
   #done = 0; // cells computed
   #ms = 0;
-  #cancelled = false;
+  #controller = new AbortController(); // aborted when the map is closed
   #onClose;
 
   /**
-   * @param {import('./model.js').Model} tagger
+   * @param {import('./tagger.js').StyleTagger} tagger
    * @param {import('./photo.js').Photo} photo
    * @param {{x, y, width, height}|null} box in pixels
    * @param {{group?: string, id: string}[]} choices labels to show a map for
@@ -69,7 +66,7 @@ export class CoarseMap {
       this.#weights = await this.#compute();
       this.#state = 'done';
     } catch (error) {
-      if (this.#cancelled) return;
+      if (this.#controller.signal.aborted) return;
       console.error('selvedge: no map:', error.code, error.message);
       this.#state = 'failed';
     }
@@ -80,8 +77,8 @@ export class CoarseMap {
 
   /** Ends the computation and removes the map. */
   close() {
-    if (this.#cancelled) return;
-    this.#cancelled = true;
+    if (this.#controller.signal.aborted) return;
+    this.#controller.abort();
     this.#cells.remove();
     this.#onClose();
   }
@@ -153,7 +150,7 @@ export class CoarseMap {
     const scale = Math.min(1, MAX_PIXELS / Math.max(width, height));
     canvas.width = Math.max(1, Math.round(width * scale));
     canvas.height = Math.max(1, Math.round(height * scale));
-    const context = canvas.getContext('2d', { alpha: false, willReadFrequently: true });
+    const context = canvas.getContext('2d', { alpha: false });
     const tagWithout = async (cell) => {
       context.drawImage(this.#photo.canvas, x, y, width, height, 0, 0, canvas.width, canvas.height);
       context.fillStyle = GREY;
@@ -161,9 +158,7 @@ export class CoarseMap {
       const [column, row] = [cell % SIDE, Math.floor(cell / SIDE)];
       const [left, top] = [edge(column, canvas.width), edge(row, canvas.height)];
       if (cell >= 0) context.fillRect(left, top, edge(column + 1, canvas.width) - left, edge(row + 1, canvas.height) - top);
-      const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
-      const { tags } = await this.#tagger.tag({ pixels: new Uint8Array(data.buffer), width: canvas.width, height: canvas.height });
-      if (this.#cancelled) throw new Cancelled();
+      const { tags } = await this.#tagger.tag(canvas, { signal: this.#controller.signal });
       return new Map(tags.map((tag) => [keyOf(tag), logit(tag.prob)]));
     };
     const whole = await tagWithout(-1);

@@ -7,7 +7,6 @@ import { announce, byId, el } from './dom.js';
 import { rememberPhoto, watchProducts } from './history.js';
 import { currentLanguage, preferredLanguage, setLanguage, t, term } from './i18n.js';
 import { isUnmetered, onPhotoIntent } from './intent.js';
-import { Gpu, Model } from './model.js';
 import { lockRelease, registerWhenIdle } from './offline.js';
 import { Photo, PhotoError } from './photo.js';
 import { watchPicker } from './picker.js';
@@ -18,21 +17,20 @@ import { drawSamples, showSamples } from './samples.js';
 import { SearchPanel } from './search-panel.js';
 import { openShared } from './share.js';
 import { StylePanel } from './style-panel.js';
+import { StyleTagger } from './tagger.js';
 import { countTraffic } from './traffic.js';
 
 const CATEGORIES = ['tops', 'shoes', 'bags', 'other'];
 
-const { backend, ...limits } = parseOptions(location.search);
-const modelOptions = { ...limits, gpu: new Gpu(backend), api: API, modules: MODULES };
-const tagger = new Model({ ...modelOptions, name: 'tagger' });
-const encoder = new Model({ ...modelOptions, name: 'query-encoder' });
-const pieces = new PiecesView(new Model({ ...modelOptions, name: 'segmenter' }));
-const searchPanel = new SearchPanel(encoder, () => photo && { photo, box: crop.pixels });
+const tagger = new StyleTagger({ ...parseOptions(location.search), baseUrl: API, moduleUrl: MODULES });
+const pieces = new PiecesView(tagger);
+const searchPanel = new SearchPanel(tagger, () => photo && { photo, box: crop.pixels });
 const stylePanel = new StylePanel(tagger, searchPanel);
 let photo = null; // the Photo shown
 let crop = null; // its Crop
 let photoErrorText = null; // () => text, or null
-let photoRequests = 0; // photos requested so far
+let opening = new AbortController(); // aborts the opening of the last photo requested
+let work = new AbortController(); // aborts the work on the photo shown
 let lastOpening = Promise.resolve(); // settles when the last photo has been opened
 
 async function main() {
@@ -91,23 +89,25 @@ async function showLanguage(language, remember = false) {
  * @param {Blob|Promise<Blob>} source
  */
 async function loadPhoto(source) {
-  const request = ++photoRequests;
+  opening.abort();
+  const { signal } = (opening = new AbortController());
   tagger.load().catch(() => {}); // in parallel to the decoding; the style panel shows a failure
   stylePanel.showOpening();
   byId('main').classList.add('has-photo'); // the title gets smaller at once, not when the photo is decoded
   try {
     const file = await source;
-    const opened = await openInTurn(() => request === photoRequests && Photo.open(file));
-    if (request !== photoRequests) return; // a newer photo replaces this one
+    const opened = await openInTurn(() => Photo.open(file, signal));
+    if (signal.aborted) return;
     setPhotoError(null);
     searchPanel.clear();
     searchPanel.prepare();
     showPhoto(opened);
     rememberPhoto(opened, file);
+    const { signal: replaced } = work;
     await stylePanel.recognise(opened);
-    if (request === photoRequests && isUnmetered()) await pieces.find(opened);
+    if (!replaced.aborted && isUnmetered()) await pieces.find(opened, replaced);
   } catch (error) {
-    if (request !== photoRequests) return;
+    if (signal.aborted) return;
     stylePanel.cancelOpening();
     byId('main').classList.toggle('has-photo', photo !== null);
     setPhotoError(() => (error instanceof PhotoError ? t(`photo.${error.code}`) : problemText(error instanceof Problem ? error : { code: 'other' })));
@@ -122,6 +122,8 @@ function openInTurn(open) {
 }
 
 function showPhoto(opened) {
+  work.abort();
+  work = new AbortController();
   photo = opened;
   const newCrop = (crop = new Crop(photo));
   crop.addEventListener('change', () => {
@@ -156,7 +158,8 @@ function showPhoto(opened) {
 
 /** Closes the photo and shows the picker. */
 function returnToPicker() {
-  photoRequests++; // a photo that is still being opened is not shown
+  opening.abort();
+  work.abort();
   photo = crop = null;
   searchPanel.clear();
   pieces.clear();
@@ -177,13 +180,13 @@ function searchFor(box) {
 
 /** Proposes a box around the salient object. Runs only on request, because the models were trained on whole photos, too. */
 async function suggestArea() {
-  const [cropBefore, keyBefore] = [crop, crop.key];
+  const [cropBefore, keyBefore, { signal }] = [crop, crop.key, work];
   showCropNote('crop.looking');
   let box;
   try {
-    ({ box } = await tagger.propose(photo.pixels()));
-  } catch (error) {
-    if (error.code === 'superseded') return;
+    ({ box } = await tagger.propose(photo, { signal }));
+  } catch {
+    if (signal.aborted) return;
   }
   if (cropBefore !== crop || cropBefore.key !== keyBefore) return; // the photo or the box has changed in the meantime
   if (box) cropBefore.setPixels(box);

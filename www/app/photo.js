@@ -1,5 +1,7 @@
 // Decodes image files to upright photos. No other file of the page decodes photos.
 
+import { throwIfAborted } from './abort.js';
+import { TaggerError } from './errors.js';
 import { inspectImage } from './image-file.js';
 import { isReadable, requireReadable } from './readback.js';
 
@@ -15,12 +17,19 @@ const HUGE = 50_000_000;
 const OUT_OF_MEMORY = /RangeError|Quota|memory|allocat/i;
 
 /** Failure to open a file. `code` is `not_an_image`, `unreadable`, `heic`, `too_large` or `memory`. */
-export class PhotoError extends Error {
+export class PhotoError extends TaggerError {
   constructor(code, options) {
-    super(code, options);
-    this.code = code;
+    super(code, MESSAGES[code], options);
   }
 }
+
+const MESSAGES = {
+  not_an_image: 'the file is not an image',
+  unreadable: 'the image cannot be decoded',
+  heic: 'this browser cannot decode HEIC',
+  too_large: 'the image has more than 100 megapixels',
+  memory: 'the browser has not enough memory for the image',
+};
 
 /** Upright photo of at most 1024 pixels per side, without transparency and without the file's metadata. */
 export class Photo {
@@ -30,7 +39,6 @@ export class Photo {
   result = null;
 
   #file;
-  #full;
 
   /**
    * @param {HTMLCanvasElement} canvas
@@ -39,7 +47,7 @@ export class Photo {
    */
   constructor(canvas, file, full) {
     this.#file = file;
-    this.#full = full;
+    this.full = full;
     this.canvas = canvas;
     this.width = canvas.width;
     this.height = canvas.height;
@@ -48,33 +56,49 @@ export class Photo {
   /**
    * Decodes an image file, rotates it by its EXIF orientation and scales it down.
    * @param {Blob} blob
+   * @param {AbortSignal} [signal]
    * @throws {PhotoError}
    */
-  static async open(blob) {
+  static async open(blob, signal) {
+    throwIfAborted(signal);
     const full = await decode(blob);
     try {
-      if (full.width * full.height > MAX_PIXELS) throw new PhotoError('too_large');
-      const scale = Math.min(1, MAX_SIDE / Math.max(full.width, full.height));
-      const canvas = draw(full, Math.max(1, Math.round(full.width * scale)), Math.max(1, Math.round(full.height * scale)));
-      return new Photo(canvas, blob, { width: full.width, height: full.height });
-    } catch (cause) {
-      throw cause instanceof PhotoError ? cause : new PhotoError('memory', { cause });
+      throwIfAborted(signal);
+      return Photo.of(full, { width: full.width, height: full.height }, blob);
     } finally {
       full.close();
     }
   }
 
   /**
-   * Returns the pixels of the photo or of a box on it: `height × width × 4` bytes, top row first.
+   * Copies and scales down an image that the browser can draw.
+   * @param {CanvasImageSource} image
+   * @param {{width: number, height: number}} full its size, pixels
+   * @param {Blob|null} file the original file
+   * @throws {PhotoError}
+   */
+  static of(image, full, file = null) {
+    if (full.width * full.height > MAX_PIXELS) throw new PhotoError('too_large');
+    const scale = Math.min(1, MAX_SIDE / Math.max(full.width, full.height));
+    const [width, height] = [full.width, full.height].map((side) => Math.max(1, Math.round(side * scale)));
+    try {
+      return new Photo(draw(image, width, height, [0, 0, full.width, full.height]), file, full);
+    } catch (cause) {
+      throw cause instanceof PhotoError ? cause : new PhotoError('memory', { cause });
+    }
+  }
+
+  /**
+   * Returns a copy of the pixels of the photo or of a box on it: `height × width × 4` bytes, top row first.
    * @param {{x: number, y: number, width: number, height: number}|null} box in pixels
-   * @returns {{pixels: Uint8Array, width: number, height: number}}
+   * @returns {{data: Uint8Array, width: number, height: number}}
    * @throws {import('./readback.js').PixelsHidden}
    */
   pixels(box = null) {
     requireReadable();
     const { x, y, width, height } = box ?? this.#whole();
     const context = this.canvas.getContext('2d', { willReadFrequently: true });
-    return { pixels: new Uint8Array(context.getImageData(x, y, width, height).data.buffer), width, height };
+    return { data: new Uint8Array(context.getImageData(x, y, width, height).data.buffer), width, height };
   }
 
   /**
@@ -98,23 +122,27 @@ export class Photo {
    */
   async upload(box = null) {
     if (isReadable()) return { image: await this.jpeg(box), crop: null, amount: box ? 'part' : 'whole' };
-    return { image: this.#file, crop: box && this.#scaleToFull(box), amount: 'whole' };
-  }
-
-  /** Converts a box from pixels of the photo to pixels of the original. */
-  #scaleToFull(box) {
-    const scaleRange = (start, length, shown, full) => {
-      const from = Math.min(full - 1, Math.floor((start * full) / shown));
-      return [from, Math.max(1, Math.min(full - from, Math.round((length * full) / shown)))];
-    };
-    const [x, width] = scaleRange(box.x, box.width, this.width, this.#full.width);
-    const [y, height] = scaleRange(box.y, box.height, this.height, this.#full.height);
-    return { x, y, width, height };
+    return { image: this.#file, crop: box && scaleBox(box, this, this.full), amount: 'whole' };
   }
 
   #whole() {
     return { x: 0, y: 0, width: this.width, height: this.height };
   }
+}
+
+/**
+ * Converts a box from pixels of one size of an image to pixels of another size.
+ * @param {{x: number, y: number, width: number, height: number}} box
+ * @param {{width: number, height: number}} from @param {{width: number, height: number}} to
+ */
+export function scaleBox(box, from, to) {
+  const scaleRange = (start, length, fromSide, toSide) => {
+    const first = Math.max(0, Math.min(toSide - 1, Math.floor((start * toSide) / fromSide)));
+    return [first, Math.max(1, Math.min(toSide - first, Math.round((length * toSide) / fromSide)))];
+  };
+  const [x, width] = scaleRange(box.x, box.width, from.width, to.width);
+  const [y, height] = scaleRange(box.y, box.height, from.height, to.height);
+  return { x, y, width, height };
 }
 
 async function decode(blob) {
@@ -131,8 +159,8 @@ async function decode(blob) {
   throw new PhotoError('too_large');
 }
 
-/** Draws an image, or the area `[x, y, width, height]` of it, on a new white canvas. */
-function draw(image, width, height, area = [0, 0, image.width, image.height]) {
+/** Draws the area `[x, y, width, height]` of an image on a new white canvas. */
+function draw(image, width, height, area) {
   const canvas = document.createElement('canvas');
   canvas.width = width;
   canvas.height = height;

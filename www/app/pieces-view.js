@@ -14,16 +14,16 @@ const CATEGORY = { top: 'tops', outerwear: 'tops', dress: 'tops', shoes: 'shoes'
 
 /** Outlines and buttons of a photo's pieces. Dispatches `choose`; its `detail` has the `box` in pixels of the photo and the `category`. */
 export class PiecesView extends EventTarget {
-  #segmenter;
+  #tagger;
   #photo = null; // the photo whose pieces are wanted
   #pieces = [];
   #outlines = el('div', { class: 'pieces', 'aria-hidden': 'true' });
   #offered = null; // promise of true if the shop may have a segmenter
 
-  /** @param {import('./model.js').Model} segmenter */
-  constructor(segmenter) {
+  /** @param {import('./tagger.js').StyleTagger} tagger */
+  constructor(tagger) {
     super();
-    this.#segmenter = segmenter;
+    this.#tagger = tagger;
   }
 
   /** Layer over the photo. */
@@ -41,20 +41,21 @@ export class PiecesView extends EventTarget {
   /**
    * Finds the pieces of a photo and shows them. A failure only hides them, because the page works without them.
    * @param {import('./photo.js').Photo} photo
+   * @param {AbortSignal} signal aborted when another photo replaces this one
    */
-  async find(photo) {
+  async find(photo, signal) {
     this.clear();
     this.#photo = photo;
-    // Without a segmenter no worker is started, because it would load the wasm module first.
+    // Without a segmenter it is not loaded, so that the console shows no failed request.
     this.#offered ??= offersModel('segmenter');
     if (!(await this.#offered) || photo !== this.#photo) return;
     try {
-      const { pieces } = await this.#segmenter.pieces(photo.pixels());
+      const { pieces } = await this.#tagger.pieces(photo, { signal });
       if (photo !== this.#photo) return;
       this.#pieces = pieces.slice(0, MOST);
       this.draw();
     } catch (error) {
-      if (!['absent', 'superseded', 'unreachable'].includes(error.code)) console.error('selvedge: no pieces:', error.code, error.message);
+      if (!signal.aborted && !['absent', 'unreachable'].includes(error.code)) console.error('selvedge: no pieces:', error.code, error.message);
     }
   }
 

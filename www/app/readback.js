@@ -1,6 +1,8 @@
 // Test whether the browser lets the page read the pixels of a canvas. Some browsers return white or noise against
 // tracking, and a model would give a confident but wrong answer for that.
 
+import { TaggerError } from './errors.js';
+
 /** Side of the test pattern, pixels. */
 const SIDE = 32;
 
@@ -8,11 +10,9 @@ const SIDE = 32;
 const TOLERANCE = 4;
 
 /** Error: the browser hides the photo's pixels. Then only the shop can compute on the photo. */
-export class PixelsHidden extends Error {
-  code = 'pixels_hidden';
-
+export class PixelsHidden extends TaggerError {
   constructor() {
-    super('the browser does not let the page read the photo’s pixels');
+    super('pixels_hidden', 'the browser does not let the page read the photo’s pixels');
   }
 }
 

@@ -7,18 +7,18 @@ import { problemNotice } from './problems.js';
 
 /** The search of the page, loaded on demand. */
 export class SearchPanel {
-  #encoder;
+  #tagger;
   #currentSubject;
   #loading = null; // promise of the search
   #search = null; // the search after it has loaded
 
   /**
-   * @param {import('./model.js').Model} encoder
+   * @param {import('./tagger.js').StyleTagger} tagger
    * @param {() => {photo: import('./photo.js').Photo, box: {x, y, width, height}|null}|null} currentSubject returns the photo and
    *   the box to search for now
    */
-  constructor(encoder, currentSubject) {
-    this.#encoder = encoder;
+  constructor(tagger, currentSubject) {
+    this.#tagger = tagger;
     this.#currentSubject = currentSubject;
   }
 
@@ -60,9 +60,9 @@ export class SearchPanel {
   }
 
   /** Loads the query encoder. Resolves to false if the shop has none; photos then have to be sent. */
-  async loadEncoder() {
+  async loadEncoder(signal) {
     try {
-      await this.#encoder.load();
+      await this.#tagger.load('encoder', { signal });
     } catch (error) {
       if (error.code !== 'absent') throw error;
       return false;
@@ -74,7 +74,7 @@ export class SearchPanel {
   #load() {
     this.#loading ??= import('./search.js').then(
       ({ Search }) => {
-        this.#search = new Search(this.#encoder, () => this.loadEncoder(), this.#currentSubject);
+        this.#search = new Search(this.#tagger, (signal) => this.loadEncoder(signal), this.#currentSubject);
         this.#search.start();
       },
       (error) => {

@@ -24,7 +24,7 @@ const MAX_EXAMPLES = 15;
 
 /** State of the search: the query, the running request and the results shown. */
 export class Search {
-  #encoder;
+  #tagger;
   #loadEncoder;
   #currentSubject;
   #criteria = new Criteria();
@@ -43,17 +43,17 @@ export class Search {
   #allowed = null; // {photo, key}: the photo and box that the visitor allowed to be sent
 
   /**
-   * @param {import('./model.js').Model} encoder
-   * @param {() => Promise<boolean>} loadEncoder loads the encoder; resolves to false if the shop has none
+   * @param {import('./tagger.js').StyleTagger} tagger
+   * @param {(signal: AbortSignal) => Promise<boolean>} loadEncoder loads the encoder; resolves to false if the shop has none
    * @param {() => {photo: import('./photo.js').Photo, box: {x, y, width, height}|null}|null} currentSubject returns the photo and
    *   the box to search for now
    */
-  constructor(encoder, loadEncoder, currentSubject) {
-    this.#encoder = encoder;
+  constructor(tagger, loadEncoder, currentSubject) {
+    this.#tagger = tagger;
     this.#loadEncoder = loadEncoder;
     this.#currentSubject = currentSubject;
-    encoder.addEventListener('progress', ({ detail: { loaded, total } }) => {
-      if (this.#preparing && loaded < total) this.#show(() => showSearching('results.preparing', formatPercent(loaded / total)));
+    tagger.addEventListener('progress', ({ detail: { model, loaded, total } }) => {
+      if (this.#preparing && model === 'encoder' && loaded < total) this.#show(() => showSearching('results.preparing', formatPercent(loaded / total)));
     });
     for (const action of ['like', 'unlike']) productActions.addEventListener(action, ({ detail }) => this.#addExample(detail, WEIGHTS[action]));
     addEventListener('online', () => this.#retry?.());
@@ -117,7 +117,7 @@ export class Search {
     let embedding = null;
     try {
       this.#preparing = !limit;
-      if (query.photo && !isSame(this.#allowed, query)) embedding = await this.#embed(query, isOutdated);
+      if (query.photo && !isSame(this.#allowed, query)) embedding = await this.#embed(query, controller.signal);
     } catch (error) {
       if (isOutdated()) return;
       if (error.code === 'unreachable') return this.#showProblem(new Problem(navigator.onLine === false ? 'offline' : 'unreachable', ''), retry, query);
@@ -149,11 +149,11 @@ export class Search {
   }
 
   /** Computes the embedding of the query's photo, or takes the last one. Resolves to null if the shop has no query encoder. */
-  async #embed(query, isOutdated) {
+  async #embed(query, signal) {
     if (isSame(this.#embedded, query)) return this.#embedded.embedding;
-    if (!(await this.#loadEncoder()) || isOutdated()) return null;
+    if (!(await this.#loadEncoder(signal))) return null;
     const { photo, box } = query;
-    const embedding = await this.#encoder.embed(photo.pixels(), box);
+    const embedding = await this.#tagger.embed(photo, { box, signal });
     this.#embedded = { ...query, embedding };
     return embedding;
   }

@@ -14,7 +14,7 @@ export class StylePanel {
   #tagger;
   #searchPanel;
   #draw = showEmpty;
-  #request = null; // the current request; answers to older ones are dropped
+  #request = null; // {photo, controller} of the current request; older ones are aborted
   #shown = null; // the result shown
   #waiting = false; // true while the panel only shows that the model works
   #timer;
@@ -23,14 +23,14 @@ export class StylePanel {
   #downloaded = 0; // fraction of the weights in the last progress shown
 
   /**
-   * @param {import('./model.js').Model} tagger
+   * @param {import('./tagger.js').StyleTagger} tagger
    * @param {import('./search-panel.js').SearchPanel} searchPanel loads its encoder after a photo has been tagged
    */
   constructor(tagger, searchPanel) {
     this.#tagger = tagger;
     this.#searchPanel = searchPanel;
     tagger.addEventListener('fallback', () => (this.#fellBack = true));
-    tagger.addEventListener('progress', ({ detail }) => this.#showProgress(detail.loaded / detail.total));
+    tagger.addEventListener('progress', ({ detail: { model, loaded, total } }) => model === 'tagger' && this.#showProgress(loaded / total));
   }
 
   /** Draws the panel again, in the current language. */
@@ -66,12 +66,12 @@ export class StylePanel {
     if (this.#waiting) this.#show(() => showBusy('style.recognising'));
     announce(t('style.recognising'));
     try {
-      const answer = await this.#tagger.tag(photo.pixels(box));
+      const answer = await this.#tagger.tag(photo, { box, signal: request.controller.signal });
       const result = { ...answer, part: box !== null, box, fellBack: this.#fellBack };
       if (!box) photo.result = result;
       cacheModule(result.backend);
       if (isUnmetered()) this.#searchPanel.loadEncoder().catch(() => {}); // a search reports the failure
-      if (request === this.#request) this.#showResult(result);
+      this.#showResult(result);
     } catch (error) {
       if (request !== this.#request) return;
       console.error('selvedge: no tags:', error.code, error.message);
@@ -82,11 +82,11 @@ export class StylePanel {
 
   /** Marks the result as out of date after a change of the box, and tags the new box when it has settled. */
   follow(photo, box) {
-    const request = this.#begin(photo);
+    this.#begin(photo);
     if (!box && photo.result) return this.#showResult(photo.result);
     const shown = this.#shown;
     if (shown) this.#show(() => showTags(shown, { stale: true }), shown);
-    this.#timer = setTimeout(() => request === this.#request && this.recognise(photo, box), SETTLE);
+    this.#timer = setTimeout(() => this.recognise(photo, box), SETTLE);
   }
 
   #begin(photo) {
@@ -94,7 +94,8 @@ export class StylePanel {
     this.#map?.close();
     this.#waiting = false;
     if (photo !== this.#request?.photo) this.#shown = null;
-    this.#request = photo && { photo };
+    this.#request?.controller.abort();
+    this.#request = photo && { photo, controller: new AbortController() };
     return this.#request;
   }
 

@@ -27,14 +27,15 @@ export class DownloadError extends Error {
 /**
  * Fetches the manifest of a model. If the service is not available, returns the last cached one.
  * @param {URL} url
+ * @param {AbortSignal} signal
  * @returns {Promise<{text: string, sha256: string, bytes: number}>}
  */
-export async function fetchManifest(url) {
+export async function fetchManifest(url, signal) {
   let failure;
   // The HTTP cache may hold a truncated copy that revalidation confirms. The second attempt bypasses it.
   for (const mode of ['no-cache', 'reload']) {
     try {
-      const response = await fetchOk(url, { cache: mode });
+      const response = await fetchOk(url, { cache: mode, signal });
       if (response.status === 204) {
         deleteCached(MANIFESTS, url);
         throw new DownloadError('absent', `the shop has no ${url.pathname.split('/').pop()}`);
@@ -43,6 +44,7 @@ export async function fetchManifest(url) {
       cacheContent(MANIFESTS, url, manifest.text, 'application/json');
       return manifest;
     } catch (error) {
+      signal.throwIfAborted();
       failure = error instanceof DownloadError ? error : new DownloadError('unreachable', String(error));
       if (failure.code !== 'corrupt') break;
     }
@@ -59,9 +61,9 @@ export async function fetchManifest(url) {
 
 /**
  * Returns the weights from the cache or the service. Their SHA-256 is checked.
- * @param {{url: URL, sha256: string, bytes: number, onProgress: (loaded: number, total: number) => void}} wanted
+ * @param {{url: URL, sha256: string, bytes: number, signal: AbortSignal, onProgress: (loaded: number, total: number) => void}} wanted
  */
-export async function fetchWeights({ url, sha256, bytes, onProgress }) {
+export async function fetchWeights({ url, sha256, bytes, signal, onProgress }) {
   const cached = await withTimeout(cachedBytes(url));
   if (cached && (await hasSha256(cached, sha256))) {
     onProgress(bytes, bytes);
@@ -69,7 +71,7 @@ export async function fetchWeights({ url, sha256, bytes, onProgress }) {
   }
   // The HTTP cache may hold a damaged copy. The second attempt bypasses it.
   for (const mode of ['default', 'reload']) {
-    const weights = await download(await fetchOk(url, { cache: mode }), bytes, onProgress);
+    const weights = await download(await fetchOk(url, { cache: mode, signal }), bytes, onProgress);
     if (weights && (await hasSha256(weights, sha256))) {
       cacheContent(WEIGHTS, url, weights, 'application/octet-stream');
       return weights;
@@ -78,12 +80,13 @@ export async function fetchWeights({ url, sha256, bytes, onProgress }) {
   throw new DownloadError('corrupt', 'the weights do not match the manifest');
 }
 
-/** Fetches a URL. Throws a DownloadError if the request fails or has an error status. */
+/** Fetches a URL. Throws a DownloadError if the request fails or has an error status, and the signal's reason if it is aborted. */
 export async function fetchOk(url, init) {
   let response;
   try {
     response = await fetch(url, init);
   } catch (cause) {
+    init?.signal?.throwIfAborted();
     throw new DownloadError('unreachable', String(cause));
   }
   if (!response.ok) throw new DownloadError('unexpected', `HTTP ${response.status} for ${new URL(url).pathname}`, response.status);
@@ -146,12 +149,16 @@ async function withTimeout(read) {
   return Promise.race([read.catch(() => null), timeout]);
 }
 
-/** Caches a file. Deletes other weights of its folder first, to save space. Callers do not wait for it. */
+/**
+ * Caches a file. If its URL ends with its SHA-256, deletes older weights of its folder first, to save space. Callers do not
+ * wait for it.
+ */
 async function cacheContent(name, url, content, type) {
   try {
     const cache = await caches.open(name);
     const folder = new URL('.', url).href;
-    const stale = name === WEIGHTS ? (await cache.keys()).filter((request) => request.url.startsWith(folder) && request.url !== url.href) : [];
+    const named = name === WEIGHTS && /\/[0-9a-f]{64}$/i.test(url.pathname);
+    const stale = named ? (await cache.keys()).filter((request) => request.url.startsWith(folder) && request.url !== url.href) : [];
     await Promise.all(stale.map((request) => cache.delete(request)));
     await cache.put(url, new Response(content, { headers: { 'content-type': type } }));
   } catch {

@@ -1,23 +1,30 @@
-// Worker of a model: chooses the backend, loads module and weights, tags, embeds and finds pieces. The page uses it through
-// model.js.
+// Worker of an engine: chooses the backend, starts the wasm module, loads models, tags, embeds and finds pieces. The page uses
+// it through engine.js.
 //
 // Messages in:
-//   {type: 'load', name, backend, api, modules}
-//   {type: 'tag', rgba, width, height}
-//   {type: 'embed', rgba, width, height, crop}
-//   {type: 'propose', rgba, width, height}
-//   {type: 'find', rgba, width, height}
+//   {type: 'start', backend, modules, compiled}  first message; modules: {cpu, webgpu: {script, binary}}; compiled: a wasm module or null
+//   {type: 'load', id, model}                    model: {key, kind, manifestUrl, weightsUrl}
+//   {type: 'cancel', id}                         aborts the downloads of a load, or drops a call that has not begun
+//   {type: 'unload', key}
+//   {type: 'tag', id, key, rgba, width, height}
+//   {type: 'embed', id, key, rgba, width, height, crop}
+//   {type: 'find', id, key, rgba, width, height}
+//   {type: 'propose', id, key, rgba, width, height}
 // Messages out:
 //   {type: 'backend', backend}
 //   {type: 'gpu', busy}                   busy: the time limit of the GPU runs
-//   {type: 'progress', loaded, total}
-//   {type: 'ready', backend, modelId}
-//   {type: 'tags', tags, groups, statesPrecise, ms}  groups: {name, kind, drawn} of the labels; statesPrecise: the manifest states
-//                                         precise thresholds
-//   {type: 'embedding', values, ms}
-//   {type: 'box', box}                    box: null if there is no salient object
-//   {type: 'pieces', pieces, person, ms}  pieces: [{class, box, share, score}], largest first
-//   {type: 'failed', code, message, gpu}  gpu: the call may succeed on the CPU
+//   {type: 'progress', id, loaded, total}
+//   {type: 'compiled', backend, module}   the wasm module, after a model was loaded
+//   {type: 'begun', id}                   the computation of a call begins
+//   {type: 'done', id, answer}            answer of each message:
+//       load: {backend, modelId}
+//       tag: {tags, groups, statesPrecise, ms}  tags in the bundle's order; groups: {name, kind, drawn} of the labels;
+//                                         statesPrecise: the manifest states precise thresholds
+//       embed: {values, ms}
+//       find: {pieces, person, ms}        pieces: [{class, box, share, score}], largest first
+//       propose: {box}                    box: null if there is no salient object
+//   {type: 'failed', id, code, message, gpu, fatal}  id: null if the request is unknown; gpu: the request may succeed on the CPU;
+//                                         fatal: the worker cannot be used any more
 
 import { hasRealAdapter, watchDevices } from './adapter.js';
 import { DownloadError, fetchManifest, fetchOk, fetchWeights } from './weights.js';
@@ -31,73 +38,116 @@ const FIRST_PHOTO_DELAY = 50;
 /** Largest accepted difference between GPU and CPU, of a probability or of an embedding's value. */
 const TOLERANCE = 0.01;
 
-let model = null;
-let module = null;
+/** Failures that a CPU would repeat. */
+const SAME_ON_CPU = ['bundle_invalid', 'input_invalid'];
+
+let options = null; // the message `start`
 let backend = null;
-let groups = []; // groups of the tagger's labels
-let statesPrecise = false; // true if the manifest states precise thresholds, even if it has none for any label
-let idle = true; // true until the first call after `load`
+let started = null; // promise of the wasm module
+let compiled = null; // the compiled wasm module, until it was sent to the page
+const models = new Map(); // key → loaded model
+const downloads = new Map(); // id of a load → AbortController
+const cancelled = new Set(); // ids of calls that need not begin
+let lastTurn = Promise.resolve(); // settles when the last computation has ended
+let waiting = 0; // computations that run or wait
 
 self.addEventListener('message', async ({ data }) => {
+  const { type, id = null } = data;
   try {
-    if (data.type === 'load') return await load(data);
-    idle = false;
-    if (data.type === 'tag') await tag(data);
-    else if (data.type === 'embed') await embed(data);
-    else if (data.type === 'find') await find(data);
-    else if (data.type === 'propose') post({ type: 'box', box: JSON.parse(module.proposeBox(data.rgba, data.width, data.height) ?? 'null') });
+    if (type === 'start') options = data;
+    else if (type === 'cancel') downloads.has(id) ? downloads.get(id).abort() : cancelled.add(id);
+    else if (type === 'unload') await inTurn(() => unload(data.key));
+    else if (type === 'load') post({ type: 'done', id, answer: await load(data) });
+    else post({ type: 'done', id, answer: await inTurn(() => answer(data)) });
   } catch (error) {
-    const retryOnCpu = error.fromModule ?? !(error instanceof DownloadError || error.name === 'bundle_invalid');
-    postFailure(error.code ?? error.name ?? 'crashed', error.message ?? String(error), retryOnCpu);
+    const { fromModule = false } = error;
+    const retryOnCpu = fromModule || !(error instanceof DownloadError || SAME_ON_CPU.includes(error.name));
+    postFailure(id, error.code ?? error.name ?? 'crashed', error.message ?? String(error), retryOnCpu, fromModule);
   }
 });
 
 // A panic in the module does not reject a promise.
-self.addEventListener('error', (event) => postFailure('crashed', event.message, true));
-self.addEventListener('unhandledrejection', (event) => postFailure('crashed', String(event.reason), true));
+self.addEventListener('error', (event) => postFailure(null, 'crashed', event.message, true));
+self.addEventListener('unhandledrejection', (event) => postFailure(null, 'crashed', String(event.reason), true));
 
-async function load({ name, backend: wanted, api, modules }) {
-  const manifest = fetchManifest(new URL(name, api));
-  const weights = manifest.then(({ sha256, bytes }) => {
-    const onProgress = (loaded, total) => post({ type: 'progress', loaded, total });
-    return fetchWeights({ url: new URL(`${name}/weights/${sha256}`, api), sha256, bytes, onProgress });
-  });
-  weights.catch(() => {}); // awaited below: an earlier failure is not unhandled
-
-  backend = wanted === 'auto' ? ((await withGpuTimer(hasRealAdapter)) ? 'webgpu' : 'cpu') : wanted;
-  post({ type: 'backend', backend });
-  if (backend === 'webgpu') watchDevices((reason) => postFailure('device_failed', reason, true));
-  module = await startModule(modules);
-  const { text } = await manifest;
-  const { input, precise, groups: named = [] } = JSON.parse(text);
-  groups = named.map(({ name, kind, drawn = false }) => ({ name, kind, drawn }));
-  statesPrecise = Boolean(precise) || named.some((group) => group.precise);
-  if (backend === 'cpu') warmUpInput(input);
-
-  const content = await weights;
-  if (backend === 'webgpu') model = await openOnGpu(name, text, content);
-  else model = await module.Model.load(text, content, backend);
-  post({ type: 'ready', backend: model.backend(), modelId: model.modelId() });
-  if (backend === 'cpu') await warmUp(name);
+/** Runs computations one after the other. */
+async function inTurn(work) {
+  const before = lastTurn;
+  let end;
+  lastTurn = new Promise((done) => (end = done));
+  waiting++;
+  try {
+    await before;
+    return await work();
+  } finally {
+    waiting--;
+    end();
+  }
 }
 
-/** Starts the wasm module. If a copy does not run, fetches it once more and bypasses the HTTP cache. */
-async function startModule(modules) {
-  const script = new URL(`selvedge-${backend}.js`, modules);
-  const binary = new URL(`selvedge-${backend}_bg.wasm`, modules);
+async function load({ id, model: source }) {
+  const { key, kind, manifestUrl, weightsUrl } = source;
+  const controller = new AbortController();
+  const { signal } = controller;
+  downloads.set(id, controller);
+  try {
+    const manifest = fetchManifest(new URL(manifestUrl), signal);
+    const weights = manifest.then(({ text, sha256, bytes }) => {
+      const url = weightsUrl ? new URL(weightsUrl.replace('{sha256}', sha256)) : new URL(JSON.parse(text).weights.file, manifestUrl);
+      const onProgress = (loaded, total) => post({ type: 'progress', id, loaded, total });
+      return fetchWeights({ url, sha256, bytes, signal, onProgress });
+    });
+    weights.catch(() => {}); // awaited below: an earlier failure is not unhandled
+
+    started ??= start();
+    const module = await started;
+    const { text } = await manifest;
+    const bundle = JSON.parse(text);
+    if (backend === 'cpu' && models.size === 0) warmUpInput(module, bundle.input);
+    const content = await weights;
+    return await inTurn(async () => {
+      signal.throwIfAborted();
+      unload(key);
+      const network = backend === 'webgpu' ? await openOnGpu(module, kind, text, content) : await module.Model.load(text, content, backend);
+      const model = { kind, network, labels: placesOfLabels(bundle), ...describeGroups(bundle), used: false };
+      models.set(key, model);
+      if (compiled) post({ type: 'compiled', backend, module: compiled });
+      compiled = null;
+      if (backend === 'cpu') warmUp(model);
+      return { backend: network.backend(), modelId: network.modelId() };
+    });
+  } finally {
+    downloads.delete(id);
+  }
+}
+
+function unload(key) {
+  const model = models.get(key);
+  models.delete(key);
+  model?.network.dispose();
+}
+
+/** Chooses the backend and starts the wasm module. If a copy does not run, fetches it once more and bypasses the HTTP cache. */
+async function start() {
+  backend = options.backend === 'auto' ? ((await withGpuTimer(hasRealAdapter)) ? 'webgpu' : 'cpu') : options.backend;
+  post({ type: 'backend', backend });
+  if (backend === 'webgpu') watchDevices((reason) => postFailure(null, 'device_failed', reason, true));
+  const { script, binary } = options.modules[backend];
   const run = async (mode, scriptUrl) => {
-    const response = fetchOk(binary, { cache: mode }); // in parallel to the script
-    response.catch(() => {});
-    const started = await import(scriptUrl);
-    await started.default({ module_or_path: await response });
-    return started;
+    const module = options.compiled ?? fetchOk(binary, { cache: mode }).then(compile); // in parallel to the script
+    Promise.resolve(module).catch(() => {});
+    const glue = await import(scriptUrl);
+    await glue.default({ module_or_path: await module });
+    compiled = options.compiled ? null : await module;
+    return glue;
   };
   try {
-    return await run('default', script.href);
+    return await run('default', script);
   } catch {
+    options.compiled = null;
     try {
       await fetchOk(script, { cache: 'reload' });
-      return await run('reload', `${script.href}?again`);
+      return await run('reload', `${script}${script.includes('?') ? '&' : '?'}again`);
     } catch (error) {
       const gone = error.status === 404 || error.status === 410;
       const failure = error instanceof DownloadError ? error : new DownloadError('corrupt', String(error));
@@ -107,21 +157,27 @@ async function startModule(modules) {
   }
 }
 
+/** Compiles a wasm module, while it downloads if the server sends the media type of wasm. */
+async function compile(response) {
+  if (response.headers.get('content-type') === 'application/wasm') return WebAssembly.compileStreaming(response);
+  return WebAssembly.compile(await response.arrayBuffer());
+}
+
 /**
- * Opens the model on the GPU and compares its output for a test image with the CPU. The test run also compiles the shaders,
- * so the first photo does not wait for that.
+ * Opens a model on the GPU and compares its output for a test image with the CPU. The test run also compiles the shaders, so
+ * the first photo does not wait for that.
  */
-async function openOnGpu(name, text, weights) {
+async function openOnGpu(module, kind, text, weights) {
   const opened = await withGpuTimer(async () => {
-    const model = await module.Model.load(text, weights, 'webgpu');
-    return { model, values: await testOutput(model, name) };
+    const network = await module.Model.load(text, weights, 'webgpu');
+    return { network, values: await testOutput(network, kind) };
   });
   const reference = await module.Model.load(text, weights, 'cpu');
-  const expected = await testOutput(reference, name);
+  const expected = await testOutput(reference, kind);
   reference.dispose();
   const wrong = opened.values.length !== expected.length || opened.values.some((value, at) => !(Math.abs(value - expected[at]) <= TOLERANCE));
   if (wrong) throw Object.assign(new Error('the GPU gives other numbers than the CPU'), { name: 'wrong_answer' });
-  return opened.model;
+  return opened.network;
 }
 
 /** Runs `work` while the time limit of the GPU runs. */
@@ -134,53 +190,72 @@ async function withGpuTimer(work) {
   }
 }
 
-/** Returns a model's output for a test image of 8 × 8 pixels: a gradient in each colour. */
-async function testOutput(model, name) {
+/** Returns a network's output for a test image of 8 × 8 pixels: a gradient in each colour. */
+async function testOutput(network, kind) {
   const side = 8;
   const rgba = Uint8Array.from({ length: side * side * 4 }, (_, at) => [32 * (Math.floor(at / 4) % side), 4 * Math.floor(at / 4), 255 - 3 * Math.floor(at / 4), 255][at % 4]);
-  if (name === 'segmenter') return model.shares(rgba, side, side);
-  if (name !== 'tagger') return model.embed(rgba, side, side);
-  const tags = await model.tag(rgba, side, side);
+  if (kind === 'segmenter') return network.shares(rgba, side, side);
+  if (kind === 'encoder') return network.embed(rgba, side, side);
+  const tags = await network.tag(rgba, side, side);
   const key = ({ group, id }) => `${group}/${id}`; // two groups may have labels of one name
   return tags.sort((a, b) => (key(a) < key(b) ? -1 : 1)).map(({ prob }) => prob);
 }
 
 /** Warms up the preparation of images while the weights load. */
-function warmUpInput(spec) {
+function warmUpInput(module, spec) {
   const side = 256;
   const rgba = new Uint8Array(side * side * 4).fill(255);
   for (let run = 0; spec && module.prepare && run < WARM_UP_RUNS; run++) module.prepare(JSON.stringify(spec), rgba, side, side, 4);
 }
 
-/** Warms up the network until the first call comes. */
-async function warmUp(name) {
+/** Warms up a network until its first call comes, while nothing else waits. */
+async function warmUp(model) {
   for (let run = 0; run < WARM_UP_RUNS; run++) {
     await new Promise((done) => setTimeout(done, run === 0 ? FIRST_PHOTO_DELAY : 0)); // a waiting photo comes first
-    if (!idle) return;
-    await testOutput(model, name).catch(() => {});
+    if (model.used) return;
+    if (waiting === 0) await inTurn(() => testOutput(model.network, model.kind)).catch(() => {});
   }
 }
 
-async function tag({ rgba, width, height }) {
-  const start = performance.now();
-  const tags = await model.tag(rgba, width, height);
-  post({ type: 'tags', tags, groups, statesPrecise, ms: performance.now() - start });
+/** Returns the groups of a bundle's labels, and true if the bundle states precise thresholds, even if it has none for any label. */
+function describeGroups({ precise, groups = [] }) {
+  return {
+    groups: groups.map(({ name, kind, drawn = false }) => ({ name, kind, drawn })),
+    statesPrecise: Boolean(precise) || groups.some((group) => group.precise),
+  };
 }
 
-async function embed({ rgba, width, height, crop }) {
-  const start = performance.now();
-  const values = await model.embed(rgba, width, height, crop ? JSON.stringify(crop) : undefined);
-  post({ type: 'embedding', values, ms: performance.now() - start });
+/** Returns the position of every label in the bundle. The labels of a bundle are those of its groups, one group after the other. */
+function placesOfLabels({ labels = [], groups = [] }) {
+  const names = groups.flatMap((group) => Array(group.labels).fill(group.name));
+  return new Map(labels.map((label, at) => [names.length === labels.length ? `${names[at]}/${label}` : label, at]));
 }
 
-async function find({ rgba, width, height }) {
-  const start = performance.now();
-  const { pieces, person = null } = await model.pieces(rgba, width, height);
-  post({ type: 'pieces', pieces, person, ms: performance.now() - start });
+async function answer({ type, id, key, rgba, width, height, crop }) {
+  if (cancelled.delete(id)) return {};
+  post({ type: 'begun', id });
+  const model = models.get(key);
+  model.used = true;
+  const { network, labels, groups, statesPrecise } = model;
+  const began = performance.now();
+  const result = {};
+  if (type === 'tag') {
+    const place = (tag) => labels.get(`${tag.group}/${tag.id}`) ?? labels.get(tag.id) ?? labels.size;
+    const tags = await network.tag(rgba, width, height);
+    Object.assign(result, { tags: tags.sort((a, b) => place(a) - place(b)), groups, statesPrecise });
+  } else if (type === 'embed') {
+    result.values = await network.embed(rgba, width, height, crop ? JSON.stringify(crop) : undefined);
+  } else if (type === 'find') {
+    const { pieces, person = null } = await network.pieces(rgba, width, height);
+    Object.assign(result, { pieces, person });
+  } else {
+    result.box = JSON.parse((await started).proposeBox(rgba, width, height) ?? 'null');
+  }
+  return { ...result, ms: performance.now() - began };
 }
 
-function postFailure(code, message, gpu) {
-  post({ type: 'failed', code, message, gpu: gpu && backend !== 'cpu' });
+function postFailure(id, code, message, gpu, fatal = false) {
+  post({ type: 'failed', id, code, message, gpu: gpu && backend !== 'cpu', fatal });
 }
 
 function post(message) {

@@ -5,14 +5,16 @@
 //
 // Servers may send both folders as immutable. The script writes the new URLs into index.html, with preload links for all
 // modules, and an import map with the SHA-256 of every module of the page. Workers have no import map. It writes the length
-// and the SHA-256 of every file into the service worker. It takes comments and indentation out of scripts and styles; the
-// numbers of the lines stay the same. It also writes each file compressed (.br and .gz), if that is smaller.
+// and the SHA-256 of every file into the service worker. esbuild shortens scripts and styles. The script
+// also writes each file compressed (.br and .gz), if that is smaller.
 
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join, posix, relative, sep } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
+
+import { listImports, readText, shorten } from './sources.mjs';
 
 const dist = process.env.TRUNK_STAGING_DIR;
 if (!dist) throw new Error('TRUNK_STAGING_DIR is not set: run `trunk build` instead of this script');
@@ -29,15 +31,14 @@ writeFileSync(join(dist, 'app/english.js'), `export default ${readFileSync(engli
 rmSync(english);
 
 rmSync(join(dist, 'icons/draw.mjs'), { force: true });
-for (const file of [...['app', 'style'].flatMap((folder) => listFiles(join(dist, folder))), join(dist, SERVICE_WORKER)]) {
-  if (/\.(js|css)$/.test(file)) writeFileSync(file, shorten(readFileSync(file, 'utf8')));
-}
+shorten(dist, [...listFiles(join(dist, 'app')), ...listFiles(join(dist, 'style'))]);
 
 const wasm = moveToHashedFolder(['wasm'], 'wasm');
 const assets = moveToHashedFolder(ASSETS, 'assets');
 
-const pageModules = listImports(`${assets}/app/main.js`);
-const workerModules = listImports(`${assets}/app/worker.js`).filter((path) => !pageModules.includes(path));
+const importsOf = (module) => listImports((path) => readText(join(dist, path)), `${assets}/app/${module}`);
+const pageModules = importsOf('main.js').reverse();
+const workerModules = importsOf('worker.js').reverse().filter((path) => !pageModules.includes(path));
 const links = [
   ...pageModules.map((path) => `<link rel="modulepreload" href="${path}">`),
   ...workerModules.map((path) => `<link rel="prefetch" href="${path}">`),
@@ -63,6 +64,7 @@ const serviceWorker = readFileSync(join(dist, SERVICE_WORKER), 'utf8')
   .replace("[ /* __START__ */ ]", JSON.stringify(start))
   .replace("{ /* __FILES__ */ }", JSON.stringify(entries).replaceAll('],', '],\n'));
 writeFileSync(join(dist, SERVICE_WORKER), serviceWorker);
+shorten(dist, [join(dist, SERVICE_WORKER)]);
 
 await Promise.all(listFiles(dist).map(compress));
 
@@ -82,15 +84,6 @@ function moveToHashedFolder(folders, parent) {
   return target;
 }
 
-/** Lists a module and its direct and indirect imports, as paths relative to `dist`. */
-function listImports(path, found = []) {
-  if (found.includes(path)) return found;
-  found.push(path);
-  const source = readFileSync(join(dist, path), 'utf8');
-  for (const [, target] of source.matchAll(/^(?:import|export) [^;]*?from '(\.[^']+)';$/gm)) listImports(posix.join(posix.dirname(path), target), found);
-  return found;
-}
-
 /** Adds the import map with the hashes of all modules after the content security policy, which allows it by its own hash. */
 function addImportMap(found, before, after) {
   const modules = readdirSync(join(dist, assets, 'app')).filter((name) => name.endsWith('.js') && name !== 'boot.js').map((name) => `${assets}/app/${name}`);
@@ -98,12 +91,6 @@ function addImportMap(found, before, after) {
   const integrity = Object.fromEntries(modules.map((path) => [`./${path}`, hash(readFileSync(join(dist, path)))]));
   const map = JSON.stringify({ integrity });
   return `${before} '${hash(map)}'${after}  <script type="importmap">${map}</script>\n`;
-}
-
-/** Replaces comments that fill whole lines by empty lines, and removes indentation. No file has a text of several lines. */
-function shorten(source) {
-  const emptied = (comment) => comment.replace(/[^\n]+/g, '');
-  return source.replace(/^[ \t]*\/\*[\s\S]*?\*\/[ \t]*$/gm, emptied).replace(/^[ \t]*\/\/.*$/gm, '').replace(/^[ \t]+/gm, '');
 }
 
 /** Writes `<file>.br` and `<file>.gz`, each only if it is smaller than `file`. */

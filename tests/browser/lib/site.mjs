@@ -5,12 +5,9 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-import { fakeModule } from '../mock/server.mjs';
+import { EMPTY_MODULE, fakeModule } from '../mock/server.mjs';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
-
-/** Shortest wasm module that compiles. */
-const EMPTY_MODULE = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
 
 /**
  * Builds the page into a temporary folder. `remove` deletes the folder.

@@ -26,6 +26,9 @@ function readBundle(folder) {
   return { manifest: { format: 1, id: 'mock', weights: { file: 'weights.safetensors', bytes: weights.length, sha256 } }, weights };
 }
 
+/** Shortest wasm module that compiles. Fake modules have it as their binary. */
+export const EMPTY_MODULE = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+
 /** Groups in the manifest of a tagger with groups. The style labels were learnt from drawings. */
 const TAG_GROUPS = [
   { name: 'style', kind: 'several', labels: 2, drawn: true, precise: { labels: [] } },
@@ -71,10 +74,8 @@ const inlineHashes = (html) =>
 export const fakeModule = (behaviour) => `
   const never = new Promise(() => {});
   const report = async (call) => '${behaviour}' === 'reports' && (await fetch('/mock/' + call));
-  // Fails with a damaged binary, as the real module does. The binary of a real build is not compiled, because it is large.
-  export default async function init({ module_or_path: response }) {
-    const binary = await (await response).arrayBuffer();
-    if (binary.byteLength < 100_000) await WebAssembly.compile(binary);
+  export default async function init({ module_or_path: module }) {
+    if (!((await module) instanceof WebAssembly.Module)) throw new TypeError('not a module');
   }
   // Proposes a fixed box, and none for a plain image. wasm.test.mjs tests the real function.
   export function proposeBox(rgba, width, height) {
@@ -185,6 +186,7 @@ async function answer(request, response, { site, faults, models, seen }) {
   if (damage) return sendDamaged(response, faults.site ?? site, path, damage, models);
   const fake = /^\/wasm\/(?:[0-9a-f]+\/)?selvedge-(webgpu|cpu)\.js$/.exec(path)?.[1];
   if (fake && faults.modules) return send(response, 200, 'text/javascript', fakeModule(faults.modules[fake] ?? 'works'));
+  if (faults.modules && /^\/wasm\/.*_bg\.wasm$/.test(path)) return send(response, 200, 'application/wasm', EMPTY_MODULE);
   if (path === '/api/v1/tagger' && faults.tagger) return sendProblem(response, faults.tagger, 'internal');
   if (path === '/api/v1/query-encoder' && !faults.encoder) return send(response, 204);
   if (path === '/api/v1/segmenter' && !faults.segmenter) return send(response, 204);

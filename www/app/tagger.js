@@ -1,0 +1,155 @@
+// The class StyleTagger: tags, embeds and finds pieces in photos on this device. The page and the package @selvedge/tagger use it.
+
+import { joinSignals, orAbort, throwIfAborted } from './abort.js';
+import { acquireEngine } from './engine.js';
+import { TaggerError } from './errors.js';
+import { isFile, openImage } from './source.js';
+
+/** Path of each model below the API of a Selvedge service. */
+const SERVICE_PATHS = { tagger: 'tagger', encoder: 'query-encoder', segmenter: 'segmenter' };
+
+const DEFAULTS = { backend: 'auto', loadTimeout: 60_000, tagTimeout: 20_000, gpuLoadTimeout: 5_000, gpuTagTimeout: 5_000, idleTimeout: 60_000 };
+
+/**
+ * Style tagger. Instances with equal options for module, worker, backend and times share one worker. Dispatches the CustomEvents
+ * `progress` ({model, loaded, total} in bytes) and `fallback` ({code, message}): the GPU failed, and the CPU is used.
+ * @see www/package/index.d.ts describes options, methods and answers
+ */
+export class StyleTagger extends EventTarget {
+  #options;
+  #models = null; // name → ModelSource, of the models that the options name
+  #engine = null;
+  #lifetime = new AbortController();
+  #onProgress = ({ detail: { key, loaded, total } }) => {
+    const name = Object.keys(this.#models).find((model) => this.#models[model].key === key);
+    if (name) this.dispatchEvent(new CustomEvent('progress', { detail: { model: name, loaded, total } }));
+  };
+  #onFallback = ({ detail }) => this.dispatchEvent(new CustomEvent('fallback', { detail }));
+
+  constructor(options = {}) {
+    super();
+    this.#options = { ...DEFAULTS, ...options };
+    if (!['auto', 'webgpu', 'cpu'].includes(this.#options.backend)) throw new TaggerError('backend_unknown', 'backend is auto, webgpu or cpu');
+    if (options.signal?.aborted) this.dispose();
+    else options.signal?.addEventListener('abort', () => this.dispose(), { once: true });
+  }
+
+  /** Backend in use: `webgpu` or `cpu`, or `auto` until the first model is loaded. */
+  get backend() {
+    return this.#engine?.backend ?? this.#options.backend;
+  }
+
+  /** Loads a model before its first use. Resolves to `{backend, modelId}`. */
+  load(model = 'tagger', { signal } = {}) {
+    return this.#work(signal, (joined) => {
+      const { engine, source } = this.#open(model);
+      return engine.load(source, joined);
+    });
+  }
+
+  /** Tags an image or a box on it. */
+  tag(image, { box = null, signal } = {}) {
+    return this.#call('tagger', 'tag', image, signal, (opened) => opened.pixels(box));
+  }
+
+  /** Embeds an image or a box on it. */
+  async embed(image, { box = null, signal } = {}) {
+    return this.#call('encoder', 'embed', image, signal, (opened) => ({ ...opened.pixels(), crop: box && opened.shrink(box) }));
+  }
+
+  /** Finds the pieces of the outfit in an image, largest first. */
+  async pieces(image, { signal } = {}) {
+    return this.#call('segmenter', 'find', image, signal, (opened) => opened.pixels(), ({ pieces, person, ...rest }, opened) => ({
+      ...rest,
+      pieces: pieces.map((piece) => ({ ...piece, box: opened.grow(piece.box) })),
+      person: person && opened.grow(person),
+    }));
+  }
+
+  /** Proposes a box around the subject of an image. */
+  async propose(image, { signal } = {}) {
+    return this.#call('tagger', 'propose', image, signal, (opened) => opened.pixels(), ({ box, ...rest }, opened) => ({ ...rest, box: box && opened.grow(box) }));
+  }
+
+  /** Aborts all calls and frees the models, unless another instance uses them. Later calls fail with `disposed`. */
+  dispose() {
+    if (this.#lifetime.signal.aborted) return;
+    this.#lifetime.abort(new TaggerError('disposed', 'the tagger was disposed of'));
+    if (!this.#engine) return;
+    this.#engine.removeEventListener('progress', this.#onProgress);
+    this.#engine.removeEventListener('fallback', this.#onFallback);
+    this.#engine.release(Object.values(this.#models));
+    this.#engine = null;
+  }
+
+  #call(model, type, image, signal, read, convert = (answer) => answer) {
+    return this.#work(signal, async (joined) => {
+      const { engine, source } = this.#open(model);
+      let opening = null;
+      const open = () => (opening ??= openImage(image, joined));
+      // A file is decoded when its turn comes, so that few decoded images wait. The first one is decoded while the model loads.
+      if (engine.isFree || !isFile(image)) await Promise.all([engine.load(source, joined), open()]);
+      const answer = await engine.call(source, type, async () => read(await open()), joined);
+      return convert(answer, await open());
+    });
+  }
+
+  /** Runs work that ends with the caller's signal or with this instance. */
+  async #work(signal, run) {
+    const { signal: joined, release } = joinSignals(this.#lifetime.signal, signal);
+    try {
+      throwIfAborted(joined);
+      return await orAbort(run(joined), joined);
+    } finally {
+      release();
+    }
+  }
+
+  /** Returns the engine and the source of a model. Nothing is started before the first use. */
+  #open(model) {
+    if (!this.#engine) {
+      this.#models = modelSources(this.#options);
+      this.#engine = acquireEngine(engineOptions(this.#options), Object.values(this.#models));
+      this.#engine.addEventListener('progress', this.#onProgress);
+      this.#engine.addEventListener('fallback', this.#onFallback);
+    }
+    const source = this.#models[model];
+    if (!source) throw new TaggerError('absent', `the options name no ${model}`);
+    return { engine: this.#engine, source };
+  }
+}
+
+/** Returns the sources of the models that the options name. */
+function modelSources({ baseUrl, manifestUrl, weightsUrl, encoder, segmenter }) {
+  const given = { tagger: manifestUrl && { manifestUrl, weightsUrl }, encoder, segmenter };
+  const sources = {};
+  for (const [name, path] of Object.entries(SERVICE_PATHS)) {
+    const service = baseUrl && { manifestUrl: `${folder(baseUrl)}${path}`, weightsUrl: `${folder(baseUrl)}${path}/weights/{sha256}` };
+    const urls = given[name] ?? service;
+    if (!urls) continue;
+    const [manifest, weights = null] = [urls.manifestUrl, urls.weightsUrl].map((url) => url && absolute(url));
+    sources[name] = { key: JSON.stringify([name, manifest, weights]), kind: name, manifestUrl: manifest, weightsUrl: weights };
+  }
+  return sources;
+}
+
+function engineOptions({ workerUrl, moduleUrl, backend, loadTimeout, tagTimeout, gpuLoadTimeout, gpuTagTimeout, idleTimeout }) {
+  const files = (name) => ({ script: `${folder(moduleUrl)}${name}.js`, binary: `${folder(moduleUrl)}${name}_bg.wasm` });
+  return {
+    workerUrl: workerUrl ? absolute(workerUrl) : defaultWorker(),
+    modules: moduleUrl ? { cpu: files('selvedge-cpu'), webgpu: files('selvedge-webgpu') } : defaultModules(),
+    backend, loadTimeout, tagTimeout, gpuLoadTimeout, gpuTagTimeout, idleTimeout,
+  };
+}
+
+// Bundlers recognise the following expressions and copy the files.
+const defaultWorker = () => new URL('./worker.js', import.meta.url).href;
+const defaultModules = () => ({
+  cpu: { script: new URL('./wasm/selvedge-cpu.js', import.meta.url).href, binary: new URL('./wasm/selvedge-cpu_bg.wasm', import.meta.url).href },
+  webgpu: { script: new URL('./wasm/selvedge-webgpu.js', import.meta.url).href, binary: new URL('./wasm/selvedge-webgpu_bg.wasm', import.meta.url).href },
+});
+
+const folder = (url) => absolute(url).replace(/\/?$/, '/');
+
+/** Resolves a URL against the page. The placeholder `{sha256}` of a URL of weights is kept. */
+const absolute = (url) => new URL(url, document.baseURI).href.replace('%7Bsha256%7D', '{sha256}');
