@@ -110,7 +110,7 @@ test('a module with other content than at the build does not run', async () => {
   env.mock.set({});
   const context = await env.browser.newContext({ serviceWorkers: 'block' });
   const page = await context.newPage();
-  await page.route('**/app/samples.js', async (route) => {
+  await page.route('**/app/main.js', async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, body: `globalThis.foreign = true;\n${await response.text()}` });
   });

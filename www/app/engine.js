@@ -352,8 +352,9 @@ function createWorker(url) {
 
 let policy;
 
-/** Returns a URL of a script for pages with Trusted Types. The policy is called `selvedge`. */
+/** Returns a URL of a script for pages with Trusted Types. The policy is called `selvedge`, unless the page has a default one. */
 function trusted(url) {
+  if (globalThis.trustedTypes?.defaultPolicy) return url;
   policy ??= globalThis.trustedTypes?.createPolicy('selvedge', { createScriptURL: (text) => text }) ?? { createScriptURL: (text) => text };
   return policy.createScriptURL(url);
 }

@@ -1,12 +1,13 @@
 // Last step of the build with Trunk: moves files into folders whose names contain a hash of the content.
 //
-//   app/ style/ i18n/  →  assets/<hash>/…      one folder, so that modules still import each other by name
+//   app/ style/ i18n/  →  assets/<hash>/…      one folder, so that modules find each other by name
 //   wasm/              →  wasm/<hash>/…        a separate folder, so that other changes do not change the modules' URLs
 //
 // Servers may send both folders as immutable. The script writes the new URLs into index.html, with preload links for all
 // modules, and an import map with the SHA-256 of every module of the page. Workers have no import map. It writes the length
-// and the SHA-256 of every file into the service worker. esbuild shortens scripts and styles. The script
-// also writes each file compressed (.br and .gz), if that is smaller.
+// and the SHA-256 of every file into the service worker. Before that, esbuild joins the
+// modules of the page and of its worker into few files, and shortens them and the styles. The script also writes each file
+// compressed (.br and .gz), if that is smaller.
 
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,7 +15,7 @@ import { join, relative, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 
-import { listImports, readText, shorten } from './sources.mjs';
+import { joinModules, listImports, readText, shorten } from './sources.mjs';
 
 const dist = process.env.TRUNK_STAGING_DIR;
 if (!dist) throw new Error('TRUNK_STAGING_DIR is not set: run `trunk build` instead of this script');
@@ -31,7 +32,8 @@ writeFileSync(join(dist, 'app/english.js'), `export default ${readFileSync(engli
 rmSync(english);
 
 rmSync(join(dist, 'icons/draw.mjs'), { force: true });
-shorten(dist, [...listFiles(join(dist, 'app')), ...listFiles(join(dist, 'style'))]);
+joinModules(join(dist, 'app'), ['main.js', 'worker.js']);
+shorten(dist, [join(dist, 'app/boot.js'), ...listFiles(join(dist, 'style'))]);
 
 const wasm = moveToHashedFolder(['wasm'], 'wasm');
 const assets = moveToHashedFolder(ASSETS, 'assets');

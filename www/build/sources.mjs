@@ -1,8 +1,8 @@
 // Functions on the source files of the page and of the package.
 
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { posix } from 'node:path';
+import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join, posix, resolve } from 'node:path';
 
 /**
  * Lists a module and its direct and indirect imports, each after the modules that it imports. Cycles are allowed. Modules that are
@@ -20,6 +20,20 @@ export function listImports(read, path, found = [], visited = new Set()) {
 }
 
 export const readText = (path) => readFileSync(path, 'utf8');
+
+/**
+ * Joins modules and what they import into files of the same name. Code that two of them share, or that is imported on demand, becomes
+ * files of its own. Deletes the modules that were joined.
+ */
+export function joinModules(folder, entries) {
+  const joined = join(folder, '.joined');
+  esbuild([...entries.map((entry) => join(folder, entry)), '--bundle', '--splitting', '--format=esm', '--minify', `--outdir=${joined}`, '--chunk-names=[name]-[hash]', `--metafile=${join(folder, '.meta')}`]);
+  const { inputs } = JSON.parse(readText(join(folder, '.meta')));
+  for (const input of Object.keys(inputs)) rmSync(resolve(input));
+  for (const file of readdirSync(joined)) renameSync(join(joined, file), join(folder, file));
+  rmSync(joined, { recursive: true });
+  rmSync(join(folder, '.meta'));
+}
 
 /** Replaces scripts and styles in a folder by shorter ones that do the same. Names that other files use stay. */
 export function shorten(folder, files) {
