@@ -196,7 +196,7 @@ fn bundles_are_sent_without_private_keys() {
 }
 
 #[test]
-fn a_photo_that_another_app_shares_is_not_read_without_the_service_worker() {
+fn a_photo_that_another_app_shares_is_discarded_without_the_service_worker() {
     let service = Service::shared();
     let client = reqwest::blocking::Client::builder()
         .redirect(reqwest::redirect::Policy::none())

@@ -249,7 +249,7 @@ test('a search without a network says so, and continues when the network is back
 });
 
 test('if the search itself does not load, the page says so and offers to try again', { skip }, async () => {
-  env.mock.set({ ...works, damaged: [[/\/app\/search\.js$/, 'missing']] });
+  env.mock.set({ ...works, damaged: [[/\/app\/search-[^/]*\.js$/, 'missing']] });
   const page = await env.open();
   await tagPhoto(page, PNG);
   await page.click('#find-button');

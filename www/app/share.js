@@ -1,6 +1,6 @@
 // Photos that other apps share with the page. The service worker stores such a photo and redirects to `?share=photo`.
 //
-// Without a service worker the browser sends the photo to the server. The server does not read it, and redirects to
+// Without a service worker the browser sends the photo to the server. The server discards it, and redirects to
 // `?share=again`.
 
 import { BASE } from './config.js';

@@ -63,7 +63,7 @@ impl Default for Reach {
 
 /// Place of the embeddings that searches compare.
 pub(super) enum Vectors {
-    Memory(Memory),
+    Memory(Box<Memory>),
     /// A vector engine has a copy.
     Engine {
         engine: Arc<dyn Engine>,
@@ -182,7 +182,7 @@ impl Live {
         let vectors = match by {
             SearchBy::Memory { before, device } => {
                 let before = before.and_then(|before| match &before.vectors {
-                    Vectors::Memory(memory) => Some(memory),
+                    Vectors::Memory(memory) => Some(&**memory),
                     Vectors::Engine { .. } => None,
                 });
                 let Mapped { starts, list, blocks } = Mapped::new(segments, generation.dim, before)?;
@@ -191,11 +191,11 @@ impl Live {
                     (start + row.slot as usize, row.product)
                 });
                 let gallery = Gallery::with_owners(Stored::of_blocks(generation.dim, list), categories, owners);
-                Vectors::Memory(Memory {
+                Vectors::Memory(Box::new(Memory {
                     gallery: on_device(gallery, device),
                     segments: starts,
                     blocks,
-                })
+                }))
             }
             SearchBy::Engine(engine) => Vectors::Engine {
                 engine: Arc::clone(engine),
