@@ -53,8 +53,8 @@ const groupsOf = ({ groups }) =>
   };
 
 /** Security headers that the service sends with every answer. */
-const POLICY = "default-src 'self'; img-src 'self'; worker-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types default";
-const PERMISSIONS = 'camera=(self), microphone=(), geolocation=(), display-capture=(), payment=(), usb=(), serial=(), hid=(), midi=(), accelerometer=(), gyroscope=(), magnetometer=(), screen-wake-lock=(), idle-detection=(), local-fonts=(), browsing-topics=()';
+const POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types default";
+const PERMISSIONS = 'camera=(self), microphone=(), geolocation=(), payment=(), usb=(), serial=(), hid=(), midi=(), display-capture=(), accelerometer=(), gyroscope=(), magnetometer=()';
 const policyFor = (html = '') => `${POLICY}; script-src 'self' 'wasm-unsafe-eval'${inlineHashes(html)}`;
 const inlineHashes = (html) =>
   [...html.matchAll(/<script[^>]*>([^<]+)<\/script/g)].map(([, script]) => ` 'sha256-${createHash('sha256').update(script).digest('base64')}'`).join('');

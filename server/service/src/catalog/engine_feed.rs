@@ -19,7 +19,7 @@ pub(super) struct EngineFeed {
     is_ending: Arc<AtomicBool>,
 }
 
-/// What is known of the copy.
+/// Knowledge about the copy.
 #[derive(Default)]
 struct State {
     /// Generations that are copied. `None` until the engine has answered.

@@ -40,7 +40,7 @@ pub struct Catalog {
     wake: Arc<Wake>,
 }
 
-/// What searches large galleries instead of the CPU.
+/// Places that search large galleries instead of the CPU.
 #[derive(Clone, Default)]
 pub struct SearchPlaces {
     /// A device that searches large galleries.
@@ -202,7 +202,7 @@ impl Catalog {
     }
 }
 
-/// How a generation is searched: by the vector engine if it has the generation.
+/// Returns the place that searches a generation: the vector engine if it has the generation.
 fn search_by<'a>(
     feed: Option<&'a EngineFeed>,
     generation: i64,

@@ -93,7 +93,7 @@ impl Memory {
     }
 }
 
-/// How the embeddings of a state are searched.
+/// Place that searches the embeddings of a state.
 #[derive(Clone, Copy)]
 pub(super) enum SearchBy<'a> {
     /// The CPU, or for a large gallery the device. Blocks of the state before are taken over.

@@ -2,7 +2,7 @@
 
 use super::error::ApiError;
 
-/// Runs `work` off the async threads. It goes on if the client leaves.
+/// Runs `work` off the async threads. It continues if the client leaves.
 ///
 /// # Errors
 /// If it panics.

@@ -31,7 +31,7 @@ pub(super) const POLICY: &str = "default-src 'none'; style-src 'self'; img-src '
      manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types default";
 /// Features of browsers that the page may use: only the camera.
-const PERMISSIONS: &str = "camera=(self), microphone=(), geolocation=(), payment=(), usb=(), serial=(), bluetooth=(), hid=(), \
+const PERMISSIONS: &str = "camera=(self), microphone=(), geolocation=(), payment=(), usb=(), serial=(), hid=(), \
      midi=(), display-capture=(), accelerometer=(), gyroscope=(), magnetometer=()";
 
 /// Maximum number of characters of a path in the log.
