@@ -1,8 +1,8 @@
 //! Views of an image: crop, change of aspect ratio and mirror. Label maps get the same view as the pixels.
 
+use super::intake::Intake;
 use super::pixels::{CropBox, InputError, Pixels};
 use super::place::{Placement, Window};
-use super::resize::resize;
 use super::spec::InputSpec;
 
 /// Transformation of an image. The default changes nothing.
@@ -64,15 +64,9 @@ impl InputSpec {
     /// # Errors
     /// [`InputError::Crop`] if the box is empty or not inside the image.
     pub fn to_chw(&self, pixels: Pixels<'_>, crop: Option<CropBox>) -> Result<Vec<f32>, InputError> {
-        let size = (pixels.width, pixels.height);
-        let crop = crop.map(|crop| self.with_margin(crop, size)).transpose()?;
-        self.view(
-            pixels,
-            &View {
-                crop,
-                ..View::default()
-            },
-        )
+        let mut intake = self.intake((pixels.width, pixels.height), crop)?;
+        intake.push_image(pixels);
+        intake.finish()
     }
 
     /// Returns the view of an image as a model's input: cropped, resized (antialiased triangle filter) and normalised.
@@ -82,31 +76,9 @@ impl InputSpec {
     /// # Errors
     /// [`InputError::Crop`] if the box is empty or not inside the image.
     pub fn view(&self, pixels: Pixels<'_>, view: &View) -> Result<Vec<f32>, InputError> {
-        let window = Window::new((pixels.width, pixels.height), view.crop)?;
-        let Placement {
-            source,
-            left,
-            top,
-            width,
-            height,
-        } = self.place(&window).scaled(self, view.scale);
-        let resized = resize(pixels, &window, &source, width, height);
-
-        let mut chw = vec![0.0; self.len()];
-        let plane = self.width * self.height;
-        for y in 0..height {
-            for x in 0..width {
-                let rgb = resized[y * width + x];
-                let at = (top + y) * self.width + left + x;
-                for c in 0..3 {
-                    chw[c * plane + at] = (rgb[c] / 255.0 - self.mean[c]) / self.std[c];
-                }
-            }
-        }
-        if view.mirrored {
-            chw.chunks_exact_mut(self.width).for_each(<[f32]>::reverse);
-        }
-        Ok(chw)
+        let mut intake = Intake::new(self, (pixels.width, pixels.height), view)?;
+        intake.push_image(pixels);
+        intake.finish()
     }
 
     /// Returns the RGB bytes of an input `[3, height, width]`, row by row and without the normalisation, for display.
@@ -162,7 +134,7 @@ impl InputSpec {
 
 impl Placement {
     /// Enlarges the placed part by `scale` about its centre. It fills the frame first. Beyond the frame its ends are lost.
-    fn scaled(mut self, spec: &InputSpec, scale: [f64; 2]) -> Self {
+    pub(super) fn scaled(mut self, spec: &InputSpec, scale: [f64; 2]) -> Self {
         let along = |frame: usize, start: &mut usize, length: &mut usize, from: &mut f64, to: &mut f64, scale: f64| {
             if scale == 1.0 {
                 return;
