@@ -36,6 +36,14 @@ impl PieceFinder {
         })
     }
 
+    /// Adds the weights for the kernels that compute on one thread of a CPU; see [`UNet::packed`].
+    pub fn packed(self) -> Self {
+        Self {
+            net: self.net.packed(),
+            ..self
+        }
+    }
+
     /// Computes the logits `[1, classes, h, w]` of the prepared input of a photo.
     pub fn logits(&self, chw: Vec<f32>) -> Tensor<4> {
         let shape = [1, 3, self.input.height, self.input.width];

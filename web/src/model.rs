@@ -44,6 +44,11 @@ impl Model {
             Architecture::Segment(_) => Net::Pieces(PieceFinder::load(&manifest, weights, &device)?),
             Architecture::Style(_) => Net::Row(bundle::load_style(&manifest, weights, &device)?.into()),
         };
+        let net = match (backend, net) {
+            (Backend::Cpu, Net::Row(net)) => Net::Row(net.packed()),
+            (Backend::Cpu, Net::Pieces(finder)) => Net::Pieces(finder.packed()),
+            (Backend::WebGpu, net) => net,
+        };
         Ok(Self {
             manifest,
             net,

@@ -31,6 +31,39 @@ pub struct Intake {
 }
 
 impl InputSpec {
+    /// Crops with the [`margin`](Self::margin), resizes (antialiased triangle filter) and normalises. `None` stands for the whole
+    /// image.
+    ///
+    /// Returns `[3, height, width]` in row-major order, RGB.
+    ///
+    /// # Errors
+    /// [`InputError::Crop`] if the box is empty or not inside the image.
+    pub fn to_chw(&self, pixels: Pixels<'_>, crop: Option<CropBox>) -> Result<Vec<f32>, InputError> {
+        let mut intake = self.intake((pixels.width, pixels.height), crop)?;
+        intake.push_image(pixels);
+        intake.finish()
+    }
+
+    /// Returns the view of an image as a model's input: cropped, resized (antialiased triangle filter) and normalised.
+    ///
+    /// The input is `[3, height, width]` in row-major order, RGB.
+    ///
+    /// # Errors
+    /// [`InputError::Crop`] if the box is empty or not inside the image.
+    pub fn view(&self, pixels: Pixels<'_>, view: &View) -> Result<Vec<f32>, InputError> {
+        let mut intake = Intake::new(self, (pixels.width, pixels.height), view)?;
+        intake.push_image(pixels);
+        intake.finish()
+    }
+
+    /// Returns the RGB bytes of an input `[3, height, width]`, row by row and without the normalisation, for display.
+    pub fn to_rgb(&self, chw: &[f32]) -> Vec<u8> {
+        let plane = self.width * self.height;
+        (0..plane.min(chw.len() / 3))
+            .flat_map(|at| [0, 1, 2].map(|c| ((chw[c * plane + at] * self.std[c] + self.mean[c]) * 255.0 + 0.5) as u8))
+            .collect()
+    }
+
     /// Begins the input of an image of `size`, (width, height) in pixels. The crop box grows by the [`margin`](Self::margin).
     /// `None` stands for the whole image.
     ///

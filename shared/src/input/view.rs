@@ -1,7 +1,6 @@
 //! Views of an image: crop, change of aspect ratio and mirror. Label maps get the same view as the pixels.
 
-use super::intake::Intake;
-use super::pixels::{CropBox, InputError, Pixels};
+use super::pixels::{CropBox, InputError};
 use super::place::{Placement, Window};
 use super::spec::InputSpec;
 
@@ -56,39 +55,6 @@ impl<'a> Labels<'a> {
 }
 
 impl InputSpec {
-    /// Crops with the [`margin`](Self::margin), resizes (antialiased triangle filter) and normalises. `None` stands for the whole
-    /// image.
-    ///
-    /// Returns `[3, height, width]` in row-major order, RGB.
-    ///
-    /// # Errors
-    /// [`InputError::Crop`] if the box is empty or not inside the image.
-    pub fn to_chw(&self, pixels: Pixels<'_>, crop: Option<CropBox>) -> Result<Vec<f32>, InputError> {
-        let mut intake = self.intake((pixels.width, pixels.height), crop)?;
-        intake.push_image(pixels);
-        intake.finish()
-    }
-
-    /// Returns the view of an image as a model's input: cropped, resized (antialiased triangle filter) and normalised.
-    ///
-    /// The input is `[3, height, width]` in row-major order, RGB.
-    ///
-    /// # Errors
-    /// [`InputError::Crop`] if the box is empty or not inside the image.
-    pub fn view(&self, pixels: Pixels<'_>, view: &View) -> Result<Vec<f32>, InputError> {
-        let mut intake = Intake::new(self, (pixels.width, pixels.height), view)?;
-        intake.push_image(pixels);
-        intake.finish()
-    }
-
-    /// Returns the RGB bytes of an input `[3, height, width]`, row by row and without the normalisation, for display.
-    pub fn to_rgb(&self, chw: &[f32]) -> Vec<u8> {
-        let plane = self.width * self.height;
-        (0..plane.min(chw.len() / 3))
-            .flat_map(|at| [0, 1, 2].map(|c| ((chw[c * plane + at] * self.std[c] + self.mean[c]) * 255.0 + 0.5) as u8))
-            .collect()
-    }
-
     /// Returns the same view of the image's label map as `[height, width]`.
     ///
     /// Every position takes the label of the pixel under its centre. Positions outside the image get the label `outside`.
@@ -157,7 +123,7 @@ impl Placement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::Fit;
+    use crate::input::{Fit, Pixels};
     use proptest::prelude::*;
 
     /// Returns a specification that keeps the values of the pixels.
