@@ -30,7 +30,7 @@ before(async () => {
   writeFiles(folder.path, { 'index.html': page, 'photo.png': photo() });
   const modules = {
     works: fakeModule('works').replace('on: prob', 'stated: prob >= 0.4, on: prob'),
-    spins: fakeModule('works').replace('async tag(rgba, width, height) {', 'async tag(rgba, width, height) { if (width === 240) for (;;);'),
+    spins: fakeModule('works').replace('async tag({ size, first }) {', "async tag({ size, first }) { if (size === '240x320') for (;;);"),
     reports: fakeModule('reports'),
   };
   for (const [behaviour, source] of Object.entries(modules)) {

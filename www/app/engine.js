@@ -21,7 +21,10 @@ const ABORT_GRACE = [300, 2_000];
 const HIDDEN_GRACE = 1_000;
 
 /** Codes of failures that leave the worker in order. */
-const HARMLESS = ['absent', 'unreachable', 'unexpected', 'corrupt', 'renewed', 'bundle_invalid', 'input_invalid'];
+const HARMLESS = [
+  'absent', 'unreachable', 'unexpected', 'corrupt', 'renewed', 'bundle_invalid',
+  'not_an_image', 'unreadable', 'heic', 'too_large', 'memory', 'input_invalid', 'pixels_hidden',
+];
 
 const engines = new Map(); // options as JSON → Engine
 
@@ -44,6 +47,11 @@ export function acquireEngine(options, models) {
   const engine = engines.get(key);
   engine.retain(models);
   return engine;
+}
+
+/** Closes the decoded files of all workers. Called before another file is decoded, so that two large ones are rarely in memory. */
+export function releaseImages() {
+  for (const engine of engines.values()) engine.releaseImage();
 }
 
 /** One worker. Dispatches the CustomEvents `progress` ({key, loaded, total}) and `fallback` ({code, message}). */
@@ -128,22 +136,31 @@ class Engine extends EventTarget {
    * Runs a call of a model after all earlier calls. Resolves to the answer with `backend` and `modelId`.
    * @param {ModelSource} model
    * @param {'tag'|'embed'|'find'|'propose'} type
-   * @param {() => Promise<{data: Uint8Array, width: number, height: number, crop?: object}>} read returns pixels that are transferred to
-   *   the worker; called when the call begins, and once more for a second attempt
+   * @param {Promise<import('./source.js').OpenedImage>} opening
+   * @param {import('./box.js').Box|null} box in pixels of the input
    * @param {AbortSignal} [signal]
    */
-  call(model, type, read, signal) {
+  call(model, type, opening, box, signal) {
     const run = async () => {
-      const { backend, modelId } = await this.load(model, signal);
+      const loading = this.load(model, signal);
+      // A file is decoded when its turn comes, so that few decoded images wait. The first one is decoded while the model loads.
+      if (this.isFree && this.#loads.get(model.key)?.settled === false) opening.then((opened) => opened.isUnread && this.#worker?.postMessage({ type: 'decode', image: opened.file }), () => {});
+      const { backend, modelId } = await loading;
       const answer = await this.#inTurn(async () => {
         if (!this.#loads.get(model.key)?.settled) throw restarted(); // while the call waited
-        const { data, width, height, crop } = await read();
+        const opened = await orAbort(opening, signal);
+        const { image, transfer } = await opened.send();
         throwIfAborted(signal);
-        return this.#request({ type, key: model.key, rgba: data, width, height, crop }, { transfer: [data.buffer], signal });
+        return this.#request({ type, key: model.key, image, box: box && opened.toFull(box) }, { transfer, signal });
       }, signal);
       return { ...answer, backend, modelId };
     };
     return orAbort(untilNoRetry(run), signal);
+  }
+
+  /** Closes the decoded file in the worker. */
+  releaseImage() {
+    this.#worker?.postMessage({ type: 'release' });
   }
 
   #startLoad(model) {
@@ -215,7 +232,11 @@ class Engine extends EventTarget {
       this.#requests.set(id, request);
       this.#watchUse();
       request.restartTimer();
-      this.#worker.postMessage({ ...message, id }, transfer);
+      try {
+        this.#worker.postMessage({ ...message, id }, transfer);
+      } catch (cause) {
+        request.reject(new TaggerError('cross_origin', 'the image is of another origin, which does not allow to read it', { cause }));
+      }
     });
   }
 
