@@ -18,11 +18,11 @@ const SLICE = 30;
 const LARGE = 1_000_000;
 
 const files = new ImageHolder(3_000);
-let readers = null; // promise of the ways to read that work, the best one first
+let reader = null; // promise of the function that opens a reader of a bitmap, or of null if none works
 
 /** Decodes a file in advance. The call that follows reports a failure. */
 export function decodeAhead({ name, blob }) {
-  findReaders();
+  findReader();
   files.get(name, () => decode(blob)).catch(() => {});
   files.rest();
 }
@@ -48,7 +48,7 @@ export async function openImage({ name, blob, bitmap, pixels, width, height }, s
   const image = blob ? await orAbort(files.get(name, () => bitmap ?? decode(blob)), signal) : bitmap;
   const free = () => (blob ? files.rest() : bitmap.close());
   try {
-    const [openReader] = await findReaders();
+    const openReader = await findReader();
     if (!openReader) throw new PixelsHidden();
     const { read, close } = openReader(image);
     return { width: image.width, height: image.height, read, close: () => (close(), free()) };
@@ -104,10 +104,13 @@ const nextTask = () =>
     port2.postMessage(null);
   });
 
-/** Tests the ways to read once. */
-function findReaders() {
-  readers ??= (async () => ((await canRead(canvasReader)) ? [canvasReader] : (await canRead(frameReader)) ? [frameReader] : []))();
-  return readers;
+/** Tests once which way to read works. */
+function findReader() {
+  reader ??= (async () => {
+    for (const openReader of [canvasReader, frameReader, premultipliedReader]) if (await canRead(openReader)) return openReader;
+    return null;
+  })();
+  return reader;
 }
 
 /** Reads a bitmap through a canvas of the size of a strip. Transparent parts become white. */
@@ -138,6 +141,20 @@ function frameReader(bitmap) {
     return strip;
   };
   return { read, close: () => frame.close() };
+}
+
+/** Reads a bitmap through WebCodecs in browsers that multiply the colours by the opacity. Transparent parts become white. */
+function premultipliedReader(bitmap) {
+  const { read, close } = frameReader(bitmap);
+  const blend = async (...place) => {
+    const strip = await read(...place);
+    for (let at = 3; at < strip.length; at += 4) {
+      const rest = 255 - strip[at];
+      if (rest > 0) for (let channel = at - 3; channel <= at; channel++) strip[channel] = Math.min(255, strip[channel] + rest);
+    }
+    return strip;
+  };
+  return { read: blend, close };
 }
 
 /** Reads raw pixels. */

@@ -218,7 +218,6 @@ function warmUpInput(module, spec) {
     const intake = new module.Intake(JSON.stringify(spec), side, side);
     intake.push(rgba);
     intake.values();
-    intake.free();
   }
 }
 
