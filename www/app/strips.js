@@ -18,11 +18,11 @@ const SLICE = 30;
 const LARGE = 1_000_000;
 
 const files = new ImageHolder(3_000);
-let reader = null; // promise of the function that opens a reader of a bitmap, or of null if none works
+let readers = null; // promise of the ways to read a bitmap that work
 
 /** Decodes a file in advance. The call that follows reports a failure. */
 export function decodeAhead({ name, blob }) {
-  findReader();
+  findReaders();
   files.get(name, () => decode(blob)).catch(() => {});
   files.rest();
 }
@@ -48,9 +48,7 @@ export async function openImage({ name, blob, bitmap, pixels, width, height }, s
   const image = blob ? await orAbort(files.get(name, () => bitmap ?? decode(blob)), signal) : bitmap;
   const free = () => (blob ? files.rest() : bitmap.close());
   try {
-    const openReader = await findReader();
-    if (!openReader) throw new PixelsHidden();
-    const { read, close } = openReader(image);
+    const { read, close } = openReader(image, await findReaders());
     return { width: image.width, height: image.height, read, close: () => (close(), free()) };
   } catch (error) {
     free();
@@ -104,13 +102,23 @@ const nextTask = () =>
     port2.postMessage(null);
   });
 
-/** Tests once which way to read works. */
-function findReader() {
-  reader ??= (async () => {
-    for (const openReader of [canvasReader, frameReader, premultipliedReader]) if (await canRead(openReader)) return openReader;
-    return null;
+/** Tests once which ways to read work: through a canvas and through WebCodecs. */
+function findReaders() {
+  readers ??= (async () => {
+    const canvas = await canRead(canvasReader);
+    for (const frame of [frameReader, premultipliedReader]) if (await canRead(frame)) return { canvas, frame };
+    return { canvas, frame: null };
   })();
-  return reader;
+  return readers;
+}
+
+/** Opens a bitmap for reading. WebCodecs is faster, and gives the same bytes if no colour and no transparency is converted. */
+function openReader(bitmap, { canvas, frame }) {
+  const reader = frame?.(bitmap);
+  if (reader && (!canvas || reader.isExact)) return reader;
+  reader?.close();
+  if (!canvas) throw new PixelsHidden();
+  return canvasReader(bitmap);
 }
 
 /** Reads a bitmap through a canvas of the size of a strip. Transparent parts become white. */
@@ -140,21 +148,23 @@ function frameReader(bitmap) {
     await frame.copyTo(strip, { rect: { x, y, width, height }, format: 'RGBA', colorSpace: 'srgb' });
     return strip;
   };
-  return { read, close: () => frame.close() };
+  const { format, colorSpace } = frame;
+  const isExact = /^(RGB|BGR)X$/.test(format) && colorSpace.primaries === 'bt709' && colorSpace.transfer === 'iec61966-2-1';
+  return { read, isExact, close: () => frame.close() };
 }
 
 /** Reads a bitmap through WebCodecs in browsers that multiply the colours by the opacity. Transparent parts become white. */
 function premultipliedReader(bitmap) {
-  const { read, close } = frameReader(bitmap);
+  const { read, ...rest } = frameReader(bitmap);
   const blend = async (...place) => {
     const strip = await read(...place);
     for (let at = 3; at < strip.length; at += 4) {
-      const rest = 255 - strip[at];
-      if (rest > 0) for (let channel = at - 3; channel <= at; channel++) strip[channel] = Math.min(255, strip[channel] + rest);
+      const white = 255 - strip[at];
+      if (white > 0) for (let channel = at - 3; channel <= at; channel++) strip[channel] = Math.min(255, strip[channel] + white);
     }
     return strip;
   };
-  return { read: blend, close };
+  return { ...rest, read: rest.isExact ? read : blend };
 }
 
 /** Reads raw pixels. */
