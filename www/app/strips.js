@@ -143,8 +143,11 @@ function canvasReader(bitmap) {
 /** Reads a bitmap through WebCodecs. The wasm module blends transparent parts with white. */
 function frameReader(bitmap) {
   const frame = new VideoFrame(bitmap, { timestamp: 0 });
+  let buffer = new Uint8Array(0); // new memory for every strip would take as long as the reading
   const read = async (x, y, width, height) => {
-    const strip = new Uint8Array(width * height * 4);
+    const length = width * height * 4;
+    if (buffer.length < length) buffer = new Uint8Array(length);
+    const strip = buffer.subarray(0, length);
     await frame.copyTo(strip, { rect: { x, y, width, height }, format: 'RGBA', colorSpace: 'srgb' });
     return strip;
   };
