@@ -9,7 +9,9 @@
 // * A worker that is not in use is terminated. The next call starts a new one.
 
 import { orAbort, throwIfAborted } from './abort.js';
+import { readChoices, storeChoice } from './choice.js';
 import { TaggerError } from './errors.js';
+import { isUnmetered } from './intent.js';
 
 /**
  * Least and largest time that an aborted computation has to end by itself, ms. Between them it is the time that the worker took to
@@ -19,6 +21,9 @@ const ABORT_GRACE = [300, 2_000];
 
 /** Least time between the last call and the end of the worker of a hidden page, ms. */
 const HIDDEN_GRACE = 1_000;
+
+/** Time without calls before the backends are compared, ms. */
+const QUIET = 2_000;
 
 /** Codes of failures that leave the worker in order. */
 const HARMLESS = [
@@ -30,7 +35,7 @@ const engines = new Map(); // options as JSON → Engine
 
 /**
  * @typedef {{workerUrl: string, modules: Record<'cpu'|'webgpu', {script: string, binary: string}>, backend: 'auto'|'webgpu'|'cpu',
- *   loadTimeout: number, tagTimeout: number, gpuLoadTimeout: number, gpuTagTimeout: number, idleTimeout: number}} EngineOptions
+ *   rememberBackend: boolean, loadTimeout: number, tagTimeout: number, gpuLoadTimeout: number, gpuTagTimeout: number, idleTimeout: number}} EngineOptions
  *   times in ms. `loadTimeout` and `tagTimeout` limit the wait for the next message of the worker. `gpuLoadTimeout` limits adapter,
  *   device and first answer together, without downloads
  * @typedef {{key: string, kind: 'tagger'|'encoder'|'segmenter', manifestUrl: string, weightsUrl: string|null}} ModelSource
@@ -76,6 +81,10 @@ class Engine extends EventTarget {
   #gpuSince = 0;
   #gpuSpent = 0;
   #idleTimer = null;
+  #choice = null; // key of the remembered backend, and true if it is known
+  #tagged = null; // key of the tagger, after its first answer
+  #quietTimer = null; // until the comparison of the backends begins
+  #measureTimer = null; // time limit of the comparison that runs
   #hiddenSince = null;
   #onVisibility = () => {
     this.#hiddenSince = document.hidden ? performance.now() : null;
@@ -261,7 +270,8 @@ class Engine extends EventTarget {
       this.#fail(null, new TaggerError(code, message, { retry: this.backend !== 'cpu' }));
     });
     const compiled = this.#compiled?.backend === this.backend ? this.#compiled.module : null;
-    worker.postMessage({ type: 'start', backend: this.backend, modules, compiled });
+    const choices = this.#options.rememberBackend ? readChoices() : null;
+    worker.postMessage({ type: 'start', backend: this.backend, modules, compiled, choices, unmeasured: this.#choice?.known === false });
     globalThis.document?.addEventListener('visibilitychange', this.#onVisibility);
     this.#hiddenSince = globalThis.document?.hidden ? (this.#hiddenSince ?? performance.now()) : null;
   }
@@ -269,12 +279,13 @@ class Engine extends EventTarget {
   #onMessage(data) {
     const request = this.#requests.get(data.id);
     if (data.type === 'begun' && request) request.begun = true;
-    if (data.type === 'backend' && this.backend === 'auto') this.backend = data.backend;
+    if (data.type === 'backend' && this.backend === 'auto') ({ backend: this.backend, choice: this.#choice } = data);
     if (data.type === 'gpu') this.#watchGpu(data.busy); // its timer has to fire first
     // A call that has not begun waits for loads, so every message restarts its time limit, too.
     for (const waiting of this.#requests.values()) if (!waiting.begun || waiting === request) waiting.restartTimer();
     if (data.type === 'compiled') this.#compiled = { backend: data.backend, module: data.module };
     else if (data.type === 'progress' && request) this.dispatchEvent(new CustomEvent('progress', { detail: { key: request.key, loaded: data.loaded, total: data.total } }));
+    else if (data.type === 'measured') this.#onMeasured(data);
     else if (data.type === 'done') this.#onDone(data, request);
     else if (data.type === 'failed' && (request || data.id === null)) {
       const error = new TaggerError(data.code, data.message, { retry: data.gpu });
@@ -286,6 +297,7 @@ class Engine extends EventTarget {
   #onDone({ answer }, request) {
     if (this.#startedAt !== null) this.#startTook = performance.now() - this.#startedAt;
     this.#startedAt = null;
+    if (answer.tags) this.#tagged = request?.key ?? null;
     request?.resolve(answer);
   }
 
@@ -315,6 +327,7 @@ class Engine extends EventTarget {
     const loaded = [...this.#loads.values()].map(({ model }) => model);
     const leavesGpu = Boolean(error?.retry) && this.backend !== 'cpu';
     if (leavesGpu) this.backend = 'cpu';
+    if (leavesGpu && this.#choice) storeChoice(this.#choice.key, null);
     failed?.reject(error);
     this.#endWorker(failed || leavesGpu ? restarted() : error);
     if (!leavesGpu) return;
@@ -327,6 +340,9 @@ class Engine extends EventTarget {
   #endWorker(error) {
     clearTimeout(this.#gpuTimer);
     clearTimeout(this.#idleTimer);
+    clearTimeout(this.#quietTimer);
+    clearTimeout(this.#measureTimer);
+    this.#measureTimer = null;
     globalThis.document?.removeEventListener('visibilitychange', this.#onVisibility);
     this.#worker?.terminate();
     this.#worker = null;
@@ -337,12 +353,37 @@ class Engine extends EventTarget {
   /** Ends the worker when it has not been used for a while, or when the page has been hidden for a while. */
   #watchUse() {
     clearTimeout(this.#idleTimer);
-    if (!this.#worker || this.#requests.size > 0 || this.#turns > 0) return;
+    clearTimeout(this.#quietTimer);
+    if (!this.#isIdle) return;
+    if (this.backend === 'webgpu' && this.#choice?.known === false && this.#tagged) this.#quietTimer = setTimeout(() => whenIdle(() => this.#measure()), QUIET);
     const { idleTimeout } = this.#options;
     const hiddenFor = this.#hiddenSince === null ? 0 : performance.now() - this.#hiddenSince;
     this.#idleTimer = setTimeout(() => this.#endWorker(), Math.max(Math.min(HIDDEN_GRACE, idleTimeout), idleTimeout - hiddenFor));
   }
+
+  get #isIdle() {
+    return this.#worker !== null && this.#requests.size === 0 && this.#turns === 0;
+  }
+
+  /** Compares the backends for the next visit. A call aborts it. Then it is repeated after the call. */
+  #measure() {
+    if (!this.#isIdle || this.#measureTimer || document.hidden || !isUnmetered() || !this.#loads.has(this.#tagged)) return;
+    this.#worker.postMessage({ type: 'measure', key: this.#tagged });
+    const { gpuTagTimeout } = this.#options;
+    this.#measureTimer = setTimeout(() => this.#fail(null, this.#timeoutError(gpuTagTimeout, true)), gpuTagTimeout);
+  }
+
+  #onMeasured({ backend, aborted }) {
+    clearTimeout(this.#measureTimer);
+    this.#measureTimer = null;
+    this.#choice.known = !aborted;
+    if (backend) storeChoice(this.#choice.key, backend);
+    this.#watchUse();
+  }
 }
+
+/** Calls a function when the browser has nothing else to do. */
+const whenIdle = (run) => (globalThis.requestIdleCallback ? requestIdleCallback(run) : run());
 
 /** Error of a request whose worker has ended through no fault of the request. */
 const restarted = () => new TaggerError('crashed', 'the worker has ended', { retry: true });

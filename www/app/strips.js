@@ -95,7 +95,7 @@ async function readStrip({ read }, x, y, width, height) {
 const asTaggerError = (cause) => (cause instanceof TaggerError ? cause : new PhotoError(isOutOfMemory(cause) ? 'memory' : 'unreadable', { cause }));
 
 /** Resolves after the messages that have arrived. Timers would wait for some ms. */
-const nextTask = () =>
+export const nextTask = () =>
   new Promise((done) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => (port1.close(), done());

@@ -8,7 +8,7 @@ import { mayLoad, openImage } from './source.js';
 /** Path of each model below the API of a Selvedge service. */
 const SERVICE_PATHS = { tagger: 'tagger', encoder: 'query-encoder', segmenter: 'segmenter' };
 
-const DEFAULTS = { backend: 'auto', loadTimeout: 60_000, tagTimeout: 20_000, gpuLoadTimeout: 5_000, gpuTagTimeout: 5_000, idleTimeout: 60_000 };
+const DEFAULTS = { backend: 'auto', rememberBackend: true, loadTimeout: 60_000, tagTimeout: 20_000, gpuLoadTimeout: 5_000, gpuTagTimeout: 5_000, idleTimeout: 60_000 };
 
 /**
  * Style tagger. Instances with equal options for module, worker, backend and times share one worker. Dispatches the CustomEvents
@@ -136,12 +136,12 @@ function modelSources({ baseUrl, manifestUrl, weightsUrl, encoder, segmenter }) 
   return sources;
 }
 
-function engineOptions({ workerUrl, moduleUrl, backend, loadTimeout, tagTimeout, gpuLoadTimeout, gpuTagTimeout, idleTimeout }) {
+function engineOptions({ workerUrl, moduleUrl, backend, rememberBackend, loadTimeout, tagTimeout, gpuLoadTimeout, gpuTagTimeout, idleTimeout }) {
   const files = (name) => ({ script: `${folder(moduleUrl)}${name}.js`, binary: `${folder(moduleUrl)}${name}_bg.wasm` });
   return {
     workerUrl: workerUrl ? absolute(workerUrl) : defaultWorker(),
     modules: moduleUrl ? { cpu: files('selvedge-cpu'), webgpu: files('selvedge-webgpu') } : defaultModules(),
-    backend, loadTimeout, tagTimeout, gpuLoadTimeout, gpuTagTimeout, idleTimeout,
+    backend, rememberBackend, loadTimeout, tagTimeout, gpuLoadTimeout, gpuTagTimeout, idleTimeout,
   };
 }
 

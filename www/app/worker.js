@@ -2,15 +2,18 @@
 // it through engine.js.
 //
 // Messages in:
-//   {type: 'start', backend, modules, compiled}  first message; modules: {cpu, webgpu: {script, binary}}; compiled: a wasm module or null
+//   {type: 'start', backend, modules, compiled, choices, unmeasured}  first message; modules: {cpu, webgpu: {script, binary}}; compiled: a wasm
+//                                                module or null; choices: remembered backends by key, or null; unmeasured: as below
 //   {type: 'load', id, model}                    model: {key, kind, manifestUrl, weightsUrl}
 //   {type: 'cancel', id}                         aborts the downloads of a load, or the decoding and reading of a call
 //   {type: 'unload', key}
 //   {type: 'decode', image}                      a call on this file follows; image as in source.js
 //   {type: 'release'}                            closes the decoded file
+//   {type: 'measure', key}                       compares the backends, unless another message comes
 //   {type: 'tag' | 'embed' | 'find' | 'propose', id, key, image, box}  box: in pixels of the full image, or null; `find` and `propose` have none
 // Messages out:
-//   {type: 'backend', backend}
+//   {type: 'backend', backend, choice}    choice: {key, known}, key of the remembered backend and true if there is one; null if nothing is remembered
+//   {type: 'measured', backend, aborted}  the faster backend, or null if the comparison was aborted or failed
 //   {type: 'gpu', busy}                   busy: the time limit of the GPU runs
 //   {type: 'progress', id, loaded, total}
 //   {type: 'compiled', backend, module}   the wasm module, after a model was loaded
@@ -26,14 +29,18 @@
 //                                         fatal: the worker cannot be used any more
 
 import { throwIfAborted } from './abort.js';
-import { hasRealAdapter, watchDevices } from './adapter.js';
+import { describeAdapter, watchDevices } from './adapter.js';
 import { requireInside, scaleBox } from './box.js';
 import { TaggerError } from './errors.js';
-import { decodeAhead, feed, openImage, releaseFile } from './strips.js';
+import { decodeAhead, feed, nextTask, openImage, releaseFile } from './strips.js';
 import { DownloadError, fetchManifest, fetchOk, fetchWeights } from './weights.js';
 
 /** Number of warm-up runs on the CPU. Browsers optimise the code of a module while it runs. */
 const WARM_UP_RUNS = 8;
+
+/** Runs per backend of a comparison, and its longest time, ms. */
+const COMPARED_RUNS = 10;
+const COMPARISON_TIME = 2_000;
 
 /** Time that a photo which waited for the model takes to arrive, ms. */
 const FIRST_PHOTO_DELAY = 50;
@@ -49,6 +56,8 @@ let backend = null;
 let started = null; // promise of the wasm module
 let compiled = null; // the compiled wasm module, until it was sent to the page
 const models = new Map(); // key → loaded model
+let unmeasured = false; // true if WebGPU is used and was not compared with the CPU
+let comparison = new AbortController(); // of the comparison that runs
 const running = new Map(); // id of a load or call → AbortController
 let lastTurn = Promise.resolve(); // settles when the last computation has ended
 let waiting = 0; // computations that run or wait
@@ -56,7 +65,9 @@ let waiting = 0; // computations that run or wait
 self.addEventListener('message', async ({ data }) => {
   const { type, id = null } = data;
   try {
+    if (!['start', 'measure'].includes(type)) comparison.abort();
     if (type === 'start') options = data;
+    else if (type === 'measure') await measure(models.get(data.key));
     else if (type === 'cancel') running.get(id)?.abort();
     else if (type === 'unload') await inTurn(() => unload(data.key));
     else if (type === 'release') await inTurn(releaseFile);
@@ -121,6 +132,7 @@ async function load({ id, model: source }, signal) {
     unload(key);
     const network = backend === 'webgpu' ? await openOnGpu(module, kind, text, content) : await module.Model.load(text, content, backend);
     const model = { kind, network, labels: placesOfLabels(bundle), ...describeGroups(bundle), used: false };
+    if (unmeasured && kind === 'tagger') model.bundle = [text, content];
     models.set(key, model);
     if (compiled) post({ type: 'compiled', backend, module: compiled });
     compiled = null;
@@ -137,10 +149,17 @@ function unload(key) {
 
 /** Chooses the backend and starts the wasm module. If a copy does not run, fetches it once more and bypasses the HTTP cache. */
 async function start() {
-  backend = options.backend === 'auto' ? ((await withGpuTimer(hasRealAdapter)) ? 'webgpu' : 'cpu') : options.backend;
-  post({ type: 'backend', backend });
+  const { choices, modules } = options;
+  const adapter = options.backend === 'auto' ? await withGpuTimer(describeAdapter) : null;
+  // The modules of the page have a hash in their URL. The build of the package replaces the last item by a hash.
+  const key = JSON.stringify([adapter, navigator.userAgent, modules.webgpu.binary, globalThis.SELVEDGE_MODULES]);
+  backend = options.backend !== 'auto' ? options.backend : adapter ? 'webgpu' : 'cpu';
+  if (backend === 'webgpu' && choices?.[key] === 'cpu') backend = 'cpu';
+  const choice = adapter && choices && { key, known: key in choices };
+  unmeasured = choice ? !choice.known : options.unmeasured;
+  post({ type: 'backend', backend, choice });
   if (backend === 'webgpu') watchDevices((reason) => postFailure(null, 'device_failed', reason, true));
-  const { script, binary } = options.modules[backend];
+  const { script, binary } = modules[backend];
   const run = async (mode, scriptUrl) => {
     const module = options.compiled ?? fetchOk(binary, { cache: mode }).then(compile); // in parallel to the script
     Promise.resolve(module).catch(() => {});
@@ -186,6 +205,36 @@ async function openOnGpu(module, kind, text, weights) {
   const wrong = opened.values.length !== expected.length || opened.values.some((value, at) => !(Math.abs(value - expected[at]) <= TOLERANCE));
   if (wrong) throw Object.assign(new Error('the GPU gives other numbers than the CPU'), { name: 'wrong_answer' });
   return opened.network;
+}
+
+/** Compares the backends and reports the faster one. */
+async function measure(model) {
+  const { signal } = (comparison = new AbortController());
+  const faster = await compareBackends(model, signal).catch(() => null);
+  post({ type: 'measured', backend: faster, aborted: signal.aborted && !faster });
+}
+
+/** Returns the name of the backend with the shortest test run. */
+async function compareBackends(model, signal) {
+  const until = performance.now() + COMPARISON_TIME;
+  const reference = await (await started).Model.load(...model.bundle, 'cpu');
+  const best = { webgpu: Infinity, cpu: Infinity };
+  try {
+    for (let run = 0; run < COMPARED_RUNS && (run === 0 || performance.now() < until); run++) {
+      for (const network of [model.network, reference]) {
+        await nextTask();
+        throwIfAborted(signal);
+        const began = performance.now();
+        await inTurn(() => testOutput(network, model.kind));
+        const name = network.backend();
+        best[name] = Math.min(best[name], performance.now() - began);
+      }
+    }
+    model.bundle = null;
+    return best.cpu < best.webgpu ? 'cpu' : 'webgpu';
+  } finally {
+    reference.dispose();
+  }
 }
 
 /** Runs `work` while the time limit of the GPU runs. */

@@ -27,6 +27,11 @@ export interface StyleTaggerOptions extends Partial<ModelUrls> {
   workerUrl?: string | URL;
   /** `auto` uses WebGPU if there is a hardware adapter, and the CPU if there is none or if WebGPU fails. Default: `auto`. */
   backend?: Backend | 'auto';
+  /**
+   * With `auto`: compares WebGPU and the CPU once, when the page is idle after the first answer, and remembers the faster one in
+   * localStorage for the next visit. Default: true.
+   */
+  rememberBackend?: boolean;
   /** Disposes of the tagger when it is aborted. */
   signal?: AbortSignal;
   /** Longest wait for progress of a load, ms. Default: 60,000. */

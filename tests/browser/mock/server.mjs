@@ -67,6 +67,7 @@ const inlineHashes = (html) =>
  *   - `wrong`: different tags on the GPU
  *   - `reports`: sends every call to the mock (`/mock/tag?WIDTHxHEIGHT` with the size of its box, `embed?…`, `find?…`) and waits for
  *     the answer
+ *   - `webgpu-slow`, `cpu-slow`: a call takes longer on this backend
  *   - `precise`: precise thresholds for all labels but one
  *   - `unsure`: precise thresholds that no label reaches
  *   - `groups`: labels in the groups of `TAG_GROUPS`
@@ -126,6 +127,7 @@ export const fakeModule = (behaviour) => `
     }
     async tag({ size, first }) {
       if ('${behaviour}' === 'hangs-later' && size !== '8x8') await never;
+      if ('${behaviour}' === this.name + '-slow') await new Promise((done) => setTimeout(done, 60));
       await report('tag?' + size);
       const precise = { precise: (id) => (id === 'casual' ? null : 0.42), unsure: () => 0.9 }['${behaviour}'];
       const probs = { natural: 0.86, casual: 0.71, minimalist: 0.44, korean: 0.31, japanese: 0.22, ladylike: 0.12, ol_commuter: 0.09, sport: 0.08,
