@@ -234,7 +234,7 @@ test('the weights of both models are cached, and the embedding is of the crop', 
   assert.match(await page.textContent('#find-hint'), /照片留在本机/);
   assert.match(await page.textContent('#foot'), /照片留在本机/);
   const { query } = env.mock.requests.findLast(({ query }) => query);
-  assert.deepEqual(query, { embedding: { model_id: 'mock@0', values: [0.6, -0.8] }, category: null, limit: 10 });
+  assert.deepEqual(query, { embedding: { model_id: 'mock@0', int8: 'X4E=' }, category: null, limit: 10 });
   await untilWeightsCached(page, 2);
   await page.context().close();
 });

@@ -96,7 +96,7 @@ test('more and less of a product join the photo as chips, and Back takes the las
   await cardAction(page, 'P000003', 'like').click();
   await page.waitForFunction(() => document.querySelectorAll('#query .chip').length === 2);
   await untilCards(page, 10);
-  assert.deepEqual(lastQuery().examples, [{ embedding: { model_id: 'mock@0', values: [0.6, 0.8] }, weight: 1 }, { product: 'P000003', weight: 1 }]);
+  assert.deepEqual(lastQuery().examples, [{ embedding: { model_id: 'mock@0', int8: 'X38=' }, weight: 1 }, { product: 'P000003', weight: 1 }]);
   assert.ok(!(await cardIds(page)).includes('P000003'));
   await cardAction(page, 'P000001', 'unlike').click();
   await page.waitForFunction(() => document.querySelectorAll('#query .chip').length === 3);

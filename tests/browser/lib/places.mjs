@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
-const ROOT = resolve(import.meta.dirname, '../../..');
+export const ROOT = resolve(import.meta.dirname, '../../..');
 
 /** Folder of the built page (SELVEDGE_SITE). */
 export const SITE = process.env.SELVEDGE_SITE ?? join(ROOT, 'dist');
