@@ -73,6 +73,7 @@ class Engine extends EventTarget {
   #startTook = 0;
   #compiled = null; // {backend, module}: wasm module of a worker, for the next one
   #loads = new Map(); // key of a model → its load
+  #bundles = new Map(); // key of a model → its manifest and verified weights, for the next worker
   #requests = new Map(); // id → request without an answer
   #lastId = 0;
   #lastTurn = Promise.resolve(); // settles when the last call has ended
@@ -116,6 +117,7 @@ class Engine extends EventTarget {
       this.#uses.set(key, this.#uses.get(key) - 1);
       if (this.#uses.get(key) > 0 || !this.#loads.get(key)?.settled) continue;
       this.#loads.delete(key);
+      this.#bundles.delete(key);
       this.#worker?.postMessage({ type: 'unload', key });
     }
     if (--this.#users > 0) return;
@@ -175,7 +177,11 @@ class Engine extends EventTarget {
   #startLoad(model) {
     const load = { model, waiters: 0, settled: false, id: null };
     this.#loads.set(model.key, load);
-    load.ready = untilNoRetry(() => this.#request({ type: 'load', model }, { onId: (id) => (load.id = id) }));
+    load.ready = untilNoRetry(async () => {
+      const { bundle = this.#bundles.get(model.key), ...info } = await this.#request({ type: 'load', model, bundle: this.#bundles.get(model.key) }, { onId: (id) => (load.id = id) });
+      this.#bundles.set(model.key, bundle);
+      return info;
+    });
     load.ready.then(
       () => (load.settled = true),
       () => this.#loads.get(model.key) === load && this.#loads.delete(model.key),

@@ -4,7 +4,7 @@
 // Messages in:
 //   {type: 'start', backend, modules, compiled, choices, unmeasured}  first message; modules: {cpu, webgpu: {script, binary}}; compiled: a wasm
 //                                                module or null; choices: remembered backends by key, or null; unmeasured: as below
-//   {type: 'load', id, model}                    model: {key, kind, manifestUrl, weightsUrl}
+//   {type: 'load', id, model, bundle}            model: {key, kind, manifestUrl, weightsUrl}; bundle: {text, content} of an earlier load, or undefined
 //   {type: 'cancel', id}                         aborts the downloads of a load, or the decoding and reading of a call
 //   {type: 'unload', key}
 //   {type: 'decode', image}                      a call on this file follows; image as in source.js
@@ -19,7 +19,7 @@
 //   {type: 'compiled', backend, module}   the wasm module, after a model was loaded
 //   {type: 'begun', id}                   the image of a call has been read, and its computation begins
 //   {type: 'done', id, answer}            answer of each message:
-//       load: {backend, modelId}
+//       load: {backend, modelId, bundle}  bundle: {text, content}, the manifest and the verified weights
 //       tag: {tags, groups, statesPrecise, ms}  tags in the bundle's order; groups: {name, kind, drawn} of the labels;
 //                                         statesPrecise: the manifest states precise thresholds
 //       embed: {values, ms}
@@ -111,10 +111,11 @@ async function abortable(id, work) {
   }
 }
 
-async function load({ id, model: source }, signal) {
+async function load({ id, model: source, bundle: kept }, signal) {
   const { key, kind, manifestUrl, weightsUrl } = source;
-  const manifest = fetchManifest(new URL(manifestUrl), signal);
-  const weights = manifest.then(({ text, sha256, bytes }) => {
+  const manifest = kept ? Promise.resolve(kept) : fetchManifest(new URL(manifestUrl), signal);
+  const weights = manifest.then(({ text, content, sha256, bytes }) => {
+    if (content) return content;
     const url = weightsUrl ? new URL(weightsUrl.replace('{sha256}', sha256)) : new URL(JSON.parse(text).weights.file, manifestUrl);
     const onProgress = (loaded, total) => post({ type: 'progress', id, loaded, total });
     return fetchWeights({ url, sha256, bytes, signal, onProgress });
@@ -125,7 +126,8 @@ async function load({ id, model: source }, signal) {
   const module = await started;
   const { text } = await manifest;
   const bundle = JSON.parse(text);
-  if (backend === 'cpu' && models.size === 0) warmUpInput(module, bundle.input);
+  // A module that was passed on keeps its optimised code.
+  if (backend === 'cpu' && models.size === 0 && !options.compiled) warmUpInput(module, bundle.input);
   const content = await weights;
   return inTurn(async () => {
     throwIfAborted(signal);
@@ -137,7 +139,7 @@ async function load({ id, model: source }, signal) {
     if (compiled) post({ type: 'compiled', backend, module: compiled });
     compiled = null;
     if (backend === 'cpu') warmUp(model);
-    return { backend: network.backend(), modelId: network.modelId() };
+    return { backend: network.backend(), modelId: network.modelId(), ...(!kept && { bundle: { text, content } }) };
   });
 }
 
