@@ -4,7 +4,7 @@
 import { TaggerError } from './errors.js';
 
 /** Side of the test pattern, pixels. */
-const SIDE = 32;
+const SIDE = 16;
 
 /** Largest difference of a channel (0–255) that counts as noise. Browsers against fingerprinting change values by one. */
 const TOLERANCE = 4;
@@ -43,19 +43,23 @@ function isPattern(data) {
   return true;
 }
 
+/** Makes the test pattern as an image. Runs in a worker. */
+export function makePattern() {
+  const canvas = new OffscreenCanvas(SIDE, SIDE);
+  drawPattern(canvas.getContext('2d', { willReadFrequently: true }));
+  return canvas.transferToImageBitmap();
+}
+
 /**
- * True if a way of reading gives the pixels of an image. Runs in a worker.
+ * True if a way of reading gives the pixels of the test pattern.
  * @param {(bitmap: ImageBitmap) => {read: Function, close: () => void}} openReader
+ * @param {ImageBitmap} pattern
  */
-export async function canRead(openReader) {
+export async function canRead(openReader, pattern) {
   try {
-    const canvas = new OffscreenCanvas(SIDE, SIDE);
-    drawPattern(canvas.getContext('2d', { willReadFrequently: true }));
-    const bitmap = canvas.transferToImageBitmap();
-    const reader = openReader(bitmap);
+    const reader = openReader(pattern);
     const data = await reader.read(0, 0, SIDE, SIDE);
     reader.close();
-    bitmap.close();
     return isPattern(data);
   } catch {
     return false;

@@ -3,7 +3,7 @@
 import { orAbort, throwIfAborted } from './abort.js';
 import { decode, ImageHolder, isOutOfMemory, PhotoError } from './decode.js';
 import { TaggerError } from './errors.js';
-import { canRead, PixelsHidden, READABLE } from './readback.js';
+import { canRead, makePattern, PixelsHidden, READABLE } from './readback.js';
 
 /** Size of a strip, bytes. */
 const STRIP = 1 << 20;
@@ -105,10 +105,11 @@ export const nextTask = () =>
 /** Tests once which ways to read work: through a canvas and through WebCodecs. */
 function findReaders() {
   readers ??= (async () => {
-    const canvas = await canRead(canvasReader);
-    for (const frame of [frameReader, premultipliedReader]) if (await canRead(frame)) return { canvas, frame };
+    const pattern = makePattern();
+    const canvas = await canRead(canvasReader, pattern);
+    for (const frame of [frameReader, premultipliedReader]) if (await canRead(frame, pattern)) return { canvas, frame };
     return { canvas, frame: null };
-  })();
+  })().catch(() => ({ canvas: false, frame: null }));
   return readers;
 }
 
