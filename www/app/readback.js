@@ -1,8 +1,6 @@
 // Test whether the browser lets scripts read the pixels of a canvas. Some browsers return white or noise against
 // tracking, and a model would give a confident but wrong answer for that. Used by the page and the worker.
 
-import { TaggerError } from './errors.js';
-
 /** Side of the test pattern, pixels. */
 const SIDE = 16;
 
@@ -11,13 +9,6 @@ const TOLERANCE = 4;
 
 /** Options of the contexts whose pixels are read. */
 export const READABLE = { alpha: false, willReadFrequently: true };
-
-/** Error: the browser hides the photo's pixels. Then only the shop can compute on the photo. */
-export class PixelsHidden extends TaggerError {
-  constructor() {
-    super('pixels_hidden', 'the browser does not let the page read the photo’s pixels');
-  }
-}
 
 /** Colour of a pixel of the pattern: red, green, blue, and the opacity. The last rows are translucent. */
 const colour = (x, y) => [(x * 37 + y * 11) % 256, (x * 5 + y * 73) % 256, (x * 19 + y * 29 + 128) % 256, y < SIDE - 4 ? 1 : 0.6];

@@ -2,8 +2,8 @@
 // it through engine.js.
 //
 // Messages in:
-//   {type: 'start', backend, modules, compiled, choices, unmeasured}  first message; modules: {cpu, webgpu: {script, binary}}; compiled: a wasm
-//                                                module or null; choices: remembered backends by key, or null; unmeasured: as below
+//   {type: 'start', backend, modules, compiled, remembered, unmeasured}  first message; modules: {cpu, webgpu: {script, binary}}; compiled: a wasm
+//                                                module or null; remembered: backend by key, or null; unmeasured: as below
 //   {type: 'load', id, model, bundle}            model: {key, kind, manifestUrl, weightsUrl}; bundle: {text, content} of an earlier load, or undefined
 //   {type: 'cancel', id}                         aborts the downloads of a load, or the decoding and reading of a call
 //   {type: 'unload', key}
@@ -151,13 +151,13 @@ function unload(key) {
 
 /** Chooses the backend and starts the wasm module. If a copy does not run, fetches it once more and bypasses the HTTP cache. */
 async function start() {
-  const { choices, modules } = options;
+  const { remembered, modules } = options;
   const adapter = options.backend === 'auto' ? await withGpuTimer(describeAdapter) : null;
   // The modules of the page have a hash in their URL. The build of the package replaces the last item by a hash.
   const key = JSON.stringify([adapter, navigator.userAgent, modules.webgpu.binary, globalThis.SELVEDGE_MODULES]);
   backend = options.backend !== 'auto' ? options.backend : adapter ? 'webgpu' : 'cpu';
-  if (backend === 'webgpu' && choices?.[key] === 'cpu') backend = 'cpu';
-  const choice = adapter && choices && { key, known: key in choices };
+  if (backend === 'webgpu' && remembered?.[key] === 'cpu') backend = 'cpu';
+  const choice = adapter && remembered && { key, known: key in remembered };
   unmeasured = choice ? !choice.known : options.unmeasured;
   post({ type: 'backend', backend, choice });
   if (backend === 'webgpu') watchDevices((reason) => postFailure(null, 'device_failed', reason, true));
@@ -299,10 +299,9 @@ function placesOfLabels({ labels = [], groups = [] }) {
 async function answer({ type, id, key, image, box }, signal) {
   let opened = null;
   try {
-    throwIfAborted(signal);
+    opened = await openImage(image, signal);
     const model = models.get(key);
     model.used = true;
-    opened = await openImage(image, signal);
     const began = performance.now();
     const intake = await readInput(type, model, opened, box, signal);
     post({ type: 'begun', id });
