@@ -19,8 +19,8 @@ for (const [what, pattern, coding, budget] of [
   ['the module with WebGPU', /selvedge-webgpu(_bg\.wasm|\.js)$/, 'gzip', 3_200_000],
   ['the CPU module', /selvedge-cpu(_bg\.wasm|\.js)$/, 'brotli', 460_000],
   ['the CPU module', /selvedge-cpu(_bg\.wasm|\.js)$/, 'gzip', 660_000],
-  ['scripts and styles', /\/(assets\/.*\.(js|css)|sw\.js)$/, 'gzip', 60_000],
-  ['the page without modules', /\/(assets\/.*|index\.html|sw\.js|icon\.svg)$/, 'gzip', 72_000],
+  ['scripts and styles', /\/(assets\/.*\.(js|css)|sw\.js)$/, 'gzip', 60 * 1024],
+  ['the page without modules', /\/(assets\/.*|index\.html|sw\.js|icon\.svg)$/, 'gzip', 72 * 1024],
 ]) {
   test(`${what} has at most ${budget} bytes with ${coding}`, { skip: missing(SITE) }, (t) => {
     const matching = listFiles(SITE).filter((path) => pattern.test(path));

@@ -3,11 +3,8 @@
 
 const STORED = 'selvedge.backend';
 
-/** Number of choices that are kept. */
-const MOST = 4;
-
-/** Returns the remembered choices: key → `cpu` or `webgpu`. */
-export function readChoices() {
+/** Returns the remembered choice as an object with one key, whose value is `cpu` or `webgpu`. Without a choice it is empty. */
+export function readChoice() {
   try {
     return Object(JSON.parse(localStorage.getItem(STORED)));
   } catch {
@@ -16,17 +13,13 @@ export function readChoices() {
 }
 
 /**
- * Remembers the choice for a key, or forgets it.
- * @param {string} key
- * @param {'cpu'|'webgpu'|null} backend null forgets it
+ * Remembers a choice instead of the one before.
+ * @param {Record<string, 'cpu'|'webgpu'>} choice as `readChoice` returns it
  */
-export function storeChoice(key, backend) {
-  const { [key]: before, ...others } = readChoices();
-  if (!before && !backend) return;
-  const kept = Object.entries(others).slice(1 - MOST);
+export function storeChoice(choice) {
   try {
-    localStorage.setItem(STORED, JSON.stringify(Object.fromEntries(backend ? [...kept, [key, backend]] : kept)));
+    localStorage.setItem(STORED, JSON.stringify(choice));
   } catch {
-    // the next visit measures again
+    // the next visit compares again
   }
 }

@@ -9,7 +9,7 @@
 // * A worker that is not in use is terminated. The next call starts a new one.
 
 import { orAbort, throwIfAborted } from './abort.js';
-import { readChoices, storeChoice } from './choice.js';
+import { readChoice, storeChoice } from './choice.js';
 import { TaggerError } from './errors.js';
 import { isUnmetered } from './intent.js';
 
@@ -73,6 +73,7 @@ class Engine extends EventTarget {
   #startTook = 0;
   #compiled = null; // {backend, module}: wasm module of a worker, for the next one
   #loads = new Map(); // key of a model → its load
+  #bundles = new Map(); // key of a model → its manifest and verified weights, for the next worker
   #requests = new Map(); // id → request without an answer
   #lastId = 0;
   #lastTurn = Promise.resolve(); // settles when the last call has ended
@@ -114,7 +115,9 @@ class Engine extends EventTarget {
   release(models) {
     for (const { key } of models) {
       this.#uses.set(key, this.#uses.get(key) - 1);
-      if (this.#uses.get(key) > 0 || !this.#loads.get(key)?.settled) continue;
+      if (this.#uses.get(key) > 0) continue;
+      this.#bundles.delete(key);
+      if (!this.#loads.get(key)?.settled) continue;
       this.#loads.delete(key);
       this.#worker?.postMessage({ type: 'unload', key });
     }
@@ -159,6 +162,7 @@ class Engine extends EventTarget {
         if (!this.#loads.get(model.key)?.settled) throw restarted(); // while the call waited
         const opened = await orAbort(opening, signal);
         const { image, transfer } = await opened.send();
+        if (signal?.aborted) image.bitmap?.close();
         throwIfAborted(signal);
         return this.#request({ type, key: model.key, image, box: box && opened.toFull(box) }, { transfer, signal });
       }, signal);
@@ -175,7 +179,11 @@ class Engine extends EventTarget {
   #startLoad(model) {
     const load = { model, waiters: 0, settled: false, id: null };
     this.#loads.set(model.key, load);
-    load.ready = untilNoRetry(() => this.#request({ type: 'load', model }, { onId: (id) => (load.id = id) }));
+    load.ready = untilNoRetry(async () => {
+      const { bundle = this.#bundles.get(model.key), ...info } = await this.#request({ type: 'load', model, bundle: this.#bundles.get(model.key) }, { onId: (id) => (load.id = id) });
+      this.#bundles.set(model.key, bundle);
+      return info;
+    });
     load.ready.then(
       () => (load.settled = true),
       () => this.#loads.get(model.key) === load && this.#loads.delete(model.key),
@@ -270,8 +278,8 @@ class Engine extends EventTarget {
       this.#fail(null, new TaggerError(code, message, { retry: this.backend !== 'cpu' }));
     });
     const compiled = this.#compiled?.backend === this.backend ? this.#compiled.module : null;
-    const choices = this.#options.rememberBackend ? readChoices() : null;
-    worker.postMessage({ type: 'start', backend: this.backend, modules, compiled, choices, unmeasured: this.#choice?.known === false });
+    const remembered = this.#options.rememberBackend ? readChoice() : null;
+    worker.postMessage({ type: 'start', backend: this.backend, modules, compiled, remembered, unmeasured: this.#choice?.known === false });
     globalThis.document?.addEventListener('visibilitychange', this.#onVisibility);
     this.#hiddenSince = globalThis.document?.hidden ? (this.#hiddenSince ?? performance.now()) : null;
   }
@@ -327,7 +335,7 @@ class Engine extends EventTarget {
     const loaded = [...this.#loads.values()].map(({ model }) => model);
     const leavesGpu = Boolean(error?.retry) && this.backend !== 'cpu';
     if (leavesGpu) this.backend = 'cpu';
-    if (leavesGpu && this.#choice) storeChoice(this.#choice.key, null);
+    if (leavesGpu && this.#choice) storeChoice({});
     failed?.reject(error);
     this.#endWorker(failed || leavesGpu ? restarted() : error);
     if (!leavesGpu) return;
@@ -377,7 +385,7 @@ class Engine extends EventTarget {
     clearTimeout(this.#measureTimer);
     this.#measureTimer = null;
     this.#choice.known = !aborted;
-    if (backend) storeChoice(this.#choice.key, backend);
+    if (backend) storeChoice({ [this.#choice.key]: backend });
     this.#watchUse();
   }
 }

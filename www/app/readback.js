@@ -1,23 +1,14 @@
 // Test whether the browser lets scripts read the pixels of a canvas. Some browsers return white or noise against
 // tracking, and a model would give a confident but wrong answer for that. Used by the page and the worker.
 
-import { TaggerError } from './errors.js';
-
 /** Side of the test pattern, pixels. */
-const SIDE = 32;
+const SIDE = 16;
 
 /** Largest difference of a channel (0–255) that counts as noise. Browsers against fingerprinting change values by one. */
 const TOLERANCE = 4;
 
 /** Options of the contexts whose pixels are read. */
 export const READABLE = { alpha: false, willReadFrequently: true };
-
-/** Error: the browser hides the photo's pixels. Then only the shop can compute on the photo. */
-export class PixelsHidden extends TaggerError {
-  constructor() {
-    super('pixels_hidden', 'the browser does not let the page read the photo’s pixels');
-  }
-}
 
 /** Colour of a pixel of the pattern: red, green, blue, and the opacity. The last rows are translucent. */
 const colour = (x, y) => [(x * 37 + y * 11) % 256, (x * 5 + y * 73) % 256, (x * 19 + y * 29 + 128) % 256, y < SIDE - 4 ? 1 : 0.6];
@@ -43,19 +34,23 @@ function isPattern(data) {
   return true;
 }
 
+/** Makes the test pattern as an image. Runs in a worker. */
+export function makePattern() {
+  const canvas = new OffscreenCanvas(SIDE, SIDE);
+  drawPattern(canvas.getContext('2d', { willReadFrequently: true }));
+  return canvas.transferToImageBitmap();
+}
+
 /**
- * True if a way of reading gives the pixels of an image. Runs in a worker.
+ * True if a way of reading gives the pixels of the test pattern.
  * @param {(bitmap: ImageBitmap) => {read: Function, close: () => void}} openReader
+ * @param {ImageBitmap} pattern
  */
-export async function canRead(openReader) {
+export async function canRead(openReader, pattern) {
   try {
-    const canvas = new OffscreenCanvas(SIDE, SIDE);
-    drawPattern(canvas.getContext('2d', { willReadFrequently: true }));
-    const bitmap = canvas.transferToImageBitmap();
-    const reader = openReader(bitmap);
+    const reader = openReader(pattern);
     const data = await reader.read(0, 0, SIDE, SIDE);
     reader.close();
-    bitmap.close();
     return isPattern(data);
   } catch {
     return false;

@@ -3,7 +3,7 @@
 import { orAbort, throwIfAborted } from './abort.js';
 import { decode, ImageHolder, isOutOfMemory, PhotoError } from './decode.js';
 import { TaggerError } from './errors.js';
-import { canRead, PixelsHidden, READABLE } from './readback.js';
+import { canRead, makePattern, READABLE } from './readback.js';
 
 /** Size of a strip, bytes. */
 const STRIP = 1 << 20;
@@ -39,15 +39,17 @@ export const releaseFile = () => files.release();
  * @throws {TaggerError}
  */
 export async function openImage({ name, blob, bitmap, pixels, width, height }, signal) {
+  if (signal.aborted) bitmap?.close();
+  throwIfAborted(signal);
   if (pixels) {
     if (width * height >= LARGE) files.release();
     return { width, height, read: pixelReader(pixels, width), close: () => {} };
   }
-  if (!blob && bitmap.width * bitmap.height >= LARGE) files.release();
-  if (blob && bitmap) files.release();
-  const image = blob ? await orAbort(files.get(name, () => bitmap ?? decode(blob)), signal) : bitmap;
-  const free = () => (blob ? files.rest() : bitmap.close());
+  if (bitmap && (blob || bitmap.width * bitmap.height >= LARGE)) files.release();
+  const held = blob && files.get(name, () => bitmap ?? decode(blob));
+  const free = () => (held ? files.rest() : bitmap.close());
   try {
+    const image = held ? await orAbort(held, signal) : bitmap;
     const { read, close } = openReader(image, await findReaders());
     return { width: image.width, height: image.height, read, close: () => (close(), free()) };
   } catch (error) {
@@ -105,10 +107,11 @@ export const nextTask = () =>
 /** Tests once which ways to read work: through a canvas and through WebCodecs. */
 function findReaders() {
   readers ??= (async () => {
-    const canvas = await canRead(canvasReader);
-    for (const frame of [frameReader, premultipliedReader]) if (await canRead(frame)) return { canvas, frame };
+    const pattern = makePattern();
+    const canvas = await canRead(canvasReader, pattern);
+    for (const frame of [straightReader, premultipliedReader]) if (await canRead(frame, pattern)) return { canvas, frame };
     return { canvas, frame: null };
-  })();
+  })().catch(() => ({ canvas: false, frame: null }));
   return readers;
 }
 
@@ -117,7 +120,7 @@ function openReader(bitmap, { canvas, frame }) {
   const reader = frame?.(bitmap);
   if (reader && (!canvas || reader.isExact)) return reader;
   reader?.close();
-  if (!canvas) throw new PixelsHidden();
+  if (!canvas) throw new TaggerError('pixels_hidden', 'the browser does not let scripts read the pixels of an image');
   return canvasReader(bitmap);
 }
 
@@ -141,33 +144,28 @@ function canvasReader(bitmap) {
 }
 
 /** Reads a bitmap through WebCodecs. The wasm module blends transparent parts with white. */
-function frameReader(bitmap) {
+const straightReader = (bitmap) => frameReader(bitmap, false);
+
+/** Reads a bitmap through WebCodecs in browsers that multiply the colours by the opacity. Transparent parts become white. */
+const premultipliedReader = (bitmap) => frameReader(bitmap, true);
+
+function frameReader(bitmap, isPremultiplied) {
   const frame = new VideoFrame(bitmap, { timestamp: 0 });
+  const { format, colorSpace } = frame;
+  const isExact = /^(RGB|BGR)X$/.test(format) && colorSpace.primaries === 'bt709' && colorSpace.transfer === 'iec61966-2-1';
   let buffer = new Uint8Array(0); // new memory for every strip would take as long as the reading
   const read = async (x, y, width, height) => {
     const length = width * height * 4;
     if (buffer.length < length) buffer = new Uint8Array(length);
     const strip = buffer.subarray(0, length);
     await frame.copyTo(strip, { rect: { x, y, width, height }, format: 'RGBA', colorSpace: 'srgb' });
-    return strip;
-  };
-  const { format, colorSpace } = frame;
-  const isExact = /^(RGB|BGR)X$/.test(format) && colorSpace.primaries === 'bt709' && colorSpace.transfer === 'iec61966-2-1';
-  return { read, isExact, close: () => frame.close() };
-}
-
-/** Reads a bitmap through WebCodecs in browsers that multiply the colours by the opacity. Transparent parts become white. */
-function premultipliedReader(bitmap) {
-  const { read, ...rest } = frameReader(bitmap);
-  const blend = async (...place) => {
-    const strip = await read(...place);
-    for (let at = 3; at < strip.length; at += 4) {
+    for (let at = 3; isPremultiplied && !isExact && at < length; at += 4) {
       const white = 255 - strip[at];
-      if (white > 0) for (let channel = at - 3; channel <= at; channel++) strip[channel] = Math.min(255, strip[channel] + white);
+      for (let channel = at - 3; channel <= at; channel++) strip[channel] = Math.min(255, strip[channel] + white);
     }
     return strip;
   };
-  return { ...rest, read: rest.isExact ? read : blend };
+  return { read, isExact, close: () => frame.close() };
 }
 
 /** Reads raw pixels. */

@@ -2,9 +2,9 @@
 // it through engine.js.
 //
 // Messages in:
-//   {type: 'start', backend, modules, compiled, choices, unmeasured}  first message; modules: {cpu, webgpu: {script, binary}}; compiled: a wasm
-//                                                module or null; choices: remembered backends by key, or null; unmeasured: as below
-//   {type: 'load', id, model}                    model: {key, kind, manifestUrl, weightsUrl}
+//   {type: 'start', backend, modules, compiled, remembered, unmeasured}  first message; modules: {cpu, webgpu: {script, binary}}; compiled: a wasm
+//                                                module or null; remembered: backend by key, or null; unmeasured: as below
+//   {type: 'load', id, model, bundle}            model: {key, kind, manifestUrl, weightsUrl}; bundle: {text, content} of an earlier load, or undefined
 //   {type: 'cancel', id}                         aborts the downloads of a load, or the decoding and reading of a call
 //   {type: 'unload', key}
 //   {type: 'decode', image}                      a call on this file follows; image as in source.js
@@ -19,7 +19,7 @@
 //   {type: 'compiled', backend, module}   the wasm module, after a model was loaded
 //   {type: 'begun', id}                   the image of a call has been read, and its computation begins
 //   {type: 'done', id, answer}            answer of each message:
-//       load: {backend, modelId}
+//       load: {backend, modelId, bundle}  bundle: {text, content}, the manifest and the verified weights
 //       tag: {tags, groups, statesPrecise, ms}  tags in the bundle's order; groups: {name, kind, drawn} of the labels;
 //                                         statesPrecise: the manifest states precise thresholds
 //       embed: {values, ms}
@@ -111,10 +111,11 @@ async function abortable(id, work) {
   }
 }
 
-async function load({ id, model: source }, signal) {
+async function load({ id, model: source, bundle: kept }, signal) {
   const { key, kind, manifestUrl, weightsUrl } = source;
-  const manifest = fetchManifest(new URL(manifestUrl), signal);
-  const weights = manifest.then(({ text, sha256, bytes }) => {
+  const manifest = kept ? Promise.resolve(kept) : fetchManifest(new URL(manifestUrl), signal);
+  const weights = manifest.then(({ text, content, sha256, bytes }) => {
+    if (content) return content;
     const url = weightsUrl ? new URL(weightsUrl.replace('{sha256}', sha256)) : new URL(JSON.parse(text).weights.file, manifestUrl);
     const onProgress = (loaded, total) => post({ type: 'progress', id, loaded, total });
     return fetchWeights({ url, sha256, bytes, signal, onProgress });
@@ -125,7 +126,8 @@ async function load({ id, model: source }, signal) {
   const module = await started;
   const { text } = await manifest;
   const bundle = JSON.parse(text);
-  if (backend === 'cpu' && models.size === 0) warmUpInput(module, bundle.input);
+  // A module that was passed on keeps its optimised code.
+  if (backend === 'cpu' && models.size === 0 && !options.compiled) warmUpInput(module, bundle.input);
   const content = await weights;
   return inTurn(async () => {
     throwIfAborted(signal);
@@ -137,7 +139,7 @@ async function load({ id, model: source }, signal) {
     if (compiled) post({ type: 'compiled', backend, module: compiled });
     compiled = null;
     if (backend === 'cpu') warmUp(model);
-    return { backend: network.backend(), modelId: network.modelId() };
+    return { backend: network.backend(), modelId: network.modelId(), ...(!kept && { bundle: { text, content } }) };
   });
 }
 
@@ -149,13 +151,13 @@ function unload(key) {
 
 /** Chooses the backend and starts the wasm module. If a copy does not run, fetches it once more and bypasses the HTTP cache. */
 async function start() {
-  const { choices, modules } = options;
+  const { remembered, modules } = options;
   const adapter = options.backend === 'auto' ? await withGpuTimer(describeAdapter) : null;
   // The modules of the page have a hash in their URL. The build of the package replaces the last item by a hash.
   const key = JSON.stringify([adapter, navigator.userAgent, modules.webgpu.binary, globalThis.SELVEDGE_MODULES]);
   backend = options.backend !== 'auto' ? options.backend : adapter ? 'webgpu' : 'cpu';
-  if (backend === 'webgpu' && choices?.[key] === 'cpu') backend = 'cpu';
-  const choice = adapter && choices && { key, known: key in choices };
+  if (backend === 'webgpu' && remembered?.[key] === 'cpu') backend = 'cpu';
+  const choice = adapter && remembered && { key, known: key in remembered };
   unmeasured = choice ? !choice.known : options.unmeasured;
   post({ type: 'backend', backend, choice });
   if (backend === 'webgpu') watchDevices((reason) => postFailure(null, 'device_failed', reason, true));
@@ -297,10 +299,9 @@ function placesOfLabels({ labels = [], groups = [] }) {
 async function answer({ type, id, key, image, box }, signal) {
   let opened = null;
   try {
-    throwIfAborted(signal);
+    opened = await openImage(image, signal);
     const model = models.get(key);
     model.used = true;
-    opened = await openImage(image, signal);
     const began = performance.now();
     const intake = await readInput(type, model, opened, box, signal);
     post({ type: 'begun', id });
