@@ -43,15 +43,12 @@ export function makePattern() {
 
 /**
  * True if a way of reading gives the pixels of the test pattern.
- * @param {(bitmap: ImageBitmap) => {read: Function, close: () => void}} openReader
+ * @param {(bitmap: ImageBitmap) => (x, y, width, height) => Uint8Array|Promise<Uint8Array>} openReader
  * @param {ImageBitmap} pattern
  */
 export async function canRead(openReader, pattern) {
   try {
-    const reader = openReader(pattern);
-    const data = await reader.read(0, 0, SIDE, SIDE);
-    reader.close();
-    return isPattern(data);
+    return isPattern(await openReader(pattern)(0, 0, SIDE, SIDE));
   } catch {
     return false;
   }

@@ -18,11 +18,11 @@ const SLICE = 30;
 const LARGE = 1_000_000;
 
 const files = new ImageHolder(3_000);
-let readers = null; // promise of the ways to read a bitmap that work
+let reader = null; // promise of the way to read a bitmap that works, or null
 
 /** Decodes a file in advance. The call that follows reports a failure. */
 export function decodeAhead({ name, blob }) {
-  findReaders();
+  findReader();
   files.get(name, () => decode(blob)).catch(() => {});
   files.rest();
 }
@@ -50,8 +50,7 @@ export async function openImage({ name, blob, bitmap, pixels, width, height }, s
   const free = () => (held ? files.rest() : bitmap.close());
   try {
     const image = held ? await orAbort(held, signal) : bitmap;
-    const { read, close } = openReader(image, await findReaders());
-    return { width: image.width, height: image.height, read, close: () => (close(), free()) };
+    return { width: image.width, height: image.height, read: await openBitmap(image), close: free };
   } catch (error) {
     free();
     throw asTaggerError(error);
@@ -104,31 +103,31 @@ export const nextTask = () =>
     port2.postMessage(null);
   });
 
-/** Tests once which ways to read work: through a canvas and through WebCodecs. */
-function findReaders() {
-  readers ??= (async () => {
+/** Finds once the first way to read that works: a canvas, or WebCodecs where the browser hides the pixels of canvases. */
+function findReader() {
+  reader ??= (async () => {
     const pattern = makePattern();
-    const canvas = await canRead(canvasReader, pattern);
-    for (const frame of [straightReader, premultipliedReader]) if (await canRead(frame, pattern)) return { canvas, frame };
-    return { canvas, frame: null };
-  })().catch(() => ({ canvas: false, frame: null }));
-  return readers;
+    for (const way of [canvasReader, frameReader]) if (await canRead(way, pattern)) return way;
+    return null;
+  })().catch(() => null);
+  return reader;
 }
 
-/** Opens a bitmap for reading. WebCodecs is faster, and gives the same bytes if no colour and no transparency is converted. */
-function openReader(bitmap, { canvas, frame }) {
-  const reader = frame?.(bitmap);
-  if (reader && (!canvas || reader.isExact)) return reader;
-  reader?.close();
-  if (!canvas) throw new TaggerError('pixels_hidden', 'the browser does not let scripts read the pixels of an image');
-  return canvasReader(bitmap);
+/** Opens a bitmap for reading. */
+async function openBitmap(bitmap) {
+  const way = await findReader();
+  if (!way) throw new TaggerError('pixels_hidden', 'the browser does not let scripts read the pixels of an image');
+  return way(bitmap);
 }
 
-/** Reads a bitmap through a canvas of the size of a strip. Transparent parts become white. */
-function canvasReader(bitmap) {
+/**
+ * Returns a function that draws a part of a bitmap on a white canvas of at least its size. Drawing turns the bitmap upright:
+ * Chromium's `VideoFrame` of a bitmap ignores the orientation of its file.
+ */
+function stripDrawer(bitmap) {
   let canvas = null;
   let context;
-  const read = (x, y, width, height) => {
+  return (x, y, width, height) => {
     if (!(canvas?.width >= width && canvas.height >= height)) {
       canvas = new OffscreenCanvas(width, height);
       context = canvas.getContext('2d', READABLE);
@@ -138,34 +137,27 @@ function canvasReader(bitmap) {
     }
     context.fillRect(0, 0, width, height);
     context.drawImage(bitmap, x, y, width, height, 0, 0, width, height);
-    return new Uint8Array(context.getImageData(0, 0, width, height).data.buffer);
+    return context;
   };
-  return { read, close: () => {} };
 }
 
-/** Reads a bitmap through WebCodecs. The wasm module blends transparent parts with white. */
-const straightReader = (bitmap) => frameReader(bitmap, false);
+function canvasReader(bitmap) {
+  const draw = stripDrawer(bitmap);
+  return (x, y, width, height) => new Uint8Array(draw(x, y, width, height).getImageData(0, 0, width, height).data.buffer);
+}
 
-/** Reads a bitmap through WebCodecs in browsers that multiply the colours by the opacity. Transparent parts become white. */
-const premultipliedReader = (bitmap) => frameReader(bitmap, true);
-
-function frameReader(bitmap, isPremultiplied) {
-  const frame = new VideoFrame(bitmap, { timestamp: 0 });
-  const { format, colorSpace } = frame;
-  const isExact = /^(RGB|BGR)X$/.test(format) && colorSpace.primaries === 'bt709' && colorSpace.transfer === 'iec61966-2-1';
-  let buffer = new Uint8Array(0); // new memory for every strip would take as long as the reading
-  const read = async (x, y, width, height) => {
-    const length = width * height * 4;
-    if (buffer.length < length) buffer = new Uint8Array(length);
-    const strip = buffer.subarray(0, length);
-    await frame.copyTo(strip, { rect: { x, y, width, height }, format: 'RGBA', colorSpace: 'srgb' });
-    for (let at = 3; isPremultiplied && !isExact && at < length; at += 4) {
-      const white = 255 - strip[at];
-      for (let channel = at - 3; channel <= at; channel++) strip[channel] = Math.min(255, strip[channel] + white);
+function frameReader(bitmap) {
+  const draw = stripDrawer(bitmap);
+  return async (x, y, width, height) => {
+    const frame = new VideoFrame(draw(x, y, width, height).canvas, { timestamp: 0 });
+    try {
+      const strip = new Uint8Array(width * height * 4);
+      await frame.copyTo(strip, { rect: { x: 0, y: 0, width, height }, format: 'RGBA', colorSpace: 'srgb' });
+      return strip;
+    } finally {
+      frame.close();
     }
-    return strip;
   };
-  return { read, isExact, close: () => frame.close() };
 }
 
 /** Reads raw pixels. */
