@@ -149,7 +149,7 @@ pub struct SearchRequest {
     /// Smallest score of the hits, -1 to 1.
     #[serde(default)]
     pub min_score: Option<f32>,
-    /// True to get the contribution of each part of the network to the scores. Whitened embeddings have no parts.
+    /// True to get the contribution of each part of the network to the scores.
     #[serde(default)]
     pub explain: Option<bool>,
 }

@@ -201,6 +201,18 @@ fn embeddings_of_an_encoder_from_before_the_whitening_are_projected() {
 }
 
 #[test]
+fn the_parts_of_a_whitened_score_sum_to_it() {
+    let service = start("none");
+    let explained = found(service.search(&png(3), &[("options", r#"{"explain": true}"#)]));
+    assert!(!explained.hits.is_empty());
+    for hit in &explained.hits {
+        let sum: f32 = hit.parts.iter().map(|part| part.score).sum();
+        assert!((sum - hit.score).abs() < 1e-3, "{sum} {}", hit.score);
+        assert_eq!(hit.parts[0].part, "whole");
+    }
+}
+
+#[test]
 fn embeddings_of_another_length_or_model_are_refused() {
     let (white, plain) = (manifest("white"), manifest("retrieval"));
     let service = start("none");

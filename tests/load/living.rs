@@ -58,7 +58,7 @@ fn main() -> Result<()> {
             without: Without::default(),
             min_score: None,
             after: None,
-            parts: Vec::new(),
+            parts: None,
             rerank: Rerank::None.into(),
         })
     };

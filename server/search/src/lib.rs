@@ -5,6 +5,7 @@
 pub mod device;
 pub mod gallery;
 mod options;
+pub mod parts;
 pub mod rerank;
 pub mod storage;
 mod unit;
@@ -13,6 +14,7 @@ pub mod whitening;
 pub use device::{DeviceScan, SearchDevice};
 pub use gallery::Gallery;
 pub use options::{Match, SearchOptions};
+pub use parts::Parts;
 pub use rerank::{Rerank, Reranking};
 pub use storage::{Block, MappedRows, Storage, Stored};
 pub use unit::unit;

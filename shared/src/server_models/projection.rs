@@ -58,6 +58,11 @@ impl Projection {
             .collect()
     }
 
+    /// Directions, `[to][from]` in row-major order.
+    pub fn directions(&self) -> Vec<f32> {
+        self.weight.val().swap_dims(0, 1).into_data().iter::<f32>().collect()
+    }
+
     /// Length of the embeddings that the projection maps.
     pub fn from_dim(&self) -> usize {
         self.mean.lazy_shape()[0]

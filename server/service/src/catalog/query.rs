@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use filter::{Facet, FacetRequest, Filter, FilterError};
-use search::{Reranking, SearchOptions};
+use search::{Parts, Reranking, SearchOptions};
 use shared::embedding::Embedding;
 use shared::taxonomy::Category;
 use store::Store;
@@ -38,8 +38,8 @@ pub struct CatalogQuery {
     pub min_score: Option<f32>,
     /// The last product of the page before.
     pub after: Option<After>,
-    /// Lengths of the network's parts, to split the scores. Empty to leave the scores whole.
-    pub parts: Vec<usize>,
+    /// Parts of the network's embeddings, to split the scores. `None` leaves the scores whole.
+    pub parts: Option<Arc<Parts>>,
     /// Second ranking.
     pub rerank: Reranking,
 }
@@ -297,20 +297,13 @@ impl Live {
         query: &CatalogQuery,
         found: &[Ranked],
     ) -> Result<Vec<Vec<f32>>, CatalogError> {
-        if query.parts.is_empty() {
+        let Some(parts) = &query.parts else {
             return Ok(Vec::new());
-        }
-        let of_product = |found: &Ranked| {
-            let vector = self.vector(store, found)?;
-            let mut begin = 0;
-            let mut part = |length: &usize| {
-                let range = begin..(begin + length).min(vector.len());
-                begin = range.end;
-                let pairs = query.embedding.values()[range.clone()].iter().zip(&vector[range]);
-                pairs.map(|(a, b)| a * b).sum()
-            };
-            Ok(query.parts.iter().map(&mut part).collect())
         };
-        found.iter().map(of_product).collect()
+        let split = parts.split(query.embedding.values());
+        found
+            .iter()
+            .map(|found| Ok(split(&self.vector(store, found)?)))
+            .collect()
     }
 }

@@ -62,7 +62,7 @@ pub struct App {
     /// Spaces of the model before.
     pub(super) previous: Option<QuerySpaces>,
     pub(super) embedder: PhotoEmbedder,
-    /// Parts of the catalog's embeddings. Empty if they are whitened.
+    /// Parts of the catalog's embeddings.
     pub(super) parts: PartNames,
     searcher: CatalogSearcher,
     /// Embeds new photos. It ends with the app.
@@ -120,6 +120,7 @@ impl App {
         let projection = RetrievalModel::read_projection(&config.retrieval_dir, &manifest, &cpu)?;
         let (tagger, query_encoder, pieces) = browser_bundles(config, &cpu)?;
         let encoder = query_encoder.as_ref().map(|bundle| &bundle.about);
+        let parts = PartNames::of(&manifest, projection.as_ref());
         let spaces = QuerySpaces::new(&manifest, projection, encoder)?;
         let previous = previous_spaces(config, &cpu)?;
         let site = config.site_dir.as_deref().map(Site::load).transpose()?;
@@ -149,7 +150,7 @@ impl App {
             rerank: config.rerank,
             spaces,
             previous,
-            parts: PartNames::of(&manifest),
+            parts,
             embedder: PhotoEmbedder::new(&manifest, config.views, queue, categoriser, memory),
             searcher: start_searcher(config, &catalog)?,
             catalog,

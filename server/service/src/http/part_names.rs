@@ -1,37 +1,49 @@
 //! Parts of a retrieval network's embeddings.
 
+use std::sync::Arc;
+
+use search::Parts;
 use shared::api::PartScore;
 use shared::bundle::Manifest;
 use shared::model::{Architecture, RetrievalConfig};
+use shared::server_models::Projection;
 
-/// Names and lengths of the parts of an embedding, in order.
+/// Parts of an embedding and their names, in order.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct PartNames(Vec<(String, usize)>);
+pub(super) struct PartNames {
+    names: Vec<String>,
+    parts: Option<Arc<Parts>>,
+}
 
 impl PartNames {
-    /// The parts of a bundle's embeddings. A projection mixes the parts, so then there are none.
-    pub(super) fn of(manifest: &Manifest) -> Self {
-        match &manifest.architecture {
-            Architecture::Retrieval(config) if manifest.projection.is_none() => {
-                let lengths = lengths(config);
-                Self(config.part_names().into_iter().zip(lengths).collect())
-            }
-            _ => Self::default(),
+    /// The parts of the embeddings of a bundle with this projection.
+    pub(super) fn of(manifest: &Manifest, projection: Option<&Projection>) -> Self {
+        let Architecture::Retrieval(config) = &manifest.architecture else {
+            return Self::default();
+        };
+        let lengths = lengths(config);
+        let parts = match projection {
+            Some(projection) => Parts::projected(lengths, &projection.directions()),
+            None => Some(Parts::new(lengths)),
+        };
+        Self {
+            names: config.part_names(),
+            parts: parts.map(Arc::new),
         }
     }
 
-    /// Lengths of the parts.
-    pub(super) fn lengths(&self) -> Vec<usize> {
-        self.0.iter().map(|(_, length)| *length).collect()
+    /// The parts, or `None` if the scores cannot be split.
+    pub(super) fn parts(&self) -> Option<Arc<Parts>> {
+        self.parts.clone()
     }
 
     /// Contributions with the names of their parts.
     pub(super) fn named(&self, scores: &[f32]) -> Vec<PartScore> {
-        let named = |((name, _), score): (&(String, usize), &f32)| PartScore {
+        let named = |(name, score): (&String, &f32)| PartScore {
             part: name.clone(),
             score: *score,
         };
-        self.0.iter().zip(scores).map(named).collect()
+        self.names.iter().zip(scores).map(named).collect()
     }
 }
 

@@ -53,9 +53,9 @@ impl Options {
             let short = || id.chars().take(40).collect();
             Category::from_id(id).ok_or_else(|| ApiError::UnknownCategory(short()))
         });
-        let parts = if self.explain { app.parts.lengths() } else { Vec::new() };
-        if self.explain && (parts.is_empty() || app.rerank.method != Rerank::None) {
-            let reason = "the catalog's embeddings are whitened or hits are re-ranked, so the scores have no parts; leave it out";
+        let parts = app.parts.parts().filter(|_| self.explain);
+        if self.explain && (parts.is_none() || app.rerank.method != Rerank::None) {
+            let reason = "hits are re-ranked, or the directions of the whitening depend on each other, so the scores have no parts; leave it out";
             return Err(ApiError::field("explain", reason));
         }
         let query = CatalogQuery {
