@@ -64,7 +64,13 @@ async function main() {
   watchProducts();
   showSamples(loadPhoto);
   registerWhenIdle();
+  prefetchWorker();
   openShared(loadPhoto, (code) => setPhotoError(() => t(`share.${code}`)));
+}
+
+/** Puts the worker's script into the browser's cache. Firefox refuses a prefetch link under `default-src 'none'`. */
+function prefetchWorker() {
+  if (!navigator.connection?.saveData) fetch(new URL('./worker.js', import.meta.url), { priority: 'low' }).catch(() => {});
 }
 
 /** Shows the page in a language. */

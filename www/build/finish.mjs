@@ -40,11 +40,7 @@ const assets = moveToHashedFolder(ASSETS, 'assets');
 
 const importsOf = (module) => listImports((path) => readText(join(dist, path)), `${assets}/app/${module}`);
 const pageModules = importsOf('main.js').reverse();
-const workerModules = importsOf('worker.js').reverse().filter((path) => !pageModules.includes(path));
-const links = [
-  ...pageModules.map((path) => `<link rel="modulepreload" href="${path}">`),
-  ...workerModules.map((path) => `<link rel="prefetch" href="${path}">`),
-];
+const links = pageModules.map((path) => `<link rel="modulepreload" href="${path}">`);
 const page = readFileSync(join(dist, PAGE), 'utf8')
   .replace('<html ', `<html data-wasm="${wasm}/" `)
   .replace(/(href|src)="(app|style)\//g, `$1="${assets}/$2/`)
