@@ -156,6 +156,7 @@ const FLOWS = {
   },
   'the privacy panel': open('#open-privacy'),
   'the history': open('#open-history'),
+  'the panel for web developers': open('#open-embed'),
   'a failure': async (page) => {
     env.mock.set({ ...shop, search: 500 });
     await tagPhoto(page, PNG);
