@@ -52,6 +52,11 @@ const STATES = {
     await page.click('#open-privacy');
     await page.waitForSelector('#panel dd[data-kind=total]');
   },
+  embed: async (page) => {
+    await page.click('#panel .close');
+    await page.click('#open-embed');
+    await page.waitForSelector('style-tagger [part=tag]');
+  },
   entries: async (page) => {
     await page.click('#panel .close');
     await page.click('#open-history');

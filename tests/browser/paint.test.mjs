@@ -116,6 +116,8 @@ test('a module with other content than at the build does not run', async () => {
   });
   await page.goto(env.mock.url);
   await page.waitForSelector('#boot:not([hidden])');
+  await page.waitForTimeout(1_500); // the page reloads itself once
+  await page.waitForSelector('#boot:not([hidden])');
   assert.equal(await page.evaluate(() => globalThis.foreign), undefined);
   await context.close();
 });

@@ -34,7 +34,7 @@ for (const [what, giveSign] of Object.entries(SIGNS)) {
     const files = [...new Set(requestedPaths())].map((path) => join(env.site, path === '/' ? 'index.html' : path)).filter((file) => existsSync(file));
     const bytes = files.reduce((sum, file) => sum + gzipSync(readFileSync(file), { level: 9 }).length, 0);
     t.diagnostic(`${files.length} files, ${bytes} bytes with gzip`);
-    assert.ok(files.length > 12 && bytes <= BUDGET, `${bytes} bytes`);
+    assert.ok(files.length > 6 && bytes <= BUDGET, `${bytes} bytes`);
 
     await giveSign(page);
     await waitUntil(() => requestedPaths().some((path) => path.endsWith('_bg.wasm')) && requestedPaths().some((path) => path.includes('/tagger/weights/')));

@@ -24,6 +24,7 @@ export class FiltersView {
   #unfolded = new Map(); // field → true or false, after the visitor has folded it
   #complete = new Set(); // fields whose values are all shown
   #shown = false;
+  #waiting = false; // true while a search runs
 
   /**
    * @param {import('./criteria.js').Criteria} criteria
@@ -39,9 +40,10 @@ export class FiltersView {
     WIDE.addEventListener('change', () => this.draw());
   }
 
-  /** Shows or hides the filters. */
-  show(shown) {
+  /** Shows or hides the filters. `waiting` is true while a search runs. */
+  show(shown, waiting) {
     this.#shown = shown;
+    this.#waiting = waiting;
     this.draw();
   }
 
@@ -57,9 +59,10 @@ export class FiltersView {
     (again ?? byId('results-heading')).focus({ preventScroll: true });
   }
 
-  /** True if the panel can be shown: before the first counts it shows placeholders. */
+  /** True if the panel can be shown. It shows placeholders before the first counts, if counts can still come. */
   get #hasPanel() {
-    return this.#shown && (this.#facets.list === null || this.#groups().length > 0);
+    const { list, ready } = this.#facets;
+    return this.#shown && (list === null ? this.#waiting || ready : this.#groups().length > 0);
   }
 
   get #isOpen() {

@@ -27,6 +27,7 @@ const pieces = new PiecesView(tagger);
 const searchPanel = new SearchPanel(tagger, () => photo && { photo, box: crop.pixels });
 const stylePanel = new StylePanel(tagger, searchPanel);
 let photo = null; // the Photo shown
+let photoFile = null; // the file that it was opened from
 let crop = null; // its Crop
 let photoErrorText = null; // () => text, or null
 let opening = new AbortController(); // aborts the opening of the last photo requested
@@ -51,6 +52,7 @@ async function main() {
   });
   byId('open-privacy').addEventListener('click', async () => (await import('./privacy-panel.js')).openPrivacyPanel());
   byId('open-history').addEventListener('click', async () => (await import('./history-panel.js')).openHistoryPanel(loadPhoto));
+  byId('open-embed').addEventListener('click', async () => (await import('./embed-panel.js')).openEmbedPanel(tagger, photoFile));
   for (const button of document.querySelectorAll('[data-lang]')) button.addEventListener('click', () => showLanguage(button.dataset.lang, true));
 
   lockRelease();
@@ -64,7 +66,13 @@ async function main() {
   watchProducts();
   showSamples(loadPhoto);
   registerWhenIdle();
+  prefetchWorker();
   openShared(loadPhoto, (code) => setPhotoError(() => t(`share.${code}`)));
+}
+
+/** Puts the worker's script into the browser's cache. Firefox refuses a prefetch link under `default-src 'none'`. */
+function prefetchWorker() {
+  if (!navigator.connection?.saveData) fetch(new URL('./worker.js', import.meta.url), { priority: 'low' }).catch(() => {});
 }
 
 /** Shows the page in a language. */
@@ -102,6 +110,7 @@ async function loadPhoto(source) {
     searchPanel.clear();
     searchPanel.prepare();
     showPhoto(opened);
+    photoFile = file;
     rememberPhoto(opened, file);
     const { signal: replaced } = work;
     await stylePanel.recognise(opened);
@@ -160,7 +169,7 @@ function showPhoto(opened) {
 function returnToPicker() {
   opening.abort();
   work.abort();
-  photo = crop = null;
+  photo = crop = photoFile = null;
   searchPanel.clear();
   pieces.clear();
   stylePanel.clear();

@@ -6,7 +6,7 @@ import { byId } from './dom.js';
 const IMAGE_NAME = /\.(jpe?g|jfif|png|webp|gif|bmp|avif|hei[cf])$/i;
 
 /**
- * Calls `onFile` for every file that is chosen, dropped or pasted.
+ * Calls `onFile` for every file that is chosen, dropped or pasted, unless another element has taken it.
  * @param {(file: Blob) => void} onFile
  */
 export function watchPicker(onFile) {
@@ -21,7 +21,7 @@ export function watchPicker(onFile) {
   }
   watchDrop(onFile);
   document.addEventListener('paste', (event) => {
-    const pasted = firstFile(event.clipboardData);
+    const pasted = !event.defaultPrevented && firstFile(event.clipboardData);
     if (pasted) onFile(pasted);
   });
 }
@@ -38,9 +38,10 @@ function watchDrop(onFile) {
   document.addEventListener('dragover', (event) => hasFiles(event) && event.preventDefault());
   document.addEventListener('drop', (event) => {
     if (!hasFiles(event)) return;
+    const taken = event.defaultPrevented;
     event.preventDefault(); // otherwise the browser opens the file instead of the page
     changeDepth(-depth);
-    const dropped = firstFile(event.dataTransfer);
+    const dropped = !taken && firstFile(event.dataTransfer);
     if (dropped) onFile(dropped);
   });
 }

@@ -10,7 +10,7 @@ export const productActions = new EventTarget();
 
 /** Widths of the images on the page, for the choice among the sizes of the service. */
 const SIZES = {
-  card: '(min-width: 64rem) 14rem, (min-width: 44rem) 22vw, 45vw',
+  card: '(min-width: 150rem) 20rem, (min-width: 64rem) 14rem, (min-width: 44rem) 22vw, 45vw',
   dialog: '(min-width: 44rem) 32rem, 94vw',
   half: '(min-width: 44rem) 26rem, 46vw',
   chip: '3rem',

@@ -39,6 +39,7 @@ export class Search {
   #shownQuery = null; // the query whose products are shown
   #results = null; // the products shown, and the cursor of the next ones
   #preparing = false;
+  #waiting = false; // true while placeholders of products are shown
   #embedded = null; // {photo, key, embedding}: the last embedding
   #allowed = null; // {photo, key}: the photo and box that the visitor allowed to be sent
 
@@ -53,7 +54,7 @@ export class Search {
     this.#loadEncoder = loadEncoder;
     this.#currentSubject = currentSubject;
     tagger.addEventListener('progress', ({ detail: { model, loaded, total } }) => {
-      if (this.#preparing && model === 'encoder' && loaded < total) this.#show(() => showSearching('results.preparing', formatPercent(loaded / total)));
+      if (this.#preparing && model === 'encoder' && loaded < total) this.#show(() => showSearching('results.preparing', formatPercent(loaded / total)), null, true);
     });
     for (const action of ['like', 'unlike']) productActions.addEventListener(action, ({ detail }) => this.#addExample(detail, WEIGHTS[action]));
     addEventListener('online', () => this.#retry?.());
@@ -340,13 +341,14 @@ export class Search {
   }
 
   #showWaiting(key) {
-    this.#show(() => showSearching(key));
+    this.#show(() => showSearching(key), null, true);
     announce(t(key));
   }
 
-  #show(draw, shownQuery = null) {
+  #show(draw, shownQuery = null, waiting = false) {
     if (shownQuery === null) this.#results = null;
     this.#shownQuery = shownQuery;
+    this.#waiting = waiting;
     this.#draw = draw;
     this.#redraw();
   }
@@ -354,7 +356,7 @@ export class Search {
   #redraw() {
     this.#draw();
     this.#drawQuery();
-    this.#filters.show(this.#draw !== hideResults);
+    this.#filters.show(this.#draw !== hideResults, this.#waiting);
   }
 
   #drawQuery() {

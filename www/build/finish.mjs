@@ -6,12 +6,12 @@
 // Servers may send both folders as immutable. The script writes the new URLs into index.html, with preload links for all
 // modules, and an import map with the SHA-256 of every module of the page. Workers have no import map. It writes the length
 // and the SHA-256 of every file into the service worker. Before that, esbuild joins the
-// modules of the page and of its worker into few files, and shortens them and the styles. The script also writes each file
-// compressed (.br and .gz), if that is smaller.
+// modules of the page, of its worker and of the package's element into few files, and shortens them and the styles. The script also
+// writes each file compressed (.br and .gz), if that is smaller.
 
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 
@@ -23,6 +23,9 @@ if (!dist) throw new Error('TRUNK_STAGING_DIR is not set: run `trunk build` inst
 const previous = process.env.TRUNK_DIST_DIR;
 
 const ASSETS = ['app', 'style', 'i18n'];
+/** Folder of the package's sources, and its modules that the page uses. */
+const PACKAGE = resolve(import.meta.dirname, '../package');
+const PACKAGE_MODULES = ['element.js', 'index.js'];
 const PAGE = 'index.html';
 const SERVICE_WORKER = 'sw.js';
 
@@ -32,7 +35,11 @@ writeFileSync(join(dist, 'app/english.js'), `export default ${readFileSync(engli
 rmSync(english);
 
 rmSync(join(dist, 'icons/draw.mjs'), { force: true });
+mkdirSync(join(dist, 'package'));
+for (const name of PACKAGE_MODULES) copyFileSync(join(PACKAGE, name), join(dist, 'package', name));
 joinModules(join(dist, 'app'), ['main.js', 'worker.js']);
+rmSync(join(dist, 'package'), { recursive: true });
+joinStyles();
 shorten(dist, [join(dist, 'app/boot.js'), ...listFiles(join(dist, 'style'))]);
 
 const wasm = moveToHashedFolder(['wasm'], 'wasm');
@@ -40,11 +47,7 @@ const assets = moveToHashedFolder(ASSETS, 'assets');
 
 const importsOf = (module) => listImports((path) => readText(join(dist, path)), `${assets}/app/${module}`);
 const pageModules = importsOf('main.js').reverse();
-const workerModules = importsOf('worker.js').reverse().filter((path) => !pageModules.includes(path));
-const links = [
-  ...pageModules.map((path) => `<link rel="modulepreload" href="${path}">`),
-  ...workerModules.map((path) => `<link rel="prefetch" href="${path}">`),
-];
+const links = pageModules.map((path) => `<link rel="modulepreload" href="${path}">`);
 const page = readFileSync(join(dist, PAGE), 'utf8')
   .replace('<html ', `<html data-wasm="${wasm}/" `)
   .replace(/(href|src)="(app|style)\//g, `$1="${assets}/$2/`)
@@ -69,6 +72,17 @@ writeFileSync(join(dist, SERVICE_WORKER), serviceWorker);
 shorten(dist, [join(dist, SERVICE_WORKER)]);
 
 await Promise.all(listFiles(dist).map(compress));
+
+/** Joins the styles of the page in their order into one file. */
+function joinStyles() {
+  const page = readText(join(dist, PAGE));
+  const [first, ...others] = page.matchAll(/<link rel="stylesheet" href="(style\/[^"]+)">/g);
+  const text = [first, ...others].map(([, path]) => readText(join(dist, path))).join('\n');
+  for (const [, path] of [first, ...others]) rmSync(join(dist, path));
+  writeFileSync(join(dist, 'style/page.css'), text);
+  const shorter = others.reduce((html, [link]) => html.replace(link, ''), page);
+  writeFileSync(join(dist, PAGE), shorter.replace(first[0], '<link rel="stylesheet" href="style/page.css">'));
+}
 
 /** Moves folders into `<parent>/<hash>/` and returns that path. The content of a folder named `parent` is not nested again. */
 function moveToHashedFolder(folders, parent) {

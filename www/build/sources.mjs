@@ -1,7 +1,7 @@
 // Functions on the source files of the page and of the package.
 
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, posix, resolve } from 'node:path';
 
 /**
@@ -22,10 +22,16 @@ export function listImports(read, path, found = [], visited = new Set()) {
 export const readText = (path) => readFileSync(path, 'utf8');
 
 /**
- * Joins modules and what they import into files of the same name. Code that two of them share, or that is imported on demand, becomes
- * files of its own. Deletes the modules that were joined.
+ * Joins modules and what they import into files of the same name. A module that is imported on demand becomes a file of its own.
+ * Everything that the first entry imports becomes one file, which the others use, too. Deletes the modules that were joined.
  */
 export function joinModules(folder, entries) {
+  const read = (path) => readText(join(folder, path));
+  const always = listImports(read, entries[0]).filter((path) => path !== entries[0]);
+  const onDemand = [...always, entries[0]].flatMap((path) => [...read(path).matchAll(/\bimport\('\.\/([^']+)'\)/g)].map(([, target]) => target));
+  // esbuild makes one file of the modules that the same entries need. So the entries need all of them.
+  writeFileSync(join(folder, 'shared.js'), always.map((path) => `import './${path}';\n`).join(''));
+  for (const path of new Set([entries[0], ...onDemand])) writeFileSync(join(folder, path), `import './shared.js';\n${read(path)}`);
   const joined = join(folder, '.joined');
   esbuild([...entries.map((entry) => join(folder, entry)), '--bundle', '--splitting', '--format=esm', '--minify', `--outdir=${joined}`, '--chunk-names=[name]-[hash]', `--metafile=${join(folder, '.meta')}`]);
   const { inputs } = JSON.parse(readText(join(folder, '.meta')));

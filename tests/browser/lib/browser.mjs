@@ -1,6 +1,8 @@
-// Chromium and common actions on the page. The environment variable CHROMIUM names another binary.
+// Chromium, Firefox and common actions on the page. The environment variables CHROMIUM and FIREFOX name other binaries.
 
-import { chromium } from 'playwright-core';
+import { existsSync } from 'node:fs';
+
+import { chromium, firefox } from 'playwright-core';
 
 const QUIET = ['--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
@@ -12,6 +14,16 @@ export function launch({ gpu = false } = {}) {
   const args = ['--no-sandbox', ...QUIET, ...(gpu ? ['--enable-unsafe-webgpu'] : [])];
   return chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args });
 }
+
+/** Returns the path of Firefox, or undefined. */
+export const findFirefox = () => [process.env.FIREFOX, '/usr/bin/firefox-esr', '/usr/bin/firefox'].find((path) => path && existsSync(path));
+
+/**
+ * Starts an unchanged headless Firefox and drives it through WebDriver BiDi. Firefox ESR 153 lacks the commands with which
+ * playwright-core 1.65 sets up every page, so package.json has the version before.
+ * @param {Record<string, boolean>} [firefoxUserPrefs] preferences, as in about:config
+ */
+export const launchFirefox = (firefoxUserPrefs = {}) => firefox.launch({ channel: 'moz-firefox', executablePath: findFirefox(), firefoxUserPrefs });
 
 /**
  * Opens the page and waits until it has started.
