@@ -149,7 +149,7 @@ class Engine extends EventTarget {
    * @param {ModelSource} model
    * @param {'tag'|'embed'|'find'|'propose'} type
    * @param {Promise<import('./source.js').OpenedImage>} opening
-   * @param {import('./box.js').Box|null} box in pixels of the input
+   * @param {{x: number, y: number, width: number, height: number}|null} box in pixels of the input
    * @param {AbortSignal} [signal]
    */
   call(model, type, opening, box, signal) {

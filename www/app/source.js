@@ -7,7 +7,6 @@ import { TaggerError } from './errors.js';
 import { Photo, takeDecoded } from './photo.js';
 
 /**
- * @typedef {import('./box.js').Box} Box
  * @typedef {Blob|ImageData|ImageBitmap|HTMLImageElement|HTMLVideoElement|HTMLCanvasElement|OffscreenCanvas|VideoFrame|Photo} ImageInput
  * @typedef {{name: number, blob: Blob, bitmap: ImageBitmap|null}|{bitmap: ImageBitmap}|{pixels: Uint8ClampedArray, width: number, height: number}} ImageMessage
  *   image for the worker; a blob has the same name in all messages
