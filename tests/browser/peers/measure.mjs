@@ -18,7 +18,7 @@ import { photo as drawnPhoto } from '../mock/shop.mjs';
 import { median, quartiles, rotate, spread, table } from './figures.mjs';
 import { FAST_4G } from './host.mjs';
 import { height, LIBRARIES, manifest, missingFile, pagePath, startPages, versions, width } from './libraries.mjs';
-import { openMeter } from './memory.mjs';
+import { openMeter, RECORDER } from './memory.mjs';
 import { makePhoto, PHOTO } from './photo.mjs';
 import { calibrate, difference, nativeProbabilities, tagged } from './probabilities.mjs';
 
@@ -108,21 +108,22 @@ async function first() {
   table(`Time to the first tags, s: median (lowest–highest) of ${FIRST_ROUNDS}, CPU, gzip`, ['library', ...columns], NAMES.map((name) => [name, ...times[name].map((all) => spread(all.map((ms) => ms / 1000), 2))]));
 }
 
-/** Repeated tags of a decoded photo. One page per library, which take turns. */
+/** Repeated tags of a file and of a decoded picture. One page per library, which take turns. */
 async function steady() {
   const host = await startPages(models, { gzip: false });
   const browser = await launch();
   try {
     const pages = {};
-    for (const name of NAMES) {
-      pages[name] = await openLibrary(browser, host, name, 'cpu');
-      await repeat(pages[name], WARM_UP);
+    for (const name of NAMES) pages[name] = await openLibrary(browser, host, name, 'cpu');
+    for (const [kind, title] of [['file', 'Photo file to tags'], ['picture', 'Decoded picture to tags']]) {
+      for (const name of NAMES) await repeat(pages[name], WARM_UP, kind);
+      const times = Object.fromEntries(NAMES.map((name) => [name, []]));
+      for (let round = 0; times[OURS].length < TAGS; round++) {
+        for (const name of rotate(NAMES, round)) times[name].push(...(await repeat(pages[name], 5, kind)));
+      }
+      const rows = NAMES.map((name) => [name, ...quartiles(times[name]).map((ms) => ms.toFixed(1)), (median(times[name]) / median(times[ORT])).toFixed(2)]);
+      table(`${title}, ms, of ${TAGS} after ${WARM_UP}, CPU, one thread`, ['library', 'q1', 'median', 'q3', `median ÷ ${ORT}`], rows);
     }
-    const times = Object.fromEntries(NAMES.map((name) => [name, []]));
-    for (let round = 0; times[OURS].length < TAGS; round++) {
-      for (const name of rotate(NAMES, round)) times[name].push(...(await repeat(pages[name], 5)));
-    }
-    table(`Photo to tags, ms, of ${TAGS} after ${WARM_UP}, CPU, one thread`, ['library', 'q1', 'median', 'q3', `median ÷ ${ORT}`], NAMES.map((name) => [name, ...quartiles(times[name]).map((ms) => ms.toFixed(1)), (median(times[name]) / median(times[ORT])).toFixed(2)]));
   } finally {
     await browser.close();
     await host.close();
@@ -136,7 +137,7 @@ async function memory() {
   for (const name of NAMES) {
     const browser = await launch();
     try {
-      const page = await openLibrary(browser, host, name, 'cpu');
+      const page = await openLibrary(browser, host, name, 'cpu', RECORDER);
       const measure = await openMeter(browser, page);
       await repeat(page, WARM_UP - 1); // after the first tags
       const few = await measure();
@@ -161,12 +162,15 @@ async function webgpu() {
     const browser = await launch({ gpu: true });
     try {
       host.traffic.bytes = 0;
-      const page = await openLibrary(browser, host, name, 'webgpu').catch((error) => say(`${name}: ${error.message}`));
+      const page = await openLibrary(browser, host, name, 'webgpu').catch((error) => void say(`${name}: ${error.message}`));
       if (!page) {
         rows.push([name, 'failed', '', '']);
         continue;
       }
-      adapter = await page.evaluate(async () => Object.values(((await navigator.gpu.requestAdapter())?.info ?? {}).toJSON?.() ?? []).join(' ') || (await navigator.gpu.requestAdapter())?.info?.description || (await navigator.gpu.requestAdapter())?.info?.architecture);
+      adapter ||= await page.evaluate(async () => {
+        const { vendor = '', architecture = '', description = '' } = (await navigator.gpu.requestAdapter())?.info ?? {};
+        return [vendor, architecture, description].filter(Boolean).join(' ');
+      });
       const { ms } = await page.evaluate(() => window.first);
       const { bytes } = host.traffic;
       await repeat(page, 3);
@@ -206,25 +210,29 @@ async function visits(host, name, count) {
 }
 
 /** Opens the page of a library and waits for the first tags. */
-async function openLibrary(browser, host, name, backend) {
-  const page = await openPage(browser, host.url + pagePath(name, backend));
+async function openLibrary(browser, host, name, backend, script) {
+  const page = await openPage(browser, host.url + pagePath(name, backend), script);
   await page.waitForFunction(() => window.first, null, { timeout: LONG });
   const { error, tags } = await page.evaluate(() => window.first);
   if (error || tags.length !== manifest().labels.length) throw new Error(`${name} on ${backend}: ${error ?? `${tags.length} tags`}`);
   return page;
 }
 
-async function openPage(browser, url) {
+async function openPage(browser, url, script = null) {
   const page = await browser.newPage();
   page.setDefaultTimeout(LONG);
   page.on('pageerror', (error) => say(`${url}: ${error}`));
   const base64 = photo.jpeg.toString('base64');
+  if (script) await page.addInitScript(script);
   await page.addInitScript(`window.photo = (async () => new Blob([Uint8Array.from(atob('${base64}'), (c) => c.charCodeAt(0))], { type: 'image/jpeg' }))();`);
   await page.goto(url);
   return page;
 }
 
-const repeat = (page, runs) => page.evaluate((count) => window.repeat(count), runs);
+/** Repeats tags of the photo's file or of its decoded picture on a page. Returns the time of each, ms. */
+function repeat(page, runs, kind = 'picture') {
+  return page.evaluate((given) => window.repeat(...given), [runs, kind]);
+}
 
 async function browserVersion() {
   const browser = await launch();

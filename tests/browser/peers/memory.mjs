@@ -2,8 +2,28 @@
 
 import { readFileSync } from 'node:fs';
 
+/** Script that records the wasm memories of a page. It must run before the scripts of the page. */
+export const RECORDER = `
+  window.wasmMemories = new Set();
+  const { Memory } = WebAssembly;
+  WebAssembly.Memory = new Proxy(Memory, {
+    construct(target, given) {
+      const memory = new target(...given);
+      window.wasmMemories.add(memory);
+      return memory;
+    },
+  });
+  for (const name of ['instantiate', 'instantiateStreaming']) {
+    const original = WebAssembly[name];
+    WebAssembly[name] = async (...given) => {
+      const answer = await original(...given);
+      for (const value of Object.values((answer.instance ?? answer).exports)) if (value instanceof Memory) window.wasmMemories.add(value);
+      return answer;
+    };
+  }`;
+
 /**
- * Prepares the measurement of a page.
+ * Prepares the measurement of a page that has run `RECORDER`.
  * @param {import('playwright-core').Browser} browser it must have no other page
  * @param {import('playwright-core').Page} page
  * @returns {Promise<() => Promise<{wasm: number, heap: number, resident: number}>>} a function that collects garbage and measures, in bytes
@@ -28,21 +48,33 @@ export async function openMeter(browser, page) {
     });
   const system = await browser.newBrowserCDPSession();
   return async () => {
-    const targets = [(method, params) => session.send(method, params), ...[...workers.keys()].map(inWorker)];
+    const own = (method, params) => session.send(method, params);
+    const targets = [{ send: own, countWasm: recordedBytes }, ...[...workers.keys()].map((id) => ({ send: inWorker(id), countWasm: foundBytes }))];
     const sum = { wasm: 0, heap: 0, resident: 0 };
-    for (const send of targets) {
+    for (const { send, countWasm } of targets) {
       await send('HeapProfiler.collectGarbage');
-      const { result } = await send('Runtime.evaluate', { expression: 'WebAssembly.Memory.prototype' });
-      const { objects } = await send('Runtime.queryObjects', { prototypeObjectId: result.objectId });
-      const { result: bytes } = await send('Runtime.callFunctionOn', { objectId: objects.objectId, functionDeclaration: 'function () { return this.reduce((sum, { buffer }) => sum + buffer.byteLength, 0); }', returnByValue: true });
-      await send('Runtime.releaseObject', { objectId: objects.objectId });
-      sum.wasm += bytes.value;
+      sum.wasm += await countWasm(send);
       sum.heap += (await send('Runtime.getHeapUsage')).usedSize;
     }
     const { processInfo } = await system.send('SystemInfo.getProcessInfo');
     sum.resident = Math.max(...processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => residentSet(id)));
     return sum;
   };
+}
+
+/** Bytes of the wasm memories that `RECORDER` has recorded. */
+async function recordedBytes(send) {
+  const { result } = await send('Runtime.evaluate', { expression: '[...window.wasmMemories].reduce((sum, { buffer }) => sum + buffer.byteLength, 0)' });
+  return result.value;
+}
+
+/** Bytes of all wasm memories of a worker, where no script can run before its own. */
+async function foundBytes(send) {
+  const { result } = await send('Runtime.evaluate', { expression: 'WebAssembly.Memory.prototype' });
+  const { objects } = await send('Runtime.queryObjects', { prototypeObjectId: result.objectId });
+  const { result: bytes } = await send('Runtime.callFunctionOn', { objectId: objects.objectId, functionDeclaration: 'function () { return this.reduce((sum, { buffer }) => sum + buffer.byteLength, 0); }', returnByValue: true });
+  await send('Runtime.releaseObject', { objectId: objects.objectId });
+  return bytes.value;
 }
 
 /** Resident set of a process in bytes, or 0 if it has ended. */

@@ -12,7 +12,9 @@ export function open({ backend, size }) {
   env.backends.onnx.wasm.numThreads = 1;
   const file = '/modules/transformers-onnxruntime/ort-wasm-simd-threaded.asyncify';
   env.backends.onnx.wasm.wasmPaths = { mjs: `${file}.mjs`, wasm: `${file}.wasm` };
-  const loading = AutoModelForImageClassification.from_pretrained('peers', { device: backend === 'webgpu' ? 'webgpu' : 'wasm', dtype: 'fp16' });
+  // On WebGPU it takes an f16 file only if the adapter has shader-f16, although the computation is in f32.
+  const dtype = backend === 'webgpu' ? 'fp32' : 'fp16';
+  const loading = AutoModelForImageClassification.from_pretrained('peers', { device: backend === 'webgpu' ? 'webgpu' : 'wasm', dtype });
   const run = async (input) => {
     const model = await loading;
     const { logits } = await model({ pixel_values: new Tensor('float32', input, [1, 3, size.height, size.width]) });
