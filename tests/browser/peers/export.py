@@ -3,13 +3,15 @@
     pip install --target FOLDER numpy onnx && pip install --target FOLDER --no-deps ai-edge-litert
     PYTHONPATH=FOLDER python3 export.py BUNDLE OUT
 
-BUNDLE has a style network on EfficientNet-Lite0, cut after a stage, with folded norms. The graphs are built layer by layer
-from the names and shapes in the file of weights, without a converter. measure.mjs compares their logits with the program.
+BUNDLE has a style network on EfficientNet-Lite0, cut after a stage, with folded norms and f16 or int8 weights. The graphs are
+built layer by layer from the names and shapes in the file of weights, without a converter. measure.mjs compares their logits
+with the program. All models but the first store the numbers as the bundle does, and compute in f32.
 
     model.onnx        f32 weights, [1, 3, height, width] -> [1, labels]
-    model_fp16.onnx   f16 weights. A Cast in front of each layer is folded when the session is made.
+    model_fp16.onnx   f16 weights. A Cast before each layer is folded when the session is made.
+    model_int8.onnx   int8 weights with a scale per output. A Cast and a Mul before each layer are folded.
+    model.tflite      [1, height, width, 3] -> [1, labels]. ReLU6 and "SAME" are part of the convolutions.
     config.json       for transformers.js
-    model.tflite      f16 weights, [1, height, width, 3] -> [1, labels]. ReLU6 and "SAME" are part of the convolutions.
 """
 
 import json
@@ -29,16 +31,31 @@ HALVING = (1, 3, 5, 11)
 INPUT, OUTPUT = "pixel_values", "logits"
 
 
-def read_weights(path):
-    """Reads a safetensors file of f16 values. Returns {name: f16 array}."""
-    data = path.read_bytes()
-    (size,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + size])
-    header.pop("__metadata__", None)
-    return {
-        name: np.frombuffer(data[8 + size :][slice(*entry["data_offsets"])], np.float16).reshape(entry["shape"])
-        for name, entry in header.items()
-    }
+NUMBERS = {"F16": np.float16, "F32": np.float32, "I8": np.int8}
+
+
+class Weights(dict):
+    """Parameters by name as f32 arrays. `stored` has (numbers, scales or None) as in the file."""
+
+    def __init__(self, path):
+        data = path.read_bytes()
+        (size,) = struct.unpack("<Q", data[:8])
+        header = json.loads(data[8 : 8 + size])
+        header.pop("__metadata__", None)
+        found = {
+            name: np.frombuffer(data[8 + size :][slice(*entry["data_offsets"])], NUMBERS[entry["dtype"]]).reshape(entry["shape"])
+            for name, entry in header.items()
+        }
+        names = [name for name in found if not name.endswith("_scale")]
+        self.stored = {name: (found[name], found.get(f"{name}_scale")) for name in names}
+        super().__init__({name: numbers.astype(np.float32) * along(scales, numbers, 0) for name, (numbers, scales) in self.stored.items()})
+
+
+def along(scales, numbers, axis):
+    """Scales per output in a shape that can be multiplied with the numbers."""
+    if scales is None:
+        return np.float32(1)
+    return scales.reshape([-1 if at == axis else 1 for at in range(numbers.ndim)])
 
 
 def layers(weights):
@@ -65,16 +82,23 @@ def same_padding(side, kernel, stride):
     return total // 2, total - total // 2
 
 
-def write_onnx(path, weights, height, width, labels, half):
+def write_onnx(path, weights, height, width, labels, as_stored):
     nodes, initializers, known = [], [], set()
 
     def parameter(name):
-        if name not in known:
-            known.add(name)
-            value = weights[name] if half else weights[name].astype(np.float32)
-            initializers.append(numpy_helper.from_array(value, f"{name}.f16" if half else name))
-            if half:
-                nodes.append(helper.make_node("Cast", [f"{name}.f16"], [name], to=TensorProto.FLOAT))
+        if name in known:
+            return name
+        known.add(name)
+        if not as_stored:
+            initializers.append(numpy_helper.from_array(weights[name], name))
+            return name
+        numbers, scales = weights.stored[name]
+        initializers.append(numpy_helper.from_array(numbers, f"{name}.stored"))
+        cast = name if scales is None else f"{name}.cast"
+        nodes.append(helper.make_node("Cast", [f"{name}.stored"], [cast], to=TensorProto.FLOAT))
+        if scales is not None:
+            initializers.append(numpy_helper.from_array(along(scales, numbers, 0), f"{name}.scale"))
+            nodes.append(helper.make_node("Mul", [cast, f"{name}.scale"], [name]))
         return name
 
     for name, value in (("zero", 0.0), ("six", 6.0)):
@@ -128,13 +152,17 @@ def write_lite(path, weights, height, width, labels):
     graph.name, graph.tensors, graph.operators = "main", [], []
     codes = {}
 
-    def tensor(name, shape, value=None):
+    def tensor(name, shape, value=None, scales=None, axis=0):
         entry = lite.TensorT()
         entry.name, entry.shape, entry.buffer = name, list(shape), 0
         entry.type = lite.TensorType.FLOAT32
         if value is not None:
-            kinds = {"float16": lite.TensorType.FLOAT16, "int32": lite.TensorType.INT32}
+            kinds = {"float16": lite.TensorType.FLOAT16, "int32": lite.TensorType.INT32, "int8": lite.TensorType.INT8}
             entry.type, entry.buffer = kinds[value.dtype.name], len(model.buffers)
+            if scales is not None:
+                entry.quantization = lite.QuantizationParametersT()
+                entry.quantization.scale, entry.quantization.zeroPoint = scales, np.zeros(scales.size, np.int64)
+                entry.quantization.quantizedDimension = axis
             buffer = lite.BufferT()
             buffer.data = np.frombuffer(np.ascontiguousarray(value).tobytes(), np.uint8)
             model.buffers.append(buffer)
@@ -154,11 +182,14 @@ def write_lite(path, weights, height, width, labels):
         graph.operators.append(entry)
         return output
 
-    def parameter(name, value):
-        stored = tensor(f"{name}.f16", value.shape, value)
-        unpacked = tensor(name, value.shape)
+    def parameter(name, order=None, axis=0):
+        """Adds a parameter with its dimensions in another order. `axis` is the place of the outputs in that order."""
+        numbers, scales = weights.stored[name]
+        numbers = numbers if order is None else numbers.transpose(order)
+        stored = tensor(f"{name}.stored", numbers.shape, numbers, scales, axis)
+        unpacked = tensor(name, numbers.shape)
         options = (lite.DequantizeOptionsT(), lite.BuiltinOptions.DequantizeOptions)
-        return operator(lite.BuiltinOperator.DEQUANTIZE, [stored], unpacked, *options, version=3)
+        return operator(lite.BuiltinOperator.DEQUANTIZE, [stored], unpacked, *options, version=5)
 
     def activation(relu6):
         return lite.ActivationFunctionType.RELU6 if relu6 else lite.ActivationFunctionType.NONE
@@ -176,21 +207,19 @@ def write_lite(path, weights, height, width, labels):
             total = tensor("sum", graph.tensors[x].shape)
             x = operator(lite.BuiltinOperator.ADD, [start, x], total, options, lite.BuiltinOptions.AddOptions)
             continue
-        value = weights[f"{name}.weight"]
         if kind == "depthwise":
-            value, options = value.transpose(1, 2, 3, 0), lite.DepthwiseConv2DOptionsT()
+            matrix, options = parameter(f"{name}.weight", (1, 2, 3, 0), 3), lite.DepthwiseConv2DOptionsT()
             code, options_kind = lite.BuiltinOperator.DEPTHWISE_CONV_2D, lite.BuiltinOptions.DepthwiseConv2DOptions
             options.depthMultiplier = 1
         else:
-            value, options = value.transpose(0, 2, 3, 1), lite.Conv2DOptionsT()
+            matrix, options = parameter(f"{name}.weight", (0, 2, 3, 1)), lite.Conv2DOptionsT()
             code, options_kind = lite.BuiltinOperator.CONV_2D, lite.BuiltinOptions.Conv2DOptions
         options.padding, options.strideH, options.strideW = lite.Padding.SAME, stride, stride
         options.dilationHFactor = options.dilationWFactor = 1
         options.fusedActivationFunction = activation(relu6)
         sides = tuple(-(-side // stride) for side in sides)
-        bias = weights[f"{name}.bias"]
-        inputs = [x, parameter(f"{name}.weight", value), parameter(f"{name}.bias", bias)]
-        x = operator(code, inputs, tensor(name, [1, *sides, bias.size]), options, options_kind)
+        inputs = [x, matrix, parameter(f"{name}.bias")]
+        x = operator(code, inputs, tensor(name, [1, *sides, weights[f"{name}.bias"].size]), options, options_kind)
     axes = tensor("axes", [2], np.array([1, 2], np.int32))
     mean = lite.ReducerOptionsT()
     mean.keepDims = False
@@ -202,9 +231,8 @@ def write_lite(path, weights, height, width, labels):
     ):
         options = lite.FullyConnectedOptionsT()
         options.fusedActivationFunction = function
-        matrix, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-        inputs = [x, parameter(f"{name}.weight", matrix), parameter(f"{name}.bias", bias)]
-        output = tensor(result, [1, bias.size])
+        inputs = [x, parameter(f"{name}.weight"), parameter(f"{name}.bias")]
+        output = tensor(result, [1, weights[f"{name}.bias"].size])
         code, kind = lite.BuiltinOperator.FULLY_CONNECTED, lite.BuiltinOptions.FullyConnectedOptions
         x = operator(code, inputs, output, options, kind)
     graph.outputs = [x]
@@ -218,13 +246,14 @@ def main():
     manifest = json.loads((bundle / "bundle.json").read_text())
     architecture, size = manifest["architecture"], manifest["input"]
     known = architecture["task"] == "style" and architecture["backbone"].startswith("efficientnet_lite0_s")
-    if not (known and manifest["weights"]["folded"] and manifest["weights"]["dtype"] == "f16"):
-        sys.exit(f"{bundle} is no style network on a cut EfficientNet-Lite0 with folded norms and f16 weights")
-    weights = read_weights(bundle / manifest["weights"]["file"])
+    stored = {"f16": "fp16", "int8": "int8"}.get(manifest["weights"]["dtype"])
+    if not (known and stored and manifest["weights"]["folded"]):
+        sys.exit(f"{bundle} is no style network on a cut EfficientNet-Lite0 with folded norms and f16 or int8 weights")
+    weights = Weights(bundle / manifest["weights"]["file"])
     shape = (size["height"], size["width"], len(manifest["labels"]))
     out.mkdir(parents=True, exist_ok=True)
-    write_onnx(out / "model.onnx", weights, *shape, half=False)
-    write_onnx(out / "model_fp16.onnx", weights, *shape, half=True)
+    write_onnx(out / "model.onnx", weights, *shape, as_stored=False)
+    write_onnx(out / f"model_{stored}.onnx", weights, *shape, as_stored=True)
     write_lite(out / "model.tflite", weights, *shape)
     config = {"model_type": "efficientnet", "architectures": ["EfficientNetForImageClassification"]}
     (out / "config.json").write_text(json.dumps(config))
