@@ -30,6 +30,9 @@ export function manifest() {
   return JSON.parse(readFileSync(join(TAGGER, 'bundle.json'), 'utf8'));
 }
 
+/** Precision of the weights in the bundle, as the names of ONNX files state it. */
+const STORED = { f16: 'fp16', int8: 'int8' }[manifest().weights.dtype];
+
 /** Returns the installed version of each library. */
 export function versions() {
   const packages = { '@selvedge/tagger': '@selvedge/tagger', 'onnxruntime-web': 'onnxruntime-web', 'transformers.js': '@huggingface/transformers', 'LiteRT.js': '@litertjs/core' };
@@ -38,7 +41,7 @@ export function versions() {
 
 /** Returns the first file that is missing, or null. */
 export function missingFile(models) {
-  const files = [join(MODULES, 'onnxruntime-web'), TRANSFORMERS, join(MODULES, '@litertjs/core'), join(MODULES, '@selvedge/tagger'), join(models, 'model.tflite'), join(models, 'model_fp16.onnx')];
+  const files = [join(MODULES, 'onnxruntime-web'), TRANSFORMERS, join(MODULES, '@litertjs/core'), join(MODULES, '@selvedge/tagger'), join(models, 'model.tflite'), join(models, `model_${STORED}.onnx`)];
   return files.find((file) => !existsSync(file)) ?? null;
 }
 
@@ -48,13 +51,14 @@ export const pagePath = (name, backend) => `/${LIBRARIES[name]}/${backend}`;
 /**
  * Starts a server with one page per library and backend, and the page `/network`.
  * @param {string} models folder of the exported models
- * @param {{gzip?: boolean, link?: object|null}} [how] as in `startHost`
+ * @param {{gzip?: boolean, link?: object|null}} [network] as in `startHost`
  */
-export function startPages(models, how) {
-  const pages = { '/network': html('ort.wasm.bundle.min.mjs', `import { compare } from '/pages/network.js'; window.compare = compare;`) };
+export function startPages(models, network) {
+  const how = { size: { width, height }, stored: STORED };
+  const pages = { '/network': html('ort.wasm.bundle.min.mjs', `import { compare } from '/pages/network.js'; window.compare = (rounds) => compare({ ...${JSON.stringify(how)}, ...rounds });`) };
   for (const [name, script] of Object.entries(LIBRARIES)) {
     for (const backend of ['cpu', 'webgpu']) {
-      const options = JSON.stringify({ backend, size: { width, height } });
+      const options = JSON.stringify({ backend, ...how });
       pages[pagePath(name, backend)] = html(backend === 'webgpu' ? 'ort.webgpu.bundle.min.mjs' : 'ort.wasm.bundle.min.mjs', `import { open } from '/pages/${script}.js'; import { start } from '/pages/first.js'; start(open, ${options});`);
     }
   }
@@ -67,7 +71,7 @@ export function startPages(models, how) {
     '/models/peers/onnx/': models, // transformers.js looks for the model there
     '/models/peers/': models,
   };
-  return startHost({ folders, pages, ...how });
+  return startHost({ folders, pages, ...network });
 }
 
 function html(ort, script) {

@@ -59,14 +59,12 @@ async function network() {
   try {
     const page = await openPage(browser, `${host.url}/network`);
     await page.waitForFunction(() => window.compare);
-    const how = { rgba: [...photo.input], size: { width, height }, warmUp: 60, rounds: Number(options.rounds ?? 200) };
+    const how = { rgba: [...photo.input], warmUp: 60, rounds: Number(options.rounds ?? 200) };
     const { times, outputs } = await page.evaluate((given) => window.compare(given), how);
-    times['@selvedge/tagger'] = times['selvedge tag'].map((ms, at) => ms - times['selvedge prepare'][at]);
     const native = missing(PROGRAM) ? null : await nativeProbabilities(photo.input);
-    const names = ['@selvedge/tagger', ...Object.keys(times).filter((name) => !/selvedge/.test(name))];
-    const rows = names.map((name) => {
+    const rows = Object.keys(times).map((name) => {
       const ratios = times[name].map((ms, at) => ms / times[ORT][at]);
-      const probabilities = name === OURS ? tagged(outputs['selvedge tag']) : calibrate(outputs[name]);
+      const probabilities = name === OURS ? tagged(outputs[name]) : calibrate(outputs[name]);
       return [name, ...quartiles(times[name]).map((ms) => ms.toFixed(1)), ...quartiles(ratios).map((ratio) => ratio.toFixed(2)), native ? difference(probabilities, native).toExponential(1) : 'program missing'];
     });
     table('Network alone, CPU, one thread', ['library', 'ms, q1', 'median', 'q3', `÷ ${ORT}, q1`, 'median', 'q3', 'largest difference of a probability from `selvedge tag`'], rows);

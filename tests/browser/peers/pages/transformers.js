@@ -5,7 +5,7 @@ import { AutoModelForImageClassification, env, Tensor } from '@huggingface/trans
 import { decode, draw, planes, tags } from './photo.js';
 
 /** As in onnxruntime.js. */
-export function open({ backend, size }) {
+export function open({ backend, size, stored }) {
   env.allowRemoteModels = false;
   env.allowLocalModels = true;
   env.localModelPath = '/models/';
@@ -13,7 +13,7 @@ export function open({ backend, size }) {
   const file = '/modules/transformers-onnxruntime/ort-wasm-simd-threaded.asyncify';
   env.backends.onnx.wasm.wasmPaths = { mjs: `${file}.mjs`, wasm: `${file}.wasm` };
   // On WebGPU it takes an f16 file only if the adapter has shader-f16, although the computation is in f32.
-  const dtype = backend === 'webgpu' ? 'fp32' : 'fp16';
+  const dtype = backend === 'webgpu' && stored === 'fp16' ? 'fp32' : stored;
   const loading = AutoModelForImageClassification.from_pretrained('peers', { device: backend === 'webgpu' ? 'webgpu' : 'wasm', dtype });
   const run = async (input) => {
     const model = await loading;
