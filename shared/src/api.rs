@@ -80,7 +80,7 @@ pub struct Product {
     pub availability: Option<String>,
 }
 
-/// A query embedding that the client computed.
+/// A query embedding that the client computed. It has one of `values` and `int8`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -88,7 +88,12 @@ pub struct EmbeddingInput {
     /// Id of the model that computed the embedding: the model that the catalog was indexed with, or the service's query encoder.
     pub model_id: String,
     /// Values of the embedding, finite and not all zero. The server scales them to unit length.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<f32>,
+    /// Values of the embedding as whole numbers from -127 to 127, one byte each in two's complement, in Base64 with padding. Their
+    /// scale does not matter. The largest absolute value should be 127. A search then scores as with f32 to about .001.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub int8: Option<String>,
 }
 
 /// An example of a search: a product or an embedding, with its weight.

@@ -2,9 +2,11 @@
 
 mod bad_input;
 mod connections;
+mod cors;
 mod engine;
 mod floor;
 mod harness;
+mod int8;
 mod lifecycle;
 mod living;
 mod openapi;

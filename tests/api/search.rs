@@ -26,7 +26,7 @@ pub(crate) fn model_id() -> String {
 }
 
 /// A shop photo of a product; see [`tests::fixture::write_dataset`].
-fn shop_photo(product: u32, at: u32) -> Vec<u8> {
+pub(crate) fn shop_photo(product: u32, at: u32) -> Vec<u8> {
     png(3 * product + at)
 }
 
@@ -233,14 +233,14 @@ fn forward(manifest: &Manifest, photo: &[u8], network: impl FnOnce(Tensor<4>) ->
 }
 
 /// The shop's query encoder, and its embedding of a photo.
-fn encoded(photo: &[u8]) -> (Manifest, Vec<f32>) {
+pub(crate) fn encoded(photo: &[u8]) -> (Manifest, Vec<f32>) {
     let (manifest, weights) = bundle::read(&shop().path("query")).expect("the bundle is readable");
     let encoder = load_query(&manifest, &weights.network, &Device::flex()).expect("the bundle is a query encoder");
     let values = forward(&manifest, photo, |x| encoder.forward(x));
     (manifest, values)
 }
 
-fn embedding_request(model: &str, values: &[f32]) -> String {
+pub(crate) fn embedding_request(model: &str, values: &[f32]) -> String {
     serde_json::json!({ "embedding": { "model_id": model, "values": values } }).to_string()
 }
 

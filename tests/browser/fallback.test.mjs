@@ -70,23 +70,33 @@ test('tags come in time if the adapter request never ends', { skip }, async () =
   site.remove();
 });
 
-for (const [what, answer, readable] of [
-  ['unchanged', 'data', true],
-  ['with noise of ±1', 'data.map((value, at) => (at % 4 === 3 ? value : value + (at % 3) - 1))', true],
-  ['as white', 'data.fill(255)', false],
-  ['as noise', 'data.map(() => Math.random() * 256)', false],
-  ['not at all', 'null.refused', false],
+const WHITE = 'data.fill(255)';
+const NOISE = 'data.map(() => Math.random() * 256)';
+for (const [what, canvas, frame, readable] of [
+  ['unchanged', 'data', null, true],
+  ['with noise of ±1', 'data.map((value, at) => (at % 4 === 3 ? value : value + (at % 3) - 1))', null, true],
+  ['of a canvas as white, and has WebCodecs', WHITE, 'data', true],
+  ['of a canvas as noise, and has WebCodecs', NOISE, 'data', true],
+  ['of canvas and WebCodecs as noise', NOISE, NOISE, false],
+  ['as white', WHITE, null, false],
+  ['as noise', NOISE, null, false],
+  ['not at all', 'null.refused', null, false],
 ]) {
   test(`a browser that returns pixels ${what} ${readable ? 'tags the photo' : 'does not tag the photo and offers to send it'}`, { skip }, async () => {
-    env.mock.set({ modules: {}, encoder: true });
-    const page = await env.open({
-      script: `const real = CanvasRenderingContext2D.prototype.getImageData;
-        CanvasRenderingContext2D.prototype.getImageData = function (...place) {
-          const image = real.apply(this, place);
-          const { data } = image;
-          return { width: image.width, height: image.height, data: ${answer} };
-        };`,
-    });
+    const falsify = (contexts) => `for (const Context of [${contexts}]) {
+      const real = Context.prototype.getImageData;
+      Context.prototype.getImageData = function (...place) {
+        const image = real.apply(this, place);
+        const { data } = image;
+        return { width: image.width, height: image.height, data: ${canvas} };
+      };
+    }`;
+    const frames = `const copyTo = globalThis.VideoFrame?.prototype.copyTo;
+      if (${frame === null}) delete globalThis.VideoFrame;
+      else VideoFrame.prototype.copyTo = async function (data, how) { await copyTo.call(this, data, how); data.set(${frame}); };`;
+    const site = buildSite((folder) => prepend(join(folder, 'app/worker.js'), falsify('OffscreenCanvasRenderingContext2D') + frames));
+    env.mock.set({ modules: {}, encoder: true, site: site.path });
+    const page = await env.open({ script: falsify('CanvasRenderingContext2D') });
     await tagPhoto(page, LARGE);
     if (readable) {
       await page.waitForSelector('.verdict');
@@ -101,6 +111,7 @@ for (const [what, answer, readable] of [
       assert.deepEqual([fields.type, fields.crop], ['image/png', '{"x":0,"y":0,"width":2163,"height":3200}'], 'the original file, with the box in its pixels');
     }
     await page.context().close();
+    site.remove();
   });
 }
 

@@ -30,8 +30,11 @@ before(async () => {
   writeFiles(folder.path, { 'index.html': page, 'photo.png': photo() });
   const modules = {
     works: fakeModule('works').replace('on: prob', 'stated: prob >= 0.4, on: prob'),
-    spins: fakeModule('works').replace('async tag(rgba, width, height) {', 'async tag(rgba, width, height) { if (width === 240) for (;;);'),
+    spins: fakeModule('works').replace('async tag({ size, first }) {', "async tag({ size, first }) { if (size === '240x320') for (;;);"),
     reports: fakeModule('reports'),
+    'reads-slowly': fakeModule('works').replace('push(rgba) {', `push(rgba) {
+      if (this.width === 3000) fetch('/mock/push');
+      for (const end = performance.now() + 20; this.width === 3000 && performance.now() < end;);`),
   };
   for (const [behaviour, source] of Object.entries(modules)) {
     writeFiles(folder.path, { [`fake/${behaviour}/selvedge-cpu.js`]: source, [`fake/${behaviour}/selvedge-cpu_bg.wasm`]: EMPTY_MODULE });
@@ -221,6 +224,29 @@ test('a call that has not begun is dropped when it is aborted', { skip }, async 
   }, fake('reports'), { page });
   assert.deepEqual(results, ['fulfilled', 'not wanted', 'not wanted', 'fulfilled']);
   assert.deepEqual(reported.filter((size) => size !== '?8x8'), ['?100x20', '?130x20']);
+  await page.context().close();
+});
+
+test('a call that is aborted while its image is read stops there, and the worker stays', { skip }, async () => {
+  const page = await open();
+  let strips = 0;
+  await page.route('**/mock/push', (route) => (strips++, route.fulfill({ status: 204 })));
+  await page.evaluate(async ([module, options]) => {
+    const { StyleTagger } = await import(module);
+    globalThis.tagger = new StyleTagger(options);
+    globalThis.controller = new AbortController();
+    globalThis.call = globalThis.tagger.tag(new ImageData(3000, 3000), { signal: globalThis.controller.signal }).catch((error) => error.name);
+  }, [MODULE, fake('reads-slowly')]);
+  await waitUntil(() => strips > 0);
+  const found = await page.evaluate(async () => {
+    globalThis.controller.abort();
+    const { tags } = await globalThis.tagger.tag(new ImageData(10, 10));
+    return [await globalThis.call, tags.length];
+  });
+  assert.deepEqual(found, ['AbortError', 13]);
+  const all = 3000 / Math.floor(2 ** 20 / 12_000);
+  assert.ok(strips < all / 2, `${strips} of ${all} strips`);
+  assert.equal(page.workers().length, 1);
   await page.context().close();
 });
 

@@ -1,7 +1,9 @@
 //! Unusable files of weights: they are refused with a reason, and nothing is written.
 
-use super::selvedge;
+use super::{run, run_line, selvedge};
+use serde_json::Value;
 use shared::bundle::{MANIFEST_FILE, WEIGHTS_FILE, sha256_hex};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use tests::fixture;
@@ -93,4 +95,52 @@ fn a_damaged_network_is_neither_joined_nor_whitened() {
         assert!(error.contains("holds a value that is not finite"), "{args:?}: {error}");
         assert!(!dir.join("out").exists(), "{args:?}");
     }
+}
+
+#[test]
+fn a_tagger_of_int8_weights_is_half_as_large_and_gives_nearly_the_same_probabilities() {
+    let dir = tempfile::tempdir().expect("a temporary folder is created");
+    let dir = dir.path();
+    let tagger = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/bundles/tagger");
+    let tagger = tagger.display().to_string();
+    run_line(dir, "dataset render --items 1 --seed 3 --size 160 --out shop").expect("the shop is drawn");
+    let quantise =
+        |bundle: &str, out: &str| run(dir, &["--device", "cpu", "quantise", "--bundle", bundle, "--out", out]);
+    assert_eq!(quantise(&tagger, "small").as_deref(), Ok("small\n"));
+
+    let size = |bundle: &Path| {
+        fs::metadata(bundle.join(WEIGHTS_FILE))
+            .expect("the bundle has weights")
+            .len()
+    };
+    let (small, whole) = (size(&dir.join("small")), size(Path::new(&tagger)));
+    assert!(small * 10 < whole * 6, "{small} bytes of {whole}");
+    let probabilities = |bundle: &str| -> BTreeMap<String, f64> {
+        let photo = "shop/user/P000001_1.jpg";
+        let printed =
+            run(dir, &["--device", "cpu", "tag", "--json", "--bundle", bundle, photo]).expect("the photo is tagged");
+        let tags: Vec<Value> = serde_json::from_str(&printed).expect("the tags are JSON");
+        let entry = |tag: &Value| {
+            (
+                format!("{}/{}", tag["group"], tag["id"]),
+                tag["prob"].as_f64().expect("a number"),
+            )
+        };
+        tags.iter().map(entry).collect()
+    };
+    let (small, whole) = (probabilities("small"), probabilities(&tagger));
+    assert_eq!(small.len(), whole.len());
+    for (label, probability) in &whole {
+        assert!(
+            (small[label] - probability).abs() < 0.1,
+            "{label}: {} and {probability}",
+            small[label]
+        );
+    }
+    assert_ne!(small, whole, "the weights differ");
+
+    let retrieval = tagger.replace("tagger", "retrieval");
+    let error = quantise(&retrieval, "other").expect_err("its embeddings would change");
+    assert!(error.contains("would not fit a catalog"), "{error}");
+    assert!(!dir.join("other").exists());
 }

@@ -30,6 +30,9 @@ pub(crate) enum WebError {
     /// The pixels do not fit the given size.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// The input was prepared for another model.
+    #[error("the image was prepared for a model with another input; call intake() of this model")]
+    OtherInput,
     /// The device failed during the computation.
     #[error("the device failed while computing ({0}); load the model again")]
     Inference(String),
@@ -46,7 +49,7 @@ impl WebError {
             Self::BackendMissing => "backend_missing",
             Self::Device(_) => "device_failed",
             Self::Bundle(_) => "bundle_invalid",
-            Self::Input(_) => "input_invalid",
+            Self::Input(_) | Self::OtherInput => "input_invalid",
             Self::Inference(_) | Self::Json(_) => "inference_failed",
         }
     }

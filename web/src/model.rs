@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use shared::bundle::{self, BundleError, Manifest};
 use shared::embedding::Embedding;
-use shared::input::{CropBox, Pixels};
+use shared::input::{CropBox, Intake};
 use shared::model::{Architecture, QueryNet};
 use shared::piece_finder::PieceFinder;
 use shared::pieces::{ClassMap, Outfit};
@@ -11,9 +11,6 @@ use shared::score::Tag;
 
 use crate::device::Backend;
 use crate::error::WebError;
-
-/// Bytes per pixel. Canvases return RGBA.
-const CHANNELS: usize = 4;
 
 /// Network of a model.
 #[allow(clippy::large_enum_variant)] // a page has a few models, so their size does not matter
@@ -47,6 +44,11 @@ impl Model {
             Architecture::Segment(_) => Net::Pieces(PieceFinder::load(&manifest, weights, &device)?),
             Architecture::Style(_) => Net::Row(bundle::load_style(&manifest, weights, &device)?.into()),
         };
+        let net = match (backend, net) {
+            (Backend::Cpu, Net::Row(net)) => Net::Row(net.packed()),
+            (Backend::Cpu, Net::Pieces(finder)) => Net::Pieces(finder.packed()),
+            (Backend::WebGpu, net) => net,
+        };
         Ok(Self {
             manifest,
             net,
@@ -55,31 +57,31 @@ impl Model {
         })
     }
 
-    /// Tags one photo of `height × width × 4` bytes. Returns all labels, most probable first.
+    /// Begins the input of a photo of `(width, height)` pixels, or of a crop box on it.
     ///
     /// # Errors
-    /// [`WebError::Bundle`] if the model is a query encoder, [`WebError::Input`] if the bytes do not fit the size,
+    /// [`WebError::Input`] if the photo or the box is empty, or the box is not inside the photo.
+    pub(crate) fn intake(&self, size: (usize, usize), crop: Option<CropBox>) -> Result<Intake, WebError> {
+        Ok(self.manifest.input.intake(size, crop)?)
+    }
+
+    /// Tags one photo. Returns all labels, most probable first.
+    ///
+    /// # Errors
+    /// [`WebError::Bundle`] if the model is a query encoder, [`WebError::Input`] if rows of the photo are missing,
     /// [`WebError::Inference`] if the device fails or a result is not a finite number.
-    pub(crate) async fn tag(&self, rgba: &[u8], width: usize, height: usize) -> Result<Vec<Tag>, WebError> {
-        let pixels = Pixels::new(rgba, width, height, CHANNELS)?;
-        let logits = self.run(&["style"], self.manifest.labels.len(), pixels, None).await?;
+    pub(crate) async fn tag(&self, photo: Intake) -> Result<Vec<Tag>, WebError> {
+        let logits = self.run(&["style"], self.manifest.labels.len(), photo).await?;
         Ok(self.manifest.tags(&logits))
     }
 
-    /// Embeds one photo of `height × width × 4` bytes, or its crop box `crop`.
+    /// Embeds one photo, or its crop box.
     ///
     /// # Errors
     /// As [`tag`](Self::tag), but [`WebError::Bundle`] if the model is a style classifier.
-    pub(crate) async fn embed(
-        &self,
-        rgba: &[u8],
-        width: usize,
-        height: usize,
-        crop: Option<CropBox>,
-    ) -> Result<Embedding, WebError> {
-        let pixels = Pixels::new(rgba, width, height, CHANNELS)?;
+    pub(crate) async fn embed(&self, photo: Intake) -> Result<Embedding, WebError> {
         let values = self
-            .run(&["query", "retrieval"], self.manifest.embedding_dim, pixels, crop)
+            .run(&["query", "retrieval"], self.manifest.embedding_dim, photo)
             .await?;
         Embedding::new(self.manifest.space(), values).map_err(|error| WebError::Inference(error.to_string()))
     }
@@ -88,20 +90,13 @@ impl Model {
     ///
     /// # Errors
     /// As [`tag`](Self::tag), and [`WebError::Bundle`] if the model is for another task.
-    async fn run(
-        &self,
-        tasks: &[&'static str],
-        outputs: usize,
-        pixels: Pixels<'_>,
-        crop: Option<CropBox>,
-    ) -> Result<Vec<f32>, WebError> {
+    async fn run(&self, tasks: &[&'static str], outputs: usize, photo: Intake) -> Result<Vec<f32>, WebError> {
         let net = match &self.net {
             Net::Row(net) if tasks.contains(&self.manifest.task()) => net,
             _ => return Err(self.wrong_task(tasks.first().copied().unwrap_or_default())),
         };
         let input = &self.manifest.input;
-        let chw = input.to_chw(pixels, crop)?;
-        let data = TensorData::new(chw, [1, 3, input.height, input.width]);
+        let data = TensorData::new(self.finish(photo)?, [1, 3, input.height, input.width]);
         let x = Tensor::<4>::from_data(data, &self.device); // [1, 3, h, w]
         let answer = net.forward(x); // [1, outputs]
         let values = read(answer).await?;
@@ -113,31 +108,44 @@ impl Model {
         Ok(values)
     }
 
-    /// Finds the pieces of the outfit in one photo of `height × width × 4` bytes.
+    /// Finds the pieces of the outfit in one photo.
     ///
     /// # Errors
     /// As [`tag`](Self::tag), but [`WebError::Bundle`] if the model is not a segmentation network.
-    pub(crate) async fn pieces(&self, rgba: &[u8], width: usize, height: usize) -> Result<Outfit, WebError> {
-        let (finder, map) = self.class_map(rgba, width, height).await?;
-        Ok(finder.outfit(&map, (width, height)))
+    pub(crate) async fn pieces(&self, photo: Intake) -> Result<Outfit, WebError> {
+        let CropBox { width, height, .. } = photo.window();
+        let (finder, map) = self.class_map(photo).await?;
+        Ok(finder.outfit(&map, (width as usize, height as usize)))
     }
 
     /// Returns the share of each class of an outfit in the network's map of one photo.
     ///
     /// # Errors
     /// As [`pieces`](Self::pieces).
-    pub(crate) async fn shares(&self, rgba: &[u8], width: usize, height: usize) -> Result<Vec<f32>, WebError> {
-        Ok(self.class_map(rgba, width, height).await?.1.shares())
+    pub(crate) async fn shares(&self, photo: Intake) -> Result<Vec<f32>, WebError> {
+        Ok(self.class_map(photo).await?.1.shares())
     }
 
-    async fn class_map(&self, rgba: &[u8], width: usize, height: usize) -> Result<(&PieceFinder, ClassMap), WebError> {
+    async fn class_map(&self, photo: Intake) -> Result<(&PieceFinder, ClassMap), WebError> {
         let Net::Pieces(finder) = &self.net else {
             return Err(self.wrong_task("segment"));
         };
-        let logits = finder.logits(Pixels::new(rgba, width, height, CHANNELS)?)?;
+        let logits = finder.logits(self.finish(photo)?);
         let map = finder.class_map(&read(logits).await?);
         let map = map.map_err(|error| WebError::Inference(error.to_string()))?;
         Ok((finder, map))
+    }
+
+    /// Returns the values of an input of this model.
+    ///
+    /// # Errors
+    /// [`WebError::Input`] if rows are missing, or if the input is for a model with another number of values.
+    fn finish(&self, photo: Intake) -> Result<Vec<f32>, WebError> {
+        let values = photo.finish()?;
+        if values.len() != self.manifest.input.len() {
+            return Err(WebError::OtherInput);
+        }
+        Ok(values)
     }
 
     fn wrong_task(&self, expected: &'static str) -> WebError {

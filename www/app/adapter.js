@@ -3,14 +3,19 @@
 /** Time limit of the adapter request, ms. It is part of the time that the GPU has for its first answer. */
 const ADAPTER_TIMEOUT = 2_000;
 
-/** True if WebGPU has a hardware adapter. A fallback adapter is software and much slower than the CPU module. */
-export async function hasRealAdapter() {
-  if (!navigator.gpu) return false;
+/**
+ * Describes the hardware adapter of WebGPU. Returns null if there is none. A fallback adapter is software and much slower than the CPU
+ * module.
+ * @returns {Promise<string[]|null>} vendor, architecture, device and description, as far as the browser states them
+ */
+export async function describeAdapter() {
+  if (!navigator.gpu) return null;
   try {
     const adapter = await Promise.race([navigator.gpu.requestAdapter(), nullAfterTimeout()]);
-    return Boolean(adapter) && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false);
+    const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info ?? {};
+    return (isFallbackAdapter ?? adapter.isFallbackAdapter) ? null : [vendor, architecture, device, description];
   } catch {
-    return false;
+    return null;
   }
 }
 

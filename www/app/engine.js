@@ -9,7 +9,9 @@
 // * A worker that is not in use is terminated. The next call starts a new one.
 
 import { orAbort, throwIfAborted } from './abort.js';
+import { readChoices, storeChoice } from './choice.js';
 import { TaggerError } from './errors.js';
+import { isUnmetered } from './intent.js';
 
 /**
  * Least and largest time that an aborted computation has to end by itself, ms. Between them it is the time that the worker took to
@@ -20,14 +22,20 @@ const ABORT_GRACE = [300, 2_000];
 /** Least time between the last call and the end of the worker of a hidden page, ms. */
 const HIDDEN_GRACE = 1_000;
 
+/** Time without calls before the backends are compared, ms. */
+const QUIET = 2_000;
+
 /** Codes of failures that leave the worker in order. */
-const HARMLESS = ['absent', 'unreachable', 'unexpected', 'corrupt', 'renewed', 'bundle_invalid', 'input_invalid'];
+const HARMLESS = [
+  'absent', 'unreachable', 'unexpected', 'corrupt', 'renewed', 'bundle_invalid',
+  'not_an_image', 'unreadable', 'heic', 'too_large', 'memory', 'input_invalid', 'pixels_hidden',
+];
 
 const engines = new Map(); // options as JSON → Engine
 
 /**
  * @typedef {{workerUrl: string, modules: Record<'cpu'|'webgpu', {script: string, binary: string}>, backend: 'auto'|'webgpu'|'cpu',
- *   loadTimeout: number, tagTimeout: number, gpuLoadTimeout: number, gpuTagTimeout: number, idleTimeout: number}} EngineOptions
+ *   rememberBackend: boolean, loadTimeout: number, tagTimeout: number, gpuLoadTimeout: number, gpuTagTimeout: number, idleTimeout: number}} EngineOptions
  *   times in ms. `loadTimeout` and `tagTimeout` limit the wait for the next message of the worker. `gpuLoadTimeout` limits adapter,
  *   device and first answer together, without downloads
  * @typedef {{key: string, kind: 'tagger'|'encoder'|'segmenter', manifestUrl: string, weightsUrl: string|null}} ModelSource
@@ -44,6 +52,11 @@ export function acquireEngine(options, models) {
   const engine = engines.get(key);
   engine.retain(models);
   return engine;
+}
+
+/** Closes the decoded files of all workers. Called before another file is decoded, so that two large ones are rarely in memory. */
+export function releaseImages() {
+  for (const engine of engines.values()) engine.releaseImage();
 }
 
 /** One worker. Dispatches the CustomEvents `progress` ({key, loaded, total}) and `fallback` ({code, message}). */
@@ -68,6 +81,10 @@ class Engine extends EventTarget {
   #gpuSince = 0;
   #gpuSpent = 0;
   #idleTimer = null;
+  #choice = null; // key of the remembered backend, and true if it is known
+  #tagged = null; // key of the tagger, after its first answer
+  #quietTimer = null; // until the comparison of the backends begins
+  #measureTimer = null; // time limit of the comparison that runs
   #hiddenSince = null;
   #onVisibility = () => {
     this.#hiddenSince = document.hidden ? performance.now() : null;
@@ -128,22 +145,31 @@ class Engine extends EventTarget {
    * Runs a call of a model after all earlier calls. Resolves to the answer with `backend` and `modelId`.
    * @param {ModelSource} model
    * @param {'tag'|'embed'|'find'|'propose'} type
-   * @param {() => Promise<{data: Uint8Array, width: number, height: number, crop?: object}>} read returns pixels that are transferred to
-   *   the worker; called when the call begins, and once more for a second attempt
+   * @param {Promise<import('./source.js').OpenedImage>} opening
+   * @param {import('./box.js').Box|null} box in pixels of the input
    * @param {AbortSignal} [signal]
    */
-  call(model, type, read, signal) {
+  call(model, type, opening, box, signal) {
     const run = async () => {
-      const { backend, modelId } = await this.load(model, signal);
+      const loading = this.load(model, signal);
+      // A file is decoded when its turn comes, so that few decoded images wait. The first one is decoded while the model loads.
+      if (this.isFree && this.#loads.get(model.key)?.settled === false) opening.then((opened) => opened.isUnread && this.#worker?.postMessage({ type: 'decode', image: opened.file }), () => {});
+      const { backend, modelId } = await loading;
       const answer = await this.#inTurn(async () => {
         if (!this.#loads.get(model.key)?.settled) throw restarted(); // while the call waited
-        const { data, width, height, crop } = await read();
+        const opened = await orAbort(opening, signal);
+        const { image, transfer } = await opened.send();
         throwIfAborted(signal);
-        return this.#request({ type, key: model.key, rgba: data, width, height, crop }, { transfer: [data.buffer], signal });
+        return this.#request({ type, key: model.key, image, box: box && opened.toFull(box) }, { transfer, signal });
       }, signal);
       return { ...answer, backend, modelId };
     };
     return orAbort(untilNoRetry(run), signal);
+  }
+
+  /** Closes the decoded file in the worker. */
+  releaseImage() {
+    this.#worker?.postMessage({ type: 'release' });
   }
 
   #startLoad(model) {
@@ -215,7 +241,11 @@ class Engine extends EventTarget {
       this.#requests.set(id, request);
       this.#watchUse();
       request.restartTimer();
-      this.#worker.postMessage({ ...message, id }, transfer);
+      try {
+        this.#worker.postMessage({ ...message, id }, transfer);
+      } catch (cause) {
+        request.reject(new TaggerError('cross_origin', 'the image is of another origin, which does not allow to read it', { cause }));
+      }
     });
   }
 
@@ -240,7 +270,8 @@ class Engine extends EventTarget {
       this.#fail(null, new TaggerError(code, message, { retry: this.backend !== 'cpu' }));
     });
     const compiled = this.#compiled?.backend === this.backend ? this.#compiled.module : null;
-    worker.postMessage({ type: 'start', backend: this.backend, modules, compiled });
+    const choices = this.#options.rememberBackend ? readChoices() : null;
+    worker.postMessage({ type: 'start', backend: this.backend, modules, compiled, choices, unmeasured: this.#choice?.known === false });
     globalThis.document?.addEventListener('visibilitychange', this.#onVisibility);
     this.#hiddenSince = globalThis.document?.hidden ? (this.#hiddenSince ?? performance.now()) : null;
   }
@@ -248,12 +279,13 @@ class Engine extends EventTarget {
   #onMessage(data) {
     const request = this.#requests.get(data.id);
     if (data.type === 'begun' && request) request.begun = true;
-    if (data.type === 'backend' && this.backend === 'auto') this.backend = data.backend;
+    if (data.type === 'backend' && this.backend === 'auto') ({ backend: this.backend, choice: this.#choice } = data);
     if (data.type === 'gpu') this.#watchGpu(data.busy); // its timer has to fire first
     // A call that has not begun waits for loads, so every message restarts its time limit, too.
     for (const waiting of this.#requests.values()) if (!waiting.begun || waiting === request) waiting.restartTimer();
     if (data.type === 'compiled') this.#compiled = { backend: data.backend, module: data.module };
     else if (data.type === 'progress' && request) this.dispatchEvent(new CustomEvent('progress', { detail: { key: request.key, loaded: data.loaded, total: data.total } }));
+    else if (data.type === 'measured') this.#onMeasured(data);
     else if (data.type === 'done') this.#onDone(data, request);
     else if (data.type === 'failed' && (request || data.id === null)) {
       const error = new TaggerError(data.code, data.message, { retry: data.gpu });
@@ -265,6 +297,7 @@ class Engine extends EventTarget {
   #onDone({ answer }, request) {
     if (this.#startedAt !== null) this.#startTook = performance.now() - this.#startedAt;
     this.#startedAt = null;
+    if (answer.tags) this.#tagged = request?.key ?? null;
     request?.resolve(answer);
   }
 
@@ -294,6 +327,7 @@ class Engine extends EventTarget {
     const loaded = [...this.#loads.values()].map(({ model }) => model);
     const leavesGpu = Boolean(error?.retry) && this.backend !== 'cpu';
     if (leavesGpu) this.backend = 'cpu';
+    if (leavesGpu && this.#choice) storeChoice(this.#choice.key, null);
     failed?.reject(error);
     this.#endWorker(failed || leavesGpu ? restarted() : error);
     if (!leavesGpu) return;
@@ -306,6 +340,9 @@ class Engine extends EventTarget {
   #endWorker(error) {
     clearTimeout(this.#gpuTimer);
     clearTimeout(this.#idleTimer);
+    clearTimeout(this.#quietTimer);
+    clearTimeout(this.#measureTimer);
+    this.#measureTimer = null;
     globalThis.document?.removeEventListener('visibilitychange', this.#onVisibility);
     this.#worker?.terminate();
     this.#worker = null;
@@ -316,12 +353,37 @@ class Engine extends EventTarget {
   /** Ends the worker when it has not been used for a while, or when the page has been hidden for a while. */
   #watchUse() {
     clearTimeout(this.#idleTimer);
-    if (!this.#worker || this.#requests.size > 0 || this.#turns > 0) return;
+    clearTimeout(this.#quietTimer);
+    if (!this.#isIdle) return;
+    if (this.backend === 'webgpu' && this.#choice?.known === false && this.#tagged) this.#quietTimer = setTimeout(() => whenIdle(() => this.#measure()), QUIET);
     const { idleTimeout } = this.#options;
     const hiddenFor = this.#hiddenSince === null ? 0 : performance.now() - this.#hiddenSince;
     this.#idleTimer = setTimeout(() => this.#endWorker(), Math.max(Math.min(HIDDEN_GRACE, idleTimeout), idleTimeout - hiddenFor));
   }
+
+  get #isIdle() {
+    return this.#worker !== null && this.#requests.size === 0 && this.#turns === 0;
+  }
+
+  /** Compares the backends for the next visit. A call aborts it. Then it is repeated after the call. */
+  #measure() {
+    if (!this.#isIdle || this.#measureTimer || document.hidden || !isUnmetered() || !this.#loads.has(this.#tagged)) return;
+    this.#worker.postMessage({ type: 'measure', key: this.#tagged });
+    const { gpuTagTimeout } = this.#options;
+    this.#measureTimer = setTimeout(() => this.#fail(null, this.#timeoutError(gpuTagTimeout, true)), gpuTagTimeout);
+  }
+
+  #onMeasured({ backend, aborted }) {
+    clearTimeout(this.#measureTimer);
+    this.#measureTimer = null;
+    this.#choice.known = !aborted;
+    if (backend) storeChoice(this.#choice.key, backend);
+    this.#watchUse();
+  }
 }
+
+/** Calls a function when the browser has nothing else to do. */
+const whenIdle = (run) => (globalThis.requestIdleCallback ? requestIdleCallback(run) : run());
 
 /** Error of a request whose worker has ended through no fault of the request. */
 const restarted = () => new TaggerError('crashed', 'the worker has ended', { retry: true });

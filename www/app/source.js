@@ -1,19 +1,26 @@
-// Inputs of the tagger: everything that a browser can draw, as pixels of at most 1024 per side.
+// Inputs of the tagger on their way to the worker. Nothing is scaled, and files are decoded by the worker.
 
 import { orAbort, throwIfAborted } from './abort.js';
+import { requireInside, scaleBox } from './box.js';
+import { isOutOfMemory, PhotoError, requireSize, UPRIGHT } from './decode.js';
 import { TaggerError } from './errors.js';
-import { Photo, scaleBox } from './photo.js';
+import { Photo, takeDecoded } from './photo.js';
 
 /**
- * @typedef {{x: number, y: number, width: number, height: number}} Box
+ * @typedef {import('./box.js').Box} Box
  * @typedef {Blob|ImageData|ImageBitmap|HTMLImageElement|HTMLVideoElement|HTMLCanvasElement|OffscreenCanvas|VideoFrame|Photo} ImageInput
+ * @typedef {{name: number, blob: Blob, bitmap: ImageBitmap|null}|{bitmap: ImageBitmap}|{pixels: Uint8ClampedArray, width: number, height: number}} ImageMessage
+ *   image for the worker; a blob has the same name in all messages
  */
 
-/** True if an input is decoded later. The content of all others may change, so it is copied at once. */
-export const isFile = (input) => input instanceof Blob;
+const names = new WeakMap(); // Blob → its name, a number
+let lastName = 0;
+
+/** True if an input may still be loading. */
+export const mayLoad = (input) => Boolean(globalThis.HTMLImageElement) && input instanceof HTMLImageElement;
 
 /**
- * Opens an input.
+ * Opens an input. Files are read later. The content of all others may change, so it is copied when the function is called.
  * @param {ImageInput} input
  * @param {AbortSignal} [signal]
  * @returns {Promise<OpenedImage>}
@@ -21,21 +28,23 @@ export const isFile = (input) => input instanceof Blob;
  */
 export async function openImage(input, signal) {
   throwIfAborted(signal);
-  if (input instanceof Photo) return new OpenedImage(input, input);
-  if (isFile(input)) return new OpenedImage(await Photo.open(input, signal));
-  if (globalThis.ImageData && input instanceof ImageData) return openImageData(input);
-  if (globalThis.HTMLImageElement && input instanceof HTMLImageElement) await orAbort(decodeElement(input), signal);
+  if (input instanceof Photo) return new OpenedImage({ blob: input.file }, input);
+  if (input instanceof Blob) return new OpenedImage({ blob: input });
+  if (mayLoad(input)) await orAbort(loadElement(input), signal);
   const width = input?.naturalWidth ?? input?.videoWidth ?? input?.displayWidth ?? input?.width;
   const height = input?.naturalHeight ?? input?.videoHeight ?? input?.displayHeight ?? input?.height;
   if (!(width > 0 && height > 0)) throw new TaggerError('input_invalid', 'the input is not an image, or it is empty or not loaded');
+  requireSize(width, height);
   try {
-    return new OpenedImage(Photo.of(input, { width, height }));
+    const { data, colorSpace = 'srgb' } = input;
+    const isRaw = globalThis.ImageData && input instanceof ImageData && data instanceof Uint8ClampedArray && colorSpace === 'srgb';
+    return new OpenedImage(isRaw ? { pixels: data.slice(), width, height } : { bitmap: await createImageBitmap(input, UPRIGHT) });
   } catch (cause) {
-    throw cause.code === 'too_large' ? cause : new TaggerError('input_invalid', 'the input cannot be drawn', { cause });
+    throw isOutOfMemory(cause) ? new PhotoError('memory', { cause }) : new TaggerError('input_invalid', 'the input cannot be drawn', { cause });
   }
 }
 
-async function decodeElement(image) {
+async function loadElement(image) {
   try {
     await image.decode();
   } catch (cause) {
@@ -43,48 +52,54 @@ async function decodeElement(image) {
   }
 }
 
-/** Opens raw pixels. */
-function openImageData(input) {
-  const { width, height } = input;
-  const canvas = document.createElement('canvas');
-  [canvas.width, canvas.height] = [width, height];
-  canvas.getContext('2d').putImageData(input, 0, 0);
-  return new OpenedImage(Photo.of(canvas, { width, height }));
-}
-
-/** Image that was opened: its pixels, and boxes in pixels of the input. */
-class OpenedImage {
+/** Image that was opened. Boxes of callers are in pixels of the input, those of the worker in pixels of the full image. */
+export class OpenedImage {
+  #content;
   #photo;
-  #size;
 
-  /** @param {Photo} photo @param {{width: number, height: number}} size size that the caller's boxes refer to */
-  constructor(photo, size = photo.full) {
+  /** @param {{blob: Blob}|{bitmap: ImageBitmap}|{pixels: Uint8ClampedArray, width: number, height: number}} content @param {Photo|null} photo */
+  constructor(content, photo = null) {
+    this.#content = content;
     this.#photo = photo;
-    this.#size = size;
+  }
+
+  /** True if the image is a file that the page has not decoded. */
+  get isUnread() {
+    return Boolean(this.#content.blob) && !this.#photo;
+  }
+
+  /** Returns the message of a file without decoded pixels. Null if the image is no file. */
+  get file() {
+    const { blob } = this.#content;
+    if (!blob) return null;
+    if (!names.has(blob)) names.set(blob, ++lastName);
+    return { name: names.get(blob), blob, bitmap: null };
   }
 
   /**
-   * Returns a copy of the pixels of the image or of a box on it.
-   * @param {Box|null} [box] in pixels of the input
+   * Prepares a message to the worker. This object keeps the image for a second attempt.
+   * @returns {Promise<{image: ImageMessage, transfer: Transferable[]}>}
    */
-  pixels(box = null) {
-    try {
-      return this.#photo.pixels(box && this.shrink(box));
-    } catch (cause) {
-      if (cause instanceof TaggerError) throw cause;
-      throw new TaggerError('cross_origin', 'the image is of another origin, which does not allow to read it', { cause });
-    }
+  async send() {
+    const { blob, bitmap } = this.#content;
+    const copy = blob ? await takeDecoded(blob) : bitmap ? await createImageBitmap(bitmap) : null;
+    return { image: bitmap ? { bitmap: copy } : { ...(this.file ?? this.#content), bitmap: copy }, transfer: copy ? [copy] : [] };
   }
 
-  /** Converts a box from pixels of the input to pixels of `pixels()`. */
-  shrink(box) {
-    const inside = (start, length, side) => start >= 0 && length > 0 && start + length <= side;
-    if (!inside(box.x, box.width, this.#size.width) || !inside(box.y, box.height, this.#size.height)) throw new TaggerError('input_invalid', 'the box is not inside the image');
-    return this.#size === this.#photo ? box : scaleBox(box, this.#size, this.#photo);
+  /** Converts a box of the caller. */
+  toFull(box) {
+    if (!this.#photo) return box;
+    requireInside(box, this.#photo);
+    return scaleBox(box, this.#photo, this.#photo.full);
   }
 
-  /** Converts a box from pixels of `pixels()` to pixels of the input. */
-  grow(box) {
-    return this.#size === this.#photo ? box : scaleBox(box, this.#photo, this.#size);
+  /** Converts a box of the worker. */
+  fromFull(box) {
+    return this.#photo ? scaleBox(box, this.#photo.full, this.#photo) : box;
+  }
+
+  /** Frees the copy. */
+  close() {
+    this.#content.bitmap?.close();
   }
 }

@@ -3,12 +3,12 @@
 import { joinSignals, orAbort, throwIfAborted } from './abort.js';
 import { acquireEngine } from './engine.js';
 import { TaggerError } from './errors.js';
-import { isFile, openImage } from './source.js';
+import { mayLoad, openImage } from './source.js';
 
 /** Path of each model below the API of a Selvedge service. */
 const SERVICE_PATHS = { tagger: 'tagger', encoder: 'query-encoder', segmenter: 'segmenter' };
 
-const DEFAULTS = { backend: 'auto', loadTimeout: 60_000, tagTimeout: 20_000, gpuLoadTimeout: 5_000, gpuTagTimeout: 5_000, idleTimeout: 60_000 };
+const DEFAULTS = { backend: 'auto', rememberBackend: true, loadTimeout: 60_000, tagTimeout: 20_000, gpuLoadTimeout: 5_000, gpuTagTimeout: 5_000, idleTimeout: 60_000 };
 
 /**
  * Style tagger. Instances with equal options for module, worker, backend and times share one worker. Dispatches the CustomEvents
@@ -49,26 +49,26 @@ export class StyleTagger extends EventTarget {
 
   /** Tags an image or a box on it. */
   tag(image, { box = null, signal } = {}) {
-    return this.#call('tagger', 'tag', image, signal, (opened) => opened.pixels(box));
+    return this.#call('tagger', 'tag', image, { box, signal });
   }
 
   /** Embeds an image or a box on it. */
   async embed(image, { box = null, signal } = {}) {
-    return this.#call('encoder', 'embed', image, signal, (opened) => ({ ...opened.pixels(), crop: box && opened.shrink(box) }));
+    return this.#call('encoder', 'embed', image, { box, signal });
   }
 
   /** Finds the pieces of the outfit in an image, largest first. */
   async pieces(image, { signal } = {}) {
-    return this.#call('segmenter', 'find', image, signal, (opened) => opened.pixels(), ({ pieces, person, ...rest }, opened) => ({
+    return this.#call('segmenter', 'find', image, { signal }, ({ pieces, person, ...rest }, opened) => ({
       ...rest,
-      pieces: pieces.map((piece) => ({ ...piece, box: opened.grow(piece.box) })),
-      person: person && opened.grow(person),
+      pieces: pieces.map((piece) => ({ ...piece, box: opened.fromFull(piece.box) })),
+      person: person && opened.fromFull(person),
     }));
   }
 
   /** Proposes a box around the subject of an image. */
   async propose(image, { signal } = {}) {
-    return this.#call('tagger', 'propose', image, signal, (opened) => opened.pixels(), ({ box, ...rest }, opened) => ({ ...rest, box: box && opened.grow(box) }));
+    return this.#call('tagger', 'propose', image, { signal }, ({ box, ...rest }, opened) => ({ ...rest, box: box && opened.fromFull(box) }));
   }
 
   /** Aborts all calls and frees the models, unless another instance uses them. Later calls fail with `disposed`. */
@@ -82,15 +82,18 @@ export class StyleTagger extends EventTarget {
     this.#engine = null;
   }
 
-  #call(model, type, image, signal, read, convert = (answer) => answer) {
+  #call(model, type, image, { box = null, signal }, convert = (answer) => answer) {
     return this.#work(signal, async (joined) => {
       const { engine, source } = this.#open(model);
-      let opening = null;
-      const open = () => (opening ??= openImage(image, joined));
-      // A file is decoded when its turn comes, so that few decoded images wait. The first one is decoded while the model loads.
-      if (engine.isFree || !isFile(image)) await Promise.all([engine.load(source, joined), open()]);
-      const answer = await engine.call(source, type, async () => read(await open()), joined);
-      return convert(answer, await open());
+      const opening = openImage(image, joined);
+      try {
+        // An image element that loads does not keep its turn from other calls.
+        if (mayLoad(image)) await Promise.all([engine.load(source, joined), opening]);
+        const [answer, opened] = await Promise.all([engine.call(source, type, opening, box, joined), opening]);
+        return convert(answer, opened);
+      } finally {
+        opening.then((opened) => opened.close(), () => {});
+      }
     });
   }
 
@@ -133,12 +136,12 @@ function modelSources({ baseUrl, manifestUrl, weightsUrl, encoder, segmenter }) 
   return sources;
 }
 
-function engineOptions({ workerUrl, moduleUrl, backend, loadTimeout, tagTimeout, gpuLoadTimeout, gpuTagTimeout, idleTimeout }) {
+function engineOptions({ workerUrl, moduleUrl, backend, rememberBackend, loadTimeout, tagTimeout, gpuLoadTimeout, gpuTagTimeout, idleTimeout }) {
   const files = (name) => ({ script: `${folder(moduleUrl)}${name}.js`, binary: `${folder(moduleUrl)}${name}_bg.wasm` });
   return {
     workerUrl: workerUrl ? absolute(workerUrl) : defaultWorker(),
     modules: moduleUrl ? { cpu: files('selvedge-cpu'), webgpu: files('selvedge-webgpu') } : defaultModules(),
-    backend, loadTimeout, tagTimeout, gpuLoadTimeout, gpuTagTimeout, idleTimeout,
+    backend, rememberBackend, loadTimeout, tagTimeout, gpuLoadTimeout, gpuTagTimeout, idleTimeout,
   };
 }
 

@@ -7,7 +7,8 @@
 // The modules of the page become two files, index.js and worker.js. Bundlers can copy worker.js without reading it.
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -23,7 +24,7 @@ if (!site || !out) throw new Error('usage: node www/package/build.mjs SITE OUT')
 const folder = mkdtempSync(join(tmpdir(), 'selvedge-package-'));
 try {
   joinModules('package/index.js', 'index.js');
-  joinModules('app/worker.js', 'worker.js');
+  joinModules('app/worker.js', 'worker.js', `--define:globalThis.SELVEDGE_MODULES=${JSON.stringify(hashModules())}`);
   copyFileSync(join(HERE, 'element.js'), join(folder, 'element.js'));
   const [, version] = /^version = "(.+)"$/m.exec(readText(join(ROOT, 'Cargo.toml'))); // of all packages of the workspace
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ ...JSON.parse(readText(join(HERE, 'package.json'))), version }, null, 2)}\n`);
@@ -40,8 +41,15 @@ try {
 }
 
 /** Joins a module of www/ and its imports into one module. */
-function joinModules(entry, file) {
-  esbuild([join(ROOT, 'www', entry), '--bundle', '--format=esm', `--outfile=${join(folder, file)}`]);
+function joinModules(entry, file, ...options) {
+  esbuild([join(ROOT, 'www', entry), '--bundle', '--format=esm', `--outfile=${join(folder, file)}`, ...options]);
+}
+
+/** Returns a hash of the wasm modules. The worker remembers measurements for modules of the same hash. */
+function hashModules() {
+  const sum = createHash('sha256');
+  for (const file of WASM) sum.update(readFileSync(findModule(file)));
+  return sum.digest('hex').slice(0, 12);
 }
 
 /** Finds a file of the wasm modules in the built site, where its folder is named after its content. */

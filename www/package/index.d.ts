@@ -27,11 +27,16 @@ export interface StyleTaggerOptions extends Partial<ModelUrls> {
   workerUrl?: string | URL;
   /** `auto` uses WebGPU if there is a hardware adapter, and the CPU if there is none or if WebGPU fails. Default: `auto`. */
   backend?: Backend | 'auto';
+  /**
+   * With `auto`: compares WebGPU and the CPU once, when the page is idle after the first answer, and remembers the faster one in
+   * localStorage for the next visit. Default: true.
+   */
+  rememberBackend?: boolean;
   /** Disposes of the tagger when it is aborted. */
   signal?: AbortSignal;
   /** Longest wait for progress of a load, ms. Default: 60,000. */
   loadTimeout?: number;
-  /** Time limit of a call on the CPU, ms. Default: 20,000. */
+  /** Time limit of the computation of a call on the CPU, ms. Default: 20,000. */
   tagTimeout?: number;
   /** Time limit of WebGPU for adapter, device and first answer, without downloads, ms. Then the CPU is used. Default: 5,000. */
   gpuLoadTimeout?: number;
@@ -49,7 +54,7 @@ export interface Box {
   height: number;
 }
 
-/** Upright photo of at most 1024 pixels per side. Open a file once to show it and to use it in several calls. */
+/** Upright photo with a picture of at most 1024 pixels per side to show. Models read the file in its full size. */
 export declare class Photo {
   private constructor();
   /** Decodes an image file. */
@@ -64,7 +69,7 @@ export declare class Photo {
 
 /**
  * Image to work on. Files are decoded upright, with their transparent parts on white. All other inputs are copied when the method
- * is called. Image elements may still be loading.
+ * is called. Nothing is scaled before the preparation of the model. Image elements may still be loading.
  */
 export type ImageInput = Blob | Photo | ImageData | ImageBitmap | HTMLImageElement | HTMLVideoElement | HTMLCanvasElement | OffscreenCanvas | VideoFrame;
 

@@ -22,6 +22,7 @@ mod photo;
 mod pieces;
 mod predictions;
 mod pretrained;
+mod quantise;
 mod recipe;
 mod runs;
 mod search_args;
@@ -85,6 +86,8 @@ enum Command {
     Join(join::JoinArgs),
     /// Whiten the embeddings of a retrieval bundle to fewer values
     Whiten(whiten::WhitenArgs),
+    /// Store the weights of a bundle as int8, for a smaller download
+    Quantise(quantise::QuantiseArgs),
     /// Choose precise thresholds or a score floor on a validation set, and add them to a bundle
     Calibrate(calibrate::CalibrateArgs),
     /// Embed a dataset's shop photos into a catalog
@@ -119,6 +122,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Runs(args) => runs::run(&args),
         Command::Join(args) => join::join(&args, device),
         Command::Whiten(args) => whiten::whiten(&args, device),
+        Command::Quantise(args) => quantise::quantise(&args, device),
         Command::Calibrate(args) => calibrate::calibrate(&args, device),
         Command::Index(args) => index::index(&args, device),
         Command::Catalog(command) => catalog::run(&command, device),

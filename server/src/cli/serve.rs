@@ -7,7 +7,7 @@ use engine::Engine;
 use milvus::{MilvusEngine, MilvusOptions};
 use search::rerank::{Parameters, Rerank, Reranking};
 use service::embed::{PhotoViews, QueueOptions};
-use service::http::{self, Limits, ServeConfig, default_decode_memory};
+use service::http::{self, AllowedOrigin, Limits, ServeConfig, default_decode_memory};
 use service::telemetry::{self, LogFormat};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -66,6 +66,15 @@ pub(crate) struct ServeArgs {
     /// Folder of the dataset's photos, if it has moved since indexing
     #[arg(long, env = "SELVEDGE_IMAGES")]
     images: Option<PathBuf>,
+    /// Origin whose pages may use the public API, such as https://shop.example; several times for several, or * for all. The
+    /// page of --site needs none
+    #[arg(
+        long = "allow-origin",
+        value_name = "ORIGIN",
+        env = "SELVEDGE_ALLOW_ORIGINS",
+        value_delimiter = ','
+    )]
+    allow_origins: Vec<AllowedOrigin>,
     /// Key of the admin API, with which a shop changes its catalog; without it there is no admin API. Prefer the environment
     /// variable, because other users of the machine see command lines
     #[arg(long, value_name = "KEY", env = "SELVEDGE_ADMIN_KEY", hide_env_values = true)]
@@ -181,6 +190,7 @@ impl ServeArgs {
             next_dir: self.next_bundle.clone(),
             previous_dir: self.previous_bundle.clone(),
             previous_query_dir: self.previous_query_bundle.clone(),
+            allowed_origins: self.allow_origins.clone(),
             admin_key: self.admin_key.clone(),
             snapshots_dir: self.snapshots.clone(),
             engine: self.milvus.engine()?,

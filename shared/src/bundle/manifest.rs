@@ -25,7 +25,7 @@ pub struct WeightsInfo {
     pub bytes: u64,
     /// SHA-256, lower-case hexadecimal.
     pub sha256: String,
-    /// `f32` or `f16`.
+    /// `f32`, `f16` or `int8`.
     pub dtype: String,
     /// True if batch norms are folded into the layers before them.
     pub folded: bool,

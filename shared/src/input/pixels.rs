@@ -32,6 +32,32 @@ pub enum InputError {
         /// Height of the image in pixels.
         height: usize,
     },
+    /// An image has no pixels.
+    #[error("an image of {width}×{height} pixels is empty")]
+    Empty {
+        /// Width of the image in pixels.
+        width: usize,
+        /// Height of the image in pixels.
+        height: usize,
+    },
+    /// A strip does not continue the part of the image that is needed.
+    #[error("a strip of {width}×{height} pixels does not fit: {missing} rows of {expected} pixels are missing")]
+    Strip {
+        /// Width of the strip in pixels.
+        width: usize,
+        /// Rows of the strip.
+        height: usize,
+        /// Width of the needed part in pixels.
+        expected: usize,
+        /// Rows that are missing.
+        missing: usize,
+    },
+    /// The image ended too early.
+    #[error("{missing} rows of the image are missing")]
+    Incomplete {
+        /// Rows that are missing.
+        missing: usize,
+    },
     /// The specification has a value with which no image can be prepared.
     #[error("input.{key} is {value}; {limits}")]
     Spec {

@@ -93,7 +93,7 @@ pub(super) struct Window {
 
 impl Window {
     /// Returns the window of a whole `(width, height)` image.
-    fn whole((width, height): (usize, usize)) -> Self {
+    pub(super) fn whole((width, height): (usize, usize)) -> Self {
         Self {
             x: 0,
             y: 0,
@@ -125,6 +125,16 @@ impl Window {
             width: crop.width as usize,
             height: crop.height as usize,
         })
+    }
+
+    /// Returns the window as a box.
+    pub(super) fn to_box(&self) -> CropBox {
+        CropBox {
+            x: self.x as u32,
+            y: self.y as u32,
+            width: self.width as u32,
+            height: self.height as u32,
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! Each lane is only added and multiplied, in the order of the source's pixels. Vectors give the same bits as single numbers.
 
+use std::ops::Range;
+
 use super::pixels::Pixels;
-use super::place::Window;
 use wide::f32x4;
 
 /// First source index and weights of one output position. The weights sum to one.
@@ -41,50 +42,82 @@ fn taps(length: usize, from: f64, to: f64, outputs: usize) -> Vec<Taps> {
         .collect()
 }
 
-/// Resizes `source`, `[x0, y0, x1, y1]` within `window`, to `width × height` in full precision.
-pub(super) fn resize(
-    pixels: Pixels<'_>,
-    window: &Window,
-    source: &[f64; 4],
-    width: usize,
-    height: usize,
-) -> Vec<[f32; 3]> {
-    let [x0, y0, x1, y1] = *source;
-    let across = taps(window.width, x0, x1, width);
-    let down = taps(window.height, y0, y1, height);
-    let (Some(left), Some(right), Some(top), Some(bottom)) = (across.first(), across.last(), down.first(), down.last())
-    else {
-        return Vec::new(); // the output is empty
-    };
-    let (left, right, top, bottom) = (left.first, right.end(), top.first, bottom.end());
+/// Resize of a part of an image whose rows arrive from top to bottom. It keeps the output and one row of the image.
+pub(super) struct Resizer {
+    across: Vec<Taps>,
+    down: Vec<Taps>,
+    /// First and end column of the image that the output needs.
+    columns: Range<usize>,
+    /// Rows of the image that came.
+    seen: usize,
+    /// First output row that still needs rows.
+    open: usize,
+    line: Vec<f32x4>,
+    row: Vec<f32x4>,
+    sums: Vec<f32x4>,
+}
 
-    let mut line = vec![f32x4::ZERO; right - left];
-    let mut rows = Vec::with_capacity((bottom - top) * width);
-    for y in top..bottom {
-        pixels.line(window.x + left, window.y + y, &mut line);
-        rows.extend(across.iter().map(|taps| {
-            let seen = &line[taps.first - left..taps.end() - left];
-            seen.iter()
-                .zip(&taps.weights)
-                .fold(f32x4::ZERO, |sum, (rgb, weight)| sum + f32x4::splat(*weight) * *rgb)
-        }));
+impl Resizer {
+    /// Prepares the resize of `source`, `[x0, y0, x1, y1]` within an image of `size`, to `outputs`. Both sizes are (width, height).
+    pub(super) fn new(size: (usize, usize), source: &[f64; 4], outputs: (usize, usize)) -> Self {
+        let [x0, y0, x1, y1] = *source;
+        let across = taps(size.0, x0, x1, outputs.0);
+        let down = taps(size.1, y0, y1, outputs.1);
+        let first = across.first().map_or(0, |taps| taps.first);
+        let columns = first..across.last().map_or(first, Taps::end);
+        Self {
+            line: vec![f32x4::ZERO; columns.len()],
+            row: vec![f32x4::ZERO; outputs.0],
+            sums: vec![f32x4::ZERO; outputs.0 * outputs.1],
+            across,
+            down,
+            columns,
+            seen: 0,
+            open: 0,
+        }
     }
 
-    let mut resized = Vec::with_capacity(width * height);
-    let mut sums = vec![f32x4::ZERO; width];
-    for taps in &down {
-        sums.fill(f32x4::ZERO);
-        let seen = rows[(taps.first - top) * width..].chunks_exact(width);
-        for (row, weight) in seen.zip(&taps.weights) {
-            let weight = f32x4::splat(*weight);
-            sums.iter_mut().zip(row).for_each(|(sum, rgb)| *sum += weight * *rgb);
+    /// Adds the next row of the image. It begins at column `x` of row `y` of `pixels`.
+    pub(super) fn push(&mut self, pixels: Pixels<'_>, x: usize, y: usize) {
+        let at = self.seen;
+        self.seen += 1;
+        while self.down.get(self.open).is_some_and(|taps| taps.end() <= at) {
+            self.open += 1;
         }
-        resized.extend(sums.iter().map(|sum| {
+        let using = self.down[self.open..]
+            .iter()
+            .take_while(|taps| taps.first <= at)
+            .count();
+        if using == 0 {
+            return;
+        }
+        pixels.line(x + self.columns.start, y, &mut self.line);
+        for (value, taps) in self.row.iter_mut().zip(&self.across) {
+            let seen = &self.line[taps.first - self.columns.start..taps.end() - self.columns.start];
+            *value = seen
+                .iter()
+                .zip(&taps.weights)
+                .fold(f32x4::ZERO, |sum, (rgb, weight)| sum + f32x4::splat(*weight) * *rgb);
+        }
+        let width = self.row.len();
+        for output in self.open..self.open + using {
+            let taps = &self.down[output];
+            let weight = f32x4::splat(taps.weights[at - taps.first]);
+            let sums = &mut self.sums[output * width..(output + 1) * width];
+            sums.iter_mut()
+                .zip(&self.row)
+                .for_each(|(sum, rgb)| *sum += weight * *rgb);
+        }
+    }
+
+    /// Returns the output, row by row, with the values 0 to 255 of red, green and blue.
+    pub(super) fn finish(self) -> Vec<[f32; 3]> {
+        let rgb = self.sums.into_iter().map(|sum| {
             let [r, g, b, _] = sum.to_array();
             [r, g, b]
-        }));
+        });
+        rgb.collect()
     }
-    resized
 }
 
 impl Pixels<'_> {

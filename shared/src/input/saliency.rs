@@ -4,9 +4,9 @@
 //! distance to the frame and the difference from the frame's colours. The arithmetic is addition, multiplication, division and
 //! the square root. IEEE rounds all of them exactly, so machines agree to the bit.
 
-use super::pixels::{CropBox, Pixels};
-use super::place::Window;
-use super::resize::resize;
+use super::intake::Intake;
+use super::pixels::{CropBox, InputError, Pixels};
+use super::spec::{Fit, InputSpec};
 
 /// Longer side of the thumbnail that is analysed, in pixels.
 const SIDE: usize = 64;
@@ -28,23 +28,43 @@ const AREA: (f32, f32) = (0.01, 0.9);
 /// Returns a crop box around the subject of an image, in pixels. Returns `None` if nothing stands out or the subject fills the
 /// image.
 pub fn propose(pixels: Pixels<'_>) -> Option<CropBox> {
-    let (width, height) = (pixels.width(), pixels.height());
-    let side = |length: usize| (length * SIDE).div_ceil(width.max(height)).min(length).max(1);
-    let (w, h) = (side(width), side(height));
-    let window = Window {
-        x: 0,
-        y: 0,
-        width,
-        height,
-    };
-    let thumbnail = resize(pixels, &window, &[0.0, 0.0, width as f64, height as f64], w, h);
+    let mut intake = intake((pixels.width(), pixels.height())).ok()?;
+    intake.push_image(pixels);
+    propose_from(intake).ok()?
+}
 
-    let mut map = barriers(&thumbnail, w, h);
+/// Begins the thumbnail of an image of `(width, height)` pixels for [`propose_from`].
+///
+/// # Errors
+/// [`InputError::Empty`] if the image has no pixels.
+pub fn intake((width, height): (usize, usize)) -> Result<Intake, InputError> {
+    let longer = width.max(height).max(1);
+    let side = |length: usize| (length * SIDE).div_ceil(longer).min(length).max(1);
+    InputSpec::new(side(width), side(height), Fit::Stretch).intake((width, height), None)
+}
+
+/// Returns the box of [`propose`] from a thumbnail that [`intake`] began.
+///
+/// # Errors
+/// [`InputError::Incomplete`] if rows of the image are missing.
+pub fn propose_from(thumbnail: Intake) -> Result<Option<CropBox>, InputError> {
+    let image = thumbnail.window();
+    let (w, h) = thumbnail.placed();
+    Ok(subject(
+        &thumbnail.finish_rgb()?,
+        (w, h),
+        (image.width as usize, image.height as usize),
+    ))
+}
+
+/// Returns the box around the subject in a thumbnail of `(w, h)` pixels, in pixels of the image.
+fn subject(thumbnail: &[[f32; 3]], (w, h): (usize, usize), (width, height): (usize, usize)) -> Option<CropBox> {
+    let mut map = barriers(thumbnail, w, h);
     if greatest(&map) < CONTRAST {
         return None;
     }
     normalise(&mut map);
-    for (value, other) in map.iter_mut().zip(difference_from_frame(&thumbnail, w, h)) {
+    for (value, other) in map.iter_mut().zip(difference_from_frame(thumbnail, w, h)) {
         *value += other;
     }
     normalise(&mut map);
@@ -219,6 +239,7 @@ fn extent(counts: Vec<usize>) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::place::Window;
     use proptest::prelude::*;
 
     /// Draws `width × height` pixels of one colour with rectangles `(x0, y0, x1, y1)` of another.

@@ -191,3 +191,75 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn strips_that_do_not_continue_an_image_are_refused() {
+    let bytes = [0; 4 * 4 * 3];
+    let rows = |width: usize, rows: usize| Pixels::new(&bytes[..width * rows * 3], width, rows, 3).expect("valid");
+    let spec = InputSpec::new(2, 2, Fit::Stretch);
+    let begun = || spec.intake((4, 4), None).expect("the image has pixels");
+    assert_eq!(
+        spec.intake((4, 0), None).err(),
+        Some(InputError::Empty { width: 4, height: 0 })
+    );
+    for (what, strips, expected) in [
+        (
+            "another width",
+            &[rows(3, 1)][..],
+            Err("a strip of 3×1 pixels does not fit: 4 rows of 4 pixels are missing"),
+        ),
+        (
+            "too many rows",
+            &[rows(4, 3), rows(4, 2)],
+            Err("a strip of 4×2 pixels does not fit: 1 rows of 4 pixels are missing"),
+        ),
+        ("too few rows", &[rows(4, 3)], Err("1 rows of the image are missing")),
+        ("all rows", &[rows(4, 1), rows(4, 3)], Ok(12)),
+    ] {
+        let mut intake = begun();
+        let pushed = strips.iter().try_for_each(|strip| intake.push(*strip));
+        let values = pushed.and_then(|()| intake.finish()).map(|values| values.len());
+        assert_eq!(
+            values.map_err(|error| error.to_string()),
+            expected.map_err(str::to_owned),
+            "{what}"
+        );
+    }
+}
+
+proptest! {
+    /// Strips of any height give the bits of the whole image, for all fits, with and without a crop box.
+    #[test]
+    fn strips_give_the_bits_of_the_whole_image(
+        w in 1usize..60, h in 1usize..60, out in (1usize..24, 1usize..24), strip in 1usize..20, alpha: bool,
+        fit in prop_oneof![Just(Fit::Stretch), Just(Fit::Cover), Just(Fit::Pad)],
+        crop in proptest::option::of((0.0f64..0.9, 0.0f64..0.9, 0.05f64..1.0)), margin in 0.0f32..0.4,
+    ) {
+        let channels = if alpha { 4 } else { 3 };
+        let bytes: Vec<u8> = (0..w * h * channels).map(|at| (at * 37 % 251) as u8).collect();
+        let image = Pixels::new(&bytes, w, h, channels).expect("valid");
+        let crop = crop.map(|(x, y, side)| {
+            let along = |from: f64, limit: usize| {
+                let start = (from * limit as f64) as u32;
+                (start, ((side * limit as f64) as u32).clamp(1, limit as u32 - start))
+            };
+            let ((x, width), (y, height)) = (along(x, w), along(y, h));
+            CropBox { x, y, width, height }
+        });
+        let spec = InputSpec { margin, ..InputSpec::new(out.0, out.1, fit) };
+
+        let mut intake = spec.intake((w, h), crop).expect("the box is inside");
+        let window = intake.window();
+        let [left, top, width, height] = [window.x, window.y, window.width, window.height].map(|side| side as usize);
+        let rows: Vec<usize> = (top..top + height).collect();
+        for rows in rows.chunks(strip) {
+            let strip: Vec<u8> = rows
+                .iter()
+                .flat_map(|row| &bytes[(row * w + left) * channels..(row * w + left + width) * channels])
+                .copied()
+                .collect();
+            intake.push(Pixels::new(&strip, width, rows.len(), channels).expect("valid")).expect("it continues");
+        }
+        prop_assert_eq!(intake.finish(), spec.to_chw(image, crop));
+    }
+}

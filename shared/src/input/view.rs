@@ -1,8 +1,7 @@
 //! Views of an image: crop, change of aspect ratio and mirror. Label maps get the same view as the pixels.
 
-use super::pixels::{CropBox, InputError, Pixels};
+use super::pixels::{CropBox, InputError};
 use super::place::{Placement, Window};
-use super::resize::resize;
 use super::spec::InputSpec;
 
 /// Transformation of an image. The default changes nothing.
@@ -56,67 +55,6 @@ impl<'a> Labels<'a> {
 }
 
 impl InputSpec {
-    /// Crops with the [`margin`](Self::margin), resizes (antialiased triangle filter) and normalises. `None` stands for the whole
-    /// image.
-    ///
-    /// Returns `[3, height, width]` in row-major order, RGB.
-    ///
-    /// # Errors
-    /// [`InputError::Crop`] if the box is empty or not inside the image.
-    pub fn to_chw(&self, pixels: Pixels<'_>, crop: Option<CropBox>) -> Result<Vec<f32>, InputError> {
-        let size = (pixels.width, pixels.height);
-        let crop = crop.map(|crop| self.with_margin(crop, size)).transpose()?;
-        self.view(
-            pixels,
-            &View {
-                crop,
-                ..View::default()
-            },
-        )
-    }
-
-    /// Returns the view of an image as a model's input: cropped, resized (antialiased triangle filter) and normalised.
-    ///
-    /// The input is `[3, height, width]` in row-major order, RGB.
-    ///
-    /// # Errors
-    /// [`InputError::Crop`] if the box is empty or not inside the image.
-    pub fn view(&self, pixels: Pixels<'_>, view: &View) -> Result<Vec<f32>, InputError> {
-        let window = Window::new((pixels.width, pixels.height), view.crop)?;
-        let Placement {
-            source,
-            left,
-            top,
-            width,
-            height,
-        } = self.place(&window).scaled(self, view.scale);
-        let resized = resize(pixels, &window, &source, width, height);
-
-        let mut chw = vec![0.0; self.len()];
-        let plane = self.width * self.height;
-        for y in 0..height {
-            for x in 0..width {
-                let rgb = resized[y * width + x];
-                let at = (top + y) * self.width + left + x;
-                for c in 0..3 {
-                    chw[c * plane + at] = (rgb[c] / 255.0 - self.mean[c]) / self.std[c];
-                }
-            }
-        }
-        if view.mirrored {
-            chw.chunks_exact_mut(self.width).for_each(<[f32]>::reverse);
-        }
-        Ok(chw)
-    }
-
-    /// Returns the RGB bytes of an input `[3, height, width]`, row by row and without the normalisation, for display.
-    pub fn to_rgb(&self, chw: &[f32]) -> Vec<u8> {
-        let plane = self.width * self.height;
-        (0..plane.min(chw.len() / 3))
-            .flat_map(|at| [0, 1, 2].map(|c| ((chw[c * plane + at] * self.std[c] + self.mean[c]) * 255.0 + 0.5) as u8))
-            .collect()
-    }
-
     /// Returns the same view of the image's label map as `[height, width]`.
     ///
     /// Every position takes the label of the pixel under its centre. Positions outside the image get the label `outside`.
@@ -162,7 +100,7 @@ impl InputSpec {
 
 impl Placement {
     /// Enlarges the placed part by `scale` about its centre. It fills the frame first. Beyond the frame its ends are lost.
-    fn scaled(mut self, spec: &InputSpec, scale: [f64; 2]) -> Self {
+    pub(super) fn scaled(mut self, spec: &InputSpec, scale: [f64; 2]) -> Self {
         let along = |frame: usize, start: &mut usize, length: &mut usize, from: &mut f64, to: &mut f64, scale: f64| {
             if scale == 1.0 {
                 return;
@@ -185,7 +123,7 @@ impl Placement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::Fit;
+    use crate::input::{Fit, Pixels};
     use proptest::prelude::*;
 
     /// Returns a specification that keeps the values of the pixels.

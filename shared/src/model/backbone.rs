@@ -235,6 +235,11 @@ impl Backbone {
         each!(self, net => net.fold(fold).into())
     }
 
+    /// True if the network computes with kernels of its own for one thread of a CPU.
+    pub fn is_packed(&self) -> bool {
+        matches!(self, Self::EfficientNetLite(net) if net.is_packed())
+    }
+
     /// Name in a file of the parameter at this path of the backbone's fields.
     pub(crate) fn torch_key(&self, fields: &[&str]) -> String {
         each!(self, net => net.torch_key(fields))

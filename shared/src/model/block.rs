@@ -146,6 +146,8 @@ pub(crate) enum Fold {
     Exact,
     /// Changes the form alone, for a network that folded weights are loaded into.
     Form,
+    /// Keeps folded layers, and adds weights in another order where a network has kernels of its own for one thread of a CPU.
+    Pack,
 }
 
 impl Fold {
@@ -154,6 +156,7 @@ impl Fold {
         match self {
             Self::Exact => layer.fold(),
             Self::Form => layer.without_norm(),
+            Self::Pack => layer,
         }
     }
 }

@@ -7,9 +7,11 @@
 use super::block::{ConvBn, ConvBnConfig, Fold, Padding};
 use super::contract::InputContract;
 use super::keys::{number, parameter, plain};
+use super::packed_lite::{BlockLayers, PackedLite};
 use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use std::sync::Arc;
 
 /// Number of stages.
 pub const STAGES: usize = 7;
@@ -154,6 +156,7 @@ impl EfficientNetLiteConfig {
         EfficientNetLite {
             stem: None,
             blocks,
+            packed: None,
             head: head.then(|| self.layer(self.widths[STAGES - 1], self.head, 1, 1, 1).init(device)),
             ends,
         }
@@ -206,6 +209,15 @@ impl MbConv {
         if self.residual { y + x } else { y }
     }
 
+    fn layers(&self) -> BlockLayers<'_> {
+        BlockLayers {
+            expand: self.expand.as_ref(),
+            depthwise: &self.depthwise,
+            project: &self.project,
+            residual: self.residual,
+        }
+    }
+
     fn fold(self, fold: Fold) -> Self {
         Self {
             expand: self.expand.map(|layer| fold.apply(layer)),
@@ -227,11 +239,17 @@ pub struct EfficientNetLite {
     /// Number of blocks up to the end of each stage.
     #[module(skip)]
     ends: Vec<usize>,
+    /// Weights for the kernels of one CPU thread. The layers' weights do not change any more if it is there.
+    #[module(skip)]
+    packed: Option<Arc<PackedLite>>,
 }
 
 impl EfficientNetLite {
     /// `[batch, 3, h, w]` → `[batch, channels, h', w']`. The whole network divides the sides by 32, rounded up.
     pub fn forward_features(&self, x: Tensor<4>) -> Tensor<4> {
+        if let Some(packed) = &self.packed {
+            return packed.forward(x, &[self.blocks.len()]).remove(0);
+        }
         let x = self
             .blocks
             .iter()
@@ -241,6 +259,9 @@ impl EfficientNetLite {
 
     /// `[batch, 3, h, w]` → the map after each stage. The last convolution, if the network has it, is in the last map.
     pub(crate) fn forward_stages(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
+        if let Some(packed) = &self.packed {
+            return packed.forward(x, &self.ends);
+        }
         let mut x = self.forward_stem(x);
         let mut maps = Vec::with_capacity(self.ends.len());
         for (block, index) in self.blocks.iter().zip(1..) {
@@ -277,6 +298,11 @@ impl EfficientNetLite {
         }
     }
 
+    /// True if the network computes with the kernels of one CPU thread.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.packed.is_some()
+    }
+
     /// Name in the published files: `stem.conv.weight` → `_conv_stem.weight`, `blocks.1.expand.bn.gamma` →
     /// `_blocks.1._bn0.weight`.
     pub(crate) fn torch_key(&self, fields: &[&str]) -> String {
@@ -290,6 +316,13 @@ impl EfficientNetLite {
 
     pub(crate) fn fold(self, fold: Fold) -> Self {
         Self {
+            packed: match fold {
+                Fold::Pack => {
+                    let blocks = self.blocks.iter().map(MbConv::layers);
+                    PackedLite::new(self.stem.as_ref(), blocks, self.head.as_ref()).map(Arc::new)
+                }
+                Fold::Exact | Fold::Form => None,
+            },
             stem: self.stem.map(|layer| fold.apply(layer)),
             blocks: self.blocks.into_iter().map(|block| block.fold(fold)).collect(),
             head: self.head.map(|layer| fold.apply(layer)),

@@ -15,6 +15,7 @@ pub mod efficientnet_lite;
 pub mod keys;
 pub mod mobilenet;
 pub mod norm;
+mod packed_lite;
 pub(crate) mod pooling;
 pub mod query;
 pub mod resnet;

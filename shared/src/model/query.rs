@@ -88,6 +88,12 @@ impl QueryNet {
         self.fold(Fold::Exact)
     }
 
+    /// Adds the weights for the kernels that compute on one thread of a CPU, where the backbone has some. The network must be on the
+    /// CPU, and its norms must be folded. Its weights must not change afterwards.
+    pub fn packed(self) -> Self {
+        self.fold(Fold::Pack)
+    }
+
     /// Returns the folded form with meaningless weights, for weights to be loaded into.
     pub(crate) fn folded_form(self) -> Self {
         self.fold(Fold::Form)

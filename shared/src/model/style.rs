@@ -59,9 +59,12 @@ impl HiddenLayer {
     }
 
     fn fold(mut self, fold: Fold) -> Self {
+        if fold == Fold::Pack {
+            return self;
+        }
         let Some(norm) = self.norm.take() else { return self };
         self.linear.bias = Some(match fold {
-            Fold::Form => norm.beta,
+            Fold::Form | Fold::Pack => norm.beta,
             Fold::Exact => {
                 let scale = norm.gamma.val() / (norm.running_var.value() + norm.epsilon).sqrt();
                 let bias = norm.beta.val() - norm.running_mean.value() * scale.clone();

@@ -36,7 +36,7 @@ pub enum WeightsError {
         /// Backbone whose pretrained weights the file seems to hold.
         resembles: Option<Resemblance>,
     },
-    /// The numbers are not f64, f32, f16 or bf16.
+    /// The numbers are not f64, f32, f16, bf16, or int8 with scales.
     #[error("'{key}' is stored as {dtype}; convert the file to f32 or f16")]
     Dtype {
         /// Name of the parameter.

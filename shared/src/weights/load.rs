@@ -22,16 +22,46 @@ pub fn load<M: Module + TorchKeys>(net: M, bytes: &[u8]) -> Result<M, WeightsErr
 }
 
 /// Tensors of a file by their keys.
-pub(crate) type Tensors<'a> = BTreeMap<String, TensorView<'a>>;
+pub(crate) type Tensors<'a> = BTreeMap<String, Stored<'a>>;
+
+/// Numbers of a parameter in a file.
+pub(crate) struct Stored<'a> {
+    numbers: TensorView<'a>,
+    /// Scale per output, if the numbers are int8.
+    scales: Option<TensorView<'a>>,
+}
+
+impl Stored<'_> {
+    /// Shape of the parameter.
+    pub(crate) fn shape(&self) -> &[usize] {
+        self.numbers.shape()
+    }
+}
+
+/// Key of the scales of an int8 parameter.
+pub(super) fn scale_key(key: &str) -> String {
+    format!("{key}_scale")
+}
 
 /// Returns all tensors of a file except counters of batches.
 pub(crate) fn tensors(bytes: &[u8]) -> Result<Tensors<'_>, WeightsError> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| WeightsError::Format(error.to_string()))?;
-    Ok(file
+    let mut all: BTreeMap<String, TensorView<'_>> = file
         .iter()
         .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
         .map(|(key, tensor)| (key.to_owned(), tensor))
-        .collect())
+        .collect();
+    let int8 = all.iter().filter(|(_, tensor)| tensor.dtype() == Dtype::I8);
+    let int8: Vec<String> = int8.map(|(key, _)| key.clone()).collect();
+    let mut scales: BTreeMap<String, TensorView<'_>> = int8
+        .into_iter()
+        .filter_map(|key| all.remove(&scale_key(&key)).map(|scales| (key, scales)))
+        .collect();
+    let pair = |(key, numbers)| {
+        let scales = scales.remove(&key);
+        (key, Stored { numbers, scales })
+    };
+    Ok(all.into_iter().map(pair).collect())
 }
 
 /// Keys and shapes in a file by the paths of fields.
@@ -91,7 +121,36 @@ fn difference(wanted: &Wanted, tensors: &Tensors<'_>) -> (Vec<String>, Vec<Strin
     )
 }
 
-fn numbers(key: &str, tensor: &TensorView<'_>) -> Result<Vec<f32>, WeightsError> {
+fn numbers(key: &str, stored: &Stored<'_>) -> Result<Vec<f32>, WeightsError> {
+    let Stored {
+        numbers,
+        scales: Some(scales),
+    } = stored
+    else {
+        return floats(key, &stored.numbers);
+    };
+    let key_of_scales = scale_key(key);
+    let outputs = numbers.shape().first().copied().unwrap_or_default();
+    if scales.shape() != [outputs] || outputs == 0 {
+        return Err(WeightsError::Shape {
+            key: key_of_scales,
+            expected: vec![outputs],
+            actual: scales.shape().to_vec(),
+            resembles: None,
+        });
+    }
+    let scales = floats(&key_of_scales, scales)?;
+    let data = numbers.data();
+    let values: Vec<f32> = data
+        .chunks((data.len() / outputs).max(1))
+        .zip(&scales)
+        .flat_map(|(output, scale)| output.iter().map(move |byte| f32::from(byte.cast_signed()) * scale))
+        .collect();
+    check(key, &values)?;
+    Ok(values)
+}
+
+fn floats(key: &str, tensor: &TensorView<'_>) -> Result<Vec<f32>, WeightsError> {
     let data = tensor.data();
     let values: Vec<f32> = match tensor.dtype() {
         Dtype::F32 => data

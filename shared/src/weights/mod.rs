@@ -1,4 +1,4 @@
-//! Reading and writing of networks as safetensors, f32 or f16, with torchvision's parameter names and layouts.
+//! Reading and writing of networks as safetensors, f32, f16 or int8, with torchvision's parameter names and layouts.
 //!
 //! **Invariant:** a network is loaded completely or not at all. Every key matches, every shape fits, every number is finite
 //! and no variance is negative. Otherwise the error names the key. Values that could not be loaded are not written.

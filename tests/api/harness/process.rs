@@ -37,6 +37,7 @@ pub(crate) fn config(dir: &Path, query: Option<&str>) -> ServeConfig {
         next_dir: None,
         previous_dir: None,
         previous_query_dir: None,
+        allowed_origins: Vec::new(),
         admin_key: None,
         snapshots_dir: None,
         engine: None,
@@ -124,6 +125,11 @@ fn configured(dir: &Path, instructions: &Value) -> ServeConfig {
         next_dir: folder("next"),
         previous_dir: folder("previous"),
         previous_query_dir: folder("previous_query"),
+        allowed_origins: instructions["allow_origin"]
+            .as_str()
+            .map(|origin| origin.parse().expect("an origin"))
+            .into_iter()
+            .collect(),
         admin_key: instructions["admin_key"].as_str().map(str::to_owned),
         snapshots_dir: folder("snapshots"),
         engine: folder("engine").map(|gate| Arc::new(GatedEngine::new(gate)) as Arc<dyn Engine>),

@@ -38,16 +38,23 @@ export function missing(...paths) {
   return `missing: ${absent.join(', ')}; ./dev test browser builds them`;
 }
 
-/** Returns the native tags of raw pixels: `[{id, prob, …}]`. */
-export const nativeTags = (file, width, height) => runNative(file, width, height, 'tag', '--json', '--bundle', TAGGER);
+/** Returns the native tags of an image file or of a box on it: `[{group, id, prob, …}]`. `content` are its bytes, `box` is in pixels. */
+export const nativeTags = (content, box) => runNative(content, box, 'tag', '--json', '--bundle', TAGGER);
 
-/** Returns the native embedding of raw pixels: `{model_id, space, values}`. */
-export const nativeEmbedding = (file, width, height) => runNative(file, width, height, 'embed', '--bundle', QUERY);
+/** Returns the native embedding of an image file or of a box on it: `{model_id, space, values}`. */
+export const nativeEmbedding = (content, box) => runNative(content, box, 'embed', '--bundle', QUERY);
 
-async function runNative(file, width, height, command, ...options) {
-  const args = [command, ...options, '--device', 'cpu', '--pixels', file, '--width', String(width), '--height', String(height)];
-  const { stdout } = await promisify(execFile)(PROGRAM, args);
-  return JSON.parse(stdout);
+async function runNative(content, box, ...command) {
+  const folder = await mkdtemp(join(tmpdir(), 'selvedge-native-'));
+  try {
+    const file = join(folder, 'photo');
+    await writeFile(file, content);
+    const crop = box ? ['--box', [box.x, box.y, box.x + box.width, box.y + box.height].join(',')] : [];
+    const { stdout } = await promisify(execFile)(PROGRAM, [...command, '--device', 'cpu', ...crop, file]);
+    return JSON.parse(stdout);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 /**

@@ -65,7 +65,9 @@ const inlineHashes = (html) =>
  *   - `works`, `hangs`, `throws`, `panics`: result of loading a model
  *   - `hangs-later`, `embed-hangs`, `cannot-embed`: failure of later calls
  *   - `wrong`: different tags on the GPU
- *   - `reports`: sends every call to the mock (`/mock/tag?WIDTHxHEIGHT`, `embed?…`, `find?…`) and waits for the answer
+ *   - `reports`: sends every call to the mock (`/mock/tag?WIDTHxHEIGHT` with the size of its box, `embed?…`, `find?…`) and waits for
+ *     the answer
+ *   - `webgpu-slow`, `cpu-slow`: a call takes longer on this backend
  *   - `precise`: precise thresholds for all labels but one
  *   - `unsure`: precise thresholds that no label reaches
  *   - `groups`: labels in the groups of `TAG_GROUPS`
@@ -77,10 +79,41 @@ export const fakeModule = (behaviour) => `
   export default async function init({ module_or_path: module }) {
     if (!((await module) instanceof WebAssembly.Module)) throw new TypeError('not a module');
   }
+  const invalid = (message) => Object.assign(new Error(message), { name: 'input_invalid' });
+  // Counts the pixels of the part of the image that its box has, and remembers little of them.
+  export class Intake {
+    first = null; // colour of the upper left pixel
+    plain = true; // true if all pixels have one colour
+    constructor(spec, width, height, crop) {
+      const box = crop ? JSON.parse(crop) : { x: 0, y: 0, width, height };
+      if (![...Object.values(box), box.x + box.width <= width, box.y + box.height <= height].every((value) => value === true || Number.isInteger(value))) throw invalid('the box');
+      Object.assign(this, { width, height, box, missing: 4 * box.width * box.height });
+    }
+    static forSubject(width, height) {
+      return new Intake('{}', width, height);
+    }
+    window() {
+      return Uint32Array.of(this.box.x, this.box.y, this.box.width, this.box.height);
+    }
+    push(rgba) {
+      if (!(rgba instanceof Uint8Array) || rgba.length % (4 * this.box.width) || rgba.length > this.missing) throw invalid('rows do not fit the window');
+      this.missing -= rgba.length;
+      this.first ??= rgba.slice(0, 4);
+      this.plain &&= rgba.every((value, at) => value === this.first[at % 4]);
+    }
+    values() {
+      if (this.missing) throw invalid('rows are missing');
+      return new Float32Array(3);
+    }
+    get size() {
+      this.values();
+      return this.box.width + 'x' + this.box.height;
+    }
+    free() {}
+  }
   // Proposes a fixed box, and none for a plain image. wasm.test.mjs tests the real function.
-  export function proposeBox(rgba, width, height) {
-    const same = rgba.every((value, at) => value === rgba[at % 4]);
-    return same ? undefined : JSON.stringify({ x: width / 4, y: 0, width: width / 2, height: height / 4 });
+  export function proposeBox({ width, height, plain }) {
+    return plain ? undefined : JSON.stringify({ x: width / 4, y: 0, width: width / 2, height: height / 4 });
   }
   export class Model {
     static async load(manifest, weights, backend) {
@@ -89,15 +122,18 @@ export const fakeModule = (behaviour) => `
       if ('${behaviour}' === 'panics') { setTimeout(() => { throw new Error('unreachable'); }); await never; }
       return Object.assign(new Model(), { name: backend, weights: JSON.parse(manifest).weights.sha256 });
     }
-    async tag(rgba, width, height) {
-      if (rgba.length !== width * height * 4) throw Object.assign(new Error('size'), { name: 'input_invalid' });
-      if ('${behaviour}' === 'hangs-later' && width !== 8) await never;
-      await report('tag?' + width + 'x' + height);
+    intake(width, height, crop) {
+      return new Intake('{}', width, height, crop);
+    }
+    async tag({ size, first }) {
+      if ('${behaviour}' === 'hangs-later' && size !== '8x8') await never;
+      if ('${behaviour}' === this.name + '-slow') await new Promise((done) => setTimeout(done, 60));
+      await report('tag?' + size);
       const precise = { precise: (id) => (id === 'casual' ? null : 0.42), unsure: () => 0.9 }['${behaviour}'];
       const probs = { natural: 0.86, casual: 0.71, minimalist: 0.44, korean: 0.31, japanese: 0.22, ladylike: 0.12, ol_commuter: 0.09, sport: 0.08,
         european_american: 0.07, british: 0.04, girlish: 0.03, street_punk: 0.02, ethnic: 0.01 };
       if ('${behaviour}' === 'wrong' && this.name === 'webgpu') probs.natural = 0.5;
-      if ('${behaviour}' === 'corner') probs.natural = rgba[0] === 128 ? 0.1 : 0.86;
+      if ('${behaviour}' === 'corner') probs.natural = first[0] === 128 ? 0.1 : 0.86;
       if ('${behaviour}' === 'groups') {
         const labels = [['style', 'natural', 0.86, 0.8], ['style', 'shoes', 0.3, 0.8], ['garment', 'shoes', 0.9, 0.7], ['garment', 'skirt', 0.6, null],
           ['category', 'dress', 0.5, 0.4], ['category', 'shirt', 0.45, 0.4], ['colour', 'red', 0.5, 0.9], ['colour', 'blue', 0.5, 0.9]];
@@ -105,14 +141,14 @@ export const fakeModule = (behaviour) => `
       }
       return Object.entries(probs).map(([id, prob]) => ({ id, prob, threshold: 0.05, precise: precise?.(id) ?? null, on: prob >= 0.05 }));
     }
-    async embed(rgba, width, height, crop) {
+    async embed({ size, width, height }) {
       if ('${behaviour}' === 'cannot-embed') throw Object.assign(new Error('no numbers'), { name: 'inference_failed' });
-      if ('${behaviour}' === 'embed-hangs' && width !== 8) await never;
-      await report('embed?' + width + 'x' + height);
-      return Float32Array.from([0.6, crop ? -0.8 : 0.8]);
+      if ('${behaviour}' === 'embed-hangs' && size !== '8x8') await never;
+      await report('embed?' + size);
+      return Float32Array.from([0.6, size === width + 'x' + height ? 0.8 : -0.8]);
     }
-    async pieces(rgba, width, height) {
-      await report('find?' + width + 'x' + height);
+    async pieces({ size, width, height }) {
+      await report('find?' + size);
       const box = { x: width / 4, y: height / 5, width: width / 2, height: height / 2 };
       const shoes = { x: width / 4, y: height * 0.8, width: width / 4, height: height / 10 };
       return { pieces: [{ class: 'top', box, share: 0.25, score: 0.9 }, { class: 'shoes', box: shoes, share: 0.02, score: 0.8 }], person: null };

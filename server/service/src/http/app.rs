@@ -21,6 +21,7 @@ use super::blocking::blocking;
 use super::body::Pace;
 use super::bundle::{BrowserBundle, Role};
 use super::config::ServeConfig;
+use super::cors::AllowedOrigin;
 use super::decoding::DecodeMemory;
 use super::error::ApiError;
 use super::part_names::PartNames;
@@ -44,6 +45,8 @@ pub struct App {
     pub(super) pieces: Option<PieceService>,
     pub(super) images: ShownImages,
     pub(super) admin_key: Option<AdminKey>,
+    /// Origins whose pages may use the public API.
+    pub(super) allowed_origins: Vec<AllowedOrigin>,
     /// Folder of snapshots.
     pub(super) snapshots: Option<PathBuf>,
     pub(super) tasks: Runner,
@@ -135,6 +138,7 @@ impl App {
             query_encoder,
             pieces,
             images: ShownImages::new(&catalog, memory.clone()),
+            allowed_origins: config.allowed_origins.clone(),
             admin_key: config.admin_key.as_deref().map(AdminKey::new),
             snapshots: config.snapshots_dir.clone(),
             tasks: Runner::start(&catalog)?,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use engine::Engine;
 use search::rerank::Reranking;
 
+use super::cors::AllowedOrigin;
 use super::limits::Limits;
 use crate::embed::{PhotoViews, QueueOptions};
 
@@ -38,6 +39,8 @@ pub struct ServeConfig {
     pub previous_dir: Option<PathBuf>,
     /// Folder of the query encoder before, whose embeddings are still answered.
     pub previous_query_dir: Option<PathBuf>,
+    /// Origins whose pages may use the public API and show the catalog's images. The service's own page needs none.
+    pub allowed_origins: Vec<AllowedOrigin>,
     /// Key of the admin API; without it there is no admin API.
     pub admin_key: Option<String>,
     /// Vector engine that searches the catalog; without it the service searches in its own memory.

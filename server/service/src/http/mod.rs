@@ -2,7 +2,7 @@
 //!
 //! `routes` is the only list of routes; the router and the OpenAPI document are made from it. Handlers return `ApiError`.
 //! Only `observe` turns errors into problem documents, so every error has a stable code and a request id, also those of
-//! axum itself. **Invariant:** the service sends no CORS header, because only its own page uses it.
+//! axum itself. The service sends no CORS header unless its configuration names the origins of other pages.
 
 mod admin;
 mod admission;
@@ -14,6 +14,7 @@ mod coding;
 mod config;
 mod connections;
 mod convert;
+mod cors;
 mod decoding;
 mod encoding;
 mod entity;
@@ -34,6 +35,7 @@ mod socket;
 
 pub use app::App;
 pub use config::ServeConfig;
+pub use cors::AllowedOrigin;
 pub use decoding::default_decode_memory;
 pub use limits::Limits;
 pub use routes::openapi;

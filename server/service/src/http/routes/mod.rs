@@ -23,6 +23,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub(super) use health::healthy;
 
 use super::app::App;
+use super::cors;
 use super::observe::observe;
 
 #[derive(OpenApi)]
@@ -78,11 +79,15 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 pub(super) fn router(app: Arc<App>) -> Router {
     let (router, document) = routes().split_for_parts();
     let document = serde_json::to_vec(&tidy(document)).unwrap_or_default();
-    router
+    let mut router = router
         .fallback(fallback::fallback)
-        .layer(Extension(document::Text(Bytes::from(document))))
-        .layer(middleware::from_fn(observe))
-        .with_state(app)
+        .layer(Extension(document::Text(Bytes::from(document))));
+    if !app.allowed_origins.is_empty() {
+        router = router
+            .layer(cors::layer(&app.allowed_origins))
+            .layer(middleware::from_fn(cors::share_images));
+    }
+    router.layer(middleware::from_fn(observe)).with_state(app)
 }
 
 /// Replaces `{*path}` by `{path}`, because OpenAPI has no parameters of several path segments.

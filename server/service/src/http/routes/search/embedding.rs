@@ -1,6 +1,8 @@
 //! The JSON body of a search by embedding.
 
 use axum::body::Bytes;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use shared::api::{EmbeddingInput, Example, SearchRequest};
 use tokio::sync::Semaphore;
 
@@ -134,19 +136,40 @@ fn read_examples(json: &mut Json<'_>) -> Result<Vec<Example>, ApiError> {
     Ok(examples)
 }
 
+/// Reads an embedding. `int8` is decoded into `values`.
 fn read_embedding(json: &mut Json<'_>, name: &str) -> Result<EmbeddingInput, ApiError> {
-    let (mut model_id, mut values) = (None, None);
-    json.object(name, &["model_id", "values"], |json, key| {
+    let (mut model_id, mut values, mut int8) = (None, None, None);
+    json.object(name, &["model_id", "values", "int8"], |json, key| {
         match key {
             "model_id" => model_id = json.text(&format!("{name}.model_id"))?,
-            _ => values = Some(json.numbers(&format!("{name}.values"), MAX_VALUES)?),
+            "values" => values = Some(json.numbers(&format!("{name}.values"), MAX_VALUES)?),
+            _ => int8 = json.text(&format!("{name}.int8"))?,
         }
         Ok(())
     })?;
+    let model_id = model_id.ok_or(ApiError::MissingField("embedding.model_id"))?;
+    let values = match (values, int8) {
+        (Some(_), Some(_)) => return Err(ApiError::field(name, "it has `values` and `int8`; send one of them")),
+        (None, Some(int8)) => from_int8(&int8, name)?,
+        (values, None) => values.ok_or(ApiError::MissingField("embedding.values"))?,
+    };
     Ok(EmbeddingInput {
-        model_id: model_id.ok_or(ApiError::MissingField("embedding.model_id"))?,
-        values: values.ok_or(ApiError::MissingField("embedding.values"))?,
+        model_id,
+        values,
+        int8: None,
     })
+}
+
+/// Decodes the Base64 of an embedding's values as int8.
+fn from_int8(int8: &str, name: &str) -> Result<Vec<f32>, ApiError> {
+    let refused = |reason: String| ApiError::UnreadableEmbedding(format!("`{name}.int8` {reason}"));
+    let bytes = STANDARD
+        .decode(int8)
+        .map_err(|error| refused(format!("is not Base64 ({error})")))?;
+    if bytes.len() > MAX_VALUES {
+        return Err(refused(format!("has more than {MAX_VALUES} numbers")));
+    }
+    Ok(bytes.into_iter().map(|byte| f32::from(byte.cast_signed())).collect())
 }
 
 #[cfg(test)]
@@ -263,6 +286,28 @@ mod tests {
             let request = parse(with_limit(limit).as_bytes()).expect("the body is valid");
             assert_eq!(request.limit, expected, "{limit}");
         }
+    }
+
+    #[test]
+    fn int8_values_are_read() {
+        let with = |rest: &str| format!(r#"{{"embedding":{{"model_id":"m",{rest}}}}}"#);
+        let request = parse(with(r#""int8":"AH+B/w==""#).as_bytes()).expect("the body is valid");
+        let values = request.embedding.map(|embedding| embedding.values);
+        assert_eq!(values, Some(vec![0.0, 127.0, -127.0, -1.0]));
+        for (rest, code, words) in [
+            (r#""int8":"AH+B/w""#, InvalidEmbedding, "`embedding.int8` is not Base64"),
+            (r#""int8":"?""#, InvalidEmbedding, "`embedding.int8` is not Base64"),
+            (r#""int8":[1]"#, InvalidField, "`embedding.int8`: it is a list"),
+            (r#""int8":"AH+B","values":[1]"#, InvalidField, "`values` and `int8`"),
+        ] {
+            assert_refused(&with(rest), code, words);
+        }
+        let long = STANDARD.encode(vec![1; MAX_VALUES + 1]);
+        assert_refused(
+            &with(&format!(r#""int8":"{long}""#)),
+            InvalidEmbedding,
+            "more than 16384",
+        );
     }
 
     #[test]
