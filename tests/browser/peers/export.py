@@ -5,12 +5,13 @@
 
 BUNDLE has a style network on EfficientNet-Lite0, cut after a stage, with folded norms and f16 or int8 weights. The graphs are
 built layer by layer from the names and shapes in the file of weights, without a converter. measure.mjs compares their logits
-with the program. All models but the first store the numbers as the bundle does, and compute in f32.
+with the program. All models compute in f32.
 
     model.onnx        f32 weights, [1, 3, height, width] -> [1, labels]
     model_fp16.onnx   f16 weights. A Cast before each layer is folded when the session is made.
     model_int8.onnx   int8 weights with a scale per output. A Cast and a Mul before each layer are folded.
-    model.tflite      [1, height, width, 3] -> [1, labels]. ReLU6 and "SAME" are part of the convolutions.
+    model.tflite      f16 weights, [1, height, width, 3] -> [1, labels]. ReLU6 and "SAME" are part of the convolutions. LiteRT unpacks
+                      f16 weights once, but int8 weights with a scale per output in every run.
     config.json       for transformers.js
 """
 
@@ -48,14 +49,12 @@ class Weights(dict):
         }
         names = [name for name in found if not name.endswith("_scale")]
         self.stored = {name: (found[name], found.get(f"{name}_scale")) for name in names}
-        super().__init__({name: numbers.astype(np.float32) * along(scales, numbers, 0) for name, (numbers, scales) in self.stored.items()})
+        super().__init__({name: numbers.astype(np.float32) * along_outputs(scales, numbers) for name, (numbers, scales) in self.stored.items()})
 
 
-def along(scales, numbers, axis):
+def along_outputs(scales, numbers):
     """Scales per output in a shape that can be multiplied with the numbers."""
-    if scales is None:
-        return np.float32(1)
-    return scales.reshape([-1 if at == axis else 1 for at in range(numbers.ndim)])
+    return np.float32(1) if scales is None else scales.reshape(-1, *[1] * (numbers.ndim - 1))
 
 
 def layers(weights):
@@ -97,7 +96,7 @@ def write_onnx(path, weights, height, width, labels, as_stored):
         cast = name if scales is None else f"{name}.cast"
         nodes.append(helper.make_node("Cast", [f"{name}.stored"], [cast], to=TensorProto.FLOAT))
         if scales is not None:
-            initializers.append(numpy_helper.from_array(along(scales, numbers, 0), f"{name}.scale"))
+            initializers.append(numpy_helper.from_array(along_outputs(scales, numbers), f"{name}.scale"))
             nodes.append(helper.make_node("Mul", [cast, f"{name}.scale"], [name]))
         return name
 
@@ -152,17 +151,13 @@ def write_lite(path, weights, height, width, labels):
     graph.name, graph.tensors, graph.operators = "main", [], []
     codes = {}
 
-    def tensor(name, shape, value=None, scales=None, axis=0):
+    def tensor(name, shape, value=None):
         entry = lite.TensorT()
         entry.name, entry.shape, entry.buffer = name, list(shape), 0
         entry.type = lite.TensorType.FLOAT32
         if value is not None:
-            kinds = {"float16": lite.TensorType.FLOAT16, "int32": lite.TensorType.INT32, "int8": lite.TensorType.INT8}
+            kinds = {"float16": lite.TensorType.FLOAT16, "int32": lite.TensorType.INT32}
             entry.type, entry.buffer = kinds[value.dtype.name], len(model.buffers)
-            if scales is not None:
-                entry.quantization = lite.QuantizationParametersT()
-                entry.quantization.scale, entry.quantization.zeroPoint = scales, np.zeros(scales.size, np.int64)
-                entry.quantization.quantizedDimension = axis
             buffer = lite.BufferT()
             buffer.data = np.frombuffer(np.ascontiguousarray(value).tobytes(), np.uint8)
             model.buffers.append(buffer)
@@ -182,14 +177,14 @@ def write_lite(path, weights, height, width, labels):
         graph.operators.append(entry)
         return output
 
-    def parameter(name, order=None, axis=0):
-        """Adds a parameter with its dimensions in another order. `axis` is the place of the outputs in that order."""
-        numbers, scales = weights.stored[name]
-        numbers = numbers if order is None else numbers.transpose(order)
-        stored = tensor(f"{name}.stored", numbers.shape, numbers, scales, axis)
-        unpacked = tensor(name, numbers.shape)
+    def parameter(name, order=None):
+        """Adds a parameter with its dimensions in another order."""
+        value = weights[name].astype(np.float16)
+        value = value if order is None else value.transpose(order)
+        stored = tensor(f"{name}.stored", value.shape, value)
+        unpacked = tensor(name, value.shape)
         options = (lite.DequantizeOptionsT(), lite.BuiltinOptions.DequantizeOptions)
-        return operator(lite.BuiltinOperator.DEQUANTIZE, [stored], unpacked, *options, version=5)
+        return operator(lite.BuiltinOperator.DEQUANTIZE, [stored], unpacked, *options, version=3)
 
     def activation(relu6):
         return lite.ActivationFunctionType.RELU6 if relu6 else lite.ActivationFunctionType.NONE
@@ -208,7 +203,7 @@ def write_lite(path, weights, height, width, labels):
             x = operator(lite.BuiltinOperator.ADD, [start, x], total, options, lite.BuiltinOptions.AddOptions)
             continue
         if kind == "depthwise":
-            matrix, options = parameter(f"{name}.weight", (1, 2, 3, 0), 3), lite.DepthwiseConv2DOptionsT()
+            matrix, options = parameter(f"{name}.weight", (1, 2, 3, 0)), lite.DepthwiseConv2DOptionsT()
             code, options_kind = lite.BuiltinOperator.DEPTHWISE_CONV_2D, lite.BuiltinOptions.DepthwiseConv2DOptions
             options.depthMultiplier = 1
         else:

@@ -61,7 +61,7 @@ async function network() {
     await page.waitForFunction(() => window.compare);
     const how = { rgba: [...photo.input], warmUp: 60, rounds: Number(options.rounds ?? 200) };
     const { times, outputs } = await page.evaluate((given) => window.compare(given), how);
-    const native = missing(PROGRAM) ? null : await nativeProbabilities(photo.input);
+    const native = missing(PROGRAM) ? null : await nativeProbabilities(photo.png);
     const rows = Object.keys(times).map((name) => {
       const ratios = times[name].map((ms, at) => ms / times[ORT][at]);
       const probabilities = name === OURS ? tagged(outputs[name]) : calibrate(outputs[name]);

@@ -6,7 +6,7 @@ import { height, width } from './libraries.mjs';
 /** Size of the photo, pixels. */
 export const PHOTO = { width: 1536, height: 2048 };
 
-/** Returns a JPEG of PHOTO's size with noise like a sensor's, and the same photo as RGBA bytes of the network's input. */
+/** Returns a JPEG of PHOTO's size with noise like a sensor's, and the same photo in the size of the network's input, as `png` and as RGBA bytes. */
 export async function makePhoto(file) {
   const browser = await launch();
   const page = await browser.newPage();
@@ -32,14 +32,16 @@ export async function makePhoto(file) {
     }
     context.putImageData(pixels, 0, 0);
     const jpeg = await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.9 });
-    const small = draw(canvas, input, false).context.getImageData(0, 0, input.width, input.height).data;
+    const small = draw(canvas, input, false);
+    const png = await small.canvas.convertToBlob({ type: 'image/png' });
     const text = (bytes) => {
       let all = '';
       for (let at = 0; at < bytes.length; at += 32768) all += String.fromCharCode(...bytes.subarray(at, at + 32768));
       return btoa(all);
     };
-    return { jpeg: text(new Uint8Array(await jpeg.arrayBuffer())), input: text(small) };
+    const bytes = async (blob) => new Uint8Array(await blob.arrayBuffer());
+    return { jpeg: text(await bytes(jpeg)), png: text(await bytes(png)), input: text(small.context.getImageData(0, 0, input.width, input.height).data) };
   }, { source: file.toString('base64'), size: PHOTO, input: { width, height } });
   await browser.close();
-  return { jpeg: Buffer.from(made.jpeg, 'base64'), input: Buffer.from(made.input, 'base64') };
+  return Object.fromEntries(Object.entries(made).map(([name, base64]) => [name, Buffer.from(base64, 'base64')]));
 }

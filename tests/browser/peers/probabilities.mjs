@@ -1,23 +1,10 @@
 // Probabilities of the labels: from the native program, from tags and from logits.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
 import { nativeTags } from '../lib/places.mjs';
-import { height, manifest, width } from './libraries.mjs';
+import { manifest } from './libraries.mjs';
 
-/** Probabilities of the native program for RGBA bytes of the input's size, in the order of the labels. */
-export async function nativeProbabilities(rgba) {
-  const folder = mkdtempSync(join(tmpdir(), 'selvedge-'));
-  try {
-    const file = join(folder, 'input.rgba');
-    writeFileSync(file, rgba);
-    return tagged(await nativeTags(file, width, height));
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
+/** Probabilities of the native program for an image file, in the order of the labels. */
+export const nativeProbabilities = async (file) => tagged(await nativeTags(file));
 
 /** Groups of the labels: `[{name, from, to, kind, calibration}]`. */
 function groups() {
