@@ -49,7 +49,8 @@ class Weights(dict):
         }
         names = [name for name in found if not name.endswith("_scale")]
         self.stored = {name: (found[name], found.get(f"{name}_scale")) for name in names}
-        super().__init__({name: numbers.astype(np.float32) * along_outputs(scales, numbers) for name, (numbers, scales) in self.stored.items()})
+        for name, (numbers, scales) in self.stored.items():
+            self[name] = numbers.astype(np.float32) * along_outputs(scales, numbers)
 
 
 def along_outputs(scales, numbers):

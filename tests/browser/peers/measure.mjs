@@ -10,9 +10,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { chromium } from 'playwright-core';
-
-import { launch } from '../lib/browser.mjs';
+import { launch, launchWithProfile } from '../lib/browser.mjs';
 import { missing, PROGRAM } from '../lib/places.mjs';
 import { photo as drawnPhoto } from '../mock/shop.mjs';
 import { median, quartiles, rotate, spread, table } from './figures.mjs';
@@ -192,7 +190,7 @@ async function visits(host, name, count) {
   const times = [];
   try {
     for (let visit = 0; visit < count; visit++) {
-      const context = await chromium.launchPersistentContext(profile, { executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+      const context = await launchWithProfile(profile);
       try {
         const page = await openLibrary(context, host, name, 'cpu');
         times.push((await page.evaluate(() => window.first)).ms);
