@@ -10,9 +10,18 @@ const QUIET = ['--disable-quic', '--no-first-run', '--disable-background-network
  * Starts headless Chromium. With `gpu` it has a software WebGPU adapter (SwiftShader). The page does not choose a software
  * adapter by itself, so tests request it with `?backend=webgpu`.
  */
-export function launch({ gpu = false } = {}) {
+export function launch(how) {
+  return chromium.launch(launchOptions(how));
+}
+
+/** Starts headless Chromium as `launch` does, with a profile in a folder. Returns its only context. */
+export function launchWithProfile(folder) {
+  return chromium.launchPersistentContext(folder, launchOptions());
+}
+
+function launchOptions({ gpu = false } = {}) {
   const args = ['--no-sandbox', ...QUIET, ...(gpu ? ['--enable-unsafe-webgpu'] : [])];
-  return chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args });
+  return { executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args };
 }
 
 /** Returns the path of Firefox, or undefined. */
