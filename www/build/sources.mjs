@@ -28,7 +28,7 @@ export const readText = (path) => readFileSync(path, 'utf8');
 export function joinModules(folder, entries) {
   const read = (path) => readText(join(folder, path));
   const always = listImports(read, entries[0]).filter((path) => path !== entries[0]);
-  const onDemand = [...always, entries[0]].flatMap((path) => [...read(path).matchAll(/\bimport\('\.\/([^']+)'\)/g)].map(([, target]) => target));
+  const onDemand = [...always, entries[0]].flatMap((path) => [...read(path).matchAll(/\bimport\('\.\/([^']+)'\)/g)].map(([, target]) => target)).filter((target) => !always.includes(target));
   // esbuild makes one file of the modules that the same entries need. So the entries need all of them.
   writeFileSync(join(folder, 'shared.js'), always.map((path) => `import './${path}';\n`).join(''));
   for (const path of new Set([entries[0], ...onDemand])) writeFileSync(join(folder, path), `import './shared.js';\n${read(path)}`);
