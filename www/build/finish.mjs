@@ -59,8 +59,8 @@ writeFileSync(join(dist, PAGE), page.replace('<html ', `<html data-generation="$
 const cachedFiles = listFiles(dist).filter((file) => ![PAGE, SERVICE_WORKER].includes(relative(dist, file)));
 const entries = Object.fromEntries(
   cachedFiles.map((file) => {
-    const content = readFileSync(file);
-    return [relative(dist, file).replaceAll(sep, '/'), [content.length, createHash('sha256').update(content).digest('hex')]];
+    const digest = createHash('sha256').update(readFileSync(file)).digest('hex');
+    return [relative(dist, file).replaceAll(sep, '/'), digest.slice(0, 32)];
   }),
 );
 const start = ['icon.svg', 'manifest.webmanifest', ...pageModules, ...listFiles(dist).map((file) => relative(dist, file).replaceAll(sep, '/')).filter((path) => /\/(boot\.js|style\/[^/]+\.css)$/.test(path))];
