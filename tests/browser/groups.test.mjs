@@ -12,8 +12,8 @@ const { skip } = env;
 const grouped = { modules: { cpu: 'groups' }, groups: true };
 
 for (const [language, groups, drawn] of [
-  ['en-GB', { style: ['Style', 'Natural'], garment: ['Garments', 'Shoes'], category: ['Category', 'Dress'], colour: ['colour', 'Not sure'] }, /from drawings, not from real photos/],
-  ['zh-CN', { style: ['风格', '自然'], garment: ['服饰', '鞋'], category: ['类别', '连衣裙'], colour: ['colour', '不太确定'] }, /从绘图中学到/],
+  ['en-GB', { style: ['Style', 'Natural'], garment: ['Garments', 'Shoes'], category: ['Category', 'Dress'], colour: ['Colour', 'Not sure'] }, /from drawings, not from real photos/],
+  ['zh-CN', { style: ['风格', '自然'], garment: ['服饰', '鞋'], category: ['类别', '连衣裙'], colour: ['Colour', '不太确定'] }, /从绘图中学到/],
 ]) {
   test(`every group shows its certain labels, and the page says which are learnt from drawings, ${language}`, { skip }, async () => {
     env.mock.set(grouped);

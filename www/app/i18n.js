@@ -69,8 +69,12 @@ export function t(key, values = {}) {
 export const hasText = (key) => key in texts;
 
 /** Returns the text of `group.id`. Unknown ids are made readable, because labels may come from any dataset. */
-export function term(group, id) {
-  return texts[`${group}.${id}`] ?? String(id ?? '').replaceAll('_', ' ').replaceAll('-', ' ');
+export const term = (group, id) => texts[`${group}.${id}`] ?? readable(String(id ?? '').replaceAll('-', ' '));
+
+/** Makes an id readable: `shoulder_bag` becomes “Shoulder bag”. finish.mjs leaves out English names that are equal to it. */
+export function readable(id) {
+  const text = id.replaceAll('_', ' ');
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** Returns the name in the shown language from `{en, zh}`, or the other one if a shop states only one. */

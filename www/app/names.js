@@ -1,6 +1,6 @@
 // Names of a product's fields and of their values, for filters, details and comparisons.
 
-import { hasText, t, term } from './i18n.js';
+import { hasText, readable, t, term } from './i18n.js';
 
 const attributeOf = (field) => (field.startsWith('attributes.') ? field.slice('attributes.'.length) : null);
 
@@ -26,9 +26,3 @@ export function valueName(field, value) {
 
 /** True if a product's details show an attribute. Names like `third_colour` without a text are for the shop's own use. */
 export const isShownAttribute = (name) => hasText(`attribute.${name}`) || !/^[a-z0-9_]+$/.test(name);
-
-/** Makes an id readable: `shoulder_bag` becomes “Shoulder bag”. */
-function readable(id) {
-  const text = id.replaceAll('_', ' ');
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}

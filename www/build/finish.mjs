@@ -29,9 +29,10 @@ const PACKAGE_MODULES = ['element.js', 'index.js'];
 const PAGE = 'index.html';
 const SERVICE_WORKER = 'sw.js';
 
-// English becomes a module of the page. It replaces texts that another language lacks.
+// English becomes a module of the page. It replaces texts that another language lacks. Names that i18n.js makes of ids are left out.
 const english = join(dist, 'i18n/en.json');
-writeFileSync(join(dist, 'app/english.js'), `export default ${readFileSync(english, 'utf8').trim()};\n`);
+const texts = Object.entries(JSON.parse(readText(english))).filter(([key, text]) => !isMadeOfId(key, text));
+writeFileSync(join(dist, 'app/english.js'), `export default ${JSON.stringify(Object.fromEntries(texts))};\n`);
 rmSync(english);
 
 rmSync(join(dist, 'icons/draw.mjs'), { force: true });
@@ -72,6 +73,12 @@ writeFileSync(join(dist, SERVICE_WORKER), serviceWorker);
 shorten(dist, [join(dist, SERVICE_WORKER)]);
 
 await Promise.all(listFiles(dist).map(compress));
+
+/** True if `readable` of i18n.js makes the English name of a label or of a value from its id. */
+function isMadeOfId(key, text) {
+  const id = /^(?:label|group|colour|garment|fit|neckline|sleeve|pattern|fabric|heel)\.([a-z]+(?:_[a-z]+)*)$/.exec(key)?.[1].replaceAll('_', ' ');
+  return id !== undefined && text === id.charAt(0).toUpperCase() + id.slice(1);
+}
 
 /** Joins the styles of the page in their order into one file. */
 function joinStyles() {

@@ -22,18 +22,20 @@ export function listImports(read, path, found = [], visited = new Set()) {
 export const readText = (path) => readFileSync(path, 'utf8');
 
 /**
- * Joins modules and what they import into files of the same name. A module that is imported on demand becomes a file of its own.
- * Everything that the first entry imports becomes one file, which the others use, too. Deletes the modules that were joined.
+ * Joins modules and what they import into files of the same name. A module that the first entry imports on demand becomes a file of its
+ * own. Everything that the first entry imports at once becomes one file, which those use, too, except for modules of the other entries:
+ * they run in workers, which cannot load the page's modules. Deletes the modules that were joined.
  */
-export function joinModules(folder, entries) {
+export function joinModules(folder, [main, ...workers]) {
   const read = (path) => readText(join(folder, path));
-  const always = listImports(read, entries[0]).filter((path) => path !== entries[0]);
-  const onDemand = [...always, entries[0]].flatMap((path) => [...read(path).matchAll(/\bimport\('\.\/([^']+)'\)/g)].map(([, target]) => target)).filter((target) => !always.includes(target));
+  const ofWorkers = new Set(workers.flatMap((worker) => listImports(read, worker)));
+  const always = listImports(read, main).filter((path) => path !== main && !ofWorkers.has(path));
+  const onDemand = [...always, main].flatMap((path) => [...read(path).matchAll(/[ (]import\('\.\/([^']+)'\)(?!\.[A-Z])/g)].map(([, target]) => target));
   // esbuild makes one file of the modules that the same entries need. So the entries need all of them.
   writeFileSync(join(folder, 'shared.js'), always.map((path) => `import './${path}';\n`).join(''));
-  for (const path of new Set([entries[0], ...onDemand])) writeFileSync(join(folder, path), `import './shared.js';\n${read(path)}`);
+  for (const path of new Set([main, ...onDemand])) writeFileSync(join(folder, path), `import './shared.js';\n${read(path)}`);
   const joined = join(folder, '.joined');
-  esbuild([...entries.map((entry) => join(folder, entry)), '--bundle', '--splitting', '--format=esm', '--minify', `--outdir=${joined}`, '--chunk-names=[name]-[hash]', `--metafile=${join(folder, '.meta')}`]);
+  esbuild([...[main, ...workers].map((entry) => join(folder, entry)), '--bundle', '--splitting', '--format=esm', '--minify', `--outdir=${joined}`, '--chunk-names=[name]-[hash]', `--metafile=${join(folder, '.meta')}`]);
   const { inputs } = JSON.parse(readText(join(folder, '.meta')));
   for (const input of Object.keys(inputs)) rmSync(resolve(input));
   for (const file of readdirSync(joined)) renameSync(join(joined, file), join(folder, file));
