@@ -46,7 +46,7 @@ for (const [what, gpu] of [
 test('if the device is lost while it computes, the CPU tags the photo at once', async (t) => {
   const loses = fakeModule('works')
     .replace('return Object.assign', "globalThis.device = await (await navigator.gpu.requestAdapter()).requestDevice();\n      return Object.assign")
-    .replace('async tag(rgba, width, height) {', "async tag(rgba, width, height) { if (width !== 8) { await fetch('/mock/computing'); await never; }");
+    .replace('async tag({ size, first }) {', "async tag({ size, first }) { if (size !== '8x8') { await fetch('/mock/computing'); await never; }");
   serve(t, (folder) => writeFileSync(join(folder, 'wasm/selvedge-webgpu.js'), loses));
   // No time limit ends within the test.
   const page = await env.open({ query: '?backend=webgpu&load-timeout=500&tag-timeout=500' });
@@ -61,7 +61,7 @@ test('if the device is lost while it computes, the CPU tags the photo at once', 
 });
 
 test('a worker that is killed while it computes is replaced, and the photo is still there', async (t) => {
-  const dies = fakeModule('works').replace('async tag(rgba, width, height) {', 'async tag(rgba, width, height) { if (width !== 8) { close(); await never; }');
+  const dies = fakeModule('works').replace('async tag({ size, first }) {', 'async tag({ size, first }) { if (size !== '8x8') { close(); await never; }');
   serve(t, (folder) => writeFileSync(join(folder, 'wasm/selvedge-cpu.js'), dies));
   const page = await env.open({ query: '?backend=cpu&tag-timeout=2' });
   await tagPhoto(page, PNG);

@@ -105,6 +105,10 @@ test('StyleTagger of the package computes in its module worker, and the element 
       <script type="module" src="node_modules/@selvedge/tagger/element.js"></script>
       <form><style-tagger name="style" manifest-url="/models/tagger/bundle.json"></style-tagger></form></html>`,
     'photo.png': photo(),
+    'own.js': `import { StyleTagger } from './node_modules/@selvedge/tagger/index.js';
+      const tagger = new StyleTagger({ manifestUrl: '/models/tagger/bundle.json' });
+      const file = await (await fetch('photo.png')).blob();
+      postMessage((await tagger.tag(file)).tags.map(({ group, id, prob }) => ({ group, id, prob })));`,
   });
   const host = await startHost(folder.path);
   t.after(() => host.close());
@@ -127,6 +131,12 @@ test('StyleTagger of the package computes in its module worker, and the element 
   const difference = compare(answer.tags, await nativeTagsOf(photo()));
   assert.ok(difference <= TOLERANCE, `${difference}`);
   assert.ok(host.requests.some(({ path }) => path.endsWith('/worker.js')));
+  const inWorker = await page.evaluate(() => new Promise((done, fail) => {
+    const worker = new Worker('own.js', { type: 'module' });
+    worker.onmessage = ({ data }) => done(data);
+    worker.onerror = ({ message }) => fail(new Error(message));
+  }));
+  assert.deepEqual(inWorker, answer.tags, 'a worker of the site gives the same');
 
   await page.setInputFiles('style-tagger input', file(photo()));
   await page.waitForFunction(() => document.querySelector('style-tagger').result, null, { timeout: 60_000 });

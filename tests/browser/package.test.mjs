@@ -317,6 +317,23 @@ test('the worker of a page that stays hidden ends', { skip }, async () => {
   await page.context().close();
 });
 
+test('StyleTagger works in a module worker of the site', { skip }, async () => {
+  writeFiles(folder.path, {
+    'own.js': `import { StyleTagger } from '${MODULE}';
+      const tagger = new StyleTagger(${JSON.stringify(REAL)});
+      const file = await (await fetch('photo.png')).blob();
+      postMessage((await tagger.tag(file)).tags.length);`,
+  });
+  const page = await open();
+  const labels = await page.evaluate(() => new Promise((done) => {
+    const worker = new Worker('own.js', { type: 'module' });
+    worker.onmessage = ({ data }) => done(data);
+    worker.onerror = ({ message }) => done(message);
+  }));
+  assert.equal(labels, 83);
+  await page.context().close();
+});
+
 for (const [what, csp] of [
   ['script-src and blob workers', (cdn) => `default-src 'none'; script-src 'self' ${cdn} 'wasm-unsafe-eval'; worker-src blob: ${cdn}; connect-src 'self' ${cdn}`],
   ['Trusted Types', (cdn) => `default-src 'none'; script-src 'self' ${cdn} 'wasm-unsafe-eval'; worker-src blob: ${cdn}; connect-src 'self' ${cdn}; require-trusted-types-for 'script'; trusted-types selvedge`],

@@ -375,7 +375,7 @@ class Engine extends EventTarget {
 
   /** Compares the backends for the next visit. A call aborts it. Then it is repeated after the call. */
   #measure() {
-    if (!this.#isIdle || this.#measureTimer || document.hidden || !isUnmetered() || !this.#loads.has(this.#tagged)) return;
+    if (!this.#isIdle || this.#measureTimer || globalThis.document?.hidden || !isUnmetered() || !this.#loads.has(this.#tagged)) return;
     this.#worker.postMessage({ type: 'measure', key: this.#tagged });
     const { gpuTagTimeout } = this.#options;
     this.#measureTimer = setTimeout(() => this.#fail(null, this.#timeoutError(gpuTagTimeout, true)), gpuTagTimeout);

@@ -154,5 +154,5 @@ const defaultModules = () => ({
 
 const folder = (url) => absolute(url).replace(/\/?$/, '/');
 
-/** Resolves a URL against the page. The placeholder `{sha256}` of a URL of weights is kept. */
-const absolute = (url) => new URL(url, document.baseURI).href.replace('%7Bsha256%7D', '{sha256}');
+/** Resolves a URL against the page or the worker. The placeholder `{sha256}` of a URL of weights is kept. */
+const absolute = (url) => new URL(url, globalThis.document?.baseURI ?? location.href).href.replace('%7Bsha256%7D', '{sha256}');
