@@ -61,7 +61,7 @@ test('if the device is lost while it computes, the CPU tags the photo at once', 
 });
 
 test('a worker that is killed while it computes is replaced, and the photo is still there', async (t) => {
-  const dies = fakeModule('works').replace('async tag({ size, first }) {', 'async tag({ size, first }) { if (size !== '8x8') { close(); await never; }');
+  const dies = fakeModule('works').replace('async tag({ size, first }) {', "async tag({ size, first }) { if (size !== '8x8') { close(); await never; }");
   serve(t, (folder) => writeFileSync(join(folder, 'wasm/selvedge-cpu.js'), dies));
   const page = await env.open({ query: '?backend=cpu&tag-timeout=2' });
   await tagPhoto(page, PNG);
