@@ -101,19 +101,18 @@ fn a_damaged_network_is_neither_joined_nor_whitened() {
 fn a_tagger_of_int8_weights_is_half_as_large_and_gives_nearly_the_same_probabilities() {
     let dir = tempfile::tempdir().expect("a temporary folder is created");
     let dir = dir.path();
-    let tagger = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/bundles/tagger");
-    let tagger = tagger.display().to_string();
+    fixture::write_style_bundle(&dir.join("whole")).expect("the bundle is written");
     run_line(dir, "dataset render --items 1 --seed 3 --size 160 --out shop").expect("the shop is drawn");
     let quantise =
         |bundle: &str, out: &str| run(dir, &["--device", "cpu", "quantise", "--bundle", bundle, "--out", out]);
-    assert_eq!(quantise(&tagger, "small").as_deref(), Ok("small\n"));
+    assert_eq!(quantise("whole", "small").as_deref(), Ok("small\n"));
 
     let size = |bundle: &Path| {
         fs::metadata(bundle.join(WEIGHTS_FILE))
             .expect("the bundle has weights")
             .len()
     };
-    let (small, whole) = (size(&dir.join("small")), size(Path::new(&tagger)));
+    let (small, whole) = (size(&dir.join("small")), size(&dir.join("whole")));
     assert!(small * 10 < whole * 6, "{small} bytes of {whole}");
     let probabilities = |bundle: &str| -> BTreeMap<String, f64> {
         let photo = "shop/user/P000001_1.jpg";
@@ -128,7 +127,7 @@ fn a_tagger_of_int8_weights_is_half_as_large_and_gives_nearly_the_same_probabili
         };
         tags.iter().map(entry).collect()
     };
-    let (small, whole) = (probabilities("small"), probabilities(&tagger));
+    let (small, whole) = (probabilities("small"), probabilities("whole"));
     assert_eq!(small.len(), whole.len());
     for (label, probability) in &whole {
         assert!(
@@ -139,8 +138,8 @@ fn a_tagger_of_int8_weights_is_half_as_large_and_gives_nearly_the_same_probabili
     }
     assert_ne!(small, whole, "the weights differ");
 
-    let retrieval = tagger.replace("tagger", "retrieval");
-    let error = quantise(&retrieval, "other").expect_err("its embeddings would change");
+    fixture::write_retrieval_bundle(&dir.join("retrieval")).expect("the bundle is written");
+    let error = quantise("retrieval", "other").expect_err("its embeddings would change");
     assert!(error.contains("would not fit a catalog"), "{error}");
     assert!(!dir.join("other").exists());
 }
