@@ -20,7 +20,8 @@ export async function findHiddenFocus(page, limit = 80) {
 
 /** Runs in the page. `key` is null if nothing has the focus. */
 function inspectFocus() {
-  const { activeElement: at } = document;
+  let { activeElement: at } = document;
+  while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement; // in an element of the package
   if (!at || at === document.body) return { key: null, fault: null };
   globalThis.focusKeys ??= new Map();
   if (!globalThis.focusKeys.has(at)) globalThis.focusKeys.set(at, globalThis.focusKeys.size);
@@ -34,7 +35,8 @@ function inspectFocus() {
   const box = (framed ? shown.closest('.card') : shown).getBoundingClientRect();
   const spread = Math.max(0, parseFloat(style.outlineWidth) + parseFloat(style.outlineOffset));
   const [left, right] = [box.left - spread, box.right + spread];
-  for (let outer = shown.parentElement; outer; outer = outer.parentElement) {
+  const parent = (node) => node.parentElement ?? node.getRootNode().host;
+  for (let outer = parent(shown); outer; outer = parent(outer)) {
     if (getComputedStyle(outer).overflowX === 'visible') continue;
     const limits = outer.getBoundingClientRect();
     if (left < limits.left - 0.5 || right > limits.right + 0.5) return { key, fault: `the focus ring of ${name} is cut off by <${outer.tagName.toLowerCase()} class="${outer.className}">` };
@@ -43,7 +45,7 @@ function inspectFocus() {
   const own = shown.getBoundingClientRect();
   const [top, bottom] = [Math.max(own.top, 0), Math.min(own.bottom, innerHeight)];
   if (bottom - top < Math.min(own.height, 20)) return { key, fault: `${name} is outside of the window` };
-  const on = document.elementFromPoint((own.left + own.right) / 2, (top + bottom) / 2);
+  const on = shown.getRootNode().elementFromPoint((own.left + own.right) / 2, (top + bottom) / 2);
   const covered = !(on === shown || shown.contains(on) || on?.contains(shown) || framed || shown.matches('.crop-area'));
   return { key, fault: covered ? `${name} is covered by <${on?.tagName.toLowerCase()} id=${on?.id} class="${on?.className}">` : null };
 }
