@@ -199,8 +199,8 @@ test('the tarball holds only what a site needs', { skip }, () => {
   const files = readdirSync(path, { recursive: true }).filter((file) => statSync(join(path, file)).isFile()).sort();
   assert.ok(files.length <= 25, String(files));
   assert.deepEqual(files.filter((file) => !/^(LICENSE-(APACHE|MIT)|README\.md|package\.json|(index|element|worker)\.(js|d\.ts)|wasm\/selvedge-(cpu|webgpu)(_bg\.wasm|\.js))$/.test(file)), []);
-  assert.ok(statSync(tarball).size <= 4_000_000, `${statSync(tarball).size} bytes`);
-  for (const [file, limit] of [['index.js', 40_000], ['worker.js', 32_000], ['element.js', 16_000], ['wasm/selvedge-cpu_bg.wasm', 2_500_000]]) {
+  assert.ok(statSync(tarball).size <= 4_400_000, `${statSync(tarball).size} bytes`);
+  for (const [file, limit] of [['index.js', 40_000], ['worker.js', 32_000], ['element.js', 16_000], ['wasm/selvedge-cpu_bg.wasm', 3_400_000]]) {
     assert.ok(statSync(join(path, file)).size <= limit, `${file}: ${statSync(join(path, file)).size} bytes`);
   }
   for (const file of files.filter((name) => /\.(js|json|d\.ts)$/.test(name))) assert.doesNotMatch(readFileSync(join(path, file), 'utf8'), /sourceMappingURL|\/(root|home|work|tmp)\//, file);
