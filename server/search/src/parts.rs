@@ -44,16 +44,6 @@ impl Parts {
         })
     }
 
-    /// Number of parts.
-    pub fn len(&self) -> usize {
-        self.lengths.len()
-    }
-
-    /// True if there are no parts.
-    pub fn is_empty(&self) -> bool {
-        self.lengths.is_empty()
-    }
-
     /// Returns a function that splits the inner product of `query` and a vector into the contributions of the parts. Their sum is
     /// the inner product.
     ///

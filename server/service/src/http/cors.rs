@@ -4,17 +4,17 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::http::header::{CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use super::observe::{REQUEST_ID, RESOURCE_POLICY};
+
 /// Time for which browsers may keep the answer of a preflight request.
 const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
-
-const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// An origin whose pages may use the service, or all origins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub(super) fn layer(origins: &[AllowedOrigin]) -> CorsLayer {
         .allow_origin(AllowOrigin::predicate(is_allowed))
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
         .allow_headers([CONTENT_TYPE, IF_NONE_MATCH])
-        .expose_headers([ETAG, RETRY_AFTER, HeaderName::from_static("x-request-id")])
+        .expose_headers([ETAG, RETRY_AFTER, REQUEST_ID])
         .max_age(MAX_AGE)
 }
 

@@ -19,10 +19,10 @@ use tracing::Instrument;
 use super::error::ApiError;
 use super::problem;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
-const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+pub(super) const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// Script directive of the content security policy. [`super::site`] adds the hashes of inline scripts.
 pub(super) const SCRIPT_POLICY: &str = "script-src 'self' 'wasm-unsafe-eval'";
