@@ -67,7 +67,7 @@ export class OpenedImage {
     return Boolean(this.#content.blob) && !this.#photo;
   }
 
-  /** Returns the message of a file without decoded pixels. Null if the image is no file. */
+  /** Returns the message of a file without decoded pixels. Null for other images. */
   get file() {
     const { blob } = this.#content;
     if (!blob) return null;

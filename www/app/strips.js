@@ -14,7 +14,7 @@ const MAX_WIDTH = 4096;
 /** Longest time without handling messages, ms. */
 const SLICE = 30;
 
-/** Size from which an image that is no file displaces the decoded file, pixels. */
+/** Size from which another image displaces the decoded file, pixels. */
 const LARGE = 1_000_000;
 
 const files = new ImageHolder(3_000);

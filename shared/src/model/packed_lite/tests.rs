@@ -25,7 +25,7 @@ fn packed_weights_compute_the_same_maps() {
         }
         assert!(packed.is_packed() && !net.is_packed(), "{name}");
     }
-    // Its numbers of channels are no multiples of eight, and a network that can be trained has norms.
+    // The first has numbers of channels that eight does not divide. The second still has its norms.
     for (name, fold) in [
         ("efficientnet_lite_w8", Some(Fold::Exact)),
         ("efficientnet_lite0_s2", None),
