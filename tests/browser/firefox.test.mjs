@@ -32,6 +32,12 @@ after(async () => {
   folder?.remove();
 });
 
+/** First sample photo of the service. The demo shop has its product, so a search finds something close. */
+async function samplePhoto() {
+  const { samples } = await (await fetch(`${service.url}api/v1/samples`)).json();
+  return Buffer.from(await (await fetch(new URL(samples[0].image, service.url))).arrayBuffer());
+}
+
 /** Tags of the native program for a photo, as a map from group and label to probability. */
 async function nativeTagsOf(content) {
   const path = join(folder.path, 'photo');
@@ -48,8 +54,7 @@ function compare(tags, native) {
 
 test('a photo has the tags of the native program, and a search shows products', { skip }, async (t) => {
   const page = await open(browser, service.url);
-  const { samples } = await (await fetch(`${service.url}api/v1/samples`)).json();
-  const content = Buffer.from(await (await fetch(new URL(samples[0].image, service.url))).arrayBuffer());
+  const content = await samplePhoto();
   await tagPhoto(page, file(content), 60_000);
   assert.match(await page.textContent('#reading-note'), /\(CPU\)/);
   const difference = compare(await shownTags(page), await nativeTagsOf(content));
@@ -89,7 +94,7 @@ test('after one visit a photo is tagged without the server', { skip }, async () 
 test('a Firefox that falsifies the pixels of canvases gives no tags, and the page offers to send the photo', { skip }, async () => {
   const resistant = await launchFirefox({ 'privacy.resistFingerprinting': true });
   const page = await open(resistant, service.url);
-  await tagPhoto(page, file(photo()), 60_000);
+  await tagPhoto(page, file(await samplePhoto()), 60_000);
   assert.match(await page.textContent('#tags .notice'), /does not let the page read your photo/);
   await page.click('#find-button');
   await page.click('#send-photo');
