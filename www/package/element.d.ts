@@ -17,7 +17,8 @@ export interface StyleTaggerElementEventMap {
  * Attributes: `name`, `required`, `disabled`, `group` (shows and submits the labels of one group only), and the options of the
  * tagger as `base-url`, `manifest-url`, `weights-url`, `module-url`, `worker-url` and `backend`.
  * Slots: `button` and `hint` replace texts, and the default slot comes after the labels.
- * Parts: `drop` (and `over` while a file is dragged over it), `button`, `hint`, `photo`, `status`, `progress`, `tags`, `tag`.
+ * Parts: `drop` (and `over` while a file is dragged over it), `button`, `hint`, `photo`, `status`, `progress`, `tags`, `tag`, and
+ * `note`, which says that shown labels were learnt from drawings.
  */
 export declare class StyleTaggerElement extends HTMLElement {
   static readonly formAssociated: true;

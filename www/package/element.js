@@ -14,13 +14,13 @@ const OPTIONS = { 'base-url': 'baseUrl', 'manifest-url': 'manifestUrl', 'weights
 const TEXTS = {
   en: {
     choose: 'Choose a photo', hint: 'or drop or paste one here. It stays on this device.', loading: 'Loading {share}', busy: 'Recognising…', none: 'Not sure',
-    required: 'Choose a photo.', labels: 'Labels', photo: 'The photo',
+    required: 'Choose a photo.', labels: 'Labels', photo: 'The photo', drawn: 'Styles were learnt from drawings, not from real photos.',
     failed: 'The photo could not be read.', unreachable: 'The network does not respond. Try again.', not_an_image: 'This file is not an image.', heic: 'This browser cannot open HEIC photos.',
     too_large: 'This photo is too large.', memory: 'There is not enough memory for this photo.', pixels_hidden: 'This browser does not let pages read photos.',
   },
   zh: {
     choose: '选择照片', hint: '也可拖放或粘贴到这里。照片留在本机。', loading: '正在加载 {share}', busy: '正在识别…', none: '不太确定',
-    required: '请选择照片。', labels: '标签', photo: '照片',
+    required: '请选择照片。', labels: '标签', photo: '照片', drawn: '风格是从绘图中学到的，而不是从真实照片中学到的。',
     failed: '无法读取这张照片。', unreachable: '网络没有响应，请重试。', not_an_image: '这个文件不是图片。', heic: '此浏览器无法打开 HEIC 照片。',
     too_large: '这张照片太大。', memory: '内存不足，无法打开这张照片。', pixels_hidden: '此浏览器不允许网页读取照片。',
   },
@@ -39,6 +39,7 @@ const STYLE = `
   [part=photo] canvas { display: block; max-inline-size: 100%; max-block-size: 20rem; border-radius: 0.25rem; }
   [part=tags] { display: flex; flex-wrap: wrap; gap: 0.5rem; list-style: none; margin: 0.5rem 0; padding: 0; }
   [part=tag] { border: 1px solid currentColor; border-radius: 1rem; padding: 0.125rem 0.75rem; }
+  [part=note] { margin-block: 0.5rem; font-size: 0.875em; }
   [hidden] { display: none; }
 `;
 
@@ -96,11 +97,12 @@ export class StyleTaggerElement extends Base {
       status: make('p', { part: 'status', role: 'status' }),
       progress: make('progress', { part: 'progress', max: 1, hidden: true }),
       tags: make('ul', { part: 'tags', hidden: true }),
+      note: make('p', { part: 'note', hidden: true }),
     };
     this.#parts = parts;
     parts.drop.append(make('label', { part: 'button' }, input, parts.choose), ' ', make('span', { part: 'hint' }, parts.hint));
     root.append(
-      parts.drop, parts.photo, parts.status, parts.progress, parts.tags, document.createElement('slot'),
+      parts.drop, parts.photo, parts.status, parts.progress, parts.tags, parts.note, document.createElement('slot'),
     );
     input.addEventListener('change', () => {
       const [file] = input.files;
@@ -295,7 +297,7 @@ export class StyleTaggerElement extends Base {
   }
 
   #draw() {
-    const { input, choose, hint, photo, status, progress, tags } = this.#parts;
+    const { input, choose, hint, photo, status, progress, tags, note } = this.#parts;
     const texts = this.#texts;
     const shown = this.#shownTags();
     choose.textContent = texts.choose;
@@ -309,6 +311,8 @@ export class StyleTaggerElement extends Base {
     tags.hidden = shown.length === 0;
     tags.setAttribute('aria-label', texts.labels);
     tags.replaceChildren(...shown.map((tag) => make('li', { part: 'tag' }, this.labelText(tag))));
+    note.textContent = texts.drawn;
+    note.hidden = !this.#result?.groups.some(({ name, drawn }) => drawn && shown.some(({ group }) => group === name));
     const data = new FormData();
     for (const { id } of shown) data.append(this.name, id);
     this.#internals.setFormValue(this.name && this.#result ? data : null);

@@ -5,6 +5,8 @@ use super::photo::{PhotoArgs, forward_one};
 use clap::{Args, ValueEnum};
 use dataset::bundle;
 use device::DeviceChoice;
+use serde::Serialize;
+use shared::score::Tag;
 use shared::server_models::load_classifier;
 use std::path::PathBuf;
 
@@ -34,6 +36,16 @@ pub(crate) struct TagArgs {
     json: bool,
 }
 
+/// A tag in JSON.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    tag: &'a Tag,
+    /// True if the label was learnt from drawings instead of photos.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    drawn: bool,
+}
+
 /// Prints all labels by group, most probable first; `+` marks the ones above their thresholds. With a point, prints only the
 /// labels that reach it.
 pub(super) fn tag(args: &TagArgs, choice: DeviceChoice) -> anyhow::Result<()> {
@@ -55,17 +67,17 @@ pub(super) fn tag(args: &TagArgs, choice: DeviceChoice) -> anyhow::Result<()> {
         None => {}
     }
     if args.json {
-        return print(&serde_json::to_string_pretty(&tags)?);
+        let is_drawn = |tag: &Tag| groups.iter().any(|group| group.drawn && group.name == tag.group);
+        let printed = tags.iter().map(|tag| Printed { tag, drawn: is_drawn(tag) });
+        return print(&serde_json::to_string_pretty(&printed.collect::<Vec<_>>())?);
     }
     let mut lines = Vec::new();
     for group in &groups {
         let own = || tags.iter().filter(|tag| tag.group == group.name);
-        if groups.len() > 1 {
-            lines.push(format!(
-                "{}{}",
-                group.name,
-                if own().next().is_none() { ": not sure" } else { "" }
-            ));
+        if groups.len() > 1 || group.drawn {
+            let source = if group.drawn { " (learnt from drawings, not from real photos)" } else { "" };
+            let doubt = if own().next().is_none() { ": not sure" } else { "" };
+            lines.push(format!("{}{source}{doubt}", group.name));
         }
         lines.extend(own().map(|tag| format!("{} {:.3}  {}", if tag.on { "+" } else { " " }, tag.prob, tag.id)));
     }

@@ -12,6 +12,16 @@ use shared::model::{BackboneConfig, StyleConfig};
 use shared::server_models::Classifier;
 use std::path::{Path, PathBuf};
 
+/// True if the last three resolutions of a backbone are 1/8, 1/16 and 1/32 of its input.
+fn has_dense_stages(backbone: &BackboneConfig) -> bool {
+    match backbone {
+        BackboneConfig::ResNet(_) => true,
+        // The resolutions begin at 1/2.
+        BackboneConfig::EfficientNetLite(_) => backbone.pyramid_channels().len() == 5,
+        _ => false,
+    }
+}
+
 impl Task for StyleRecipe {
     type Data = ClassifierData;
     type Teacher = ();
@@ -45,8 +55,9 @@ impl Task for StyleRecipe {
             "task.dense cannot be mixed: masks have no half classes; set mixup = 0"
         );
         anyhow::ensure!(
-            matches!(BackboneConfig::named(&self.backbone)?, BackboneConfig::ResNet(_)),
-            "task.dense needs stages at several sizes, which only the ResNets have; '{}' is not one",
+            has_dense_stages(&BackboneConfig::named(&self.backbone)?),
+            "task.dense needs stages at an eighth, a sixteenth and a thirty-second of the input's size; '{}' has none. The ResNets \
+             and an EfficientNet-Lite of at least six stages have them",
             self.backbone
         );
         Ok(())
