@@ -37,6 +37,21 @@ test('the element loads with its panel, and tags the page’s photo with the mod
   await page.context().close();
 });
 
+test('the element says which labels were learnt from drawings, and shows no picture of an input that is not a file', { skip }, async () => {
+  env.mock.set({ modules: { cpu: 'groups' }, groups: true });
+  const page = await env.open();
+  await openPanel(page);
+  const note = page.locator('style-tagger [part=note]');
+  assert.equal(await note.isVisible(), false);
+  await page.setInputFiles('style-tagger input', PNG);
+  await note.waitFor();
+  assert.match(await note.textContent(), /from drawings, not from real photos/);
+  assert.equal(await page.locator('style-tagger canvas').count(), 1);
+  await page.evaluate(() => document.querySelector('style-tagger').tag(new ImageData(20, 20)));
+  assert.equal(await page.locator('style-tagger canvas').count(), 0);
+  await page.context().close();
+});
+
 test('a photo chosen or pasted in the element leaves the page’s photo alone', { skip }, async () => {
   env.mock.set({});
   const page = await env.open({ language: 'zh-CN' });

@@ -195,23 +195,26 @@ test('a tab without a cached module asks for a reload if its release is no longe
   next.remove();
 });
 
-for (const [what, broken] of [
+const FULL = 'Cache.prototype.put = () => Promise.reject(new DOMException("full", "QuotaExceededError"));';
+
+for (const [what, broken, files = ['app/worker.js', 'sw.js']] of [
   ['refuses reads', 'Cache.prototype.match = CacheStorage.prototype.match = () => Promise.reject(new Error("no"));'],
   ['never answers a read', 'Cache.prototype.match = CacheStorage.prototype.match = () => new Promise(() => {});'],
-  ['is full', 'Cache.prototype.put = () => Promise.reject(new DOMException("full", "QuotaExceededError"));'],
+  ['is full', FULL],
+  ['is full for the weights alone', FULL, ['app/worker.js']],
   ['never ends a write', 'Cache.prototype.put = () => new Promise(() => {});'],
   ['is forbidden', 'CacheStorage.prototype.open = () => Promise.reject(new DOMException("no", "SecurityError"));'],
 ]) {
   test(`photos are tagged if the storage ${what}`, async () => {
     env.mock.set({});
     const next = buildSite((folder) => {
-      for (const file of ['app/worker.js', 'sw.js']) prepend(join(folder, file), broken);
+      for (const file of files) prepend(join(folder, file), broken);
     });
     env.mock.set({ site: next.path });
     const page = await env.open({ serviceWorker: true });
     await page.waitForTimeout(500);
     await tag(page);
-    if (what === 'is full') assert.match(await page.textContent('#notices'), /storage is full/);
+    if (broken === FULL) await page.waitForSelector('#notices :text("storage is full")');
     await page.reload();
     await page.waitForSelector('html.ready', { timeout: 10_000 });
     await tag(page);

@@ -69,6 +69,45 @@ test('a click on a piece searches for it, and a drag over it marks an area', asy
   await page.context().close();
 });
 
+test('on a metered connection a button states the size of the segmenter and downloads it', async () => {
+  env.mock.set({ ...works, segmenter: true });
+  env.mock.requests.length = 0;
+  const page = await env.open({ script: "Object.defineProperty(navigator, 'connection', { value: { saveData: true } });" });
+  await tagPhoto(page, PNG);
+  const offer = page.locator('#piece-list button');
+  await offer.waitFor();
+  assert.match(await offer.textContent(), /^Find the pieces \(download \d.* (kB|MB)\)$/);
+  assert.deepEqual(asked(), ['/api/v1/segmenter']);
+  await offer.click();
+  await waitUntil(async () => (await offer.count()) === 2);
+  await tagPhoto(page, PNG);
+  await waitUntil(async () => (await offer.count()) === 2);
+  await page.context().close();
+});
+
+test('an area is marked, moved and resized by clicks alone', async () => {
+  env.mock.set(works);
+  const page = await env.open();
+  await tagPhoto(page, PNG);
+  const area = () => page.getAttribute('.crop-area', 'aria-label');
+  const clickAt = async (x, y) => {
+    const box = await page.locator('.crop').boundingBox();
+    await page.mouse.click(box.x + x * box.width, box.y + y * box.height);
+  };
+  assert.equal(await page.isVisible('#larger'), false);
+  await clickAt(0.5, 0.5);
+  assert.match(await area(), /50% wide, 50% high, 25% from the left, 25% from the top/);
+  await page.click('#smaller');
+  assert.match(await area(), /40% wide, 40% high, 30% from the left, 30% from the top/);
+  await clickAt(0.9, 0.5);
+  assert.match(await area(), /40% wide, 40% high, 60% from the left, 30% from the top/);
+  for (let clicks = 0; clicks < 5; clicks++) await page.click('#larger');
+  assert.match(await area(), /the whole photo/);
+  assert.equal(await page.isVisible('#larger'), false);
+  assert.equal(await page.evaluate(() => document.activeElement.className), 'crop-area');
+  await page.context().close();
+});
+
 test('the buttons are in the language of the page', async () => {
   const page = await openWithPieces({ language: 'zh-CN' });
   assert.deepEqual(await page.locator('#piece-list button').allTextContents(), ['上衣', '鞋']);

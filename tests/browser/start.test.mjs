@@ -60,8 +60,53 @@ for (const [connection, loadsTagger] of [[{ saveData: true }, false], [{ effecti
     await page.waitForTimeout(500);
     assert.deepEqual(requestedPaths().filter((path) => path.includes('query-encoder/')), []);
     await page.click('#find-button');
+    await page.click('#choose-download');
     await page.waitForFunction(() => /Preparing the search: \d+%/.test(document.body.textContent));
     await page.waitForSelector('.card-link');
+    await page.context().close();
+  });
+}
+
+const METERED = "Object.defineProperty(navigator, 'connection', { value: { type: 'cellular', effectiveType: '4g' } });";
+const searches = () => env.mock.requests.filter(({ method, path }) => method === 'POST' && path.startsWith('/api/v1/search'));
+
+for (const [choice, note, panel] of [
+  ['download', /stayed on this device/, /photos stay here/],
+  ['send', /was sent to the shop/, /photos are sent to the shop/],
+]) {
+  test(`on a metered connection the visitor chooses to ${choice} once, and sees what each choice costs`, async () => {
+    env.mock.set({ encoder: true });
+    env.mock.requests.length = 0;
+    const page = await env.open({ script: METERED });
+    const search = async () => {
+      await page.setInputFiles('#file', PNG);
+      await page.waitForSelector('.verdict');
+      await page.click('#find-button');
+    };
+    await search();
+    const buttons = page.locator('#results-body button');
+    await buttons.first().waitFor();
+    for (const text of await buttons.allTextContents()) assert.match(text, /\d+(\.\d+)? (kB|MB)/);
+    assert.equal(searches().length, 0);
+    await page.click(`#choose-${choice}`);
+    await page.waitForSelector('.card-link');
+    assert.match(await page.textContent('#results-note'), note);
+    assert.equal(requestedPaths().some((path) => path.includes('query-encoder/weights')), choice === 'download');
+
+    await page.reload();
+    await page.waitForSelector('html.ready');
+    await search();
+    await page.waitForSelector('.card-link, #choose-send');
+    assert.equal(await page.locator('#choose-send').count(), 0, 'the page does not ask again');
+    await page.click('#open-privacy');
+    assert.match(await page.textContent('#metered'), panel);
+    await page.click('#metered button');
+    await page.keyboard.press('Escape');
+    await page.click('#another');
+    await search();
+    if (choice === 'send') await page.waitForSelector('#choose-send');
+    else await page.waitForSelector('.card-link'); // the encoder is on this device
+    assert.deepEqual(page.problems, []);
     await page.context().close();
   });
 }

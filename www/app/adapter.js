@@ -3,6 +3,9 @@
 /** Time limit of the adapter request, ms. It is part of the time that the GPU has for its first answer. */
 const ADAPTER_TIMEOUT = 2_000;
 
+/** Names of adapters that compute on the CPU. Not every browser marks them as fallback adapters. */
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
+
 /**
  * Describes the hardware adapter of WebGPU. Returns null if there is none. A fallback adapter is software and much slower than the CPU
  * module.
@@ -13,7 +16,8 @@ export async function describeAdapter() {
   try {
     const adapter = await Promise.race([navigator.gpu.requestAdapter(), nullAfterTimeout()]);
     const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info ?? {};
-    return (isFallbackAdapter ?? adapter.isFallbackAdapter) ? null : [vendor, architecture, device, description];
+    const names = [vendor, architecture, device, description];
+    return (isFallbackAdapter ?? adapter.isFallbackAdapter) || SOFTWARE.test(names) ? null : names;
   } catch {
     return null;
   }

@@ -74,16 +74,6 @@ export const fetchProduct = (id, signal) => requestJson(new URL(`products/${enco
 /** Fetches the list of sample photos. */
 export const fetchSamples = async (signal) => (await requestJson(new URL('samples', API), {}, signal)).samples;
 
-/** Resolves to true if the service offers a model for browsers, or if it cannot be asked: a copy of the model may be cached. */
-export async function offersModel(name) {
-  try {
-    const { ok, status } = await fetch(new URL(name, API), { cache: 'no-cache' });
-    return ok && status !== 204;
-  } catch {
-    return true;
-  }
-}
-
 /** Widths of a product's photo that the service offers, pixels. */
 const IMAGE_WIDTHS = [320, 640, 1024];
 

@@ -69,6 +69,20 @@ export class Crop extends EventTarget {
     this.#area.focus();
   }
 
+  /** Makes the box larger or smaller around its centre. */
+  scale(factor) {
+    const resize = (low, high) => {
+      const half = clamp((high - low) * factor, SMALLEST, 1) / 2;
+      const middle = clamp((low + high) / 2, half, 1 - half);
+      return [middle - half, middle + half];
+    };
+    const [left, right] = resize(this.#box.left, this.#box.right);
+    const [top, bottom] = resize(this.#box.top, this.#box.bottom);
+    this.#set({ left, top, right, bottom });
+    announce(this.#description());
+    if (this.isWhole) this.#area.focus(); // the buttons are hidden then
+  }
+
   /** Draws the box and sets its labels. */
   draw() {
     const { left, top, right, bottom } = this.#box;
@@ -146,7 +160,9 @@ export class Crop extends EventTarget {
         this.element.removeEventListener('pointermove', drag);
         this.element.removeEventListener('pointerup', stop);
         this.element.removeEventListener('pointercancel', stop);
-        if (end.type === 'pointerup' && !corner && event.target !== this.#grip && this.isWhole && this.key === before) this.#isTaken(this.#position(end));
+        if (end.type !== 'pointerup' || corner || event.target === this.#grip || this.key !== before) return;
+        const position = this.#position(end);
+        if (!this.isWhole || !this.#isTaken(position)) this.#tap(position);
       };
       this.element.addEventListener('pointermove', drag);
       this.element.addEventListener('pointerup', stop);

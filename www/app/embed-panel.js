@@ -37,7 +37,7 @@ export function openEmbedPanel(tagger, file) {
     events.value = [...seen].join(', ');
   };
   for (const type of EVENTS) field.addEventListener(type, show);
-  openPanel(() => [
+  openPanel('embed', () => [
     el('h2', { id: 'panel-heading' }, t('embed.heading')),
     el('p', {}, t('embed.about')),
     form,

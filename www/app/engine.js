@@ -59,7 +59,7 @@ export function releaseImages() {
   for (const engine of engines.values()) engine.releaseImage();
 }
 
-/** One worker. Dispatches the CustomEvents `progress` ({key, loaded, total}) and `fallback` ({code, message}). */
+/** One worker. Dispatches the CustomEvents `progress` ({key, loaded, total}) and `fallback` ({code, message}), and the Event `storagefull`. */
 class Engine extends EventTarget {
   /** Backend of the worker; `auto` until the GPU has been detected. */
   backend;
@@ -271,12 +271,13 @@ class Engine extends EventTarget {
       answered = true;
       if (worker === this.#worker) this.#onMessage(data); // messages of a terminated worker are ignored
     });
-    worker.addEventListener('error', (event) => {
+    const onError = (event) => {
       event.preventDefault();
       if (worker !== this.#worker) return;
-      const [code, message] = answered ? ['crashed', event.message] : ['worker_failed', event.message ?? 'the worker did not start'];
+      const [code, message] = answered ? ['crashed', event.message ?? 'a message of the worker cannot be read'] : ['worker_failed', event.message ?? 'the worker did not start'];
       this.#fail(null, new TaggerError(code, message, { retry: this.backend !== 'cpu' }));
-    });
+    };
+    for (const type of ['error', 'messageerror']) worker.addEventListener(type, onError);
     const compiled = this.#compiled?.backend === this.backend ? this.#compiled.module : null;
     const remembered = this.#options.rememberBackend ? readChoice() : null;
     worker.postMessage({ type: 'start', backend: this.backend, modules, compiled, remembered, unmeasured: this.#choice?.known === false });
@@ -293,6 +294,7 @@ class Engine extends EventTarget {
     for (const waiting of this.#requests.values()) if (!waiting.begun || waiting === request) waiting.restartTimer();
     if (data.type === 'compiled') this.#compiled = { backend: data.backend, module: data.module };
     else if (data.type === 'progress' && request) this.dispatchEvent(new CustomEvent('progress', { detail: { key: request.key, loaded: data.loaded, total: data.total } }));
+    else if (data.type === 'full') this.dispatchEvent(new Event('storagefull'));
     else if (data.type === 'measured') this.#onMeasured(data);
     else if (data.type === 'done') this.#onDone(data, request);
     else if (data.type === 'failed' && (request || data.id === null)) {

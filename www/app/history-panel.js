@@ -16,7 +16,7 @@ let body = null; // the part of the panel that shows the entries
  */
 export async function openHistoryPanel(onPhoto) {
   openPhoto = onPhoto;
-  openPanel(content);
+  openPanel('history', content);
   await refresh();
 }
 

@@ -6,7 +6,8 @@ import { Crop } from './crop.js';
 import { announce, byId, el } from './dom.js';
 import { rememberPhoto, watchProducts } from './history.js';
 import { currentLanguage, preferredLanguage, setLanguage, t, term } from './i18n.js';
-import { isUnmetered, onPhotoIntent } from './intent.js';
+import { onPhotoIntent } from './intent.js';
+import { showNotice } from './notices.js';
 import { lockRelease, registerWhenIdle } from './offline.js';
 import { Photo, PhotoError } from './photo.js';
 import { watchPicker } from './picker.js';
@@ -21,6 +22,9 @@ import { StyleTagger } from './tagger.js';
 import { countTraffic } from './traffic.js';
 
 const CATEGORIES = ['tops', 'shoes', 'bags', 'other'];
+
+/** Buttons that change the crop box. They are hidden while the box is the whole photo. */
+const BOX_BUTTONS = ['whole', 'larger', 'smaller'];
 
 const tagger = new StyleTagger({ ...parseOptions(location.search), baseUrl: API, moduleUrl: MODULES });
 const pieces = new PiecesView(tagger);
@@ -45,6 +49,8 @@ async function main() {
   byId('search-again').addEventListener('click', () => searchPanel.find());
   byId('another').addEventListener('click', returnToPicker);
   byId('whole').addEventListener('click', () => crop?.reset());
+  byId('larger').addEventListener('click', () => crop?.scale(1.25));
+  byId('smaller').addEventListener('click', () => crop?.scale(0.8));
   byId('suggest').addEventListener('click', suggestArea);
   pieces.addEventListener('choose', ({ detail: { box, category } }) => {
     byId('category').value = category;
@@ -55,6 +61,7 @@ async function main() {
   byId('open-embed').addEventListener('click', async () => (await import('./embed-panel.js')).openEmbedPanel(tagger, photoFile));
   for (const button of document.querySelectorAll('[data-lang]')) button.addEventListener('click', () => showLanguage(button.dataset.lang, true));
 
+  tagger.addEventListener('storagefull', () => showNotice('storage.full'));
   lockRelease();
   // The model loads only after a sign that a photo follows. Its failure is shown when a photo needs the model.
   onPhotoIntent([byId('picker'), byId('samples')], () => navigator.connection?.saveData || tagger.load().catch(() => {}));
@@ -114,7 +121,7 @@ async function loadPhoto(source) {
     rememberPhoto(opened, file);
     const { signal: replaced } = work;
     await stylePanel.recognise(opened);
-    if (!replaced.aborted && isUnmetered()) await pieces.find(opened, replaced);
+    if (!replaced.aborted) await pieces.find(opened, replaced);
   } catch (error) {
     if (signal.aborted) return;
     stylePanel.cancelOpening();
@@ -136,7 +143,7 @@ function showPhoto(opened) {
   photo = opened;
   const newCrop = (crop = new Crop(photo));
   crop.addEventListener('change', () => {
-    byId('whole').hidden = newCrop.isWhole;
+    for (const id of BOX_BUTTONS) byId(id).hidden = newCrop.isWhole;
     showCropNote(null);
     stylePanel.follow(opened, newCrop.pixels);
     searchPanel.updateStale();
@@ -159,7 +166,7 @@ function showPhoto(opened) {
   byId('picker').hidden = true;
   byId('main').classList.add('has-photo');
   byId('photo').hidden = false;
-  byId('whole').hidden = true;
+  for (const id of BOX_BUTTONS) byId(id).hidden = true;
   byId('find-button').disabled = false;
   byId('photo-heading').focus({ preventScroll: true });
   frame.scrollIntoView({ block: 'nearest' });

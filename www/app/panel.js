@@ -4,13 +4,16 @@ import { byId, el } from './dom.js';
 import { t } from './i18n.js';
 
 let draw = null; // draws the content of the open dialog
+let openName = null; // its name
 
 /**
  * Opens the dialog.
+ * @param {string} name
  * @param {() => (Node|null)[]} content returns the content in the current language; the first node is the heading with the id `panel-heading`
  */
-export function openPanel(content) {
+export function openPanel(name, content) {
   const panel = byId('panel');
+  openName = name;
   draw = () => {
     const focused = panel.contains(document.activeElement);
     const close = el('button', { type: 'button', class: 'close', 'aria-label': t('notice.close'), onclick: () => panel.close() }, '×');
@@ -25,7 +28,7 @@ export function openPanel(content) {
   panel.showModal();
 }
 
-/** Draws the open dialog again. */
-export function drawPanel() {
-  if (byId('panel').open) draw();
+/** Draws a dialog again if it is open. */
+export function drawPanel(name) {
+  if (byId('panel').open && openName === name) draw();
 }

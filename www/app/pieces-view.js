@@ -1,10 +1,12 @@
 // Pieces of the outfit in the photo: outlines on the photo, and a button per piece that searches for it.
 //
-// The segmenter runs on this device. It is loaded after the photo has been tagged, and only if the shop offers one.
+// The segmenter runs on this device. It is loaded after the photo has been tagged, and only if the shop offers one. On a metered
+// connection a button downloads it.
 
-import { offersModel } from './api.js';
 import { byId, el } from './dom.js';
-import { t, term } from './i18n.js';
+import { formatSize, t, term } from './i18n.js';
+import { isUnmetered } from './intent.js';
+import { missingBytes } from './metered.js';
 
 /** Pieces that the page shows at most. */
 const MOST = 8;
@@ -18,7 +20,8 @@ export class PiecesView extends EventTarget {
   #photo = null; // the photo whose pieces are wanted
   #pieces = [];
   #outlines = el('div', { class: 'pieces', 'aria-hidden': 'true' });
-  #offered = null; // promise of true if the shop may have a segmenter
+  #missing = null; // promise of the size of the download, or of null if the shop has no segmenter
+  #offer = null; // {bytes, accept}: the download that waits for the visitor
 
   /** @param {import('./tagger.js').StyleTagger} tagger */
   constructor(tagger) {
@@ -35,6 +38,7 @@ export class PiecesView extends EventTarget {
   clear() {
     this.#photo = null;
     this.#pieces = [];
+    this.#offer = null;
     this.draw();
   }
 
@@ -42,13 +46,19 @@ export class PiecesView extends EventTarget {
    * Finds the pieces of a photo and shows them. A failure only hides them, because the page works without them.
    * @param {import('./photo.js').Photo} photo
    * @param {AbortSignal} signal aborted when another photo replaces this one
+   * @param {boolean} [accepted] true if the visitor wants the download
    */
-  async find(photo, signal) {
+  async find(photo, signal, accepted = false) {
     this.clear();
     this.#photo = photo;
     // Without a segmenter it is not loaded, so that the console shows no failed request.
-    this.#offered ??= offersModel('segmenter');
-    if (!(await this.#offered) || photo !== this.#photo) return;
+    const bytes = await (this.#missing ??= missingBytes('segmenter'));
+    if (bytes === null || photo !== this.#photo) return;
+    if (bytes > 0 && !accepted && !isUnmetered()) {
+      this.#offer = { bytes, accept: () => this.find(photo, signal, true) };
+      return this.draw();
+    }
+    this.#missing = Promise.resolve(0);
     try {
       const { pieces } = await this.#tagger.pieces(photo, { signal });
       if (photo !== this.#photo) return;
@@ -75,7 +85,7 @@ export class PiecesView extends EventTarget {
   /** Draws outlines and buttons in the current language. */
   draw() {
     const list = byId('piece-list');
-    byId('pieces').hidden = this.#pieces.length === 0;
+    byId('pieces').hidden = this.#pieces.length === 0 && !this.#offer;
     const outlines = this.#pieces.map(({ box }) => {
       const outline = el('div', { class: 'piece' });
       outline.style.setProperty('--left', box.x / this.#photo.width);
@@ -93,6 +103,7 @@ export class PiecesView extends EventTarget {
         onmouseenter: mark(true), onmouseleave: mark(false), onfocus: mark(true), onblur: mark(false),
       }, name);
     });
+    if (this.#offer) buttons.push(el('button', { type: 'button', class: 'button', onclick: this.#offer.accept }, t('pieces.load', { size: formatSize(this.#offer.bytes) })));
     list.replaceChildren(...buttons.map((button) => el('li', {}, button)));
   }
 }

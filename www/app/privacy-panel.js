@@ -2,12 +2,13 @@
 
 import { el } from './dom.js';
 import { formatBytes, t } from './i18n.js';
-import { openPanel } from './panel.js';
+import { meteredChoice, setMeteredChoice } from './metered.js';
+import { drawPanel, openPanel } from './panel.js';
 import { privacyText } from './privacy.js';
 import { trafficCounts } from './traffic.js';
 
 /** Opens the panel. */
-export const openPrivacyPanel = () => openPanel(content);
+export const openPrivacyPanel = () => openPanel('privacy', content);
 
 function content() {
   const counts = trafficCounts();
@@ -28,5 +29,17 @@ function content() {
     ),
     el('p', { class: 'hint' }, t('panel.files')),
     el('p', { class: 'hint' }, t('panel.share')),
+    ...meteredNote(),
   ];
+}
+
+/** Makes the note on the choice for metered connections, if there is one, with a button that forgets it. */
+function meteredNote() {
+  const choice = meteredChoice();
+  if (!choice) return [];
+  const forget = () => {
+    setMeteredChoice(null);
+    drawPanel('privacy');
+  };
+  return [el('p', { id: 'metered' }, t(`panel.metered_${choice}`), ' ', el('button', { type: 'button', class: 'button quiet', onclick: forget }, t('panel.metered_forget')))];
 }

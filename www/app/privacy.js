@@ -44,7 +44,7 @@ export function drawPrivacy() {
   const text = privacyText();
   const bytes = Object.values(trafficCounts()).reduce((sum, kind) => sum + kind.bytes, 0);
   byId('open-privacy').textContent = t('panel.open', { bytes: formatBytes(bytes) });
-  drawPanel();
+  drawPanel('privacy');
   byId('find-hint').textContent = text;
   byId('foot-privacy').textContent = text;
   const note = byId('results-privacy');

@@ -3,7 +3,7 @@
 import { productLink } from './address.js';
 import { LIMIT } from './config.js';
 import { byId, el } from './dom.js';
-import { currentLanguage, formatPrice, hasText, t, term, withWordBreaks } from './i18n.js';
+import { currentLanguage, formatPrice, formatSize, hasText, t, term, withWordBreaks } from './i18n.js';
 import { icon } from './icons.js';
 import { drawPrivacy } from './privacy.js';
 import { problemNotice } from './problems.js';
@@ -103,6 +103,25 @@ function moreRow({ hasMore, loading, problem }, onclick) {
 const placeholders = (number) =>
   Array.from({ length: number }, () =>
     el('li', { class: 'card' }, el('span', { class: 'skeleton picture' }), el('span', { class: 'skeleton line' }), el('span', { class: 'skeleton line short' }), el('span', { class: 'skeleton line short' })));
+
+/**
+ * Lets the visitor choose between a download and an upload. Both are stated in bytes.
+ * @param {{download: number, upload: number}} sizes
+ * @param {() => void} download
+ * @param {() => void} send
+ */
+export function showChoice(sizes, download, send) {
+  showSection('choice.heading', '');
+  const button = (id, onclick, key, size) => el('button', { type: 'button', class: 'button', id, onclick }, t(key, { size: formatSize(size) }));
+  byId('results-body').replaceChildren(
+    el(
+      'div',
+      { class: 'notice', role: 'alert' },
+      el('p', {}, t('choice.text')),
+      el('div', { class: 'row' }, button('choose-download', download, 'choice.download', sizes.download), button('choose-send', send, 'choice.send', sizes.upload)),
+    ),
+  );
+}
 
 /**
  * Shows that this device could not prepare the photo, and lets the visitor decide whether to send it.

@@ -10,11 +10,13 @@ import { announce, byId } from './dom.js';
 import { Facets } from './facets.js';
 import { FiltersView } from './filters-view.js';
 import { formatPercent, t } from './i18n.js';
+import { isUnmetered } from './intent.js';
+import { meteredChoice, missingBytes, setMeteredChoice } from './metered.js';
 import { recordSent } from './privacy.js';
 import { productActions } from './product-card.js';
 import { drawProduct, watchProduct } from './product-view.js';
 import { showQuery } from './query-view.js';
-import { hideResults, setStale, showNotPrepared, showProblem, showResults, showSearching } from './results-view.js';
+import { hideResults, setStale, showChoice, showNotPrepared, showProblem, showResults, showSearching } from './results-view.js';
 
 /** Weights of the examples. Less is less than more, so that the query stays near what the visitor wants. */
 const WEIGHTS = { like: 1, unlike: -0.5 };
@@ -42,6 +44,7 @@ export class Search {
   #waiting = false; // true while placeholders of products are shown
   #embedded = null; // {photo, key, embedding}: the last embedding
   #allowed = null; // {photo, key}: the photo and box that the visitor allowed to be sent
+  #hasEncoder = false; // true after the encoder was loaded
 
   /**
    * @param {import('./tagger.js').StyleTagger} tagger
@@ -117,6 +120,11 @@ export class Search {
     if (!stay) byId('results').scrollIntoView({ block: 'nearest' });
     let embedding = null;
     try {
+      const download = await this.#meteredDownload(query);
+      if (isOutdated()) return;
+      const choice = download > 0 ? meteredChoice() : 'download';
+      if (!choice) return await this.#askForChoice(query, download, isOutdated);
+      if (choice === 'send') this.#allowed = query;
       this.#preparing = !limit;
       if (query.photo && !isSame(this.#allowed, query)) embedding = await this.#embed(query, controller.signal);
     } catch (error) {
@@ -149,10 +157,28 @@ export class Search {
     }
   }
 
+  /** Returns the size of the download that the query needs on a metered connection, bytes. */
+  async #meteredDownload(query) {
+    if (!query.photo || isSame(this.#allowed, query) || this.#hasEncoder || isUnmetered()) return 0;
+    return (await missingBytes('query-encoder')) ?? 0;
+  }
+
+  /** Lets the visitor choose between the download of the encoder and the upload of the photo. The choice is remembered. */
+  async #askForChoice(query, download, isOutdated) {
+    const { image } = await query.photo.upload(query.box);
+    if (isOutdated()) return;
+    const choose = (choice) => () => {
+      setMeteredChoice(choice);
+      this.#find();
+    };
+    this.#show(() => showChoice({ download, upload: image.size }, choose('download'), choose('send')));
+  }
+
   /** Computes the embedding of the query's photo, or takes the last one. Resolves to null if the shop has no query encoder. */
   async #embed(query, signal) {
     if (isSame(this.#embedded, query)) return this.#embedded.embedding;
     if (!(await this.#loadEncoder(signal))) return null;
+    this.#hasEncoder = true;
     const { photo, box } = query;
     const embedding = await this.#tagger.embed(photo, { box, signal });
     this.#embedded = { ...query, embedding };

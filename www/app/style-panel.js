@@ -1,7 +1,7 @@
 // Style panel: recognises the style of the photo or of the crop box, and keeps the panel up to date.
 
 import { announce, byId } from './dom.js';
-import { t } from './i18n.js';
+import { formatPercent, t } from './i18n.js';
 import { isUnmetered } from './intent.js';
 import { cacheModule } from './offline.js';
 import { mappedLabels, showBusy, showEmpty, showFailure, showLoading, showTags, verdict } from './tags-view.js';
@@ -130,7 +130,10 @@ export class StylePanel {
   #showProgress(fraction) {
     const step = Math.floor(fraction * 50) / 50;
     if (step === this.#downloaded) return;
+    const passedHalf = this.#downloaded < 0.5 && step >= 0.5 && step < 1;
     this.#downloaded = step;
-    if (this.#waiting) this.#show(step < 1 ? () => showLoading(step) : () => showBusy('style.recognising'));
+    if (!this.#waiting) return;
+    if (passedHalf) announce(t('style.loading', { share: formatPercent(step) }));
+    this.#show(step < 1 ? () => showLoading(step) : () => showBusy('style.recognising'));
   }
 }

@@ -12,7 +12,8 @@ const DEFAULTS = { backend: 'auto', rememberBackend: true, loadTimeout: 60_000, 
 
 /**
  * Style tagger. Instances with equal options for module, worker, backend and times share one worker. Dispatches the CustomEvents
- * `progress` ({model, loaded, total} in bytes) and `fallback` ({code, message}): the GPU failed, and the CPU is used.
+ * `progress` ({model, loaded, total} in bytes) and `fallback` ({code, message}): the GPU failed, and the CPU is used. The Event
+ * `storagefull`: the browser's storage has no room for weights.
  * @see www/package/index.d.ts describes options, methods and answers
  */
 export class StyleTagger extends EventTarget {
@@ -25,13 +26,14 @@ export class StyleTagger extends EventTarget {
     if (name) this.dispatchEvent(new CustomEvent('progress', { detail: { model: name, loaded, total } }));
   };
   #onFallback = ({ detail }) => this.dispatchEvent(new CustomEvent('fallback', { detail }));
+  #onStorageFull = () => this.dispatchEvent(new Event('storagefull'));
 
   constructor(options = {}) {
     super();
     this.#options = { ...DEFAULTS, ...options };
     if (!['auto', 'webgpu', 'cpu'].includes(this.#options.backend)) throw new TaggerError('backend_unknown', 'backend is auto, webgpu or cpu');
     if (options.signal?.aborted) this.dispose();
-    else options.signal?.addEventListener('abort', () => this.dispose(), { once: true });
+    else options.signal?.addEventListener('abort', () => this.dispose(), { once: true, signal: this.#lifetime.signal });
   }
 
   /** Backend in use: `webgpu` or `cpu`, or `auto` until the first model is loaded. */
@@ -78,6 +80,7 @@ export class StyleTagger extends EventTarget {
     if (!this.#engine) return;
     this.#engine.removeEventListener('progress', this.#onProgress);
     this.#engine.removeEventListener('fallback', this.#onFallback);
+    this.#engine.removeEventListener('storagefull', this.#onStorageFull);
     this.#engine.release(Object.values(this.#models));
     this.#engine = null;
   }
@@ -115,6 +118,7 @@ export class StyleTagger extends EventTarget {
       this.#engine = acquireEngine(engineOptions(this.#options), Object.values(this.#models));
       this.#engine.addEventListener('progress', this.#onProgress);
       this.#engine.addEventListener('fallback', this.#onFallback);
+      this.#engine.addEventListener('storagefull', this.#onStorageFull);
     }
     const source = this.#models[model];
     if (!source) throw new TaggerError('absent', `the options name no ${model}`);

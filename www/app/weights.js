@@ -61,9 +61,10 @@ export async function fetchManifest(url, signal) {
 
 /**
  * Returns the weights from the cache or the service. Their SHA-256 is checked.
- * @param {{url: URL, sha256: string, bytes: number, signal: AbortSignal, onProgress: (loaded: number, total: number) => void}} wanted
+ * @param {{url: URL, sha256: string, bytes: number, signal: AbortSignal, onProgress: (loaded: number, total: number) => void, onFull: () => void}} wanted
+ *   `onFull` is called if the browser's storage has no room for the weights
  */
-export async function fetchWeights({ url, sha256, bytes, signal, onProgress }) {
+export async function fetchWeights({ url, sha256, bytes, signal, onProgress, onFull }) {
   const cached = await withTimeout(cachedBytes(url));
   if (cached && (await hasSha256(cached, sha256))) {
     onProgress(bytes, bytes);
@@ -73,7 +74,7 @@ export async function fetchWeights({ url, sha256, bytes, signal, onProgress }) {
   for (const mode of ['default', 'reload']) {
     const weights = await download(await fetchOk(url, { cache: mode, signal }), bytes, onProgress);
     if (weights && (await hasSha256(weights, sha256))) {
-      cacheContent(WEIGHTS, url, weights, 'application/octet-stream');
+      cacheContent(WEIGHTS, url, weights, 'application/octet-stream', onFull);
       return weights;
     }
   }
@@ -153,7 +154,7 @@ async function withTimeout(read) {
  * Caches a file. If its URL ends with its SHA-256, deletes older weights of its folder first, to save space. Callers do not
  * wait for it.
  */
-async function cacheContent(name, url, content, type) {
+async function cacheContent(name, url, content, type, onFull = () => {}) {
   try {
     const cache = await caches.open(name);
     const folder = new URL('.', url).href;
@@ -161,8 +162,9 @@ async function cacheContent(name, url, content, type) {
     const stale = named ? (await cache.keys()).filter((request) => request.url.startsWith(folder) && request.url !== url.href) : [];
     await Promise.all(stale.map((request) => cache.delete(request)));
     await cache.put(url, new Response(content, { headers: { 'content-type': type } }));
-  } catch {
+  } catch ({ name: reason }) {
     // without the cached copy the next visit downloads the file again
+    if (reason === 'QuotaExceededError') onFull();
   }
 }
 

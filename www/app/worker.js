@@ -17,6 +17,7 @@
 //   {type: 'gpu', busy}                   busy: the time limit of the GPU runs
 //   {type: 'progress', id, loaded, total}
 //   {type: 'compiled', backend, module}   the wasm module, after a model was loaded
+//   {type: 'full'}                        the browser's storage has no room for the weights
 //   {type: 'begun', id}                   the image of a call has been read, and its computation begins
 //   {type: 'done', id, answer}            answer of each message:
 //       load: {backend, modelId, bundle}  bundle: {text, content}, the manifest and the verified weights
@@ -39,7 +40,7 @@ import { DownloadError, fetchManifest, fetchOk, fetchWeights } from './weights.j
 const WARM_UP_RUNS = 8;
 
 /** Runs per backend of a comparison, and its longest time, ms. */
-const COMPARED_RUNS = 10;
+const COMPARED_RUNS = 5;
 const COMPARISON_TIME = 2_000;
 
 /** Time that a photo which waited for the model takes to arrive, ms. */
@@ -83,6 +84,7 @@ self.addEventListener('message', async ({ data }) => {
 
 // A panic in the module does not reject a promise.
 self.addEventListener('error', (event) => postFailure(null, 'crashed', event.message, true));
+self.addEventListener('messageerror', () => postFailure(null, 'crashed', 'a message to the worker cannot be read', true));
 self.addEventListener('unhandledrejection', (event) => postFailure(null, 'crashed', String(event.reason), true));
 
 /** Runs computations one after the other. */
@@ -118,7 +120,7 @@ async function load({ id, model: source, bundle: kept }, signal) {
     if (content) return content;
     const url = weightsUrl ? new URL(weightsUrl.replace('{sha256}', sha256)) : new URL(JSON.parse(text).weights.file, manifestUrl);
     const onProgress = (loaded, total) => post({ type: 'progress', id, loaded, total });
-    return fetchWeights({ url, sha256, bytes, signal, onProgress });
+    return fetchWeights({ url, sha256, bytes, signal, onProgress, onFull: () => post({ type: 'full' }) });
   });
   weights.catch(() => {}); // awaited below: an earlier failure is not unhandled
 

@@ -206,6 +206,8 @@ export interface StyleTaggerEventMap {
   progress: CustomEvent<{ model: ModelName; loaded: number; total: number }>;
   /** WebGPU failed, and all models use the CPU from now on. */
   fallback: CustomEvent<{ code: TaggerErrorCode; message: string }>;
+  /** The browser's storage has no room for the weights. The next visit downloads them again. */
+  storagefull: Event;
 }
 
 /**
