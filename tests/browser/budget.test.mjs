@@ -8,8 +8,13 @@ import { brotliCompressSync, gzipSync } from 'node:zlib';
 
 import { missing, QUERY, SITE, TAGGER } from './lib/places.mjs';
 
-/** Lists the files of a build without their compressed copies. */
-const listFiles = (folder) => readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name)).filter((path) => !/\.(br|gz)$/.test(path));
+/** Lists the files of a build, without their compressed copies and the hashed folders of the build before. */
+function listFiles(folder) {
+  const page = readFileSync(join(folder, 'index.html'), 'utf8');
+  const isCurrent = (path) => page.includes(/(assets|wasm)[/\\][0-9a-f]{12}/.exec(path)?.[0].replace('\\', '/') ?? '');
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+  return files.filter((path) => !/\.(br|gz)$/.test(path) && isCurrent(path));
+}
 const CODINGS = { brotli: (bytes) => brotliCompressSync(bytes), gzip: (bytes) => gzipSync(bytes, { level: 9 }) };
 
 // Browsers accept brotli over TLS and from localhost, and gzip otherwise. The resize of the CPU module is optimised for speed,

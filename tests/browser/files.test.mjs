@@ -1,14 +1,14 @@
 // Photos of full size: the page gives the models the pixels of the file, and decodes it once.
 
 import assert from 'node:assert/strict';
-import { cpSync, readdirSync } from 'node:fs';
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { shownTags, tagPhoto } from './lib/browser.mjs';
 import { nativeTags, PROGRAM, SITE, TAGGER } from './lib/places.mjs';
 import { markHalf, pngFile, setUp, waitUntil, works } from './lib/setup.mjs';
-import { buildSite, prepend } from './lib/site.mjs';
+import { buildSite, prepend, wasmFolder } from './lib/site.mjs';
 
 /** Largest difference between browser and native program, of a probability. */
 const TOLERANCE = 1e-3;
@@ -27,8 +27,7 @@ let site;
 before(() => {
   if (skip) return;
   site = buildSite((folder) => prepend(join(folder, 'app/worker.js'), REPORT));
-  const modules = (folder) => join(folder, 'wasm', readdirSync(join(folder, 'wasm'))[0]);
-  cpSync(modules(SITE), modules(site.path), { recursive: true });
+  cpSync(wasmFolder(SITE), wasmFolder(site.path), { recursive: true });
 });
 after(() => site?.remove());
 

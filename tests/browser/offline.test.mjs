@@ -181,6 +181,17 @@ test('a new release is shown at once, does not break open tabs and reuses unchan
   next.remove();
 });
 
+test('a tab that was opened before a deploy gets the files of its own release', async () => {
+  env.mock.set({});
+  const next = buildSite((folder) => replaceIn(join(folder, 'wasm/selvedge-cpu.js'), "'works'", "'works' "), env.site);
+  const page = await env.open();
+  env.mock.set({ site: next.path });
+  await tag(page);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+  next.remove();
+});
+
 test('a tab without a cached module asks for a reload if its release is no longer there', async () => {
   env.mock.set({});
   const next = buildSite((folder) => replaceIn(join(folder, 'wasm/selvedge-cpu.js'), "'works'", "'works' "));

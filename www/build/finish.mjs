@@ -7,10 +7,11 @@
 // modules, and an import map with the SHA-256 of every module of the page. Workers have no import map. It writes the length
 // and the SHA-256 of every file into the service worker. Before that, esbuild joins the
 // modules of the page, of its worker and of the package's element into few files, and shortens them and the styles. The script also
-// writes each file compressed (.br and .gz), if that is smaller.
+// writes each file compressed (.br and .gz), if that is smaller. The two folders of the build before stay next to the new ones, so that
+// a tab that was opened before a deploy still finds its files.
 
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
@@ -19,7 +20,7 @@ import { joinModules, listImports, readText, shorten } from './sources.mjs';
 
 const dist = process.env.TRUNK_STAGING_DIR;
 if (!dist) throw new Error('TRUNK_STAGING_DIR is not set: run `trunk build` instead of this script');
-/** Folder of the previous build. Compressed files of unchanged files are copied from it. */
+/** Folder of the previous build. Its hashed folders and the compressed files of unchanged files are copied from it. */
 const previous = process.env.TRUNK_DIST_DIR;
 
 const ASSETS = ['app', 'style', 'i18n'];
@@ -73,6 +74,18 @@ writeFileSync(join(dist, SERVICE_WORKER), serviceWorker);
 shorten(dist, [join(dist, SERVICE_WORKER)]);
 
 await Promise.all(listFiles(dist).map(compress));
+keepPreviousBuild();
+
+/** Copies the hashed folders that the page of the previous build names. Older ones are left out. */
+function keepPreviousBuild() {
+  const oldPage = previous && join(previous, PAGE);
+  if (!oldPage || !existsSync(oldPage)) return;
+  const named = new Set(readText(oldPage).match(/\b(assets|wasm)\/[0-9a-f]{12}(?=\/)/g));
+  for (const folder of named) {
+    const from = join(previous, folder);
+    if (existsSync(from) && !existsSync(join(dist, folder))) cpSync(from, join(dist, folder), { recursive: true });
+  }
+}
 
 /** True if `readable` of i18n.js makes the English name of a label or of a value from its id. */
 function isMadeOfId(key, text) {

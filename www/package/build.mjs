@@ -52,9 +52,11 @@ function hashModules() {
   return sum.digest('hex').slice(0, 12);
 }
 
-/** Finds a file of the wasm modules in the built site, where its folder is named after its content. */
+/** Finds a file of the wasm modules of the built site. Its page names their folder. */
 function findModule(name) {
-  const found = existsSync(join(site, 'wasm')) ? readdirSync(join(site, 'wasm'), { recursive: true }).filter((path) => path.split(/[/\\]/).pop() === name) : [];
-  if (found.length !== 1) throw new Error(`${site} must have one ${name}; run: ./dev build-web`);
-  return join(site, 'wasm', found[0]);
+  const page = join(site, 'index.html');
+  const folder = existsSync(page) ? /data-wasm="(wasm\/[0-9a-f]+)\/"/.exec(readFileSync(page, 'utf8'))?.[1] : undefined;
+  const path = folder && join(site, folder, name);
+  if (!path || !existsSync(path)) throw new Error(`${site} must have ${name}; run: ./dev build-web`);
+  return path;
 }
