@@ -10,6 +10,7 @@ mod index;
 mod pairs;
 mod pieces;
 mod recolour;
+mod tag;
 mod weights;
 
 use assert_cmd::Command;
@@ -23,6 +24,12 @@ fn selvedge() -> Command {
         .env_clear()
         .envs(std::env::var_os("SELVEDGE_XGBOOST").map(|file| ("SELVEDGE_XGBOOST", file)));
     command
+}
+
+/// Folder of a committed bundle.
+fn bundle(name: &str) -> String {
+    let bundles = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/bundles");
+    bundles.join(name).display().to_string()
 }
 
 /// Runs the program in `dir` and returns its stdout and stderr; `Err` with its stderr if it fails.

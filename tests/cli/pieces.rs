@@ -1,15 +1,8 @@
 //! Pieces of an outfit, with the segmenter of this repository.
 
-use super::{run, run_line};
+use super::{bundle, run, run_line};
 use dataset::Dataset;
 use serde_json::Value;
-use std::path::Path;
-
-/// Folder of a committed bundle.
-fn bundle(name: &str) -> String {
-    let bundles = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/bundles");
-    bundles.join(name).display().to_string()
-}
 
 #[test]
 fn bags_of_drawn_persons_are_found_and_become_boxes_of_a_dataset() {

@@ -91,6 +91,7 @@ fn tasks_without_a_teacher_refuse_one_photo_and_learn_from_nine() -> Result<()> 
         ("category", STYLE, &["data.labels=categories"]),
         ("dense", STYLE, &[DENSE]),
         ("masks", STYLE, &[DENSE, "stages=[{ learn = 'masks' }]"]),
+        ("dense lite", STYLE, &[DENSE, "task.backbone='efficientnet_lite0'"]),
         ("segment", SEGMENT, &[]),
     ] {
         check_task(name, recipe, settings, None)?;
@@ -141,6 +142,11 @@ fn recipes_that_leave_nothing_to_learn_are_refused() -> Result<()> {
             STYLE,
             "task.dense={ classes = 3, weight = 0.0 }",
             "task.dense.weight must be a positive number",
+        ),
+        (
+            STYLE,
+            "task={ kind = 'style', backbone = 'efficientnet_lite0_s5', dense = { classes = 3, weight = 1.0 } }",
+            "task.dense needs stages at an eighth",
         ),
         (
             RETRIEVAL,

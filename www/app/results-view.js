@@ -126,16 +126,18 @@ export function showChoice(sizes, download, send) {
 /**
  * Shows that this device could not prepare the photo, and lets the visitor decide whether to send it.
  * @param {boolean} incompleteShop true if the shop did not send the required data
+ * @param {boolean} sendsFile true if the upload is the original file instead of a part of its picture
  * @param {() => void} retry
  * @param {() => void} sendPhoto
  */
-export function showNotPrepared(incompleteShop, retry, sendPhoto) {
+export function showNotPrepared(incompleteShop, sendsFile, retry, sendPhoto) {
   showSection('results.failed', '');
   byId('results-body').replaceChildren(
     el(
       'div',
       { class: 'notice error', role: 'alert' },
       el('p', {}, t(incompleteShop ? 'results.incomplete' : 'results.unprepared')),
+      sendsFile && el('p', {}, t('results.original')),
       el('button', { type: 'button', class: 'button', onclick: retry }, t('again')),
       ' ',
       el('button', { type: 'button', class: 'button quiet', id: 'send-photo', onclick: sendPhoto }, t('results.send')),

@@ -16,6 +16,7 @@ import { recordSent } from './privacy.js';
 import { productActions } from './product-card.js';
 import { drawProduct, watchProduct } from './product-view.js';
 import { showQuery } from './query-view.js';
+import { isReadable } from './readback.js';
 import { hideResults, setStale, showChoice, showNotPrepared, showProblem, showResults, showSearching } from './results-view.js';
 
 /** Weights of the examples. Less is less than more, so that the query stays near what the visitor wants. */
@@ -133,7 +134,7 @@ export class Search {
       // The photo is not sent without asking: the page has said that it stays on the device.
       console.error('selvedge: no embedding:', error.code, error.message);
       const incompleteShop = ['unexpected', 'corrupt', 'bundle_invalid'].includes(error.code);
-      return this.#show(() => showNotPrepared(incompleteShop, retry, () => this.#find({ sendPhoto: true })));
+      return this.#show(() => showNotPrepared(incompleteShop, !isReadable(), retry, () => this.#find({ sendPhoto: true })));
     } finally {
       if (!isOutdated()) this.#preparing = false;
     }

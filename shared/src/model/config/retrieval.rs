@@ -11,7 +11,7 @@ pub enum RetrievalConfigError {
     Backbone(#[from] UnknownBackbone),
     /// The backbone is neither a residual nor a densely connected network.
     #[error(
-        "the retrieval network gives every branch a copy of its backbone's last stage, and '{0}' is not cut there; use a ResNet, ResNeXt or DenseNet"
+        "the retrieval network gives every branch a copy of its backbone's last stage, and '{0}' is not cut there; use a ResNet, ResNeXt, DenseNet or EfficientNet-Lite"
     )]
     Family(String),
     /// All branches are off.
@@ -42,7 +42,7 @@ pub enum RetrievalConfigError {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RetrievalConfig {
-    /// Name of a ResNet, ResNeXt or DenseNet in the registry of backbones.
+    /// Name of a ResNet, ResNeXt, DenseNet or EfficientNet-Lite in the registry of backbones.
     pub backbone: String,
     /// True if there is a branch that pools the whole map.
     #[serde(default = "yes")]
