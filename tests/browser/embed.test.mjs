@@ -45,7 +45,7 @@ test('the element says which labels were learnt from drawings, and shows no pict
   assert.equal(await note.isVisible(), false);
   await page.setInputFiles('style-tagger input', PNG);
   await note.waitFor();
-  assert.match(await note.textContent(), /from drawings, not from real photos/);
+  assert.match(await note.textContent(), /learnt from drawings/);
   assert.equal(await page.locator('style-tagger canvas').count(), 1);
   await page.evaluate(() => document.querySelector('style-tagger').tag(new ImageData(20, 20)));
   assert.equal(await page.locator('style-tagger canvas').count(), 0);

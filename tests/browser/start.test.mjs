@@ -71,7 +71,7 @@ const METERED = "Object.defineProperty(navigator, 'connection', { value: { type:
 const searches = () => env.mock.requests.filter(({ method, path }) => method === 'POST' && path.startsWith('/api/v1/search'));
 
 for (const [choice, note, panel] of [
-  ['download', /stayed on this device/, /photos stay here/],
+  ['download', /stayed on this device/, /photos stay on this device/],
   ['send', /was sent to the shop/, /photos are sent to the shop/],
 ]) {
   test(`on a metered connection the visitor chooses to ${choice} once, and sees what each choice costs`, async () => {

@@ -4,7 +4,7 @@
 const ADAPTER_TIMEOUT = 2_000;
 
 /** Names of adapters that compute on the CPU. Not every browser marks them as fallback adapters. */
-const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
+const SOFTWARE = /swiftshader|llvmpipe|softpipe|basic render/i;
 
 /**
  * Describes the hardware adapter of WebGPU. Returns null if there is none. A fallback adapter is software and much slower than the CPU

@@ -274,7 +274,7 @@ class Engine extends EventTarget {
     const onError = (event) => {
       event.preventDefault();
       if (worker !== this.#worker) return;
-      const [code, message] = answered ? ['crashed', event.message ?? 'a message of the worker cannot be read'] : ['worker_failed', event.message ?? 'the worker did not start'];
+      const [code, message] = answered ? ['crashed', event.message ?? 'a message was unreadable'] : ['worker_failed', event.message ?? 'the worker did not start'];
       this.#fail(null, new TaggerError(code, message, { retry: this.backend !== 'cpu' }));
     };
     for (const type of ['error', 'messageerror']) worker.addEventListener(type, onError);

@@ -114,11 +114,8 @@ export const formatNumber = (number) => new Intl.NumberFormat(LANGUAGES[language
 /** Formats a fraction (0–1) as a whole percentage. */
 export const formatPercent = (fraction) => new Intl.NumberFormat(LANGUAGES[language], { style: 'percent' }).format(fraction);
 
-/** Formats a size in megabytes or kilobytes, rounded. */
-export function formatSize(bytes) {
-  const [unit, size] = bytes < 1e6 ? ['kilobyte', 1e3] : ['megabyte', 1e6];
-  return new Intl.NumberFormat(LANGUAGES[language], { style: 'unit', unit, maximumFractionDigits: unit === 'megabyte' ? 1 : 0 }).format(bytes / size);
-}
+/** Formats a size in megabytes with two digits. */
+export const formatSize = (bytes) => new Intl.NumberFormat(LANGUAGES[language], { style: 'unit', unit: 'megabyte', maximumSignificantDigits: 2 }).format(bytes / 1e6);
 
 /** Formats a number of bytes exactly. */
 export const formatBytes = (bytes) => t('bytes', { n: bytes, number: new Intl.NumberFormat(LANGUAGES[language]).format(bytes) });

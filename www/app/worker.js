@@ -84,7 +84,7 @@ self.addEventListener('message', async ({ data }) => {
 
 // A panic in the module does not reject a promise.
 self.addEventListener('error', (event) => postFailure(null, 'crashed', event.message, true));
-self.addEventListener('messageerror', () => postFailure(null, 'crashed', 'a message to the worker cannot be read', true));
+self.addEventListener('messageerror', () => postFailure(null, 'crashed', 'a message was unreadable', true));
 self.addEventListener('unhandledrejection', (event) => postFailure(null, 'crashed', String(event.reason), true));
 
 /** Runs computations one after the other. */

@@ -89,7 +89,7 @@ function keepPreviousBuild() {
 
 /** True if `readable` of i18n.js makes the English name of a label or of a value from its id. */
 function isMadeOfId(key, text) {
-  const id = /^(?:label|group|colour|garment|fit|neckline|sleeve|pattern|fabric|heel)\.([a-z]+(?:_[a-z]+)*)$/.exec(key)?.[1].replaceAll('_', ' ');
+  const id = /^(?:label|group|category|piece|colour|garment|fit|neckline|sleeve|pattern|fabric|heel)\.([a-z]+(?:_[a-z]+)*)$/.exec(key)?.[1].replaceAll('_', ' ');
   return id !== undefined && text === id.charAt(0).toUpperCase() + id.slice(1);
 }
 

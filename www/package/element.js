@@ -14,13 +14,13 @@ const OPTIONS = { 'base-url': 'baseUrl', 'manifest-url': 'manifestUrl', 'weights
 const TEXTS = {
   en: {
     choose: 'Choose a photo', hint: 'or drop or paste one here. It stays on this device.', loading: 'Loading {share}', busy: 'Recognising…', none: 'Not sure',
-    required: 'Choose a photo.', labels: 'Labels', photo: 'The photo', drawn: 'Styles were learnt from drawings, not from real photos.',
+    required: 'Choose a photo.', labels: 'Labels', photo: 'The photo', drawn: 'Styles were learnt from drawings.',
     failed: 'The photo could not be recognised. Try again.', unreadable: 'The photo could not be read.', unreachable: 'The network does not respond. Try again.', not_an_image: 'This file is not an image.', heic: 'This browser cannot open HEIC photos.',
     too_large: 'This photo is too large.', memory: 'There is not enough memory for this photo.', pixels_hidden: 'This browser does not let pages read photos.',
   },
   zh: {
     choose: '选择照片', hint: '也可拖放或粘贴到这里。照片留在本机。', loading: '正在加载 {share}', busy: '正在识别…', none: '不太确定',
-    required: '请选择照片。', labels: '标签', photo: '照片', drawn: '风格是从绘图中学到的，而不是从真实照片中学到的。',
+    required: '请选择照片。', labels: '标签', photo: '照片', drawn: '风格是从绘图中学到的。',
     failed: '无法识别这张照片，请重试。', unreadable: '无法读取这张照片。', unreachable: '网络没有响应，请重试。', not_an_image: '这个文件不是图片。', heic: '此浏览器无法打开 HEIC 照片。',
     too_large: '这张照片太大。', memory: '内存不足，无法打开这张照片。', pixels_hidden: '此浏览器不允许网页读取照片。',
   },
