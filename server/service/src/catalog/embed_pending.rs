@@ -7,6 +7,7 @@ use shared::embedding::Embedding;
 use shared::input::{CropBox, InputSpec};
 use store::{ImageKey, PendingImage, Store};
 
+use super::faults::Unreadable;
 use super::upkeep::merge;
 use super::{CatalogError, PhotoFiles};
 use crate::embed::EmbedError;
@@ -101,44 +102,6 @@ pub struct EmbeddedBatch {
     pub unreadable: Unreadable,
     /// Number of the last image that waited. `None` if none did.
     pub last: Option<i64>,
-}
-
-/// Photos that cannot be read now, because a folder is missing or a disk fails. They wait, and are tried again.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Unreadable {
-    /// Number of the photos.
-    pub count: usize,
-    /// Name of the first one, and why it cannot be read.
-    pub first: String,
-}
-
-impl Unreadable {
-    /// True if all photos can be read.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// Adds the photos that `later` counts.
-    pub fn extend(&mut self, later: &Self) {
-        if self.is_empty() {
-            self.first.clone_from(&later.first);
-        }
-        self.count += later.count;
-    }
-}
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.count {
-            1 => write!(f, "1 photo cannot be read and waits: {}", self.first),
-            count => write!(
-                f,
-                "{count} photos cannot be read and wait; the first one: {}",
-                self.first
-            ),
-        }
-    }
 }
 
 /// Embeds the next images that wait behind the image number `after`, at most one batch of them.

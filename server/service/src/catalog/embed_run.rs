@@ -4,7 +4,8 @@ use dataset::MaxErrors;
 use store::{Element, Generation, GenerationProgress, Store};
 
 use super::compare::{Comparison, compare};
-use super::embed_pending::{EmbedJob, Unreadable};
+use super::embed_pending::EmbedJob;
+use super::faults::Unreadable;
 use super::generation::building;
 use super::{CatalogError, Failures, PhotoFiles, Space};
 use crate::embed::{PhotoViews, RetrievalModel};

@@ -6,8 +6,7 @@ use engine::EngineError;
 use store::StoreError;
 use thiserror::Error;
 
-use super::embed_pending::Unreadable;
-use super::faults::{Failures, Faults};
+use super::faults::{Failures, Faults, Unreadable};
 use crate::embed::EmbedError;
 use dataset::MaxErrors;
 

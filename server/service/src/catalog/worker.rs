@@ -10,7 +10,8 @@ use futures::executor::block_on;
 use futures::future::try_join_all;
 use shared::input::InputSpec;
 
-use super::embed_pending::{EmbedJob, Unreadable, embed_pending};
+use super::embed_pending::{EmbedJob, embed_pending};
+use super::faults::Unreadable;
 use super::upkeep::merge;
 use super::{Catalog, CatalogError};
 use crate::embed::{EmbedQueue, QueueHealth};
