@@ -48,6 +48,8 @@ struct Pass {
     after: i64,
     /// Photos of the pass that cannot be read now.
     unreadable: Unreadable,
+    /// Photos of an earlier pass that the log names.
+    reported: Unreadable,
     /// Time of the next pass, if photos cannot be read. Until then only photos behind the last one are embedded.
     again: Option<Instant>,
     /// Pause before the last attempt.
@@ -169,7 +171,7 @@ impl Pass {
     fn end(&mut self) -> bool {
         let now = Instant::now();
         if self.unreadable.is_empty() {
-            self.pause = Duration::ZERO;
+            (self.pause, self.reported) = (Duration::ZERO, Unreadable::default());
         } else if let Some(again) = self.again {
             if now < again {
                 return false;
@@ -177,7 +179,10 @@ impl Pass {
         } else {
             self.pause = (self.pause * 2).clamp(RETRY, MAX_RETRY);
             self.again = Some(now + self.pause);
-            tracing::warn!(photos = %self.unreadable, seconds = self.pause.as_secs(), "photos are tried again after a pause");
+            if self.unreadable != self.reported {
+                tracing::warn!(photos = %self.unreadable, "photos are tried again after a pause");
+                self.reported = self.unreadable.clone();
+            }
             return false;
         }
         // Photos that came in front of the last one are seen in the next pass.
