@@ -1,11 +1,14 @@
 //! A catalog that changes while the service runs: products, imports and tasks of the admin API.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use reqwest::blocking::Response;
 use serde_json::{Value, json};
+use store::Store;
+use tests::fixture;
 
-use super::harness::{Service, assert_problem, header, image_path, json as body, png, shop};
+use super::harness::{PRODUCTS, Service, assert_problem, header, image_path, json as body, png, shop};
 use super::search::hits;
 
 /// Key of the admin API.
@@ -247,7 +250,7 @@ fn a_snapshot_is_restored_elsewhere_and_searched() {
     let task = ended(&service, admin(&service, "POST", &format!("snapshots/{name}"), ""));
     assert_eq!(task["state"], "done", "{task}");
     let (from, to) = (shop().path(&format!("snapshots/{name}")), shop().path("restored"));
-    let _ = std::fs::remove_dir_all(&to);
+    let _ = fs::remove_dir_all(&to);
     store::restore(&from, &to).expect("the snapshot is restored");
     drop(service);
     let restored = Service::start_as(json!({ "catalog": "restored" }));
@@ -258,4 +261,52 @@ fn a_snapshot_is_restored_elsewhere_and_searched() {
         404,
         "not_found",
     );
+}
+
+#[test]
+fn a_task_of_a_killed_service_has_ended() {
+    let catalog = shop().path("killed");
+    let _ = fs::remove_dir_all(&catalog);
+    fixture::copy_folder(&shop().path("catalog"), &catalog).expect("the catalog is copied");
+    let store = Store::open(&catalog).expect("the catalog opens");
+    let task = store.create_task("verify", &json!({})).expect("the task is stored");
+    drop(store);
+    let service = Service::start_as(json!({ "catalog": "killed", "admin_key": KEY }));
+    let path = format!("tasks/{}", task.number);
+    let events = admin(&service, "GET", &format!("{path}/events"), "");
+    let text = events.text().expect("the events end");
+    assert!(text.contains("\"interrupted\""), "{text}");
+    assert_problem(
+        "an interrupted task",
+        admin(&service, "DELETE", &path, ""),
+        409,
+        "task_state",
+    );
+}
+
+#[test]
+fn photos_that_cannot_be_read_wait_until_they_can() {
+    let catalog = shop().path("unmounted");
+    let _ = fs::remove_dir_all(&catalog);
+    fixture::copy_folder(&shop().path("catalog"), &catalog).expect("the catalog is copied");
+    // Without its embeddings every photo waits.
+    fs::remove_dir_all(catalog.join("segments")).expect("the embeddings are removed");
+    let photos = shop().path("mounted-later");
+    let _ = fs::remove_file(&photos);
+    let service = Service::start_as(json!({ "catalog": "unmounted", "admin_key": KEY, "images": "mounted-later" }));
+    let state = || body(admin(&service, "GET", "stats", ""))["generations"][0].clone();
+    // The service tries to read the photos in this time.
+    std::thread::sleep(Duration::from_millis(1500));
+    let before = state();
+    assert_eq!(
+        (&before["embedded"], &before["failed"], &before["waiting"]),
+        (&json!(0), &json!(0), &json!(2 * PRODUCTS)),
+        "{before}"
+    );
+    std::os::unix::fs::symlink(shop().path("shop"), &photos).expect("the link is made");
+    let begun = Instant::now();
+    while state()["embedded"] != json!(2 * PRODUCTS) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{}", state());
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

@@ -178,3 +178,95 @@ fn photos_come_from_an_archive_and_are_part_of_snapshots() {
         "{stats}"
     );
 }
+
+#[test]
+fn a_model_does_not_replace_another_while_the_photos_cannot_be_read() {
+    let place = place();
+    let dir = place.path();
+    import(dir, "feed.csv", &["--bundle", "bundle"]).expect("the feed is imported");
+    let live = || run(dir, &["catalog", "stats", "--catalog", "catalog"]).expect("the catalog is readable");
+    let flip = |more: &[&str]| {
+        let args = [
+            "catalog",
+            "embed",
+            "--catalog",
+            "catalog",
+            "--bundle",
+            "bundle",
+            "--views",
+            "flip",
+        ];
+        run(dir, &[&args[..], more].concat())
+    };
+    fs::rename(dir.join("photos"), dir.join("away")).expect("the folder is moved");
+    let error = flip(&[]).expect_err("no photo can be read");
+    for part in ["3 of 3 photos", "3 photos cannot be read", "`a1.png`", "--max-errors"] {
+        assert!(error.contains(part), "`{error}` does not say `{part}`");
+    }
+    assert!(
+        live().contains("embeddings    3") && !live().contains("views=flip"),
+        "{}",
+        live()
+    );
+    // One of three photos is missing. The user allows it, and still gets an error, because the photo waits.
+    fs::rename(dir.join("away"), dir.join("photos")).expect("the folder is moved back");
+    fs::rename(dir.join("photos/a2.png"), dir.join("a2.png")).expect("the photo is moved");
+    let error = flip(&["--max-errors", "1"]).expect_err("a photo cannot be read");
+    assert!(
+        error.contains("1 photo cannot be read") && error.contains("`a2.png`"),
+        "{error}"
+    );
+    assert!(
+        live().contains("views=flip") && live().contains("1 photos wait"),
+        "{}",
+        live()
+    );
+    fs::rename(dir.join("a2.png"), dir.join("photos/a2.png")).expect("the photo is moved back");
+    flip(&[]).expect("all photos can be read");
+    assert!(
+        live().contains("0 photos wait for their embedding, 0 failed"),
+        "{}",
+        live()
+    );
+}
+
+#[test]
+fn damaged_embeddings_are_reported_until_they_are_computed_again() {
+    let place = place();
+    let dir = place.path();
+    import(dir, "feed.csv", &["--bundle", "bundle"]).expect("the feed is imported");
+    let segment = fs::read_dir(dir.join("catalog/segments"))
+        .expect("the folder exists")
+        .next()
+        .expect("there is a file of embeddings")
+        .expect("the folder is readable")
+        .path();
+    let mut bytes = fs::read(&segment).expect("the file is readable");
+    bytes[200] ^= 1;
+    fs::write(&segment, bytes).expect("the file is written");
+    let verify = || {
+        let verify = ["catalog", "verify", "--catalog", "catalog"];
+        let output = selvedge()
+            .args(verify)
+            .current_dir(dir)
+            .output()
+            .expect("the program starts");
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    };
+    for attempt in ["first", "second"] {
+        let (is_sound, report) = verify();
+        assert!(
+            !is_sound && report.contains("Damaged: ") && report.contains("is damaged"),
+            "{attempt}: {report}"
+        );
+    }
+    run(dir, &["catalog", "embed", "--catalog", "catalog", "--bundle", "bundle"]).expect("the photos are embedded");
+    let (is_sound, report) = verify();
+    assert!(
+        is_sound && report.contains("3 embeddings") && report.contains("no fault"),
+        "{report}"
+    );
+}

@@ -1,5 +1,7 @@
 //! Catalogs after a killed run or damage on the disk: they are whole, or embedded again.
 
+mod photos;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -183,6 +185,73 @@ fn an_indexed_shop_is_embedded_again_only_where_it_changed() {
         ..options(dir, 0)
     };
     assert_eq!(embedded(&int8), 8, "another storage is another generation");
+}
+
+#[test]
+fn many_small_batches_leave_few_files() {
+    let temporary = tempfile::tempdir().expect("a temporary folder is created");
+    let dir = temporary.path();
+    fixture::write_retrieval_bundle(&dir.join("bundle")).expect("the bundle is written");
+    fixture::write_dataset(&dir.join("shop-0"), 40, 0).expect("the dataset is written");
+    let single = IndexOptions {
+        batch: 1,
+        ..options(dir, 0)
+    };
+    let summary = index(&single, &Device::flex(), |_| ()).expect("the dataset is indexed");
+    assert_eq!(summary.photos, 80);
+    let files = fs::read_dir(dir.join("catalog/segments")).expect("the folder exists");
+    assert_eq!(files.count(), 17, "64 files are merged into one, and 16 come later");
+}
+
+/// Body of a process that restores a snapshot. Without instructions, as in the test run itself, it does nothing.
+#[test]
+fn restore_process() {
+    let Some(dir) = instructions() else {
+        return;
+    };
+    let dir = Path::new(&dir);
+    store::restore(&dir.join("snapshot"), &dir.join("restored")).expect("the snapshot is restored");
+}
+
+#[test]
+fn a_killed_restore_leaves_a_whole_catalog_or_none() {
+    let temporary = indexed();
+    let dir = temporary.path();
+    let uploads: Vec<String> = (0..200).map(|number| format!("{number:064x}")).collect();
+    fs::create_dir(dir.join("catalog/uploads")).expect("the folder is created");
+    for name in &uploads {
+        fs::write(dir.join("catalog/uploads").join(name), name).expect("the photo is written");
+    }
+    let store = Store::open(&dir.join("catalog")).expect("the catalog opens");
+    store.snapshot(&dir.join("snapshot")).expect("the snapshot is written");
+    drop(store);
+    let restored = dir.join("restored");
+    let start = || Process::start("restore_process", &dir.display().to_string()).expect("the process starts");
+    let begun = Instant::now();
+    assert!(start().wait().expect("the system tells").success());
+    let whole = begun.elapsed();
+    let (mut finished, kills) = (0, kills());
+    for kill in 0..kills {
+        fs::remove_dir_all(&restored).expect("the folder is removed");
+        let mut child = start();
+        std::thread::sleep(whole.mul_f64(f64::from(kill + 1) / f64::from(kills) * 1.2));
+        let ended = child.kill().expect("the system tells");
+        finished += u32::from(ended.success());
+        fs::create_dir_all(&restored).expect("the folder is created");
+        let is_unfinished = !restored.join("store.sqlite").exists() || restored.join("restoring").exists();
+        assert!(!(ended.success() && is_unfinished), "a successful run leaves a catalog");
+        if is_unfinished {
+            continue;
+        }
+        let store = Store::open(&restored).expect("the catalog opens");
+        let report = store.verify().expect("the catalog can be verified");
+        assert_eq!((report.embeddings, report.total), (8, 0), "{report:?}");
+        for name in &uploads {
+            let photo = fs::read_to_string(restored.join("uploads").join(name));
+            assert_eq!(photo.expect("the photo is restored"), *name);
+        }
+    }
+    assert!(finished < kills, "at least one run is killed before its end");
 }
 
 #[test]

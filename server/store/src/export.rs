@@ -80,4 +80,15 @@ impl Store {
             })
         })
     }
+
+    /// Number of segments of all generations with fewer than `rows` rows.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn segments_below(&self, rows: usize) -> Result<u64, StoreError> {
+        self.read(|db| {
+            let sql = "SELECT count(*) FROM segments WHERE slots < ?1";
+            Ok(db.prepare_cached(sql)?.query_row([rows], |row| row.get(0))?)
+        })
+    }
 }

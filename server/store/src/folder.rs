@@ -4,6 +4,8 @@
 //! store.lock      lock of the one process that has the store open; it contains the process id
 //! store.sqlite    the truth
 //! segments/       files of embeddings; only those count that SQLite names
+//! uploads/        photos that clients uploaded, by checksum
+//! photos/         photos of archives, by path
 //! restoring       present while a restore runs
 //! ```
 
@@ -19,6 +21,10 @@ pub(crate) const DATABASE: &str = "store.sqlite";
 pub(crate) const SEGMENTS: &str = "segments";
 /// File name of the marker of an unfinished restore.
 pub(crate) const RESTORING: &str = "restoring";
+/// Folder name of uploaded photos. The owner of the store writes them, and snapshots have them.
+pub const UPLOADS: &str = "uploads";
+/// Folder name of photos of archives. The owner of the store writes them, and snapshots have them.
+pub const UNPACKED: &str = "photos";
 const LOCK: &str = "store.lock";
 
 /// Exclusive lock of a store's folder. The system releases it when the process ends.

@@ -69,6 +69,7 @@ pub use db::outbox::{Change, Operation};
 pub use embed::Appended;
 pub use error::StoreError;
 pub use export::Stats;
+pub use folder::{UNPACKED, UPLOADS};
 pub use image::{Crop, ImageKey, ProductImage};
 pub use import::{
     Counts, Encoding, FolderImages, Format, GivenHashes, ImageFault, ImageSource, ImportOptions, ImportProgress,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use crate::clock::now;
 use crate::db::segments::{self, Named};
 use crate::error::StoreError;
 use crate::folder::{SEGMENTS, segment_path, sync_folder};
@@ -35,7 +36,7 @@ pub struct RepairReport {
     pub removed_files: Vec<String>,
     /// Segments that cannot be used. Searches go on without them.
     pub damaged: Vec<DamagedSegment>,
-    /// Tasks that were running when the last process ended.
+    /// Tasks that waited or ran when the last process ended.
     pub interrupted_tasks: usize,
 }
 
@@ -60,8 +61,8 @@ pub(crate) fn repair(dir: &Path, db: &Connection, check: Check) -> Result<(Segme
             }),
         }
     }
-    let sql = "UPDATE tasks SET state = 'interrupted' WHERE state = 'running'";
-    report.interrupted_tasks = db.execute(sql, [])?;
+    let sql = "UPDATE tasks SET state = 'interrupted', finished_at = ?1 WHERE state IN ('queued', 'running')";
+    report.interrupted_tasks = db.execute(sql, [now()])?;
     Ok((mapped, report))
 }
 

@@ -62,6 +62,19 @@ impl Store {
     /// # Errors
     /// [`StoreError::Generation`] if it is not being built or images wait for their embedding.
     pub fn switch_generation(&self, generation: i64) -> Result<(), StoreError> {
+        self.switch_generation_if(generation, |progress| progress.pending() == 0)
+    }
+
+    /// As [`Store::switch_generation`], but `is_finished` decides by the progress whether the generation is finished. Images
+    /// without an embedding wait for it after the switch, unless they failed.
+    ///
+    /// # Errors
+    /// [`StoreError::Generation`] if it is not being built or not finished.
+    pub fn switch_generation_if(
+        &self,
+        generation: i64,
+        is_finished: impl FnOnce(&GenerationProgress) -> bool,
+    ) -> Result<(), StoreError> {
         let files = self.write(|db| {
             if generations::get(db, generation)?.state != State::Building {
                 return Err(fault(
@@ -70,10 +83,15 @@ impl Store {
                 ));
             }
             let live = generations::in_state(db, State::Live)?;
-            let waiting = generations::progress(db, generation)?.pending();
+            let progress = generations::progress(db, generation)?;
             // The first generation replaces nothing, so it can fill while searches use it.
-            if waiting > 0 && live.is_some() {
-                return Err(fault(generation, format!("{waiting} images wait for their embedding")));
+            if live.is_some() && !is_finished(&progress) {
+                let message = format!(
+                    "{} images wait for their embedding, and {} have failed",
+                    progress.pending(),
+                    progress.failed
+                );
+                return Err(fault(generation, message));
             }
             let files = match generations::in_state(db, State::Kept)? {
                 Some(kept) => retire(db, kept.number)?,

@@ -1,12 +1,15 @@
 //! Snapshots and their restore.
 //!
-//! A snapshot is a folder with `store.sqlite`, `segments/` and `SHA256SUMS`, which `sha256sum -c` reads. `SHA256SUMS` is
-//! written last, so a folder without it is not a snapshot.
+//! A snapshot is a folder with `store.sqlite`, `segments/`, the photos in `uploads/` and `photos/`, and `SHA256SUMS`, which
+//! `sha256sum -c` reads. `SHA256SUMS` lists all files. It is written last, so a folder without it is not a snapshot.
 
-use std::collections::BTreeMap;
+mod photos;
+mod sums;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Component, Path};
+use std::path::Path;
 
 use rusqlite::Connection;
 use rusqlite::backup::Progress;
@@ -17,13 +20,12 @@ use crate::error::StoreError;
 use crate::folder::{
     DATABASE, RESTORING, SEGMENTS, copy, create_empty, link_or_copy, segment_path, sync_file, sync_folder,
 };
-use crate::image::{hex, is_sha256};
+use crate::image::hex;
 use crate::repair::open_segment;
 use crate::segment::Check;
 use crate::store::Store;
-
-/// File name of the checksums.
-const SUMS: &str = "SHA256SUMS";
+use photos::{copy_photos, photo_names};
+use sums::{SUMS, read_sums, sum_line};
 
 /// Size of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,7 +37,7 @@ pub struct SnapshotSummary {
 }
 
 impl Store {
-    /// Writes a snapshot into the new or empty folder `dir`. Segments are linked where the file system can.
+    /// Writes a snapshot into the new or empty folder `dir`. Segments and photos are linked where the file system can.
     ///
     /// Writes wait only while the database is copied. A link shares the file, so a copy on another disk protects better.
     ///
@@ -60,11 +62,12 @@ impl Store {
             // A snapshot of a damaged segment would be taken for a good one.
             open_segment(dir, named, Check::Full)?;
         }
+        let photos = copy_photos(self.dir(), dir)?;
         let names = named.iter().map(|named| format!("{SEGMENTS}/{}", named.file));
         let (mut sums, mut summary) = (String::new(), SnapshotSummary::default());
-        for name in names.chain([DATABASE.to_owned()]) {
+        for name in names.chain([DATABASE.to_owned()]).chain(photos) {
             let (sum, bytes) = sha256(&dir.join(&name))?;
-            sums.push_str(&format!("{sum}  {name}\n"));
+            sums.push_str(&sum_line(&sum, &name));
             summary.files += 1;
             summary.bytes += bytes;
         }
@@ -110,22 +113,28 @@ pub fn restore(snapshot: &Path, target: &Path) -> Result<SnapshotSummary, StoreE
     sync_folder(target)?;
     let folder = target.join(SEGMENTS);
     fs::create_dir(&folder).map_err(StoreError::io("create", &folder))?;
+    let mut folders = BTreeSet::from([folder]);
     for (name, expected) in &sums {
         let path = target.join(name);
+        for parent in Path::new(name).ancestors().skip(1) {
+            folders.insert(target.join(parent));
+        }
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(StoreError::io("create", parent))?;
+        }
         copy(&snapshot.join(name), &path)?;
         // The copy is compared, because the snapshot may have changed after it was checked.
         if sha256(&path)?.0 != *expected {
             return Err(StoreError::damaged(&path, "the copy differs from the snapshot"));
         }
     }
-    sync_folder(&folder)?;
-    sync_folder(target)?;
+    folders.iter().try_for_each(|folder| sync_folder(folder))?;
     fs::remove_file(&marker).map_err(StoreError::io("remove", &marker))?;
     sync_folder(target)?;
     Ok(summary)
 }
 
-/// Compares the files that the database names with those of the checksums.
+/// Compares the segments that the database names, and the photos, with the files of the checksums.
 fn check_names(snapshot: &Path, sums: &BTreeMap<String, String>) -> Result<(), StoreError> {
     let path = snapshot.join(DATABASE);
     let text = path.display().to_string();
@@ -147,39 +156,12 @@ fn check_names(snapshot: &Path, sums: &BTreeMap<String, String>) -> Result<(), S
             ));
         }
     }
-    Ok(())
-}
-
-/// Reads the checksums by file name. Names are `store.sqlite` or a file in `segments`.
-fn read_sums(snapshot: &Path) -> Result<BTreeMap<String, String>, StoreError> {
-    let path = snapshot.join(SUMS);
-    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => StoreError::damaged(snapshot, format!("it has no {SUMS}, so it is not a snapshot")),
-        _ => StoreError::io("read", &path)(error),
-    })?;
-    let mut sums = BTreeMap::new();
-    for line in text.lines() {
-        let entry = line
-            .split_once("  ")
-            .filter(|(sum, name)| is_sha256(sum) && is_inside(name));
-        let (sum, name) =
-            entry.ok_or_else(|| StoreError::damaged(&path, format!("`{line}` is no checksum of a file")))?;
-        if sums.insert(name.to_owned(), sum.to_owned()).is_some() {
-            return Err(StoreError::damaged(&path, format!("`{name}` is listed twice")));
-        }
-    }
-    if !sums.contains_key(DATABASE) {
-        return Err(StoreError::damaged(&path, format!("{DATABASE} is missing")));
-    }
-    Ok(sums)
-}
-
-fn is_inside(name: &str) -> bool {
-    let parts: Vec<Component<'_>> = Path::new(name).components().collect();
-    match parts.as_slice() {
-        [Component::Normal(_)] => name == DATABASE,
-        [Component::Normal(folder), Component::Normal(_)] => *folder == SEGMENTS,
-        _ => false,
+    match photo_names(snapshot)?.into_iter().find(|name| !sums.contains_key(name)) {
+        None => Ok(()),
+        Some(name) => Err(StoreError::damaged(
+            &snapshot.join(name),
+            format!("{SUMS} does not list it; add its SHA-256 or remove it"),
+        )),
     }
 }
 

@@ -37,6 +37,19 @@ pub struct Store {
     _lock: Lock,
 }
 
+/// A segment that a state of the database names.
+pub(crate) enum NamedSegment {
+    /// It can be read.
+    Mapped(Arc<Segment>),
+    /// Its file could not be used when the store was opened.
+    Damaged,
+    /// A compaction has moved its rows to another segment, which a later state names.
+    Moved,
+}
+
+/// Attempts to read a state of the database whose segments are all there.
+const READS: u32 = 20;
+
 impl Store {
     /// Opens the store in the folder `dir` and checks every segment. Creates the store if the folder is missing or empty.
     ///
@@ -187,6 +200,35 @@ impl Store {
     /// The mapped segment with this number, unless it is damaged or gone.
     pub(crate) fn segment(&self, number: i64) -> Option<Arc<Segment>> {
         lock(&self.segments).get(&number).cloned()
+    }
+
+    /// Looks up a segment that the database named in the state that the caller reads.
+    pub(crate) fn named_segment(&self, number: i64) -> NamedSegment {
+        match self.segment(number) {
+            Some(segment) => NamedSegment::Mapped(segment),
+            None if self.repair.damaged.iter().any(|damaged| damaged.segment == number) => NamedSegment::Damaged,
+            None => NamedSegment::Moved,
+        }
+    }
+
+    /// Repeats `read` until it returns a value. It returns `None` for [`NamedSegment::Moved`], and reads a new state each time.
+    ///
+    /// # Errors
+    /// Those of `read`, and [`StoreError::Generation`] if every attempt met a compaction.
+    pub(crate) fn settled<T>(
+        &self,
+        generation: i64,
+        read: impl Fn() -> Result<Option<T>, StoreError>,
+    ) -> Result<T, StoreError> {
+        for _ in 0..READS {
+            if let Some(value) = read()? {
+                return Ok(value);
+            }
+        }
+        Err(StoreError::Generation {
+            generation,
+            message: format!("its embeddings were moved during each of {READS} attempts to read them; try again"),
+        })
     }
 
     /// Adds a mapped segment.

@@ -21,7 +21,7 @@ pub enum TaskState {
     Failed,
     /// A caller ended it.
     Cancelled,
-    /// The process ended while it ran.
+    /// The process ended while it waited or ran.
     Interrupted,
 }
 

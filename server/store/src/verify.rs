@@ -1,6 +1,7 @@
 //! Verification: it compares the database, the segment files and their rows.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 
 use crate::db;
 use crate::db::generations::{self, Generation, GenerationState};
@@ -112,24 +113,30 @@ impl Store {
         Ok(report)
     }
 
-    /// Deletes the embeddings of segments that cannot be used, so that their images wait for an embedding again.
+    /// Deletes the embeddings of segments whose files are damaged or missing, so that their images wait for an embedding again.
     ///
     /// Returns the segments.
     ///
     /// # Errors
-    /// Errors of the database.
+    /// Errors of the database. A file that exists and cannot be read is an error too, because it may be sound. Then nothing is
+    /// deleted.
     pub fn discard_damaged(&self) -> Result<Vec<DamagedSegment>, StoreError> {
         let _maintenance = self.maintain();
         let mut damaged = Vec::new();
         for named in self.read(|db| segments::list(db, None))? {
-            if let Err(error) = open_segment(self.dir(), &named, Check::Full) {
-                damaged.push(DamagedSegment {
+            match open_segment(self.dir(), &named, Check::Full) {
+                Ok(_) => {}
+                Err(error) if is_lost(&error) => damaged.push(DamagedSegment {
                     segment: named.sid,
                     generation: named.generation,
                     file: named.file,
                     message: error.to_string(),
-                });
+                }),
+                Err(error) => return Err(error),
             }
+        }
+        if damaged.is_empty() {
+            return Ok(damaged);
         }
         self.write(|db| {
             damaged
@@ -139,6 +146,15 @@ impl Store {
         let files: Vec<String> = damaged.iter().map(|damaged| damaged.file.clone()).collect();
         self.remove_files(&files);
         Ok(damaged)
+    }
+}
+
+/// True if a segment's file is damaged or missing, so that its content cannot come back.
+fn is_lost(error: &StoreError) -> bool {
+    match error {
+        StoreError::Damaged { .. } => true,
+        StoreError::Io { source, .. } => source.kind() == ErrorKind::NotFound,
+        _ => false,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::db::generations::{self, Generation};
 use crate::db::{outbox, segments};
 use crate::error::StoreError;
 use crate::segment::Segment;
-use crate::store::Store;
+use crate::store::{NamedSegment, Store};
 
 /// A product of a view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,25 +64,32 @@ impl Store {
     /// # Errors
     /// [`StoreError::Generation`] if there is no such generation.
     pub fn view(&self, generation: i64) -> Result<View, StoreError> {
-        self.read_apart(|db| {
-            let generation = generations::get(db, generation)?;
-            let (places, products) = products(db)?;
-            let mut view = View {
-                sequence: outbox::last(db)?,
-                segments: Vec::new(),
-                products,
-                rows: Vec::new(),
-                generation,
-            };
-            for named in segments::list(db, Some(view.generation.number))? {
-                if let Some(segment) = self.segment(named.sid) {
+        self.settled(generation, || self.read_apart(|db| self.view_in(db, generation)))
+    }
+
+    /// The view of a state of the database. `None` if a compaction has removed a segment that this state names.
+    fn view_in(&self, db: &Connection, generation: i64) -> Result<Option<View>, StoreError> {
+        let generation = generations::get(db, generation)?;
+        let (places, products) = products(db)?;
+        let mut view = View {
+            sequence: outbox::last(db)?,
+            segments: Vec::new(),
+            products,
+            rows: Vec::new(),
+            generation,
+        };
+        for named in segments::list(db, Some(view.generation.number))? {
+            match self.named_segment(named.sid) {
+                NamedSegment::Mapped(segment) => {
                     let index = u32::try_from(view.segments.len()).unwrap_or(u32::MAX);
                     view.segments.push(segment);
                     add_rows(db, named.sid, index, &places, &mut view.rows)?;
                 }
+                NamedSegment::Damaged => {}
+                NamedSegment::Moved => return Ok(None),
             }
-            Ok(view)
-        })
+        }
+        Ok(Some(view))
     }
 
     /// Places of the embeddings of the product `id`. Empty if it was deleted or waits for its embeddings.
@@ -90,24 +97,34 @@ impl Store {
     /// # Errors
     /// Errors of the database.
     pub fn product_rows(&self, generation: i64, id: &str) -> Result<Vec<ProductRow>, StoreError> {
-        self.read(|db| {
-            let mut statement = db.prepare_cached(
-                "SELECT sid, slot, position FROM products JOIN product_images USING (pid)
-                 JOIN embeddings USING (iid) WHERE id = ?1 AND gid = ?2 ORDER BY position",
-            )?;
-            let mut rows = statement.query((id, generation))?;
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                if let Some(segment) = self.segment(row.get(0)?) {
-                    found.push(ProductRow {
-                        segment,
-                        slot: row.get(1)?,
-                        position: row.get(2)?,
-                    });
-                }
+        self.settled(generation, || self.read(|db| self.product_rows_in(db, generation, id)))
+    }
+
+    /// As [`Store::product_rows`], in a state of the database. `None` if a compaction has removed a segment that it names.
+    fn product_rows_in(
+        &self,
+        db: &Connection,
+        generation: i64,
+        id: &str,
+    ) -> Result<Option<Vec<ProductRow>>, StoreError> {
+        let mut statement = db.prepare_cached(
+            "SELECT sid, slot, position FROM products JOIN product_images USING (pid)
+             JOIN embeddings USING (iid) WHERE id = ?1 AND gid = ?2 ORDER BY position",
+        )?;
+        let mut rows = statement.query((id, generation))?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            match self.named_segment(row.get(0)?) {
+                NamedSegment::Mapped(segment) => found.push(ProductRow {
+                    segment,
+                    slot: row.get(1)?,
+                    position: row.get(2)?,
+                }),
+                NamedSegment::Damaged => {}
+                NamedSegment::Moved => return Ok(None),
             }
-            Ok(found)
-        })
+        }
+        Ok(Some(found))
     }
 }
 

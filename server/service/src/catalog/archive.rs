@@ -6,8 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context;
 use flate2::read::GzDecoder;
-
-use super::photo_files::UNPACKED;
+use store::UNPACKED;
 
 /// Maximum bytes of a photo.
 const MAX_PHOTO: u64 = 64 << 20;

@@ -1,11 +1,13 @@
 //! Embedding of all images of a store by one model.
 
-use store::{Element, Generation, Store};
+use dataset::MaxErrors;
+use store::{Element, Generation, GenerationProgress, Store};
 
 use super::compare::{Comparison, compare};
 use super::embed_pending::EmbedJob;
+use super::faults::Unreadable;
 use super::generation::building;
-use super::{CatalogError, PhotoFiles, Space};
+use super::{CatalogError, Failures, PhotoFiles, Space};
 use crate::embed::{PhotoViews, RetrievalModel};
 
 /// Progress of an embedding.
@@ -31,6 +33,8 @@ pub struct EmbedRun<'a> {
     pub element: Element,
     /// Photos per batch.
     pub batch: usize,
+    /// Maximum number of photos without an embedding in a generation that replaces another one.
+    pub max_errors: MaxErrors,
 }
 
 /// Result of an embedding.
@@ -42,6 +46,8 @@ pub struct Embedded {
     pub comparison: Option<Comparison>,
     /// Images that cannot be embedded, each with the reason.
     pub skipped: Vec<(String, String)>,
+    /// Images that wait on, because they cannot be read now.
+    pub unreadable: Unreadable,
 }
 
 /// Queries of a comparison.
@@ -55,7 +61,8 @@ impl EmbedRun<'_> {
     /// stopped. Calls `progress` after every batch. The run ends early when it returns false.
     ///
     /// # Errors
-    /// If the model or the store fails.
+    /// If the model or the store fails, or too many photos have no embedding in the new generation. It is then not switched to,
+    /// and the next run continues.
     pub fn run(&self, mut progress: impl FnMut(IndexProgress) -> bool) -> Result<Embedded, CatalogError> {
         let generation = self.generation()?;
         let spec = &self.model.manifest().input;
@@ -70,28 +77,54 @@ impl EmbedRun<'_> {
         let state = self.store.progress(generation)?;
         let total = usize::try_from(state.images).unwrap_or(usize::MAX);
         let mut done = usize::try_from(state.embedded).unwrap_or_default();
-        let mut skipped = Vec::new();
+        let mut embedded = Embedded {
+            generation,
+            comparison: None,
+            skipped: Vec::new(),
+            unreadable: Unreadable::default(),
+        };
         let is_complete = job.run(&mut embed, |batch| {
             done += batch.stored + batch.failed.len();
-            skipped.extend(batch.failed.iter().cloned());
+            embedded.skipped.extend(batch.failed.iter().cloned());
+            embedded.unreadable.extend(&batch.unreadable);
             progress(IndexProgress { done, total })
         })?;
-        let mut comparison = None;
+        if is_complete {
+            self.switch(&mut embedded)?;
+        }
+        Ok(embedded)
+    }
+
+    /// Makes the generation live unless it is, and compares it with the one that it replaces.
+    fn switch(&self, embedded: &mut Embedded) -> Result<(), CatalogError> {
+        let generation = embedded.generation;
         match self.store.live_generation()? {
             Some(live) if live.number == generation => {}
-            live if is_complete => {
-                if let Some(live) = live {
-                    comparison = compare(self.store, [live.number, generation], COMPARED)?;
+            // The first generation replaces nothing.
+            None => self.store.switch_generation(generation)?,
+            Some(live) => {
+                let state = self.store.progress(generation)?;
+                if !self.is_finished(&state) {
+                    return Err(CatalogError::Unfinished {
+                        missing: missing(&state),
+                        total: state.images,
+                        limit: self.max_errors,
+                        unreadable: embedded.unreadable.clone(),
+                        failures: Failures(std::mem::take(&mut embedded.skipped)),
+                    });
                 }
-                self.store.switch_generation(generation)?;
+                embedded.comparison = compare(self.store, [live.number, generation], COMPARED)?;
+                self.store
+                    .switch_generation_if(generation, |state| self.is_finished(state))?;
             }
-            _ => {}
         }
-        Ok(Embedded {
-            generation,
-            comparison,
-            skipped,
-        })
+        Ok(())
+    }
+
+    /// True if so few photos have no embedding that a generation may replace another one.
+    fn is_finished(&self, state: &GenerationProgress) -> bool {
+        let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        self.max_errors.allows(count(missing(state)), count(state.images))
     }
 
     /// The generation that takes the embeddings: the live one, or one that is built for another space or storage.
@@ -107,4 +140,9 @@ impl EmbedRun<'_> {
         }
         Ok(building(self.store, &space, Some(self.element))?)
     }
+}
+
+/// Number of photos without an embedding.
+fn missing(state: &GenerationProgress) -> u64 {
+    state.images.saturating_sub(state.embedded)
 }

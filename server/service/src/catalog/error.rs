@@ -6,7 +6,7 @@ use engine::EngineError;
 use store::StoreError;
 use thiserror::Error;
 
-use super::faults::{Failures, Faults};
+use super::faults::{Failures, Faults, Unreadable};
 use crate::embed::EmbedError;
 use dataset::MaxErrors;
 
@@ -55,6 +55,29 @@ pub enum CatalogError {
         /// The manifest.
         path: PathBuf,
     },
+    /// Photos cannot be read now. They wait for their embedding.
+    #[error(
+        "{0}\nhint: is the folder of photos mounted? embed again when they can be read; no photo is embedded twice"
+    )]
+    Unreadable(Unreadable),
+    /// Too many photos have no embedding in a new generation.
+    #[error(
+        "{missing} of {total} photos have no embedding by the new model, and at most {limit} may, so searches go on with the \
+         old model{}\nhint: make the photos readable and embed again; or allow more with `selvedge catalog embed --max-errors`",
+        reasons(unreadable, failures)
+    )]
+    Unfinished {
+        /// Number of photos without an embedding.
+        missing: u64,
+        /// Number of all photos.
+        total: u64,
+        /// The limit.
+        limit: MaxErrors,
+        /// Photos that wait, because they cannot be read now.
+        unreadable: Unreadable,
+        /// Photos on which this run failed.
+        failures: Failures,
+    },
     /// The vector engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -97,6 +120,18 @@ pub enum CatalogError {
         /// Error of the model.
         message: String,
     },
+}
+
+/// Lines that say why photos have no embedding.
+fn reasons(unreadable: &Unreadable, failures: &Failures) -> String {
+    let mut lines = String::new();
+    if !unreadable.is_empty() {
+        lines.push_str(&format!("\n{unreadable}"));
+    }
+    if !failures.0.is_empty() {
+        lines.push_str(&format!("\n{} photos cannot be embedded\n{failures}", failures.0.len()));
+    }
+    lines
 }
 
 impl CatalogError {

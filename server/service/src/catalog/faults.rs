@@ -1,4 +1,4 @@
-//! Faults in a file of a dataset, line by line, and remarks on values that are used nevertheless.
+//! Faults in a file of a dataset, line by line, remarks on values that are used nevertheless, and photos that fail.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -81,6 +81,44 @@ fn write_rest(out: &mut fmt::Formatter<'_>, total: usize) -> fmt::Result {
         write!(out, "\n  and {} more", total - LISTED)
     } else {
         Ok(())
+    }
+}
+
+/// Photos that cannot be read now, because a folder is missing or a disk fails. They wait, and are tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unreadable {
+    /// Number of the photos.
+    pub count: usize,
+    /// Name of the first one, and why it cannot be read.
+    pub first: String,
+}
+
+impl Unreadable {
+    /// True if all photos can be read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Adds the photos that `later` counts.
+    pub fn extend(&mut self, later: &Self) {
+        if self.is_empty() {
+            self.first.clone_from(&later.first);
+        }
+        self.count += later.count;
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.count {
+            1 => write!(f, "1 photo cannot be read and waits: {}", self.first),
+            count => write!(
+                f,
+                "{count} photos cannot be read and wait; the first one: {}",
+                self.first
+            ),
+        }
     }
 }
 

@@ -104,11 +104,15 @@ pub fn index(
         views: options.views,
         element: options.storage,
         batch: options.batch,
+        max_errors: options.max_errors,
     };
     let embedded = run.run(|done| {
         progress(done);
         true
     })?;
+    if !embedded.unreadable.is_empty() {
+        return Err(CatalogError::Unreadable(embedded.unreadable));
+    }
     let mut skipped = checked.skipped;
     skipped.extend(embedded.skipped);
     Ok(IndexSummary {

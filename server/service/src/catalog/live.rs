@@ -67,7 +67,7 @@ impl Catalog {
     /// # Errors
     /// If the folder holds no store, another process uses it, or its embeddings are of another model.
     pub fn open(dir: &Path, space: &Space, images: Option<PathBuf>, places: SearchPlaces) -> anyhow::Result<Arc<Self>> {
-        let store = Arc::new(open_store(dir)?);
+        let store = Arc::new(open_store_to_embed(dir)?);
         let (own, other) = generations(&store, space)?;
         let own = match (own, &other) {
             (Some(own), _) => own,
@@ -257,26 +257,30 @@ fn follow(catalog: &Weak<Catalog>) {
     }
 }
 
-/// Opens the store in the folder `dir`.
+/// Opens the store in the folder `dir`, to read or check it. Damaged files of embeddings stay as they are.
 ///
 /// # Errors
 /// If the folder has none, with a hint.
 pub fn open_store(dir: &Path) -> Result<Store, CatalogError> {
-    if !dir.join("store.sqlite").exists() && !dir.join("catalog.json").exists() {
-        return Err(CatalogError::Missing { path: dir.to_owned() });
-    }
+    refuse_missing(dir)?;
+    open_any(dir)
+}
+
+/// Opens the store in the folder `dir`, to embed its photos. Photos whose embeddings are damaged wait for new ones.
+///
+/// # Errors
+/// If the folder has none, with a hint, or a file of embeddings exists and cannot be read.
+pub fn open_store_to_embed(dir: &Path) -> Result<Store, CatalogError> {
+    refuse_missing(dir)?;
     create_store(dir)
 }
 
-/// Opens the store in the folder `dir`, or creates it. Photos whose embeddings are damaged wait for new ones.
+/// As [`open_store_to_embed`], but creates a store that is missing.
 ///
 /// # Errors
-/// If the folder holds something else, with a hint.
+/// If the folder holds something else, with a hint, or a file of embeddings exists and cannot be read.
 pub fn create_store(dir: &Path) -> Result<Store, CatalogError> {
-    if dir.join("catalog.json").exists() {
-        return Err(CatalogError::Old { path: dir.to_owned() });
-    }
-    let store = Store::open(dir)?;
+    let store = open_any(dir)?;
     let damaged = store.discard_damaged()?;
     if !damaged.is_empty() {
         tracing::error!(
@@ -285,4 +289,18 @@ pub fn create_store(dir: &Path) -> Result<Store, CatalogError> {
         );
     }
     Ok(store)
+}
+
+fn refuse_missing(dir: &Path) -> Result<(), CatalogError> {
+    if dir.join("store.sqlite").exists() || dir.join("catalog.json").exists() {
+        return Ok(());
+    }
+    Err(CatalogError::Missing { path: dir.to_owned() })
+}
+
+fn open_any(dir: &Path) -> Result<Store, CatalogError> {
+    if dir.join("catalog.json").exists() {
+        return Err(CatalogError::Old { path: dir.to_owned() });
+    }
+    Ok(Store::open(dir)?)
 }

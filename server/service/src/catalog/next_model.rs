@@ -4,17 +4,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use burn::tensor::Device;
+use dataset::MaxErrors;
+use store::Element;
 
-use super::Catalog;
-use super::embed_run::EmbedRun;
+use super::embed_run::{EmbedRun, Embedded};
+use super::{Catalog, CatalogError};
 use crate::embed::RetrievalModel;
 
 /// Pause between two looks for photos that wait.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Maximum pause after a failure. The pause doubles with every one.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 /// Photos per batch. Few, so that the visitors' photos do not wait long for the device.
 const BATCH: usize = 8;
@@ -65,27 +70,62 @@ fn embed(catalog: &Catalog, dir: &Path, device: &Device, ending: &AtomicBool) ->
         name != catalog.space().model_id,
         "it is the model that the service runs"
     );
-    let store = catalog.store();
-    let element = store
+    let element = catalog
+        .store()
         .live_generation()?
         .context("the catalog has no live generation")?
         .element;
-    let mut seen = 0;
+    let (mut seen, mut pause, mut reported) = (0, PAUSE, None);
     while !ending.load(Ordering::Relaxed) {
-        let files = catalog.photo_files()?;
-        let run = EmbedRun {
-            store,
-            files: &files,
-            model: &model,
-            views: catalog.space().views,
-            element,
-            batch: BATCH,
+        let embedded = embed_all(catalog, &model, element, ending);
+        let fault = match &embedded {
+            Ok(embedded) if embedded.unreadable.is_empty() => None,
+            Ok(embedded) => Some(embedded.unreadable.to_string()),
+            Err(error) => Some(error.to_string()),
         };
-        let embedded = run.run(|_| !ending.load(Ordering::Relaxed))?;
-        if let Some(comparison) = embedded.comparison {
+        if let Some(comparison) = embedded.ok().and_then(|embedded| embedded.comparison) {
             tracing::info!(model = name, %comparison, "the next model's generation is live; restart the service with its bundle");
         }
-        seen = catalog.wake().wait(seen, PAUSE);
+        if let Some(fault) = fault.as_ref().filter(|_| fault != reported) {
+            tracing::error!(
+                model = name,
+                fault,
+                "the next model cannot embed all photos; trying again"
+            );
+        }
+        if fault.is_none() {
+            pause = PAUSE;
+            seen = catalog.wake().wait(seen, pause);
+        } else {
+            // Changes of the catalog do not end this pause.
+            let until = Instant::now() + pause;
+            while !ending.load(Ordering::Relaxed) && Instant::now() < until {
+                seen = catalog
+                    .wake()
+                    .wait(seen, until.saturating_duration_since(Instant::now()));
+            }
+            pause = (pause * 2).min(MAX_PAUSE);
+        }
+        reported = fault;
     }
     Ok(())
+}
+
+/// Embeds all photos that wait, and makes the model's generation live when it is finished.
+fn embed_all(
+    catalog: &Catalog,
+    model: &RetrievalModel,
+    element: Element,
+    ending: &AtomicBool,
+) -> Result<Embedded, CatalogError> {
+    let run = EmbedRun {
+        store: catalog.store(),
+        files: &catalog.photo_files()?,
+        model,
+        views: catalog.space().views,
+        element,
+        batch: BATCH,
+        max_errors: MaxErrors::default(),
+    };
+    run.run(|_| !ending.load(Ordering::Relaxed))
 }

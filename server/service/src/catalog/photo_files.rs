@@ -5,12 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use dataset::Photo;
-use store::{FolderImages, ImageFault, ImageFile, ImageSource, Store, StoreError};
+use store::{FolderImages, ImageFault, ImageFile, ImageSource, Store, StoreError, UNPACKED, UPLOADS};
 
-/// Folder inside a store for images that clients uploaded, by checksum.
-pub(super) const UPLOADS: &str = "uploads";
-/// Folder inside a store for images of archives, by path.
-pub(super) const UNPACKED: &str = "photos";
 /// Begin of the source of an uploaded image.
 const UPLOADED: &str = "upload:";
 
@@ -19,6 +15,8 @@ const UPLOADED: &str = "upload:";
 pub struct PhotoFiles {
     /// The shop's folder, then the one of archives, if they exist.
     folders: Vec<FolderImages>,
+    /// Why the shop's folder cannot be opened.
+    fault: Option<String>,
     uploads: PathBuf,
 }
 
@@ -27,9 +25,19 @@ impl PhotoFiles {
     /// `images`, only the latter can be read.
     #[must_use]
     pub fn new(images: Option<&Path>, store: &Path) -> Self {
-        let folders = images.map(Path::to_owned).into_iter().chain([store.join(UNPACKED)]);
+        let opened = images.map(|folder| {
+            let cannot = |error| format!("the folder of photos {} cannot be opened: {error}", folder.display());
+            FolderImages::new(folder).map_err(cannot)
+        });
+        let (shop, fault) = match opened {
+            Some(Ok(shop)) => (Some(shop), None),
+            Some(Err(fault)) => (None, Some(fault)),
+            None => (None, None),
+        };
+        let unpacked = FolderImages::new(&store.join(UNPACKED)).ok();
         Self {
-            folders: folders.filter_map(|folder| FolderImages::new(&folder).ok()).collect(),
+            folders: shop.into_iter().chain(unpacked).collect(),
+            fault,
             uploads: store.join(UPLOADS),
         }
     }
@@ -86,7 +94,7 @@ impl PhotoFiles {
         self.in_folders(source, |folder| folder.path(source))
     }
 
-    /// The first result of the folders, or the fault of the first one.
+    /// The first result of the folders, or the fault of the shop's folder, or else of the first one.
     fn in_folders<T>(
         &self,
         source: &str,
@@ -98,6 +106,9 @@ impl PhotoFiles {
                 Ok(found) => return Ok(found),
                 Err(found) => fault = fault.or(Some(found)),
             }
+        }
+        if let Some(closed) = &self.fault {
+            return Err(ImageFault::new("image_folder", format!("`{source}`: {closed}")));
         }
         Err(fault.unwrap_or_else(|| {
             ImageFault::new(

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use futures::executor::block_on;
@@ -11,14 +11,19 @@ use futures::future::try_join_all;
 use shared::input::InputSpec;
 
 use super::embed_pending::{EmbedJob, embed_pending};
+use super::faults::Unreadable;
+use super::upkeep::merge;
 use super::{Catalog, CatalogError};
 use crate::embed::{EmbedQueue, QueueHealth};
 
 /// Maximum pause between two looks for photos that wait.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Segments that the live generation has collected when they are merged.
-const MANY_SEGMENTS: u64 = 64;
+/// Pause before photos that cannot be read are tried again. It doubles with every attempt.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Maximum of this pause.
+const MAX_RETRY: Duration = Duration::from_secs(60);
 
 /// Handle of the thread, which ends after its present batch when this is dropped. A batch that hangs does not keep the process.
 pub(crate) struct Worker {
@@ -33,6 +38,24 @@ struct Work {
     batch: usize,
     queue: Weak<EmbedQueue>,
     is_ending: Arc<AtomicBool>,
+}
+
+/// A pass over the photos that wait, in the order of their images.
+#[derive(Default)]
+struct Pass {
+    generation: i64,
+    /// Number of the last image.
+    after: i64,
+    /// Photos of the pass that cannot be read now.
+    unreadable: Unreadable,
+    /// Photos of an earlier pass that the log names.
+    reported: Unreadable,
+    /// Time of the next pass, if photos cannot be read. Until then only photos behind the last one are embedded.
+    again: Option<Instant>,
+    /// Pause before the last attempt.
+    pause: Duration,
+    /// True if files of embeddings were merged.
+    has_merged: bool,
 }
 
 impl Worker {
@@ -74,10 +97,10 @@ impl Drop for Worker {
 
 impl Work {
     fn run(&self) {
-        let (mut seen, mut after) = (0, 0);
+        let (mut seen, mut pass) = (0, Pass::default());
         let mut reported = None;
         while !self.is_ending.load(Ordering::Relaxed) {
-            let worked = self.step(&mut after);
+            let worked = self.step(&mut pass);
             let fault = worked.as_ref().err().map(ToString::to_string);
             if fault != reported {
                 if let Some(fault) = &fault {
@@ -93,8 +116,8 @@ impl Work {
         }
     }
 
-    /// Embeds a batch behind the image number `after`. Returns false if no photo waited.
-    fn step(&self, after: &mut i64) -> Result<bool, CatalogError> {
+    /// Embeds the next batch of the pass. Returns false if no photo waited.
+    fn step(&self, pass: &mut Pass) -> Result<bool, CatalogError> {
         let Some(queue) = self.queue.upgrade() else {
             return Ok(false);
         };
@@ -103,9 +126,16 @@ impl Work {
         }
         let store = self.catalog.store();
         let files = self.catalog.photo_files()?;
+        let generation = self.catalog.live().generation();
+        if pass.generation != generation {
+            *pass = Pass {
+                generation,
+                ..Pass::default()
+            };
+        }
         let job = EmbedJob {
             store,
-            generation: self.catalog.live().generation(),
+            generation,
             files: &files,
             spec: &self.spec,
             batch: self.batch,
@@ -117,20 +147,47 @@ impl Work {
                 Ok(block_on(try_join_all(waiting))?)
             })
         };
-        let batch = embed_pending(&job, *after, &mut embed)?;
+        let batch = embed_pending(&job, pass.after, &mut embed)?;
         for (source, reason) in &batch.failed {
             tracing::warn!(source, reason, "a photo cannot be embedded");
         }
+        pass.unreadable.extend(&batch.unreadable);
+        if batch.stored > 0 {
+            pass.has_merged |= merge(store)?;
+        }
         if let Some(last) = batch.last {
-            *after = last;
+            pass.after = last;
             return Ok(true);
         }
-        if store.stats()?.segments >= MANY_SEGMENTS {
+        if std::mem::take(&mut pass.has_merged) {
             super::compact(store)?;
         }
-        // Photos that came in front of the cursor are seen in the next round.
-        let is_begin = *after == 0;
-        *after = 0;
-        Ok(!is_begin)
+        Ok(pass.end())
+    }
+}
+
+impl Pass {
+    /// Ends the pass, and begins the next one in its time. Returns true if it began.
+    fn end(&mut self) -> bool {
+        let now = Instant::now();
+        if self.unreadable.is_empty() {
+            (self.pause, self.reported) = (Duration::ZERO, Unreadable::default());
+        } else if let Some(again) = self.again {
+            if now < again {
+                return false;
+            }
+        } else {
+            self.pause = (self.pause * 2).clamp(RETRY, MAX_RETRY);
+            self.again = Some(now + self.pause);
+            if self.unreadable != self.reported {
+                tracing::warn!(photos = %self.unreadable, "photos are tried again after a pause");
+                self.reported = self.unreadable.clone();
+            }
+            return false;
+        }
+        // Photos that came in front of the last one are seen in the next pass.
+        let is_begin = self.after == 0;
+        (self.after, self.again, self.unreadable) = (0, None, Unreadable::default());
+        !is_begin
     }
 }

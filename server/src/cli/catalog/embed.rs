@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use dataset::MaxErrors;
 use device::DeviceChoice;
-use service::catalog::{EmbedRun, Failures, PhotoFiles};
+use service::catalog::{CatalogError, EmbedRun, Failures, PhotoFiles};
 use service::embed::RetrievalModel;
 use store::Store;
 
@@ -29,6 +30,55 @@ impl ModelArgs {
         let open = |bundle: &PathBuf| Ok(RetrievalModel::open(bundle, &device.open()?)?);
         self.bundle.as_ref().map(open).transpose()
     }
+
+    /// Embeds all photos that wait, with a progress bar.
+    ///
+    /// # Errors
+    /// As [`EmbedRun::run`], and if photos cannot be read, at the end.
+    pub(super) fn embed(
+        &self,
+        store: &Store,
+        files: &PhotoFiles,
+        model: &RetrievalModel,
+        max_errors: MaxErrors,
+    ) -> anyhow::Result<()> {
+        let run = EmbedRun {
+            store,
+            files,
+            model,
+            views: self.embeddings.views,
+            element: self.embeddings.storage,
+            batch: self.embeddings.batch,
+            max_errors,
+        };
+        let bar = progress_bar(0, "embedding");
+        let embedded = run.run(|progress| {
+            bar.set_length(progress.total as u64);
+            bar.set_position(progress.done as u64);
+            true
+        });
+        bar.finish_and_clear();
+        let embedded = embedded?;
+        let state = store.progress(embedded.generation)?;
+        let skipped = embedded.skipped;
+        if !skipped.is_empty() {
+            eprintln!("{} photos cannot be embedded\n{}", skipped.len(), Failures(skipped));
+        }
+        if let Some(comparison) = embedded.comparison {
+            eprintln!("{comparison}");
+        }
+        eprintln!(
+            "{} of {} photos are embedded with {}",
+            state.embedded,
+            state.images,
+            model.manifest().model_id()
+        );
+        if embedded.unreadable.is_empty() {
+            Ok(())
+        } else {
+            Err(CatalogError::Unreadable(embedded.unreadable).into())
+        }
+    }
 }
 
 /// Arguments of `selvedge catalog embed`.
@@ -41,6 +91,10 @@ pub(crate) struct EmbedArgs {
     /// Folder of the photos, if it has moved since the import
     #[arg(long, env = "SELVEDGE_IMAGES")]
     images: Option<PathBuf>,
+    /// Maximum number of photos without an embedding by another model: a count, or a share such as 0.5%. With more, searches go
+    /// on with the embeddings of the model before
+    #[arg(long, default_value_t, env = "SELVEDGE_MAX_ERRORS")]
+    max_errors: MaxErrors,
 }
 
 pub(super) fn embed(args: &EmbedArgs, device: DeviceChoice) -> anyhow::Result<()> {
@@ -48,47 +102,7 @@ pub(super) fn embed(args: &EmbedArgs, device: DeviceChoice) -> anyhow::Result<()
         .model
         .open(device)?
         .context("name the retrieval bundle with --bundle")?;
-    let store = args.catalog.open()?;
+    let store = args.catalog.open_to_embed()?;
     let files = PhotoFiles::of(&store, args.images.as_deref())?;
-    embed_photos(&store, &files, &model, &args.model)
-}
-
-/// Embeds all photos that wait, with a progress bar.
-pub(super) fn embed_photos(
-    store: &Store,
-    files: &PhotoFiles,
-    model: &RetrievalModel,
-    args: &ModelArgs,
-) -> anyhow::Result<()> {
-    let run = EmbedRun {
-        store,
-        files,
-        model,
-        views: args.embeddings.views,
-        element: args.embeddings.storage,
-        batch: args.embeddings.batch,
-    };
-    let bar = progress_bar(0, "embedding");
-    let embedded = run.run(|progress| {
-        bar.set_length(progress.total as u64);
-        bar.set_position(progress.done as u64);
-        true
-    });
-    bar.finish_and_clear();
-    let embedded = embedded?;
-    let state = store.progress(embedded.generation)?;
-    let skipped = embedded.skipped;
-    if !skipped.is_empty() {
-        eprintln!("{} photos cannot be embedded\n{}", skipped.len(), Failures(skipped));
-    }
-    if let Some(comparison) = embedded.comparison {
-        eprintln!("{comparison}");
-    }
-    eprintln!(
-        "{} of {} photos are embedded with {}",
-        state.embedded,
-        state.images,
-        model.manifest().model_id()
-    );
-    Ok(())
+    args.model.embed(&store, &files, &model, args.max_errors)
 }

@@ -7,12 +7,13 @@ use std::str::FromStr;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
+use dataset::MaxErrors;
 use device::DeviceChoice;
 use service::catalog::{PhotoFiles, create_store, unpack};
 use store::{Encoding, Format, ImportOptions, ImportReport, Mode, Outcome, Phase};
 
 use super::super::output::{print, progress_bar};
-use super::embed::{ModelArgs, embed_photos};
+use super::embed::ModelArgs;
 
 /// Faults that are printed.
 const PRINTED: usize = 20;
@@ -208,7 +209,10 @@ pub(super) fn import(args: &ImportArgs, device: DeviceChoice) -> anyhow::Result<
         );
     }
     match model {
-        Some(model) if report.outcome == Outcome::Applied => embed_photos(&store, &files, &model, &args.model),
+        Some(model) if report.outcome == Outcome::Applied => {
+            let limit = MaxErrors::Percent(100.0 * args.max_errors);
+            args.model.embed(&store, &files, &model, limit)
+        }
         _ => Ok(()),
     }
 }

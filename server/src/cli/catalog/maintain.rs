@@ -115,7 +115,7 @@ pub(crate) struct SnapshotArgs {
 }
 
 pub(super) fn snapshot(args: &SnapshotArgs) -> anyhow::Result<()> {
-    let summary = catalog::snapshot(&args.catalog.open()?, &args.out)?;
+    let summary = args.catalog.open()?.snapshot(&args.out)?;
     eprintln!("{} files, {} bytes", summary.files, summary.bytes);
     print_path(&args.out)
 }
@@ -131,7 +131,7 @@ pub(crate) struct RestoreArgs {
 }
 
 pub(super) fn restore(args: &RestoreArgs) -> anyhow::Result<()> {
-    let summary = catalog::restore(&args.snapshot, &args.out)?;
+    let summary = store::restore(&args.snapshot, &args.out)?;
     eprintln!("{} files, {} bytes", summary.files, summary.bytes);
     print_path(&args.out)
 }

@@ -1,6 +1,7 @@
 //! Embeddings of images by generation: storing, sharing, compaction and verification.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use store::{
     CompactOptions, Element, Expected, FindingKind, GenerationState, ImageKey, Store, StoreError, TaskState,
@@ -215,20 +216,49 @@ fn verification_names_each_kind_of_fault() {
 }
 
 #[test]
-fn a_running_task_is_interrupted_by_the_end_of_the_process() {
+fn tasks_that_waited_or_ran_are_ended_by_the_end_of_the_process() {
     let (dir, store) = new_store();
-    let mut task = store
-        .create_task("import", &serde_json::json!({"file": "a.csv"}))
-        .unwrap();
-    task.state = TaskState::Running;
-    (task.done, task.total) = (5, Some(10));
-    store.update_task(&task).unwrap();
+    let detail = serde_json::json!({"file": "a.csv"});
+    let queued = store.create_task("verify", &detail).unwrap();
+    let mut running = store.create_task("import", &detail).unwrap();
+    running.state = TaskState::Running;
+    (running.done, running.total) = (5, Some(10));
+    store.update_task(&running).unwrap();
     drop(store);
     let store = Store::open(&dir.path().join("store")).unwrap();
-    let found = store.task(task.number).unwrap().unwrap();
-    assert_eq!(
-        (found.state, found.done, found.total),
-        (TaskState::Interrupted, 5, Some(10))
-    );
-    assert_eq!(store.prune_tasks(i64::MAX).unwrap(), 1);
+    assert_eq!(store.repair_report().interrupted_tasks, 2);
+    for (task, done) in [(queued, 0), (running, 5)] {
+        let found = store.task(task.number).unwrap().unwrap();
+        assert_eq!((found.state, found.done), (TaskState::Interrupted, done));
+        assert!(found.finished_at.is_some(), "{found:?}");
+    }
+    assert_eq!(store.prune_tasks(i64::MAX).unwrap(), 2);
+}
+
+#[test]
+fn readers_see_every_embedding_while_segments_are_compacted() {
+    let (_dir, store) = new_store();
+    fill(&store, 20);
+    let generation = roll_out(&store, "m", Element::F32);
+    let every = CompactOptions {
+        small: usize::MAX,
+        ..CompactOptions::default()
+    };
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            for _ in 0..50 {
+                // The embedding of one image moves to a new segment, so there are two to merge.
+                let key = ImageKey::of_bytes(b"image 0");
+                let embedding = vector(key.as_str(), generation.dim);
+                store.append(generation.number, &[(key, embedding)]).unwrap();
+                store.compact(&every).unwrap();
+            }
+            is_done.store(true, Ordering::Relaxed);
+        });
+        while !is_done.load(Ordering::Relaxed) {
+            assert_eq!(store.view(generation.number).unwrap().rows.len(), 20);
+            assert_eq!(store.product_rows(generation.number, "P1").unwrap().len(), 1);
+        }
+    });
 }

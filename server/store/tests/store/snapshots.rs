@@ -1,10 +1,11 @@
 //! Snapshots, and stores that are restored from them.
 
 use std::fs;
+use std::process::Command;
 
 use store::{Element, Expected, Store, StoreError, restore};
 
-use crate::{new_store, product, roll_out};
+use crate::{new_store, product, roll_out, write};
 
 #[test]
 fn a_restored_snapshot_is_the_store_at_its_time() {
@@ -15,8 +16,23 @@ fn a_restored_snapshot_is_the_store_at_its_time() {
             .unwrap();
     }
     let generation = roll_out(&store, "m", Element::Int8).number;
+    let photos = ["uploads/1f", "photos/a/b.jpg", "photos/a\\b\n.jpg"];
+    for name in photos {
+        write(&dir, &format!("store/{name}"), name);
+    }
+    write(&dir, "store/uploads/2f.part", "being written");
     let (snapshot, target) = (dir.path().join("snapshot"), dir.path().join("restored"));
     let summary = store.snapshot(&snapshot).unwrap();
+    let checked = Command::new("sha256sum")
+        .args(["-c", "SHA256SUMS"])
+        .current_dir(&snapshot)
+        .output()
+        .unwrap();
+    let checked = String::from_utf8(checked.stdout).unwrap();
+    assert!(
+        checked.contains("photos/a/b.jpg: OK") && !checked.contains("FAILED"),
+        "{checked}"
+    );
     let mut exported = Vec::new();
     store.export(&mut exported).unwrap();
     store.delete("P3", Expected::Any).unwrap();
@@ -27,6 +43,10 @@ fn a_restored_snapshot_is_the_store_at_its_time() {
     assert_eq!(found, exported);
     assert_eq!(restored.view(generation).unwrap().rows.len(), 20);
     assert!(restored.verify().unwrap().findings.is_empty());
+    for name in photos {
+        assert_eq!(fs::read_to_string(target.join(name)).unwrap(), name);
+    }
+    assert!(!target.join("uploads/2f.part").exists());
     let next = restored.upsert(&product("new", 1, "new"), Expected::Absent).unwrap();
     assert!(next.0 > 20, "versions go on");
 }
@@ -36,6 +56,7 @@ fn occupied_targets_and_damaged_snapshots_are_refused() {
     let (dir, store) = new_store();
     store.upsert(&product("P1", 100, "a"), Expected::Any).unwrap();
     roll_out(&store, "m", Element::F32);
+    write(&dir, "store/uploads/1f", "photo");
     let (snapshot, target) = (dir.path().join("snapshot"), dir.path().join("target"));
     store.snapshot(&snapshot).unwrap();
     assert!(matches!(store.snapshot(&snapshot), Err(StoreError::NotEmpty { .. })));
@@ -51,8 +72,19 @@ fn occupied_targets_and_damaged_snapshots_are_refused() {
         .path();
     let (sums, bytes) = (snapshot.join("SHA256SUMS"), fs::read(&segment).unwrap());
     let list = fs::read_to_string(&sums).unwrap();
-    let damages: [(&str, &dyn Fn()); 4] = [
+    let photo = snapshot.join("uploads/1f");
+    let damages: [(&str, &dyn Fn()); 7] = [
+        ("a changed photo", &|| {
+            fs::remove_file(&photo).unwrap();
+            fs::write(&photo, "other").unwrap();
+        }),
+        ("a missing photo", &|| fs::remove_file(&photo).unwrap()),
+        ("an unlisted photo", &|| {
+            fs::write(&photo, "photo").unwrap();
+            fs::write(snapshot.join("uploads/2f"), "photo").unwrap();
+        }),
         ("a changed file", &|| {
+            fs::remove_file(snapshot.join("uploads/2f")).unwrap();
             // The link shares the file with the store, so it is replaced and not changed.
             fs::remove_file(&segment).unwrap();
             fs::write(&segment, "other").unwrap();

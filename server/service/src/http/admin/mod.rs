@@ -2,7 +2,7 @@
 
 mod runner;
 
-pub(super) use runner::{INCOMING, Job, Runner, remove_incoming};
+pub(super) use runner::{INCOMING, Job, NotCancelled, Runner, remove_incoming};
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;

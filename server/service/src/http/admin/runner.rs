@@ -1,10 +1,10 @@
 //! The thread that runs the tasks of the admin API, one after another.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -65,7 +65,59 @@ impl Job {
 pub(crate) struct Runner {
     catalog: Arc<Catalog>,
     jobs: Mutex<Sender<(Task, Job)>>,
-    cancelled: Arc<Mutex<BTreeSet<i64>>>,
+    open: Arc<OpenTasks>,
+}
+
+/// Tasks that wait or run, by their numbers.
+#[derive(Default)]
+struct OpenTasks(Mutex<BTreeMap<i64, OpenTask>>);
+
+/// A task that waits or runs.
+#[derive(Clone, Copy)]
+struct OpenTask {
+    /// True if it can be cancelled while it runs.
+    can_stop: bool,
+    is_running: bool,
+    is_cancelled: bool,
+}
+
+/// Reason why a task cannot be cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotCancelled {
+    /// It has ended.
+    Ended,
+    /// It runs, and tasks of its kind run to their end.
+    Runs,
+}
+
+impl OpenTasks {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<i64, OpenTask>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a task runs now. Returns false if it was cancelled before.
+    fn begin(&self, number: i64) -> bool {
+        let mut open = self.lock();
+        let task = open.get_mut(&number);
+        task.is_none_or(|task| {
+            task.is_running = true;
+            !task.is_cancelled
+        })
+    }
+
+    fn cancel(&self, number: i64) -> Result<(), NotCancelled> {
+        let mut open = self.lock();
+        let task = open.get_mut(&number).ok_or(NotCancelled::Ended)?;
+        if task.is_running && !task.can_stop {
+            return Err(NotCancelled::Runs);
+        }
+        task.is_cancelled = true;
+        Ok(())
+    }
+
+    fn is_cancelled(&self, number: i64) -> bool {
+        self.lock().get(&number).is_some_and(|task| task.is_cancelled)
+    }
 }
 
 impl Runner {
@@ -74,15 +126,13 @@ impl Runner {
     /// # Errors
     /// If the store cannot be written, or the system gives no thread.
     pub(crate) fn start(catalog: &Arc<Catalog>) -> anyhow::Result<Self> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let oldest = now.saturating_sub(KEPT).as_millis();
-        catalog.store().prune_tasks(i64::try_from(oldest).unwrap_or_default())?;
+        prune(catalog.store())?;
         let _ = std::fs::remove_dir_all(catalog.store().dir().join(INCOMING));
         let (jobs, waiting) = channel();
-        let cancelled = Arc::new(Mutex::new(BTreeSet::new()));
+        let open = Arc::<OpenTasks>::default();
         let worker = Worker {
             catalog: Arc::clone(catalog),
-            cancelled: Arc::clone(&cancelled),
+            open: Arc::clone(&open),
         };
         thread::Builder::new()
             .name("tasks".into())
@@ -91,16 +141,24 @@ impl Runner {
         Ok(Self {
             catalog: Arc::clone(catalog),
             jobs: Mutex::new(jobs),
-            cancelled,
+            open,
         })
     }
 
-    /// Adds a task behind the others.
+    /// Adds a task behind the others, and forgets tasks that ended 30 days ago.
     ///
     /// # Errors
     /// If the store cannot be written.
     pub(crate) fn add(&self, job: Job) -> anyhow::Result<Task> {
-        let task = self.catalog.store().create_task(job.kind(), &job.detail())?;
+        let store = self.catalog.store();
+        prune(store)?;
+        let task = store.create_task(job.kind(), &job.detail())?;
+        let open = OpenTask {
+            can_stop: matches!(job, Job::Import(_)),
+            is_running: false,
+            is_cancelled: false,
+        };
+        self.open.lock().insert(task.number, open);
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.send((task.clone(), job))
             .ok()
@@ -108,13 +166,21 @@ impl Runner {
         Ok(task)
     }
 
-    /// Cancels a task that waits or runs. A running task ends after its present batch.
-    pub(crate) fn cancel(&self, number: i64) {
-        self.cancelled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(number);
+    /// Cancels a task that waits, or an import that runs, which ends after its present batch.
+    ///
+    /// # Errors
+    /// If the task has ended, or it runs and cannot be cancelled any more.
+    pub(crate) fn cancel(&self, number: i64) -> Result<(), NotCancelled> {
+        self.open.cancel(number)
     }
+}
+
+/// Forgets tasks that ended 30 days ago.
+fn prune(store: &Store) -> anyhow::Result<()> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let oldest = now.saturating_sub(KEPT).as_millis();
+    store.prune_tasks(i64::try_from(oldest).unwrap_or_default())?;
+    Ok(())
 }
 
 /// Removes a received file with its folder.
@@ -126,7 +192,7 @@ pub(crate) fn remove_incoming(file: &Path) {
 
 struct Worker {
     catalog: Arc<Catalog>,
-    cancelled: Arc<Mutex<BTreeSet<i64>>>,
+    open: Arc<OpenTasks>,
 }
 
 impl Worker {
@@ -137,9 +203,7 @@ impl Worker {
                 _ => None,
             };
             let store = self.catalog.store();
-            if self.is_cancelled(task.number) {
-                task.state = TaskState::Cancelled;
-            } else {
+            if self.open.begin(task.number) {
                 task.state = TaskState::Running;
                 let _ = store.update_task(&task);
                 match self.work(store, &mut task, job) {
@@ -149,11 +213,10 @@ impl Worker {
                         task.error = Some(format!("{error:#}"));
                     }
                 }
+            } else {
+                task.state = TaskState::Cancelled;
             }
-            self.cancelled
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&task.number);
+            self.open.lock().remove(&task.number);
             if let Err(error) = store.update_task(&task) {
                 tracing::error!(%error, task = task.number, "the state of a task cannot be stored");
             }
@@ -162,11 +225,6 @@ impl Worker {
             }
             self.catalog.wake().ring();
         }
-    }
-
-    fn is_cancelled(&self, number: i64) -> bool {
-        let cancelled = self.cancelled.lock().unwrap_or_else(PoisonError::into_inner);
-        cancelled.contains(&number)
     }
 
     fn work(&self, store: &Store, task: &mut Task, job: Job) -> anyhow::Result<TaskState> {
@@ -195,7 +253,7 @@ impl Worker {
                 Ok(TaskState::Done)
             }
             Job::Snapshot(folder) => {
-                let summary = catalog::snapshot(store, &folder)?;
+                let summary = store.snapshot(&folder)?;
                 task.detail["files"] = summary.files.into();
                 task.detail["bytes"] = summary.bytes.into();
                 Ok(TaskState::Done)
@@ -218,7 +276,7 @@ impl Worker {
                 written = Instant::now();
                 self.catalog.wake().ring();
             }
-            if self.is_cancelled(task.number) {
+            if self.open.is_cancelled(task.number) {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -241,4 +299,32 @@ fn report_import(task: &mut Task, report: &ImportReport) {
     task.detail["faults"] = json!(report.faults);
     task.detail["ignored_columns"] = json!(report.ignored);
     task.detail["continued"] = report.resumed.into();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_that_wait_and_imports_that_run_can_be_cancelled() {
+        let open = OpenTasks::default();
+        let task = |can_stop| OpenTask {
+            can_stop,
+            is_running: false,
+            is_cancelled: false,
+        };
+        open.lock()
+            .extend([(1, task(true)), (2, task(true)), (3, task(false)), (4, task(false))]);
+        assert!(open.begin(2) && open.begin(4), "they were not cancelled before");
+        for (number, expected) in [
+            (1, Ok(())),
+            (2, Ok(())),
+            (3, Ok(())),
+            (4, Err(NotCancelled::Runs)),
+            (5, Err(NotCancelled::Ended)),
+        ] {
+            assert_eq!(open.cancel(number), expected, "task {number}");
+        }
+        assert!(!open.begin(1) && !open.begin(3) && open.is_cancelled(2));
+    }
 }

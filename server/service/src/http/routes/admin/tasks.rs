@@ -13,6 +13,7 @@ use futures::stream::unfold;
 use shared::api::{Problem, Task};
 
 use super::access::{check, converted};
+use crate::http::admin::NotCancelled;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
@@ -59,7 +60,7 @@ pub(crate) async fn get(
     Ok(Json(find(&app, number).await?))
 }
 
-/// Cancels a task that waits or runs. It ends after its present batch.
+/// Cancels a task that waits, or an import that runs. It ends after its present batch.
 #[utoipa::path(
     delete,
     path = "/api/v1/admin/tasks/{number}",
@@ -69,7 +70,7 @@ pub(crate) async fn get(
         (status = 202, description = "The task will end"),
         (status = 401, description = "unauthorized", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "not_found", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "task_state: it has ended", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "task_state: it has ended, or it runs and is not an import", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn cancel(
@@ -82,7 +83,12 @@ pub(crate) async fn cancel(
     if task.finished_at.is_some() {
         return Err(ApiError::TaskState(format!("the task has ended: {}", task.state)));
     }
-    app.tasks.cancel(number);
+    app.tasks.cancel(number).map_err(|reason| {
+        ApiError::TaskState(match reason {
+            NotCancelled::Ended => "the task has ended".to_owned(),
+            NotCancelled::Runs => format!("a task of the kind `{}` that runs cannot be cancelled", task.kind),
+        })
+    })?;
     Ok(StatusCode::ACCEPTED)
 }
 
