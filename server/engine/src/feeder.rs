@@ -61,8 +61,8 @@ enum Place {
 ///   engine that lost its data is filled again.
 /// * The sequence is stored after the changes. So a change may be applied twice, and none is left out.
 /// * All products of a generation are compared with the store if the outbox no longer has its next change. They are also
-///   compared if the engine is ahead of the store. That is how the first copy is made. A store that was restored and has as
-///   many changes as the engine is not noticed, so the one who restores it calls [`Feeder::reconcile`].
+///   compared if the engine is ahead of the store. That is how the first copy is made. A store that was restored has other
+///   sequences, so its products are compared, too.
 /// * The engine gets the store's generations: the live one, the one that is being built, and the kept one. Searches of the
 ///   engine switch to the store's live generation when the engine contains all of it.
 /// * The feeder only reads the store. So writes to the store go on while the engine is away.

@@ -68,14 +68,21 @@ pub(super) fn tag(args: &TagArgs, choice: DeviceChoice) -> anyhow::Result<()> {
     }
     if args.json {
         let is_drawn = |tag: &Tag| groups.iter().any(|group| group.drawn && group.name == tag.group);
-        let printed = tags.iter().map(|tag| Printed { tag, drawn: is_drawn(tag) });
+        let printed = tags.iter().map(|tag| Printed {
+            tag,
+            drawn: is_drawn(tag),
+        });
         return print(&serde_json::to_string_pretty(&printed.collect::<Vec<_>>())?);
     }
     let mut lines = Vec::new();
     for group in &groups {
         let own = || tags.iter().filter(|tag| tag.group == group.name);
         if groups.len() > 1 || group.drawn {
-            let source = if group.drawn { " (learnt from drawings, not from real photos)" } else { "" };
+            let source = if group.drawn {
+                " (learnt from drawings, not from real photos)"
+            } else {
+                ""
+            };
             let doubt = if own().next().is_none() { ": not sure" } else { "" };
             lines.push(format!("{}{source}{doubt}", group.name));
         }

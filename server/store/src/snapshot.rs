@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use rusqlite::backup::Progress;
 use sha2::{Digest, Sha256};
 
-use crate::db::segments;
+use crate::db::{self, outbox, segments};
 use crate::error::StoreError;
 use crate::folder::{
     DATABASE, RESTORING, SEGMENTS, copy, create_empty, link_or_copy, segment_path, sync_file, sync_folder,
@@ -82,7 +82,8 @@ impl Store {
     }
 }
 
-/// Checks a snapshot and copies it into the new or empty folder `target`, which is a store afterwards.
+/// Checks a snapshot and copies it into the new or empty folder `target`, which is a store afterwards. Its changes have sequences that the
+/// old store never used, so engines that follow it compare all products.
 ///
 /// # Errors
 /// [`StoreError::NotEmpty`] for the target, and [`StoreError::Damaged`] for a snapshot with missing, other or damaged files.
@@ -128,6 +129,9 @@ pub fn restore(snapshot: &Path, target: &Path) -> Result<SnapshotSummary, StoreE
             return Err(StoreError::damaged(&path, "the copy differs from the snapshot"));
         }
     }
+    let db = db::open(target)?;
+    outbox::pass_over(&db)?;
+    db.close().map_err(|(_, error)| error)?;
     folders.iter().try_for_each(|folder| sync_folder(folder))?;
     fs::remove_file(&marker).map_err(StoreError::io("remove", &marker))?;
     sync_folder(target)?;

@@ -211,6 +211,26 @@ pub fn trimmed(engine: &Arc<dyn Engine>) {
     check(&store, &**engine);
 }
 
+pub fn restores(engine: &Arc<dyn Engine>) {
+    let (dir, store) = new_store();
+    add(&store, 0..10);
+    roll_out(&store, "a");
+    let snapshot = dir.path().join("snapshot");
+    store.snapshot(&snapshot).unwrap();
+    // The engine has changes that the restored store does not have, and both have as many changes.
+    store.delete("P001", Expected::Any).unwrap();
+    new_feeder(&store, engine, 4).catch_up().unwrap();
+    let target = dir.path().join("restored");
+    store::restore(&snapshot, &target).unwrap();
+    let restored = Arc::new(Store::open(&target).unwrap());
+    restored.delete("P002", Expected::Any).unwrap();
+    assert_eq!(
+        new_feeder(&restored, engine, 4).catch_up().unwrap().reconciled.applied,
+        1
+    );
+    check(&restored, &**engine);
+}
+
 pub fn repairs(engine: &Arc<dyn Engine>) {
     let (_dir, store) = new_store();
     add(&store, 0..20);

@@ -49,6 +49,11 @@ fn changes_that_the_outbox_no_longer_has_are_found_by_comparison() {
 }
 
 #[test]
+fn an_engine_follows_a_store_that_was_restored() {
+    feeding::restores(&new_engine());
+}
+
+#[test]
 fn a_comparison_repairs_every_difference() {
     feeding::repairs(&new_engine());
 }

@@ -44,6 +44,20 @@ const KEPT: u64 = 1_000_000;
 /// Changes between two deletions of old ones.
 const STEP: u64 = 1_000;
 
+/// Sequences that a restored store leaves out. No store makes as many changes between a snapshot and its restore.
+const PASSED: u64 = 1 << 32;
+
+/// Deletes all changes, and continues with sequences that the store had not used after its snapshot. So no version of a product
+/// stands for two states, and a program that follows the changes notices that it has to compare all products.
+pub(crate) fn pass_over(db: &Connection) -> Result<(), StoreError> {
+    let next = last(db)? + PASSED;
+    db.execute("DELETE FROM outbox", [])?;
+    if db.execute("UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'outbox'", [next])? == 0 {
+        db.execute("INSERT INTO sqlite_sequence(name, seq) VALUES ('outbox', ?1)", [next])?;
+    }
+    Ok(())
+}
+
 /// Appends a change and returns its sequence. Deletes the oldest changes if there are too many. `version` is the sequence unless it is given.
 pub(crate) fn append(db: &Connection, id: &str, operation: Operation, version: Option<u64>) -> Result<u64, StoreError> {
     db.prepare_cached("INSERT INTO outbox(id, version, operation) VALUES (?1, ?2, ?3)")?
