@@ -152,6 +152,9 @@ pub struct SearchRequest {
     /// True to get the contribution of each part of the network to the scores.
     #[serde(default)]
     pub explain: Option<bool>,
+    /// True to list only the best product of each group of variants. Facets still count all products.
+    #[serde(default)]
+    pub group: Option<bool>,
 }
 
 /// A product that was found.

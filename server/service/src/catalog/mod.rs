@@ -11,6 +11,7 @@ mod engine_feed;
 mod error;
 mod faults;
 mod generation;
+mod groups;
 mod ids;
 mod image_file;
 mod index;
