@@ -44,6 +44,7 @@ pub use photo_files::PhotoFiles;
 pub use product::{LocalText, Price, Product, STYLES, SamplePhoto};
 pub use query::{After, Answer, CatalogQuery, QueryError, Without};
 pub use searcher::{SearchError, Searcher};
+pub use shop_folder::MAX_SAMPLES;
 pub use state::Live;
 pub(crate) use upkeep::SHOWN;
 pub use upkeep::{compact, restore, snapshot};
