@@ -356,6 +356,8 @@ pub enum ProblemCode {
     UnknownProduct,
     /// The product has another version than `If-Match` names.
     VersionConflict,
+    /// Another request had the `Idempotency-Key`.
+    KeyReused,
     /// The admin key is missing or wrong.
     Unauthorized,
     /// The task has ended, or another one runs.
@@ -368,7 +370,9 @@ pub enum ProblemCode {
     Timeout,
     /// The server is overloaded. Try again after `Retry-After` seconds.
     Overloaded,
-    /// The server is starting or shutting down.
+    /// The server is starting.
+    Starting,
+    /// The server is shutting down, or its model does not answer.
     ShuttingDown,
     /// The vector engine of the catalog does not answer. Try again after `Retry-After` seconds.
     SearchUnavailable,

@@ -17,7 +17,7 @@ use super::engine_feed::{EngineFeed, EngineState};
 use super::generation::{Space, building};
 use super::state::{Live, SearchBy};
 use super::wake::Wake;
-use super::{CatalogError, PhotoFiles};
+use super::{CatalogError, PhotoFiles, archive};
 
 /// Maximum time after which a change of the store is noticed.
 const POLL: Duration = Duration::from_millis(250);
@@ -277,6 +277,7 @@ pub fn create_store(dir: &Path) -> Result<Store, CatalogError> {
         return Err(CatalogError::Old { path: dir.to_owned() });
     }
     let store = Store::open(dir)?;
+    archive::remove_unfinished(dir);
     let damaged = store.discard_damaged()?;
     if !damaged.is_empty() {
         tracing::error!(

@@ -29,7 +29,7 @@ mod upkeep;
 mod wake;
 mod worker;
 
-pub use archive::{Unpacked, unpack};
+pub use archive::{ArchiveLimits, Unpacked, unpack};
 pub use category::category_of;
 pub use compare::Comparison;
 pub use embed_pending::{EmbedInputs, EmbedJob, EmbeddedBatch, embed_pending};
