@@ -1,12 +1,10 @@
 //! Types of the HTTP protocol between page, server and other clients.
 //!
-//! The types are plain data with public fields. The server converts its own types to and from them in its handlers, so that a
-//! change of its own types does not change the protocol. The feature `openapi` adds the schemas.
-
-use std::collections::BTreeMap;
+//! The server converts its own types, so that their changes do not change the protocol. The feature `openapi` adds schemas.
 
 use crate::input::CropBox;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Number of hits of a search without a limit.
 pub const DEFAULT_LIMIT: usize = 10;

@@ -144,21 +144,6 @@ impl Gallery {
         &self.categories
     }
 
-    /// Products with a row whose inner product with `query` is at least `score`. It takes a pass over all embeddings. A query of
-    /// another dimension has none.
-    pub fn at_least(&self, query: &Embedding, score: f32) -> Bitmap {
-        let mut products = Bitmap::new(self.categories.len());
-        if query.dim() != self.embeddings.dim() {
-            return products;
-        }
-        let scores = self.embeddings.dots(&[query.values()]).pop().unwrap_or_default();
-        let rows = (0..).zip(scores).filter(|(_, found)| *found >= score);
-        for product in rows.flat_map(|(row, _)| self.products_of(row)) {
-            products.insert(*product as usize);
-        }
-        products
-    }
-
     /// Products of a row, in ascending order.
     pub fn products_of(&self, row: usize) -> &[u32] {
         let group = self.groups[row];
