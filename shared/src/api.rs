@@ -1,12 +1,10 @@
 //! Types of the HTTP protocol between page, server and other clients.
 //!
-//! The types are plain data with public fields. The server converts its own types to and from them in its handlers, so that a
-//! change of its own types does not change the protocol. The feature `openapi` adds the schemas.
-
-use std::collections::BTreeMap;
+//! The server converts its own types, so that their changes do not change the protocol. The feature `openapi` adds schemas.
 
 use crate::input::CropBox;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Number of hits of a search without a limit.
 pub const DEFAULT_LIMIT: usize = 10;
@@ -152,6 +150,9 @@ pub struct SearchRequest {
     /// True to get the contribution of each part of the network to the scores.
     #[serde(default)]
     pub explain: Option<bool>,
+    /// True to list only the best product of each group of variants. Facets still count all products.
+    #[serde(default)]
+    pub group: Option<bool>,
 }
 
 /// A product that was found.
@@ -353,6 +354,8 @@ pub enum ProblemCode {
     UnknownProduct,
     /// The product has another version than `If-Match` names.
     VersionConflict,
+    /// Another request had the `Idempotency-Key`.
+    KeyReused,
     /// The admin key is missing or wrong.
     Unauthorized,
     /// The task has ended, or another one runs.
@@ -365,7 +368,9 @@ pub enum ProblemCode {
     Timeout,
     /// The server is overloaded. Try again after `Retry-After` seconds.
     Overloaded,
-    /// The server is starting or shutting down.
+    /// The server is starting.
+    Starting,
+    /// The server is shutting down, or its model does not answer.
     ShuttingDown,
     /// The vector engine of the catalog does not answer. Try again after `Retry-After` seconds.
     SearchUnavailable,

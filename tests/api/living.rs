@@ -12,18 +12,18 @@ use super::harness::{PRODUCTS, Service, assert_problem, header, image_path, json
 use super::search::hits;
 
 /// Key of the admin API.
-const KEY: &str = "a secret";
+pub(crate) const KEY: &str = "a secret";
 
 /// Photo of no product of the shop.
-const NEW: u32 = 900;
+pub(crate) const NEW: u32 = 900;
 
 /// Starts a service with the admin API.
-fn service() -> Service {
+pub(crate) fn service() -> Service {
     Service::start_as(json!({ "admin_key": KEY, "snapshots": "snapshots" }))
 }
 
 /// Sends a request of the admin API.
-fn admin(service: &Service, method: &str, path: &str, content: impl Into<Vec<u8>>) -> Response {
+pub(crate) fn admin(service: &Service, method: &str, path: &str, content: impl Into<Vec<u8>>) -> Response {
     let request = service.request(method, &format!("/api/v1/admin/{path}"));
     let request = request.bearer_auth(KEY).body(content.into());
     request.send().expect("the service answers")
@@ -61,7 +61,7 @@ fn wait_for(service: &Service, photo: &[u8], id: &str, is_found: bool) -> Durati
 }
 
 /// Waits for the end of the task that an answer names.
-fn ended(service: &Service, accepted: Response) -> Value {
+pub(crate) fn ended(service: &Service, accepted: Response) -> Value {
     assert_eq!(accepted.status(), 202);
     let path = header(&accepted, "location").to_owned();
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -128,7 +128,29 @@ fn versions_protect_against_lost_changes() {
     assert_problem("an old version", change(&tag, 6), 412, "version_conflict");
     assert_eq!(body(change(&newer, 5))["effect"], "unchanged");
     assert_eq!(body(service.get("/api/v1/products/P0003"))["price"]["amount"], 5);
+    assert_eq!(change("*", 5).status(), 200, "the product exists");
+    let put = |id: &str| {
+        let request = service.request("PUT", &format!("/api/v1/admin/products/{id}"));
+        let product = json!({ "name": { "en": "x" }, "images": [] });
+        let request = request.bearer_auth(KEY).header("if-match", "*");
+        request.body(product.to_string()).send().expect("the service answers")
+    };
+    assert_problem("no version", put("NONE"), 412, "version_conflict");
+    assert_eq!(put("P0004").status(), 200);
     let stats = body(admin(&service, "GET", "stats", ""));
+    for part in [
+        "/memory/catalog/vectors",
+        "/memory/weights/retrieval",
+        "/memory/decode_budget",
+    ] {
+        assert!(
+            stats
+                .pointer(part)
+                .and_then(Value::as_u64)
+                .is_some_and(|bytes| bytes > 0),
+            "{part}: {stats}"
+        );
+    }
     assert_eq!(
         stats["generations"][0]["waiting"], 0,
         "a price embeds no photo: {stats}"

@@ -18,5 +18,7 @@ mod pieces;
 mod rollout;
 mod search;
 mod starting;
+mod uploads;
+mod variants;
 mod views;
 mod whitened;

@@ -165,3 +165,28 @@ fn the_parts_of_a_score_sum_to_it() {
     assert_eq!(explained.hits[0].parts[0].part, "whole");
     assert!(hits(service, &png(3), &[]).hits[0].parts.is_empty());
 }
+
+#[test]
+fn a_cursor_keeps_the_options_of_its_search() {
+    let service = Service::shared();
+    let options = json!({ "explain": true, "filter": { "not": { "field": "category", "is": "shoes" } } });
+    let first = hits(service, &png(3), &[("limit", "2"), ("options", &options.to_string())]);
+    let request = json!({ "cursor": first.next, "limit": 50 });
+    let second: SearchResponse =
+        serde_json::from_value(body(ask(service, &request))).expect("the answer is a search response");
+    assert!(!second.hits.is_empty());
+    for hit in first.hits.iter().chain(&second.hits) {
+        assert_eq!(hit.parts.len(), 1, "{hit:?}");
+        assert_ne!(hit.product.category, "shoes");
+    }
+}
+
+#[test]
+fn facets_count_the_products_that_have_the_smallest_score() {
+    let service = Service::shared();
+    for least in [-1.0, 0.7, 0.9, 0.999] {
+        let options = json!({ "facets": ["price"], "min_score": least });
+        let found = hits(service, &png(0), &[("limit", "50"), ("options", &options.to_string())]);
+        assert_eq!(found.facets[0]["prices"][0]["count"], found.hits.len(), "{least}");
+    }
+}

@@ -60,7 +60,7 @@ fn the_service_answers_and_can_be_ended_while_it_reads_its_bundles() {
     for path in ["/readyz", "/", "/api/v1/samples"] {
         let answer = get(path).expect("the service answers");
         assert!(answer.headers().contains_key("retry-after"), "{path}");
-        let problem = assert_problem(path, answer, 503, "shutting_down");
+        let problem = assert_problem(path, answer, 503, "starting");
         assert!(
             problem["detail"]
                 .as_str()

@@ -270,3 +270,89 @@ fn damaged_embeddings_are_reported_until_they_are_computed_again() {
         "{report}"
     );
 }
+
+#[test]
+fn an_import_that_changes_nothing_leaves_the_photos_of_the_catalog() {
+    let place = place();
+    let dir = place.path();
+    let pack = || {
+        let packed = std::process::Command::new("tar")
+            .args(["-cf", "photos.tar", "-C", "photos", "."])
+            .current_dir(dir)
+            .status();
+        assert!(packed.expect("tar runs").success());
+    };
+    let import = |file: &str, more: &[&str]| {
+        let args = [
+            "catalog",
+            "import",
+            file,
+            "--catalog",
+            "catalog",
+            "--images",
+            "photos.tar",
+        ];
+        run(dir, &[&args[..], &COLUMNS, more].concat())
+    };
+    pack();
+    import("feed.csv", &["--dry-run"]).expect("the feed is valid");
+    assert!(!dir.join("catalog").exists(), "a dry run makes no catalog");
+    import("feed.csv", &[]).expect("the feed is imported");
+    let photo = || fs::read(dir.join("catalog/photos/a1.png")).expect("the photo is there");
+    let before = photo();
+
+    fixture::photo(9)
+        .save(dir.join("photos/a1.png"))
+        .expect("the photo is written");
+    pack();
+    fs::write(dir.join("bad.csv"), format!("{FEED}A4;包;x;包;a3.png\r\n")).expect("the feed is written");
+    import("feed.csv", &["--dry-run"]).expect("the feed is valid");
+    import("bad.csv", &[]).expect_err("a price cannot be read");
+    assert_eq!(photo(), before);
+    let names = || {
+        let entries = fs::read_dir(dir.join("catalog")).expect("the catalog is a folder");
+        let names = entries.map(|entry| entry.expect("the folder is readable").file_name());
+        names
+            .filter(|name| name.to_string_lossy().starts_with("unpacking"))
+            .count()
+    };
+    assert_eq!(names(), 0);
+    let done = import("feed.csv", &[]).expect("the feed is imported");
+    assert!(done.contains("1 changed"), "{done}");
+    assert_ne!(photo(), before);
+    assert_eq!(names(), 0);
+}
+
+#[test]
+fn sample_photos_are_added_listed_and_removed() {
+    let place = place();
+    let dir = place.path();
+    import(dir, "feed.csv", &[]).expect("the feed is imported");
+    let samples = |args: &[&str]| {
+        run(
+            dir,
+            &[&["catalog", "samples"], args, &["--catalog", "catalog"]].concat(),
+        )
+    };
+    for number in 20..23 {
+        let path = dir.join(format!("{number}.png"));
+        fixture::photo(number).save(path).expect("the photo is written");
+    }
+    let added = samples(&["add", "20.png", "21.png", "--product", "A2"]).expect("the photos are added");
+    let checksums: Vec<&str> = added.lines().collect();
+    assert_eq!(checksums.len(), 2, "{added}");
+    samples(&["add", "22.png"]).expect("a photo without a product is added");
+    fs::remove_file(dir.join("20.png")).expect("the photo is removed");
+    samples(&["remove", &checksums[1][..12]]).expect("the photo is removed");
+    let listed = samples(&["list"]).expect("the samples are listed");
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    assert!(listed.starts_with(&format!("{}  A2  ", checksums[0])), "{listed}");
+    for (args, says) in [
+        (&["add", "feed.csv"][..], "cannot use feed.csv"),
+        (&["add", "21.png", "--product", "none"], "no product `none`"),
+        (&["remove", "xyz"], "no sample has the checksum `xyz`"),
+    ] {
+        let error = samples(args).expect_err(says);
+        assert!(error.contains(says), "`{error}` does not say `{says}`");
+    }
+}

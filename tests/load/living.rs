@@ -57,6 +57,7 @@ fn main() -> Result<()> {
             facets: Vec::new(),
             without: Without::default(),
             min_score: None,
+            group: false,
             after: None,
             parts: None,
             rerank: Rerank::None.into(),

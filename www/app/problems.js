@@ -6,7 +6,7 @@ import { currentLanguage, joinSentences, t } from './i18n.js';
 /** Problem codes that have a text. For other codes the page shows the detail of the service. */
 const KNOWN_CODES = new Set([
   'not_an_image', 'unsupported_image', 'image_truncated', 'image_too_large', 'payload_too_large', 'invalid_crop',
-  'unknown_category', 'unknown_product', 'invalid_filter', 'invalid_embedding', 'not_found', 'wrong_model', 'overloaded', 'shutting_down', 'deadline_exceeded', 'internal',
+  'unknown_category', 'unknown_product', 'invalid_filter', 'invalid_embedding', 'not_found', 'wrong_model', 'overloaded', 'starting', 'shutting_down', 'deadline_exceeded', 'internal',
   'unreachable', 'offline', 'timeout', 'unexpected',
 ]);
 

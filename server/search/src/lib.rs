@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** evaluation and service use the same code. A result depends on the data alone, not on the number of threads.
 
+mod at_least;
 pub mod device;
 pub mod gallery;
 mod options;

@@ -258,6 +258,22 @@ impl Stored {
         self.len == 0
     }
 
+    /// Bytes of the embeddings, which may be in mapped files.
+    pub fn vector_bytes(&self) -> usize {
+        let bytes = |block: &Arc<Block>| match block.values() {
+            scan::Values::F32(values) => size_of_val(values),
+            scan::Values::F16(values) => size_of_val(values),
+            scan::Values::Int8 { codes, scales } => size_of_val(codes) + size_of_val(scales),
+        };
+        self.blocks.iter().map(bytes).sum()
+    }
+
+    /// Bytes of the codes and bounds that were computed.
+    pub fn code_bytes(&self) -> usize {
+        let codes = self.blocks.iter().filter_map(|block| block.coarse.get());
+        codes.map(Coarse::bytes).sum()
+    }
+
     /// Returns an embedding as f32. An embedding that is stored as int8 has its original length. Its numbers were rounded to
     /// multiples of the largest magnitude / 127.
     pub fn row(&self, row: usize) -> Vec<f32> {

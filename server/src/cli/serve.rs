@@ -103,6 +103,10 @@ pub(crate) struct ServeArgs {
     /// default this is a quarter of the memory of the machine or container, at least 128 and at most 4096
     #[arg(long, value_name = "MB", env = "SELVEDGE_DECODE_MEMORY_MB", value_parser = clap::value_parser!(u64).range(16..=1 << 20))]
     decode_memory: Option<u64>,
+    /// Maximum megabytes of a file to import, of an archive of photos, and of an archive without compression
+    #[arg(long, value_name = "MB", env = "SELVEDGE_MAX_UPLOAD_MB", default_value_t = Limits::default().upload_bytes >> 20,
+          value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    max_upload: u64,
     /// Maximum number of connections; fewer if the process may not open as many files (`ulimit -n`, minus 128)
     #[arg(long, env = "SELVEDGE_MAX_CONNECTIONS", default_value_t = Limits::default().connections)]
     max_connections: usize,
@@ -210,6 +214,7 @@ impl ServeArgs {
             },
             limits: Limits {
                 connections: self.max_connections.max(1),
+                upload_bytes: self.max_upload << 20,
                 deadline: seconds(self.deadline_seconds, "deadline-seconds")?,
                 ..Limits::default()
             },

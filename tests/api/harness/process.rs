@@ -108,6 +108,7 @@ fn configured(dir: &Path, instructions: &Value) -> ServeConfig {
             write: time("write_ms", default.limits.write),
             body_grace: time("body_grace_ms", default.limits.body_grace),
             body_bytes: count("body_bytes", default.limits.body_bytes),
+            upload_bytes: number("upload_bytes").unwrap_or(default.limits.upload_bytes),
             deadline: time("deadline_ms", default.limits.deadline),
             photos: count("photos", default.limits.photos),
             embeddings: count("embeddings", default.limits.embeddings),

@@ -17,7 +17,7 @@ use super::engine_feed::{EngineFeed, EngineState};
 use super::generation::{Space, building};
 use super::state::{Live, SearchBy};
 use super::wake::Wake;
-use super::{CatalogError, PhotoFiles};
+use super::{CatalogError, PhotoFiles, archive};
 
 /// Maximum time after which a change of the store is noticed.
 const POLL: Duration = Duration::from_millis(250);
@@ -281,6 +281,7 @@ pub fn open_store_to_embed(dir: &Path) -> Result<Store, CatalogError> {
 /// If the folder holds something else, with a hint, or a file of embeddings exists and cannot be read.
 pub fn create_store(dir: &Path) -> Result<Store, CatalogError> {
     let store = open_any(dir)?;
+    archive::remove_unfinished(dir);
     let damaged = store.discard_damaged()?;
     if !damaged.is_empty() {
         tracing::error!(

@@ -13,7 +13,7 @@ const UPLOADED: &str = "upload:";
 /// Image files: those in the shop's folder, those of archives, and those that clients uploaded.
 #[derive(Debug, Clone)]
 pub struct PhotoFiles {
-    /// The shop's folder, then the one of archives, if they exist.
+    /// The shop's folder, then those of archives, if they exist.
     folders: Vec<FolderImages>,
     /// Why the shop's folder cannot be opened.
     fault: Option<String>,
@@ -25,6 +25,12 @@ impl PhotoFiles {
     /// `images`, only the latter can be read.
     #[must_use]
     pub fn new(images: Option<&Path>, store: &Path) -> Self {
+        Self::with_unpacked(images, None, store)
+    }
+
+    /// [`new`](Self::new) with the folder of an archive that was unpacked and not kept yet.
+    #[must_use]
+    pub fn with_unpacked(images: Option<&Path>, unpacked: Option<&Path>, store: &Path) -> Self {
         let opened = images.map(|folder| {
             let cannot = |error| format!("the folder of photos {} cannot be opened: {error}", folder.display());
             FolderImages::new(folder).map_err(cannot)
@@ -34,9 +40,11 @@ impl PhotoFiles {
             Some(Err(fault)) => (None, Some(fault)),
             None => (None, None),
         };
-        let unpacked = FolderImages::new(&store.join(UNPACKED)).ok();
+        let photos = store.join(UNPACKED);
+        let archives = [unpacked, Some(photos.as_path())].into_iter().flatten();
+        let archives = archives.filter_map(|folder| FolderImages::new(folder).ok());
         Self {
-            folders: shop.into_iter().chain(unpacked).collect(),
+            folders: shop.into_iter().chain(archives).collect(),
             fault,
             uploads: store.join(UPLOADS),
         }
@@ -54,17 +62,26 @@ impl PhotoFiles {
         Ok(Self::new(folder.as_deref(), store.dir()))
     }
 
-    /// Reads the file of an image and compares its checksum.
+    /// Reads the file of an image and compares its checksum. A photo that an archive has replaced is still found.
     ///
     /// # Errors
     /// The reason in words.
     pub fn bytes(&self, source: &str, sha256: &str) -> Result<Vec<u8>, String> {
-        let path = self.path(source).map_err(|fault| fault.message)?;
-        let bytes = fs::read(&path).map_err(|error| format!("`{source}` cannot be read: {error}"))?;
-        if checksum(&bytes) != sha256 {
-            return Err(format!("`{source}` has changed since it was imported; import it again"));
+        let path = self.path(source).map_err(|fault| fault.message);
+        let read = |path| fs::read(path).map_err(|error| format!("`{source}` cannot be read: {error}"));
+        match path.and_then(read) {
+            Ok(bytes) if checksum(&bytes) == sha256 => Ok(bytes),
+            found => self.kept(sha256).ok_or_else(|| match found {
+                Ok(_) => format!("`{source}` has changed since it was imported; import it again"),
+                Err(reason) => reason,
+            }),
         }
-        Ok(bytes)
+    }
+
+    /// The file that is kept by this checksum, if there is one.
+    fn kept(&self, sha256: &str) -> Option<Vec<u8>> {
+        let path = self.uploads.join(Some(sha256).filter(|name| is_name(name))?);
+        fs::read(path).ok().filter(|bytes| checksum(bytes) == sha256)
     }
 
     /// Stores an uploaded image, which was decoded to `photo`. Returns its source and its checksum.
@@ -83,9 +100,8 @@ impl PhotoFiles {
 
     fn path(&self, source: &str) -> Result<PathBuf, ImageFault> {
         if let Some(name) = source.strip_prefix(UPLOADED) {
-            let is_name = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
             let path = self.uploads.join(name);
-            return if is_name && path.is_file() {
+            return if is_name(name) && path.is_file() {
                 Ok(path)
             } else {
                 Err(ImageFault::new("image_missing", format!("`{source}` was not uploaded")))
@@ -131,6 +147,9 @@ impl ImageSource for PhotoFiles {
         let path = self.path(source)?;
         let bytes = fs::read(&path)
             .map_err(|error| ImageFault::new("image_unreadable", format!("`{source}` cannot be read: {error}")))?;
+        // A photo that an archive has replaced is still the one that an export names.
+        let kept = given.filter(|given| *given != checksum(&bytes));
+        let bytes = kept.and_then(|given| self.kept(given)).unwrap_or(bytes);
         let photo = Photo::decode(&bytes)
             .map_err(|error| ImageFault::new("image_undecodable", format!("`{source}`: {error}")))?;
         let file = described(&bytes, &photo);
@@ -151,7 +170,12 @@ fn described(bytes: &[u8], photo: &Photo) -> ImageFile {
     }
 }
 
+/// True if the name of a file can be a checksum.
+fn is_name(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// SHA-256 in lower-case hexadecimal digits.
-fn checksum(bytes: &[u8]) -> String {
+pub(super) fn checksum(bytes: &[u8]) -> String {
     shared::bundle::sha256_hex(bytes)
 }

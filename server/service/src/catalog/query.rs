@@ -4,17 +4,22 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use filter::{Facet, FacetRequest, Filter, FilterError};
-use search::{Parts, Reranking, SearchOptions};
+use scan::Bitmap;
+use search::{Parts, Rerank, Reranking, SearchOptions};
 use shared::embedding::Embedding;
 use shared::taxonomy::Category;
 use store::Store;
 use thiserror::Error;
 
 use super::ranking::Ranked;
+use super::state::Vectors;
 use super::{Catalog, CatalogError, Hit, Live};
 
 /// Products that a page asks for in addition to those of the pages before, in case the catalog has changed.
 const SLACK: usize = 32;
+
+/// Products per group of variants that a search allows for at first.
+const VARIANTS: usize = 4;
 
 /// Largest number of products that a page searches. Beyond it a page can be shorter than the limit.
 const DEEPEST: usize = 20_000;
@@ -36,6 +41,8 @@ pub struct CatalogQuery {
     pub without: Without,
     /// Smallest score.
     pub min_score: Option<f32>,
+    /// True if only the best product of each group of variants is found.
+    pub group: bool,
     /// The last product of the page before.
     pub after: Option<After>,
     /// Parts of the network's embeddings, to split the scores. `None` leaves the scores whole.
@@ -206,7 +213,12 @@ impl Catalog {
         if query.filter.is_some() || !query.facets.is_empty() {
             let columns = live.columns(self.store())?;
             if !query.facets.is_empty() {
-                let among = query.category.map(|category| live.of_category(category));
+                let mut among = query.category.map(|category| live.of_category(category));
+                if let Some(close) = live.close_enough(query) {
+                    among
+                        .get_or_insert_with(|| Bitmap::full(live.products()))
+                        .intersect_with(&close);
+                }
                 facets = columns.facets(&query.facets, query.filter.as_ref(), among.as_ref())?;
             }
             if let Some(filter) = &query.filter {
@@ -220,6 +232,10 @@ impl Catalog {
             .saturating_add(seen)
             .saturating_add(without)
             .saturating_add(1);
+        let limit = match query.group {
+            true => limit.saturating_mul(VARIANTS).min(limit.max(DEEPEST)),
+            false => limit,
+        };
         Ok(Prepared {
             options: SearchOptions {
                 limit,
@@ -239,11 +255,22 @@ struct Prepared {
 }
 
 impl Live {
+    /// Products that have the smallest score of a query. `None` if the query has none, a vector engine has the embeddings, or
+    /// re-ranking changes the scores.
+    fn close_enough(&self, query: &CatalogQuery) -> Option<Bitmap> {
+        match (&self.vectors, query.min_score) {
+            (Vectors::Memory(memory), Some(least)) if query.rerank.method == Rerank::None => {
+                Some(memory.gallery.at_least(&query.embedding, least))
+            }
+            _ => None,
+        }
+    }
+
     /// Indices of the products that are not found.
     fn left_out(&self, without: &Without) -> HashSet<usize> {
         let ids = without.ids.iter().filter_map(|id| self.index_of(id));
-        let group = without.group.iter().filter_map(|group| self.groups.get(group.as_str()));
-        ids.chain(group.flatten().map(|product| *product as usize)).collect()
+        let group = without.group.iter().flat_map(|group| self.groups.products(group));
+        ids.chain(group.map(|product| *product as usize)).collect()
     }
 
     /// Selects the products of a page from those that a search found, best first.
@@ -255,21 +282,29 @@ impl Live {
     ) -> Result<(Vec<Ranked>, Option<After>), CatalogError> {
         let left_out = self.left_out(&query.without);
         let select = |found: Vec<Ranked>| -> Vec<Ranked> {
-            let is_wanted = |found: &Ranked| {
+            let mut is_first = self.groups.firsts();
+            let mut is_wanted = |found: &Ranked| {
                 let is_after = query.after.as_ref().is_none_or(|after| {
                     found.score < after.score
                         || (found.score == after.score && *self.ids.get(found.product) > *after.id)
                 });
-                is_after
-                    && !left_out.contains(&found.product)
+                // The best product of a group may be on a page before.
+                !left_out.contains(&found.product)
                     && query.min_score.is_none_or(|least| found.score >= least)
+                    && (!query.group || is_first(found.product))
+                    && is_after
             };
-            found.into_iter().filter(is_wanted).take(query.limit + 1).collect()
+            found
+                .into_iter()
+                .filter(|found| is_wanted(found))
+                .take(query.limit + 1)
+                .collect()
         };
         let (mut asked, mut returned) = (options.limit, found.len());
         let mut page = select(found);
-        // Many new products before the page can use up the slack.
-        while page.len() <= query.limit && returned >= asked && query.after.is_some() && asked < DEEPEST {
+        // Many new products before the page can use up the slack, and variants can fill the page.
+        let can_be_short = query.after.is_some() || query.group;
+        while page.len() <= query.limit && returned >= asked && can_be_short && asked < DEEPEST {
             asked = asked.saturating_mul(2).min(DEEPEST);
             let options = SearchOptions {
                 limit: asked,

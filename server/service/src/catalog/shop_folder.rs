@@ -24,7 +24,7 @@ pub(super) const PRODUCTS: &str = "products.jsonl";
 const SAMPLES: &str = "samples.txt";
 
 /// Maximum number of sample photos.
-const MAX_SAMPLES: usize = 8;
+pub const MAX_SAMPLES: usize = 8;
 
 /// Products by id, each with its line of `products.jsonl`; 0 without a line.
 type ProductsById = BTreeMap<String, (u64, Product)>;

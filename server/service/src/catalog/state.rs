@@ -11,11 +11,12 @@ use engine::Engine;
 use filter::Columns;
 use search::{Block, Gallery, MappedRows, SearchDevice, Stored};
 use shared::taxonomy::Category;
-use store::{Element, Product, Segment, Store, StoredProduct, View, ViewProduct};
+use store::{Element, Product, Segment, Store, StoredProduct, View};
 
 use super::CatalogError;
 use super::category::Categories;
 use super::generation::Space;
+use super::groups::Groups;
 use super::ids::Ids;
 
 /// Rows from which a device searches. Fewer are searched faster by the CPU.
@@ -33,14 +34,24 @@ pub struct Live {
     pub(super) vectors: Vectors,
     /// Ids of the products, sorted.
     pub(super) ids: Ids,
-    /// Products of each group of variants.
-    pub(super) groups: HashMap<Box<str>, Vec<u32>>,
+    pub(super) groups: Groups,
     /// Columns of the products, or why they cannot be read.
     columns: OnceLock<Result<Columns, String>>,
     /// True per category that has a product with a photo, in the order of [`Category::ALL`].
     has_category: [bool; Category::ALL.len()],
     /// Number of embedded photos.
     photos: usize,
+}
+
+/// Bytes of a state's parts.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+pub(crate) struct CatalogMemory {
+    /// Embeddings in mapped files. 0 if a vector engine has them.
+    pub(crate) vectors: usize,
+    /// Codes and bounds of the embeddings.
+    pub(crate) codes: usize,
+    /// Columns of the products, which the first filter or facet reads.
+    pub(crate) columns: usize,
 }
 
 /// Limits of the requests to a vector engine.
@@ -209,7 +220,7 @@ impl Live {
             space: Space::parse(&generation),
             sequence,
             vectors,
-            groups: groups(&products),
+            groups: Groups::new(&products),
             ids: Ids::new(&products),
             columns: OnceLock::new(),
             has_category,
@@ -284,6 +295,20 @@ impl Live {
         self.ids.len()
     }
 
+    /// Bytes of the embeddings in mapped files, of their codes, and of the columns of filters.
+    pub(crate) fn memory(&self) -> CatalogMemory {
+        let embeddings = match &self.vectors {
+            Vectors::Memory(memory) => Some(memory.gallery.embeddings()),
+            Vectors::Engine { .. } => None,
+        };
+        let columns = self.columns.get().and_then(|columns| columns.as_ref().ok());
+        CatalogMemory {
+            vectors: embeddings.map_or(0, Stored::vector_bytes),
+            codes: embeddings.map_or(0, Stored::code_bytes),
+            columns: columns.map_or(0, Columns::heap_bytes),
+        }
+    }
+
     /// Number of embedded photos.
     pub fn photos(&self) -> usize {
         self.photos
@@ -307,15 +332,4 @@ fn on_device(mut gallery: Gallery, device: Option<&SearchDevice>) -> Gallery {
         );
     }
     gallery
-}
-
-/// Products of each group of variants.
-fn groups(products: &[ViewProduct]) -> HashMap<Box<str>, Vec<u32>> {
-    let mut groups: HashMap<Box<str>, Vec<u32>> = HashMap::new();
-    for (product, group) in (0..).zip(products.iter().map(|product| &product.group)) {
-        if let Some(group) = group {
-            groups.entry(group.as_str().into()).or_default().push(product);
-        }
-    }
-    groups
 }

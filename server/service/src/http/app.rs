@@ -54,6 +54,8 @@ pub struct App {
     pub(super) admission: Admission,
     /// Minimum speed of bodies.
     pub(super) pace: Pace,
+    /// Maximum bytes of a file to import or of an archive.
+    pub(super) upload_bytes: u64,
     /// Maximum time of an answer after its body has arrived.
     pub(super) deadline: Duration,
     /// Re-ranking of every search.
@@ -146,6 +148,7 @@ impl App {
             site: site.unwrap_or_default(),
             admission: Admission::new(&config.limits),
             pace: Pace::new(&config.limits),
+            upload_bytes: config.limits.upload_bytes,
             deadline: config.limits.deadline,
             rerank: config.rerank,
             spaces,
@@ -162,8 +165,20 @@ impl App {
         Ok((app, warm))
     }
 
-    /// Returns why new requests should go to another server; `None` if this one is ready.
-    pub(super) fn unready(&self) -> Option<String> {
+    /// The error of requests that should go to another server; `None` if this one is ready.
+    pub(super) fn unready(&self) -> Option<ApiError> {
+        self.unready_reason().map(|reason| self.away(reason))
+    }
+
+    /// The error of a request that cannot be answered now.
+    fn away(&self, reason: String) -> ApiError {
+        match self.lifecycle.phase() {
+            Phase::Starting => ApiError::Starting(reason),
+            _ => ApiError::Unready(reason),
+        }
+    }
+
+    fn unready_reason(&self) -> Option<String> {
         if self.lifecycle.phase() == Phase::Draining {
             return Some("the server is ending".into());
         }
@@ -200,7 +215,7 @@ impl App {
         let queue = &self.embedder.queue;
         match queue.health() {
             QueueHealth::Ready => {}
-            health => return Err(ApiError::Unready(health.to_string())),
+            health => return Err(self.away(health.to_string())),
         }
         if let Some(permit) = self.admission.photo() {
             return Ok(permit);

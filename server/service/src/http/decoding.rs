@@ -35,6 +35,11 @@ impl DecodeMemory {
         }
     }
 
+    /// The budget in bytes.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
     /// Waits for the memory that decoding `photo` may take. The permit must be held until its pixels are dropped.
     ///
     /// # Errors

@@ -67,6 +67,8 @@ pub(super) enum ApiError {
     UnknownProduct(String),
     #[error("{0}")]
     VersionConflict(String),
+    #[error("another request had this Idempotency-Key; send every request with a key of its own")]
+    KeyReused,
     #[error("{0}")]
     Unauthorized(&'static str),
     #[error("{0}")]
@@ -79,6 +81,8 @@ pub(super) enum ApiError {
     Timeout,
     #[error("the server is busy; try again in {retry_after_s} s")]
     Overloaded { retry_after_s: u64 },
+    #[error("{0}; try again in a moment")]
+    Starting(String),
     #[error("{0}; try again in a moment")]
     Unready(String),
     #[error("the search is not available now; try again in {retry_after_s} s")]
@@ -124,12 +128,14 @@ impl ApiError {
             Self::StaleCursor => ProblemCode::StaleCursor,
             Self::UnknownProduct(_) => ProblemCode::UnknownProduct,
             Self::VersionConflict(_) => ProblemCode::VersionConflict,
+            Self::KeyReused => ProblemCode::KeyReused,
             Self::Unauthorized(_) => ProblemCode::Unauthorized,
             Self::TaskState(_) => ProblemCode::TaskState,
             Self::NotFound(_) => ProblemCode::NotFound,
             Self::MethodNotAllowed => ProblemCode::MethodNotAllowed,
             Self::Timeout => ProblemCode::Timeout,
             Self::Overloaded { .. } => ProblemCode::Overloaded,
+            Self::Starting(_) => ProblemCode::Starting,
             Self::Unready(_) => ProblemCode::ShuttingDown,
             Self::SearchAway { .. } => ProblemCode::SearchUnavailable,
             Self::DeadlineExceeded(_) => ProblemCode::DeadlineExceeded,
@@ -157,7 +163,8 @@ pub(super) fn status(code: ProblemCode) -> StatusCode {
         ProblemCode::NotAnImage
         | ProblemCode::UnsupportedImage
         | ProblemCode::ImageTruncated
-        | ProblemCode::ImageTooLarge => StatusCode::UNPROCESSABLE_ENTITY,
+        | ProblemCode::ImageTooLarge
+        | ProblemCode::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         ProblemCode::WrongModel => StatusCode::CONFLICT,
         ProblemCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ProblemCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -165,7 +172,9 @@ pub(super) fn status(code: ProblemCode) -> StatusCode {
         ProblemCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ProblemCode::Timeout => StatusCode::REQUEST_TIMEOUT,
         ProblemCode::Overloaded => StatusCode::TOO_MANY_REQUESTS,
-        ProblemCode::ShuttingDown | ProblemCode::SearchUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ProblemCode::Starting | ProblemCode::ShuttingDown | ProblemCode::SearchUnavailable => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         ProblemCode::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         ProblemCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -230,7 +239,7 @@ impl IntoResponse for ApiError {
         let code = self.code();
         let retry_after_s = match &self {
             Self::Overloaded { retry_after_s } | Self::SearchAway { retry_after_s } => Some(*retry_after_s),
-            Self::Unready(_) => Some(1),
+            Self::Starting(_) | Self::Unready(_) => Some(1),
             _ => None,
         };
         let cause = match &self {

@@ -61,5 +61,5 @@ impl Front {
 }
 
 async fn unready(State(step): State<Arc<Mutex<String>>>) -> ApiError {
-    ApiError::Unready(step.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    ApiError::Starting(step.lock().unwrap_or_else(PoisonError::into_inner).clone())
 }

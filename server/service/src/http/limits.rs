@@ -21,6 +21,8 @@ pub struct Limits {
     pub body: Duration,
     /// Maximum bytes of all bodies in memory.
     pub body_bytes: usize,
+    /// Maximum bytes of a file to import, of an archive of photos, and of an archive without compression.
+    pub upload_bytes: u64,
     /// Maximum time of an answer after its body has arrived.
     pub deadline: Duration,
     /// Maximum number of searches by photo, including waiting ones.
@@ -41,6 +43,7 @@ impl Default for Limits {
             body_rate: 8 << 10,
             body: seconds(60),
             body_bytes: 256 << 20,
+            upload_bytes: 8 << 30,
             deadline: seconds(15),
             photos: 64,
             embeddings: 256,

@@ -32,6 +32,8 @@ pub(super) struct PhotoEmbedder {
     /// One permit per core. More decoders would delay every photo and take more memory.
     decoders: Arc<Semaphore>,
     memory: DecodeMemory,
+    /// Bytes of the weights' files.
+    weight_bytes: u64,
 }
 
 /// A photo to embed.
@@ -79,7 +81,18 @@ impl PhotoEmbedder {
             categoriser: categoriser.map(Arc::new),
             decoders: Arc::new(Semaphore::new(cores)),
             memory,
+            weight_bytes: retrieval.weights.bytes + retrieval.projection.as_ref().map_or(0, |file| file.bytes),
         }
+    }
+
+    /// Bytes of the files of the retrieval bundle's weights.
+    pub(super) fn weight_bytes(&self) -> u64 {
+        self.weight_bytes
+    }
+
+    /// Budget for decoding in bytes.
+    pub(super) fn decode_budget(&self) -> u64 {
+        self.memory.total()
     }
 
     /// Decodes, crops and embeds a photo. The permit is kept until the work has ended, even if the client leaves before.

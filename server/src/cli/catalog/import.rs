@@ -1,6 +1,7 @@
 //! `selvedge catalog import`: products from a file.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -9,8 +10,9 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use dataset::MaxErrors;
 use device::DeviceChoice;
-use service::catalog::{PhotoFiles, create_store, unpack};
-use store::{Encoding, Format, ImportOptions, ImportReport, Mode, Outcome, Phase};
+use service::catalog::{ArchiveLimits, PhotoFiles, Unpacked, create_store, unpack};
+use service::embed::RetrievalModel;
+use store::{Encoding, Format, ImportOptions, ImportReport, Mode, Outcome, Phase, Store};
 
 use super::super::output::{print, progress_bar};
 use super::embed::ModelArgs;
@@ -89,7 +91,7 @@ pub(crate) struct ImportArgs {
     format: Option<FormatArg>,
     /// Folder of the photos, to which the paths in the file are relative; by default that of the last import, or the folder of
     /// the file. Web addresses stand for files of the same name in this folder. A tar archive, also compressed with gzip, is
-    /// unpacked into the catalog
+    /// unpacked into the catalog when the products are imported
     #[arg(long, env = "SELVEDGE_IMAGES")]
     images: Option<PathBuf>,
     /// Encoding of the file
@@ -164,32 +166,20 @@ impl ImportArgs {
 pub(super) fn import(args: &ImportArgs, device: DeviceChoice) -> anyhow::Result<()> {
     let options = args.options()?;
     let model = args.model.open(device)?;
-    let store = create_store(&args.catalog)?;
-    let archive = args.images.as_ref().filter(|images| images.is_file());
-    if let Some(archive) = archive {
-        let unpacked = unpack(archive, store.dir())?;
-        eprintln!("{} photos unpacked", unpacked.photos);
-        for (name, reason) in &unpacked.left_out {
-            eprintln!("{name} is left out: {reason}");
-        }
+    let is_new = !args.catalog.exists();
+    let imported = import_into(args, &options, model.as_ref());
+    if args.dry_run && is_new {
+        // The store in it is closed, and nobody else knew of it.
+        let _ = fs::remove_dir_all(&args.catalog);
     }
-    let images = args.images.as_ref().filter(|_| archive.is_none());
-    let folder = match (images, store.image_folder()?) {
-        (Some(images), _) => images
-            .canonicalize()
-            .with_context(|| format!("cannot open {}", images.display()))?,
-        (None, Some(known)) => known,
-        (None, None) => {
-            let parent = args.file.parent().filter(|parent| !parent.as_os_str().is_empty());
-            parent
-                .unwrap_or(".".as_ref())
-                .canonicalize()
-                .context("cannot open the folder of the file")?
-        }
-    };
-    let files = PhotoFiles::new(Some(&folder), store.dir());
+    imported
+}
+
+fn import_into(args: &ImportArgs, options: &ImportOptions, model: Option<&RetrievalModel>) -> anyhow::Result<()> {
+    let store = create_store(&args.catalog)?;
+    let photos = Photos::find(args, &store)?;
     let bar = progress_bar(0, "reading");
-    let report = store.import(&options, &files, &mut |progress| {
+    let report = store.import(options, &photos.files(&store), &mut |progress| {
         if progress.phase == Phase::Applying {
             bar.set_message("applying");
         }
@@ -200,7 +190,9 @@ pub(super) fn import(args: &ImportArgs, device: DeviceChoice) -> anyhow::Result<
     bar.finish_and_clear();
     let report = report?;
     if report.outcome == Outcome::Applied {
-        store.set_image_folder(&folder)?;
+        store.set_image_folder(&photos.folder)?;
+        // If the process is killed before this, the next import of the same file does it.
+        photos.unpacked.map_or(Ok(()), |unpacked| unpacked.keep(&store))?;
     }
     print_report(&report)?;
     if report.outcome == Outcome::Aborted {
@@ -210,10 +202,55 @@ pub(super) fn import(args: &ImportArgs, device: DeviceChoice) -> anyhow::Result<
     }
     match model {
         Some(model) if report.outcome == Outcome::Applied => {
+            let files = PhotoFiles::new(Some(&photos.folder), store.dir());
             let limit = MaxErrors::Percent(100.0 * args.max_errors);
-            args.model.embed(&store, &files, &model, limit)
+            args.model.embed(&store, &files, model, limit)
         }
         _ => Ok(()),
+    }
+}
+
+/// Photos of an import.
+struct Photos {
+    /// Folder of the shop's photos.
+    folder: PathBuf,
+    /// The archive of `--images`.
+    unpacked: Option<Unpacked>,
+}
+
+impl Photos {
+    /// Finds the folder, and unpacks the archive.
+    fn find(args: &ImportArgs, store: &Store) -> anyhow::Result<Self> {
+        let archive = args.images.as_ref().filter(|images| images.is_file());
+        let unpack = |archive: &PathBuf| unpack(archive, store.dir(), ArchiveLimits::default());
+        let unpacked = archive.map(unpack).transpose()?;
+        if let Some(unpacked) = &unpacked {
+            eprintln!("{} photos unpacked", unpacked.photos());
+            for (name, reason) in &unpacked.left_out {
+                eprintln!("{name} is left out: {reason}");
+            }
+        }
+        let images = args.images.as_ref().filter(|_| archive.is_none());
+        let folder = match (images, store.image_folder()?) {
+            (Some(images), _) => images
+                .canonicalize()
+                .with_context(|| format!("cannot open {}", images.display()))?,
+            (None, Some(known)) => known,
+            (None, None) => {
+                let parent = args.file.parent().filter(|parent| !parent.as_os_str().is_empty());
+                parent
+                    .unwrap_or(".".as_ref())
+                    .canonicalize()
+                    .context("cannot open the folder of the file")?
+            }
+        };
+        Ok(Self { folder, unpacked })
+    }
+
+    /// The files that rows can name.
+    fn files(&self, store: &Store) -> PhotoFiles {
+        let unpacked = self.unpacked.as_ref().map(Unpacked::folder);
+        PhotoFiles::with_unpacked(Some(&self.folder), unpacked, store.dir())
     }
 }
 

@@ -5,6 +5,7 @@ mod generations;
 mod import;
 mod maintain;
 mod place;
+mod samples;
 
 use clap::Subcommand;
 use device::DeviceChoice;
@@ -20,6 +21,8 @@ pub(crate) enum CatalogCommand {
     Embed(embed::EmbedArgs),
     /// Print the numbers of products, photos and embeddings
     Stats(maintain::StatsArgs),
+    /// List, add or remove the photos that visitors can try
+    Samples(samples::SamplesArgs),
     /// Check the database, all checksums and all embeddings
     Verify(maintain::VerifyArgs),
     /// Copy the catalog with its uploaded photos into a new folder. The shop's folder of photos is not copied
@@ -38,6 +41,7 @@ pub(super) fn run(command: &CatalogCommand, device: DeviceChoice) -> anyhow::Res
         CatalogCommand::Export(args) => maintain::export(args),
         CatalogCommand::Embed(args) => embed::embed(args, device),
         CatalogCommand::Stats(args) => maintain::stats(args),
+        CatalogCommand::Samples(args) => samples::samples(args),
         CatalogCommand::Verify(args) => maintain::verify(args),
         CatalogCommand::Snapshot(args) => maintain::snapshot(args),
         CatalogCommand::Restore(args) => maintain::restore(args),

@@ -1,8 +1,10 @@
 //! The admin API: its key, and its tasks.
 
+mod keys;
 mod runner;
 
-pub(super) use runner::{INCOMING, Job, NotCancelled, Runner, remove_incoming};
+pub(super) use keys::{RequestKey, key_of};
+pub(super) use runner::{Added, INCOMING, Job, NotCancelled, Runner, remove_incoming};
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;

@@ -12,6 +12,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use store::{ImportOptions, ImportReport, Outcome, Phase, Store, Task, TaskState};
 
+use super::keys::{KnownKeys, Repeated, RequestKey};
 use crate::catalog::{self, Catalog};
 
 /// Folder in the store for files that are being received or imported.
@@ -59,6 +60,21 @@ impl Job {
             Self::Verify | Self::Compact => json!({}),
         }
     }
+
+    /// Removes the file of a task that will not run or has ended.
+    fn remove_file(&self) {
+        if let Self::Import(options) = self {
+            remove_incoming(&options.file);
+        }
+    }
+}
+
+/// Result of adding a task.
+pub(crate) enum Added {
+    /// The task, which is new or was made by the same request before.
+    Task(Task),
+    /// Another request had the key.
+    OtherRequest,
 }
 
 /// Handle of the thread, which ends after its present task when this is dropped.
@@ -66,6 +82,7 @@ pub(crate) struct Runner {
     catalog: Arc<Catalog>,
     jobs: Mutex<Sender<(Task, Job)>>,
     open: Arc<OpenTasks>,
+    keys: Mutex<KnownKeys>,
 }
 
 /// Tasks that wait or run, by their numbers.
@@ -142,19 +159,47 @@ impl Runner {
             catalog: Arc::clone(catalog),
             jobs: Mutex::new(jobs),
             open,
+            keys: Mutex::new(KnownKeys::read(catalog.store())?),
         })
     }
 
-    /// Adds a task behind the others, and forgets tasks that ended 30 days ago.
+    /// Adds a task behind the others, and forgets tasks that ended 30 days ago. A request whose key made a task before gets this task.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub(crate) fn add(&self, job: Job) -> anyhow::Result<Task> {
-        let store = self.catalog.store();
-        prune(store)?;
-        let task = store.create_task(job.kind(), &job.detail())?;
+    pub(crate) fn add(&self, job: Job, key: Option<RequestKey>) -> anyhow::Result<Added> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        match key.as_ref().map_or(Repeated::New, |key| keys.find(key)) {
+            Repeated::New => {}
+            Repeated::Task(number) => {
+                if let Some(task) = self.catalog.store().task(number)? {
+                    job.remove_file();
+                    return Ok(Added::Task(task));
+                }
+            }
+            Repeated::Other => {
+                job.remove_file();
+                return Ok(Added::OtherRequest);
+            }
+        }
+        let task = self.create(job, key.as_ref())?;
+        if let Some(key) = key {
+            keys.add(key, &task);
+        }
+        Ok(Added::Task(task))
+    }
+
+    fn create(&self, job: Job, key: Option<&RequestKey>) -> anyhow::Result<Task> {
+        prune(self.catalog.store())?;
+        let can_stop = matches!(job, Job::Import(_));
+        let mut detail = job.detail();
+        if let Some(key) = key {
+            key.write(&mut detail);
+        }
+        let created = self.catalog.store().create_task(job.kind(), &detail);
+        let task = created.inspect_err(|_| job.remove_file())?;
         let open = OpenTask {
-            can_stop: matches!(job, Job::Import(_)),
+            can_stop,
             is_running: false,
             is_cancelled: false,
         };
@@ -198,15 +243,11 @@ struct Worker {
 impl Worker {
     fn run(&self, waiting: &Receiver<(Task, Job)>) {
         while let Ok((mut task, job)) = waiting.recv() {
-            let file = match &job {
-                Job::Import(options) => Some(options.file.clone()),
-                _ => None,
-            };
             let store = self.catalog.store();
             if self.open.begin(task.number) {
                 task.state = TaskState::Running;
                 let _ = store.update_task(&task);
-                match self.work(store, &mut task, job) {
+                match self.work(store, &mut task, &job) {
                     Ok(state) => task.state = state,
                     Err(error) => {
                         task.state = TaskState::Failed;
@@ -220,27 +261,23 @@ impl Worker {
             if let Err(error) = store.update_task(&task) {
                 tracing::error!(%error, task = task.number, "the state of a task cannot be stored");
             }
-            if let Some(file) = file {
-                remove_incoming(&file);
-            }
+            job.remove_file();
             self.catalog.wake().ring();
         }
     }
 
-    fn work(&self, store: &Store, task: &mut Task, job: Job) -> anyhow::Result<TaskState> {
+    fn work(&self, store: &Store, task: &mut Task, job: &Job) -> anyhow::Result<TaskState> {
         match job {
-            Job::Import(options) => self.import(store, task, &options),
+            Job::Import(options) => self.import(store, task, options),
             Job::Verify => {
                 let report = store.verify()?;
                 let findings = report.findings.iter();
                 let findings = findings.map(|found| format!("{:?}: {}", found.kind, found.place));
-                task.detail = json!({
-                    "products": report.products,
-                    "embeddings": report.embeddings,
-                    "unused_rows": report.unused_rows,
-                    "is_sound": report.is_sound(),
-                    "findings": findings.collect::<Vec<_>>(),
-                });
+                task.detail["products"] = report.products.into();
+                task.detail["embeddings"] = report.embeddings.into();
+                task.detail["unused_rows"] = report.unused_rows.into();
+                task.detail["is_sound"] = report.is_sound().into();
+                task.detail["findings"] = findings.collect::<Vec<_>>().into();
                 anyhow::ensure!(
                     report.is_sound(),
                     "the catalog is damaged; the findings are in `detail`"
@@ -249,11 +286,14 @@ impl Worker {
             }
             Job::Compact => {
                 let done = catalog::compact(store)?;
-                task.detail = json!({ "files_removed": done.removed, "files_written": done.written, "rows": done.rows, "bytes": done.bytes });
+                task.detail["files_removed"] = done.removed.into();
+                task.detail["files_written"] = done.written.into();
+                task.detail["rows"] = done.rows.into();
+                task.detail["bytes"] = done.bytes.into();
                 Ok(TaskState::Done)
             }
             Job::Snapshot(folder) => {
-                let summary = store.snapshot(&folder)?;
+                let summary = store.snapshot(folder)?;
                 task.detail["files"] = summary.files.into();
                 task.detail["bytes"] = summary.bytes.into();
                 Ok(TaskState::Done)

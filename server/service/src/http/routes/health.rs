@@ -37,14 +37,14 @@ pub(super) async fn livez(State(app): State<Arc<App>>) -> Result<Json<Health>, A
         (status = 200, description = "Ready", body = Health),
         (
             status = 503,
-            description = "The server starts or ends, the model hangs or failed, or the catalog cannot be read; `detail` has the reason",
+            description = "starting or shutting_down: the server starts or ends, the model hangs or failed, or the catalog cannot be read; `detail` has the reason",
             body = Problem, content_type = "application/problem+json"
         ),
     ),
 )]
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Health>, ApiError> {
-    if let Some(reason) = app.unready() {
-        return Err(ApiError::Unready(reason));
+    if let Some(error) = app.unready() {
+        return Err(error);
     }
     app.catalog
         .fault()

@@ -45,7 +45,7 @@ use crate::http::{body, encoding};
             description = "overloaded; try again after `Retry-After` seconds",
             body = Problem, content_type = "application/problem+json"
         ),
-        (status = 503, description = "shutting_down", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "starting or shutting_down", body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "deadline_exceeded", body = Problem, content_type = "application/problem+json"),
     ),
 )]

@@ -67,7 +67,7 @@ const MAX_JSON: usize = 1 << 20;
         ),
         (
             status = 503,
-            description = "shutting_down, or search_unavailable while a vector engine is away; try again after `Retry-After` seconds",
+            description = "starting, shutting_down, or search_unavailable while a vector engine is away; try again after `Retry-After` seconds",
             body = Problem, content_type = "application/problem+json"),
         (status = 504, description = "deadline_exceeded", body = Problem, content_type = "application/problem+json"),
     ),

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use shared::api;
 
-use crate::http::admin::{self, Job};
+use crate::http::admin::{self, Added, Job, RequestKey};
 use crate::http::app::App;
 use crate::http::body;
 use crate::http::error::ApiError;
@@ -37,9 +37,15 @@ pub(super) fn admitted(app: &App, request: Request) -> Result<(Parts, Body), Api
     }
 }
 
-/// Adds a task and answers 202 with its address.
-pub(super) fn accepted(app: &App, job: Job) -> Result<Response, ApiError> {
-    let task = app.tasks.add(job).map_err(ApiError::Internal)?;
+/// Adds the task of a request and answers 202 with its address. `key` is the request's key.
+///
+/// # Errors
+/// If another request had the key, or the store cannot be written.
+pub(super) fn accepted(app: &App, job: Job, key: Option<RequestKey>) -> Result<Response, ApiError> {
+    let task = match app.tasks.add(job, key).map_err(ApiError::Internal)? {
+        Added::Task(task) => task,
+        Added::OtherRequest => return Err(ApiError::KeyReused),
+    };
     let location = format!("/api/v1/admin/tasks/{}", task.number);
     Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(converted(&task))).into_response())
 }

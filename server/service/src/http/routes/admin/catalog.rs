@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -14,16 +14,17 @@ use serde_json::{Value, json};
 use shared::api::{Problem, Task};
 use tokio::sync::mpsc::{Sender, channel};
 
-use super::access::{accepted, check};
-use crate::http::admin::Job;
+use super::access::{accepted, admitted, check};
+use crate::http::admin::{Job, RequestKey};
 use crate::http::app::App;
 use crate::http::blocking::blocking;
+use crate::http::bundle::BrowserBundle;
 use crate::http::error::ApiError;
 
 /// Bytes of an export that are sent at once.
 const PART: usize = 64 << 10;
 
-/// Numbers of the catalog, of its generations and of the vector engine.
+/// Numbers of the catalog, of its generations and of the vector engine, and the memory of the parts in bytes.
 #[utoipa::path(
     get,
     path = "/api/v1/admin/stats",
@@ -36,6 +37,7 @@ const PART: usize = 64 << 10;
 pub(crate) async fn stats(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
     check(&app, &headers)?;
     let engine = app.catalog.engine_state();
+    let memory = memory(&app);
     let read = app.with_store(move |store| {
         let stats = store.stats()?;
         let mut generations = Vec::new();
@@ -61,9 +63,26 @@ pub(crate) async fn stats(State(app): State<Arc<App>>, headers: HeaderMap) -> Re
             "unused_rows": stats.rows.saturating_sub(stats.embeddings),
             "generations": generations,
             "engine": engine,
+            "memory": memory,
         }))
     });
     Ok(Json(read.await?))
+}
+
+/// Bytes of the parts of the service. Weights have the size of their files.
+fn memory(app: &App) -> Value {
+    let weights = |bundle: &BrowserBundle| bundle.about.weights.bytes;
+    json!({
+        "catalog": app.catalog.live().memory(),
+        "previous_catalog": app.catalog.other().map(|other| other.memory()),
+        "weights": {
+            "retrieval": app.embedder.weight_bytes(),
+            "tagger": weights(&app.tagger),
+            "query_encoder": app.query_encoder.as_ref().map(weights),
+            "pieces": app.pieces.as_ref().map(|pieces| weights(&pieces.bundle)),
+        },
+        "decode_budget": app.embedder.decode_budget(),
+    })
 }
 
 /// All products as one JSON object per line, sorted by id. An import of the file changes nothing.
@@ -131,14 +150,16 @@ impl Write for Parts {
     post,
     path = "/api/v1/admin/verify",
     tag = "admin",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Name of the request. The same request with the same name within a day gets the same task")),
     responses(
         (status = 202, description = "The task", body = Task),
         (status = 401, description = "unauthorized", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "key_reused", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn verify(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, ApiError> {
-    check(&app, &headers)?;
-    accepted(&app, Job::Verify)
+pub(crate) async fn verify(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
+    let (parts, _) = admitted(&app, request)?;
+    accepted(&app, Job::Verify, RequestKey::of(&parts, [0; 32])?)
 }
 
 /// Removes unused embeddings and merges small files.
@@ -146,14 +167,16 @@ pub(crate) async fn verify(State(app): State<Arc<App>>, headers: HeaderMap) -> R
     post,
     path = "/api/v1/admin/compact",
     tag = "admin",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Name of the request. The same request with the same name within a day gets the same task")),
     responses(
         (status = 202, description = "The task", body = Task),
         (status = 401, description = "unauthorized", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "key_reused", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn compact(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, ApiError> {
-    check(&app, &headers)?;
-    accepted(&app, Job::Compact)
+pub(crate) async fn compact(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
+    let (parts, _) = admitted(&app, request)?;
+    accepted(&app, Job::Compact, RequestKey::of(&parts, [0; 32])?)
 }
 
 /// Copies the catalog into the folder `name` of the service's folder of snapshots.
@@ -161,20 +184,24 @@ pub(crate) async fn compact(State(app): State<Arc<App>>, headers: HeaderMap) -> 
     post,
     path = "/api/v1/admin/snapshots/{name}",
     tag = "admin",
-    params(("name" = String, Path, description = "Name of the new folder: 1 to 64 letters, digits, `-` and `_`")),
+    params(
+        ("name" = String, Path, description = "Name of the new folder: 1 to 64 letters, digits, `-` and `_`"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Name of the request. The same request with the same name within a day gets the same task"),
+    ),
     responses(
         (status = 202, description = "The task", body = Task),
         (status = 400, description = "invalid_field", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "unauthorized", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "not_found: the service has no folder of snapshots", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "key_reused", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn snapshot(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    check(&app, &headers)?;
+    let (parts, _) = admitted(&app, request)?;
     let folder = app
         .snapshots
         .as_ref()
@@ -186,7 +213,8 @@ pub(crate) async fn snapshot(
             "it is not 1 to 64 letters, digits, `-` and `_`",
         ));
     }
-    accepted(&app, Job::Snapshot(folder.join(name)))
+    let key = RequestKey::of(&parts, [0; 32])?;
+    accepted(&app, Job::Snapshot(folder.join(name)), key)
 }
 
 /// Makes the generation before the live one the live one again. Restart the service with its bundle.

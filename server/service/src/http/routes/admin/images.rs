@@ -10,8 +10,7 @@ use shared::api::Problem;
 
 use super::access::admitted;
 use super::incoming;
-use crate::catalog;
-use crate::http::admin::remove_incoming;
+use crate::catalog::{self, ArchiveLimits};
 use crate::http::app::App;
 use crate::http::blocking::blocking;
 use crate::http::body;
@@ -53,7 +52,8 @@ pub(crate) async fn upload(State(app): State<Arc<App>>, request: Request) -> Res
     })))
 }
 
-/// Uploads a tar archive of photos, also compressed with gzip, as the body. Products name a photo by its path in the archive.
+/// Uploads a tar archive of photos, also compressed with gzip, as the body. Products name a photo by its path in the archive. A photo
+/// of the same path is replaced. Products that show the replaced photo keep it until they change.
 #[utoipa::path(
     post,
     path = "/api/v1/admin/archives",
@@ -63,25 +63,28 @@ pub(crate) async fn upload(State(app): State<Arc<App>>, request: Request) -> Res
         (status = 200, description = "Number of `photos`, and the entries `left_out` with their reasons", body = Value),
         (status = 400, description = "invalid_field or empty_body", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "unauthorized", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "payload_too_large", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn archive(State(app): State<Arc<App>>, request: Request) -> Result<Json<Value>, ApiError> {
-    let (_, body) = admitted(&app, request)?;
-    let file = incoming::new_file(&app)?;
-    let received = incoming::receive(body, &file).await;
-    let store = app.catalog.store().dir().to_owned();
-    let unpacked = blocking(move || {
-        let unpacked = received.and_then(|()| {
-            let unpacked = catalog::unpack(&file, &store);
-            unpacked.map_err(|error| ApiError::field("body", format!("{:#}", error.root_cause())))
-        });
-        remove_incoming(&file);
-        unpacked
+    let (parts, body) = admitted(&app, request)?;
+    let received = incoming::receive(&app, &parts, body).await?;
+    let store = Arc::clone(app.catalog.store());
+    let limits = ArchiveLimits {
+        bytes: app.upload_bytes,
+        ..ArchiveLimits::default()
+    };
+    let kept = blocking(move || {
+        let unpacked = catalog::unpack(received.path(), store.dir(), limits);
+        let mut unpacked = unpacked.map_err(|error| ApiError::field("body", format!("{:#}", error.root_cause())))?;
+        let (photos, left_out) = (unpacked.photos(), std::mem::take(&mut unpacked.left_out));
+        unpacked.keep(&store).map_err(ApiError::Internal)?;
+        Ok::<_, ApiError>((photos, left_out))
     });
-    let unpacked = unpacked.await??;
-    let left_out = unpacked.left_out.iter();
+    let (photos, left_out) = kept.await??;
+    let left_out = left_out.iter();
     let left_out: Vec<Value> = left_out
         .map(|(path, reason)| json!({ "path": path, "reason": reason }))
         .collect();
-    Ok(Json(json!({ "photos": unpacked.photos, "left_out": left_out })))
+    Ok(Json(json!({ "photos": photos, "left_out": left_out })))
 }

@@ -12,8 +12,9 @@ use store::{Encoding, Format, ImportOptions, Mode};
 
 use super::access::{accepted, admitted};
 use super::incoming;
-use crate::http::admin::{Job, remove_incoming};
+use crate::http::admin::{Job, RequestKey, key_of};
 use crate::http::app::App;
+use crate::http::body;
 use crate::http::error::ApiError;
 
 /// Options of an import, in the query of the address.
@@ -105,12 +106,17 @@ fn pairs(field: &str, text: Option<&str>) -> Result<BTreeMap<String, String>, Ap
     post,
     path = "/api/v1/admin/imports",
     tag = "admin",
-    params(ImportQuery),
+    params(
+        ImportQuery,
+        ("Idempotency-Key" = Option<String>, Header, description = "Name of the request. The same request with the same name within a day gets the same task"),
+    ),
     request_body(content = String, content_type = "application/octet-stream"),
     responses(
         (status = 202, description = "The task", body = Task),
         (status = 400, description = "invalid_field or empty_body", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "unauthorized", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "payload_too_large", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "key_reused", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn import(
@@ -118,12 +124,19 @@ pub(crate) async fn import(
     Query(query): Query<ImportQuery>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (_, body) = admitted(&app, request)?;
-    let file = incoming::new_file(&app)?;
-    let options = query.options(&file)?;
-    if let Err(error) = incoming::receive(body, &file).await {
-        remove_incoming(&file);
-        return Err(error);
-    }
-    accepted(&app, Job::Import(Box::new(options)))
+    let (parts, body) = admitted(&app, request)?;
+    let options = match key_of(&parts).and_then(|_| query.options(Path::new("body"))) {
+        Ok(options) => options,
+        Err(error) => {
+            body::discard(body);
+            return Err(error);
+        }
+    };
+    let received = incoming::receive(&app, &parts, body).await?;
+    let key = RequestKey::of(&parts, received.sha256())?;
+    let options = ImportOptions {
+        file: received.into_path(),
+        ..options
+    };
+    accepted(&app, Job::Import(Box::new(options)), key)
 }

@@ -8,41 +8,106 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::body::Body;
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::request::Parts;
 use futures::StreamExt;
+use sha2::{Digest, Sha256};
 
-use crate::http::admin::INCOMING;
+use crate::http::admin::{INCOMING, remove_incoming};
 use crate::http::app::App;
 use crate::http::blocking::blocking;
+use crate::http::body;
 use crate::http::error::ApiError;
 
 /// Maximum time between two parts of a file.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// A new file in a folder of its own. Faults of imports name the file, so it is called `body`.
-pub(super) fn new_file(app: &App) -> Result<PathBuf, ApiError> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let folder = app.catalog.store().dir().join(INCOMING).join(number.to_string());
-    let made = std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()));
-    made.map_err(ApiError::Internal)?;
-    Ok(folder.join("body"))
+/// A file that a client sent, in a folder of its own. Both are removed when this is dropped.
+pub(super) struct Received {
+    path: PathBuf,
+    sha256: [u8; 32],
+}
+
+impl Received {
+    /// Creates an empty file. Faults of imports name the file, so it is called `body`.
+    fn create(app: &App) -> Result<(Self, File), ApiError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = app.catalog.store().dir().join(INCOMING).join(number.to_string());
+        let received = Self {
+            path: folder.join("body"),
+            sha256: [0; 32],
+        };
+        let file = std::fs::create_dir_all(&folder).and_then(|()| File::create_new(&received.path));
+        let file = file.with_context(|| format!("cannot create {}", received.path.display()));
+        Ok((received, file.map_err(ApiError::Internal)?))
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// SHA-256 of the file.
+    pub(super) fn sha256(&self) -> [u8; 32] {
+        self.sha256
+    }
+
+    /// The file, which the caller removes.
+    pub(super) fn into_path(mut self) -> PathBuf {
+        std::mem::take(&mut self.path)
+    }
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        if !self.path.as_os_str().is_empty() {
+            remove_incoming(&self.path);
+        }
+    }
 }
 
 /// Writes the body into a file.
-pub(super) async fn receive(body: Body, path: &Path) -> Result<(), ApiError> {
+///
+/// # Errors
+/// If the body is empty, incomplete, slow or larger than the limit, or the file cannot be written.
+pub(super) async fn receive(app: &App, head: &Parts, body: Body) -> Result<Received, ApiError> {
+    let limit = app.upload_bytes;
+    let too_large = || ApiError::PayloadTooLarge {
+        limit: usize::try_from(limit).unwrap_or(usize::MAX),
+    };
+    let announced = head.headers.get(CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        body::discard(body);
+        return Err(too_large());
+    }
     let internal =
         |error: std::io::Error| ApiError::Internal(anyhow::Error::new(error).context("cannot keep the file"));
-    let mut file = File::create_new(path).map_err(internal)?;
+    let (mut received, mut file) = Received::create(app)?;
+    let mut hash = Sha256::new();
     let mut stream = body.into_data_stream();
-    let mut is_empty = true;
+    let mut bytes = 0;
     while let Some(part) = tokio::time::timeout(PAUSE, stream.next())
         .await
         .map_err(|_| ApiError::Timeout)?
     {
         let part = part.map_err(|_| ApiError::field("body", "it is incomplete; send it again"))?;
-        is_empty &= part.is_empty();
-        let written = blocking(move || file.write_all(&part).map(|()| file)).await?;
-        file = written.map_err(internal)?;
+        bytes += part.len() as u64;
+        if bytes > limit {
+            body::discard(Body::from_stream(stream));
+            return Err(too_large());
+        }
+        let written = blocking(move || {
+            hash.update(&part);
+            file.write_all(&part).map(|()| (file, hash))
+        });
+        (file, hash) = written.await?.map_err(internal)?;
     }
-    if is_empty { Err(ApiError::EmptyBody) } else { Ok(()) }
+    received.sha256 = hash.finalize().into();
+    if bytes == 0 {
+        Err(ApiError::EmptyBody)
+    } else {
+        Ok(received)
+    }
 }

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use shared::api::Problem;
-use store::{Effect, Expected, ImageSource as _, Product, ProductPatch, StoreError};
+use store::{Effect, Expected, ImageSource as _, Product, ProductPatch, Store, StoreError};
 
 use super::access::{admitted, check};
 use crate::catalog::PhotoFiles;
@@ -52,7 +52,7 @@ pub(crate) async fn get(
     tag = "admin",
     params(
         ("id" = String, Path, description = "Id of the product"),
-        ("If-Match" = Option<String>, Header, description = "Version that the product must have"),
+        ("If-Match" = Option<String>, Header, description = "Version that the product must have, or `*`: the product must exist"),
         ("If-None-Match" = Option<String>, Header, description = "`*`: the product must be new"),
     ),
     request_body = Value,
@@ -70,7 +70,7 @@ pub(crate) async fn put(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (headers, mut value) = read(&app, request).await?;
-    let expected = expected(&headers)?;
+    let expected = Precondition::of(&headers)?;
     if let Some(object) = value.as_object_mut() {
         match object.get("id") {
             None => {
@@ -84,7 +84,7 @@ pub(crate) async fn put(
     let stored = app.with_store(move |store| {
         hash_images(&files, &mut value)?;
         let product: Product = serde_json::from_value(value).map_err(|error| invalid("product", &error.to_string()))?;
-        store.upsert(&product, expected)
+        expected.change(store, &product.id, |expected| store.upsert(&product, expected))
     });
     let (version, effect) = stored.await?;
     app.catalog.wake().ring();
@@ -103,7 +103,7 @@ pub(crate) async fn put(
     tag = "admin",
     params(
         ("id" = String, Path, description = "Id of the product"),
-        ("If-Match" = Option<String>, Header, description = "Version that the product must have"),
+        ("If-Match" = Option<String>, Header, description = "Version that the product must have, or `*`: the product must exist"),
     ),
     request_body = Value,
     responses(
@@ -120,7 +120,7 @@ pub(crate) async fn patch(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (headers, value) = read(&app, request).await?;
-    let expected = expected(&headers)?;
+    let expected = Precondition::of(&headers)?;
     let Value::Object(object) = value else {
         return Err(ApiError::field(
             "body",
@@ -141,7 +141,9 @@ pub(crate) async fn patch(
             }
         }
     }
-    let (version, effect) = app.with_store(move |store| store.patch(&id, &patch, expected)).await?;
+    let stored =
+        app.with_store(move |store| expected.change(store, &id, |expected| store.patch(&id, &patch, expected)));
+    let (version, effect) = stored.await?;
     app.catalog.wake().ring();
     Ok(answer(version, effect).into_response())
 }
@@ -153,7 +155,7 @@ pub(crate) async fn patch(
     tag = "admin",
     params(
         ("id" = String, Path, description = "Id of the product"),
-        ("If-Match" = Option<String>, Header, description = "Version that the product must have"),
+        ("If-Match" = Option<String>, Header, description = "Version that the product must have, or `*`: the product must exist"),
     ),
     responses(
         (status = 204, description = "The product is gone"),
@@ -168,8 +170,9 @@ pub(crate) async fn delete(
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     check(&app, &headers)?;
-    let expected = expected(&headers)?;
-    app.with_store(move |store| store.delete(&id, expected)).await?;
+    let expected = Precondition::of(&headers)?;
+    app.with_store(move |store| expected.change(store, &id, |expected| store.delete(&id, expected)))
+        .await?;
     app.catalog.wake().ring();
     Ok(StatusCode::NO_CONTENT)
 }
@@ -214,21 +217,60 @@ fn invalid(key: &str, message: &str) -> StoreError {
     }
 }
 
-/// Version that the headers name.
-fn expected(headers: &HeaderMap) -> Result<Expected, ApiError> {
-    if headers.get(IF_NONE_MATCH).is_some_and(|value| value == "*") {
-        return Ok(Expected::Absent);
+/// Condition of a change in the headers of a request.
+#[derive(Debug, Clone, Copy)]
+enum Precondition {
+    Expected(Expected),
+    /// `If-Match: *`: the product exists.
+    Exists,
+}
+
+impl Precondition {
+    fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
+        if headers.get(IF_NONE_MATCH).is_some_and(|value| value == "*") {
+            return Ok(Self::Expected(Expected::Absent));
+        }
+        let Some(tag) = headers.get(IF_MATCH) else {
+            return Ok(Self::Expected(Expected::Any));
+        };
+        let tag = tag.to_str().map(str::trim).unwrap_or_default();
+        if tag == "*" {
+            return Ok(Self::Exists);
+        }
+        match tag.trim_matches('"').parse() {
+            Ok(version) => Ok(Self::Expected(Expected::Version(version))),
+            Err(_) => Err(ApiError::field(
+                "If-Match",
+                "it is neither a version nor `*`; send the ETag of the product",
+            )),
+        }
     }
-    let Some(tag) = headers.get(IF_MATCH) else {
-        return Ok(Expected::Any);
-    };
-    let version = tag.to_str().ok().map(|tag| tag.trim().trim_matches('"').parse());
-    match version {
-        Some(Ok(version)) => Ok(Expected::Version(version)),
-        _ => Err(ApiError::field(
-            "If-Match",
-            "it is not a version; send the ETag of the product",
-        )),
+
+    /// Makes a change of the product `id`.
+    ///
+    /// # Errors
+    /// Those of `change`, and [`StoreError::Conflict`] if the product should exist.
+    fn change<T>(
+        self,
+        store: &Store,
+        id: &str,
+        change: impl Fn(Expected) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if let Self::Expected(expected) = self {
+            return change(expected);
+        }
+        loop {
+            let version = store.product(id)?.map(|stored| stored.version);
+            match (change(Expected::Version(version.unwrap_or_default())), version) {
+                // Another request has changed the product since its version was read.
+                (Err(StoreError::Conflict { .. }), Some(_)) => {}
+                (Err(StoreError::Conflict { id, found, .. }), None) => {
+                    let expected = "some version".to_owned();
+                    return Err(StoreError::Conflict { id, expected, found });
+                }
+                (done, _) => return done,
+            }
+        }
     }
 }
 

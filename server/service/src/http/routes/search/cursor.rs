@@ -21,6 +21,10 @@ pub(super) struct Options {
     pub(super) category: Option<String>,
     pub(super) filter: Option<Value>,
     pub(super) min_score: Option<f32>,
+    #[serde(default)]
+    pub(super) explain: bool,
+    #[serde(default)]
+    pub(super) group: bool,
     pub(super) without: Without,
 }
 

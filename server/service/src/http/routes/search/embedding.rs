@@ -37,7 +37,7 @@ pub(super) async fn read(bytes: Bytes) -> Result<SearchRequest, ApiError> {
 }
 
 /// Keys of the body.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "embedding",
     "product",
     "examples",
@@ -48,6 +48,7 @@ const KEYS: [&str; 10] = [
     "facets",
     "min_score",
     "explain",
+    "group",
 ];
 
 /// Parses the body. A fault in `embedding.values` has its own code.
@@ -64,7 +65,8 @@ fn parse(bytes: &[u8]) -> Result<SearchRequest, ApiError> {
             "filter" => request.filter = json.tree("filter")?,
             "facets" => request.facets = json.tree("facets")?,
             "min_score" => request.min_score = score(json)?,
-            "explain" => request.explain = flag(json)?,
+            "explain" => request.explain = flag(json, "explain")?,
+            "group" => request.group = flag(json, "group")?,
             _ => {
                 request.limit = match json.value("limit")? {
                     Value::Null => None,
@@ -79,12 +81,12 @@ fn parse(bytes: &[u8]) -> Result<SearchRequest, ApiError> {
     Ok(request)
 }
 
-/// Reads `explain`.
-pub(super) fn flag(json: &mut Json<'_>) -> Result<Option<bool>, ApiError> {
-    match json.tree("explain")? {
+/// Reads the truth value `name`.
+pub(super) fn flag(json: &mut Json<'_>, name: &str) -> Result<Option<bool>, ApiError> {
+    match json.tree(name)? {
         None => Ok(None),
         Some(serde_json::Value::Bool(flag)) => Ok(Some(flag)),
-        Some(_) => Err(ApiError::field("explain", "it is not true or false")),
+        Some(_) => Err(ApiError::field(name, "it is not true or false")),
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) struct SearchForm {
     /// Largest number of hits, 1 to 50. The default is 10.
     #[schema(minimum = 1, maximum = 50)]
     limit: Option<usize>,
-    /// A JSON object with the keys `filter`, `facets`, `min_score` and `explain` of the JSON form.
+    /// A JSON object with the keys `filter`, `facets`, `min_score`, `explain` and `group` of the JSON form.
     options: Option<String>,
 }
 
@@ -87,17 +87,20 @@ pub(super) struct FormOptions {
     pub(super) facets: Option<Value>,
     pub(super) min_score: Option<f32>,
     pub(super) explain: bool,
+    pub(super) group: bool,
 }
 
 impl FormOptions {
     fn parse(text: &str) -> Result<Self, ApiError> {
         let mut json = Json::new(text.as_bytes());
         let mut options = Self::default();
-        json.object("options", &["filter", "facets", "min_score", "explain"], |json, key| {
+        const KEYS: [&str; 5] = ["filter", "facets", "min_score", "explain", "group"];
+        json.object("options", &KEYS, |json, key| {
             match key {
                 "filter" => options.filter = json.tree("filter")?,
                 "facets" => options.facets = json.tree("facets")?,
-                "explain" => options.explain = flag(json)?.unwrap_or_default(),
+                "explain" => options.explain = flag(json, "explain")?.unwrap_or_default(),
+                "group" => options.group = flag(json, "group")?.unwrap_or_default(),
                 _ => options.min_score = score(json)?,
             }
             Ok(())

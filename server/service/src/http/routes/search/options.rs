@@ -32,6 +32,7 @@ pub(super) struct Options {
     pub(super) facets: Option<Value>,
     pub(super) min_score: Option<f32>,
     pub(super) explain: bool,
+    pub(super) group: bool,
     pub(super) without: Without,
     pub(super) after: Option<After>,
 }
@@ -66,6 +67,7 @@ impl Options {
             facets: self.facets.as_ref().map_or(Ok(Vec::new()), FacetRequest::parse_list)?,
             without: self.without.clone(),
             min_score: self.min_score,
+            group: self.group,
             after: self.after,
             parts,
             rerank: app.rerank,
@@ -74,6 +76,8 @@ impl Options {
             category: self.category,
             filter: self.filter,
             min_score: self.min_score,
+            explain: self.explain,
+            group: self.group,
             without: self.without,
         };
         Ok((query, wire))

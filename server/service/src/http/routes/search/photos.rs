@@ -19,6 +19,7 @@ pub(super) async fn query(app: &App, form: Form, search_permit: &SearchPermit) -
         facets: form.options.facets,
         min_score: form.options.min_score,
         explain: form.options.explain,
+        group: form.options.group,
         ..Options::default()
     };
     let categorise = options.category.is_none();

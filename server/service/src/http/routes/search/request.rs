@@ -42,6 +42,7 @@ pub(super) async fn query(app: &App, request: SearchRequest) -> Result<Asked, Ap
         facets: request.facets,
         min_score: request.min_score,
         explain: request.explain.unwrap_or_default(),
+        group: request.group.unwrap_or_default(),
         ..Options::default()
     };
     let mut floors = app.floors();
@@ -80,6 +81,7 @@ fn next_page(app: &App, cursor: &str, request: &SearchRequest) -> Result<Asked, 
         ("facets", request.facets.is_some()),
         ("min_score", request.min_score.is_some()),
         ("explain", request.explain.is_some()),
+        ("group", request.group.is_some()),
     ];
     if let Some((name, _)) = others.into_iter().find(|(_, given)| *given) {
         return Err(ApiError::field(
@@ -98,7 +100,8 @@ fn next_page(app: &App, cursor: &str, request: &SearchRequest) -> Result<Asked, 
         filter: cursor.options.filter,
         facets: None,
         min_score: cursor.options.min_score,
-        explain: false,
+        explain: cursor.options.explain,
+        group: cursor.options.group,
         without: cursor.options.without,
         after: Some(cursor.after),
     };
