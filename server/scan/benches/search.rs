@@ -76,6 +76,12 @@ fn times(mut run: impl FnMut(usize)) -> [f64; 3] {
     [times[times.len() / 2], times[0], (cpu_ms() - cpu) / times.len() as f64]
 }
 
+/// Largest number of rows that hnswlib indexes. `peers.py` has the same default.
+fn hnswlib_rows() -> usize {
+    let most = std::env::var("PEERS_HNSW_ROWS").ok();
+    most.and_then(|most| most.parse().ok()).unwrap_or(20_000)
+}
+
 /// Bytes per second that all threads read from memory at best, in GB/s.
 fn bandwidth(threads: usize) -> f64 {
     let words = vec![1u64; 32 << 20];
@@ -270,8 +276,9 @@ fn main() {
             .collect(),
     };
     for (rows, dim) in sizes {
-        // Numbers, codes twice, and the copies of the peers.
-        if rows * dim * 24 > free() {
+        // Bytes per number: f32 and two sets of codes here; two copies of f32 in the process of the peers, and those of an index.
+        let peers = std::env::var_os("PEERS").map_or(0, |_| 9 + if rows <= hnswlib_rows() { 5 } else { 0 });
+        if rows * dim * (7 + peers) > free() {
             println!("{rows:>8} {dim:>5} skipped: too little memory");
             continue;
         }
