@@ -131,6 +131,7 @@ const FLOWS = {
   'the history': ['dialog[open]', async () => {
     const page = await inDialog('#open-history')();
     await page.check('#history-on');
+    await page.waitForSelector('.history-body .hint');
     return page;
   }, `
     dialog "History on this device":

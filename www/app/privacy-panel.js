@@ -33,13 +33,12 @@ function content() {
   ];
 }
 
-/** Makes the note on the choice for metered connections, if there is one, with a button that forgets it. */
+/** Makes the note that photos are sent on a metered connection, with a button that forgets this choice. */
 function meteredNote() {
-  const choice = meteredChoice();
-  if (!choice) return [];
+  if (meteredChoice() !== 'send') return [];
   const forget = () => {
     setMeteredChoice(null);
     drawPanel('privacy');
   };
-  return [el('p', { id: 'metered' }, t(`panel.metered_${choice}`), ' ', el('button', { type: 'button', class: 'button quiet', onclick: forget }, t('panel.metered_forget')))];
+  return [el('p', { id: 'metered' }, t('panel.metered'), ' ', el('button', { type: 'button', class: 'button quiet', onclick: forget }, t('panel.ask')))];
 }

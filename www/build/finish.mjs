@@ -62,7 +62,7 @@ const cachedFiles = listFiles(dist).filter((file) => ![PAGE, SERVICE_WORKER].inc
 const entries = Object.fromEntries(
   cachedFiles.map((file) => {
     const digest = createHash('sha256').update(readFileSync(file)).digest('hex');
-    return [relative(dist, file).replaceAll(sep, '/'), digest.slice(0, 32)];
+    return [relative(dist, file).replaceAll(sep, '/'), digest.slice(0, 24)];
   }),
 );
 const start = ['icon.svg', 'manifest.webmanifest', ...pageModules, ...listFiles(dist).map((file) => relative(dist, file).replaceAll(sep, '/')).filter((path) => /\/(boot\.js|style\/[^/]+\.css)$/.test(path))];
@@ -89,7 +89,7 @@ function keepPreviousBuild() {
 
 /** True if `readable` of i18n.js makes the English name of a label or of a value from its id. */
 function isMadeOfId(key, text) {
-  const id = /^(?:label|group|category|piece|colour|garment|fit|neckline|sleeve|pattern|fabric|heel)\.([a-z]+(?:_[a-z]+)*)$/.exec(key)?.[1].replaceAll('_', ' ');
+  const id = /^(?:label|group|piece|colour|garment|fit|neckline|sleeve|pattern|fabric|heel)\.([a-z]+(?:_[a-z]+)*)$/.exec(key)?.[1].replaceAll('_', ' ');
   return id !== undefined && text === id.charAt(0).toUpperCase() + id.slice(1);
 }
 

@@ -15,8 +15,8 @@ const TEXTS = {
   en: {
     choose: 'Choose a photo', hint: 'or drop or paste one here. It stays on this device.', loading: 'Loading {share}', busy: 'Recognising…', none: 'Not sure',
     required: 'Choose a photo.', labels: 'Labels', photo: 'The photo', drawn: 'Styles were learnt from drawings.',
-    failed: 'The photo could not be recognised. Try again.', unreadable: 'The photo could not be read.', unreachable: 'The network does not respond. Try again.', not_an_image: 'This file is not an image.', heic: 'This browser cannot open HEIC photos.',
-    too_large: 'This photo is too large.', memory: 'There is not enough memory for this photo.', pixels_hidden: 'This browser does not let pages read photos.',
+    failed: 'The photo was not recognised. Try again.', unreadable: 'The photo could not be read.', unreachable: 'No connection. Try again.', not_an_image: 'This file is not an image.', heic: 'This browser cannot open HEIC photos.',
+    too_large: 'This photo is too large.', memory: 'This photo needs too much memory.', pixels_hidden: 'This browser does not let pages read photos.',
   },
   zh: {
     choose: '选择照片', hint: '也可拖放或粘贴到这里。照片留在本机。', loading: '正在加载 {share}', busy: '正在识别…', none: '不太确定',
