@@ -9,7 +9,7 @@
 // The id of a release is its generation. Each generation has its own cache. A tab holds a lock with the name of its
 // generation (offline.js). The cache of a generation is deleted when no tab uses it.
 
-// finish.mjs fills in the constants. FILES has an entry `path: digest` per file, the first 12 bytes of its SHA-256. START lists the
+// finish.mjs fills in the constants. FILES has an entry `path: digest` per file, the first 10 bytes of its SHA-256. START lists the
 // files that the page starts with.
 const GENERATION = '__GENERATION__';
 const START = [ /* __START__ */ ];
@@ -153,7 +153,7 @@ async function isCorrect(path, response) {
     const text = await response.text();
     return text.includes(`data-generation="${GENERATION}"`) && text.includes('</html>');
   }
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await response.arrayBuffer()), 0, 12);
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await response.arrayBuffer()), 0, 10);
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('') === FILES[path];
 }
 

@@ -111,7 +111,7 @@ test('a browser without storage tags the photo', async () => {
   assert.match(await note(page), /\(WebGPU\)/);
   const runs = () => env.mock.requests.filter(({ path }) => path === '/mock/tag?8x8').length;
   const before = runs();
-  await waitUntil(() => runs() >= before + 20);
+  await waitUntil(() => runs() >= before + 10);
   await page.waitForTimeout(500);
   assert.deepEqual(page.problems, []);
   await close(page);

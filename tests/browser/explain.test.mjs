@@ -43,7 +43,8 @@ test('the dial of a group names more labels and states the expected precision an
   assert.equal(await named(page, 'garment'), 'Shoes, Skirt', 'the next photo has the same operating point');
   await page.click('#tags summary');
   await page.click('[data-lang=zh]');
-  await page.waitForFunction(() => document.querySelector('#dial-garment-words')?.textContent.includes('75%'));
+  await page.waitForSelector('html[lang^=zh]');
+  await page.waitForFunction(() => /^\D*75%.*[\u4e00-\u9fff]/.test(document.querySelector('#dial-garment-words')?.textContent));
   assert.equal(await named(page, 'garment'), '鞋、半身裙');
   await page.context().close();
 });

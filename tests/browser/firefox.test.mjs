@@ -1,7 +1,7 @@
 // Firefox, driven through WebDriver BiDi: page and package on the CPU. Skipped if there is no Firefox.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -17,7 +17,17 @@ import { photo } from './mock/shop.mjs';
 const TOLERANCE = 1e-3;
 
 const file = (buffer) => ({ name: 'photo.png', mimeType: 'image/png', buffer });
-const skip = findFirefox() ? missing(SITE, PROGRAM, TAGGER, RETRIEVAL, QUERY, INDEX) : 'no Firefox: install firefox-esr, or set FIREFOX to its path';
+/** Oldest version that has all commands of the driver. */
+const OLDEST = 153;
+
+/** Returns the reason to skip all tests, or false. */
+function reasonToSkip() {
+  const firefox = findFirefox();
+  if (!firefox) return 'no Firefox: install firefox-esr, or set FIREFOX to its path';
+  const [version] = /\d+/.exec(execFileSync(firefox, ['--version'], { encoding: 'utf8' })) ?? [0];
+  return version < OLDEST ? `Firefox ${version} is older than ${OLDEST}, and the driver needs newer commands` : missing(SITE, PROGRAM, TAGGER, RETRIEVAL, QUERY, INDEX);
+}
+const skip = reasonToSkip();
 let browser, service, folder;
 
 before(async () => {

@@ -7,6 +7,7 @@ import { announce, byId, el } from './dom.js';
 import { rememberPhoto, watchProducts } from './history.js';
 import { currentLanguage, preferredLanguage, setLanguage, t, term } from './i18n.js';
 import { onPhotoIntent } from './intent.js';
+import { lazy } from './lazy.js';
 import { showNotice } from './notices.js';
 import { lockRelease, registerWhenIdle } from './offline.js';
 import { Photo, PhotoError } from './photo.js';
@@ -56,9 +57,9 @@ async function main() {
     byId('category').value = category;
     searchFor(box);
   });
-  byId('open-privacy').addEventListener('click', async () => (await import('./privacy-panel.js')).openPrivacyPanel());
-  byId('open-history').addEventListener('click', async () => (await import('./history-panel.js')).openHistoryPanel(loadPhoto));
-  byId('open-embed').addEventListener('click', async () => (await import('./embed-panel.js')).openEmbedPanel(tagger, photoFile));
+  byId('open-privacy').addEventListener('click', async () => (await lazy('privacy-panel', () => import('./privacy-panel.js'))).openPrivacyPanel());
+  byId('open-history').addEventListener('click', async () => (await lazy('history-panel', () => import('./history-panel.js'))).openHistoryPanel(loadPhoto));
+  byId('open-embed').addEventListener('click', async () => (await lazy('embed-panel', () => import('./embed-panel.js'))).openEmbedPanel(tagger, photoFile));
   for (const button of document.querySelectorAll('[data-lang]')) button.addEventListener('click', () => showLanguage(button.dataset.lang, true));
 
   tagger.addEventListener('storagefull', () => showNotice('storage.full'));

@@ -2,6 +2,7 @@
 
 import { byId, el } from './dom.js';
 import { t } from './i18n.js';
+import { lazy } from './lazy.js';
 import { confirmPhotosStay } from './privacy.js';
 import { problemNotice } from './problems.js';
 
@@ -72,7 +73,7 @@ export class SearchPanel {
   }
 
   #load() {
-    this.#loading ??= import('./search.js').then(
+    this.#loading ??= lazy('search', () => import('./search.js')).then(
       ({ Search }) => {
         this.#search = new Search(this.#tagger, (signal) => this.loadEncoder(signal), this.#currentSubject);
         this.#search.start();

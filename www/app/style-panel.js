@@ -3,6 +3,7 @@
 import { announce, byId } from './dom.js';
 import { formatPercent, t } from './i18n.js';
 import { isUnmetered } from './intent.js';
+import { lazy } from './lazy.js';
 import { cacheModule } from './offline.js';
 import { mappedLabels, showBusy, showEmpty, showFailure, showLoading, showTags, verdict } from './tags-view.js';
 
@@ -108,7 +109,7 @@ export class StylePanel {
   /** Shows a coarse map of the parts of the photo that decided a label. A newer request closes it. */
   async #explain(result) {
     const request = this.#request;
-    const { CoarseMap } = await import('./coarse-map.js');
+    const { CoarseMap } = await lazy('coarse-map', () => import('./coarse-map.js'));
     if (request !== this.#request || this.#map) return;
     const map = new CoarseMap(this.#tagger, request.photo, result.box, mappedLabels(result), () => {
       this.#map = null;

@@ -62,7 +62,7 @@ const cachedFiles = listFiles(dist).filter((file) => ![PAGE, SERVICE_WORKER].inc
 const entries = Object.fromEntries(
   cachedFiles.map((file) => {
     const digest = createHash('sha256').update(readFileSync(file)).digest('hex');
-    return [relative(dist, file).replaceAll(sep, '/'), digest.slice(0, 24)];
+    return [relative(dist, file).replaceAll(sep, '/'), digest.slice(0, 20)];
   }),
 );
 const start = ['icon.svg', 'manifest.webmanifest', ...pageModules, ...listFiles(dist).map((file) => relative(dist, file).replaceAll(sep, '/')).filter((path) => /\/(boot\.js|style\/[^/]+\.css)$/.test(path))];
