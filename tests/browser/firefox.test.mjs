@@ -107,6 +107,7 @@ test('a Firefox that falsifies the pixels of canvases gives no tags, and the pag
   await tagPhoto(page, file(await samplePhoto()), 60_000);
   assert.match(await page.textContent('#tags .notice'), /does not let the page read your photo/);
   await page.click('#find-button');
+  await page.waitForSelector('#send-photo');
   assert.match(await page.textContent('#results-body'), /original file/);
   await page.click('#send-photo');
   await page.waitForSelector('.card');
