@@ -101,8 +101,9 @@ test('after one visit a photo is tagged without the server', { skip }, async () 
   await page.context().close();
 });
 
-test('a Firefox that falsifies the pixels of canvases gives no tags, and the page offers to send the photo', { skip }, async () => {
+test('a Firefox that falsifies the pixels of canvases gives no tags, and the page offers to send the photo', { skip }, async (t) => {
   const resistant = await launchFirefox({ 'privacy.resistFingerprinting': true });
+  t.after(() => resistant.close());
   const page = await open(resistant, service.url);
   await tagPhoto(page, file(await samplePhoto()), 60_000);
   assert.match(await page.textContent('#tags .notice'), /does not let the page read your photo/);
@@ -112,7 +113,6 @@ test('a Firefox that falsifies the pixels of canvases gives no tags, and the pag
   await page.click('#send-photo');
   await page.waitForSelector('.card');
   assert.match(await page.textContent('#results-note'), /was sent/);
-  await resistant.close();
 });
 
 test('StyleTagger of the package computes in its module worker, and the element is a form field', { skip }, async (t) => {
