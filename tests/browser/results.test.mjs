@@ -217,6 +217,7 @@ for (const [width, language] of [[360, 'zh-CN'], [1280, 'en-GB']]) {
     assert.deepEqual(await findFaults(page), [], 'with the comparison');
     await page.goBack();
     await page.waitForSelector('#compare[open]', { state: 'detached' });
+    await page.waitForFunction(() => location.hash === '');
     assert.ok(await page.isVisible('.card-link >> nth=0'), 'the results stay');
     await page.goForward();
     await page.waitForSelector('#compare[open] table');

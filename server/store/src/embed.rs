@@ -33,6 +33,14 @@ impl Store {
         self.read(|db| generations::pending(db, generation, after, limit))
     }
 
+    /// Number of the newest image; 0 without images.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn newest_image(&self) -> Result<i64, StoreError> {
+        self.read(|db| Ok(db.query_row("SELECT coalesce(max(iid), 0) FROM images", [], |row| row.get(0))?))
+    }
+
     /// Stores unit vectors as a new segment of a generation. They are visible and durable together when this returns.
     ///
     /// An embedding that an image already had is replaced.

@@ -43,7 +43,7 @@ impl EmbedJob<'_> {
     /// and ends early when it returns false. Returns true if it came to the end.
     ///
     /// # Errors
-    /// Those of [`embed_pending`].
+    /// Those of [`embed_images`].
     pub fn run(
         &self,
         embed: EmbedInputs<'_>,
@@ -51,11 +51,12 @@ impl EmbedJob<'_> {
     ) -> Result<bool, CatalogError> {
         let mut after = 0;
         loop {
-            let batch = embed_pending(self, after, &mut *embed)?;
-            let Some(last) = batch.last else {
+            let pending = self.store.pending(self.generation, after, self.batch.max(1))?;
+            let Some(last) = pending.last() else {
                 return Ok(true);
             };
-            after = last;
+            after = last.number;
+            let batch = embed_images(self, &pending, &mut *embed)?;
             if batch.stored > 0 {
                 merge(self.store)?;
             }
@@ -100,24 +101,22 @@ pub struct EmbeddedBatch {
     pub failed: Vec<(String, String)>,
     /// Images that wait on, because they cannot be read now.
     pub unreadable: Unreadable,
-    /// Number of the last image that waited. `None` if none did.
-    pub last: Option<i64>,
 }
 
-/// Embeds the next images that wait behind the image number `after`, at most one batch of them.
+/// Embeds images that wait.
 ///
 /// An image that cannot be decoded, or on which the model fails, is remembered with its reason and does not wait any more. One
 /// that cannot be read waits on.
 ///
 /// # Errors
 /// If the model fails on every image, or the store. Then the images that are not embedded still wait.
-pub fn embed_pending(job: &EmbedJob<'_>, after: i64, embed: EmbedInputs<'_>) -> Result<EmbeddedBatch, CatalogError> {
-    let pending = job.store.pending(job.generation, after, job.batch.max(1))?;
+pub fn embed_images(
+    job: &EmbedJob<'_>,
+    pending: &[PendingImage],
+    embed: EmbedInputs<'_>,
+) -> Result<EmbeddedBatch, CatalogError> {
     let prepared: Vec<_> = pending.par_iter().map(|image| job.prepare(image)).collect();
-    let mut batch = EmbeddedBatch {
-        last: pending.last().map(|image| image.number),
-        ..EmbeddedBatch::default()
-    };
+    let mut batch = EmbeddedBatch::default();
     let (mut images, mut inputs) = (Vec::new(), Vec::new());
     for (image, prepared) in pending.iter().zip(prepared) {
         match prepared {

@@ -9,9 +9,11 @@ use anyhow::Context;
 use futures::executor::block_on;
 use futures::future::try_join_all;
 use shared::input::InputSpec;
+use store::Store;
 
-use super::embed_pending::{EmbedJob, embed_pending};
+use super::embed_pending::{EmbedJob, embed_images};
 use super::faults::Unreadable;
+use super::order::Order;
 use super::upkeep::merge;
 use super::{Catalog, CatalogError};
 use crate::embed::{EmbedQueue, QueueHealth};
@@ -40,12 +42,11 @@ struct Work {
     is_ending: Arc<AtomicBool>,
 }
 
-/// A pass over the photos that wait, in the order of their images.
+/// A pass over the photos that wait.
 #[derive(Default)]
 struct Pass {
     generation: i64,
-    /// Number of the last image.
-    after: i64,
+    order: Order,
     /// Photos of the pass that cannot be read now.
     unreadable: Unreadable,
     /// Photos of an earlier pass that the log names.
@@ -130,6 +131,7 @@ impl Work {
         if pass.generation != generation {
             *pass = Pass {
                 generation,
+                order: Order::begin(store)?,
                 ..Pass::default()
             };
         }
@@ -147,7 +149,16 @@ impl Work {
                 Ok(block_on(try_join_all(waiting))?)
             })
         };
-        let batch = embed_pending(&job, pass.after, &mut embed)?;
+        let before = pass.order.clone();
+        let pending = pass.order.next(store, generation, self.batch.max(1))?;
+        if pending.is_empty() {
+            if std::mem::take(&mut pass.has_merged) {
+                super::compact(store)?;
+            }
+            return pass.end(store);
+        }
+        // After an error the same photos are next.
+        let batch = embed_images(&job, &pending, &mut embed).inspect_err(|_| pass.order = before)?;
         for (source, reason) in &batch.failed {
             tracing::warn!(source, reason, "a photo cannot be embedded");
         }
@@ -155,26 +166,19 @@ impl Work {
         if batch.stored > 0 {
             pass.has_merged |= merge(store)?;
         }
-        if let Some(last) = batch.last {
-            pass.after = last;
-            return Ok(true);
-        }
-        if std::mem::take(&mut pass.has_merged) {
-            super::compact(store)?;
-        }
-        Ok(pass.end())
+        Ok(true)
     }
 }
 
 impl Pass {
     /// Ends the pass, and begins the next one in its time. Returns true if it began.
-    fn end(&mut self) -> bool {
+    fn end(&mut self, store: &Store) -> Result<bool, CatalogError> {
         let now = Instant::now();
         if self.unreadable.is_empty() {
             (self.pause, self.reported) = (Duration::ZERO, Unreadable::default());
         } else if let Some(again) = self.again {
             if now < again {
-                return false;
+                return Ok(false);
             }
         } else {
             self.pause = (self.pause * 2).clamp(RETRY, MAX_RETRY);
@@ -183,11 +187,12 @@ impl Pass {
                 tracing::warn!(photos = %self.unreadable, "photos are tried again after a pause");
                 self.reported = self.unreadable.clone();
             }
-            return false;
+            return Ok(false);
         }
         // Photos that came in front of the last one are seen in the next pass.
-        let is_begin = self.after == 0;
-        (self.after, self.again, self.unreadable) = (0, None, Unreadable::default());
-        !is_begin
+        let is_begin = self.order.after == 0;
+        self.order = Order::begin(store)?;
+        (self.again, self.unreadable) = (None, Unreadable::default());
+        Ok(!is_begin)
     }
 }
