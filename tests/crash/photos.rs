@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::ensure;
-use service::catalog::{EmbedJob, PhotoFiles, embed_pending};
+use service::catalog::{EmbedJob, PhotoFiles, embed_images};
 use service::embed::EmbedError;
 use shared::input::{Fit, InputSpec};
 use store::{Element, Expected, ImageKey, Product, ProductImage, Store};
@@ -76,7 +76,8 @@ fn a_photo_on_which_the_model_fails_blocks_no_other_and_one_that_cannot_be_read_
             spec: &spec,
             batch: 10,
         };
-        let batch = embed_pending(&job, 0, &mut model);
+        let pending = store.pending(generation, 0, job.batch).expect("the photos wait");
+        let batch = embed_images(&job, &pending, &mut model);
         let progress = store.progress(generation).expect("the store is readable");
         assert_eq!((progress.embedded, progress.failed), expected, "{name}: {batch:?}");
         match batch {
