@@ -34,7 +34,7 @@ pub struct EmbedJob<'a> {
 enum Unprepared {
     /// Its file cannot be read now. A later attempt may succeed.
     Unreadable(String),
-    /// Its bytes are no image that the model can take.
+    /// Its bytes cannot be decoded into an input of the model.
     Undecodable(String),
 }
 

@@ -58,11 +58,7 @@ pub(super) async fn read(
 ) -> Result<(Bytes, BodyMemory), ApiError> {
     let _receiving = head.extensions.get::<Arc<Activity>>().map(Activity::receive);
     let mut stream = body.into_data_stream();
-    let announced = head
-        .headers
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limit as u64) {
+    if announced(head).is_some_and(|length| length > limit as u64) {
         linger(stream);
         return Err(ApiError::PayloadTooLarge { limit });
     }
@@ -74,6 +70,12 @@ pub(super) async fn read(
         }
         result => result,
     }
+}
+
+/// Length of the body in bytes, if the head of the request states it.
+pub(super) fn announced(head: &Parts) -> Option<u64> {
+    let length = head.headers.get(CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
 }
 
 /// Reads the body of a refused request in the background, so that the client can read the answer.

@@ -116,8 +116,7 @@ impl KnownKeys {
 
     /// Looks for the key of a request.
     pub(super) fn find(&mut self, key: &RequestKey) -> Repeated {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let oldest = i64::try_from(now.saturating_sub(VALID).as_millis()).unwrap_or_default();
+        let oldest = time_before(VALID);
         self.0.retain(|_, known| known.created_at >= oldest);
         match self.0.get(&key.key) {
             None => Repeated::New,
@@ -135,4 +134,10 @@ impl KnownKeys {
         };
         self.0.insert(key.key, known);
     }
+}
+
+/// Time that was `ago` before now, in milliseconds since 1970, as tasks have it.
+pub(super) fn time_before(ago: Duration) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.saturating_sub(ago).as_millis()).unwrap_or_default()
 }

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde_json::{Value, json};
 use store::{ImportOptions, ImportReport, Outcome, Phase, Store, Task, TaskState};
 
-use super::keys::{KnownKeys, Repeated, RequestKey};
+use super::keys::{KnownKeys, Repeated, RequestKey, time_before};
 use crate::catalog::{self, Catalog};
 
 /// Folder in the store for files that are being received or imported.
@@ -222,9 +222,7 @@ impl Runner {
 
 /// Forgets tasks that ended 30 days ago.
 fn prune(store: &Store) -> anyhow::Result<()> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let oldest = now.saturating_sub(KEPT).as_millis();
-    store.prune_tasks(i64::try_from(oldest).unwrap_or_default())?;
+    store.prune_tasks(time_before(KEPT))?;
     Ok(())
 }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::body::Body;
-use axum::http::header::CONTENT_LENGTH;
 use axum::http::request::Parts;
 use futures::StreamExt;
 use sha2::{Digest, Sha256};
@@ -76,9 +75,7 @@ pub(super) async fn receive(app: &App, head: &Parts, body: Body) -> Result<Recei
     let too_large = || ApiError::PayloadTooLarge {
         limit: usize::try_from(limit).unwrap_or(usize::MAX),
     };
-    let announced = head.headers.get(CONTENT_LENGTH);
-    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limit) {
+    if body::announced(head).is_some_and(|length| length > limit) {
         body::discard(body);
         return Err(too_large());
     }
