@@ -47,20 +47,28 @@ fn style(backbone: &str) -> StyleConfig {
     }
 }
 
-/// Returns the largest absolute difference between two tensors of the same shape.
+/// Returns the largest absolute difference between two tensors of the same shape, divided by the largest magnitude in the first.
 fn largest_difference(a: Tensor<2>, b: Tensor<2>) -> f32 {
     let (a, b) = (a.into_data(), b.into_data());
-    a.iter::<f32>()
-        .zip(b.iter::<f32>())
-        .map(|(a, b)| (a - b).abs())
-        .fold(0.0, f32::max)
+    let largest = |numbers: &mut dyn Iterator<Item = f32>| numbers.map(f32::abs).fold(0.0, f32::max);
+    let differences = &mut a.iter::<f32>().zip(b.iter::<f32>()).map(|(a, b)| a - b);
+    largest(differences) / largest(&mut a.iter::<f32>())
 }
+
+/// Maximum of [`largest_difference`]. GPUs multiply matrices as TF32, which has 11 bits of precision.
+const TOLERANCE: f32 = 2e-2;
 
 #[test]
 fn gpu_outputs_agree_with_cpu_outputs() {
     let Some(gpu) = device_to_compare() else { return };
     let cpu = DeviceChoice::Cpu.open().expect("the CPU is available");
-    for backbone in ["resnet18", "resnet50", "mobilenet_v3_small", "mobilenet_v3_large"] {
+    for backbone in [
+        "resnet18",
+        "resnet50",
+        "mobilenet_v3_small",
+        "mobilenet_v3_large",
+        "efficientnet_lite0",
+    ] {
         let on_cpu = style(backbone).init(&cpu).expect("the backbone is registered");
         let weights = save(&on_cpu, Precision::F32).expect("the weights are finite");
         let on_gpu = load(
@@ -75,7 +83,7 @@ fn gpu_outputs_agree_with_cpu_outputs() {
                 on_gpu.forward(batch(2, side, &gpu)),
             );
             eprintln!("{backbone} at {side}×{side}: largest difference {difference:.1e}");
-            assert!(difference < 2e-3, "{backbone} at {side}×{side}: {difference}");
+            assert!(difference < TOLERANCE, "{backbone} at {side}×{side}: {difference}");
         }
     }
     let config = RetrievalConfig {
@@ -87,7 +95,7 @@ fn gpu_outputs_agree_with_cpu_outputs() {
     let on_gpu = load(config.init(&gpu).expect("the configuration is valid"), &weights)
         .expect("the weights have the network's layout");
     let difference = largest_difference(on_cpu.forward(batch(2, 128, &cpu)), on_gpu.forward(batch(2, 128, &gpu)));
-    assert!(difference < 2e-3, "retrieval network: {difference}");
+    assert!(difference < TOLERANCE, "retrieval network: {difference}");
 }
 
 /// Trains a ResNet-18 from `weights` for `steps` steps of Adam. Returns the loss of every step, and images per second.

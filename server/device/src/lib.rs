@@ -1,7 +1,31 @@
-//! Choice of the device that computes. **Invariant:** no other package names CUDA or the CPU.
+//! Choice of the device that computes, and the kernels that Selvedge has for GPUs. **Invariant:** no other package names CUDA or the
+//! CPU.
 
-use burn::tensor::Device;
+#[cfg(feature = "cuda")]
+mod kernel;
+mod strips;
+
+pub use strips::{HAS_STRIPS, STRIP, STRIP_ROWS, STRIP_WIDTH, Strips};
+
+use burn::tensor::{Device, Tensor};
 use std::str::FromStr;
+
+/// Computes the greatest of `product · scale · factor + error` of the rows of each strip, `[queries, rows / STRIP]`, where the product
+/// is that of the codes and less than 2³¹ in magnitude; `None` on a device without the kernel.
+///
+/// # Panics
+/// If the numbers of rows or codes are not the multiples that [`Strips`] requires.
+pub fn strip_maxima(strips: &Strips<'_>) -> Option<Tensor<2>> {
+    let [rows, width] = strips.codes.dims();
+    assert!(
+        rows % STRIP_ROWS == 0 && width % STRIP_WIDTH == 0,
+        "the rows are padded"
+    );
+    #[cfg(feature = "cuda")]
+    return kernel::maxima(strips);
+    #[cfg(not(feature = "cuda"))]
+    None
+}
 
 /// Value of `--device`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -95,8 +119,9 @@ pub fn prefer_cpu_as_default() {
 #[cfg(feature = "cuda")]
 fn gpus() -> Vec<Device> {
     use burn::tensor::{DeviceFilter, DeviceType};
-    // Listing the devices needs libcuda, which is missing without a driver.
-    if !std::path::Path::new("/proc/driver/nvidia/version").exists() {
+    // Listing the devices needs libcuda, which is missing without a driver. Some containers hide the driver's version.
+    let signs = ["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg"];
+    if !signs.iter().any(|path| std::path::Path::new(path).exists()) {
         return Vec::new();
     }
     Device::enumerate(DeviceFilter::new().with(DeviceType::Cuda))

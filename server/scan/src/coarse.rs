@@ -1,7 +1,7 @@
 //! Bounds of inner products by products of integers.
 //!
-//! A row x is approximated by s·c with integers c from −127 to 127, and a query q by t·g with integers g from −32767 to
-//! 32767. Let d = x − s·c and e = q − t·g. Then
+//! A row x is approximated by s·c with integers c from −127 to 127, and a query q by t·g with integers g from −32639 to
+//! 32639. Let d = x − s·c and e = q − t·g. Then
 //!
 //! > q·x − (t·g)·(s·c) = e·x + (t·g)·d,
 //!
@@ -33,8 +33,8 @@ use crate::simd::{CODES, padded};
 const NORMS: Range<f64> = 1e-12..1e12;
 /// Greatest magnitude of a code of a row.
 const ROW_CODE: f32 = 127.0;
-/// Greatest magnitude of a code of a query.
-const QUERY_CODE: f64 = 32767.0;
+/// Greatest magnitude of a code of a query: 127·256 + 127, so that a code has two digits of one byte.
+const QUERY_CODE: f64 = 32639.0;
 /// Maximum sum of the magnitudes of a query's codes, a little less than 2³¹ / 128.
 const QUERY_SUM: f64 = 16_000_000.0;
 /// Maximum dimension. The rounding of a query's codes adds at most a half per number to [`QUERY_SUM`].
@@ -233,7 +233,7 @@ impl CoarseQuery {
         })
     }
 
-    /// Codes from −32767 to 32767, followed by zeros up to a multiple of [`CODES`]. The inner product with the codes of any row,
+    /// Codes from −32639 to 32639, followed by zeros up to a multiple of [`CODES`]. The inner product with the codes of any row,
     /// and each of its partial sums, is less than 2³¹ in magnitude.
     pub fn codes(&self) -> &[i16] {
         &self.codes

@@ -4,7 +4,7 @@ use crate::bitmap::Bitmap;
 use crate::candidates::{Candidate, Candidates};
 use crate::pass::Task;
 use crate::segment::Segment;
-use crate::simd::{Kernels, Pick};
+use crate::simd::{Block, Kernels, Pick};
 
 /// Minimum number of rows whose scores are computed at once.
 const RESCORED: usize = 32;
@@ -57,6 +57,11 @@ impl<'a> Ranking<'a> {
         }
     }
 
+    /// Maximum number of hits.
+    pub fn limit(&self) -> usize {
+        self.task.limit
+    }
+
     /// A score that as many groups reach as there can be hits; −∞ until then. A row whose score is less is not a hit.
     pub fn floor(&self) -> f32 {
         self.best.floor()
@@ -76,6 +81,60 @@ impl<'a> Ranking<'a> {
             self.score(now);
             self.best.select();
             left = later;
+        }
+    }
+
+    /// Lowers the bounds of rows to those of their codes, and offers the rows. The bounds may be those of many rows each.
+    ///
+    /// # Panics
+    /// If a row does not exist.
+    pub fn offer_loose(&mut self, mut rows: Vec<Bounded>) {
+        rows.sort_unstable_by_key(|bounded| bounded.row);
+        self.lower(&mut rows);
+        // The first rows raise the floor, so that few of the others are sorted.
+        let count = self.task.limit.max(RESCORED).min(rows.len());
+        if count < rows.len() {
+            rows.select_nth_unstable_by(count, |a, b| b.upper.total_cmp(&a.upper));
+        }
+        let mut rest = rows.split_off(count);
+        self.offer(&mut rows);
+        let floor = self.floor();
+        rest.retain(|bounded| bounded.upper >= floor);
+        self.offer(&mut rest);
+    }
+
+    /// Lowers the bounds of rows, which are in ascending order, to those of their codes.
+    fn lower(&self, rows: &mut [Bounded]) {
+        let Some(query) = &self.task.coarse else { return };
+        let mut left = rows;
+        for segment in self.segments {
+            let end = segment.start + segment.rows.len();
+            let count = left.partition_point(|bounded| (bounded.row as usize) < end);
+            let (now, later) = left.split_at_mut(count);
+            left = later;
+            let Some(coarse) = segment.coarse else { continue };
+            let bounds = coarse.bounds(&segment.rows);
+            let list: Vec<u32> = now.iter().map(|bounded| bounded.row - segment.start as u32).collect();
+            let mut sums = vec![0; list.len()];
+            let block = Block {
+                numbers: bounds.codes,
+                dim: segment.rows.dim(),
+                pick: Pick::List(&list),
+            };
+            self.kernels.integer_products(&block, &query.codes, &mut sums);
+            let has_errors = !bounds.errors.is_empty();
+            let (weights, errors) = (
+                query.weights(has_errors),
+                if has_errors { bounds.errors } else { bounds.norms },
+            );
+            for ((bounded, row), sum) in now.iter_mut().zip(list).zip(sums) {
+                let row = row as usize;
+                let (estimate, width) = weights.estimate(sum, bounds.scales[row], bounds.norms[row], errors[row]);
+                let upper = estimate + width;
+                if upper.is_finite() {
+                    bounded.upper = bounded.upper.min(upper);
+                }
+            }
         }
     }
 

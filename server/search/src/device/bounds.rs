@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use anyhow::{Context, ensure};
 use burn::tensor::{DType, Device, FloatDType, Int, IntDType, Tensor, TensorData};
 
-use super::codes::Tile;
+use ::device::{STRIP, Strips};
+
+use super::codes::{HIDDEN, Tile};
 use super::queries::{QueryTensors, digits};
 
 /// Maximum number of products in a sum of f32. All integers up to 1,024·128² = 2²⁴ are exact.
@@ -21,41 +23,54 @@ pub struct SearchDevice {
 }
 
 impl SearchDevice {
-    /// Takes a device after a check of its matrix products, with one query and with 32.
+    /// Takes a device after a check of its products, with few and many queries.
     ///
     /// # Errors
     /// If a product of integers is not exact, or the device fails.
     pub fn open(device: &Device) -> anyhow::Result<Self> {
         let random = |at: usize| (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        // The first rows and queries have the greatest sums: all numbers have the greatest magnitude.
+        // The first rows have the greatest magnitude. So do the sums of the first two queries: of both digits, and of the low ones.
         let row = |at: usize| {
             if at < 2 * DEPTH { i8::MIN } else { random(at) as i8 }
         };
         let rows: Vec<i8> = (0..CHECKED * DEPTH).map(row).collect();
-        for count in [1, 32] {
-            let code = |at: usize| {
-                if at < DEPTH {
-                    127 * 256 + 128
-                } else {
-                    (random(at + 7) % 65_535) as i32 - 32_767
-                }
-            };
-            let queries: Vec<i16> = (0..count * DEPTH).map(|at| code(at) as i16).collect();
+        let code = |at: usize| match (at / DEPTH, at % DEPTH) {
+            (0, place) => 32_639 * i16::from(place < 480),
+            (1, _) => 128,
+            _ => (random(at + 7) % 31_201) as i16 - 15_600,
+        };
+        for count in [1, 2, 4, 32] {
+            let queries: Vec<i16> = (0..count * DEPTH).map(code).collect();
             let queries: Vec<&[i16]> = queries.chunks_exact(DEPTH).collect();
-            let codes = TensorData::new(rows.clone(), [CHECKED, DEPTH]);
-            let codes = Tensor::from_data(codes, (device, DType::I8));
-            let sums = read(digit_sums(digits(&queries, DEPTH, device), codes))?;
-            let (high, low) = sums.split_at(count * CHECKED);
-            let rows = || rows.chunks_exact(DEPTH);
-            let pairs = queries.iter().flat_map(|query| rows().map(move |row| (query, row)));
-            let is_exact = pairs.zip(high.iter().zip(low)).all(|((query, row), (high, low))| {
-                let products = query.iter().zip(row).map(|(x, y)| i64::from(*x) * i64::from(*y));
-                256.0 * f64::from(*high) + f64::from(*low) == products.sum::<i64>() as f64
-            });
-            ensure!(
-                is_exact,
-                "the device {device:?} does not multiply integers exactly; search on the CPU"
-            );
+            let floats = |numbers, shape| Tensor::from_data(TensorData::new(numbers, shape), (device, DType::F32));
+            let tensors = QueryTensors {
+                digits: digits(&queries, DEPTH, device),
+                factors: floats(vec![1.0; count], [count, 1]),
+            };
+            let tile = Tile {
+                start: 0,
+                len: CHECKED,
+                codes: Tensor::from_data(TensorData::new(rows.clone(), [CHECKED, DEPTH]), (device, DType::I8)),
+                scales: floats(vec![1.0; CHECKED], [1, CHECKED]),
+                errors: floats(vec![0.0; CHECKED], [1, CHECKED]),
+            };
+            // One row of each strip is compared at a time.
+            for place in 0..STRIP {
+                let hidden = (0..CHECKED).map(|row| if row % STRIP == place { 0.0 } else { HIDDEN });
+                let hidden = floats(hidden.collect(), [1, CHECKED]);
+                let found = read(strip_maxima(&tile, &tensors, Some(&hidden)))?;
+                let expected = queries.iter().flat_map(|query| {
+                    let rows = rows.chunks_exact(DEPTH).skip(place).step_by(STRIP);
+                    rows.map(|row| {
+                        let products = query.iter().zip(row).map(|(x, y)| i32::from(*x) * i32::from(*y));
+                        products.sum::<i32>() as f32
+                    })
+                });
+                ensure!(
+                    found.iter().copied().eq(expected),
+                    "the device {device:?} does not multiply integers exactly; search on the CPU"
+                );
+            }
         }
         Ok(Self {
             device: device.clone(),
@@ -80,12 +95,13 @@ impl SearchDevice {
 }
 
 /// Sums of the products of the queries' digits `[2 * queries, depth]` and the rows' codes `[rows, depth]`.
-fn digit_sums(digits: Tensor<2>, codes: Tensor<2, Int>) -> Tensor<2> {
-    digits.matmul(codes.cast(FloatDType::F32).transpose()) // [2 * queries, rows]
+fn digit_sums(digits: Tensor<2, Int>, codes: Tensor<2, Int>) -> Tensor<2> {
+    let codes = codes.cast(FloatDType::F32).transpose();
+    digits.cast(FloatDType::F32).matmul(codes) // [2 * queries, rows]
 }
 
 /// Inner products of the codes of queries and rows, `[queries, rows]`, rounded to f32 once.
-pub(super) fn products(digits: &Tensor<2>, codes: &Tensor<2, Int>) -> Tensor<2> {
+pub(super) fn products(digits: &Tensor<2, Int>, codes: &Tensor<2, Int>) -> Tensor<2> {
     let [doubled, width] = digits.dims();
     let queries = doubled / 2;
     let high = |sums: &Tensor<2>| sums.clone().narrow(0, 0, queries);
@@ -109,16 +125,30 @@ pub(super) fn products(digits: &Tensor<2>, codes: &Tensor<2, Int>) -> Tensor<2> 
     sum.cast(FloatDType::F32)
 }
 
-/// Upper bounds of the scores of a tile's rows, in units of the queries, `[queries, rows]`. `hidden` is added, `[1, rows]`.
-pub(super) fn upper_bounds(tile: &Tile, queries: &QueryTensors, hidden: Option<&Tensor<2>>) -> Tensor<2> {
+/// Greatest upper bound of the scores of each strip of a tile, in units of the queries, `[queries, strips]`. `hidden` is added to
+/// the bounds, `[1, rows]`.
+pub(super) fn strip_maxima(tile: &Tile, queries: &QueryTensors, hidden: Option<&Tensor<2>>) -> Tensor<2> {
     let errors = match hidden {
         Some(hidden) => tile.errors.clone().add(hidden.clone()),
         None => tile.errors.clone(),
     };
+    let strips = Strips {
+        codes: &tile.codes,
+        digits: &queries.digits,
+        factors: &queries.factors,
+        scales: &tile.scales,
+        errors: &errors,
+    };
+    if let Some(maxima) = ::device::strip_maxima(&strips) {
+        return maxima;
+    }
     let estimates = products(&queries.digits, &tile.codes)
         .mul(tile.scales.clone())
         .mul(queries.factors.clone());
-    estimates.add(errors)
+    let bounds = estimates.add(errors); // [queries, rows]
+    let [queries, rows] = bounds.dims();
+    let strips = bounds.reshape([queries * (rows / STRIP), STRIP]);
+    strips.max_dim(1).reshape([queries, rows / STRIP])
 }
 
 /// Reads the numbers of a tensor.

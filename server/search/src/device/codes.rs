@@ -1,16 +1,19 @@
 //! Codes and bounds of a block's rows in the memory of a device.
 
+use ::device::{HAS_STRIPS, STRIP, STRIP_WIDTH};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use scan::{Bounds, Coarse, Rows};
 
-/// Rows of a strip. A search reads the greatest bound of each strip, and then the bounds in some strips.
-pub(super) const STRIP: usize = 64;
+/// Strips of a line. A search reads the greatest bound of each line, and then the bounds of the strips in some lines.
+pub(super) const LINE: usize = if cfg!(test) { 4 } else { 64 };
 /// Bound of a row that the device does not compare. The sum of three of them is finite.
 pub(super) const HIDDEN: f32 = -1e38;
-/// Maximum number of codes of a tile. The search converts one tile at a time to f32, which takes 256 MiB.
-const TILE: usize = if cfg!(test) { 1 << 12 } else { 1 << 26 };
-/// Multiple to which rows are padded with zeros.
-const WIDTH: usize = 16;
+/// Maximum number of codes of a tile. Without a kernel, the search converts one tile at a time to f32, which takes 256 MiB.
+const TILE: usize = match (cfg!(test), HAS_STRIPS) {
+    (true, _) => 1 << 14,
+    (false, true) => 1 << 28,
+    (false, false) => 1 << 26,
+};
 /// Unit of rounding of f32.
 const UNIT: f64 = 1.0 / (1 << 24) as f64;
 /// Factor that covers rounding errors of a bound itself.
@@ -23,7 +26,8 @@ pub(super) struct Tile {
     pub(super) start: usize,
     /// Number of rows without padding.
     pub(super) len: usize,
-    /// Codes, `[rows, width]`, int8. The number of rows is a multiple of [`STRIP`]. The rows after the first `len` are padding.
+    /// Codes, `[rows, width]`, int8. The number of rows is a multiple of [`STRIP`] · [`LINE`]. The rows after the first `len` are
+    /// padding.
     pub(super) codes: Tensor<2, Int>,
     /// Scales of the codes, `[1, rows]`.
     pub(super) scales: Tensor<2>,
@@ -42,7 +46,7 @@ pub(crate) struct DeviceCodes {
 
 /// Number of values of a row on the device.
 pub(super) fn width(dim: usize) -> usize {
-    dim.next_multiple_of(WIDTH)
+    dim.next_multiple_of(STRIP_WIDTH)
 }
 
 /// Weight of a row's norm in its bound, next to a weight of 1 of its error.
@@ -68,7 +72,7 @@ impl DeviceCodes {
     pub(crate) fn new(rows: &Rows<'_>, coarse: &Coarse, device: &Device) -> Self {
         let bounds = coarse.bounds(rows);
         let dim = rows.dim();
-        let size = (TILE / width(dim).max(1) / STRIP).max(1) * STRIP;
+        let size = (TILE / width(dim).max(1) / (STRIP * LINE)).max(1) * STRIP * LINE;
         let starts = (0..rows.len()).step_by(size);
         let is_unbounded = |row: &u32| bounds.norms[*row as usize].is_infinite();
         Self {
@@ -89,7 +93,7 @@ impl DeviceCodes {
 impl Tile {
     fn new(bounds: &Bounds<'_>, dim: usize, rows: std::ops::Range<usize>, device: &Device) -> Self {
         let (len, width) = (rows.len(), width(dim));
-        let padded = len.next_multiple_of(STRIP);
+        let padded = len.next_multiple_of(STRIP * LINE);
         let mut codes = vec![0i8; padded * width];
         let (mut scales, mut errors) = (vec![0.0; padded], vec![HIDDEN; padded]);
         let norm_weight = norm_weight(dim);
@@ -114,6 +118,6 @@ impl Tile {
 
     /// Number of rows with padding.
     pub(super) fn padded(&self) -> usize {
-        self.len.next_multiple_of(STRIP)
+        self.len.next_multiple_of(STRIP * LINE)
     }
 }

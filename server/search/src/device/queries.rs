@@ -1,6 +1,6 @@
 //! Numbers of a batch of queries as the device reads them.
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use scan::CoarseQuery;
 
 use super::codes::{norm_weight, width};
@@ -35,8 +35,8 @@ impl DeviceQuery {
 
 /// Queries on a device.
 pub(super) struct QueryTensors {
-    /// Digits of the codes, `[2 * queries, width]`: the high digits of all queries, then the low ones.
-    pub(super) digits: Tensor<2>,
+    /// Digits of the codes, `[2 * queries, width]`, int8: the high digits of all queries, then the low ones.
+    pub(super) digits: Tensor<2, Int>,
     /// Factors of the products, `[queries, 1]`.
     pub(super) factors: Tensor<2>,
 }
@@ -53,19 +53,19 @@ impl QueryTensors {
     }
 }
 
-/// Splits codes into digits, `[2 * queries, width]`: the high digits of all queries, then the low ones.
-pub(super) fn digits(queries: &[&[i16]], dim: usize, device: &Device) -> Tensor<2> {
+/// Splits codes into digits, `[2 * queries, width]`, int8: the high digits of all queries, then the low ones.
+pub(super) fn digits(queries: &[&[i16]], dim: usize, device: &Device) -> Tensor<2, Int> {
     let width = width(dim);
-    let mut numbers = vec![0.0; 2 * queries.len() * width];
+    let mut numbers = vec![0i8; 2 * queries.len() * width];
     let (high, low) = numbers.split_at_mut(queries.len() * width);
     for (at, codes) in queries.iter().enumerate() {
         for (place, code) in codes.iter().enumerate() {
             let code = i32::from(*code);
             let digit = (code + 128) >> 8;
-            high[at * width + place] = digit as f32;
-            low[at * width + place] = (code - 256 * digit) as f32;
+            high[at * width + place] = digit as i8;
+            low[at * width + place] = (code - 256 * digit) as i8;
         }
     }
     let data = TensorData::new(numbers, [2 * queries.len(), width]);
-    Tensor::from_data(data, (device, DType::F32))
+    Tensor::from_data(data, (device, DType::I8))
 }

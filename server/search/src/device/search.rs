@@ -1,24 +1,28 @@
 //! Search with the upper bounds that a device computes.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use ::device::{HAS_STRIPS, STRIP};
 use anyhow::{Context, bail, ensure};
 use burn::tensor::{DType, FloatDType, Int, Tensor, TensorData};
 use rayon::prelude::*;
 use scan::{Bitmap, Bounded, Hit, Query, Ranking, Scanner};
 
-use super::bounds::{SearchDevice, read, upper_bounds};
-use super::codes::{DeviceCodes, HIDDEN, STRIP, Tile};
+use super::bounds::{SearchDevice, read, strip_maxima};
+use super::codes::{DeviceCodes, HIDDEN, LINE, Tile};
 use super::queries::{DeviceQuery, QueryTensors};
 use crate::storage::Stored;
 
-/// Maximum number of bounds of a batch. They take 256 MiB.
+/// Maximum number of bounds that a batch computes at once. They take 256 MiB.
 const BOUNDS: usize = if cfg!(test) { 1 << 11 } else { 1 << 26 };
 /// Maximum number of queries of a batch.
 const BATCH: usize = 256;
 /// A filter that keeps fewer rows than one in this number is left to the CPU, which reads the kept rows only.
 const FEW: usize = 32;
-/// Strips that are read in the first round, in addition to as many as there can be hits.
+/// Number of strips whose bounds are read at once, without those of their lines before. They take 128 KiB.
+const DIRECT: usize = if cfg!(test) { 1 << 6 } else { 1 << 15 };
+/// Lines of the first round, in addition to as many as there can be hits.
 const FIRST: usize = if cfg!(test) { 1 } else { 16 };
 
 /// Rows of a [`Stored`] on a device.
@@ -29,8 +33,8 @@ pub struct DeviceScan {
     len: usize,
     /// First row of each block, and its codes.
     blocks: Vec<(usize, Arc<DeviceCodes>)>,
-    /// First row of each strip.
-    strips: Vec<u32>,
+    /// Range of rows of each line.
+    lines: Vec<Range<u32>>,
     /// Rows without a bound, in ascending order.
     unbounded: Vec<u32>,
 }
@@ -41,9 +45,9 @@ struct Open<'a> {
     at: usize,
     query: &'a DeviceQuery,
     ranking: Ranking<'a>,
-    /// Strips that have not been read.
-    strips: Vec<u32>,
-    /// Number of strips to read next.
+    /// Lines that have not been read.
+    lines: Vec<u32>,
+    /// Number of lines to read next.
     reach: usize,
 }
 
@@ -64,11 +68,13 @@ impl DeviceScan {
             .context("cannot copy the codes of the embeddings to the device")?;
         let of_block = |(start, codes): &(usize, Arc<DeviceCodes>)| {
             let start = *start;
-            let strips = codes
-                .tiles
-                .iter()
-                .flat_map(|tile| (0..tile.padded()).step_by(STRIP).map(move |row| tile.start + row));
-            strips.map(|row| (start + row) as u32).collect::<Vec<_>>()
+            let of_tile = |tile: &Tile| {
+                let (first, end) = (start + tile.start, start + tile.start + tile.len);
+                let starts = (first..first + tile.padded()).step_by(STRIP * LINE);
+                let ranges = starts.map(move |row| row as u32..(row + STRIP * LINE).min(end) as u32);
+                ranges.collect::<Vec<_>>()
+            };
+            codes.tiles.iter().flat_map(of_tile).collect::<Vec<_>>()
         };
         let unbounded = |(start, codes): &(usize, Arc<DeviceCodes>)| {
             let start = *start as u32;
@@ -78,7 +84,7 @@ impl DeviceScan {
             device: device.clone(),
             dim: stored.dim(),
             len: stored.len(),
-            strips: blocks.iter().flat_map(of_block).collect(),
+            lines: blocks.iter().flat_map(of_block).collect(),
             unbounded: blocks.iter().flat_map(unbounded).collect(),
             blocks,
         })
@@ -104,7 +110,10 @@ impl DeviceScan {
         let mut found = vec![Vec::new(); queries.len()];
         let scanned = scanner.search(&others.iter().map(|at| queries[*at]).collect::<Vec<_>>());
         others.into_iter().zip(scanned).for_each(|(at, hits)| found[at] = hits);
-        let size = (BOUNDS / (self.strips.len() * STRIP).max(1)).clamp(1, BATCH);
+        // A kernel keeps the bounds of strips alone. Without one, those of a tile's rows are in memory at once.
+        let rows = self.tiles().map(|(_, tile)| tile.padded()).max().unwrap_or(0);
+        let bounds = (self.lines.len() * LINE).max(if HAS_STRIPS { 0 } else { rows });
+        let size = (BOUNDS / bounds.max(1)).clamp(1, BATCH);
         while let Some(first) = left.first() {
             let filter = queries[*first].filter;
             let (now, later): (Vec<usize>, Vec<usize>) =
@@ -117,7 +126,7 @@ impl DeviceScan {
                         at: *at,
                         query: prepared[*at].as_ref()?,
                         ranking: scanner.ranking(&queries[*at])?,
-                        strips: Vec::new(),
+                        lines: Vec::new(),
                         reach: queries[*at].limit.saturating_add(FIRST),
                     })
                 });
@@ -170,17 +179,27 @@ impl DeviceScan {
     /// Answers queries with the same filter. Returns their indices and hits.
     fn batch(&self, mut open: Vec<Open<'_>>, hidden: Option<&[Tensor<2>]>) -> anyhow::Result<Vec<(usize, Vec<Hit>)>> {
         let queries: Vec<&DeviceQuery> = open.iter().map(|open| open.query).collect();
-        let bounds = self.bounds(&queries, hidden); // [queries * strips, STRIP]
-        let greatest = read(bounds.clone().max_dim(1))?;
-        let greatest: Vec<&[f32]> = greatest.chunks_exact(self.strips.len()).collect();
-        open.par_iter_mut().zip(&greatest).for_each(|(open, greatest)| {
-            let is_compared = |strip: &u32| greatest[*strip as usize] > HIDDEN / 2.0;
-            open.strips = (0..self.strips.len() as u32).filter(is_compared).collect();
+        let maxima = self.strip_maxima(&queries, hidden); // [queries * lines, LINE]
+        open.par_iter_mut().for_each(|open| {
             let unbounded = self.unbounded.iter().map(|row| Bounded {
                 row: *row,
                 upper: f32::INFINITY,
             });
             open.ranking.offer(&mut unbounded.collect::<Vec<_>>());
+        });
+        let lines = self.lines.len() as u32;
+        if open.len() * self.lines.len() * LINE <= DIRECT {
+            let numbers = read(maxima)?;
+            let lines: Vec<u32> = (0..lines).collect();
+            let work = open.par_iter_mut().zip(numbers.par_chunks_exact(lines.len() * LINE));
+            work.for_each(|(open, numbers)| open.offer(self, &lines, numbers));
+            return finished(open);
+        }
+        let greatest = read(maxima.clone().max_dim(1))?;
+        let greatest: Vec<&[f32]> = greatest.chunks_exact(self.lines.len()).collect();
+        open.par_iter_mut().zip(&greatest).for_each(|(open, greatest)| {
+            let is_compared = |line: &u32| greatest[*line as usize] > HIDDEN / 2.0;
+            open.lines = (0..lines).filter(is_compared).collect();
         });
         loop {
             let picks = open
@@ -188,76 +207,99 @@ impl DeviceScan {
                 .zip(&greatest)
                 .map(|(open, greatest)| open.next(greatest));
             let picks: Vec<Vec<u32>> = picks.collect();
-            let lines = picks.iter().enumerate().flat_map(|(at, strips)| {
-                let first = at * self.strips.len();
-                strips.iter().map(move |strip| (first + *strip as usize) as i32)
+            let places = picks.iter().enumerate().flat_map(|(at, lines)| {
+                let first = at * self.lines.len();
+                lines.iter().map(move |line| (first + *line as usize) as i32)
             });
-            let lines: Vec<i32> = lines.collect();
-            if lines.is_empty() {
+            let places: Vec<i32> = places.collect();
+            if places.is_empty() {
                 break;
             }
-            let data = TensorData::new(lines, [picks.iter().map(Vec::len).sum::<usize>()]);
-            let lines = Tensor::<1, Int>::from_data(data, (self.device.device(), DType::I32));
-            let numbers = read(bounds.clone().select(0, lines))?;
+            let data = TensorData::new(places, [picks.iter().map(Vec::len).sum::<usize>()]);
+            let places = Tensor::<1, Int>::from_data(data, (self.device.device(), DType::I32));
+            let numbers = read(maxima.clone().select(0, places))?;
             let mut rest = &numbers[..];
-            let parts = picks.iter().map(|strips| {
-                let (part, later) = rest.split_at(strips.len() * STRIP);
+            let parts = picks.iter().map(|lines| {
+                let (part, later) = rest.split_at(lines.len() * LINE);
                 rest = later;
                 part
             });
             let parts: Vec<&[f32]> = parts.collect();
             let work = open.par_iter_mut().zip(&picks).zip(parts);
-            work.for_each(|((open, strips), numbers)| open.offer(&self.strips, strips, numbers));
+            work.for_each(|((open, lines), numbers)| open.offer(self, lines, numbers));
         }
-        let are_right = open.iter().all(|open| open.ranking.are_bounds_right());
-        ensure!(
-            are_right,
-            "the device computed a bound that is less than the score; search on the CPU"
-        );
-        Ok(open.into_iter().map(|open| (open.at, open.ranking.hits())).collect())
+        finished(open)
     }
 
-    /// Computes the upper bounds of all rows, in units of the queries, `[queries * strips, STRIP]`.
-    fn bounds(&self, queries: &[&DeviceQuery], hidden: Option<&[Tensor<2>]>) -> Tensor<2> {
+    /// Computes the greatest upper bound of each strip, in units of the queries, `[queries * lines, LINE]`.
+    fn strip_maxima(&self, queries: &[&DeviceQuery], hidden: Option<&[Tensor<2>]>) -> Tensor<2> {
         let tensors = QueryTensors::new(queries, self.dim, self.device.device());
-        let of_tile = |(at, (_, tile))| upper_bounds(tile, &tensors, hidden.map(|hidden| &hidden[at]));
-        let bounds = Tensor::cat(self.tiles().enumerate().map(of_tile).collect(), 1);
-        bounds.reshape([queries.len() * self.strips.len(), STRIP])
+        let of_tile = |(at, (_, tile))| strip_maxima(tile, &tensors, hidden.map(|hidden| &hidden[at]));
+        let mut maxima: Vec<Tensor<2>> = self.tiles().enumerate().map(of_tile).collect();
+        let maxima = match maxima.len() {
+            1 => maxima.remove(0),
+            _ => Tensor::cat(maxima, 1),
+        };
+        maxima.reshape([queries.len() * self.lines.len(), LINE])
     }
 }
 
 impl Open<'_> {
-    /// Takes the strips with the greatest bounds, without those below the floor. `greatest` has the bound of each strip.
+    /// Takes the lines with the greatest bounds, without those below the floor. `greatest` has the bound of each line.
     fn next(&mut self, greatest: &[f32]) -> Vec<u32> {
         let (floor, query) = (self.ranking.floor(), self.query);
-        self.strips
-            .retain(|strip| query.upper(greatest[*strip as usize]) >= floor);
-        let count = self.reach.min(self.strips.len());
+        self.lines.retain(|line| query.upper(greatest[*line as usize]) >= floor);
+        let count = self.reach.min(self.lines.len());
         self.reach = self.reach.saturating_mul(2);
-        if count < self.strips.len() {
-            let bound = |strip: &u32| greatest[*strip as usize];
+        if count < self.lines.len() {
+            let bound = |line: &u32| greatest[*line as usize];
             let falling = |a: &u32, b: &u32| bound(b).total_cmp(&bound(a));
-            self.strips.select_nth_unstable_by(count, falling);
+            self.lines.select_nth_unstable_by(count, falling);
         }
-        let later = self.strips.split_off(count);
-        std::mem::replace(&mut self.strips, later)
+        let later = self.lines.split_off(count);
+        std::mem::replace(&mut self.lines, later)
     }
 
-    /// Offers the rows of strips to the ranking. `starts` has the first row of each strip, and `numbers` the bounds of the rows.
-    fn offer(&mut self, starts: &[u32], strips: &[u32], numbers: &[f32]) {
-        let floor = self.ranking.floor();
-        let mut rows = Vec::new();
-        for (strip, bounds) in strips.iter().zip(numbers.chunks_exact(STRIP)) {
-            let start = starts[*strip as usize];
-            let all = (start..).zip(bounds).filter(|(_, bound)| **bound > HIDDEN / 2.0);
-            let all = all.map(|(row, bound)| Bounded {
-                row,
-                upper: self.query.upper(*bound),
-            });
-            rows.extend(all.filter(|row| row.upper >= floor));
+    /// Offers the rows of lines to the ranking, those in the strips with the greatest bounds first. `numbers` has the bounds of the
+    /// strips in `lines`. Rows without a bound have been offered before.
+    fn offer(&mut self, scan: &DeviceScan, lines: &[u32], numbers: &[f32]) {
+        let of_line = |(line, bounds)| {
+            let (line, bounds): (&u32, &[f32]) = (line, bounds);
+            let starts = scan.lines[*line as usize].clone().step_by(STRIP);
+            let strips = starts.zip(bounds.iter().copied());
+            strips.map(|(start, bound)| (start, scan.lines[*line as usize].end, bound))
+        };
+        let strips = lines.iter().zip(numbers.chunks_exact(LINE)).flat_map(of_line);
+        let mut strips: Vec<(u32, u32, f32)> = strips.filter(|(.., bound)| *bound > HIDDEN / 2.0).collect();
+        let falling = |a: &(u32, u32, f32), b: &(u32, u32, f32)| b.2.total_cmp(&a.2);
+        // The first strips raise the floor, so that few of the others are sorted.
+        let count = self.ranking.limit().min(strips.len());
+        if count < strips.len() {
+            strips.select_nth_unstable_by(count, falling);
         }
-        self.ranking.offer(&mut rows);
+        let rest = strips.split_off(count);
+        for mut part in [strips, rest] {
+            let (query, floor) = (self.query, self.ranking.floor());
+            part.retain(|(.., bound)| query.upper(*bound) >= floor);
+            let rows = part.into_iter().flat_map(|(start, end, bound)| {
+                let upper = query.upper(bound);
+                let rows = start..end.min(start + STRIP as u32);
+                rows.map(move |row| Bounded { row, upper })
+            });
+            let rows = rows.filter(|bounded| scan.unbounded.binary_search(&bounded.row).is_err());
+            self.ranking.offer_loose(rows.collect());
+        }
     }
+}
+
+/// Indices and hits of queries.
+fn finished(open: Vec<Open<'_>>) -> anyhow::Result<Vec<(usize, Vec<Hit>)>> {
+    let are_right = open.iter().all(|open| open.ranking.are_bounds_right());
+    ensure!(
+        are_right,
+        "the device computed a bound that is less than the score; search on the CPU"
+    );
+    Ok(open.into_iter().map(|open| (open.at, open.ranking.hits())).collect())
 }
 
 /// Searches on a device if there is one, and otherwise on the CPU.

@@ -172,7 +172,7 @@ fn products_of_codes_are_rounded_once_in_any_number_of_dimensions() {
             .map(|at| if at < dim { i8::MIN } else { random(at) as i8 })
             .collect();
         // The sum of the magnitudes of a query's codes is at most 16 million. The first query has the greatest sums.
-        let greatest = (16_000_000 / dim).min(32_767);
+        let greatest = (16_000_000 / dim).min(32_639);
         let code = |at: usize| if at < dim { greatest } else { random(at + 5) % (2 * greatest) } as i32;
         let queries = (0..3 * dim).map(|at| (code(at) - if at < dim { 0 } else { greatest as i32 }) as i16);
         let queries: Vec<i16> = queries.collect();
