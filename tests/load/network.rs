@@ -1,4 +1,4 @@
-//! Training steps and embeddings per second of a retrieval network on the CPU, compared with PyTorch on the same cores.
+//! Training steps and embeddings per second of a retrieval network, compared with PyTorch on the same cores or the same GPU.
 //!
 //! The network is a ResNet-18 or an EfficientNet-Lite0 with one global part of 256 dimensions and 923 identities. Batches have
 //! 32 images of 96×128 pixels. Both sides are measured in turn.
@@ -6,7 +6,7 @@
 //!     RAYON_NUM_THREADS=2 cargo run --example network [PYTHON] [ROUNDS] [BACKBONE]
 //!
 //! PYTHON is a Python with torch and torchvision. Without it, or with `-`, PyTorch is not measured. BACKBONE is `resnet18` or
-//! `efficientnet_lite0`.
+//! `efficientnet_lite0`. With `SELVEDGE_DEVICE=cuda` and a build with `--features server/cuda`, both sides use the GPU.
 
 #![allow(clippy::print_stdout)] // the table
 
@@ -38,10 +38,10 @@ struct Peer {
 }
 
 impl Peer {
-    fn start(python: &str, threads: usize, backbone: &str) -> Result<Self> {
+    fn start(python: &str, threads: usize, backbone: &str, device: &str) -> Result<Self> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/load/network_peer.py");
         let mut process = Command::new(python)
-            .args([script, &threads.to_string(), backbone])
+            .args([script, &threads.to_string(), backbone, device])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -71,6 +71,7 @@ impl Drop for Peer {
 
 /// The networks of this project, with their inputs.
 struct Ours {
+    device: Device,
     trainee: Trainee,
     optimiser: ModuleOptimizer,
     /// Network without gradients.
@@ -81,8 +82,7 @@ struct Ours {
 }
 
 impl Ours {
-    fn new(backbone: &str) -> Result<Self> {
-        let device = Device::flex();
+    fn new(backbone: &str, device: Device) -> Result<Self> {
         let training = device.clone().autodiff();
         let config = RetrievalConfig {
             horizontal: Vec::new(),
@@ -108,6 +108,7 @@ impl Ours {
             network: config.init(&device)?,
             training: (images(&training), classes),
             images: images(&device),
+            device,
         })
     }
 
@@ -124,6 +125,7 @@ impl Ours {
         } else {
             self.network.forward(self.images.clone()).sum().into_scalar::<f32>();
         }
+        self.device.sync().expect("the device works");
         begun.elapsed().as_secs_f64()
     }
 }
@@ -138,11 +140,14 @@ fn main() -> Result<()> {
     let backbone = args.next().unwrap_or_else(|| "resnet18".to_owned());
     let pool = rayon::ThreadPoolBuilder::new().build()?;
     let threads = pool.current_num_threads();
+    let choice = std::env::var("SELVEDGE_DEVICE").unwrap_or_else(|_| "cpu".to_owned());
+    let device = choice.parse::<device::DeviceChoice>()?.open()?;
     let mut peer = python
-        .map(|python| Peer::start(&python, threads, &backbone))
+        .map(|python| Peer::start(&python, threads, &backbone, &choice))
         .transpose()?;
 
-    let mut ours = Ours::new(&backbone)?;
+    let name = device::name(&device);
+    let mut ours = Ours::new(&backbone, device)?;
     let mut times: [[Vec<f64>; 2]; 2] = Default::default();
     for round in 0..=rounds {
         for (what, times) in ["train", "embed"].into_iter().zip(&mut times) {
@@ -155,7 +160,7 @@ fn main() -> Result<()> {
             }
         }
     }
-    println!("{backbone}, {BATCH} images of 96×128, {threads} threads, median of {rounds} rounds");
+    println!("{backbone}, {BATCH} images of 96×128, device {name}, {threads} threads, median of {rounds} rounds");
     for (what, [ours, theirs]) in ["training steps/s", "embeddings/s"].into_iter().zip(times) {
         let units = if what == "embeddings/s" { BATCH as f64 } else { 1.0 };
         let (ours, theirs) = (units / median(ours), units / median(theirs));

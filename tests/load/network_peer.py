@@ -1,7 +1,7 @@
 """The peer of `cargo run --example network`: the same network, loss and optimiser in PyTorch, timed when asked to.
 
 ResNet-18, or an EfficientNet-Lite0 without its classifier, global average, 1×1 convolution and batch norm to 256 values, unit length; a
-linear softmax over 923 identities; AdamW. Reads `train` or `embed` line by line and answers with seconds.
+linear softmax over 923 identities; AdamW. Arguments: threads, backbone, device of PyTorch. Reads `train` or `embed` line by line and answers with seconds.
 """
 
 import sys
@@ -65,10 +65,11 @@ class Network(nn.Module):
 
 torch.set_num_threads(int(sys.argv[1]))
 torch.manual_seed(1)
-net, classifier = Network(sys.argv[2]), nn.Linear(DIM, IDENTITIES)
+device = sys.argv[3]
+net, classifier = Network(sys.argv[2]).to(device), nn.Linear(DIM, IDENTITIES).to(device)
 optimiser = torch.optim.AdamW([*net.parameters(), *classifier.parameters()], lr=1e-3)
-images = torch.randn(BATCH, 3, HEIGHT, WIDTH)
-classes = torch.arange(BATCH) % IDENTITIES
+images = torch.randn(BATCH, 3, HEIGHT, WIDTH, device=device)
+classes = torch.arange(BATCH, device=device) % IDENTITIES
 for line in sys.stdin:
     begun = time.perf_counter()
     if line.strip() == "train":

@@ -1,6 +1,6 @@
 //! Layers and operations that the networks are built from.
 
-use super::norm::batch_norm;
+use super::norm::{batch_norm, normalise};
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
@@ -92,7 +92,7 @@ impl ConvBn {
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = convolve(&self.conv, x);
         match &self.bn {
-            Some(bn) => bn.forward(x),
+            Some(bn) => normalise(bn, x),
             None => x,
         }
     }

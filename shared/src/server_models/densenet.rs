@@ -4,7 +4,7 @@
 
 use crate::model::block::{ConvBn, ConvBnConfig, Fold};
 use crate::model::keys::{number, parameter, plain};
-use crate::model::norm::batch_norm;
+use crate::model::norm::{batch_norm, normalise};
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AvgPool2d, AvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
@@ -123,7 +123,7 @@ pub(crate) struct DenseLayer {
 impl DenseLayer {
     /// `[batch, c, h, w]` → `[batch, c + growth, h, w]`.
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let y = relu(self.conv1.forward(relu(self.norm1.forward(x.clone()))));
+        let y = relu(self.conv1.forward(relu(normalise(&self.norm1, x.clone()))));
         Tensor::cat(vec![x, self.conv2.forward(y)], 1)
     }
 
@@ -145,7 +145,7 @@ pub(crate) struct Transition {
 
 impl Transition {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let y = self.conv.forward(relu(self.norm.forward(x)));
+        let y = self.conv.forward(relu(normalise(&self.norm, x)));
         if self.pool.stride == [1, 1] {
             y
         } else {
@@ -164,7 +164,7 @@ pub struct DenseStage {
 impl DenseStage {
     /// `[batch, c, h, w]` → `[batch, channels, h, w]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        relu(self.norm.forward(forward_block(&self.layers, x)))
+        relu(normalise(&self.norm, forward_block(&self.layers, x)))
     }
 
     pub(crate) fn fold(self, fold: Fold) -> Self {
