@@ -3,6 +3,7 @@
 //! The golden files and their generators are in `tests/golden/`.
 
 mod efficientnet_lite;
+mod engines;
 mod formula;
 mod input;
 mod losses;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::compare::{Compare, OnCpu};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::product::{IdRange, ProductVectors, Stamp};
@@ -12,9 +13,16 @@ use crate::space::Space;
 /// An engine that keeps all vectors in memory and compares every one of them. Its content ends with the process.
 ///
 /// Searches run at the same time. A change waits for the searches that run, and later searches wait for the change.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ExactEngine {
     spaces: RwLock<Spaces>,
+    compare: Box<dyn Compare>,
+}
+
+impl Default for ExactEngine {
+    fn default() -> Self {
+        Self::comparing(OnCpu)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -38,10 +46,18 @@ impl Spaces {
 }
 
 impl ExactEngine {
-    /// Creates an engine without generations.
+    /// Creates an engine without generations that compares vectors on the CPU.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Creates an engine without generations that compares vectors in another way.
+    pub fn comparing(compare: impl Compare + 'static) -> Self {
+        Self {
+            spaces: RwLock::default(),
+            compare: Box::new(compare),
+        }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Spaces> {
@@ -115,7 +131,7 @@ impl Engine for ExactEngine {
         let spaces = self.read();
         let space = spaces.get(generation)?;
         queries.iter().try_for_each(|query| query.check(space.dim()))?;
-        space.search(queries)
+        space.search(queries, &*self.compare)
     }
 
     fn stamps(&self, generation: i64, range: IdRange<'_>) -> Result<Vec<Stamp>, EngineError> {

@@ -4,7 +4,8 @@
 //! is the truth, and an engine is a copy of a part of it.
 //!
 //! - [`Engine`] is the trait. `server/milvus` implements it for a Milvus server.
-//! - [`ExactEngine`] keeps everything in memory and searches with `scan`. It is the reference for all engines.
+//! - [`ExactEngine`] keeps everything in memory and searches with `scan`. It is the reference for all engines. [`Compare`] lets it search
+//!   in another way, such as on a GPU.
 //! - [`Feeder`] applies the changes of a store to an engine, and repairs differences between the two.
 //! - [`conformance`] tests an engine against the contract of the trait.
 //!
@@ -17,6 +18,7 @@
 //! * **Exactness.** A search compares every vector that the condition admits. A product's score is the inner product of the
 //!   query and its best vector, computed as `scan::Rows::dot` does. Hits are sorted by score, and hits of equal score by id.
 
+mod compare;
 pub mod conformance;
 mod engine;
 mod error;
@@ -28,6 +30,7 @@ mod reconcile;
 mod source;
 mod space;
 
+pub use compare::{Compare, OnCpu};
 pub use engine::Engine;
 pub use error::{EngineError, FeedError};
 pub use exact::ExactEngine;

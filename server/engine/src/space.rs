@@ -5,6 +5,7 @@ use std::ops::Bound;
 
 use scan::{Bitmap, Query, Rows, Scanner, ShapeError, Values};
 
+use crate::compare::Compare;
 use crate::error::EngineError;
 use crate::product::{Facets, IdRange, ProductVectors, Stamp};
 use crate::query::{EngineHit, EngineQuery, sort_hits};
@@ -137,7 +138,11 @@ impl Space {
     }
 
     /// Finds the nearest products of each query, best first, with ties by id.
-    pub(crate) fn search(&self, queries: &[EngineQuery<'_>]) -> Result<Vec<Vec<EngineHit>>, EngineError> {
+    pub(crate) fn search(
+        &self,
+        queries: &[EngineQuery<'_>],
+        compare: &dyn Compare,
+    ) -> Result<Vec<Vec<EngineHit>>, EngineError> {
         let fault = |error: ShapeError| EngineError::Refused {
             action: "search",
             message: error.to_string(),
@@ -148,7 +153,8 @@ impl Space {
         let scanner = scanner.deleted(&unused).groups(&self.groups).map_err(fault)?;
         let filters: Vec<Option<Bitmap>> = queries.iter().map(|query| self.filter(query)).collect();
         // One hit more than the limit shows that the last hits have another score than the next one.
-        let mut found = scanner.search(&requests(queries, &filters, |query| query.limit.saturating_add(1)));
+        let search = |requests: &[Query<'_>]| compare.search(&self.vectors, &scanner, requests);
+        let mut found = search(&requests(queries, &filters, |query| query.limit.saturating_add(1)));
         for (at, query) in queries.iter().enumerate() {
             let mut limit = query.limit.saturating_add(1);
             while found[at].len() == limit
@@ -157,7 +163,7 @@ impl Space {
             {
                 limit = limit.saturating_mul(2);
                 let again = requests(&queries[at..=at], &filters[at..=at], |_| limit);
-                found[at] = scanner.search(&again).pop().unwrap_or_default();
+                found[at] = search(&again).pop().unwrap_or_default();
             }
         }
         Ok(found
