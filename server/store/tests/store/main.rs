@@ -6,6 +6,7 @@ mod crash;
 mod embeddings;
 mod feeds;
 mod imports;
+mod previous;
 mod products;
 mod scale;
 mod snapshots;

@@ -1,0 +1,68 @@
+//! A store that an earlier version of the program wrote.
+//!
+//! `golden/store_1.tar.gz` has the first version of the schema. The function `write` filled it, in a test of the commit 4f56951 that
+//! called it with the store in `/tmp/store_1`. Then:
+//!
+//!     rm /tmp/store_1/store.lock
+//!     tar -C /tmp/store_1 --sort=name --mtime=@0 --owner=0 --group=0 -cf - . | gzip -9n > store_1.tar.gz
+//!
+//! A change of the schema adds a golden store of the version before it.
+
+use std::path::Path;
+
+use flate2::read::GzDecoder;
+use store::{Element, Expected, ImageKey, Store};
+
+use crate::{embed_all, ids, product, roll_out, vector};
+
+/// Fills a store with twelve products, changes two and deletes one.
+fn write(store: &Store) {
+    for at in 0..12 {
+        let product = product(&format!("P{at}"), 100 + at, &format!("image {}", at % 10));
+        store.upsert(&product, Expected::Any).unwrap();
+    }
+    roll_out(store, "m", Element::F32);
+    // A changed price, a changed photo that waits, and a deleted product.
+    store.upsert(&product("P1", 999, "image 1"), Expected::Any).unwrap();
+    store.upsert(&product("P2", 102, "image new"), Expected::Any).unwrap();
+    store.delete("P3", Expected::Any).unwrap();
+}
+
+/// Content of a store: ids, prices and versions of the products, keys of the images that wait, and the number of findings.
+fn content(store: &Store) -> (Vec<(String, u64, u64)>, Vec<String>, usize) {
+    let products = store.products("", 100).unwrap().into_iter().map(|stored| {
+        let price = stored.product.price.unwrap().amount;
+        (stored.product.id, price, stored.version)
+    });
+    let live = store.live_generation().unwrap().unwrap();
+    let waiting = store.pending(live.number, 0, 100).unwrap();
+    let waiting = waiting.into_iter().map(|image| image.key).collect();
+    (products.collect(), waiting, store.verify().unwrap().findings.len())
+}
+
+#[test]
+fn a_store_of_each_earlier_version_opens_with_its_content() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/golden/store_1.tar.gz");
+    let dir = tempfile::tempdir().unwrap();
+    let archive = GzDecoder::new(std::fs::File::open(golden).unwrap());
+    tar::Archive::new(archive).unpack(dir.path().join("old")).unwrap();
+    let old = Store::open(&dir.path().join("old")).unwrap();
+    let new = Store::open(&dir.path().join("new")).unwrap();
+    write(&new);
+    assert_eq!(content(&old), content(&new));
+
+    // It can be changed: the photo is embedded, and all vectors are those of their photos.
+    let live = old.live_generation().unwrap().unwrap();
+    embed_all(&old, &live, 7);
+    let view = old.view(live.number).unwrap();
+    assert_eq!(view.rows.len(), ids(&old).len());
+    for row in &view.rows {
+        let id = &view.products[row.product as usize].id;
+        let key: ImageKey = old.product(id).unwrap().unwrap().product.images[0].key().clone();
+        let stored = view.segments[row.segment as usize].vector(row.slot as usize);
+        assert_eq!(stored, vector(key.as_str(), live.dim), "{id}");
+    }
+    // The second version added settings, of which this is one.
+    old.set_image_folder(dir.path()).unwrap();
+    assert_eq!(old.image_folder().unwrap().as_deref(), Some(dir.path()));
+}
