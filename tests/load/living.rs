@@ -63,14 +63,16 @@ fn main() -> Result<()> {
             rerank: Rerank::None.into(),
         })
     };
-    let mut search = Vec::new();
-    for _ in 0..50 {
-        let asked = query(unit(&mut rng))?;
-        let begun = Instant::now();
-        catalog.search_batch(&[&asked]);
-        search.push(begun.elapsed());
-    }
-    report("a search", &mut search);
+    let searches = |rng: &mut ChaCha8Rng, count: usize| -> Result<Vec<Duration>> {
+        let one = |_| {
+            let asked = query(unit(rng))?;
+            let begun = Instant::now();
+            catalog.search_batch(&[&asked]);
+            Ok(begun.elapsed())
+        };
+        (0..count).map(one).collect()
+    };
+    report("a search", &mut searches(&mut rng, 200)?);
     let vectors = rows * (DIM + 4);
     println!(
         "resident {} MB more, with {} MB of vectors",
@@ -83,6 +85,7 @@ fn main() -> Result<()> {
     let (mut found, mut gone) = (Vec::new(), Vec::new());
     std::thread::scope(|scope| -> Result<()> {
         scope.spawn(|| reprice(store, rows, &ends));
+        report("a search while prices change", &mut searches(&mut rng, 500)?);
         for number in 0..changes {
             let (id, values) = (format!("N{number}"), unit(&mut rng));
             let asked = query(values.clone())?;
@@ -198,7 +201,7 @@ fn unit(rng: &mut ChaCha8Rng) -> Vec<f32> {
     values.into_iter().map(|value| value / norm).collect()
 }
 
-/// Prints the median, the 95th percentile and the maximum.
+/// Prints the median, the 95th and the 99th percentile, and the maximum.
 fn report(name: &str, times: &mut [Duration]) {
     times.sort_unstable();
     let at = |share: f64| {
@@ -210,9 +213,10 @@ fn report(name: &str, times: &mut [Duration]) {
             * 1e3
     };
     println!(
-        "{name}: median {:.1} ms, p95 {:.1} ms, maximum {:.1} ms",
+        "{name}: median {:.1} ms, p95 {:.1} ms, p99 {:.1} ms, maximum {:.1} ms",
         at(0.5),
         at(0.95),
+        at(0.99),
         at(0.999)
     );
 }

@@ -79,7 +79,9 @@ impl RetrievalModel {
     /// # Errors
     /// As [`embed`](Self::embed), and if an embedding has a value that is not finite.
     pub fn warm_up(&self, batch: usize) -> anyhow::Result<()> {
-        for size in [1, batch.max(1)] {
+        // A GPU compiles its kernels at first use, and some depend on the size of the batch.
+        let powers = (0..usize::BITS).map(|power| 1 << power);
+        for size in powers.take_while(|size| *size < batch).chain([batch.max(1)]) {
             let embeddings = self.embed(vec![vec![0.0; self.manifest.input.len()]; size])?;
             anyhow::ensure!(
                 embeddings.iter().flatten().all(|value| value.is_finite()),

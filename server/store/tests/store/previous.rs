@@ -1,17 +1,17 @@
-//! A store that an earlier version of the program wrote.
+//! A store and a snapshot that an earlier version of the program wrote.
 //!
-//! `golden/store_1.tar.gz` has the first version of the schema. The function `write` filled it, in a test of the commit 4f56951 that
-//! called it with the store in `/tmp/store_1`. Then:
+//! `golden/version_1.tar.gz` has the folders `store` and `snapshot` with the first version of the schema. A test of the commit 4f56951
+//! made them in `/tmp/golden_1`: it called the function `write` below, and then `Store::snapshot`. Then:
 //!
-//!     rm /tmp/store_1/store.lock
-//!     tar -C /tmp/store_1 --sort=name --mtime=@0 --owner=0 --group=0 -cf - . | gzip -9n > store_1.tar.gz
+//!     rm /tmp/golden_1/store/store.lock
+//!     tar -C /tmp/golden_1 --hard-dereference --sort=name --mtime=@0 --owner=0 --group=0 -cf - . | gzip -9n > version_1.tar.gz
 //!
-//! A change of the schema adds a golden store of the version before it.
+//! A change of the schema adds a golden file of the version before it.
 
 use std::path::Path;
 
 use flate2::read::GzDecoder;
-use store::{Element, Expected, ImageKey, Store};
+use store::{Element, Expected, ImageKey, Store, restore};
 
 use crate::{embed_all, ids, product, roll_out, vector};
 
@@ -41,28 +41,31 @@ fn content(store: &Store) -> (Vec<(String, u64, u64)>, Vec<String>, usize) {
 }
 
 #[test]
-fn a_store_of_each_earlier_version_opens_with_its_content() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/golden/store_1.tar.gz");
+fn a_store_and_a_snapshot_of_each_earlier_version_open_with_their_content() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/golden/version_1.tar.gz");
     let dir = tempfile::tempdir().unwrap();
     let archive = GzDecoder::new(std::fs::File::open(golden).unwrap());
-    tar::Archive::new(archive).unpack(dir.path().join("old")).unwrap();
-    let old = Store::open(&dir.path().join("old")).unwrap();
-    let new = Store::open(&dir.path().join("new")).unwrap();
-    write(&new);
-    assert_eq!(content(&old), content(&new));
+    tar::Archive::new(archive).unpack(dir.path()).unwrap();
+    restore(&dir.path().join("snapshot"), &dir.path().join("restored")).unwrap();
+    let expected = Store::open(&dir.path().join("new")).unwrap();
+    write(&expected);
+    for name in ["store", "restored"] {
+        let old = Store::open(&dir.path().join(name)).unwrap();
+        assert_eq!(content(&old), content(&expected), "{name}");
 
-    // It can be changed: the photo is embedded, and all vectors are those of their photos.
-    let live = old.live_generation().unwrap().unwrap();
-    embed_all(&old, &live, 7);
-    let view = old.view(live.number).unwrap();
-    assert_eq!(view.rows.len(), ids(&old).len());
-    for row in &view.rows {
-        let id = &view.products[row.product as usize].id;
-        let key: ImageKey = old.product(id).unwrap().unwrap().product.images[0].key().clone();
-        let stored = view.segments[row.segment as usize].vector(row.slot as usize);
-        assert_eq!(stored, vector(key.as_str(), live.dim), "{id}");
+        // It can be changed: the photo is embedded, and all vectors are those of their photos.
+        let live = old.live_generation().unwrap().unwrap();
+        embed_all(&old, &live, 7);
+        let view = old.view(live.number).unwrap();
+        assert_eq!(view.rows.len(), ids(&old).len(), "{name}");
+        for row in &view.rows {
+            let id = &view.products[row.product as usize].id;
+            let key: ImageKey = old.product(id).unwrap().unwrap().product.images[0].key().clone();
+            let stored = view.segments[row.segment as usize].vector(row.slot as usize);
+            assert_eq!(stored, vector(key.as_str(), live.dim), "{name}: {id}");
+        }
+        // The second version added settings, of which this is one.
+        old.set_image_folder(dir.path()).unwrap();
+        assert_eq!(old.image_folder().unwrap().as_deref(), Some(dir.path()));
     }
-    // The second version added settings, of which this is one.
-    old.set_image_folder(dir.path()).unwrap();
-    assert_eq!(old.image_folder().unwrap().as_deref(), Some(dir.path()));
 }
