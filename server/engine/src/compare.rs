@@ -2,7 +2,7 @@
 
 use scan::{Hit, Query, Scanner};
 
-/// Way in which an [`ExactEngine`] compares vectors.
+/// Way in which an [`ExactEngine`](crate::ExactEngine) compares vectors.
 pub trait Compare: std::fmt::Debug + Send + Sync {
     /// Finds the hits that `scanner.search(queries)` finds. The rows of the scanner are `vectors`, `[row][dim]`.
     fn search(&self, vectors: &[f32], scanner: &Scanner<'_>, queries: &[Query<'_>]) -> Vec<Vec<Hit>>;
