@@ -46,9 +46,9 @@ fn strip_maxima<N: Size>(
     let queries = queries as usize;
     let lane = UNIT_POS as usize % PLANE;
     let plane = UNIT_POS as usize / PLANE;
-    let first_row = CUBE_POS as usize * STRIP_ROWS;
+    let first_row = CUBE_POS * STRIP_ROWS;
     let near = plane * STRIP + lane;
-    let strip = CUBE_POS as usize * PLANES + plane;
+    let strip = CUBE_POS * PLANES + plane;
 
     let mut first = 0usize;
     while first < queries {

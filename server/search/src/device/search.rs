@@ -112,7 +112,8 @@ impl DeviceScan {
         others.into_iter().zip(scanned).for_each(|(at, hits)| found[at] = hits);
         // A kernel keeps the bounds of strips alone. Without one, those of a tile's rows are in memory at once.
         let rows = self.tiles().map(|(_, tile)| tile.padded()).max().unwrap_or(0);
-        let bounds = (self.lines.len() * LINE).max(if HAS_STRIPS { 0 } else { rows });
+        let strips = self.lines.len() * LINE;
+        let bounds = if HAS_STRIPS { strips } else { strips.max(rows) };
         let size = (BOUNDS / bounds.max(1)).clamp(1, BATCH);
         while let Some(first) = left.first() {
             let filter = queries[*first].filter;
