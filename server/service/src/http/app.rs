@@ -30,6 +30,7 @@ use super::piece_service::PieceService;
 use super::query_spaces::{Floors, QuerySpaces};
 
 use super::shown_images::ShownImages;
+use super::signing::SigningKey;
 use super::site::Site;
 use crate::catalog::{
     Answer, Catalog, CatalogQuery, Hit, NextModel, QueryError, SearchPlaces, Searcher, Space, Worker,
@@ -45,6 +46,8 @@ pub struct App {
     pub(super) pieces: Option<PieceService>,
     pub(super) images: ShownImages,
     pub(super) admin_key: Option<AdminKey>,
+    /// Signs the cursors of searches.
+    pub(super) cursor_key: SigningKey,
     /// Origins whose pages may use the public API.
     pub(super) allowed_origins: Vec<AllowedOrigin>,
     /// Folder of snapshots.
@@ -143,6 +146,7 @@ impl App {
             images: ShownImages::new(&catalog, memory.clone()),
             allowed_origins: config.allowed_origins.clone(),
             admin_key: config.admin_key.as_deref().map(AdminKey::new),
+            cursor_key: SigningKey::new(&catalog.store().cursor_key()?),
             snapshots: config.snapshots_dir.clone(),
             tasks: Runner::start(&catalog)?,
             site: site.unwrap_or_default(),

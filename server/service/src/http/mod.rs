@@ -30,6 +30,7 @@ mod query_spaces;
 mod routes;
 mod serve;
 mod shown_images;
+mod signing;
 mod site;
 mod socket;
 

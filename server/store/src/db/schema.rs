@@ -15,7 +15,11 @@ const VERSION: i64 = MIGRATIONS.len() as i64;
 const APPLICATION: i64 = 0x536c_7667;
 
 /// Statements that raise the version by one each. Released entries are never changed.
-const MIGRATIONS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+];
 
 /// Opens the database in the folder `dir`, creates it if it is missing, and migrates it to the newest version.
 ///

@@ -64,7 +64,8 @@ fn a_store_and_a_snapshot_of_each_earlier_version_open_with_their_content() {
             let stored = view.segments[row.segment as usize].vector(row.slot as usize);
             assert_eq!(stored, vector(key.as_str(), live.dim), "{name}: {id}");
         }
-        // The second version added settings, of which this is one.
+        // The second version added settings, of which this is one, and the third a key.
+        assert_eq!(old.cursor_key().unwrap().len(), 64);
         old.set_image_folder(dir.path()).unwrap();
         assert_eq!(old.image_folder().unwrap().as_deref(), Some(dir.path()));
     }

@@ -151,7 +151,7 @@ async fn answer(
             .iter()
             .map(|facet| serde_json::to_value(facet).unwrap_or_default())
             .collect(),
-        next: next.map(|after| cursor::Cursor::new(generation, &embedding, wire, after).encode()),
+        next: next.map(|after| cursor::Cursor::new(generation, &embedding, wire, after).encode(&app.cursor_key)),
         took_ms: 0.0,
     })
 }

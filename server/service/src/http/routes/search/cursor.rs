@@ -8,6 +8,7 @@ use shared::embedding::Embedding;
 
 use crate::catalog::{After, Without};
 use crate::http::error::ApiError;
+use crate::http::signing::SigningKey;
 
 /// Maximum length of a cursor.
 const MAX_CURSOR: usize = 256 << 10;
@@ -53,20 +54,20 @@ impl Cursor {
         }
     }
 
-    /// The text form.
-    pub(super) fn encode(&self) -> String {
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    /// The text form, with a signature.
+    pub(super) fn encode(&self, key: &SigningKey) -> String {
+        URL_SAFE_NO_PAD.encode(key.sign(&serde_json::to_vec(self).unwrap_or_default()))
     }
 
     /// Reads the text form.
     ///
     /// # Errors
-    /// If it is not a cursor.
-    pub(super) fn decode(text: &str) -> Result<Self, ApiError> {
+    /// If it is not a cursor, or was changed.
+    pub(super) fn decode(text: &str, key: &SigningKey) -> Result<Self, ApiError> {
         let parsed = (text.len() <= MAX_CURSOR)
             .then(|| URL_SAFE_NO_PAD.decode(text).ok())
             .flatten()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            .and_then(|signed| serde_json::from_slice(key.check(&signed)?).ok());
         let is_possible = |cursor: &Self| cursor.after.score.is_finite() && cursor.after.seen <= MAX_SEEN;
         parsed.filter(is_possible).ok_or_else(not_a_cursor)
     }
@@ -106,17 +107,18 @@ mod tests {
             seen: 3,
         };
         let cursor = Cursor::new(4, &query, Options::default(), after);
-        let read = Cursor::decode(&cursor.encode()).expect("it is a cursor");
+        let key = SigningKey::new("secret");
+        let read = Cursor::decode(&cursor.encode(&key), &key).expect("it is a cursor");
         assert_eq!(read, cursor);
         assert_eq!(read.embedding(2).expect("it has two values"), query);
         assert!(read.embedding(3).is_err());
         let mut deep = cursor;
         for seen in [MAX_SEEN + 1, usize::MAX] {
             deep.after.seen = seen;
-            assert!(Cursor::decode(&deep.encode()).is_err(), "{seen}");
+            assert!(Cursor::decode(&deep.encode(&key), &key).is_err(), "{seen}");
         }
         for text in ["", "x", "e30", &"A".repeat(MAX_CURSOR + 1)] {
-            assert!(Cursor::decode(text).is_err(), "{}", text.len());
+            assert!(Cursor::decode(text, &key).is_err(), "{}", text.len());
         }
     }
 }

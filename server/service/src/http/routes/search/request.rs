@@ -89,7 +89,7 @@ fn next_page(app: &App, cursor: &str, request: &SearchRequest) -> Result<Asked, 
             "the cursor has it already; send only cursor and limit",
         ));
     }
-    let cursor = Cursor::decode(cursor)?;
+    let cursor = Cursor::decode(cursor, &app.cursor_key)?;
     let live = app.catalog.live_in(&cursor.model_id);
     let live = live.filter(|live| live.generation() == cursor.generation);
     let live = live.ok_or(ApiError::StaleCursor)?;
