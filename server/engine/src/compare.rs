@@ -10,7 +10,7 @@ pub trait Compare: std::fmt::Debug + Send + Sync {
 
 /// Comparison on the CPU.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct OnCpu;
+pub(crate) struct OnCpu;
 
 impl Compare for OnCpu {
     fn search(&self, _vectors: &[f32], scanner: &Scanner<'_>, queries: &[Query<'_>]) -> Vec<Vec<Hit>> {

@@ -30,7 +30,7 @@ mod reconcile;
 mod source;
 mod space;
 
-pub use compare::{Compare, OnCpu};
+pub use compare::Compare;
 pub use engine::Engine;
 pub use error::{EngineError, FeedError};
 pub use exact::ExactEngine;

@@ -1,10 +1,10 @@
 //! A store and a snapshot that an earlier version of the program wrote.
 //!
 //! `golden/version_1.tar.gz` has the folders `store` and `snapshot` with the first version of the schema. A test of the commit 4f56951
-//! made them in `/tmp/golden_1`: it called the function `write` below, and then `Store::snapshot`. Then:
+//! made them in a folder `DIR`: it called the function `write` below, and then `Store::snapshot`. Then:
 //!
-//!     rm /tmp/golden_1/store/store.lock
-//!     tar -C /tmp/golden_1 --hard-dereference --sort=name --mtime=@0 --owner=0 --group=0 -cf - . | gzip -9n > version_1.tar.gz
+//!     rm DIR/store/store.lock
+//!     tar -C DIR --hard-dereference --sort=name --mtime=@0 --owner=0 --group=0 -cf - . | gzip -9n > version_1.tar.gz
 //!
 //! A change of the schema adds a golden file of the version before it.
 
