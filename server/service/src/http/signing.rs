@@ -7,6 +7,12 @@ const LENGTH: usize = 16;
 /// Bytes of a block of SHA-256.
 const BLOCK: usize = 64;
 
+/// True if both have the same bytes. Compares all bytes of texts of one length, so that the time does not tell how many are right.
+pub(super) fn is_equal(a: &[u8], b: &[u8]) -> bool {
+    let difference = a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b));
+    a.len() == b.len() && difference == 0
+}
+
 /// Secret key of signatures: HMAC with SHA-256 (RFC 2104), cut to 16 bytes.
 #[derive(Clone)]
 pub(super) struct SigningKey([u8; BLOCK]);
@@ -40,10 +46,7 @@ impl SigningKey {
     /// The bytes that [`sign`](Self::sign) signed; `None` if the signature is wrong.
     pub(super) fn check<'a>(&self, signed: &'a [u8]) -> Option<&'a [u8]> {
         let (found, bytes) = signed.split_at_checked(LENGTH)?;
-        // Every byte is compared, so that the time does not tell how many are right.
-        let pairs = self.signature(bytes).into_iter().zip(found);
-        let difference = pairs.fold(0, |all, (expected, found)| all | (expected ^ found));
-        (difference == 0).then_some(bytes)
+        is_equal(&self.signature(bytes), found).then_some(bytes)
     }
 
     fn signature(&self, bytes: &[u8]) -> [u8; LENGTH] {

@@ -11,6 +11,7 @@ use axum::http::header::AUTHORIZATION;
 use sha2::{Digest, Sha256};
 
 use super::error::ApiError;
+use super::signing::is_equal;
 
 /// The key of the admin API, as its SHA-256.
 #[derive(Clone)]
@@ -33,10 +34,7 @@ impl AdminKey {
                 "the admin API requires its key; send the header Authorization: Bearer KEY",
             ));
         };
-        // All bytes are compared, so that the time tells nothing about the key.
-        let found: [u8; 32] = Sha256::digest(given.trim()).into();
-        let difference = self.0.iter().zip(found).fold(0, |sum, (a, b)| sum | (a ^ b));
-        if difference == 0 {
+        if is_equal(&self.0, &Sha256::digest(given.trim())) {
             Ok(())
         } else {
             Err(ApiError::Unauthorized("the admin key is wrong"))
