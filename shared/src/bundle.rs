@@ -18,6 +18,6 @@ pub use groups::{Calibration, CalibrationMap, DEFAULT_GROUP, GroupKind, LabelGro
 pub(crate) use load::filled;
 pub use load::{load_query, load_segment, load_single_retrieval, load_style};
 pub use manifest::{
-    FORMAT, MANIFEST_FILE, Manifest, PROJECTION_FILE, ProjectionInfo, Training, WEIGHTS_FILE, WeightsInfo,
+    Adaptation, FORMAT, MANIFEST_FILE, Manifest, PROJECTION_FILE, ProjectionInfo, Training, WEIGHTS_FILE, WeightsInfo,
 };
 pub use points::{ChosenOn, CurvePoint, PreciseThreshold, PreciseThresholds, SameScore, ScoreFloor};

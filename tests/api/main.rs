@@ -1,5 +1,6 @@
 //! The service over HTTP. Every test uses its own process or a shared one.
 
+mod adapted;
 mod bad_input;
 mod connections;
 mod cors;

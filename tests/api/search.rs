@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use dataset::{Photo, bundle};
 use serde_json::Value;
-use service::embed::RetrievalModel;
+use service::embed::{EmbedInput, RetrievalModel};
 use service::http::App;
 use shared::api::SearchResponse;
 use shared::bundle::{Manifest, load_query, load_single_retrieval};
@@ -189,7 +189,10 @@ fn an_embedding_finds_the_products_of_its_photo() {
         .input
         .to_chw(pixels.pixels().expect("the photo has pixels"), None)
         .expect("the photo fits");
-    let values = model.embed(vec![input]).expect("the photo is embedded").remove(0);
+    let values = model
+        .embed(vec![EmbedInput::query(input)])
+        .expect("the photo is embedded")
+        .remove(0);
     let body = serde_json::json!({ "embedding": { "model_id": model_id(), "values": values }, "limit": 5 });
     let answer = service.search_json(&body.to_string());
     assert_eq!(answer.status(), 200);

@@ -17,7 +17,7 @@ use service::http::{App, ServeConfig};
 use shared::api::SearchResponse;
 use shared::bundle::{Manifest, load_query};
 use shared::embedding::Embedding;
-use shared::server_models::load_retrieval;
+use shared::server_models::{Side, load_retrieval};
 use tests::fixture::DIM;
 
 use super::harness::{PRODUCTS, Service, assert_problem, config, json as body, png, shop};
@@ -65,15 +65,7 @@ fn manifest(folder: &str) -> Manifest {
 fn embedded(folder: &str, photo: &[u8]) -> Vec<f32> {
     let (manifest, weights) = bundle::read(&whitened().join(folder)).expect("the bundle is readable");
     let device = Device::flex();
-    let photo = Photo::decode(photo).expect("the photo is decoded");
-    let input = manifest
-        .input
-        .to_chw(photo.pixels().expect("the photo has pixels"), None)
-        .expect("the photo fits");
-    let x = Tensor::<4>::from_data(
-        TensorData::new(input, [1, 3, manifest.input.height, manifest.input.width]),
-        &device,
-    );
+    let x = input_of(&manifest, photo);
     let output = match manifest.task() {
         "query" => load_query(&manifest, &weights.network, &device)
             .expect("the network is loaded")
@@ -83,6 +75,19 @@ fn embedded(folder: &str, photo: &[u8]) -> Vec<f32> {
             .forward(x),
     };
     output.into_data().iter::<f32>().collect()
+}
+
+/// A photo as the input of a bundle's network, `[1, 3, height, width]`.
+pub(super) fn input_of(manifest: &Manifest, photo: &[u8]) -> Tensor<4> {
+    let photo = Photo::decode(photo).expect("the photo is decoded");
+    let input = manifest
+        .input
+        .to_chw(photo.pixels().expect("the photo has pixels"), None)
+        .expect("the photo fits");
+    Tensor::from_data(
+        TensorData::new(input, [1, 3, manifest.input.height, manifest.input.width]),
+        &Device::flex(),
+    )
 }
 
 /// Body of a successful answer.
@@ -192,7 +197,7 @@ fn embeddings_of_an_encoder_from_before_the_whitening_are_projected() {
         let values = embedded("query", &png(user));
         let unit = Embedding::new(query.space(), values.clone()).expect("the values are an embedding");
         let projection = net.projection().expect("the bundle is whitened");
-        let projected = projection.apply(&[unit.values().to_vec()]).remove(0);
+        let projected = projection.apply(&[unit.values().to_vec()], Side::Customer).remove(0);
         assert_eq!(
             ids(&found(search_by_embedding(&service, &query.model_id(), &values))),
             expected.ids(Rerank::None, &projected)

@@ -152,7 +152,7 @@ fn whitening_equals_numpy() {
         ),
     ] {
         let projection = whitening(rows, ids, options, &device).expect("there are enough rows");
-        let white = projection.apply(rows);
+        let white = projection.apply(rows, shared::server_models::Side::Shop);
         let alike: Vec<Vec<f64>> = white[..5]
             .iter()
             .map(|a| white.iter().map(|b| dot(a, b)).collect())

@@ -4,14 +4,15 @@
 
 use crate::classifier::{LabelRules, Measured, TagsEffect, choose_label_points, chosen_on};
 use crate::inference::forward_all;
-use crate::retrieval::{FloorEffect, Search, Searched, choose_floor, choose_same, floor_effect, projection_into};
+use crate::retrieval::{
+    FloorEffect, Search, Searched, by_side, choose_floor, choose_same, floor_effect, projected, projection_into,
+};
 use anyhow::Context;
 use burn::tensor::Device;
 use dataset::{Dataset, Images, Limit};
 use shared::bundle::{ChosenOn, GroupKind, LabelGroup, Manifest, PreciseThreshold, ScoreFloor, Weights, load_query};
 use shared::model::Architecture;
-use shared::model::block::unit_norm;
-use shared::server_models::load_retrieval;
+use shared::server_models::{Side, load_retrieval};
 use std::sync::Arc;
 
 /// Rules for the choice of points.
@@ -133,7 +134,11 @@ pub fn choose_points(
     match (&manifest.architecture, gallery) {
         (Architecture::Retrieval(_), None) => {
             let network = load_retrieval(manifest, &bundle.1, device)?;
-            let embed = |rows: &[usize]| forward_all(&images, rows, &manifest.input, device, |x| network.forward(x));
+            let embed = |rows: &[usize]| {
+                by_side(images.dataset(), rows, |rows, side| {
+                    forward_all(&images, rows, &manifest.input, device, |x| network.forward_as(x, side))
+                })
+            };
             let searched = searched(images.dataset(), splits, embed, embed)?;
             with_floor(manifest, manifest.model_id(), splits, &searched, &rules, chosen_on)
         }
@@ -141,10 +146,7 @@ pub fn choose_points(
             let encoder = load_query(manifest, &bundle.1.network, device)?;
             let network = load_retrieval(large, weights, device)?;
             let projection = projection_into(manifest, large, &network)?;
-            let small = |x| {
-                let embedding = unit_norm(encoder.forward(x));
-                projection.map_or(embedding.clone(), |projection| projection.forward(embedding))
-            };
+            let small = |x| projected(encoder.forward(x), projection, Side::Customer);
             let queries = |rows: &[usize]| forward_all(&images, rows, &manifest.input, device, small);
             let shop = |rows: &[usize]| forward_all(&images, rows, &large.input, device, |x| network.forward(x));
             let searched = searched(images.dataset(), splits, queries, shop)?;

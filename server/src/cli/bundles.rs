@@ -2,7 +2,10 @@
 
 use anyhow::{Result, ensure};
 use dataset::bundle;
-use shared::bundle::{MANIFEST_FILE, Manifest, Weights};
+use shared::bundle::{MANIFEST_FILE, Manifest, ProjectionInfo, Weights, sha256_hex};
+use shared::server_models::Projection;
+use shared::weights::{Precision, save};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Reads several bundles.
@@ -24,4 +27,34 @@ pub(crate) fn check_is_new(dir: &Path) -> Result<()> {
         dir.display()
     );
     Ok(())
+}
+
+/// Returns a retrieval bundle with a projection. `info` describes it but for its size and hash. Floor and metrics of the bundle
+/// belong to the old embeddings, so they are left out.
+///
+/// # Errors
+/// If the projection cannot be stored.
+pub(super) fn with_projection(
+    manifest: Manifest,
+    weights: Weights,
+    projection: &Projection,
+    info: ProjectionInfo,
+) -> Result<(Manifest, Weights)> {
+    let file = save(projection, Precision::F32)?;
+    let info = ProjectionInfo {
+        bytes: file.len() as u64,
+        sha256: sha256_hex(&file),
+        ..info
+    };
+    let manifest = Manifest {
+        projection: Some(info),
+        floor: None,
+        metrics: BTreeMap::new(),
+        ..manifest
+    };
+    let weights = Weights {
+        projection: Some(file),
+        ..weights
+    };
+    Ok((manifest, weights))
 }

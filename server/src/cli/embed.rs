@@ -8,7 +8,7 @@ use device::DeviceChoice;
 use shared::bundle::load_query;
 use shared::embedding::Embedding;
 use shared::model::Architecture;
-use shared::server_models::load_retrieval;
+use shared::server_models::{Side, load_retrieval};
 use std::path::PathBuf;
 
 /// Arguments of `selvedge embed`.
@@ -31,7 +31,7 @@ pub(super) fn embed(args: &EmbedArgs, choice: DeviceChoice) -> anyhow::Result<()
         forward_one(&manifest.input, input, &device, |x| net.forward(x))
     } else {
         let net = load_retrieval(&manifest, &weights, &device)?;
-        forward_one(&manifest.input, input, &device, |x| net.forward(x))
+        forward_one(&manifest.input, input, &device, |x| net.forward_as(x, Side::Customer))
     };
     let embedding = Embedding::new(manifest.space(), values)?;
     print(&serde_json::to_string(&serde_json::json!({

@@ -4,6 +4,7 @@
 //! set by an environment variable. `--help` lists the variables.
 
 mod ablate;
+mod adapt;
 mod bundles;
 mod calibrate;
 mod catalog;
@@ -84,6 +85,8 @@ enum Command {
     Runs(runs::RunsArgs),
     /// Join several retrieval bundles into one whose networks embed together
     Join(join::JoinArgs),
+    /// Adapt a whitened retrieval bundle to a shop, by unlabelled photos of its customers and products
+    Adapt(adapt::AdaptArgs),
     /// Whiten the embeddings of a retrieval bundle to fewer values
     Whiten(whiten::WhitenArgs),
     /// Store the weights of a bundle as int8, for a smaller download
@@ -121,6 +124,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Pieces(args) => pieces::pieces(&args, device),
         Command::Runs(args) => runs::run(&args),
         Command::Join(args) => join::join(&args, device),
+        Command::Adapt(args) => adapt::adapt(&args, device),
         Command::Whiten(args) => whiten::whiten(&args, device),
         Command::Quantise(args) => quantise::quantise(&args, device),
         Command::Calibrate(args) => calibrate::calibrate(&args, device),

@@ -1,6 +1,6 @@
 //! `selvedge whiten`: whitens the embeddings of a retrieval bundle to fewer values.
 
-use super::bundles::check_is_new;
+use super::bundles::{check_is_new, with_projection};
 use super::invocation::command_line;
 use super::output::print_path;
 use clap::Args;
@@ -10,10 +10,8 @@ use device::DeviceChoice;
 use evaluation::inference::forward_all;
 use evaluation::retrieval::fit_whitening;
 use search::whitening::Whitening;
-use shared::bundle::{Manifest, PROJECTION_FILE, ProjectionInfo, Weights, sha256_hex};
+use shared::bundle::{Manifest, PROJECTION_FILE, ProjectionInfo};
 use shared::server_models::load_retrieval;
-use shared::weights::{Precision, save};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -55,35 +53,24 @@ pub(super) fn whiten(args: &WhitenArgs, choice: DeviceChoice) -> anyhow::Result<
         ..args.whitening
     };
     let projection = fit_whitening(images.dataset(), options, embed, &device)?;
-    let projection = save(&projection, Precision::F32)?;
     let info = ProjectionInfo {
         file: PROJECTION_FILE.to_owned(),
-        bytes: projection.len() as u64,
-        sha256: sha256_hex(&projection),
+        bytes: 0,
+        sha256: String::new(),
         command: command_line(),
         data: args
             .data
             .file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         data_sha256: images.dataset().sha256.clone(),
+        adapted: None,
     };
-    let whitened = Manifest {
+    let manifest = Manifest {
         embedding_dim: args.dims,
-        projection: Some(info),
-        // Floor and metrics belong to the old embeddings.
-        floor: None,
-        metrics: BTreeMap::new(),
         ..manifest
     };
-    bundle::write(
-        &args.out,
-        &whitened,
-        &Weights {
-            projection: Some(projection),
-            ..weights
-        },
-        &device,
-    )?;
+    let (whitened, weights) = with_projection(manifest, weights, &projection, info)?;
+    bundle::write(&args.out, &whitened, &weights, &device)?;
     eprintln!("{} embeds into {} values", whitened.model_id(), whitened.embedding_dim);
     print_path(&args.out)
 }

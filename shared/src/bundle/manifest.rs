@@ -31,7 +31,8 @@ pub struct WeightsInfo {
     pub folded: bool,
 }
 
-/// Description of the file of a projection: `mean`, `[from]`, and `weight`, `[to, from]`, f32.
+/// Description of the file of a projection: `mean`, `[from]`, and `weight`, `[to, from]`, f32. An adapted projection also has
+/// `customer_mean`, `[from]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectionInfo {
     /// Name of the file within the bundle.
@@ -46,6 +47,24 @@ pub struct ProjectionInfo {
     pub data: String,
     /// SHA-256 of that dataset's manifest.
     pub data_sha256: String,
+    /// How the projection was adapted to a shop's photos, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapted: Option<Adaptation>,
+}
+
+/// Record of how a projection was adapted: customers' photos and shop photos have their own means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adaptation {
+    /// Command that adapted the projection.
+    pub command: String,
+    /// Dataset of the photos, in words.
+    pub data: String,
+    /// SHA-256 of that dataset's manifest.
+    pub data_sha256: String,
+    /// Number of customers' photos.
+    pub customers: usize,
+    /// Number of shop photos.
+    pub shop: usize,
 }
 
 /// Record of a training, from which it can be repeated.

@@ -61,7 +61,12 @@ pub fn load_projection(
         return Ok(None);
     };
     manifest.check_projection(file)?;
-    let blank = Projection::blank(config.embedding_dim(), manifest.embedding_dim, device);
+    let blank = Projection::blank(
+        config.embedding_dim(),
+        manifest.embedding_dim,
+        info.adapted.is_some(),
+        device,
+    );
     load(blank, file.unwrap_or_default())
         .map(Some)
         .map_err(|source| BundleError::Projection {

@@ -1,6 +1,6 @@
 //! Embedders: one retrieval network or several joined ones, and the projection of their embeddings.
 
-use super::projection::Projection;
+use super::projection::{Projection, Side};
 use crate::model::block::Fold;
 use crate::model::config::{RetrievalConfig, RetrievalConfigError};
 use crate::model::keys::{TorchKeys, number, plain};
@@ -59,26 +59,52 @@ impl Embedder {
         }
     }
 
-    /// `[batch, 3, h, w]` → embeddings of unit norm, `[batch, embedding_dim]`. A projection changes their length.
+    /// Shop photos `[batch, 3, h, w]` → embeddings of unit norm, `[batch, embedding_dim]`. A projection changes their length.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<2> {
-        self.forward_joined(x).1
+        self.forward_as(x, Side::Shop)
     }
 
-    /// `[batch, 3, h, w]` → embeddings of unit norm before and after the projection. Without a projection both are the same.
+    /// Photos of one side, `[batch, 3, h, w]` → embeddings of unit norm, `[batch, embedding_dim]`. The side matters
+    /// only for a projection that is adapted to a shop.
+    pub fn forward_as(&self, x: Tensor<4>, side: Side) -> Tensor<2> {
+        let joined = self.joined(x);
+        match &self.projection {
+            Some(projection) => projection.forward(joined, side),
+            None => joined,
+        }
+    }
+
+    /// Photos with the side of each, `[batch, 3, h, w]` → embeddings of unit norm, `[batch, embedding_dim]`; see
+    /// [`forward_as`](Self::forward_as).
+    pub fn forward_each(&self, x: Tensor<4>, sides: &[Side]) -> Tensor<2> {
+        let joined = self.joined(x);
+        match &self.projection {
+            Some(projection) => projection.forward_each(joined, sides),
+            None => joined,
+        }
+    }
+
+    /// Shop photos `[batch, 3, h, w]` → embeddings of unit norm before and after the projection. Without a projection both are
+    /// the same.
     pub fn forward_joined(&self, x: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
-        let joined = match &self.nets[..] {
+        let joined = self.joined(x);
+        let projected = match &self.projection {
+            Some(projection) => projection.forward(joined.clone(), Side::Shop),
+            None => joined.clone(),
+        };
+        (joined, projected)
+    }
+
+    /// `[batch, 3, h, w]` → embeddings of unit norm before the projection.
+    pub fn joined(&self, x: Tensor<4>) -> Tensor<2> {
+        match &self.nets[..] {
             [member] => member.net.forward(x),
             nets => {
                 let sum: f64 = nets.iter().map(|member| f64::from(member.share)).sum();
                 let scaled = |member: &Member| member.net.forward(x.clone()) * (f64::from(member.share) / sum).sqrt();
                 Tensor::cat(nets.iter().map(scaled).collect(), 1)
             }
-        };
-        let projected = match &self.projection {
-            Some(projection) => projection.forward(joined.clone()),
-            None => joined.clone(),
-        };
-        (joined, projected)
+        }
     }
 
     /// Returns this embedder with its embeddings projected.

@@ -20,4 +20,4 @@ pub use bundle::{load_classifier, load_projection, load_retrieval};
 pub use classifier::Classifier;
 pub use embedder::Embedder;
 pub use pretrained::load_pretrained;
-pub use projection::Projection;
+pub use projection::{Projection, Side};

@@ -155,7 +155,7 @@ fn gated_model(gate: PathBuf) -> anyhow::Result<EmbedFn> {
         }
         Ok(inputs
             .into_iter()
-            .map(|input| input[..fixture::DIM].iter().map(|value| value + 3.0).collect())
+            .map(|input| input.values[..fixture::DIM].iter().map(|value| value + 3.0).collect())
             .collect())
     }))
 }

@@ -5,15 +5,16 @@
 use super::metrics::{DEPTH, MEAN_AP, Rankings, rank_products_to, rank_scores_to, recalls_by_chance};
 use super::options::RetrievalOptions;
 use super::search::Search;
+use super::sides::by_side;
 use crate::inference::{View, embeddings};
 use crate::statistics::{Interval, Metric, PerImage, differences, groups, metrics_with_intervals};
 use crate::summary::paths;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use dataset::{Dataset, Images, Limit};
 use serde::Serialize;
 use shared::bundle::{Manifest, Weights, load_query};
 use shared::model::block::unit_norm;
-use shared::server_models::{Embedder, Projection, load_retrieval};
+use shared::server_models::{Embedder, Projection, Side, load_retrieval};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -77,6 +78,15 @@ pub(crate) fn projection_into<'a>(
     Ok(projection)
 }
 
+/// Scales an encoder's embeddings of one side, `[batch, dim]`, to unit norm, and projects them if there is a projection.
+pub(crate) fn projected(embeddings: Tensor<2>, projection: Option<&Projection>, side: Side) -> Tensor<2> {
+    let embeddings = unit_norm(embeddings);
+    match projection {
+        Some(projection) => projection.forward(embeddings, side),
+        None => embeddings,
+    }
+}
+
 /// A query encoder and the network of its embedding space, with their weights.
 #[derive(Debug, Clone, Copy)]
 pub struct AsymmetricPair<'a> {
@@ -129,14 +139,18 @@ pub fn asymmetric_with(
     let images = Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&large.input));
     let views = options.views.list();
     let gallery_views = options.gallery_views.as_ref().unwrap_or(&options.views).list();
-    let small_forward = |x| {
-        let embedding = unit_norm(encoder.forward(x));
-        projection.map_or(embedding.clone(), |projection| projection.forward(embedding))
+    let embed_small = |rows: &[usize], views: &[View]| {
+        by_side(images.dataset(), rows, |rows, side| {
+            let forward = |x| projected(encoder.forward(x), projection, side);
+            embeddings(&images, rows, &small.input, views, device, forward)
+        })
     };
-    let embed_small =
-        |rows: &[usize], views: &[View]| embeddings(&images, rows, &small.input, views, device, small_forward);
-    let embed_large =
-        |rows: &[usize], views: &[View]| embeddings(&images, rows, &large.input, views, device, |x| network.forward(x));
+    let embed_large = |rows: &[usize], views: &[View]| {
+        by_side(images.dataset(), rows, |rows, side| {
+            let forward = |x| network.forward_as(x, side);
+            embeddings(&images, rows, &large.input, views, device, forward)
+        })
+    };
     let fit = |whitening| {
         let embed = |rows: &[usize]| embed_large(rows, &gallery_views);
         steps.fit(split, whitening, images.dataset(), embed, device)

@@ -10,10 +10,11 @@ mod options;
 mod ranker;
 mod report;
 mod search;
+mod sides;
 mod whiten;
 
-pub(crate) use asymmetric::projection_into;
 pub use asymmetric::{AsymmetricPair, AsymmetricReport, Pairing, asymmetric, asymmetric_with};
+pub(crate) use asymmetric::{projected, projection_into};
 pub use categories::categorise;
 pub use floor::FloorEffect;
 pub(crate) use floor::{Searched, choose_floor, choose_same, floor_effect};
@@ -27,4 +28,5 @@ pub use options::{DEPTHS, Fusion, RetrievalOptions};
 pub use ranker::Ranker;
 pub use report::{CategoryReport, Failure, RetrievalReport, evaluate};
 pub use search::{Direction, Search};
+pub(crate) use sides::by_side;
 pub use whiten::fit_whitening;

@@ -5,6 +5,7 @@ use super::fusion::{Fused, standardised_sum, weight_grid};
 use super::metrics::{Ranked, Rankings, mean_ap_at_10, rank_products_to, rank_scores_to};
 use super::options::{Fusion, RetrievalOptions};
 use super::search::Search;
+use super::sides::by_side;
 use crate::inference::{View, embeddings};
 use anyhow::Context;
 use burn::tensor::Device;
@@ -352,8 +353,10 @@ impl<'a> Ranker<'a> {
         };
         let views: Vec<View> = views.list().into_iter().map(rotate).collect();
         let spec = &network.manifest.input;
-        let forward = |x| network.net.forward(x);
-        let found = embeddings(&network.images, &missing, spec, &views, self.device, forward)?;
+        let found = by_side(self.dataset, &missing, |rows, side| {
+            let forward = |x| network.net.forward_as(x, side);
+            embeddings(&network.images, rows, spec, &views, self.device, forward)
+        })?;
         known.extend(missing.into_iter().map(|row| (row, differs)).zip(found));
         Ok(rows.iter().map(|row| known[&(*row, differs)].clone()).collect())
     }

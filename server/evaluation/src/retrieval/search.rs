@@ -7,7 +7,7 @@ use search::rerank::{Rerank, Reranking, augment};
 use search::storage::{Storage, Stored};
 use search::whitening::Whitening;
 use serde::Serialize;
-use shared::server_models::Projection;
+use shared::server_models::{Projection, Side};
 use std::collections::HashMap;
 
 /// Direction of the search.
@@ -149,7 +149,7 @@ impl Search {
     /// Applies the steps for a gallery to its embeddings.
     pub fn gallery(&self, mut rows: Vec<Vec<f32>>, projection: Option<&Projection>) -> Stored {
         if let Some(projection) = projection {
-            rows = projection.apply(&rows);
+            rows = projection.apply(&rows, Side::Shop);
         }
         if self.augment_gallery {
             rows = augment(rows, self.rerank.parameters);
@@ -160,7 +160,7 @@ impl Search {
     /// Computes scores `[query][gallery]`; higher is better.
     pub fn scores(&self, queries: &[Vec<f32>], gallery: &Stored, projection: Option<&Projection>) -> Vec<Vec<f32>> {
         match projection {
-            Some(projection) => self.rerank.scores(&projection.apply(queries), gallery),
+            Some(projection) => self.rerank.scores(&projection.apply(queries, Side::Customer), gallery),
             None => self.rerank.scores(queries, gallery),
         }
     }

@@ -8,7 +8,7 @@ use super::embed_pending::EmbedJob;
 use super::faults::Unreadable;
 use super::generation::building;
 use super::{CatalogError, Failures, PhotoFiles, Space};
-use crate::embed::{PhotoViews, RetrievalModel};
+use crate::embed::{EmbedInput, PhotoViews, RetrievalModel};
 
 /// Progress of an embedding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,11 @@ impl EmbedRun<'_> {
             spec,
             batch: self.batch,
         };
-        let mut embed = |inputs: Vec<Vec<f32>>| self.views.embed(inputs, spec, |inputs| self.model.embed(inputs));
+        let mut embed = |inputs: Vec<Vec<f32>>| {
+            self.views.embed(inputs, spec, |inputs| {
+                self.model.embed(inputs.into_iter().map(EmbedInput::product).collect())
+            })
+        };
         let state = self.store.progress(generation)?;
         let total = usize::try_from(state.images).unwrap_or(usize::MAX);
         let mut done = usize::try_from(state.embedded).unwrap_or_default();

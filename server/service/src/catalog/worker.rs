@@ -16,7 +16,7 @@ use super::faults::Unreadable;
 use super::order::Order;
 use super::upkeep::merge;
 use super::{Catalog, CatalogError};
-use crate::embed::{EmbedQueue, QueueHealth};
+use crate::embed::{EmbedInput, EmbedQueue, QueueHealth};
 
 /// Maximum pause between two looks for photos that wait.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -145,7 +145,9 @@ impl Work {
         let views = self.catalog.space().views;
         let mut embed = |inputs: Vec<Vec<f32>>| {
             views.embed(inputs, &self.spec, |inputs| {
-                let waiting = inputs.into_iter().map(|input| queue.embed(input, ()));
+                let waiting = inputs
+                    .into_iter()
+                    .map(|input| queue.embed(EmbedInput::product(input), ()));
                 Ok(block_on(try_join_all(waiting))?)
             })
         };

@@ -5,12 +5,14 @@
 
 mod category;
 mod error;
+mod input;
 mod model;
 mod queue;
 mod views;
 
 pub use category::Categoriser;
 pub use error::EmbedError;
+pub use input::EmbedInput;
 pub use model::RetrievalModel;
 pub use queue::{EmbedFn, QueueOptions};
 pub(crate) use queue::{EmbedQueue, QueueHealth};

@@ -8,9 +8,9 @@ use dataset::bundle;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use shared::bundle::{Manifest, Weights};
 use shared::model::Architecture;
-use shared::server_models::{Embedder, Projection, load_projection, load_retrieval};
+use shared::server_models::{Embedder, Projection, Side, load_projection, load_retrieval};
 
-use super::EmbedError;
+use super::{EmbedError, EmbedInput};
 
 /// A retrieval model on its device, with the manifest of its bundle.
 pub struct RetrievalModel {
@@ -66,11 +66,11 @@ impl RetrievalModel {
         &self.manifest
     }
 
-    /// Embeds a batch of inputs `[3, height, width]`. Every output has unit norm and the manifest's dimension.
+    /// Embeds a batch of photos. Every output has unit norm and the manifest's dimension.
     ///
     /// # Errors
     /// If an input does not have the size of the manifest's input, or the result cannot be read from the device.
-    pub fn embed(&self, inputs: Vec<Vec<f32>>) -> anyhow::Result<Vec<Vec<f32>>> {
+    pub fn embed(&self, inputs: Vec<EmbedInput>) -> anyhow::Result<Vec<Vec<f32>>> {
         self.pool.install(|| self.compute(inputs))
     }
 
@@ -82,7 +82,7 @@ impl RetrievalModel {
         // A GPU compiles its kernels at first use, and some depend on the size of the batch.
         let powers = (0..usize::BITS).map(|power| 1 << power);
         for size in powers.take_while(|size| *size < batch).chain([batch.max(1)]) {
-            let embeddings = self.embed(vec![vec![0.0; self.manifest.input.len()]; size])?;
+            let embeddings = self.embed(vec![EmbedInput::query(vec![0.0; self.manifest.input.len()]); size])?;
             anyhow::ensure!(
                 embeddings.iter().flatten().all(|value| value.is_finite()),
                 "the model {} embeds a grey image into values that are not finite; train or export it again",
@@ -92,24 +92,25 @@ impl RetrievalModel {
         Ok(())
     }
 
-    fn compute(&self, inputs: Vec<Vec<f32>>) -> anyhow::Result<Vec<Vec<f32>>> {
+    fn compute(&self, inputs: Vec<EmbedInput>) -> anyhow::Result<Vec<Vec<f32>>> {
         let (batch, spec) = (inputs.len(), &self.manifest.input);
         if batch == 0 {
             return Ok(Vec::new());
         }
         let mut values = Vec::with_capacity(batch * spec.len());
+        let sides: Vec<Side> = inputs.iter().map(|input| input.side).collect();
         for input in inputs {
             anyhow::ensure!(
-                input.len() == spec.len(),
+                input.values.len() == spec.len(),
                 "an input has {} values instead of {}",
-                input.len(),
+                input.values.len(),
                 spec.len()
             );
-            values.extend(input);
+            values.extend(input.values);
         }
         let data = TensorData::new(values, [batch, 3, spec.height, spec.width]);
         let images = Tensor::<4>::from_data(data, &self.device); // [batch, 3, height, width]
-        let embeddings = self.net.forward(images); // [batch, dim]
+        let embeddings = self.net.forward_each(images, &sides); // [batch, dim]
         let [rows, dim] = embeddings.dims();
         let flat = embeddings.into_data().convert::<f32>().try_into_vec::<f32>();
         let flat = flat

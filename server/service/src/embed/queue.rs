@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::EmbedError;
+use super::{EmbedError, EmbedInput};
 use crate::job_queue::{CloseOnDrop, Job, JobQueue, Refused, catch_panic};
 
 /// Pause before the worker tries again to load a model.
@@ -26,7 +26,7 @@ const RESTART_ATTEMPTS: u32 = 3;
 const RESTART_STALLS: u32 = 6;
 
 /// Function from a batch of inputs to as many outputs, in order.
-pub type EmbedFn = Box<dyn FnMut(Vec<Vec<f32>>) -> anyhow::Result<Vec<Vec<f32>>>>;
+pub type EmbedFn = Box<dyn FnMut(Vec<EmbedInput>) -> anyhow::Result<Vec<Vec<f32>>>>;
 
 /// Options of the queue: batches, capacity, and time limit.
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +119,7 @@ struct Gauges {
 
 /// Handle of the queue. When it is dropped, the worker answers the waiting inputs and ends.
 pub(crate) struct EmbedQueue {
-    jobs: Arc<JobQueue<Vec<f32>, Answer>>,
+    jobs: Arc<JobQueue<EmbedInput, Answer>>,
     gauges: Arc<Gauges>,
     options: QueueOptions,
     worker: JoinHandle<()>,
@@ -209,7 +209,7 @@ impl EmbedQueue {
     /// # Errors
     /// [`EmbedError::Overloaded`] if the queue is full, [`EmbedError::Model`] if the model fails, and
     /// [`EmbedError::Closed`] if the worker has ended.
-    pub(crate) async fn embed(&self, input: Vec<f32>, held: impl Send + 'static) -> Result<Vec<f32>, EmbedError> {
+    pub(crate) async fn embed(&self, input: EmbedInput, held: impl Send + 'static) -> Result<Vec<f32>, EmbedError> {
         self.jobs.run(input, held).await.unwrap_or_else(|refused| {
             Err(match refused {
                 Refused::Full { waiting, retry_after_s } => EmbedError::Overloaded { waiting, retry_after_s },
@@ -237,7 +237,7 @@ impl Drop for EmbedQueue {
 }
 
 struct Worker<M> {
-    jobs: Arc<JobQueue<Vec<f32>, Answer>>,
+    jobs: Arc<JobQueue<EmbedInput, Answer>>,
     make: M,
     gauges: Arc<Gauges>,
     options: QueueOptions,
@@ -300,7 +300,7 @@ impl<M: FnMut() -> anyhow::Result<EmbedFn>> Worker<M> {
     }
 
     /// Answers a batch. Returns the model, unless it failed.
-    fn answer(&self, mut model: EmbedFn, mut batch: Vec<Job<Vec<f32>, Answer>>) -> Option<EmbedFn> {
+    fn answer(&self, mut model: EmbedFn, mut batch: Vec<Job<EmbedInput, Answer>>) -> Option<EmbedFn> {
         let begun = Instant::now();
         let inputs = batch.iter_mut().map(|job| std::mem::take(&mut job.input)).collect();
         let outputs = catch_panic(|| model(inputs)).and_then(|outputs| match outputs.len() == batch.len() {
@@ -340,7 +340,7 @@ impl<M: FnMut() -> anyhow::Result<EmbedFn>> Worker<M> {
     }
 }
 
-fn fail(batch: Vec<Job<Vec<f32>, Answer>>, message: &str) {
+fn fail(batch: Vec<Job<EmbedInput, Answer>>, message: &str) {
     for job in batch {
         job.answer(Err(EmbedError::Model(message.to_owned())));
     }

@@ -18,7 +18,7 @@ use super::admission::SearchPermit;
 use super::blocking::blocking;
 use super::decoding::DecodeMemory;
 use super::error::ApiError;
-use crate::embed::{Categoriser, EmbedQueue, PhotoViews};
+use crate::embed::{Categoriser, EmbedInput, EmbedQueue, PhotoViews};
 
 /// Turns photos into embeddings in the catalog's space.
 pub(super) struct PhotoEmbedder {
@@ -106,7 +106,7 @@ impl PhotoEmbedder {
     ) -> Result<EmbeddedPhoto, ApiError> {
         let Prepared { input, category, crop } = self.prepare(query, search_permit).await?;
         let views = self.views.inputs(input, &self.input).into_iter();
-        let embedded = views.map(|input| self.queue.embed(input, search_permit.clone()));
+        let embedded = views.map(|input| self.queue.embed(EmbedInput::query(input), search_permit.clone()));
         let values = PhotoViews::mean(try_join_all(embedded).await?);
         let embedding = Embedding::new(self.model_id.as_str(), values)
             .context("the model's output")

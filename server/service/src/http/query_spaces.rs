@@ -6,7 +6,7 @@ use anyhow::ensure;
 use shared::api::{Confidence, EmbeddingInput};
 use shared::bundle::Manifest;
 use shared::embedding::Embedding;
-use shared::server_models::Projection;
+use shared::server_models::{Projection, Side};
 
 use super::error::ApiError;
 
@@ -152,7 +152,7 @@ impl QuerySpaces {
             let embedding = Embedding::new(space.as_str(), input.values)?;
             let projection = before.projection.lock().unwrap_or_else(PoisonError::into_inner);
             let projected = projection
-                .apply(&[embedding.values().to_vec()])
+                .apply(&[embedding.values().to_vec()], Side::Customer)
                 .pop()
                 .unwrap_or_default();
             return Ok(Embedding::new(self.model_id.as_str(), projected)?);

@@ -13,12 +13,12 @@ fn doubling(sizes: &Sizes) -> EmbedFn {
     Box::new(move |inputs| {
         sizes.lock().expect("no thread panicked").push(inputs.len());
         for input in &inputs {
-            assert!(input[0] != 13.0, "unlucky");
-            anyhow::ensure!(input[0] != 14.0, "refused");
+            assert!(input.values[0] != 13.0, "unlucky");
+            anyhow::ensure!(input.values[0] != 14.0, "refused");
         }
         Ok(inputs
             .into_iter()
-            .map(|input| input.into_iter().map(|value| value * 2.0).collect())
+            .map(|input| input.values.into_iter().map(|value| value * 2.0).collect())
             .collect())
     })
 }
@@ -39,7 +39,8 @@ async fn every_input_is_answered_and_batches_are_limited() {
     let (queue, first) = EmbedQueue::start(options(8, 64), move || Ok(doubling(&model))).expect("the worker starts");
     first.await.expect("the worker reports").expect("the model is loaded");
     assert!(queue.health() == QueueHealth::Ready);
-    let answers = futures::future::join_all((0..12u8).map(|at| queue.embed(vec![f32::from(at)], ()))).await;
+    let answers =
+        futures::future::join_all((0..12u8).map(|at| queue.embed(EmbedInput::query(vec![f32::from(at)]), ()))).await;
     for (at, answer) in (0u8..).zip(answers) {
         assert_eq!(answer.expect("the input is embedded"), [f32::from(at) * 2.0]);
     }
@@ -57,13 +58,19 @@ async fn the_model_is_loaded_again_after_a_panic_or_an_error() {
     let (queue, first) = EmbedQueue::start(options(1, 8), make).expect("the worker starts");
     first.await.expect("the worker reports").expect("the model is loaded");
     for (input, says) in [(13.0, "unlucky"), (14.0, "refused")] {
-        let error = queue.embed(vec![input], ()).await.expect_err("the model fails");
+        let error = queue
+            .embed(EmbedInput::query(vec![input]), ())
+            .await
+            .expect_err("the model fails");
         assert!(
             matches!(&error, EmbedError::Model(reason) if reason.contains(says)),
             "{error}"
         );
         assert_eq!(
-            queue.embed(vec![1.0], ()).await.expect("the model was loaded again"),
+            queue
+                .embed(EmbedInput::query(vec![1.0]), ())
+                .await
+                .expect("the model was loaded again"),
             [2.0]
         );
     }
@@ -86,7 +93,7 @@ async fn a_full_queue_refuses_and_withdrawn_inputs_are_not_computed() {
         Ok(Box::new(move |inputs| {
             running.send(inputs.clone())?;
             gate.lock().expect("no thread panicked").recv()?;
-            Ok(inputs)
+            Ok(inputs.into_iter().map(|input| input.values).collect())
         }))
     };
     let (queue, first) = EmbedQueue::start(options(1, 2), make).expect("the worker starts");
@@ -94,7 +101,7 @@ async fn a_full_queue_refuses_and_withdrawn_inputs_are_not_computed() {
     let queue = Arc::new(queue);
     let ask = |value: f32| {
         let queue = Arc::clone(&queue);
-        tokio::spawn(async move { queue.embed(vec![value], ()).await })
+        tokio::spawn(async move { queue.embed(EmbedInput::query(vec![value]), ()).await })
     };
 
     let busy = ask(1.0);
@@ -107,7 +114,7 @@ async fn a_full_queue_refuses_and_withdrawn_inputs_are_not_computed() {
     while queue.waiting() < 2 {
         tokio::task::yield_now().await;
     }
-    let refused = queue.embed(vec![4.0], ()).await;
+    let refused = queue.embed(EmbedInput::query(vec![4.0]), ()).await;
     let refused = refused.expect_err("the queue is full");
     let is_overloaded = matches!(
         refused,
@@ -132,7 +139,7 @@ async fn a_full_queue_refuses_and_withdrawn_inputs_are_not_computed() {
     );
     assert_eq!(
         runs.try_iter().collect::<Vec<_>>(),
-        [vec![vec![3.0]]],
+        [vec![EmbedInput::query(vec![3.0])]],
         "the withdrawn input was not computed"
     );
 }
@@ -151,7 +158,10 @@ async fn the_reason_why_a_model_cannot_be_loaded_is_reported() {
             .expect_err("the model cannot be loaded");
         assert!(error.to_string().contains("no weights"), "{error}");
         assert_eq!(queue.health(), QueueHealth::Ended);
-        assert!(matches!(queue.embed(vec![1.0], ()).await, Err(EmbedError::Closed)));
+        assert!(matches!(
+            queue.embed(EmbedInput::query(vec![1.0]), ()).await,
+            Err(EmbedError::Closed)
+        ));
     }
 }
 
@@ -163,7 +173,7 @@ async fn a_hung_model_is_reported_and_does_not_delay_the_end() {
         let gate = gate.take().expect("the model is made once");
         Ok(Box::new(move |inputs| {
             gate.recv()?;
-            Ok(inputs)
+            Ok(inputs.into_iter().map(|input| input.values).collect())
         }))
     };
     let options = QueueOptions {
@@ -175,7 +185,7 @@ async fn a_hung_model_is_reported_and_does_not_delay_the_end() {
     let queue = Arc::new(queue);
     let ask = || {
         let queue = Arc::clone(&queue);
-        tokio::spawn(async move { queue.embed(vec![1.0], ()).await })
+        tokio::spawn(async move { queue.embed(EmbedInput::query(vec![1.0]), ()).await })
     };
     let until = async |wanted: fn(QueueHealth) -> bool| {
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -223,7 +233,7 @@ async fn failed_attempts_to_load_a_model_are_counted() {
     };
     let (queue, first) = EmbedQueue::start(options(1, 8), make).expect("the worker starts");
     first.await.expect("the worker reports").expect("the model is loaded");
-    assert!(queue.embed(vec![13.0], ()).await.is_err());
+    assert!(queue.embed(EmbedInput::query(vec![13.0]), ()).await.is_err());
     let deadline = Instant::now() + Duration::from_secs(20);
     while !queue.health().needs_restart() {
         assert!(Instant::now() < deadline, "{:?}", queue.health());
@@ -231,7 +241,7 @@ async fn failed_attempts_to_load_a_model_are_counted() {
     }
     assert_eq!(queue.health(), QueueHealth::Broken { attempts: 3 });
     let error = queue
-        .embed(vec![1.0], ())
+        .embed(EmbedInput::query(vec![1.0]), ())
         .await
         .expect_err("the model cannot be loaded");
     assert!(error.to_string().contains("no memory"), "{error}");
