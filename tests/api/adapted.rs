@@ -4,21 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use burn::tensor::Device;
-use clap::Parser;
 use dataset::bundle;
 use serde_json::json;
-use server::cli::{Cli, run};
 use shared::api::SearchResponse;
 use shared::server_models::{Side, load_retrieval};
 
 use super::harness::{PRODUCTS, Service, json as body, png, shop};
-
-/// Runs a command line in this process. Its words must not contain spaces.
-fn selvedge(line: &str) -> anyhow::Result<()> {
-    run(Cli::try_parse_from(
-        ["selvedge", "--device", "cpu"].into_iter().chain(line.split(' ')),
-    )?)
-}
+use super::whitened::{input_of, selvedge};
 
 /// Folder with a dataset, a whitened bundle, an adapted one, and the catalog of the adapted one.
 fn adapted() -> &'static Path {
@@ -57,7 +49,7 @@ fn adapted() -> &'static Path {
 fn unprojected(photo: &[u8]) -> (String, Vec<f32>) {
     let (manifest, weights) = bundle::read(&adapted().join("retrieval")).expect("the bundle is readable");
     let net = load_retrieval(&manifest, &weights, &Device::flex()).expect("the bundle is for retrieval");
-    let values = net.forward(super::whitened::input_of(&manifest, photo));
+    let values = net.forward(input_of(&manifest, photo));
     (manifest.model_id(), values.into_data().iter::<f32>().collect())
 }
 

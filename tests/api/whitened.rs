@@ -26,7 +26,7 @@ use super::harness::{PRODUCTS, Service, assert_problem, config, json as body, pn
 const DIMS: usize = 8;
 
 /// Runs a command line in this process. Its words must not contain spaces.
-fn selvedge(line: &str) -> anyhow::Result<()> {
+pub(super) fn selvedge(line: &str) -> anyhow::Result<()> {
     run(Cli::try_parse_from(
         ["selvedge", "--device", "cpu"].into_iter().chain(line.split(' ')),
     )?)

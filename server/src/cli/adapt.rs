@@ -9,7 +9,7 @@ use dataset::{Dataset, Images, Limit};
 use device::DeviceChoice;
 use evaluation::inference::forward_all;
 use shared::bundle::{Adaptation, ProjectionInfo};
-use shared::server_models::{load_projection, load_retrieval};
+use shared::server_models::load_retrieval;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -54,10 +54,7 @@ pub(super) fn adapt(args: &AdaptArgs, choice: DeviceChoice) -> anyhow::Result<()
     let (manifest, weights) = bundle::read(&args.bundle)?;
     let device = choice.open()?;
     let net = load_retrieval(&manifest, &weights, &device)?;
-    let (Some(projection), Some(info)) = (
-        load_projection(&manifest, weights.projection.as_deref(), &device)?,
-        &manifest.projection,
-    ) else {
+    let (Some(projection), Some(info)) = (net.projection().cloned(), &manifest.projection) else {
         anyhow::bail!(
             "{} is not whitened\nhint: whiten it first with `selvedge whiten`",
             args.bundle.display()

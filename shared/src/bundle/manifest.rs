@@ -47,7 +47,7 @@ pub struct ProjectionInfo {
     pub data: String,
     /// SHA-256 of that dataset's manifest.
     pub data_sha256: String,
-    /// How the projection was adapted to a shop's photos, if it was.
+    /// Adaptation to a shop's photos. `None` for a projection as it was fitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapted: Option<Adaptation>,
 }

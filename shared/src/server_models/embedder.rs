@@ -67,11 +67,7 @@ impl Embedder {
     /// Photos of one side, `[batch, 3, h, w]` → embeddings of unit norm, `[batch, embedding_dim]`. The side matters
     /// only for a projection that is adapted to a shop.
     pub fn forward_as(&self, x: Tensor<4>, side: Side) -> Tensor<2> {
-        let joined = self.joined(x);
-        match &self.projection {
-            Some(projection) => projection.forward(joined, side),
-            None => joined,
-        }
+        self.projected(self.joined(x), side)
     }
 
     /// Photos with the side of each, `[batch, 3, h, w]` → embeddings of unit norm, `[batch, embedding_dim]`; see
@@ -88,11 +84,14 @@ impl Embedder {
     /// the same.
     pub fn forward_joined(&self, x: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
         let joined = self.joined(x);
-        let projected = match &self.projection {
-            Some(projection) => projection.forward(joined.clone(), Side::Shop),
-            None => joined.clone(),
-        };
-        (joined, projected)
+        (joined.clone(), self.projected(joined, Side::Shop))
+    }
+
+    fn projected(&self, joined: Tensor<2>, side: Side) -> Tensor<2> {
+        match &self.projection {
+            Some(projection) => projection.forward(joined, side),
+            None => joined,
+        }
     }
 
     /// `[batch, 3, h, w]` → embeddings of unit norm before the projection.

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 /// Rows per batch of [`Projection::apply`].
 const BATCH: usize = 256;
 
-/// Who took a photo.
+/// Origin of a photo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Side {
     /// A customer, to search with it.

@@ -7,7 +7,7 @@ use shared::server_models::Side;
 pub struct EmbedInput {
     /// Normalised pixels, `[3, height, width]`.
     pub values: Vec<f32>,
-    /// Who took the photo. A model that is adapted to a shop treats both sides differently.
+    /// Origin of the photo. A model that is adapted to a shop treats both sides differently.
     pub side: Side,
 }
 
