@@ -32,6 +32,15 @@ impl Gate {
             .expect("the file is written");
     }
 
+    /// Waits until the shut gate holds the model. From then on, the search it computes has its permit.
+    fn wait_for_model(&self) {
+        let deadline = Instant::now() + PROMPT;
+        while !self.0.with_extension("held").exists() {
+            assert!(Instant::now() < deadline, "no search reaches the model");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Starts a service with this model and the changes of `instructions`.
     fn service(&self, mut instructions: Value, log: Option<&PathBuf>) -> Service {
         instructions["gate"] = json!(self.0);
@@ -130,11 +139,8 @@ fn photos_and_embeddings_have_separate_limits() {
     let mut busy = service.connect();
     busy.write_all(&photo_request("connection: close\r\n"))
         .expect("the request is sent");
-    let refused = until(
-        "a refusal",
-        || service.search(&png(0), &[]),
-        |answer| answer.status() == 429,
-    );
+    gate.wait_for_model();
+    let refused = service.search(&png(0), &[]);
     assert!(refused.headers().contains_key("retry-after"));
     assert_problem("one photo too many", refused, 429, "overloaded");
     for _ in 0..20 {
@@ -182,7 +188,9 @@ fn abandoned_searches_are_logged_and_give_back_their_permits() {
             std::thread::sleep(Duration::from_millis(20));
         }
     };
-    let (runs, waits) = (ask("runs"), ask("waits"));
+    let runs = ask("runs");
+    gate.wait_for_model();
+    let waits = ask("waits");
     assert_eq!(service.search(&png(0), &[]).status(), 429, "both permits are taken");
     drop(runs);
     logged("runs");
@@ -313,7 +321,7 @@ fn a_hung_model_does_not_keep_the_process_alive() {
         gate.set("shut");
         let mut stream = service.connect();
         stream.write_all(&photo_request("")).expect("the request is sent");
-        std::thread::sleep(Duration::from_millis(500));
+        gate.wait_for_model();
         let stream = waiting.then_some(stream);
         service.process.terminate().expect("the signal is sent");
         if waiting {

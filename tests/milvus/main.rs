@@ -26,6 +26,7 @@ const FEEDING: [Case; 6] = [
     ("follows", feeding::follows),
     ("continues", feeding::continues),
     ("trimmed", feeding::trimmed),
+    ("restores", feeding::restores),
     ("repairs", feeding::repairs),
     ("fills_again", feeding::fills_again),
     ("rolls_out", feeding::rolls_out),

@@ -144,13 +144,16 @@ fn configured(dir: &Path, instructions: &Value) -> ServeConfig {
     }
 }
 
-/// A model that hangs while the file `gate` contains `shut`. While it contains `panic`, the model panics and cannot be loaded.
+/// A model that hangs while the file `gate` contains `shut`, after it has written the file `gate` + `.held`. While the gate
+/// contains `panic`, the model panics and cannot be loaded.
 fn gated_model(gate: PathBuf) -> anyhow::Result<EmbedFn> {
+    let held = gate.with_extension("held");
     let holds = move |word: &str| fs::read_to_string(&gate).is_ok_and(|text| text == word);
     anyhow::ensure!(!holds("panic"), "the model cannot be loaded");
     Ok(Box::new(move |inputs| {
         assert!(!holds("panic"), "the model was told to panic");
         while holds("shut") {
+            fs::write(&held, "")?;
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(inputs
