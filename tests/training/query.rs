@@ -3,9 +3,12 @@
 use anyhow::Result;
 use evaluation::evaluate;
 use evaluation::retrieval::{AsymmetricReport, asymmetric};
+use image::{Rgb, RgbImage};
 use shared::bundle::Manifest;
+use std::fmt::Write;
+use std::fs;
 use tests::tiny::{RETRIEVAL, TrainedRun, Trainings, assert_error};
-use training::TrainOptions;
+use training::{TrainOptions, dry_run};
 
 /// A teacher and the recipe of its student.
 struct Distillation {
@@ -117,6 +120,48 @@ fn a_query_encoder_learns_the_parts_and_the_relations_of_its_teacher() -> Result
         distillation.distil("no-parts", &["task.part_regression=5"]),
         "set task.parts = true",
     );
+    Ok(())
+}
+
+#[test]
+fn a_query_encoder_also_learns_photos_without_items() -> Result<()> {
+    let distillation = Distillation::new("epochs=1")?;
+    let trainings = &distillation.trainings;
+    let street = trainings.path("street");
+    fs::create_dir_all(&street)?;
+    let mut manifest = String::from("path,split\n");
+    for (at, split) in (0_u8..).zip(["train", "unlabelled", "test"].iter().cycle().take(90)) {
+        RgbImage::from_fn(40, 40, |x, y| Rgb([3 * x as u8, 3 * y as u8, 2 * at]))
+            .save(street.join(format!("{at}.png")))?;
+        writeln!(manifest, "{at}.png,{split}")?;
+    }
+    fs::write(street.join("manifest.csv"), manifest)?;
+
+    let folder = format!("task.unlabelled=[{street:?}]");
+    let images = |settings: &[&str]| -> Result<usize> {
+        let plan = dry_run(&trainings.recipe(&distillation.recipe, settings)?)?;
+        Ok(plan.split_once(' ').expect("the plan begins with a number").0.parse()?)
+    };
+    assert_eq!(images(&[&folder])?, images(&[])? + 60, "the split 'test' is not used");
+
+    let settings = ["epochs=5", &folder, "task.unlabelled_share=0.5"];
+    let student = distillation.distil("small", &settings)?;
+    let losses = student.losses();
+    assert!(losses[4] < 0.8 * losses[0], "{losses:?}");
+    assert_ne!(
+        student.read()?.0.training.data_sha256,
+        trainings.dataset()?.sha256,
+        "the hash covers both datasets"
+    );
+
+    fs::write(street.join("manifest.csv"), "path,split\n0.png,test\n")?;
+    for (settings, expected) in [
+        (&[&*folder][..], "no photo in the splits 'train' and 'unlabelled'"),
+        (&["task.unlabelled_share=0.5"], "task.unlabelled"),
+        (&[&folder, "task.unlabelled_share=1.0"], "between 0 and 1"),
+    ] {
+        assert_error(distillation.distil("refused", settings), expected);
+    }
     Ok(())
 }
 

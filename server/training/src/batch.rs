@@ -12,11 +12,11 @@ pub(crate) fn epoch_rng(seed: u64, epoch: usize) -> ChaCha8Rng {
     rng
 }
 
-/// Returns an epoch's [`batches`] of all rows, shuffled.
-pub(crate) fn shuffled(rows: &[usize], recipe: &Recipe, epoch: usize) -> Vec<Vec<usize>> {
+/// Returns the rows in the random order of an epoch.
+pub(crate) fn shuffled(rows: &[usize], seed: u64, epoch: usize) -> Vec<usize> {
     let mut rows = rows.to_vec();
-    rows.shuffle(&mut epoch_rng(recipe.seed, epoch));
-    batches(&rows, recipe.optimiser.batch)
+    rows.shuffle(&mut epoch_rng(seed, epoch));
+    rows
 }
 
 /// Divides rows into batches of `size`, at least [`SMALLEST_BATCH`], in their order.

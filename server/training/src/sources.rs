@@ -218,8 +218,8 @@ impl Sources {
         if self.origins.len() == 1 {
             qualify(&mut self.dataset, &self.groups[0].recipe.name);
         }
-        qualify(&mut other.dataset, &other.groups[0].recipe.name);
-        let (rows, labels, groups) = (self.dataset.rows.len(), self.n_labels(), self.groups.len());
+        let (labels, groups) = (self.n_labels(), self.groups.len());
+        let rows = append(&mut self.dataset, other.dataset, &other.groups[0].recipe.name);
         let shift = |of: &mut Vec<usize>| of.iter_mut().for_each(|row| *row += rows);
         shift(&mut other.train);
         shift(&mut other.tune);
@@ -245,11 +245,6 @@ impl Sources {
             (row + rows, truth)
         }));
         self.pad();
-        self.dataset.rows.extend(other.dataset.rows);
-        let left_out = other.dataset.left_out.into_iter().map(|row| row + rows);
-        self.dataset.left_out.extend(left_out);
-        let digests = format!("{}\n{}", self.dataset.sha256, other.dataset.sha256);
-        self.dataset.sha256 = sha256_hex(digests.as_bytes());
         self
     }
 
@@ -317,8 +312,20 @@ fn labelled(mut dataset: Dataset, source: LabelSource) -> anyhow::Result<(Datase
     Ok((dataset, labels))
 }
 
+/// Adds the rows of a dataset, with paths and items as [`qualify`] makes them. Returns the index of the first added row.
+pub(crate) fn append(dataset: &mut Dataset, mut other: Dataset, name: &str) -> usize {
+    qualify(&mut other, name);
+    let first = dataset.rows.len();
+    dataset.rows.extend(other.rows);
+    dataset
+        .left_out
+        .extend(other.left_out.into_iter().map(|row| row + first));
+    dataset.sha256 = sha256_hex(format!("{}\n{}", dataset.sha256, other.sha256).as_bytes());
+    first
+}
+
 /// Makes the paths of a dataset relative to the working directory, and its names of items unique among datasets.
-fn qualify(dataset: &mut Dataset, name: &str) {
+pub(crate) fn qualify(dataset: &mut Dataset, name: &str) {
     let dir = std::mem::take(&mut dataset.dir);
     for row in &mut dataset.rows {
         for path in [&mut row.path, &mut row.mask] {

@@ -6,6 +6,7 @@ use super::embedding_loss::{EmbeddingLoss, default_temperature};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shared::model::{DenseConfig, Hidden, RetrievalConfig};
+use std::path::PathBuf;
 
 /// A task with its network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -109,6 +110,13 @@ pub struct QueryRecipe {
     /// Temperature of `contrast`, `context` and `order`.
     #[serde(default = "default_temperature")]
     pub temperature: f64,
+    /// Folders of datasets with further training photos. Of each, all photos of the splits `train` and `unlabelled` are used,
+    /// without their items: they add nothing to `contrast`, and nothing is chosen by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unlabelled: Vec<PathBuf>,
+    /// Share, 0–1, of an epoch's rows, and so of every batch, that are from `unlabelled`. By default every photo is used once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlabelled_share: Option<f64>,
     /// Maximum size of the f16 weights in 10⁶ bytes, because visitors download them to their phones.
     #[serde(default = "default_max_megabytes")]
     pub max_megabytes: f64,

@@ -8,13 +8,16 @@ mod loss;
 mod teacher;
 #[cfg(test)]
 mod tests;
+mod unlabelled;
 
 use super::{Setup, Task};
-use crate::batch::shuffled;
+use crate::batch::{batches, shuffled};
 use crate::checkpoint::State;
 use crate::network::initialise;
 use crate::objective::{Metrics, Objective, Step, TrainingData};
 use crate::recipe::{FoldKind, QueryRecipe, Recipe};
+use crate::shares;
+use crate::sources::Origin;
 use crate::teacher::reduced;
 use anyhow::Context;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -71,6 +74,16 @@ impl Task for QueryRecipe {
         );
         anyhow::ensure!(self.neighbours >= 2, "task.neighbours must be at least 2");
         anyhow::ensure!(self.temperature > 0.0, "task.temperature must be positive");
+        if let Some(share) = self.unlabelled_share {
+            anyhow::ensure!(
+                !self.unlabelled.is_empty(),
+                "task.unlabelled_share divides an epoch between two kinds of photos; name the folders of one in task.unlabelled"
+            );
+            anyhow::ensure!(
+                share > 0.0 && share < 1.0,
+                "task.unlabelled_share must lie between 0 and 1"
+            );
+        }
         Ok(())
     }
 
@@ -127,8 +140,10 @@ impl Task for QueryRecipe {
 #[derive(Debug)]
 pub(crate) struct QueryRows {
     images: Arc<Images>,
-    /// All training rows, because regression needs no identity.
+    /// All training rows, because regression needs no identity. Those of `task.unlabelled` are the last ones.
     train: Vec<usize>,
+    /// Rows of the dataset, and rows of `task.unlabelled`, with their shares of an epoch.
+    origins: Vec<Origin>,
     /// Training rows that are shop photos of an item: the gallery of the contrast.
     gallery: Vec<usize>,
     /// Tuning rows of users: the queries of the evaluation.
@@ -141,11 +156,12 @@ impl QueryRows {
     /// Divides a dataset as the recipe says.
     ///
     /// # Errors
-    /// If a split is empty, the tuning rows lack shop or user photos, or a contrast has no gallery.
-    fn new(dataset: Dataset, recipe: &Recipe, task: &QueryRecipe) -> anyhow::Result<Self> {
+    /// If a split is empty, the tuning rows lack shop or user photos, a contrast has no gallery, or a dataset of
+    /// `task.unlabelled` cannot be read.
+    fn new(mut dataset: Dataset, recipe: &Recipe, task: &QueryRecipe) -> anyhow::Result<Self> {
         let named = |row: &usize| !dataset.rows[*row].item_id.is_empty();
         let rows = dataset.split("train", |_| true, "")?;
-        let (tune, train) = recipe.data.divide_items(&dataset, rows, recipe.seed)?;
+        let (tune, mut train) = recipe.data.divide_items(&dataset, rows, recipe.seed)?;
         let is_shop = |row: &usize| dataset.rows[*row].is_shop();
         let (tune_gallery, queries): (Vec<usize>, Vec<usize>) = tune.into_iter().filter(named).partition(is_shop);
         let gallery: Vec<usize> = train.iter().copied().filter(is_shop).filter(named).collect();
@@ -158,9 +174,19 @@ impl QueryRows {
             !task.needs_gallery() || !gallery.is_empty(),
             "no training row of {dir} is a shop photo with an item_id, and the terms contrast, context and order need them; set them to 0"
         );
+        let labelled = dataset.rows.len();
+        if !task.unlabelled.is_empty() {
+            train.extend(unlabelled::append_all(&mut dataset, recipe, task)?);
+        }
+        let origin = |rows, share| Origin { rows, share };
+        let origins = vec![
+            origin(0..labelled, None),
+            origin(labelled..dataset.rows.len(), task.unlabelled_share),
+        ];
         Ok(Self {
             images: Arc::new(Images::new(Arc::new(dataset)).with_margin_of(&recipe.input)),
             train,
+            origins,
             gallery,
             queries,
             tune_gallery,
@@ -182,7 +208,9 @@ impl TrainingData for QueryRows {
     }
 
     fn batches(&self, recipe: &Recipe, epoch: usize) -> Vec<Vec<usize>> {
-        shuffled(&self.train, recipe, epoch)
+        let rows = shuffled(&self.train, recipe.seed, epoch);
+        let rows = shares::mix(rows, &self.origins, recipe.seed, epoch);
+        batches(&rows, recipe.optimiser.batch)
     }
 }
 

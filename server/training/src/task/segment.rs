@@ -3,7 +3,7 @@
 mod classes;
 
 use super::{Setup, Task};
-use crate::batch::shuffled;
+use crate::batch::{batches, shuffled};
 use crate::checkpoint::State;
 use crate::network::initialise;
 use crate::objective::{Metrics, Objective, Step, TrainingData};
@@ -198,7 +198,7 @@ impl TrainingData for Segmented {
     }
 
     fn batches(&self, recipe: &Recipe, epoch: usize) -> Vec<Vec<usize>> {
-        shuffled(&self.train, recipe, epoch)
+        batches(&shuffled(&self.train, recipe.seed, epoch), recipe.optimiser.batch)
     }
 }
 
