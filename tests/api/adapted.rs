@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use dataset::bundle;
@@ -10,6 +11,8 @@ use shared::api::SearchResponse;
 use shared::server_models::{Side, load_retrieval};
 
 use super::harness::{PRODUCTS, Service, json as body, png, shop};
+use super::living;
+use super::search::hits;
 use super::whitened::{input_of, selvedge};
 
 /// Folder with a dataset, a whitened bundle, an adapted one, and the catalog of the adapted one.
@@ -91,6 +94,47 @@ fn queries_and_products_are_embedded_with_the_means_of_their_own_sides() {
             assert!((score - expected).abs() < 1e-3, "{product}: {score} is not {expected}");
         }
     }
+}
+
+#[test]
+fn a_product_that_is_added_later_has_the_mean_of_the_shop() {
+    let dir = adapted();
+    let service =
+        Service::start_as(json!({ "retrieval": "adapted", "catalog": "adapted-catalog", "admin_key": living::KEY }));
+    let (large, weights) = bundle::read(&dir.join("adapted")).expect("the bundle is readable");
+    let net = load_retrieval(&large, &weights, &Device::flex()).expect("the bundle is for retrieval");
+    let projection = net.projection().expect("the bundle is whitened");
+    let photo = png(living::NEW);
+    let (_, values) = unprojected(&photo);
+    let embedded = |side| projection.apply(std::slice::from_ref(&values), side).remove(0);
+    let expected: f32 = embedded(Side::Customer)
+        .iter()
+        .zip(&embedded(Side::Shop))
+        .map(|(a, b)| a * b)
+        .sum();
+    assert!(expected < 0.999, "the means of both sides are equal");
+
+    assert_eq!(living::put(&service, "N1", &photo, &json!({})).status(), 201);
+    let limit = (PRODUCTS + 1).to_string();
+    let score = || {
+        hits(&service, &photo, &[("limit", &limit)])
+            .hits
+            .into_iter()
+            .find(|hit| hit.product_id == "N1")
+    };
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let found = loop {
+        if let Some(found) = score() {
+            break found;
+        }
+        assert!(Instant::now() < deadline, "the product is not embedded");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(
+        (found.score - expected).abs() < 1e-3,
+        "{} is not {expected}",
+        found.score
+    );
 }
 
 #[test]

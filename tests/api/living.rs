@@ -37,7 +37,7 @@ fn upload(service: &Service, photo: &[u8]) -> Value {
 }
 
 /// Adds a product with a photo.
-fn put(service: &Service, id: &str, photo: &[u8], more: &Value) -> Response {
+pub(crate) fn put(service: &Service, id: &str, photo: &[u8], more: &Value) -> Response {
     let source = upload(service, photo);
     let mut product = json!({ "name": { "en": id }, "category": "tops", "images": [{ "source": source }] });
     for (key, value) in more.as_object().into_iter().flatten() {

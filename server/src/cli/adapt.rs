@@ -1,6 +1,6 @@
 //! `selvedge adapt`: adapts a whitened retrieval bundle to the photos of one shop.
 
-use super::bundles::{check_is_new, with_projection};
+use super::bundles::{ProjectionSource, check_is_new, data_name, with_projection};
 use super::invocation::command_line;
 use super::output::print_path;
 use clap::Args;
@@ -8,7 +8,7 @@ use dataset::bundle;
 use dataset::{Dataset, Images, Limit};
 use device::DeviceChoice;
 use evaluation::inference::forward_all;
-use shared::bundle::{Adaptation, ProjectionInfo};
+use shared::bundle::Adaptation;
 use shared::server_models::load_retrieval;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,19 +69,20 @@ pub(super) fn adapt(args: &AdaptArgs, choice: DeviceChoice) -> anyhow::Result<()
         forward_all(&images, rows, &manifest.input, &device, |x| net.joined(x)).map(|rows| mean(&rows))
     };
     let adapted = projection.adapted(mean(&customers)?, mean(&shop)?);
-    let name = args.data.file_name();
     let adaptation = Adaptation {
         command: command_line(),
-        data: name.map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        data: data_name(&args.data),
         data_sha256: images.dataset().sha256.clone(),
         customers: customers.len(),
         shop: shop.len(),
     };
-    let info = ProjectionInfo {
+    let source = ProjectionSource {
+        command: info.command.clone(),
+        data: info.data.clone(),
+        data_sha256: info.data_sha256.clone(),
         adapted: Some(adaptation),
-        ..info.clone()
     };
-    let (adapted, weights) = with_projection(manifest, weights, &adapted, info)?;
+    let (adapted, weights) = with_projection(manifest, weights, &adapted, source)?;
     bundle::write(&args.out, &adapted, &weights, &device)?;
     eprintln!(
         "{} is adapted to {} customers' photos and {} shop photos",

@@ -1,6 +1,6 @@
 //! `selvedge whiten`: whitens the embeddings of a retrieval bundle to fewer values.
 
-use super::bundles::{check_is_new, with_projection};
+use super::bundles::{ProjectionSource, check_is_new, data_name, with_projection};
 use super::invocation::command_line;
 use super::output::print_path;
 use clap::Args;
@@ -10,7 +10,7 @@ use device::DeviceChoice;
 use evaluation::inference::forward_all;
 use evaluation::retrieval::fit_whitening;
 use search::whitening::Whitening;
-use shared::bundle::{Manifest, PROJECTION_FILE, ProjectionInfo};
+use shared::bundle::Manifest;
 use shared::server_models::load_retrieval;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,15 +53,9 @@ pub(super) fn whiten(args: &WhitenArgs, choice: DeviceChoice) -> anyhow::Result<
         ..args.whitening
     };
     let projection = fit_whitening(images.dataset(), options, embed, &device)?;
-    let info = ProjectionInfo {
-        file: PROJECTION_FILE.to_owned(),
-        bytes: 0,
-        sha256: String::new(),
+    let source = ProjectionSource {
         command: command_line(),
-        data: args
-            .data
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        data: data_name(&args.data),
         data_sha256: images.dataset().sha256.clone(),
         adapted: None,
     };
@@ -69,7 +63,7 @@ pub(super) fn whiten(args: &WhitenArgs, choice: DeviceChoice) -> anyhow::Result<
         embedding_dim: args.dims,
         ..manifest
     };
-    let (whitened, weights) = with_projection(manifest, weights, &projection, info)?;
+    let (whitened, weights) = with_projection(manifest, weights, &projection, source)?;
     bundle::write(&args.out, &whitened, &weights, &device)?;
     eprintln!("{} embeds into {} values", whitened.model_id(), whitened.embedding_dim);
     print_path(&args.out)
