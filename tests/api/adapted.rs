@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use dataset::bundle;
 use serde_json::json;
 use shared::api::SearchResponse;
-use shared::server_models::{Side, load_retrieval};
+use shared::bundle::Manifest;
+use shared::server_models::{Embedder, Side, load_retrieval};
 
 use super::harness::{PRODUCTS, Service, json as body, png, shop};
 use super::living;
@@ -48,20 +48,24 @@ fn adapted() -> &'static Path {
     })
 }
 
+/// Manifest and network of a bundle in the folder of [`adapted`].
+fn read(bundle: &str) -> (Manifest, Embedder) {
+    let (manifest, weights) = bundle::read(&adapted().join(bundle)).expect("the bundle is readable");
+    let net = load_retrieval(&manifest, &weights, &Device::flex()).expect("the bundle is for retrieval");
+    (manifest, net)
+}
+
 /// Embedding of a photo by the bundle before its projection.
 fn unprojected(photo: &[u8]) -> (String, Vec<f32>) {
-    let (manifest, weights) = bundle::read(&adapted().join("retrieval")).expect("the bundle is readable");
-    let net = load_retrieval(&manifest, &weights, &Device::flex()).expect("the bundle is for retrieval");
+    let (manifest, net) = read("retrieval");
     let values = net.forward(input_of(&manifest, photo));
     (manifest.model_id(), values.into_data().iter::<f32>().collect())
 }
 
 #[test]
 fn queries_and_products_are_embedded_with_the_means_of_their_own_sides() {
-    let dir = adapted();
+    let (large, net) = read("adapted");
     let service = Service::start_as(json!({ "retrieval": "adapted", "catalog": "adapted-catalog" }));
-    let (large, weights) = bundle::read(&dir.join("adapted")).expect("the bundle is readable");
-    let net = load_retrieval(&large, &weights, &Device::flex()).expect("the bundle is for retrieval");
     let projection = net.projection().expect("the bundle is whitened");
     let adaptation = large.projection.as_ref().and_then(|info| info.adapted.as_ref());
     let counts = adaptation.map(|adaptation| (adaptation.customers, adaptation.shop));
@@ -98,11 +102,9 @@ fn queries_and_products_are_embedded_with_the_means_of_their_own_sides() {
 
 #[test]
 fn a_product_that_is_added_later_has_the_mean_of_the_shop() {
-    let dir = adapted();
+    let (_, net) = read("adapted");
     let service =
         Service::start_as(json!({ "retrieval": "adapted", "catalog": "adapted-catalog", "admin_key": living::KEY }));
-    let (large, weights) = bundle::read(&dir.join("adapted")).expect("the bundle is readable");
-    let net = load_retrieval(&large, &weights, &Device::flex()).expect("the bundle is for retrieval");
     let projection = net.projection().expect("the bundle is whitened");
     let photo = png(living::NEW);
     let (_, values) = unprojected(&photo);
@@ -115,21 +117,8 @@ fn a_product_that_is_added_later_has_the_mean_of_the_shop() {
     assert!(expected < 0.999, "the means of both sides are equal");
 
     assert_eq!(living::put(&service, "N1", &photo, &json!({})).status(), 201);
-    let limit = (PRODUCTS + 1).to_string();
-    let score = || {
-        hits(&service, &photo, &[("limit", &limit)])
-            .hits
-            .into_iter()
-            .find(|hit| hit.product_id == "N1")
-    };
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let found = loop {
-        if let Some(found) = score() {
-            break found;
-        }
-        assert!(Instant::now() < deadline, "the product is not embedded");
-        std::thread::sleep(Duration::from_millis(20));
-    };
+    living::wait_for(&service, &photo, "N1", true);
+    let found = hits(&service, &photo, &[("limit", "1")]).hits.remove(0);
     assert!(
         (found.score - expected).abs() < 1e-3,
         "{} is not {expected}",

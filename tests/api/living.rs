@@ -48,7 +48,7 @@ pub(crate) fn put(service: &Service, id: &str, photo: &[u8], more: &Value) -> Re
 
 /// Waits until a search for `photo` finds or does not find the product `id` first. Returns the time that it took.
 #[track_caller]
-fn wait_for(service: &Service, photo: &[u8], id: &str, is_found: bool) -> Duration {
+pub(crate) fn wait_for(service: &Service, photo: &[u8], id: &str, is_found: bool) -> Duration {
     let begun = Instant::now();
     loop {
         let found = hits(service, photo, &[("limit", "1")]).hits;

@@ -22,7 +22,7 @@ use server::{Server, in_namespace};
 type Case = (&'static str, fn(&Arc<dyn Engine>));
 
 /// Cases of the feeder, for every engine.
-const FEEDING: [Case; 7] = [
+const FEEDING: &[Case] = &[
     ("follows", feeding::follows),
     ("continues", feeding::continues),
     ("trimmed", feeding::trimmed),
